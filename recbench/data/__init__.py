@@ -1,0 +1,1 @@
+"""From raw files to a split: cards, readers, filters, protocols, the prepared dataset."""

@@ -1,0 +1,29 @@
+"""The items of a dataset: raw ids and titles, numbered from 0."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """
+    All items, those never interacted with included.
+
+    Attributes
+    ----------
+    raw_ids
+        [items], int64 where every raw id is an integer, else str objects; code i stands for raw_ids[i].
+    titles
+        [items], stripped, one line each, never empty.
+    digest
+        SHA-256 over ids and titles.
+    """
+
+    raw_ids: NDArray[np.int64] | NDArray[np.object_]
+    titles: tuple[str, ...]
+    digest: str
+
+    def __len__(self) -> int:
+        return len(self.titles)

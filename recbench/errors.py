@@ -1,0 +1,44 @@
+"""The errors a user can meet: one line that says what is wrong and what to do about it."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class RecbenchError(Exception):
+    """A failure that is not the user's mistake: exit code 1."""
+
+    exit_code = 1
+
+
+class UserError(RecbenchError):
+    """Something the user can put right at the command line or in a file: exit code 2."""
+
+    exit_code = 2
+
+
+class DataError(UserError):
+    """A data file is not what its format promises; the message names file, line and expectation."""
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
+    """
+    Build the error for a name that nobody registered, with the nearest known one.
+
+    Parameters
+    ----------
+    kind
+        What the name should have been, for example ``"model"``.
+    name
+        What the user wrote.
+    known
+        All names that would have been right.
+
+    Returns
+    -------
+    UserError
+        To be raised by the caller.
+    """
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(names) or 'none'}"
+    return UserError(f"unknown {kind} '{name}'; {hint}")

@@ -1,0 +1,1 @@
+"""From scores and text to per-example values, metrics and intervals."""

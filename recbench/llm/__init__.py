@@ -1,0 +1,1 @@
+"""Language models that recommend: backbones, prompts, embedding tokens, the gate, scoring."""

@@ -1,0 +1,1 @@
+"""Torch: one training loop, its checkpoints and random streams, the base class of the ID models."""

@@ -1,0 +1,28 @@
+"""Seeded torch randomness that leaves the global generators as they were."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+
+@contextmanager
+def seeded(seed: int, device: str | torch.device = "cpu") -> Iterator[None]:
+    """
+    Draw from fresh streams inside the block, on the CPU and on `device`; afterwards all is as before.
+
+    Parameters
+    ----------
+    seed
+        In [0, 2**63), from `recbench.seeding.derived_seed`.
+    device
+        The one device other than the CPU whose stream is used.
+    """
+    device = torch.device(device)
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        # torch.manual_seed would also reseed every GPU, which fork_rng does not restore.
+        torch.default_generator.manual_seed(seed)
+        if device.type == "cuda":
+            with torch.cuda.device(device):
+                torch.cuda.manual_seed(seed)
+        yield

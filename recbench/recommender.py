@@ -1,0 +1,193 @@
+"""
+The contract between recbench and a model.
+
+A model is fitted on a `TrainingData` and answers `Queries`. A query holds a history and candidates
+and nothing else: no target, no position of the target, so a model cannot see what it is asked for.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recbench.data.catalogue import Catalogue
+from recbench.data.split import Examples, Ragged
+from recbench.settings import Settings
+
+
+@dataclass(frozen=True)
+class Queries:
+    """
+    What a model is asked.
+
+    Attributes
+    ----------
+    histories
+        int32 [rows, H], catalogue codes, oldest first, padded with `recbench.data.split.PAD` on the left.
+    candidates
+        int32 [rows, C], catalogue codes in the order shown, distinct within a row.
+    """
+
+    histories: NDArray[np.int32]
+    candidates: NDArray[np.int32]
+
+    def __len__(self) -> int:
+        return len(self.histories)
+
+    def __getitem__(self, rows: slice) -> "Queries":
+        return Queries(self.histories[rows], self.candidates[rows])
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """
+    What a model may learn from.
+
+    Attributes
+    ----------
+    catalogue
+        All items.
+    noun
+        What one item is called in a prompt, singular and plural: ``("movie", "movies")``.
+    verb
+        What a user did with an item, in the past tense: ``"watched"``.
+    sequences
+        Whole training sequences, one a training user.
+    train
+        The protocol's training rows.
+    validation
+        Rows for early stopping and the choice of settings.
+    digest
+        Of the split: with a model's settings and seed it names what was learnt, so a cache can key on it.
+    """
+
+    catalogue: Catalogue
+    noun: tuple[str, str]
+    verb: str
+    sequences: Ragged
+    train: Examples
+    validation: Examples
+    digest: str
+
+
+def _silent(_: str) -> None:
+    """Report to nobody."""
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """
+    Where and how a model runs; never part of what it computes.
+
+    Attributes
+    ----------
+    seed
+        Seed of training (`recbench.seeding.derived_seed` names its uses).
+    device
+        ``"cpu"``, ``"cuda"`` or ``"cuda:N"``, already resolved and checked.
+    checkpoints
+        Folder of this run for whatever is needed to go on after a kill; emptied when the run is complete.
+    cache
+        The user's cache folder, for what runs can share (fitted encoders).
+    report
+        Called with one line to show to the user on standard error.
+    show_progress
+        Whether to draw progress bars on standard error.
+    """
+
+    seed: int
+    device: str
+    checkpoints: Path
+    cache: Path
+    report: Callable[[str], None] = field(default=_silent)
+    show_progress: bool = False
+
+
+class Recommender(ABC):
+    """
+    A model that ranks candidates.
+
+    Attributes
+    ----------
+    settings_class
+        Its pydantic settings; `Recommender` is built as ``Model(settings)``.
+    summary
+        One line for tables.
+    reference
+        Paper, venue, year, identifier.
+    caption
+        Shown under every table that has this model's figures, for example "mechanism test"; empty for none.
+    """
+
+    settings_class: ClassVar[type[Settings]]
+    summary: ClassVar[str]
+    reference: ClassVar[str]
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    @property
+    def caption(self) -> str:
+        """What a reader must know before comparing this model's figures; empty for nothing."""
+        return ""
+
+    @abstractmethod
+    def fit(self, data: TrainingData, runtime: Runtime) -> dict[str, Any]:
+        """
+        Learn from the training rows; validation rows may only stop training or choose.
+
+        Returns
+        -------
+        dict
+            JSON values for the run record: at least ``parameters_trained`` (int); what else is
+            worth keeping (epochs run, best validation figure, batch size).
+        """
+
+    @abstractmethod
+    def score(self, queries: Queries, runtime: Runtime) -> NDArray[np.float32]:
+        """
+        Return float32 [rows, C]: the higher, the sooner recommended; must be finite.
+
+        A row's scores depend on that row alone, not on the batch it came in.
+        """
+
+    @abstractmethod
+    def save(self, folder: Path) -> None:
+        """Write what was learnt into an existing empty folder, weights as safetensors."""
+
+    @abstractmethod
+    def load(self, folder: Path, data: TrainingData, runtime: Runtime) -> None:
+        """Read back what `save` wrote; scores are then the same as before."""
+
+
+class Answerer(Recommender):
+    """A recommender that also writes its answer as text."""
+
+    @abstractmethod
+    def answer(self, queries: Queries, runtime: Runtime) -> list[str]:
+        """Return one line of text a row, as written: what was meant is judged elsewhere."""
+
+    @abstractmethod
+    def title_lengths(self) -> NDArray[np.int32]:
+        """
+        Return int32 [items]: tokens of each title with its line end, at least 1.
+
+        `score` is a sum of log-likelihoods over these tokens; divided by them it gives the mean per
+        token, which is reported as a diagnostic.
+        """
+
+
+class Encoder(Recommender):
+    """A recommender whose vectors can guide another."""
+
+    @abstractmethod
+    def item_vectors(self) -> NDArray[np.float32]:
+        """Return float32 [items, d], one row a catalogue code."""
+
+    @abstractmethod
+    def user_vectors(self, histories: NDArray[np.int32]) -> NDArray[np.float32]:
+        """Return float32 [rows, d], what the model sees in each history (padded with PAD)."""

@@ -1,0 +1,81 @@
+"""
+The one door: models, datasets and metrics come in through entry points.
+
+An entry point is a name and a target, so listing costs no import. To add a model:
+
+1. write a class that fulfils `recbench.recommender.Recommender`;
+2. in your package's ``pyproject.toml``, under ``[project.entry-points."recbench.models"]``,
+   write ``mymodel = "my_package.my_module:MyModel"``;
+3. ``pip install`` your package: ``recbench models`` lists it, ``recbench run --model mymodel`` runs it.
+"""
+
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Literal
+
+from recbench.errors import RecbenchError, UserError, unknown
+
+Group = Literal["models", "datasets", "metrics"]
+
+
+def listed(group: Group) -> dict[str, EntryPoint]:
+    """
+    List what is registered, without importing any of it.
+
+    Parameters
+    ----------
+    group
+        Which door: ``"models"``, ``"datasets"`` or ``"metrics"``.
+
+    Returns
+    -------
+    dict of str to EntryPoint
+        Sorted by name.
+
+    Raises
+    ------
+    UserError
+        If two packages register the same name for different targets.
+    """
+    found: dict[str, EntryPoint] = {}
+    for point in entry_points(group=f"recbench.{group}"):
+        other = found.setdefault(point.name, point)
+        # A package seen twice on sys.path (an editable install and its checkout) is one package.
+        if (other.value, _owner(other)) != (point.value, _owner(point)):
+            raise UserError(
+                f"two packages register the {group[:-1]} '{point.name}': "
+                f"{_owner(other)} and {_owner(point)}; uninstall one of them"
+            )
+    return dict(sorted(found.items()))
+
+
+def find(group: Group, name: str) -> EntryPoint:
+    """Return the entry point of that name; an unknown one raises UserError with the nearest name."""
+    found = listed(group)
+    if name not in found:
+        raise unknown(group[:-1], name, found)
+    return found[name]
+
+
+def load(group: Group, name: str) -> Any:
+    """
+    Import what is registered under a name.
+
+    Raises
+    ------
+    UserError
+        If nothing has that name.
+    RecbenchError
+        If the plug-in cannot be imported; the message names it and its package.
+    """
+    point = find(group, name)
+    try:
+        return point.load()
+    except Exception as error:
+        raise RecbenchError(
+            f"the {group[:-1]} '{name}' of package {_owner(point)} cannot be imported: "
+            f"{type(error).__name__}: {error}"
+        ) from error
+
+
+def _owner(point: EntryPoint) -> str:
+    return point.dist.name if point.dist is not None else "unknown package"

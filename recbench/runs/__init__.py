@@ -1,0 +1,1 @@
+"""Run records: what was run, where it is stored, and the tables made from it."""

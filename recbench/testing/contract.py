@@ -1,0 +1,193 @@
+"""
+The contract tests that a plug-in inherits.
+
+In your own test suite::
+
+    from recbench.testing.contract import RecommenderContract
+
+    class TestMyModel(RecommenderContract):
+        model_class = MyModel
+        settings = {"epochs": 1}
+
+An answerer inherits `AnswererContract`, an encoder `EncoderContract`. The tests train on the toy
+dataset, on the CPU.
+"""
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+
+from recbench.data.split import PAD, Split
+from recbench.errors import UserError
+from recbench.recommender import Answerer, Encoder, Queries, Recommender, Runtime
+from recbench.seeding import generator
+from recbench.testing.toy import toy_split, toy_training_data
+
+TOLERANCE = 1e-4
+"""Largest difference that two ways of batching may make to a score."""
+
+
+def toy_queries(split: Split, candidates: int = 8) -> Queries:
+    """Return one query a test row of `split`: the target and random others, in random order."""
+    random = generator(0, "contract")
+    items = len(split.catalogue)
+    rows = []
+    for target in split.test.targets:
+        others = random.choice(np.delete(np.arange(items), target), candidates - 1, replace=False)
+        rows.append(random.permutation(np.append(others, target)))
+    return Queries(split.test.histories, np.array(rows, dtype=np.int32))
+
+
+class RecommenderContract:
+    """What every recommender must do. Set `model_class`; `settings` should make training short."""
+
+    model_class: ClassVar[type[Recommender]]
+    settings: ClassVar[dict[str, Any]] = {}
+
+    @pytest.fixture(scope="class")
+    def split(self) -> Split:
+        """The toy dataset."""
+        return toy_split()
+
+    @pytest.fixture(scope="class")
+    def workplace(self, tmp_path_factory: pytest.TempPathFactory) -> Path:
+        """A folder for checkpoints and caches, one a class."""
+        return tmp_path_factory.mktemp("contract")
+
+    def runtime(self, workplace: Path, name: str, seed: int = 0) -> Runtime:
+        """Return a quiet runtime on the CPU with checkpoints of its own."""
+        checkpoints = workplace / name
+        checkpoints.mkdir(exist_ok=True)
+        cache = workplace / "cache"
+        cache.mkdir(exist_ok=True)
+        return Runtime(seed=seed, device="cpu", checkpoints=checkpoints, cache=cache)
+
+    def build(self) -> Recommender:
+        """Return a model that has learnt nothing."""
+        return self.model_class(self.model_class.settings_class.build(self.settings))
+
+    @pytest.fixture(scope="class")
+    def fitted(self, split: Split, workplace: Path) -> Recommender:
+        """A model that was fitted once, shared by the tests of the class."""
+        model = self.build()
+        details = model.fit(toy_training_data(split), self.runtime(workplace, "fitted"))
+        assert details["parameters_trained"] >= 0
+        return model
+
+    def test_unknown_settings_are_refused(self) -> None:
+        """A typo in a setting is an error, not a default."""
+        with pytest.raises(UserError, match="unknown setting"):
+            self.model_class.settings_class.build({"no_such_setting": 1})
+
+    def test_it_is_described(self) -> None:
+        """Tables and listings need a summary and a reference."""
+        assert self.model_class.summary
+        assert "\n" not in self.model_class.summary
+        assert self.model_class.reference
+
+    def test_scores_are_finite_and_shaped_like_the_candidates(
+        self, fitted: Recommender, split: Split, workplace: Path
+    ) -> None:
+        """float32 [rows, C], finite."""
+        queries = toy_queries(split)
+        scores = fitted.score(queries, self.runtime(workplace, "fitted"))
+        assert scores.shape == queries.candidates.shape
+        assert scores.dtype == np.float32
+        assert np.isfinite(scores).all()
+
+    def test_a_row_does_not_depend_on_its_batch(
+        self, fitted: Recommender, split: Split, workplace: Path
+    ) -> None:
+        """Scored alone or among others, a row has the same scores."""
+        queries = toy_queries(split)
+        runtime = self.runtime(workplace, "fitted")
+        together = fitted.score(queries, runtime)
+        for row in (0, len(queries) - 1):
+            alone = fitted.score(queries[row : row + 1], runtime)
+            np.testing.assert_allclose(alone[0], together[row], atol=TOLERANCE)
+
+    def test_short_and_empty_histories_are_scored(
+        self, fitted: Recommender, split: Split, workplace: Path
+    ) -> None:
+        """Cold users have fewer items than the history holds, down to none."""
+        queries = toy_queries(split)
+        histories = queries.histories.copy()
+        histories[0, :] = PAD
+        histories[1, :-1] = PAD
+        scores = fitted.score(
+            Queries(histories, queries.candidates), self.runtime(workplace, "fitted")
+        )
+        assert np.isfinite(scores).all()
+
+    def test_saved_and_loaded_it_scores_the_same(
+        self, fitted: Recommender, split: Split, workplace: Path
+    ) -> None:
+        """What was learnt survives on disk, without pickle."""
+        queries = toy_queries(split)
+        runtime = self.runtime(workplace, "fitted")
+        folder = workplace / "saved"
+        folder.mkdir()
+        fitted.save(folder)
+        assert not [path for path in folder.rglob("*") if path.suffix in {".bin", ".pt", ".pkl"}]
+        loaded = self.build()
+        loaded.load(folder, toy_training_data(split), runtime)
+        np.testing.assert_allclose(
+            loaded.score(queries, runtime), fitted.score(queries, runtime), atol=1e-6
+        )
+
+    def test_the_seed_decides_everything(
+        self, fitted: Recommender, split: Split, workplace: Path
+    ) -> None:
+        """Fitted again with the same seed, it scores the same."""
+        queries = toy_queries(split)
+        again = self.build()
+        again.fit(toy_training_data(split), self.runtime(workplace, "again"))
+        runtime = self.runtime(workplace, "fitted")
+        np.testing.assert_array_equal(
+            again.score(queries, runtime), fitted.score(queries, runtime)
+        )
+
+
+class EncoderContract(RecommenderContract):
+    """What a recommender must do to guide another."""
+
+    def test_vectors_have_one_width(self, fitted: Recommender, split: Split) -> None:
+        """One finite vector an item and one a history, of the same width."""
+        assert isinstance(fitted, Encoder)
+        items, users = fitted.item_vectors(), fitted.user_vectors(split.test.histories)
+        assert items.shape[0] == len(split.catalogue)
+        assert users.shape == (len(split.test), items.shape[1])
+        assert np.isfinite(items).all()
+        assert np.isfinite(users).all()
+
+
+class AnswererContract(RecommenderContract):
+    """What a recommender must do that also writes text."""
+
+    def test_answers_are_one_line_a_row(
+        self, fitted: Recommender, split: Split, workplace: Path
+    ) -> None:
+        """Greedy text, ended at the line's end."""
+        assert isinstance(fitted, Answerer)
+        queries = toy_queries(split)
+        answers = fitted.answer(queries, self.runtime(workplace, "fitted"))
+        assert len(answers) == len(queries)
+        assert not [text for text in answers if "\n" in text]
+
+    def test_an_answer_does_not_depend_on_its_batch(
+        self, fitted: Recommender, split: Split, workplace: Path
+    ) -> None:
+        """Alone or among others, a row is answered the same."""
+        assert isinstance(fitted, Answerer)
+        queries = toy_queries(split)
+        runtime = self.runtime(workplace, "fitted")
+        assert fitted.answer(queries[2:3], runtime) == fitted.answer(queries, runtime)[2:3]
+
+    def test_title_lengths_are_positive(self, fitted: Recommender, split: Split) -> None:
+        """The mean per token divides by them."""
+        assert isinstance(fitted, Answerer)
+        lengths = fitted.title_lengths()
+        assert lengths.shape == (len(split.catalogue),)
+        assert (lengths >= 1).all()
