@@ -27,7 +27,8 @@ class Queries:
     Attributes
     ----------
     histories
-        int32 [rows, H], catalogue codes, oldest first, padded with `recbench.data.split.PAD` on the left.
+        int32 [rows, H], catalogue codes, oldest first, padded on the left with
+        `recbench.data.split.PAD`.
     candidates
         int32 [rows, C], catalogue codes in the order shown, distinct within a row.
     """
@@ -62,7 +63,8 @@ class TrainingData:
     validation
         Rows for early stopping and the choice of settings.
     digest
-        Of the split: with a model's settings and seed it names what was learnt, so a cache can key on it.
+        Of the split: with a model's settings and seed it names what was learnt, so that a cache
+        can key on it.
     """
 
     catalogue: Catalogue
@@ -90,7 +92,8 @@ class Runtime:
     device
         ``"cpu"``, ``"cuda"`` or ``"cuda:N"``, already resolved and checked.
     checkpoints
-        Folder of this run for whatever is needed to go on after a kill; emptied when the run is complete.
+        Folder of this run for whatever is needed to go on after a kill; emptied when the run is
+        complete.
     cache
         The user's cache folder, for what runs can share (fitted encoders).
     report
@@ -120,7 +123,8 @@ class Recommender(ABC):
     reference
         Paper, venue, year, identifier.
     caption
-        Shown under every table that has this model's figures, for example "mechanism test"; empty for none.
+        Shown under every table that has this model's figures, for example "mechanism test"; empty
+        for none.
     """
 
     settings_class: ClassVar[type[Settings]]

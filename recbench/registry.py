@@ -6,7 +6,8 @@ An entry point is a name and a target, so listing costs no import. To add a mode
 1. write a class that fulfils `recbench.recommender.Recommender`;
 2. in your package's ``pyproject.toml``, under ``[project.entry-points."recbench.models"]``,
    write ``mymodel = "my_package.my_module:MyModel"``;
-3. ``pip install`` your package: ``recbench models`` lists it, ``recbench run --model mymodel`` runs it.
+3. ``pip install`` your package: ``recbench models`` lists it and ``recbench run --model mymodel``
+   runs it.
 """
 
 from importlib.metadata import EntryPoint, entry_points
@@ -49,7 +50,7 @@ def listed(group: Group) -> dict[str, EntryPoint]:
 
 
 def find(group: Group, name: str) -> EntryPoint:
-    """Return the entry point of that name; an unknown one raises UserError with the nearest name."""
+    """Return the entry point of that name, or raise UserError with the nearest name."""
     found = listed(group)
     if name not in found:
         raise unknown(group[:-1], name, found)

@@ -1,4 +1,4 @@
-"""Random generators named after their use, so that no two uses share a stream and no global state is touched."""
+"""Random generators named after their use: no shared streams, no global state."""
 
 import hashlib
 

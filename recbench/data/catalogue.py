@@ -14,7 +14,8 @@ class Catalogue:
     Attributes
     ----------
     raw_ids
-        [items], int64 where every raw id is an integer, else str objects; code i stands for raw_ids[i].
+        [items], int64 where every raw id is an integer, else str objects; code i stands for
+        raw_ids[i].
     titles
         [items], stripped, one line each, never empty.
     digest

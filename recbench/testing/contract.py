@@ -145,9 +145,7 @@ class RecommenderContract:
         again = self.build()
         again.fit(toy_training_data(split), self.runtime(workplace, "again"))
         runtime = self.runtime(workplace, "fitted")
-        np.testing.assert_array_equal(
-            again.score(queries, runtime), fitted.score(queries, runtime)
-        )
+        np.testing.assert_array_equal(again.score(queries, runtime), fitted.score(queries, runtime))
 
 
 class EncoderContract(RecommenderContract):

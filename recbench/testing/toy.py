@@ -20,7 +20,7 @@ _THINGS = ("River", "Garden", "Tower", "Harbour", "Forest", "Mirror", "Letter", 
 
 def toy_split(users: int = 60, items: int = 40, length: int = 12, seed: int = 0) -> Split:
     """
-    Make a split with `users` training users and a tenth as many (at least 8) for each evaluation part.
+    Make a split: `users` training users, a tenth as many (at least 8) in each evaluation part.
 
     Parameters
     ----------

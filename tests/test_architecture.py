@@ -1,0 +1,107 @@
+"""The house: who may import whom, what stays torch-free, what is where."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SOURCES = {
+    "recbench": ROOT / "recbench",
+    "recbench_cli": ROOT / "recbench_cli",
+    "recbench_baselines": ROOT / "baselines/recbench_baselines",
+}
+
+# Each room may import the rooms to its right, and its own.
+BELOW: dict[str, set[str]] = {
+    "errors": set(),
+    "seeding": set(),
+    "settings": {"errors"},
+    "registry": {"errors", "settings", "seeding"},
+}
+BELOW["data"] = {"registry", *BELOW["registry"]}
+BELOW["recommender"] = {"data", *BELOW["data"]}
+BELOW["candidates"] = {"recommender", *BELOW["recommender"]}
+BELOW["evaluation"] = {"candidates", *BELOW["candidates"]}
+BELOW["runs"] = {"evaluation", *BELOW["evaluation"]}
+BELOW["experiment"] = {"runs", "neural.devices", *BELOW["runs"]}
+BELOW["studies"] = {"experiment", *BELOW["experiment"]}
+BELOW["neural"] = {"recommender", *BELOW["recommender"]}
+BELOW["llm"] = {"neural", *BELOW["neural"]}
+BELOW["recbench_baselines"] = {"llm", *BELOW["llm"]}
+BELOW["testing"] = {"recommender", *BELOW["recommender"]}
+
+HEAVY = {"torch", "transformers", "peft", "accelerate", "recbole"}
+TORCH_ROOMS = {"neural", "llm", "recbench_baselines"}
+
+
+def modules() -> list[tuple[str, Path]]:
+    found = []
+    for package, folder in SOURCES.items():
+        for path in sorted(folder.rglob("*.py")):
+            parts = path.relative_to(folder).with_suffix("").parts
+            room = parts[0] if package == "recbench" else package
+            found.append((room, path))
+    return found
+
+
+def imports(path: Path, body_only: bool = False) -> set[str]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    nodes = tree.body if body_only else list(ast.walk(tree))
+    found: set[str] = set()
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+@pytest.mark.parametrize(
+    ("room", "path"), modules(), ids=lambda value: getattr(value, "name", value)
+)
+def test_a_room_imports_only_the_rooms_below_it(room, path):
+    if room in {"__init__", "recbench_cli"}:
+        return
+    allowed = {room, *BELOW[room], "__version__"}
+    for name in imports(path):
+        package, _, rest = name.partition(".")
+        if package == "recbench":
+            used = rest.split(".")[0]
+            assert used in allowed or any(
+                rest == one or rest.startswith(f"{one}.") for one in allowed
+            ), name
+        elif package in {"recbench_cli", "recbench_baselines"}:
+            assert package == room, name
+
+
+@pytest.mark.parametrize(
+    ("room", "path"), modules(), ids=lambda value: getattr(value, "name", value)
+)
+def test_the_core_is_torch_free(room, path):
+    if room in TORCH_ROOMS:
+        return
+    assert not {name.split(".")[0] for name in imports(path)} & HEAVY
+
+
+def test_nobody_reads_pickles_or_evaluates_text():
+    banned = ("import pickle", "torch.load(", "torch.save(", "read_pickle", "allow_pickle=True")
+    for _, path in modules():
+        text = path.read_text(encoding="utf-8")
+        assert not [word for word in banned if word in text], path
+
+
+def test_nothing_installs_or_shadows_the_package_datasets():
+    assert not list((ROOT / "datasets").rglob("*.py"))
+    code = (
+        "import importlib.util as u, transformers.utils as t;"
+        "print(t.is_datasets_available(), u.find_spec('datasets') is not None)"
+    )
+    elsewhere = subprocess.check_output([sys.executable, "-c", code], text=True, cwd="/")
+    here = subprocess.check_output([sys.executable, "-I", "-c", code], text=True, cwd=ROOT)
+    assert here == elsewhere
+    from transformers.utils import is_datasets_available
+
+    assert str(is_datasets_available()) == elsewhere.split()[0]

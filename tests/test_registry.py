@@ -1,0 +1,65 @@
+import subprocess
+import sys
+from importlib.metadata import EntryPoint
+
+import pytest
+
+from recbench import registry
+from recbench.errors import RecbenchError, UserError
+
+
+class Owner:
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+
+def point(name: str, value: str, owner: str) -> EntryPoint:
+    made = EntryPoint(name, value, "recbench.models")
+    vars(made)["dist"] = Owner(owner)
+    return made
+
+
+@pytest.fixture
+def points(monkeypatch):
+    made: list[EntryPoint] = []
+    monkeypatch.setattr(registry, "entry_points", lambda group: made)
+    return made
+
+
+def test_our_own_models_come_in_through_the_door():
+    assert {"popularity", "gru4rec", "caser", "sasrec", "tallrec", "llara", "ilora"} <= set(
+        registry.listed("models")
+    )
+
+
+def test_a_typo_gets_the_nearest_name():
+    with pytest.raises(UserError, match="unknown model 'ilara'; did you mean"):
+        registry.find("models", "ilara")
+
+
+def test_listing_imports_nothing():
+    code = (
+        "import sys; from recbench.registry import listed; listed('models'); listed('datasets');"
+        "print([m for m in ('torch', 'transformers', 'recbole', 'pandas', 'recbench_baselines') "
+        "if m in sys.modules])"
+    )
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
+
+
+def test_a_name_taken_twice_is_refused(points):
+    points += [point("a", "x:A", "one"), point("a", "y:A", "two")]
+    with pytest.raises(UserError, match="the model 'a': one and two"):
+        registry.listed("models")
+
+
+def test_one_package_seen_twice_is_one(points):
+    points += [point("a", "x:A", "one"), point("a", "x:A", "one")]
+    assert list(registry.listed("models")) == ["a"]
+
+
+def test_a_broken_plugin_is_named_and_breaks_nothing_else(points):
+    points += [point("bad", "no_such_module:A", "broken"), point("ok", "json:dumps", "fine")]
+    assert list(registry.listed("models")) == ["bad", "ok"]
+    with pytest.raises(RecbenchError, match="the model 'bad' of package broken cannot be imported"):
+        registry.load("models", "bad")
+    assert registry.load("models", "ok")([]) == "[]"
