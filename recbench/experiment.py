@@ -1,0 +1,255 @@
+"""
+One experiment from start to end: the only place that calls every stage in order.
+
+data -> split -> candidate pack -> fit -> answers -> metrics -> run record. Every stage is a
+function of the ones before it and of the settings in `Experiment`; nothing else decides a figure.
+"""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from recbench import registry
+from recbench.candidates import Pack, frozen_pack
+from recbench.data.aside import folder_aside
+from recbench.data.dataset import Dataset
+from recbench.data.make_split import make_split
+from recbench.data.prepare import prepare
+from recbench.data.protocols import Protocol, protocol
+from recbench.data.split import Split
+from recbench.evaluation.answers import Matching
+from recbench.evaluation.evaluator import Judgement, evaluate
+from recbench.neural.devices import resolve
+from recbench.recommender import Answerer, Recommender, Runtime, TrainingData
+from recbench.runs import environment, store
+from recbench.runs.lock import locked
+from recbench.runs.places import cache_folder, results_folder
+from recbench.runs.record import Digests, RunRecord, Times, row_digest, run_id
+from recbench.settings import Settings
+
+FIT = "fit.json"
+
+
+class Experiment(Settings):
+    """
+    What a user asks for; with the data it decides every figure.
+
+    Attributes
+    ----------
+    model, dataset, protocol
+        Registered names.
+    preset, settings
+        Of the model: a named set of values, and what is set on top of it.
+    seed
+        Of training; it never changes the questions.
+    draws, pack_seed
+        How often the negatives of each test row are drawn, and from which seed.
+    matching
+        Rule by which a written answer names a candidate.
+    device
+        ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+    data_dir
+        Folder with the raw files; None for the card's sources.
+    results, cache
+        Folders; None for the defaults of `recbench.runs.places`.
+    """
+
+    model: str
+    dataset: str = "movielens"
+    protocol: str = "paper"
+    preset: str | None = None
+    settings: dict[str, Any] = Field(default_factory=dict)
+    seed: int = 0
+    draws: int = Field(5, ge=1)
+    pack_seed: int = 0
+    matching: Matching = "exact"
+    device: str = "auto"
+    data_dir: Path | None = None
+    results: Path | None = None
+    cache: Path | None = None
+
+
+@dataclass(frozen=True)
+class Question:
+    """A dataset under a protocol, with its frozen candidates: what every model is asked."""
+
+    dataset: Dataset
+    protocol: Protocol
+    split: Split
+    pack: Pack
+
+    @property
+    def digests(self) -> Digests:
+        """What the question is, as hashes."""
+        return Digests(
+            dataset=self.dataset.digest,
+            catalogue=self.split.catalogue.digest,
+            split=self.split.digest,
+            pack=self.pack.hash,
+        )
+
+    @property
+    def training_data(self) -> TrainingData:
+        """What a model may learn from: nothing of the test rows."""
+        card, split = self.dataset.card, self.split
+        return TrainingData(
+            catalogue=split.catalogue,
+            noun=card.noun,
+            verb=card.verb,
+            sequences=split.sequences,
+            train=split.train,
+            validation=split.validation,
+            digest=split.digest,
+        )
+
+
+def run(
+    experiment: Experiment, report: Callable[[str], None], show_progress: bool = False
+) -> store.Run:
+    """
+    Run an experiment, go on with one that was killed, or return the one that is finished.
+
+    Parameters
+    ----------
+    experiment
+        What is asked for.
+    report
+        Told one line at each stage.
+    show_progress
+        Whether to draw progress bars on standard error.
+
+    Returns
+    -------
+    recbench.runs.store.Run
+        Its folder and record.
+
+    Raises
+    ------
+    UserError
+        For an unknown name or setting, before any data is read; or a device that is not there.
+    RecbenchError
+        For whatever else went wrong; the run's folder can be gone on with.
+    """
+    started = time.monotonic()
+    model = build(experiment)
+    question = ask(experiment, report)
+    row = row_digest(
+        experiment.model,
+        model.settings.record(),
+        question.digests,
+        experiment.protocol,
+        experiment.matching,
+    )
+    folder = store.run_folder(
+        results_folder(experiment.results),
+        experiment.dataset,
+        experiment.protocol,
+        experiment.model,
+        run_id(row, experiment.seed),
+    )
+    with locked(folder):
+        record = store.finished(folder)
+        if record is not None:
+            return store.Run(folder, record, reused=True)
+        runtime = Runtime(
+            seed=experiment.seed,
+            device=resolve(experiment.device),
+            checkpoints=folder / store.CHECKPOINTS,
+            cache=cache_folder(experiment.cache),
+            report=report,
+            show_progress=show_progress,
+        )
+        prepared = time.monotonic()
+        details = fit_or_load(model, question.training_data, runtime, folder / store.MODEL)
+        fitted = time.monotonic()
+        split = question.split
+        judgement = evaluate(
+            model, split.test, split.catalogue, question.pack, runtime, experiment.matching
+        )
+        scored = time.monotonic()
+        times = Times(
+            prepare=prepared - started,
+            fit=fitted - prepared,
+            score=scored - fitted,
+            total=scored - started,
+        )
+        record = describe(experiment, row, question, model, runtime, details, judgement, times)
+        return store.finish(folder, record, judgement)
+
+
+def build(experiment: Experiment) -> Recommender:
+    """Make the model, untrained; a typo in its name or settings ends here."""
+    model_class: type[Recommender] = registry.load("models", experiment.model)
+    return model_class(model_class.settings_class.build(experiment.settings, experiment.preset))
+
+
+def ask(experiment: Experiment, report: Callable[[str], None]) -> Question:
+    """Read the data, split it and freeze the candidates, before any model sees them."""
+    asked = protocol(experiment.protocol)
+    cache = cache_folder(experiment.cache)
+    dataset = prepare(experiment.dataset, cache, experiment.data_dir, report)
+    split = make_split(dataset, asked)
+    pack = frozen_pack(split, asked, "test", experiment.draws, experiment.pack_seed, cache)
+    return Question(dataset, asked, split, pack)
+
+
+def fit_or_load(
+    model: Recommender, data: TrainingData, runtime: Runtime, folder: Path
+) -> dict[str, Any]:
+    """Fit the model and save it, unless a run that was killed afterwards has already."""
+    if folder.is_dir():
+        runtime.report(f"going on with the trained model in {folder}")
+        model.load(folder, data, runtime)
+        details: dict[str, Any] = json.loads((folder / FIT).read_text(encoding="utf-8"))
+        return details
+    runtime.checkpoints.mkdir(parents=True, exist_ok=True)
+    details = model.fit(data, runtime)
+    with folder_aside(folder) as partial:
+        model.save(partial)
+        (partial / FIT).write_text(json.dumps(details, indent=2) + "\n", encoding="utf-8")
+    return details
+
+
+def describe(
+    experiment: Experiment,
+    row: str,
+    question: Question,
+    model: Recommender,
+    runtime: Runtime,
+    fit: dict[str, Any],
+    judgement: Judgement,
+    times: Times,
+) -> RunRecord:
+    """Write down everything that is needed to know what was run and what came out."""
+    return RunRecord(
+        run_id=run_id(row, experiment.seed),
+        row=row,
+        model=experiment.model,
+        preset=experiment.preset,
+        settings=model.settings.record(),
+        seed=experiment.seed,
+        dataset=experiment.dataset,
+        protocol=experiment.protocol,
+        digests=question.digests,
+        pack_seed=experiment.pack_seed,
+        draws=question.pack.draws,
+        candidates=question.pack.candidates.shape[2],
+        examples=len(question.split.test),
+        matching=experiment.matching,
+        caption=model.caption,
+        writes=isinstance(model, Answerer),
+        parameters_trained=fit["parameters_trained"],
+        fit=fit,
+        metrics=judgement.metrics,
+        device=environment.device(runtime.device),
+        times=times,
+        peak_memory=environment.peak_memory(runtime.device),
+        versions=environment.versions(),
+        finished=datetime.now(UTC).isoformat(timespec="seconds"),
+    )

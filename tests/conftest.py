@@ -1,0 +1,27 @@
+"""Fixtures for more than one room."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+FIRST_DAY = 874_724_710
+
+
+@pytest.fixture(scope="session")
+def raw_folder(tmp_path_factory) -> Path:
+    """A small data folder in GroupLens' layout: 60 users, 80 items, made up."""
+    folder = tmp_path_factory.mktemp("raw")
+    random = np.random.default_rng(0)
+    rows = []
+    for user in range(1, 61):
+        items = random.choice(np.arange(1, 81), size=random.integers(12, 25), replace=False)
+        times = FIRST_DAY + 86_400 * user + np.sort(random.integers(0, 600, size=len(items)))
+        ratings = random.integers(2, 6, size=len(items))
+        rows += [f"{user}\t{i}\t{r}\t{t}\n" for i, r, t in zip(items, ratings, times, strict=True)]
+    random.shuffle(rows)
+    (folder / "u.data").write_text("".join(rows), encoding="latin-1")
+    flags = "|".join("0" * 19)
+    items = [f"{i}|Film {i} (1990)|01-Jan-1990||http://x|{flags}\n" for i in range(1, 81)]
+    (folder / "u.item").write_text("".join(items), encoding="latin-1")
+    return folder

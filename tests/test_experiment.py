@@ -1,0 +1,143 @@
+from dataclasses import fields
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+
+from recbench import experiment as module
+from recbench import registry
+from recbench.errors import UserError
+from recbench.experiment import Experiment, ask, build, run
+from recbench.recommender import Queries, Recommender
+from recbench.runs import store
+from recbench.settings import Settings
+
+
+class SpySettings(Settings):
+    taste: int = 0
+
+
+class Spy(Recommender):
+    """Scores by item code and remembers what it was given."""
+
+    settings_class = SpySettings
+    summary = "scores by item code"
+    reference = "none"
+    fitted: ClassVar[int] = 0
+    seen: ClassVar[list[Any]] = []
+    killed: ClassVar[bool] = False
+
+    def fit(self, data, runtime):
+        type(self).fitted += 1
+        self.seen.append(data)
+        return {"parameters_trained": 3}
+
+    def score(self, queries, runtime):
+        self.seen.append(queries)
+        if self.killed:
+            raise KeyboardInterrupt
+        return queries.candidates.astype(np.float32)
+
+    def save(self, folder):
+        (folder / "weights").write_text("here")
+
+    def load(self, folder, data, runtime):
+        assert (folder / "weights").read_text() == "here"
+
+
+@pytest.fixture(autouse=True)
+def spy(monkeypatch):
+    Spy.fitted, Spy.seen, Spy.killed = 0, [], False
+    real = registry.load
+    monkeypatch.setattr(
+        registry, "load", lambda group, name: Spy if name == "spy" else real(group, name)
+    )
+    return Spy
+
+
+@pytest.fixture
+def wanted(raw_folder, tmp_path):
+    def build_experiment(**changes):
+        values = {
+            "model": "spy",
+            "data_dir": raw_folder,
+            "results": tmp_path / "results",
+            "cache": tmp_path / "cache",
+            "device": "cpu",
+        }
+        return Experiment(**{**values, **changes})
+
+    return build_experiment
+
+
+def silent(_: str) -> None:
+    pass
+
+
+def test_the_record_says_what_was_run(wanted):
+    done = run(wanted(settings={"taste": "7"}, draws=2), silent)
+    record = done.record
+    assert (record.model, record.protocol, record.draws) == ("spy", "paper", 2)
+    assert record.settings == {"taste": 7}
+    assert record.parameters_trained == 3
+    assert not done.reused
+    assert store.finished(done.folder) == record
+
+
+def test_a_second_run_finds_the_first(wanted, spy):
+    first, second = run(wanted(), silent), run(wanted(), silent)
+    assert second.reused
+    assert second.record == first.record
+    assert spy.fitted == 1
+
+
+def test_what_was_interrupted_after_training_is_not_trained_again(wanted, spy):
+    spy.killed = True
+    with pytest.raises(KeyboardInterrupt):
+        run(wanted(), silent)
+    spy.killed = False
+    done = run(wanted(), silent)
+    assert spy.fitted == 1
+    assert done.record.parameters_trained == 3
+    assert not (done.folder / store.CHECKPOINTS).exists()
+
+
+def test_law_1_the_seed_of_training_never_changes_a_pack(wanted):
+    records = [run(wanted(seed=seed), silent).record for seed in (0, 1)]
+    assert records[0].digests == records[1].digests
+    assert records[0].row == records[1].row
+    other = run(wanted(pack_seed=1), silent).record
+    assert other.digests.pack != records[0].digests.pack
+
+
+def test_law_1_the_pack_is_stored_before_a_model_sees_it(wanted, tmp_path):
+    question = ask(wanted(), silent)
+    assert [*(tmp_path / "cache").rglob("*.parquet")]
+    assert ask(wanted(), silent).pack.hash == question.pack.hash
+
+
+@pytest.mark.parametrize("protocol", ["paper", "next-item"])
+def test_law_2_a_model_never_sees_the_target(wanted, spy, protocol):
+    run(wanted(protocol=protocol), silent)
+    question = ask(wanted(protocol=protocol), silent)
+    data, *asked = spy.seen
+    assert all(type(one) is Queries for one in asked)
+    assert {one.name for one in fields(Queries)} == {"histories", "candidates"}
+    assert not hasattr(data, "test")
+    # What it trains on holds no test row, and the target's place among the candidates varies.
+    assert set(map(tuple, data.train.histories)).isdisjoint(
+        set(map(tuple, question.split.test.histories))
+    )
+    assert len(set(question.pack.target_position.ravel().tolist())) > 10
+
+
+def test_a_typo_ends_before_any_data_is_read(wanted, monkeypatch):
+    monkeypatch.setattr(module, "prepare", None)
+    with pytest.raises(UserError, match="unknown model 'ilra'"):
+        run(wanted(model="ilra"), silent)
+    with pytest.raises(UserError, match="unknown setting 'tast'; did you mean 'taste'"):
+        run(wanted(settings={"tast": 1}), silent)
+
+
+def test_settings_and_presets_reach_the_model(wanted):
+    assert build(wanted(settings={"taste": "3"})).settings == SpySettings(taste=3)
