@@ -1,9 +1,12 @@
 """The items of a dataset: raw ids and titles, numbered from 0."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from recbench.settings import digest
 
 
 @dataclass(frozen=True)
@@ -28,3 +31,22 @@ class Catalogue:
 
     def __len__(self) -> int:
         return len(self.titles)
+
+
+def make_catalogue(
+    raw_ids: NDArray[np.int64] | NDArray[np.object_], titles: Sequence[str]
+) -> Catalogue:
+    """
+    Number items by ascending raw id.
+
+    Parameters
+    ----------
+    raw_ids
+        [items], distinct, in any order.
+    titles
+        [items], already repaired.
+    """
+    order = np.argsort(raw_ids, kind="stable")
+    ids = raw_ids[order]
+    ordered = tuple(titles[i] for i in order.tolist())
+    return Catalogue(ids, ordered, digest([ids.tolist(), ordered]))

@@ -1,0 +1,254 @@
+"""
+Candidate packs: which items stand to choice in which order, frozen before any model sees them.
+
+A pack holds, for each example and each draw, the target and negatives in random order. The
+negatives are a uniform subset of the items that are not excluded, by Floyd's algorithm (Bentley
+and Floyd, CACM 30(9), 1987) on ranks among the free items; the order is a Fisher-Yates shuffle.
+All of it comes from raw PCG64 words, one stream a part and draw, so that the first five draws
+are the same whether five or twenty are made.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from recbench.data.aside import file_aside
+from recbench.data.catalogue import Catalogue
+from recbench.data.dataset import array_digest
+from recbench.data.protocols import Protocol
+from recbench.data.split import Examples, Ragged, Split
+from recbench.data.titles import TitleGroups
+from recbench.data.unseen import Unseen, union
+from recbench.data.windows import chosen, ragged
+from recbench.errors import DataError, RecbenchError, UserError
+from recbench.recommender import Queries
+from recbench.sampling import Words, shuffle, subsets
+from recbench.settings import digest
+
+Part = Literal["validation", "test"]
+
+_ROWS_AT_ONCE = 1 << 13  # decides the order in which words are used: part of what a pack is
+_ROUNDS = 1000
+
+
+@dataclass(frozen=True)
+class Pack:
+    """
+    The candidates of every example and draw.
+
+    Attributes
+    ----------
+    candidates
+        int32 [rows, draws, C], catalogue codes in the order shown, distinct within a draw.
+    target_position
+        int16 [rows, draws], where the target stands, from 0.
+    seed
+        The pack seed it was drawn from.
+    hash
+        SHA-256 over both arrays and the catalogue's digest.
+    """
+
+    candidates: NDArray[np.int32]
+    target_position: NDArray[np.int16]
+    seed: int
+    hash: str
+
+    def __len__(self) -> int:
+        return len(self.candidates)
+
+    @property
+    def draws(self) -> int:
+        """How often the negatives of each example were drawn."""
+        return self.candidates.shape[1]
+
+    def queries(self, examples: Examples) -> Queries:
+        """Return what a model is asked: row ``example * draws + draw``, without the target."""
+        # [rows, draws, C] -> [rows * draws, C]
+        candidates = self.candidates.reshape(-1, self.candidates.shape[2])
+        return Queries(np.repeat(examples.histories, self.draws, axis=0), candidates)
+
+
+def make_pack(
+    candidates: NDArray[np.int32],
+    target_position: NDArray[np.int16],
+    seed: int,
+    catalogue: Catalogue,
+) -> Pack:
+    """Put a pack together with its hash."""
+    hashed = array_digest("pack", catalogue.digest, candidates, target_position)
+    return Pack(candidates, target_position, seed, hashed)
+
+
+def draw(
+    examples: Examples,
+    excluded: Ragged,
+    catalogue: Catalogue,
+    protocol: Protocol,
+    draws: int,
+    pack_seed: int,
+    part: Part,
+) -> Pack:
+    """
+    Draw the candidates of one part of a split.
+
+    Parameters
+    ----------
+    examples, excluded
+        The part's rows and, a row, what may not be drawn besides the target.
+    catalogue
+        Where negatives come from, cold items included.
+    protocol
+        How many candidates, and whether their titles must differ.
+    draws
+        At least 1.
+    pack_seed
+        Any integer.
+    part
+        Names the stream: validation and test share nothing.
+
+    Returns
+    -------
+    Pack
+        Every set of free items is equally likely. With ``protocol.distinct_titles`` items that
+        share the target's title are not free, and a row whose negatives share a title is drawn
+        again, so every set without a shared title is equally likely.
+
+    Raises
+    ------
+    UserError
+        For `draws` below 1; where fewer items (or titles) are free than the protocol needs.
+    """
+    if draws < 1:
+        raise UserError(f"--draws must be at least 1, not {draws}")
+    size = protocol.candidates
+    titles = TitleGroups.of(catalogue) if protocol.distinct_titles else None
+    candidates = np.empty((len(examples), draws, size), dtype=np.int32)
+    position = np.empty((len(examples), draws), dtype=np.int16)
+    streams = [Words(pack_seed, "pack", part, number) for number in range(draws)]
+    for start in range(0, len(examples), _ROWS_AT_ONCE):
+        rows = np.arange(start, min(start + _ROWS_AT_ONCE, len(examples)))
+        targets = examples.targets[rows]
+        free = _free(chosen(excluded, rows), targets, titles, len(catalogue), size - 1)
+        for number, words in enumerate(streams):
+            shown = np.empty((size, len(rows)), dtype=np.int64)
+            shown[0] = targets
+            shown[1:] = _negatives(words, free, size - 1, titles)
+            shuffle(words, shown)
+            candidates[rows, number] = shown.T
+            position[rows, number] = (shown == targets).argmax(axis=0)
+    return make_pack(candidates, position, pack_seed, catalogue)
+
+
+def frozen_pack(
+    split: Split, protocol: Protocol, part: Part, draws: int, pack_seed: int, cache: Path
+) -> Pack:
+    """
+    Return the pack of one part of a split, drawn once and kept under `cache`.
+
+    A kept pack that does not match its hash is drawn again.
+    """
+    key = digest([split.digest, protocol.digest, part, draws, pack_seed])
+    file = cache / "packs" / f"{key[:32]}.parquet"
+    if file.is_file():
+        try:
+            return load(file, split.catalogue)
+        except RecbenchError:
+            file.unlink()
+    examples: Examples = getattr(split, part)
+    excluded: Ragged = getattr(split, f"excluded_{part}")
+    pack = draw(examples, excluded, split.catalogue, protocol, draws, pack_seed, part)
+    save(pack, split.catalogue, file)
+    return pack
+
+
+def save(pack: Pack, catalogue: Catalogue, file: Path) -> None:
+    """
+    Write a pack as parquet, aside first.
+
+    Notes
+    -----
+    Columns ``example`` and ``draw`` (int32, from 0), ``candidates`` (list of raw ids, in the
+    order shown), ``target_position`` (int16, from 0). Hash and seed stand in the file's
+    metadata. Under one version of pyarrow the bytes are the same everywhere.
+    """
+    rows, draws, size = pack.candidates.shape
+    ids = pa.array(catalogue.raw_ids[pack.candidates.ravel()])
+    cuts = np.arange(rows * draws + 1, dtype=np.int32) * size
+    columns = {
+        "example": np.repeat(np.arange(rows, dtype=np.int32), draws),
+        "draw": np.tile(np.arange(draws, dtype=np.int32), rows),
+        "candidates": pa.ListArray.from_arrays(cuts, ids),
+        "target_position": pack.target_position.ravel(),
+    }
+    about = {"hash": pack.hash, "seed": str(pack.seed)}
+    table = pa.table(columns).replace_schema_metadata(about)
+    with file_aside(file) as partial:
+        pq.write_table(table, partial, compression="zstd", use_dictionary=False)
+
+
+def load(file: Path, catalogue: Catalogue) -> Pack:
+    """
+    Read what `save` wrote.
+
+    Raises
+    ------
+    DataError
+        If the file is no pack, belongs to another catalogue, or does not hold what its hash says.
+    """
+    try:
+        table = pq.read_table(file)
+        about = {key.decode(): value.decode() for key, value in table.schema.metadata.items()}
+        draws = int(table["draw"].to_numpy().max(initial=-1)) + 1
+        ids = table["candidates"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
+        shape = (table.num_rows // draws, draws)
+        codes = np.searchsorted(catalogue.raw_ids, ids).astype(np.int32)
+        position = table["target_position"].to_numpy().reshape(shape)
+        pack = make_pack(codes.reshape(*shape, -1), position, int(about["seed"]), catalogue)
+        wanted = about["hash"]
+    except (OSError, pa.ArrowException, LookupError, ValueError, ArithmeticError, AttributeError):
+        raise DataError(f"{file}: expected a pack of candidates as recbench writes them") from None
+    if pack.hash != wanted:
+        raise DataError(f"{file}: expected a pack of this catalogue with hash {wanted}")
+    return pack
+
+
+def _free(
+    excluded: Ragged,
+    targets: NDArray[np.int32],
+    titles: TitleGroups | None,
+    items: int,
+    needed: int,
+) -> Unseen:
+    """Return what each row may draw: no excluded item, not the target, none of its namesakes."""
+    if titles is None:
+        taken = ragged(targets, np.ones(len(targets), dtype=np.int64))
+    else:
+        taken = chosen(titles.items, titles.numbers[targets])
+    free = Unseen.outside(union(excluded, taken), items)
+    if (fewest := int(free.counts.min())) < needed:
+        raise UserError(
+            f"the catalogue is too small: {needed} negatives are needed, a row has {fewest} items"
+        )
+    return free
+
+
+def _negatives(
+    words: Words, free: Unseen, count: int, titles: TitleGroups | None
+) -> NDArray[np.int64]:
+    """Return int64 [count, rows]: free items, distinct, in no useful order."""
+    again = np.arange(len(free.counts))
+    items = free.at(again, subsets(words, free.counts, count))
+    if titles is None:
+        return items
+    for _ in range(_ROUNDS):
+        shown = np.sort(titles.numbers[items[:, again]], axis=0)
+        again = again[(shown[1:] == shown[:-1]).any(axis=0)]
+        if not again.size:
+            return items
+        items[:, again] = free.at(again, subsets(words, free.counts[again], count))
+    raise UserError(f"too few different titles to draw {count} negatives from")

@@ -1,0 +1,196 @@
+"""
+Dataset cards: everything about a dataset that is not code, one TOML file each.
+
+To add a dataset:
+
+1. write ``<name>.toml`` with the fields of `Card` into a package folder that has no code to import;
+2. in your package's ``pyproject.toml``, under ``[project.entry-points."recbench.datasets"]``,
+   write ``name = "your_package_of_cards:name.toml"``;
+3. ``pip install`` your package: ``recbench data list`` shows it.
+"""
+
+import tomllib
+from collections.abc import Callable
+from importlib.metadata import EntryPoint
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from recbench.errors import RecbenchError
+from recbench.registry import find, listed
+from recbench.settings import digest
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class RawFiles(_Frozen):
+    """The two files of one raw format, relative to their folder."""
+
+    interactions: str
+    items: str
+
+
+class InstalledCopy(_Frozen):
+    """A copy inside an installed distribution, which is looked into but not imported."""
+
+    kind: Literal["installed"]
+    distribution: str
+    folder: str
+    format: str
+
+
+class Download(_Frozen):
+    """A zip archive on the web; `md5` is its publisher's, `folder` is inside the archive."""
+
+    kind: Literal["download"]
+    url: str
+    md5: str
+    folder: str
+    format: str
+
+
+class Rules(_Frozen):
+    """
+    What a protocol needs to know of this dataset.
+
+    Attributes
+    ----------
+    skip_rows
+        Interactions lost at the top of the file.
+    min_rating
+        Interactions rated lower are left out; None keeps all.
+    note
+        What a reader must know.
+    """
+
+    skip_rows: int = Field(default=0, ge=0)
+    min_rating: float | None = None
+    note: str = ""
+
+
+class Card(_Frozen):
+    """
+    One dataset.
+
+    Attributes
+    ----------
+    name, title, description
+        Short name of the command line, name of papers, one line.
+    licence, citation, homepage
+        Of the data.
+    noun
+        What one item is called in a prompt, singular and plural.
+    verb
+        What a user did with an item, in the past tense.
+    titles
+        How raw titles are repaired (`recbench.data.titles`).
+    title_fixes
+        Raw title to what it should have been, for misspellings of one source.
+    formats
+        Raw format (a key of `recbench.data.readers.READERS`) to its two files.
+    sources
+        Where the data are looked for, in order, if the user names no folder.
+    digest
+        Of the dataset as published (`recbench.data.dataset.Dataset.digest`); every source must
+        give it.
+    catalogue_digest
+        Of its catalogue alone.
+    protocols
+        The protocols it can be asked under, with what they need to know of it.
+    known_flaws
+        One sentence each.
+    """
+
+    name: str
+    title: str
+    description: str
+    licence: str
+    citation: str
+    homepage: str
+    noun: tuple[str, str]
+    verb: str
+    titles: Literal["film"]
+    title_fixes: dict[str, str]
+    formats: dict[str, RawFiles]
+    sources: tuple[InstalledCopy | Download, ...]
+    digest: str
+    catalogue_digest: str
+    protocols: dict[str, Rules]
+    known_flaws: tuple[str, ...]
+
+    def fingerprint(self) -> str:
+        """Return a digest of all that decides how the data are prepared."""
+        kept = {"titles", "title_fixes", "formats", "digest", "catalogue_digest"}
+        return digest(self.model_dump(mode="json", include=kept))
+
+
+def card(name: str) -> Card:
+    """
+    Read the card of one dataset.
+
+    Raises
+    ------
+    UserError
+        If no dataset has that name; the message holds the nearest one.
+    RecbenchError
+        If its card cannot be read.
+    """
+    return _read(find("datasets", name))
+
+
+def cards(report: Callable[[str], None] | None = None) -> dict[str, Card]:
+    """
+    Read every card.
+
+    Parameters
+    ----------
+    report
+        Told one line about each card that cannot be read, which is then left out. Without it
+        the first such card raises RecbenchError.
+
+    Returns
+    -------
+    dict of str to Card
+        Sorted by name.
+    """
+    found = {}
+    for name, point in listed("datasets").items():
+        try:
+            found[name] = _read(point)
+        except RecbenchError as error:
+            if report is None:
+                raise
+            report(str(error))
+    return found
+
+
+def _read(point: EntryPoint) -> Card:
+    try:
+        read = Card.model_validate(tomllib.loads(_file(point).read_text(encoding="utf-8")))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise _unreadable(point, f"{where}: {first['msg']}") from None
+    except (ImportError, OSError, ValueError) as error:
+        raise _unreadable(point, f"{type(error).__name__}: {error}") from None
+    if read.name != point.name:
+        raise _unreadable(point, f"it calls itself '{read.name}'")
+    return read
+
+
+def _file(point: EntryPoint) -> Path:
+    # The folder is found, not imported: importlib.resources would import it, and refuses the paths
+    # of an editable install (a namespace package with a place that is no directory).
+    spec = find_spec(point.module)
+    for place in (spec and spec.submodule_search_locations) or ():
+        if (file := Path(place) / point.attr).is_file():
+            return file
+    raise FileNotFoundError(f"no file {point.attr} in {point.module}")
+
+
+def _unreadable(point: EntryPoint, reason: str) -> RecbenchError:
+    return RecbenchError(f"the card of dataset '{point.name}' ({point.value}) is broken: {reason}")

@@ -1,0 +1,137 @@
+"""A prepared dataset: coded interactions and a catalogue, digested, stored as parquet."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from recbench.data.aside import folder_aside
+from recbench.data.card import Card
+from recbench.data.catalogue import Catalogue, make_catalogue
+from recbench.data.readers import Raw
+from recbench.data.titles import film_title
+from recbench.errors import RecbenchError
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """
+    Everything a protocol starts from.
+
+    Attributes
+    ----------
+    card
+        What is known about it.
+    catalogue
+        All items.
+    users
+        int32 [interactions], users numbered from 0 by ascending raw id, in file order.
+    items
+        int32 [interactions], catalogue codes.
+    ratings
+        float32 [interactions].
+    times
+        int64 [interactions], seconds since 1970.
+    digest
+        SHA-256 over the catalogue and these arrays: the same from every source.
+    """
+
+    card: Card
+    catalogue: Catalogue
+    users: NDArray[np.int32]
+    items: NDArray[np.int32]
+    ratings: NDArray[np.float32]
+    times: NDArray[np.int64]
+    digest: str
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+
+def array_digest(*parts: str | NDArray[Any]) -> str:
+    """
+    Hash texts and arrays.
+
+    Returns
+    -------
+    str
+        SHA-256 over each part's kind, shape and little-endian bytes, the same on every machine.
+    """
+    hashed = hashlib.sha256()
+    for part in parts:
+        if isinstance(part, str):
+            hashed.update(f"text {len(part.encode())}\n{part}\n".encode())
+        else:
+            little = np.ascontiguousarray(part, dtype=part.dtype.newbyteorder("<"))
+            hashed.update(f"array {little.dtype.str} {little.shape}\n".encode())
+            hashed.update(little.tobytes())
+    return hashed.hexdigest()
+
+
+def make_dataset(card: Card, raw: Raw) -> Dataset:
+    """Repair titles, number users and items; ``raw.items`` must all be in ``raw.item_ids``."""
+    titles = [film_title(card.title_fixes.get(title.strip(), title)) for title in raw.titles]
+    catalogue = make_catalogue(raw.item_ids, titles)
+    _, users = np.unique(raw.users, return_inverse=True)
+    items = np.searchsorted(catalogue.raw_ids, raw.items)
+    return _digested(
+        card, catalogue, users.astype(np.int32), items.astype(np.int32), raw.ratings, raw.times
+    )
+
+
+def _digested(
+    card: Card,
+    catalogue: Catalogue,
+    users: NDArray[np.int32],
+    items: NDArray[np.int32],
+    ratings: NDArray[np.float32],
+    times: NDArray[np.int64],
+) -> Dataset:
+    digest = array_digest(catalogue.digest, users, items, ratings, times)
+    return Dataset(card, catalogue, users, items, ratings, times, digest)
+
+
+def store(dataset: Dataset, folder: Path) -> None:
+    """Write the dataset into `folder`, aside first."""
+    with folder_aside(folder) as partial:
+        arrays = {
+            "user": dataset.users,
+            "item": dataset.items,
+            "rating": dataset.ratings,
+            "time": dataset.times,
+        }
+        table = pa.table(arrays).replace_schema_metadata({"digest": dataset.digest})
+        pq.write_table(table, partial / "interactions.parquet", compression="zstd")
+        items = {
+            "id": pa.array(dataset.catalogue.raw_ids),
+            "title": pa.array(dataset.catalogue.titles, pa.string()),
+        }
+        pq.write_table(pa.table(items), partial / "items.parquet", compression="zstd")
+
+
+def stored(card: Card, folder: Path) -> Dataset:
+    """
+    Read what `store` wrote.
+
+    Raises
+    ------
+    RecbenchError
+        If the files cannot be read or their content is not what their digest says.
+    """
+    try:
+        table = pq.read_table(folder / "interactions.parquet")
+        items = pq.read_table(folder / "items.parquet")
+        digest = table.schema.metadata[b"digest"].decode()
+        catalogue = make_catalogue(items["id"].to_numpy(), items["title"].to_pylist())
+        names = ("user", "item", "rating", "time")
+        dataset = _digested(card, catalogue, *(table[name].to_numpy() for name in names))
+    except (OSError, pa.ArrowException, LookupError, TypeError) as error:
+        raise RecbenchError(f"{folder} cannot be read: {error}") from None
+    if dataset.digest != digest:
+        raise RecbenchError(f"{folder} does not hold what its digest says")
+    return dataset

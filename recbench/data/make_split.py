@@ -1,0 +1,133 @@
+"""
+A dataset under a protocol: who trains, who is asked, about what.
+
+``paper`` rebuilds the rows that LLaRA (Liao et al., SIGIR 2024) and iLoRA (Kong et al., NeurIPS
+2024) released; ``next-item`` is leave-one-out over all users.
+"""
+
+import hashlib
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recbench.data.card import Rules
+from recbench.data.dataset import Dataset, array_digest
+from recbench.data.introsort import introsort_argsort
+from recbench.data.protocols import Protocol
+from recbench.data.split import Examples, Ragged, Split
+from recbench.data.windows import chosen, last_windows, lengths, ragged, seen, windows, without_last
+from recbench.errors import unknown
+
+
+def make_split(dataset: Dataset, protocol: Protocol) -> Split:
+    """
+    Make training sequences and examples; nothing is random.
+
+    Raises
+    ------
+    UserError
+        If the dataset's card does not know the protocol.
+    """
+    known = dataset.card.protocols
+    if protocol.name not in known:
+        raise unknown(f"protocol of {dataset.card.name}", protocol.name, known)
+    rows = _kept(dataset, known[protocol.name])
+    if protocol.ties == "introsort":
+        order = _by_introsort(dataset.users[rows], dataset.times[rows])
+    else:
+        order = _by_item_hash(dataset, rows)
+    rows = rows[order]
+    starts = np.flatnonzero(np.diff(dataset.users[rows], prepend=-1))
+    users = dataset.users[rows][starts]
+    sequences = ragged(dataset.items[rows], np.diff(starts, append=len(rows)))
+    if protocol.split == "users":
+        return _users_apart(dataset, protocol, sequences, users, dataset.times[rows][starts])
+    return _last_items(dataset, protocol, sequences, users)
+
+
+def _kept(dataset: Dataset, rules: Rules) -> NDArray[np.int64]:
+    """Return the kept interactions, in file order."""
+    kept = np.arange(len(dataset)) >= rules.skip_rows
+    if rules.min_rating is not None:
+        kept &= dataset.ratings >= rules.min_rating
+    return np.flatnonzero(kept)
+
+
+def _by_introsort(users: NDArray[np.int32], times: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Order by user as first met, then by time as NumPy < 1.25 sorted each user's times."""
+    _, first, numbers = np.unique(users, return_index=True, return_inverse=True)
+    by_user = np.argsort(first[numbers], kind="stable")
+    cuts = np.flatnonzero(np.diff(first[numbers][by_user])) + 1
+    parts = np.split(by_user, cuts)
+    return np.concatenate([part[introsort_argsort(times[part])] for part in parts])
+
+
+def _by_item_hash(dataset: Dataset, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Order by user, time and the hash of the raw item id."""
+    hashes = np.array([_hash(raw) for raw in dataset.catalogue.raw_ids.tolist()], dtype=np.uint64)
+    return np.lexsort((hashes[dataset.items[rows]], dataset.times[rows], dataset.users[rows]))
+
+
+def _hash(raw_id: int | str) -> int:
+    return int.from_bytes(hashlib.sha256(str(raw_id).encode()).digest()[:8], "big")
+
+
+def _users_apart(
+    dataset: Dataset,
+    protocol: Protocol,
+    sequences: Ragged,
+    users: NDArray[np.int32],
+    first_times: NDArray[np.int64],
+) -> Split:
+    order = np.argsort(first_times, kind="stable")
+    # Floating-point products, cut off, as published: 754 and 848 of 943.
+    cuts = [int(0.8 * len(order)), int(0.9 * len(order))]
+    # Time decides who is in which part; within a part users stand as they first appear in the file.
+    picks = [np.sort(part) for part in np.split(order, cuts)]
+    parts = [(chosen(sequences, part), users[part]) for part in picks]
+    (train, trainers), validation, test = parts
+    asked = [last_windows(*part, protocol.history) for part in (validation, test)]
+    rows = windows(train, trainers, protocol.history, protocol.min_train_history)
+    whole = [part[0] for part in (validation, test)]
+    return _split(dataset, protocol, train, rows, asked, whole)
+
+
+def _last_items(
+    dataset: Dataset, protocol: Protocol, sequences: Ragged, users: NDArray[np.int32]
+) -> Split:
+    # A user with fewer than three items has none to spare: all of them train.
+    asked_about = lengths(sequences) >= 3
+    train = without_last(sequences, np.where(asked_about, 2, 0))
+    rows = windows(train, users, protocol.history, protocol.min_train_history)
+    whole = chosen(sequences, np.flatnonzero(asked_about))
+    owners = users[asked_about]
+    asked = [last_windows(whole, owners, protocol.history, back) for back in (1, 0)]
+    return _split(dataset, protocol, train, rows, asked, [whole, whole])
+
+
+def _split(
+    dataset: Dataset,
+    protocol: Protocol,
+    sequences: Ragged,
+    train: Examples,
+    asked: list[Examples],
+    whole: list[Ragged],
+) -> Split:
+    """Add what may not be drawn, and the digest."""
+    validation, test = asked
+    excluded = [seen(part) for part in asked] if protocol.exclude == "history" else whole
+    parts: list[NDArray[np.int32] | NDArray[np.int64]] = []
+    for rows in (train, validation, test):
+        parts += [rows.histories, rows.targets, rows.users]
+    for sequence in (sequences, *excluded):
+        parts += [sequence.values, sequence.offsets]
+    return Split(
+        catalogue=dataset.catalogue,
+        sequences=sequences,
+        train=train,
+        validation=validation,
+        test=test,
+        excluded_validation=excluded[0],
+        excluded_test=excluded[1],
+        digest=array_digest(dataset.catalogue.digest, *parts),
+    )

@@ -1,0 +1,22 @@
+"""
+Raw files -> interactions and items. One raw format a file.
+
+To add a format:
+
+1. write ``recbench/data/readers/<format>.py`` with a function
+   ``read(interactions: Path, items: Path) -> Raw``; broken lines raise `DataError` with file and
+   line;
+2. name the function in `READERS`;
+3. name the format in a dataset card, with the names of its two files.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from recbench.data.readers import atomic, grouplens
+from recbench.data.readers.raw import Raw
+
+READERS: dict[str, Callable[[Path, Path], Raw]] = {
+    "grouplens": grouplens.read,
+    "atomic": atomic.read,
+}

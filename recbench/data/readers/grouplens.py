@@ -1,0 +1,48 @@
+"""
+MovieLens-100K as GroupLens publishes it: ``u.data`` and ``u.item``.
+
+``u.data``: user, item, rating, time, tab separated, no header. ``u.item``: ISO-8859-1, 24 fields
+with ``|`` between them, the first two being item id and title.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from recbench.data.readers.delimited import read_delimited
+from recbench.data.readers.raw import Raw, checked
+
+_ITEM_FIELDS = 24
+
+
+def read(interactions: Path, items: Path) -> Raw:
+    """
+    Read the two files.
+
+    Raises
+    ------
+    DataError
+        For a file that is missing or has a broken line.
+    """
+    rated = read_delimited(
+        interactions,
+        ["user", "item", "rating", "time"],
+        {"user": "integer", "item": "integer", "rating": "number", "time": "integer"},
+        delimiter="\t",
+    )
+    listed = read_delimited(
+        items,
+        ["item", "title", *(f"field {i}" for i in range(3, _ITEM_FIELDS + 1))],
+        {"item": "integer", "title": "text"},
+        delimiter="|",
+        encoding="iso-8859-1",
+    )
+    raw = Raw(
+        users=rated["user"].to_numpy(),
+        items=rated["item"].to_numpy(),
+        ratings=rated["rating"].to_numpy().astype(np.float32),
+        times=rated["time"].to_numpy(),
+        item_ids=listed["item"].to_numpy(),
+        titles=listed["title"].to_pylist(),
+    )
+    return checked(raw, interactions, items, header_lines=0)

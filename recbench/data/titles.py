@@ -1,0 +1,74 @@
+"""What makes a raw title readable, and when two titles are the same."""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recbench.data.catalogue import Catalogue
+from recbench.data.split import Ragged
+from recbench.data.windows import ragged
+
+UNKNOWN = "unknown"
+"""Stands where an item has no title."""
+
+_YEAR = re.compile(r"\s*\((?:18|19|20)\d\d\)\s*(?:\(V\))?\s*$")
+_ARTICLES = "The|An?|Les?|La|L'|Il|Der|Das|Die|Det|O"
+# One part of a title, up to a parenthesis or the end, that has its article behind a comma.
+_MOVED = re.compile(rf"(?P<words>[^()]+), (?P<article>{_ARTICLES})(?=\s*(?:[()]|$))")
+
+
+def film_title(raw: str) -> str:
+    """
+    Repair a film title as GroupLens writes it.
+
+    The year at the end (and the "(V)" of a film made for video behind it) is cut off; an article
+    behind a comma moves to the front, in each parenthesis by itself; runs of white space become
+    one space; an empty title becomes "unknown". A repaired title is left as it is.
+
+    Examples
+    --------
+    >>> film_title("Hate (Haine, La) (1995)")
+    'Hate (La Haine)'
+    >>> film_title("Good, The Bad and The Ugly, The (1966)")
+    'The Good, The Bad and The Ugly'
+    """
+    title = _MOVED.sub(_article_first, _YEAR.sub("", " ".join(raw.split())))
+    return title.strip() or UNKNOWN
+
+
+def _article_first(match: re.Match[str]) -> str:
+    words, article = match["words"], match["article"]
+    return f"{article}{'' if article.endswith(chr(39)) else ' '}{words}"
+
+
+def normalised(title: str) -> str:
+    """Return the title without case, width and extra spaces: equal for titles read as one."""
+    return " ".join(unicodedata.normalize("NFKC", title).casefold().split())
+
+
+@dataclass(frozen=True)
+class TitleGroups:
+    """
+    Which items a reader cannot tell apart.
+
+    Attributes
+    ----------
+    numbers
+        int64 [items]: of each item's normalised title, from 0 without gaps.
+    items
+        [titles], the catalogue codes that have each title.
+    """
+
+    numbers: NDArray[np.int64]
+    items: Ragged
+
+    @classmethod
+    def of(cls, catalogue: Catalogue) -> "TitleGroups":
+        """Group the items of a catalogue."""
+        titles = [normalised(title) for title in catalogue.titles]
+        _, numbers = np.unique(titles, return_inverse=True)
+        order = np.argsort(numbers, kind="stable").astype(np.int32)
+        return cls(numbers, ragged(order, np.bincount(numbers)))

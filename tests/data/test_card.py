@@ -1,0 +1,79 @@
+import subprocess
+import sys
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import pytest
+
+from recbench.data import card as module
+from recbench.data.card import card, cards
+from recbench.data.protocols import PROTOCOLS
+from recbench.data.readers import READERS
+from recbench.errors import RecbenchError, UserError
+
+TOML = (Path(__file__).parents[2] / "datasets" / "movielens.toml").read_text(encoding="utf-8")
+
+
+def test_every_card_names_what_is_there():
+    for name, each in cards().items():
+        assert each.name == name
+        assert set(each.formats) <= set(READERS)
+        assert {source.format for source in each.sources} <= set(each.formats)
+        assert set(each.protocols) <= set(PROTOCOLS)
+        assert each.known_flaws
+        assert len(each.digest) == len(each.catalogue_digest) == 64
+
+
+def test_movielens_is_described():
+    movielens = card("movielens")
+    assert movielens.noun == ("movie", "movies")
+    assert movielens.verb == "watched"
+    assert "SHA-256 of the raw item id" in movielens.protocols["next-item"].note
+    download = movielens.sources[-1]
+    assert download.kind == "download"
+    assert download.md5 == "0e33842e24a9c977be4e0107933c0723"
+
+
+def test_an_unknown_name_gets_the_nearest():
+    with pytest.raises(UserError, match="unknown dataset 'movielense'; did you mean 'movielens'"):
+        card("movielense")
+
+
+def test_listing_cards_loads_nothing_heavy():
+    code = (
+        "import sys; from recbench.data.card import cards; assert cards();"
+        "print({'numpy', 'pandas', 'pyarrow', 'torch', 'recbench_datasets'} & set(sys.modules))"
+    )
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "set()"
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("name = ", "TOMLDecodeError"),
+        (TOML.replace('verb = "watched"', ""), "verb: Field required"),
+        (TOML + "\nskip = 1", "Extra inputs"),
+        (TOML.replace('name = "movielens"', 'name = "other"', 1), "it calls itself 'other'"),
+    ],
+)
+def test_a_broken_card_is_named_and_breaks_no_other(tmp_path, monkeypatch, text, reason):
+    (tmp_path / "cards_of_a_plugin").mkdir()
+    (tmp_path / "cards_of_a_plugin" / "broken.toml").write_text(text, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    broken = EntryPoint("movielens", "cards_of_a_plugin:broken.toml", "recbench.datasets")
+    sound = module.listed("datasets")["movielens"]
+    monkeypatch.setattr(module, "listed", lambda _: {"broken": broken, "movielens": sound})
+    with pytest.raises(RecbenchError, match=reason):
+        cards()
+    told: list[str] = []
+    assert list(cards(told.append)) == ["movielens"]
+    assert len(told) == 1
+    assert "cards_of_a_plugin:broken.toml" in told[0]
+    assert "\n" not in told[0]
+
+
+def test_a_card_without_its_package_is_named(monkeypatch):
+    absent = EntryPoint("absent", "no_such_package:absent.toml", "recbench.datasets")
+    monkeypatch.setattr(module, "listed", lambda _: {"absent": absent})
+    with pytest.raises(RecbenchError, match=r"card of dataset 'absent'.*no file absent\.toml"):
+        cards()

@@ -1,0 +1,57 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recbench.data.catalogue import make_catalogue
+from recbench.data.titles import TitleGroups, film_title, normalised
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        ("Toy Story (1995)", "Toy Story"),
+        ("Toy Story", "Toy Story"),
+        ("Usual Suspects, The (1995)", "The Usual Suspects"),
+        ("Affair to Remember, An (1957)", "An Affair to Remember"),
+        ("Enfer, L' (1994)", "L'Enfer"),
+        ("Boot, Das (1981)", "Das Boot"),
+        ("Hate (Haine, La) (1995)", "Hate (La Haine)"),
+        (
+            "Double vie de Véronique, La (Double Life of Veronique, The) (1991)",
+            "La Double vie de Véronique (The Double Life of Veronique)",
+        ),
+        ("Good, The Bad and The Ugly, The (1966)", "The Good, The Bad and The Ugly"),
+        ("Maybe, Maybe Not (Bewegte Mann, Der)", "Maybe, Maybe Not (Der Bewegte Mann)"),
+        ("Great Giving (1995) (V)", "Great Giving"),
+        ("Great Giving (1995)", "Great Giving"),
+        ("2001: A Space Odyssey (1968)", "2001: A Space Odyssey"),
+        ("1900", "1900"),
+        ("Paris, Texas (1984)", "Paris, Texas"),
+        ("Nikita (La Femme Nikita) (1990)", "Nikita (La Femme Nikita)"),
+        (" Shadow  and\tLight (1996) ", "Shadow and Light"),
+        ("", "unknown"),
+        ("(1995)", "unknown"),
+        ("unknown", "unknown"),
+    ],
+)
+def test_repair(raw, expected):
+    assert film_title(raw) == expected
+    assert film_title(expected) == expected
+
+
+@given(st.text())
+def test_a_title_is_one_stripped_line_and_never_empty(raw):
+    title = film_title(raw)
+    assert title
+    assert title == " ".join(title.split())
+
+
+def test_titles_that_read_the_same_are_one():
+    assert normalised("The  MASK ") == normalised("the mask")
+    assert normalised("Ｔｈｅ Mask") == normalised("The Mask")
+    assert normalised("Mask") != normalised("The Mask")
+    groups = TitleGroups.of(make_catalogue(np.arange(4), ["A", "B", "a ", "C"]))
+    assert groups.numbers[0] == groups.numbers[2]
+    assert groups.items[groups.numbers[0]].tolist() == [0, 2]
+    assert len(groups.items) == 3
