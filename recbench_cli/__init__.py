@@ -1,1 +1,1 @@
-"""The command line: one file a command group, no logic of its own."""
+"""The command line: one file a command group, thin; imports what a command needs in its body."""

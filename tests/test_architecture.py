@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,16 @@ def test_the_core_is_torch_free(room, path):
     if room in TORCH_ROOMS or path.name == "toy_lm.py":
         return
     assert not {name.split(".")[0] for name in imports(path)} & HEAVY
+
+
+def test_every_package_is_in_the_wheel():
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    packages = {
+        ".".join([name, *path.parent.relative_to(folder).parts])
+        for name, folder in SOURCES.items()
+        for path in folder.rglob("__init__.py")
+    }
+    assert packages | {"recbench_datasets"} == set(settings["tool"]["setuptools"]["packages"])
 
 
 def test_nobody_reads_pickles_or_evaluates_text():

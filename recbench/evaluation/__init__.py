@@ -1,1 +1,1 @@
-"""From scores and text to per-example values, metrics and intervals."""
+"""From scores and written answers to per-example values, means and what a difference is worth."""

@@ -1,1 +1,1 @@
-"""Run records: what was run, where it is stored, and the tables made from it."""
+"""Runs on disk: one folder a run, its record, and the tables made from many records."""

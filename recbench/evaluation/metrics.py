@@ -1,0 +1,172 @@
+"""
+Metrics: one value a row first, means and intervals from those.
+
+A metric is a class with one method, so it comes in through the door that any package can use:
+
+1. write ``class MyMetric(Metric)`` and its `values`;
+2. in your package's ``pyproject.toml``, under ``[project.entry-points."recbench.metrics"]``,
+   write ``MyMetric = "my_package.my_module:MyMetric"``;
+3. ``pip install`` your package: its figures are in every record made from then on.
+
+Names. A model that only scores has one answer, and its figures have the plain names. Of a model
+that writes, ``ValidRatio`` and ``HitRatio@1`` judge the written answer, and what is ranked by the
+likelihood of the candidates' titles says so (``HitRatio@3|likelihood``). What a system cannot give
+is left out and shown as a dash.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recbench.errors import RecbenchError
+from recbench.evaluation.answers import SHARED_TITLE
+from recbench.evaluation.outcome import Outcome
+from recbench.registry import listed, load
+
+Values = NDArray[np.float64]
+
+CUTOFFS = (1, 3, 5, 10)
+
+
+class Metric(ABC):
+    """One metric, or a family of them."""
+
+    @abstractmethod
+    def values(self, outcome: Outcome) -> dict[str, Values]:
+        """
+        Return the figures this metric has for this system.
+
+        Returns
+        -------
+        dict
+            Figure name to float64 [rows], each in [0, 1], NaN where the figure is not defined for a
+            row. A figure that the system cannot give is left out.
+        """
+
+
+class ValidRatio(Metric):
+    """
+    Share of rows whose answer is exactly one of the candidates.
+
+    A model that only scores always answers with a candidate: 1, as the published tables print it.
+    """
+
+    def values(self, outcome: Outcome) -> dict[str, Values]:
+        """Return ``ValidRatio``."""
+        return {"ValidRatio": outcome.valid.astype(np.float64)}
+
+
+class SharedTitleRatio(Metric):
+    """Share of rows whose written title two or more candidates share; such a row is invalid."""
+
+    def values(self, outcome: Outcome) -> dict[str, Values]:
+        """Return ``SharedTitleRatio`` for models that write."""
+        if not outcome.writes:
+            return {}
+        return {"SharedTitleRatio": (outcome.answer_slot == SHARED_TITLE).astype(np.float64)}
+
+
+class HitRatio(Metric):
+    """
+    Share of rows whose target is among the first K; an invalid answer is a miss.
+
+    ``HitRatio@1|valid`` counts valid rows alone, as released codes do: NaN on invalid ones.
+    K of at least the number of candidates gives 1 on every row.
+    """
+
+    def values(self, outcome: Outcome) -> dict[str, Values]:
+        """Return ``HitRatio@K``, ``HitRatio@1|valid`` and what is ranked by likelihood."""
+        figures = _ranked("HitRatio", outcome, hit_at)
+        answered = outcome.hit.astype(np.float64)
+        figures["HitRatio@1"] = answered
+        figures["HitRatio@1|valid"] = np.where(outcome.valid, answered, np.nan)
+        if outcome.rank_per_token is not None:
+            figures["HitRatio@1|likelihood-per-token"] = hit_at(outcome.rank_per_token, 1)
+        return figures
+
+
+class NDCG(Metric):
+    """Normalised discounted cumulative gain (Järvelin and Kekäläinen, TOIS 2002), of one target."""
+
+    def values(self, outcome: Outcome) -> dict[str, Values]:
+        """Return ``NDCG@K``, or ``NDCG@K|likelihood`` for models that write."""
+        return _ranked("NDCG", outcome, ndcg_at)
+
+
+class MRR(Metric):
+    """Reciprocal of the target's rank among all candidates (Voorhees, TREC-8 1999)."""
+
+    def values(self, outcome: Outcome) -> dict[str, Values]:
+        """Return ``MRR``, or ``MRR|likelihood`` for models that write."""
+        return {f"MRR{_by(outcome)}": reciprocal(outcome.rank)}
+
+
+def hit_at(rank: NDArray[np.int16], k: int) -> Values:
+    """Return float64 [rows]: 1 where the rank (from 1) is at most k, else 0."""
+    return (rank <= k).astype(np.float64)
+
+
+def ndcg_at(rank: NDArray[np.int16], k: int) -> Values:
+    """Return float64 [rows]: 1 / log2(1 + rank) where the rank is at most k, else 0; ideally 1."""
+    return np.where(rank <= k, 1.0 / np.log2(1.0 + rank.astype(np.float64)), 0.0)
+
+
+def reciprocal(rank: NDArray[np.int16]) -> Values:
+    """Return float64 [rows]: 1 / rank."""
+    return 1.0 / rank.astype(np.float64)
+
+
+def figures(outcome: Outcome, report: Callable[[str], None] = lambda _: None) -> dict[str, Values]:
+    """
+    Work out every registered metric.
+
+    Parameters
+    ----------
+    outcome
+        What the system did.
+    report
+        Told, in one line each, which plug-ins could not be imported or failed; the others go on.
+
+    Returns
+    -------
+    dict
+        Figure name to float64 [rows], sorted by name.
+
+    Raises
+    ------
+    UserError
+        If two packages register a metric under one name.
+    """
+    found: dict[str, Values] = {}
+    for name in listed("metrics"):
+        try:
+            for figure, values in load("metrics", name)().values(outcome).items():
+                found[figure] = _checked(name, figure, values, found, len(outcome))
+        except RecbenchError as error:
+            report(str(error))
+        except Exception as error:
+            report(f"the metric '{name}' failed: {type(error).__name__}: {error}")
+    return dict(sorted(found.items()))
+
+
+def _checked(name: str, figure: str, values: Values, found: dict[str, Values], rows: int) -> Values:
+    if figure in found:
+        raise RecbenchError(
+            f"the metric '{name}' gives '{figure}', which another metric gave before"
+        )
+    defined = values[~np.isnan(values)]
+    if values.shape != (rows,) or ((defined < 0) | (defined > 1)).any():
+        raise RecbenchError(f"the metric '{name}' must give {rows} values in [0, 1] as '{figure}'")
+    return values
+
+
+def _by(outcome: Outcome) -> str:
+    return "|likelihood" if outcome.writes else ""
+
+
+def _ranked(
+    name: str, outcome: Outcome, at: Callable[[NDArray[np.int16], int], Values]
+) -> dict[str, Values]:
+    return {f"{name}@{k}{_by(outcome)}": at(outcome.rank, k) for k in CUTOFFS}

@@ -1,0 +1,85 @@
+"""The rank of the target among the candidates, from scores; ties count against the model."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recbench.errors import RecbenchError
+
+
+def check_scores(scores: NDArray[np.floating], shape: tuple[int, ...], first_row: int = 0) -> None:
+    """
+    Refuse scores that cannot be ranked.
+
+    Parameters
+    ----------
+    scores
+        What a model gave.
+    shape
+        The shape it was to have, [rows, C].
+    first_row
+        Number of the first row, for the message.
+
+    Raises
+    ------
+    RecbenchError
+        If the shape is another one, or a score is NaN or infinite; the row is named.
+    """
+    if scores.shape != shape:
+        raise RecbenchError(f"the model gave scores of shape {scores.shape}, expected {shape}")
+    broken = np.argwhere(~np.isfinite(scores))
+    if len(broken):
+        row, slot = broken[0]
+        raise RecbenchError(
+            f"the model's score in row {first_row + row}, candidate {slot}, is "
+            f"{scores[row, slot]}; scores must be finite"
+        )
+
+
+def target_ranks(
+    scores: NDArray[np.floating], target_position: NDArray[np.integer]
+) -> NDArray[np.int16]:
+    """
+    Rank the target.
+
+    Parameters
+    ----------
+    scores
+        [rows, C], finite, the higher the better.
+    target_position
+        [rows], the target's slot, 0..C-1.
+
+    Returns
+    -------
+    NDArray
+        int16 [rows], 1 (the best) to C: one more than the number of other candidates that score at
+        least as high, so a constant scorer ranks every target last.
+    """
+    target = np.take_along_axis(
+        scores, target_position.astype(np.intp)[:, None], axis=1
+    )  # [rows, 1]
+    return (scores >= target).sum(axis=1).astype(np.int16)
+
+
+def top_slots(
+    scores: NDArray[np.floating], target_position: NDArray[np.integer]
+) -> NDArray[np.int16]:
+    """
+    Name the candidate that a model without text answers with: the one of the highest score.
+
+    Where the target ties with others at the top, the first of the others is named, so that a row is
+    a hit exactly where the target ranks first alone.
+
+    Parameters
+    ----------
+    scores, target_position
+        As for `target_ranks`.
+
+    Returns
+    -------
+    NDArray
+        int16 [rows], 0..C-1.
+    """
+    best = scores == scores.max(axis=1, keepdims=True)  # [rows, C]
+    rivals = best & (np.arange(scores.shape[1]) != target_position[:, None])
+    tied = rivals.any(axis=1)
+    return np.where(tied, rivals.argmax(axis=1), best.argmax(axis=1)).astype(np.int16)

@@ -1,0 +1,127 @@
+"""Fill the cells of a leaderboard: one process a cell, one cell a device at a time."""
+
+import queue
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Cell:
+    """
+    One run that is wanted.
+
+    Attributes
+    ----------
+    name
+        For the user.
+    arguments
+        Of ``recbench run``, without the device.
+    """
+
+    name: str
+    arguments: tuple[str, ...]
+
+
+def wanted(
+    models: Sequence[str], datasets: Sequence[str], seeds: Iterable[int], shared: Sequence[str]
+) -> list[Cell]:
+    """
+    Name every cell of models x datasets x seeds, seeds running fastest.
+
+    Parameters
+    ----------
+    models, datasets, seeds
+        What to cross.
+    shared
+        Arguments of ``recbench run`` that all cells have.
+    """
+    return [
+        Cell(
+            f"{model} on {dataset}, seed {seed}",
+            ("--model", model, "--dataset", dataset, "--seed", str(seed), *shared),
+        )
+        for dataset in datasets
+        for model in models
+        for seed in seeds
+    ]
+
+
+def fill(
+    cells: Sequence[Cell], devices: Sequence[str], report: Callable[[str], None]
+) -> list[Cell]:
+    """
+    Run every cell; one whose record stands already is found finished by ``recbench run`` itself.
+
+    Parameters
+    ----------
+    cells
+        In the order in which they are started.
+    devices
+        At least one, each works on one cell at a time.
+    report
+        Told of every cell that begins, ends or fails.
+
+    Returns
+    -------
+    list of Cell
+        Those that failed; the others were run nevertheless.
+    """
+    waiting: queue.SimpleQueue[Cell] = queue.SimpleQueue()
+    for cell in cells:
+        waiting.put(cell)
+    failed: list[Cell] = []
+    stop = threading.Event()
+
+    def work(device: str) -> None:
+        while not stop.is_set():
+            try:
+                cell = waiting.get_nowait()
+            except queue.Empty:
+                return
+            report(f"{cell.name} on {device}: begun")
+            # With several at once their progress bars would overwrite each other.
+            problem = _run(cell, device, quiet=len(devices) > 1)
+            if problem:
+                failed.append(cell)
+            report(f"{cell.name} on {device}: {problem or 'done'}")
+
+    threads = [threading.Thread(target=work, args=(device,)) for device in devices]
+    for thread in threads:
+        thread.start()
+    try:
+        for thread in threads:
+            thread.join()
+    except KeyboardInterrupt:
+        # The terminal has interrupted the children too; they leave resumable folders behind.
+        stop.set()
+        for thread in threads:
+            thread.join()
+        raise
+    return failed
+
+
+def _run(cell: Cell, device: str, quiet: bool) -> str:
+    """Run one cell; return what went wrong, empty for nothing."""
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-P",
+            "-m",
+            "recbench_cli.main",
+            "run",
+            *cell.arguments,
+            "--device",
+            device,
+        ],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE if quiet else None,
+        text=True,
+        check=False,
+    )
+    if done.returncode == 0:
+        return ""
+    said = (done.stderr or "").strip().splitlines()
+    return f"failed with exit code {done.returncode}" + (f": {said[-1]}" if said else "")

@@ -1,0 +1,140 @@
+"""The run record: everything that is needed to know what was run and what came out."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from recbench.evaluation.answers import Matching
+from recbench.evaluation.intervals import Figure
+from recbench.settings import digest
+
+SCHEMA_VERSION: Literal[1] = 1
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Device(_Part):
+    """Where a run was computed."""
+
+    name: str = Field(description="Device that was asked for and checked: cpu or cuda:N.")
+    hardware: str = Field(description="Name of the processor or of the GPU.")
+    system: str = Field(description="Operating system and machine type.")
+    threads: int = Field(description="Threads that one numerical operation may use on the CPU.")
+
+
+class Times(_Part):
+    """Wall-clock seconds by stage; of a run that went on after a kill, its last process alone."""
+
+    prepare: float = Field(description="Reading the data, splitting it, drawing the pack, seconds.")
+    fit: float = Field(description="Training, seconds.")
+    score: float = Field(description="Scoring and, for models that write, answering, seconds.")
+    total: float = Field(description="From the start of the run to its record, seconds.")
+
+
+class Memory(_Part):
+    """Peak memory of the process."""
+
+    host: int = Field(description="Largest resident set of the process, bytes.")
+    device: int | None = Field(description="Largest GPU memory allocated, bytes; null on a CPU.")
+
+
+class Digests(_Part):
+    """What the question was, as hashes."""
+
+    dataset: str = Field(description="SHA-256 of the prepared dataset: its interactions and items.")
+    catalogue: str = Field(description="SHA-256 of the items' ids and titles.")
+    split: str = Field(description="SHA-256 of the split that the protocol made.")
+    pack: str = Field(description="SHA-256 of the candidate pack's arrays.")
+
+
+class RunRecord(_Part):
+    """One finished run; stored as ``record.json``."""
+
+    schema_version: Literal[1] = Field(
+        default=SCHEMA_VERSION, description="Version of this schema; readers refuse any other."
+    )
+    run_id: str = Field(description="Name of the run's folder, made from row and seed.")
+    row: str = Field(
+        description="SHA-256 of model, settings, matching, dataset, protocol and pack; runs with "
+        "the same one differ in nothing but the training seed."
+    )
+    model: str = Field(description="Registered name of the model.")
+    preset: str | None = Field(description="Preset that the settings started from, or null.")
+    settings: dict[str, Any] = Field(description="Every setting of the model, as used.")
+    seed: int = Field(description="Seed of training; it never changes a pack.")
+    dataset: str = Field(description="Registered name of the dataset.")
+    protocol: str = Field(description="Name of the protocol.")
+    digests: Digests = Field(description="Hashes of dataset, catalogue, split and pack.")
+    pack_seed: int = Field(description="Seed of the candidate pack.")
+    draws: int = Field(description="Draws of the negatives of each example.")
+    candidates: int = Field(description="Candidates of each query, the target included.")
+    examples: int = Field(description="Test examples.")
+    matching: Matching = Field(
+        description="Rule by which a written answer names a candidate: exact or substring."
+    )
+    caption: str = Field(
+        description="What a reader must know before comparing the figures; empty for nothing."
+    )
+    writes: bool = Field(
+        description="Whether the model wrote its answers; ValidRatio and HitRatio@1 judge those."
+    )
+    parameters_trained: int = Field(description="Parameters that training changed.")
+    fit: dict[str, Any] = Field(
+        description="What the model reported of its training: epochs, best validation figure, ..."
+    )
+    metrics: dict[str, Figure] = Field(
+        description="Figure name to value, 95% interval and number of examples; a figure that the "
+        "system cannot give is left out."
+    )
+    device: Device = Field(description="Where it was computed.")
+    times: Times = Field(description="Seconds by stage.")
+    peak_memory: Memory = Field(description="Peak memory, bytes.")
+    versions: dict[str, str] = Field(
+        description="Versions of Python, recbench and what it stands on."
+    )
+    finished: str = Field(description="When the record was written, UTC, ISO 8601.")
+
+
+def row_digest(
+    model: str,
+    settings: dict[str, Any],
+    digests: Digests,
+    protocol: str,
+    matching: Matching,
+) -> str:
+    """
+    Name a row of the leaderboard: all that may change a figure, except the training seed.
+
+    Parameters
+    ----------
+    model, settings, protocol, matching
+        As in `RunRecord`.
+    digests
+        Of which `Digests.dataset` and `Digests.pack` count; the split follows from dataset and
+        protocol.
+
+    Returns
+    -------
+    str
+        64 hexadecimal characters.
+    """
+    return digest([model, settings, digests.dataset, protocol, digests.pack, matching])
+
+
+def run_id(row: str, seed: int) -> str:
+    """Name the folder of one run: the same row and seed always give the same name."""
+    return f"{row[:12]}-seed{seed}"
+
+
+def documentation() -> str:
+    """Return a Markdown list of every field of the record and what it means."""
+    lines: list[str] = []
+    for part in (RunRecord, Digests, Figure, Device, Times, Memory):
+        first = (part.__doc__ or "").strip().splitlines()[0]
+        lines += [f"### {part.__name__}", "", first, ""]
+        for name, field in part.model_fields.items():
+            lines.append(f"- `{name}`: {field.description}")
+        lines.append("")
+    return "\n".join(lines)

@@ -1,0 +1,171 @@
+"""Tables as text: for a terminal, Markdown, CSV and JSON."""
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from typing import Literal
+
+from recbench.evaluation.intervals import Figure
+from recbench.runs.leaderboard import RANKED_BY, Row, Table
+from recbench.runs.record import RunRecord
+
+Format = Literal["table", "markdown", "csv", "json"]
+
+HEADLINE = ("ValidRatio", "HitRatio@1", "HitRatio@1|likelihood", "MRR", "MRR|likelihood")
+"""The figures that fit on a page; CSV and JSON hold all of them."""
+
+DASH = "-"
+
+
+def render(tables: Sequence[Table], form: Format) -> str:
+    """
+    Write tables as text, without a last line end.
+
+    Parameters
+    ----------
+    tables
+        From `recbench.runs.leaderboard.leaderboard`.
+    form
+        ``"table"`` and ``"markdown"`` hold the headline figures, ``"csv"`` and ``"json"`` every
+        one.
+    """
+    if form == "json":
+        return json.dumps([_as_json(table) for table in tables], indent=2, ensure_ascii=False)
+    if form == "csv":
+        return _as_csv(tables)
+    return "\n\n".join(_as_text(table, form == "markdown") for table in tables)
+
+
+def run_table(record: RunRecord) -> str:
+    """Write the figures of one run, its times and its caption: what `recbench run` closes with."""
+    from tabulate import tabulate
+
+    lines = [
+        [name, f"{one.value:.4f}", f"[{one.low:.4f}, {one.high:.4f}]", one.n]
+        for name, one in record.metrics.items()
+    ]
+    times = record.times
+    return "\n".join(
+        [
+            f"{record.model} on {_question(record)}, seed {record.seed}",
+            tabulate(
+                lines,
+                headers=["figure", "mean", "95% interval", "examples"],
+                disable_numparse=True,
+            ),
+            f"time: {times.prepare:.0f} s preparing, {times.fit:.0f} s training, "
+            f"{times.score:.0f} s scoring, {times.total:.0f} s in all; "
+            f"peak memory {record.peak_memory.host / 2**20:.0f} MiB",
+            *([f"{record.caption}"] if record.caption else []),
+        ]
+    )
+
+
+def _question(record: RunRecord) -> str:
+    return (
+        f"{record.dataset}, protocol {record.protocol}: {record.examples} examples, "
+        f"{record.draws} draws of {record.candidates} candidates, pack {record.digests.pack[:8]}"
+    )
+
+
+def _as_text(table: Table, markdown: bool) -> str:
+    from tabulate import tabulate
+
+    names = [name for name in HEADLINE if any(name in row.metrics for row in table.rows)]
+    compared = any(row.to_best for row in table.rows)
+    headers = ["model", "seeds", *names, *([f"{RANKED_BY} to first", "p"] if compared else [])]
+    lines = [
+        [
+            row.label,
+            str(len(row.runs)),
+            *(_cell(row.metrics.get(name)) for name in names),
+            *(_difference(row) if compared else []),
+        ]
+        for row in table.rows
+    ]
+    if markdown:
+        headers, lines = _escaped(headers), [_escaped(line) for line in lines]
+    style = "pipe" if markdown else "simple"
+    title = (
+        f"**{_question(table.rows[0].record)}**" if markdown else _question(table.rows[0].record)
+    )
+    # A blank line parts the blocks, as Markdown needs it.
+    blocks = [
+        title,
+        *([f"Not comparable with the table above: {table.apart}."] if table.apart else []),
+        tabulate(lines, headers=headers, tablefmt=style, disable_numparse=True),
+        *_captions(table),
+        "95% intervals over examples; '-' is what a system cannot give."
+        + (" Differences are paired over examples, p by sign flips." if compared else ""),
+    ]
+    return "\n\n".join(blocks)
+
+
+def _captions(table: Table) -> list[str]:
+    by_caption: dict[str, list[str]] = {}
+    for row in table.rows:
+        if row.record.caption:
+            by_caption.setdefault(row.record.caption, []).append(row.label)
+    return [f"{', '.join(labels)}: {caption}" for caption, labels in by_caption.items()]
+
+
+def _cell(figure: Figure | None) -> str:
+    return DASH if figure is None else f"{figure.value:.3f} [{figure.low:.3f}, {figure.high:.3f}]"
+
+
+def _difference(row: Row) -> list[str]:
+    one = row.to_best
+    if one is None:
+        return [DASH, DASH]
+    return [f"{one.value:+.3f} [{one.low:+.3f}, {one.high:+.3f}]", f"{one.p:.4f}"]
+
+
+def _escaped(cells: list[str]) -> list[str]:
+    return [cell.replace("|", r"\|") for cell in cells]
+
+
+def _as_csv(tables: Sequence[Table]) -> str:
+    names = list(dict.fromkeys(n for table in tables for row in table.rows for n in row.metrics))
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    ends = [f"{name}{end}" for name in names for end in ("", " low", " high")]
+    writer.writerow(["dataset", "protocol", "dataset_digest", "pack", "model", "seeds", "n", *ends])
+    for row in (row for table in tables for row in table.rows):
+        record = row.record
+        place = [record.dataset, record.protocol, record.digests.dataset, record.digests.pack]
+        cells = [cell for name in names for cell in _ends(row.metrics.get(name))]
+        writer.writerow([*place, row.label, len(row.runs), record.examples, *cells])
+    return out.getvalue().rstrip("\n")
+
+
+def _ends(figure: Figure | None) -> list[float | str]:
+    return ["", "", ""] if figure is None else [figure.value, figure.low, figure.high]
+
+
+def _as_json(table: Table) -> dict[str, object]:
+    record = table.rows[0].record
+    return {
+        "dataset": record.dataset,
+        "dataset_digest": record.digests.dataset,
+        "protocol": record.protocol,
+        "pack": record.digests.pack,
+        "examples": record.examples,
+        "draws": record.draws,
+        "apart": table.apart,
+        "rows": [_row_as_json(row) for row in table.rows],
+    }
+
+
+def _row_as_json(row: Row) -> dict[str, object]:
+    return {
+        "label": row.label,
+        "model": row.record.model,
+        "row": row.record.row,
+        "settings": row.record.settings,
+        "matching": row.record.matching,
+        "seeds": [run.record.seed for run in row.runs],
+        "caption": row.record.caption,
+        "metrics": {name: one.model_dump() for name, one in row.metrics.items()},
+        "to_first": None if row.to_best is None else row.to_best._asdict(),
+    }

@@ -1,0 +1,229 @@
+"""
+Runs on disk.
+
+``results/<dataset>/<protocol>/<model>/<run id>/`` holds ``examples.parquet`` (one row an example
+and draw), ``model/`` (safetensors), and ``record.json``, which is written last: where it stands,
+the run is complete. A second run of the same row and seed finds the same folder, finished or to be
+gone on with.
+"""
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from recbench.data.aside import file_aside
+from recbench.errors import DataError, UserError
+from recbench.evaluation.evaluator import Judgement
+from recbench.evaluation.outcome import Outcome
+from recbench.runs.record import SCHEMA_VERSION, RunRecord
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+RECORD = "record.json"
+EXAMPLES = "examples.parquet"
+MODEL = "model"
+CHECKPOINTS = "checkpoints"
+
+
+@dataclass(frozen=True)
+class Run:
+    """
+    A finished run.
+
+    Attributes
+    ----------
+    folder
+        Where it lies.
+    record
+        What it says.
+    reused
+        Whether it was found finished, not made now.
+    """
+
+    folder: Path
+    record: RunRecord
+    reused: bool = False
+
+
+def run_folder(results: Path, dataset: str, protocol: str, model: str, run_id: str) -> Path:
+    """Return the folder of a run, which need not exist."""
+    return results / dataset / protocol / model / run_id
+
+
+def finished(folder: Path) -> RunRecord | None:
+    """
+    Read the record of a run, or return None where the run is not complete.
+
+    Raises
+    ------
+    DataError
+        If the record is broken or of another schema version.
+    """
+    path = folder / RECORD
+    if not path.exists():
+        return None
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(value, dict) and value.get("schema_version") != SCHEMA_VERSION:
+            raise DataError(
+                f"{path}: schema version {value.get('schema_version')}, expected {SCHEMA_VERSION}; "
+                "move it away, or read it with the recbench that wrote it"
+            )
+        return RunRecord.model_validate(value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(map(str, first["loc"]))
+        raise DataError(f"{path}: field '{field}': {first['msg']}") from None
+    except ValueError as error:
+        raise DataError(f"{path}: expected a JSON record: {error}") from None
+
+
+def finish(folder: Path, record: RunRecord, judgement: Judgement) -> Run:
+    """
+    Complete a run: examples first, the record last, then the checkpoints go.
+
+    Parameters
+    ----------
+    folder
+        Of this run; killed at any moment, it is either complete or can be run again.
+    record, judgement
+        What to write.
+    """
+    write_examples(folder / EXAMPLES, judgement.outcome, judgement.answers)
+    _write_record(folder, record)
+    shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
+    return Run(folder, record)
+
+
+def runs(results: Path) -> list[Run]:
+    """
+    Read every finished run below a results folder, sorted by path; none where there is no folder.
+
+    Raises
+    ------
+    DataError
+        If a record is broken; the file is named.
+    """
+    found = []
+    for path in sorted(results.glob(f"*/*/*/*/{RECORD}")):
+        record = finished(path.parent)
+        if record is not None:
+            found.append(Run(path.parent, record, reused=True))
+    return found
+
+
+def publish(run: Run, results: Path) -> Path:
+    """
+    Copy a run into a results folder that may be committed.
+
+    The record, and the examples without ``answer``, so that no titles are published; no weights.
+
+    Parameters
+    ----------
+    run
+        A finished run with its examples.
+    results
+        The root that the copy goes below, at the run's usual place.
+
+    Returns
+    -------
+    Path
+        The copy's folder; one that stood there is overwritten.
+
+    Raises
+    ------
+    UserError
+        If the run's examples are missing.
+    """
+    record = run.record
+    folder = run_folder(results, record.dataset, record.protocol, record.model, record.run_id)
+    _write_table(folder / EXAMPLES, _titleless(_read_table(run.folder)))
+    _write_record(folder, record)
+    return folder
+
+
+def write_examples(path: Path, outcome: Outcome, answers: list[str] | None) -> None:
+    """
+    Write the per-row table.
+
+    Columns: ``example`` and ``draw`` (from 0), ``rank`` (1 the best), ``scores`` (in the pack's
+    order), ``hit``, ``valid``, ``answer`` (null for a model that only scores) and ``answer_slot``
+    (negative for an invalid answer, see `recbench.evaluation.answers`).
+    """
+    import pyarrow as pa
+
+    rows = np.arange(len(outcome))
+    scores = pa.FixedSizeListArray.from_arrays(
+        pa.array(outcome.scores.ravel(), pa.float32()), outcome.scores.shape[1]
+    )
+    columns = {
+        "example": pa.array((rows // outcome.draws).astype(np.int32)),
+        "draw": pa.array((rows % outcome.draws).astype(np.int32)),
+        "rank": pa.array(outcome.rank),
+        "scores": scores.cast(pa.list_(pa.float32())),
+        "hit": pa.array(outcome.hit),
+        "valid": pa.array(outcome.valid),
+        "answer": pa.nulls(len(rows), pa.string())
+        if answers is None
+        else pa.array(answers, pa.string()),
+        "answer_slot": pa.array(outcome.answer_slot),
+    }
+    _write_table(path, pa.table(columns))
+
+
+def read_outcome(run: Run) -> Outcome:
+    """
+    Read back what happened in a run, so that any metric can be worked out without its model.
+
+    Raises
+    ------
+    UserError
+        If the run's examples are missing.
+    """
+    table = _read_table(run.folder)
+    column = {name: table[name].combine_chunks() for name in table.column_names if name != "answer"}
+
+    def numbers(name: str) -> NDArray[np.int16]:
+        return column[name].to_numpy(zero_copy_only=False).astype(np.int16)
+
+    return Outcome(
+        draws=run.record.draws,
+        scores=column["scores"].flatten().to_numpy().reshape(len(table), run.record.candidates),
+        rank=numbers("rank"),
+        answer_slot=numbers("answer_slot"),
+        valid=numbers("valid").astype(bool),
+        hit=numbers("hit").astype(bool),
+        writes=run.record.writes,
+    )
+
+
+def _read_table(folder: Path) -> "pa.Table":
+    from pyarrow import parquet
+
+    path = folder / EXAMPLES
+    if not path.exists():
+        raise UserError(f"{path} is missing; run this cell again to have its examples")
+    return parquet.read_table(path)
+
+
+def _titleless(table: "pa.Table") -> "pa.Table":
+    return table.drop_columns([name for name in table.column_names if name == "answer"])
+
+
+def _write_table(path: Path, table: "pa.Table") -> None:
+    from pyarrow import parquet
+
+    with file_aside(path) as partial:
+        parquet.write_table(table, partial, compression="zstd")
+
+
+def _write_record(folder: Path, record: RunRecord) -> None:
+    with file_aside(folder / RECORD) as partial:
+        partial.write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")

@@ -1,0 +1,46 @@
+"""`recbench candidates`: the frozen questions, as a file."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from recbench_cli.options import (
+    Cache,
+    DataDir,
+    Dataset,
+    Debug,
+    Draws,
+    PackSeed,
+    Protocol,
+    Results,
+    say,
+)
+
+
+def candidates(
+    dataset: Dataset,
+    out: Annotated[Path, typer.Option("--out", help="Parquet file to write.")],
+    protocol: Protocol = "paper",
+    part: Annotated[
+        Literal["validation", "test"], typer.Option("--split", help="Whose examples.")
+    ] = "test",
+    draws: Draws = 5,
+    pack_seed: PackSeed = 0,
+    data_dir: DataDir = None,
+    _results: Results = None,
+    cache: Cache = None,
+    _debug: Debug = False,
+) -> None:
+    """Write a candidate pack: raw ids in the order shown, and where the target stands."""
+    from recbench.candidates import frozen_pack, save
+    from recbench.data.make_split import make_split
+    from recbench.data.prepare import prepare
+    from recbench.data.protocols import protocol as named
+    from recbench.runs.places import cache_folder
+
+    rule, place = named(protocol), cache_folder(cache)
+    split = make_split(prepare(dataset, place, data_dir, say), rule)
+    pack = frozen_pack(split, rule, part, draws, pack_seed, place)
+    save(pack, split.catalogue, out)
+    typer.echo(f"{out}: {len(pack)} examples, {pack.draws} draws, hash {pack.hash}")

@@ -1,0 +1,66 @@
+"""`recbench data`: what datasets there are, prepared and exported."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from recbench_cli.options import Cache, DataDir, Dataset, Debug, Protocol, Results, say
+
+app = typer.Typer(help="List, prepare and export datasets.", rich_markup_mode=None)
+
+
+@app.command("list")
+def list_(_results: Results = None, _cache: Cache = None, _debug: Debug = False) -> None:
+    """List the datasets with their protocols, licences and known flaws."""
+    from recbench.data.card import cards
+
+    for name, card in cards(report=say).items():
+        typer.echo(f"{name}: {card.title}. {card.description}")
+        typer.echo(f"  protocols: {', '.join(card.protocols)}")
+        typer.echo(f"  licence: {card.licence}")
+        for flaw in card.known_flaws:
+            typer.echo(f"  known flaw: {flaw}")
+
+
+@app.command()
+def prepare(
+    dataset: Dataset,
+    data_dir: DataDir = None,
+    _results: Results = None,
+    cache: Cache = None,
+    _debug: Debug = False,
+) -> None:
+    """Read a dataset's raw files into the cache, once."""
+    from recbench.data.prepare import prepare as prepared
+    from recbench.runs.places import cache_folder
+
+    made = prepared(dataset, cache_folder(cache), data_dir, say)
+    typer.echo(f"{dataset}: {len(made)} interactions, {len(made.catalogue)} items")
+    typer.echo(f"digest {made.digest}")
+
+
+@app.command()
+def export(
+    dataset: Dataset,
+    out: Annotated[Path, typer.Option("--out", help="Folder for the four files.")],
+    protocol: Protocol = "paper",
+    data_dir: DataDir = None,
+    _results: Results = None,
+    cache: Cache = None,
+    _debug: Debug = False,
+) -> None:
+    """Write a protocol's rows as JSON lines and the items as a table."""
+    from recbench.data import export as files
+    from recbench.data.make_split import make_split
+    from recbench.data.prepare import prepare as prepared
+    from recbench.data.protocols import protocol as named
+    from recbench.runs.places import cache_folder
+
+    rule = named(protocol)
+    split = make_split(prepared(dataset, cache_folder(cache), data_dir, say), rule)
+    files.export(split, out)
+    rows = (
+        f"{len(split.train)} train, {len(split.validation)} validation, {len(split.test)} test rows"
+    )
+    typer.echo(f"{out}: {rows}, {len(split.catalogue)} items")

@@ -1,0 +1,74 @@
+"""The console script `recbench`: commands, and errors as one line each."""
+
+import sys
+import traceback
+
+import typer
+
+from recbench.errors import RecbenchError
+from recbench_cli import candidates, data, leaderboard, models, run
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C: 128 and the signal's number."""
+
+app = typer.Typer(
+    help="The evaluation harness for sequential recommendation with and without language models.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command("run")(run.run)
+app.command("leaderboard")(leaderboard.leaderboard)
+app.command("models")(models.models)
+app.add_typer(data.app, name="data")
+app.command("candidates")(candidates.candidates)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """
+    Run the command line and leave with its exit code.
+
+    0 done, 2 the user's mistake, 1 a failure, 130 interrupted. An error is one line on standard
+    error; ``--debug``, anywhere, shows its traceback too.
+
+    Parameters
+    ----------
+    arguments
+        Without the program's name; None takes those of the process.
+    """
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments in ([], ["data"]):  # a group alone asks what it holds
+        arguments = [*arguments, "--help"]
+    try:
+        code = app(arguments, prog_name="recbench", standalone_mode=False)
+    except Exception as error:
+        if "--debug" in arguments:
+            traceback.print_exc()
+        code, line = _explained(error)
+        typer.echo(f"error: {line}", err=True)
+    if code == INTERRUPTED:
+        typer.echo("interrupted; the same command goes on where this one stopped", err=True)
+    sys.exit(code)
+
+
+def _explained(error: Exception) -> tuple[int, str]:
+    """Return exit code and one line."""
+    if isinstance(error, RecbenchError):
+        return error.exit_code, _one_line(str(error))
+    if isinstance(error, typer.TyperException):  # what the command line itself refuses
+        # The base declares neither; what is raised has both.
+        command = getattr(getattr(error, "ctx", None), "command_path", "recbench")
+        message = error.format_message() if hasattr(error, "format_message") else str(error)
+        return 2, f"{_one_line(message)} (see: {command} --help)"
+    return 1, (
+        f"this is a bug in recbench: {_one_line(f'{type(error).__name__}: {error}')}; "
+        "run the same command with --debug for the traceback"
+    )
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+if __name__ == "__main__":
+    main()

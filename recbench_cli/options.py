@@ -1,0 +1,34 @@
+"""Options that several commands share, named and explained once."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+Results = Annotated[
+    Path | None, typer.Option("--results", help="Folder of run records.", show_default="./results")
+]
+Cache = Annotated[
+    Path | None,
+    typer.Option(
+        "--cache",
+        help="Folder of prepared data and fitted encoders; also RECBENCH_CACHE.",
+        show_default="the user's cache folder",
+    ),
+]
+DataDir = Annotated[
+    Path | None,
+    typer.Option("--data-dir", help="Folder with the raw data files, tried before other sources."),
+]
+Dataset = Annotated[str, typer.Option("--dataset", help="See: recbench data list.")]
+Protocol = Annotated[
+    str, typer.Option("--protocol", help="Who trains and who is asked about what.")
+]
+Draws = Annotated[int, typer.Option("--draws", min=1, help="Draws of each example's negatives.")]
+PackSeed = Annotated[int, typer.Option("--pack-seed", help="Seed of the candidate pack.")]
+
+
+def say(line: str) -> None:
+    """Tell the user one line on standard error."""
+    typer.echo(line, err=True)

@@ -1,0 +1,83 @@
+"""`recbench run`: prepare, draw, train, judge, record."""
+
+import json
+from typing import Annotated, Literal
+
+import typer
+
+from recbench_cli.options import (
+    Cache,
+    DataDir,
+    Dataset,
+    Debug,
+    Draws,
+    PackSeed,
+    Protocol,
+    Results,
+    say,
+)
+
+
+def run(
+    model: Annotated[str, typer.Option("--model", help="See: recbench models.")],
+    dataset: Dataset,
+    protocol: Protocol = "paper",
+    preset: Annotated[
+        str | None, typer.Option("--preset", help="Named settings, for example those of the paper.")
+    ] = None,
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Set one; repeatable.")
+    ] = None,
+    llm: Annotated[
+        str | None,
+        typer.Option("--llm", help="Language model: tiny, a hub id, a folder or a GGUF file."),
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of training only.")] = 0,
+    draws: Draws = 5,
+    pack_seed: PackSeed = 0,
+    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")] = "auto",
+    matching: Annotated[
+        Literal["exact", "substring"],
+        typer.Option("--matching", help="How a written answer names a candidate."),
+    ] = "exact",
+    data_dir: DataDir = None,
+    results: Results = None,
+    cache: Cache = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print record path and metrics as JSON, nothing else.")
+    ] = False,
+    _debug: Debug = False,
+) -> None:
+    """Train a model and judge it on a frozen pack; a run that stands already is found again."""
+    from recbench import experiment
+    from recbench.runs.places import cache_folder, results_folder
+    from recbench.runs.rendering import run_table
+    from recbench.runs.store import RECORD
+    from recbench_cli.parsing import settings_of
+
+    finished = experiment.run(
+        experiment.Experiment(
+            model=model,
+            dataset=dataset,
+            protocol=protocol,
+            preset=preset,
+            settings=settings_of(changes or [], llm),
+            seed=seed,
+            draws=draws,
+            pack_seed=pack_seed,
+            device=device,
+            matching=matching,
+            data_dir=data_dir,
+            results=results_folder(results),
+            cache=cache_folder(cache),
+        ),
+        report=say,
+        show_progress=True,
+    )
+    path = finished.folder / RECORD
+    if as_json:
+        metrics = {name: one.model_dump() for name, one in finished.record.metrics.items()}
+        typer.echo(json.dumps({"record": str(path), "metrics": metrics}))
+    else:
+        typer.echo(run_table(finished.record))
+        typer.echo(f"{'found' if finished.reused else 'wrote'} {path}")

@@ -1,0 +1,177 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from recbench.candidates import make_pack
+from recbench.data.catalogue import Catalogue
+from recbench.errors import RecbenchError
+from recbench.evaluation import evaluator
+from recbench.evaluation.answers import SHARED_TITLE
+from recbench.evaluation.evaluator import evaluate
+from recbench.recommender import Answerer, Recommender, Runtime
+from recbench.settings import Settings
+from recbench.testing.toy import toy_split
+
+
+class Scorer(Recommender):
+    """Prefers high catalogue codes; keeps what it was asked."""
+
+    summary = reference = "test"
+
+    def __init__(self):
+        super().__init__(Settings())
+        self.asked = []
+
+    def fit(self, data, runtime):
+        return {"parameters_trained": 0}
+
+    def score(self, queries, runtime):
+        self.asked.append(queries)
+        return queries.candidates.astype(np.float32)
+
+    def save(self, folder):
+        pass
+
+    def load(self, folder, data, runtime):
+        pass
+
+
+class Writer(Scorer, Answerer):
+    """Writes the title of the first candidate shown."""
+
+    titles = ()
+
+    def answer(self, queries, runtime):
+        return [self.titles[item] for item in queries.candidates[:, 0]]
+
+    def title_lengths(self):
+        return np.where(np.arange(len(self.titles)) % 2, 1, 1000).astype(np.int32)
+
+
+@pytest.fixture(scope="module")
+def split():
+    return toy_split()
+
+
+@pytest.fixture(scope="module")
+def pack(split):
+    """Two draws: the target and the four items after it on the ring, turned by the row."""
+    targets = split.test.targets.astype(np.int64)
+    rows, items = len(targets), len(split.catalogue)
+    position = np.stack([np.arange(rows) % 5, (np.arange(rows) + 2) % 5], axis=1)  # [rows, draws]
+    offsets = (np.arange(5) - position[:, :, None]) % 5  # [rows, draws, C]
+    candidates = (targets[:, None, None] + offsets) % items
+    return make_pack(candidates.astype(np.int32), position.astype(np.int16), 0, split.catalogue)
+
+
+@pytest.fixture
+def runtime(tmp_path):
+    return Runtime(seed=0, device="cpu", checkpoints=tmp_path, cache=tmp_path)
+
+
+def test_a_model_never_sees_the_target(split, pack, runtime):
+    model = Scorer()
+    evaluate(model, split.test, split.catalogue, pack, runtime)
+    for queries in model.asked:
+        assert {field.name for field in dataclasses.fields(queries)} == {"histories", "candidates"}
+        assert set(vars(queries)) == {"histories", "candidates"}
+
+
+def test_what_a_scorer_did_row_by_row(split, pack, runtime):
+    judged = evaluate(Scorer(), split.test, split.catalogue, pack, runtime)
+    asked = pack.queries(split.test)
+    outcome = judged.outcome
+    assert judged.answers is None
+    for row in range(len(asked)):
+        shown, position = asked.candidates[row], pack.target_position.ravel()[row]
+        assert outcome.rank[row] == 1 + sum(shown > shown[position])
+        assert outcome.answer_slot[row] == shown.argmax()
+    np.testing.assert_array_equal(outcome.hit, outcome.rank == 1)
+    assert outcome.valid.all()
+    assert judged.metrics["ValidRatio"].value == 1.0
+    assert judged.metrics["ValidRatio"].n == len(split.test)
+    assert judged.metrics["HitRatio@1"].value == pytest.approx(outcome.hit.mean())
+
+
+def test_chunks_change_nothing(split, pack, runtime, monkeypatch):
+    whole = evaluate(Scorer(), split.test, split.catalogue, pack, runtime)
+    monkeypatch.setattr(evaluator, "CHUNK", 3)
+    model = Scorer()
+    parts = evaluate(model, split.test, split.catalogue, pack, runtime)
+    assert max(map(len, model.asked)) == 3
+    assert parts.metrics == whole.metrics
+    np.testing.assert_array_equal(parts.outcome.scores, whole.outcome.scores)
+
+
+def test_a_writer_is_read_and_ranked_apart(split, pack, runtime):
+    model = Writer()
+    model.titles = split.catalogue.titles
+    judged = evaluate(model, split.test, split.catalogue, pack, runtime)
+    asked, position = pack.queries(split.test), pack.target_position.ravel()
+    assert judged.answers == [model.titles[item] for item in asked.candidates[:, 0]]
+    assert (judged.outcome.answer_slot == 0).all()
+    np.testing.assert_array_equal(judged.outcome.hit, position == 0)
+    assert judged.metrics["HitRatio@1"].value == pytest.approx((position == 0).mean())
+    ranked = judged.metrics["HitRatio@1|likelihood"].value
+    assert ranked == pytest.approx((judged.outcome.rank == 1).mean())
+    assert "HitRatio@3" not in judged.metrics
+    mean = asked.candidates / model.title_lengths()[asked.candidates]
+    best = mean.argmax(axis=1) == position
+    assert judged.metrics["HitRatio@1|likelihood-per-token"].value == pytest.approx(best.mean())
+
+
+def test_a_shared_title_is_invalid_counted_and_shown(split, pack, runtime):
+    titles = tuple("The Same" for _ in split.catalogue.titles)
+    catalogue = Catalogue(split.catalogue.raw_ids, titles, "other")
+    model = Writer()
+    model.titles = titles
+    judged = evaluate(model, split.test, catalogue, pack, runtime)
+    assert (judged.outcome.answer_slot == SHARED_TITLE).all()
+    assert judged.metrics["ValidRatio"].value == 0.0
+    assert judged.metrics["HitRatio@1"].value == 0.0
+    assert judged.metrics["SharedTitleRatio"].value == 1.0
+    assert "HitRatio@1|valid" not in judged.metrics
+
+
+def test_the_matching_rule_is_the_callers_choice(split, pack, runtime):
+    model = Writer()
+    model.titles = tuple(f"I say {title}" for title in split.catalogue.titles)
+    exact = evaluate(model, split.test, split.catalogue, pack, runtime)
+    released = evaluate(model, split.test, split.catalogue, pack, runtime, "substring")
+    assert exact.metrics["ValidRatio"].value == 0.0
+    assert released.metrics["ValidRatio"].value == 1.0
+
+
+def test_a_constant_scorer_never_hits(split, pack, runtime):
+    model = Scorer()
+    model.score = lambda queries, runtime: np.zeros(queries.candidates.shape, dtype=np.float32)
+    judged = evaluate(model, split.test, split.catalogue, pack, runtime)
+    assert judged.metrics["HitRatio@1"].value == 0.0
+    assert (judged.outcome.rank == 5).all()
+
+
+def test_scores_that_are_no_numbers_are_an_error(split, pack, runtime):
+    model = Scorer()
+    model.score = lambda queries, runtime: np.full(queries.candidates.shape, np.nan)
+    with pytest.raises(RecbenchError, match="row 0, candidate 0, is nan"):
+        evaluate(model, split.test, split.catalogue, pack, runtime)
+
+
+def test_the_bar_is_drawn_on_standard_error_alone(split, pack, runtime, capsys):
+    shown = dataclasses.replace(runtime, show_progress=True)
+    evaluate(Scorer(), split.test, split.catalogue, pack, shown)
+    assert capsys.readouterr().out == ""
+
+
+def test_no_examples(split, runtime):
+    nothing = dataclasses.replace(
+        split.test,
+        histories=split.test.histories[:0],
+        targets=split.test.targets[:0],
+        users=split.test.users[:0],
+    )
+    empty = make_pack(np.empty((0, 2, 5), np.int32), np.empty((0, 2), np.int16), 0, split.catalogue)
+    judged = evaluate(Scorer(), nothing, split.catalogue, empty, runtime)
+    assert judged.metrics == {}
+    assert len(judged.outcome) == 0

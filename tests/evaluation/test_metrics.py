@@ -1,0 +1,167 @@
+from importlib.metadata import EntryPoint
+
+import numpy as np
+import pytest
+
+from recbench import registry
+from recbench.errors import UserError
+from recbench.evaluation import metrics
+from recbench.evaluation.answers import NO_CANDIDATE, SHARED_TITLE
+from recbench.evaluation.metrics import (
+    MRR,
+    NDCG,
+    HitRatio,
+    Metric,
+    SharedTitleRatio,
+    ValidRatio,
+    figures,
+)
+from recbench.evaluation.outcome import Outcome
+
+
+def outcome(ranks, writes=False, slots=None, target=0, candidates=20, per_token=None):
+    rank = np.array(ranks, dtype=np.int16)
+    slot = np.array(slots if slots is not None else np.where(rank == 1, target, 1), dtype=np.int16)
+    return Outcome(
+        draws=1,
+        scores=np.zeros((len(rank), candidates), dtype=np.float32),
+        rank=rank,
+        answer_slot=slot,
+        valid=slot >= 0,
+        hit=slot == target,
+        writes=writes,
+        rank_per_token=None if per_token is None else np.array(per_token, dtype=np.int16),
+    )
+
+
+def test_ranked_figures_by_hand():
+    asked = outcome([1, 2, 3, 4, 10, 11])
+    hits = HitRatio().values(asked)
+    np.testing.assert_array_equal(hits["HitRatio@1"], [1, 0, 0, 0, 0, 0])
+    np.testing.assert_array_equal(hits["HitRatio@3"], [1, 1, 1, 0, 0, 0])
+    np.testing.assert_array_equal(hits["HitRatio@5"], [1, 1, 1, 1, 0, 0])
+    np.testing.assert_array_equal(hits["HitRatio@10"], [1, 1, 1, 1, 1, 0])
+    gains = NDCG().values(asked)
+    np.testing.assert_array_equal(gains["NDCG@1"], [1, 0, 0, 0, 0, 0])
+    # 1 / log2(1 + rank): log2(3), log2(4) = 2, log2(5), log2(11)
+    np.testing.assert_allclose(gains["NDCG@3"], [1, 0.6309298, 0.5, 0, 0, 0], atol=1e-7)
+    np.testing.assert_allclose(gains["NDCG@5"], [1, 0.6309298, 0.5, 0.4306766, 0, 0], atol=1e-7)
+    assert gains["NDCG@10"][4] == pytest.approx(0.2890648, abs=1e-7)
+    np.testing.assert_allclose(MRR().values(asked)["MRR"], [1, 1 / 2, 1 / 3, 1 / 4, 1 / 10, 1 / 11])
+
+
+def test_more_places_than_candidates_always_hit():
+    asked = outcome([1, 3], candidates=3)
+    np.testing.assert_array_equal(HitRatio().values(asked)["HitRatio@10"], [1, 1])
+    np.testing.assert_array_equal(NDCG().values(asked)["NDCG@10"], [1, 0.5])
+
+
+def test_no_rows():
+    for metric in (ValidRatio, HitRatio, NDCG, MRR):
+        for writes in (False, True):
+            for values in metric().values(outcome([], writes=writes)).values():
+                assert values.shape == (0,)
+
+
+def test_a_model_that_scores_has_plain_names_and_one_answer():
+    found = figures(outcome([1, 2]))
+    plain = {f"{name}@{k}" for name in ("HitRatio", "NDCG") for k in (1, 3, 5, 10)}
+    assert set(found) == plain | {"MRR", "ValidRatio", "HitRatio@1|valid"}
+    np.testing.assert_array_equal(found["ValidRatio"], [1, 1])
+    np.testing.assert_array_equal(found["HitRatio@1|valid"], found["HitRatio@1"])
+
+
+def test_of_a_model_that_writes_the_answer_is_judged_and_likelihood_is_named():
+    # Wrote the target but ranks it second; wrote nonsense but ranks it first.
+    found = figures(outcome([2, 1], writes=True, slots=[0, NO_CANDIDATE], per_token=[1, 2]))
+    ranked = {f"{name}@{k}|likelihood" for name in ("HitRatio", "NDCG") for k in (1, 3, 5, 10)}
+    assert set(found) == ranked | {
+        "MRR|likelihood",
+        "HitRatio@1",
+        "HitRatio@1|valid",
+        "HitRatio@1|likelihood-per-token",
+        "ValidRatio",
+        "SharedTitleRatio",
+    }
+    np.testing.assert_array_equal(found["HitRatio@1"], [1, 0])
+    np.testing.assert_array_equal(found["HitRatio@1|likelihood"], [0, 1])
+    np.testing.assert_array_equal(found["HitRatio@1|likelihood-per-token"], [1, 0])
+    np.testing.assert_array_equal(found["ValidRatio"], [1, 0])
+
+
+def test_an_invalid_answer_is_a_miss_and_correct_over_valid_has_its_own_name():
+    asked = outcome([1, 1, 1, 1], writes=True, slots=[0, 3, NO_CANDIDATE, SHARED_TITLE])
+    found = HitRatio().values(asked)
+    np.testing.assert_array_equal(found["HitRatio@1"], [1, 0, 0, 0])
+    np.testing.assert_array_equal(found["HitRatio@1|valid"], [1, 0, np.nan, np.nan])
+    np.testing.assert_array_equal(
+        SharedTitleRatio().values(asked)["SharedTitleRatio"], [0, 0, 0, 1]
+    )
+
+
+class Sound(Metric):
+    def values(self, outcome):
+        return {"Sound": np.ones(len(outcome))}
+
+
+class Outside(Metric):
+    def values(self, outcome):
+        return {"Outside": np.full(len(outcome), 2.0)}
+
+
+class Imitation(Metric):
+    def values(self, outcome):
+        return {"Sound": np.zeros(len(outcome))}
+
+
+class Crash(Metric):
+    def values(self, outcome):
+        raise ZeroDivisionError("oh")
+
+
+@pytest.fixture
+def plugged(monkeypatch):
+    """Let entry points of this module be all that is installed."""
+
+    def plug(*names):
+        here = {"Sound": Sound, "Outside": Outside, "Imitation": Imitation, "Crash": Crash}
+        points = [EntryPoint(name, "missing_package:It", "recbench.metrics") for name in names]
+        monkeypatch.setattr(registry, "entry_points", lambda group: points)
+        real = registry.load
+        monkeypatch.setattr(
+            metrics, "load", lambda group, name: here.get(name) or real(group, name)
+        )
+
+    return plug
+
+
+@pytest.mark.parametrize(
+    ("broken", "said"),
+    [
+        ("Gone", "the metric 'Gone' of package .* cannot be imported: ModuleNotFoundError"),
+        ("Outside", r"the metric 'Outside' must give 2 values in \[0, 1\]"),
+        ("Crash", "the metric 'Crash' failed: ZeroDivisionError: oh"),
+    ],
+)
+def test_a_broken_plug_in_is_reported_by_name_and_breaks_nothing_else(plugged, broken, said):
+    plugged(broken, "Sound")
+    lines = []
+    found = figures(outcome([1, 2]), lines.append)
+    assert list(found) == ["Sound"]
+    assert len(lines) == 1
+    with pytest.raises(AssertionError, match=said):
+        raise AssertionError(lines[0])
+
+
+def test_two_metrics_cannot_give_one_figure(plugged):
+    plugged("Imitation", "Sound")
+    lines = []
+    np.testing.assert_array_equal(figures(outcome([1]), lines.append)["Sound"], [0])
+    assert lines == ["the metric 'Sound' gives 'Sound', which another metric gave before"]
+
+
+def test_two_packages_cannot_register_one_name(monkeypatch):
+    points = [EntryPoint("MRR", f"{name}:It", "recbench.metrics") for name in ("one", "two")]
+    monkeypatch.setattr(registry, "entry_points", lambda group: points)
+    with pytest.raises(UserError, match="two packages register the metric 'MRR'"):
+        figures(outcome([1]))

@@ -1,0 +1,41 @@
+import numpy as np
+import pytest
+
+from recbench.errors import RecbenchError
+from recbench.evaluation.ranks import check_scores, target_ranks, top_slots
+
+
+def test_ranks_by_hand_with_ties_against_the_model():
+    scores = np.array([[0.9, 0.5, 0.1], [0.5, 0.9, 0.1], [0.5, 0.9, 0.5], [0.9, 0.9, 0.1]])
+    target = np.array([0, 0, 0, 0], dtype=np.int16)
+    np.testing.assert_array_equal(target_ranks(scores, target), [1, 2, 3, 2])
+
+
+def test_a_constant_scorer_ranks_every_target_last_wherever_it_stands():
+    target = np.arange(20, dtype=np.int16)
+    scores = np.zeros((20, 20), dtype=np.float32)
+    assert (target_ranks(scores, target) == 20).all()
+    assert (top_slots(scores, target) != target).all()
+
+
+def test_the_named_candidate_is_the_target_exactly_where_it_ranks_first():
+    random = np.random.default_rng(0)
+    scores = random.integers(0, 4, size=(500, 6)).astype(np.float32)
+    target = random.integers(0, 6, size=500).astype(np.int16)
+    named = top_slots(scores, target)
+    np.testing.assert_array_equal(named == target, target_ranks(scores, target) == 1)
+    assert (np.take_along_axis(scores, named[:, None].astype(int), 1)[:, 0] == scores.max(1)).all()
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_scores_that_are_no_numbers_are_an_error_that_names_the_row(bad):
+    scores = np.zeros((3, 4), dtype=np.float32)
+    check_scores(scores, (3, 4))
+    scores[2, 1] = bad
+    with pytest.raises(RecbenchError, match="row 12, candidate 1"):
+        check_scores(scores, (3, 4), first_row=10)
+
+
+def test_scores_of_another_shape_are_an_error():
+    with pytest.raises(RecbenchError, match=r"\(3, 1\), expected \(3, 4\)"):
+        check_scores(np.zeros((3, 1)), (3, 4))

@@ -1,0 +1,179 @@
+import subprocess
+import sys
+from importlib.metadata import EntryPoint
+
+import pytest
+
+from recbench import registry
+from recbench.errors import RecbenchError, UserError
+from recbench_cli import main as cli
+
+HEAVY = {"torch", "transformers", "pandas", "recbole", "peft", "accelerate"}
+
+
+@pytest.fixture
+def call(capsys):
+    """Run the command line in this process; return exit code, standard output, standard error."""
+
+    def run(*arguments):
+        with pytest.raises(SystemExit) as left:
+            cli.main(list(arguments))
+        shown = capsys.readouterr()
+        return left.value.code or 0, shown.out, shown.err
+
+    return run
+
+
+def raising(error):
+    def listed(group):
+        raise error
+
+    return listed
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--help"],
+        ["models"],
+        ["data", "list"],
+        ["leaderboard", "--results", "nowhere"],
+        ["run", "--help"],
+    ],
+    ids=" ".join,
+)
+def test_what_must_be_quick_imports_nothing_heavy(arguments, tmp_path):
+    code = (
+        "import sys\nfrom recbench_cli.main import main\n"
+        "try:\n    main(sys.argv[1:])\n"
+        "except SystemExit as left:\n    assert not left.code, left.code\n"
+        "print('MODULES', *sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code, *arguments],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=tmp_path,
+    )
+    modules = set(done.stdout.splitlines()[-1].split())
+    assert "recbench_cli.main" in modules
+    assert not HEAVY & modules
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["run"],
+        ["leaderboard"],
+        ["models"],
+        ["data", "list"],
+        ["data", "prepare"],
+        ["data", "export"],
+        ["candidates"],
+    ],
+    ids=" ".join,
+)
+def test_results_cache_and_debug_are_everywhere(call, arguments):
+    code, out, _ = call(*arguments, "--help")
+    assert code == 0
+    for option in ("--results", "--cache", "--debug"):
+        assert option in out
+
+
+@pytest.mark.parametrize("arguments", [[], ["data"]], ids=["recbench", "recbench data"])
+def test_a_group_alone_says_what_it_holds(call, arguments):
+    code, out, err = call(*arguments)
+    assert (code, err) == (0, "")
+    assert "Commands:" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["modles"], "No such command 'modles'. Did you mean 'models'"),
+        (["data", "lst"], "Did you mean 'list'"),
+        (["models", "--resluts", "x"], "--results"),
+        (["run", "--model", "sasrec"], "Missing option '--dataset'"),
+        (["candidates", "--split", "train"], "'train' is not one of"),
+        (["data", "prepare", "--dataset", "movielen"], "did you mean 'movielens'?"),
+        (["leaderboard", "--models", "sasrek"], "unknown model 'sasrek'; did you mean 'sasrec'?"),
+        (["leaderboard", "--run"], "--run needs --models"),
+        (["leaderboard", "--run", "--models", "sasrec"], "--run needs --datasets"),
+    ],
+    ids=str,
+)
+def test_the_users_mistake_is_one_line_and_code_2(call, arguments, said):
+    code, out, err = call(*arguments)
+    assert (code, out) == (2, "")
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    assert said in err
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (UserError("no such\n  thing"), 2, "error: no such thing\n"),
+        (RecbenchError("the hub cannot be reached"), 1, "error: the hub cannot be reached\n"),
+        (
+            ValueError("x"),
+            1,
+            "error: this is a bug in recbench: ValueError: x; run the same command",
+        ),
+        (
+            KeyboardInterrupt(),
+            130,
+            "interrupted; the same command goes on where this one stopped\n",
+        ),
+    ],
+    ids=["mistake", "failure", "bug", "interrupt"],
+)
+def test_every_end_is_one_line_with_its_code(call, monkeypatch, error, code, said):
+    monkeypatch.setattr(registry, "listed", raising(error))
+    got, out, err = call("models")
+    assert (got, out) == (code, "")
+    assert err.startswith(said)
+    assert err.count("\n") == 1
+
+
+def test_debug_shows_the_traceback(call, monkeypatch):
+    monkeypatch.setattr(registry, "listed", raising(UserError("no")))
+    code, _, err = call("models", "--debug")
+    assert code == 2
+    assert "Traceback" in err
+    assert err.endswith("error: no\n")
+
+
+def test_models_are_listed_without_importing_them(call, monkeypatch):
+    points = [EntryPoint("gone", "no_such_package:It", "recbench.models")]
+    monkeypatch.setattr(registry, "entry_points", lambda group: points)
+    code, out, err = call("models")
+    assert (code, err) == (0, "")
+    assert out.split()[:2] == ["gone", "no_such_package:It"]
+    code, _, err = call("run", "--model", "gone", "--dataset", "movielens")
+    assert code == 1
+    assert "the model 'gone'" in err
+    assert "ModuleNotFoundError" in err
+
+
+def test_two_packages_with_one_model_name_are_refused(call, monkeypatch):
+    points = [EntryPoint("m", f"{name}:It", "recbench.models") for name in ("one", "two")]
+    monkeypatch.setattr(registry, "entry_points", lambda group: points)
+    code, _, err = call("models")
+    assert code == 2
+    assert "two packages register the model 'm'" in err
+
+
+def test_a_broken_card_breaks_no_other(call, monkeypatch):
+    real = registry.listed
+
+    def listed(group):
+        broken = EntryPoint("broken", "no_such_package:it.toml", "recbench.datasets")
+        return {"broken": broken, **real(group)}
+
+    monkeypatch.setattr("recbench.data.card.listed", listed)
+    code, out, err = call("data", "list")
+    assert code == 0
+    assert "movielens: MovieLens-100K" in out
+    assert "the card of dataset 'broken'" in err

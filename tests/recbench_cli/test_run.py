@@ -1,0 +1,107 @@
+import json
+import re
+
+import pytest
+
+from recbench import experiment
+from recbench.evaluation.intervals import Figure
+from recbench.runs.record import Device, Digests, Memory, RunRecord, Times
+from recbench.runs.store import Run
+from recbench_cli import main as cli
+
+RECORD = RunRecord(
+    run_id="0123-seed4",
+    row="0123",
+    model="ilora",
+    preset=None,
+    settings={},
+    seed=4,
+    dataset="movielens",
+    protocol="paper",
+    digests=Digests(dataset="d", catalogue="c", split="s", pack="p"),
+    pack_seed=0,
+    draws=5,
+    candidates=20,
+    examples=95,
+    matching="exact",
+    caption="mechanism test",
+    writes=True,
+    parameters_trained=1,
+    fit={},
+    metrics={"HitRatio@1": Figure(value=0.5, low=0.4, high=0.6, n=95)},
+    device=Device(name="cpu", hardware="x", system="y", threads=1),
+    times=Times(prepare=1, fit=2, score=3, total=6),
+    peak_memory=Memory(host=2**30, device=None),
+    versions={},
+    finished="2026-01-01T00:00:00+00:00",
+)
+
+
+@pytest.fixture
+def call(capsys, monkeypatch, tmp_path):
+    """Run with a stand-in for the experiment; return code, stdout, stderr and what was asked."""
+    asked = []
+
+    def run(wanted, report, show_progress):
+        asked.append(wanted)
+        report("a line of progress")
+        assert show_progress
+        return Run(tmp_path, RECORD, reused=False)
+
+    monkeypatch.setattr(experiment, "run", run)
+
+    def start(*arguments):
+        with pytest.raises(SystemExit) as left:
+            cli.main(["run", "--model", "ilora", "--dataset", "movielens", *arguments])
+        shown = capsys.readouterr()
+        return left.value.code or 0, shown.out, shown.err, asked[-1] if asked else None
+
+    return start
+
+
+def test_json_is_alone_on_standard_output(call, tmp_path):
+    code, out, err, _ = call("--json")
+    assert code == 0
+    assert json.loads(out) == {
+        "record": str(tmp_path / "record.json"),
+        "metrics": {"HitRatio@1": {"value": 0.5, "low": 0.4, "high": 0.6, "n": 95}},
+    }
+    assert err == "a line of progress\n"
+
+
+def test_a_closing_table(call, tmp_path):
+    code, out, err, _ = call()
+    assert code == 0
+    assert re.search(r"HitRatio@1 +0.5000 +\[0.4000, 0.6000\] +95", out)
+    assert "mechanism test" in out
+    assert out.endswith(f"wrote {tmp_path / 'record.json'}\n")
+    assert err == "a line of progress\n"
+
+
+def test_defaults(call):
+    wanted = call()[3]
+    assert (wanted.protocol, wanted.draws, wanted.pack_seed, wanted.seed) == ("paper", 5, 0, 0)
+    assert (wanted.device, wanted.matching, wanted.settings, wanted.preset) == (
+        *("auto", "exact", {}, None),
+    )
+
+
+def test_what_the_user_says_arrives(call, tmp_path):
+    wanted = call(
+        *("--set", "encoder=caser", "--set", "rank = 16", "--llm", "a/b", "--preset", "paper"),
+        *("--seed", "4", "--draws", "20", "--pack-seed", "7", "--device", "cuda:1"),
+        *("--matching", "substring", "--protocol", "next-item"),
+        *("--cache", str(tmp_path), "--results", "out", "--data-dir", "raw"),
+    )[3]
+    assert wanted.settings == {"encoder": "caser", "rank": "16", "llm": "a/b"}
+    assert (wanted.seed, wanted.draws, wanted.pack_seed) == (4, 20, 7)
+    assert (wanted.device, wanted.matching, wanted.protocol) == ("cuda:1", "substring", "next-item")
+    assert (wanted.preset, str(wanted.results), str(wanted.data_dir)) == ("paper", "out", "raw")
+    assert wanted.cache == tmp_path
+
+
+@pytest.mark.parametrize("change", ["rank", "=8", " =8"])
+def test_a_setting_without_name_or_value(call, change):
+    code, out, err, wanted = call("--set", change)
+    assert (code, out, wanted) == (2, "", None)
+    assert err == f"error: --set takes NAME=VALUE, not '{change}'\n"

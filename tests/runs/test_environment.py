@@ -1,0 +1,44 @@
+import subprocess
+import sys
+from pathlib import Path
+
+from recbench.runs import environment
+from recbench.runs.places import cache_folder, results_folder
+
+
+def test_versions_are_read_without_importing_anything():
+    code = (
+        "import sys; from recbench.runs.environment import versions, device, peak_memory;"
+        "v = versions(); device('cpu'); peak_memory('cpu');"
+        "assert 'torch' in v and 'python' in v, v;"
+        "assert not {'torch', 'transformers', 'peft', 'accelerate'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-P", "-c", code], check=True)
+
+
+def test_a_package_that_is_not_installed_is_left_out(monkeypatch):
+    monkeypatch.setattr(environment, "PACKAGES", ("numpy", "no-such-package"))
+    assert set(environment.versions()) == {"python", "numpy"}
+
+
+def test_the_processor():
+    here = environment.device("cpu")
+    assert here.name == "cpu"
+    assert here.hardware
+    assert here.threads >= 1
+
+
+def test_peak_memory_is_in_bytes():
+    memory = environment.peak_memory("cpu")
+    assert 2**20 < memory.host < 2**40
+    assert memory.device is None
+
+
+def test_places(monkeypatch, tmp_path):
+    monkeypatch.setenv("RECBENCH_CACHE", str(tmp_path / "named"))
+    assert cache_folder() == tmp_path / "named"
+    assert cache_folder(tmp_path / "given") == tmp_path / "given"
+    monkeypatch.delenv("RECBENCH_CACHE")
+    assert cache_folder().name == "recbench"
+    assert cache_folder(Path("~/x")) == Path.home() / "x"
+    assert results_folder() == Path("results")
