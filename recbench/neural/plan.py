@@ -77,6 +77,23 @@ class Plan:
         return self.learning_rate * SCHEDULES[self.schedule](step, total)
 
 
+@dataclass(frozen=True)
+class Step:
+    """
+    Where training stands.
+
+    Attributes
+    ----------
+    index
+        Optimizer steps done so far, 0..total-1.
+    total
+        Steps of the whole training if it is not stopped early.
+    """
+
+    index: int
+    total: int
+
+
 def constant(step: int, total: int) -> float:  # noqa: ARG001
     """Return 1."""
     return 1.0

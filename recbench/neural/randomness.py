@@ -9,7 +9,9 @@ import torch
 @contextmanager
 def seeded(seed: int, device: str | torch.device = "cpu") -> Iterator[None]:
     """
-    Draw from fresh streams inside the block, on the CPU and on `device`; afterwards all is as before.
+    Draw from fresh streams inside the block, on the CPU and on `device`.
+
+    Afterwards the global streams are as they were before.
 
     Parameters
     ----------

@@ -1,0 +1,89 @@
+"""
+Caser: convolutions over the last items, seen as an image of L items by d features.
+
+Tang and Wang, "Personalized top-n sequential recommendation via convolutional sequence embedding",
+WSDM 2018, arXiv 1809.07426. Reference code: github.com/graytowne/caser_pytorch.
+"""
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from recbench.data.windows import windows
+from recbench.neural.recommender import NeuralRecommender, NeuralSettings, SequenceModule
+from recbench.neural.sequences import Codes, last_columns
+from recbench.recommender import TrainingData
+
+
+class CaserSettings(NeuralSettings):
+    """
+    Settings of `Caser`; `max_length` is the paper's L.
+
+    Attributes
+    ----------
+    horizontal_filters
+        Filters of each height 1..L.
+    vertical_filters
+        Weighted sums over the L items.
+    """
+
+    max_length: int = Field(default=10, ge=1)
+    batch_size: int = Field(default=512, ge=1)
+    horizontal_filters: int = Field(default=16, ge=1)
+    vertical_filters: int = Field(default=4, ge=1)
+
+
+class CaserModule(SequenceModule):
+    """Horizontal and vertical convolutions over L embeddings, then one linear layer."""
+
+    def __init__(self, items: int, settings: CaserSettings) -> None:
+        width, length = settings.embedding_dim, settings.max_length
+        # The paper has a second table of items at the output, with a bias, and a user embedding
+        # beside z. Here one table serves at both ends, there is no bias (item vectors must hold all
+        # that a score needs), and no user embedding: the users who are asked about are unseen.
+        super().__init__(items, width)
+        nn.init.normal_(self.items.weight.data[:-1], std=1 / width)
+        self.length = length
+        # A filter of all d columns slides along the items alone: a Conv1d over d channels. One of a
+        # single column and all L rows does not slide: a linear map over the items.
+        self.horizontal = nn.ModuleList(
+            nn.Conv1d(width, settings.horizontal_filters, height) for height in range(1, length + 1)
+        )
+        self.vertical = nn.Linear(length, settings.vertical_filters)
+        self.dropout = nn.Dropout(settings.dropout)
+        features = settings.horizontal_filters * length + settings.vertical_filters * width
+        self.dense = nn.Linear(features, width)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Return [B, 1, d] for inputs [B, L] with PAD on the left."""
+        image = self.embedded(inputs).transpose(1, 2)  # [B, d, L]
+        horizontal = [torch.relu(conv(image)).amax(dim=2) for conv in self.horizontal]
+        vertical = self.vertical(image).flatten(1)  # [B, d * vertical_filters]
+        features = self.dropout(torch.cat([*horizontal, vertical], dim=1))  # [B, features]
+        return torch.relu(self.dense(features))[:, None]
+
+    def user_vectors(self, histories: Codes) -> Tensor:
+        """Return [B, d]; zeros for an empty history."""
+        seen = torch.from_numpy(last_columns(histories, self.length)).long()
+        seen = seen.to(self.items.weight.device)
+        return self(seen)[:, 0] * (seen >= 0).any(dim=1, keepdim=True)
+
+
+class Caser(NeuralRecommender):
+    """Next-item prediction by convolutions, trained on every window of the sequences."""
+
+    settings_class = CaserSettings
+    settings: CaserSettings
+    summary = "convolutions over the last items"
+    reference = "Tang and Wang, WSDM 2018, arXiv 1809.07426"
+
+    def build(self, items: int) -> CaserModule:
+        """Return the untrained module."""
+        return CaserModule(items, self.settings)
+
+    def training_rows(self, data: TrainingData) -> tuple[Codes, Codes]:
+        """Take every window with one target each (the paper's T = 1)."""
+        users = np.arange(len(data.sequences), dtype=np.int32)
+        rows = windows(data.sequences, users, self.settings.max_length, min_history=1)
+        return rows.histories, rows.targets[:, None]

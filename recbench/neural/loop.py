@@ -1,0 +1,173 @@
+"""The steps of a training: gradients, optimizer, early stopping, what a checkpoint holds."""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState, GradientState
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from recbench.errors import RecbenchError
+from recbench.neural.checkpoint import Tensors, copied, learnt, restore
+from recbench.neural.plan import Plan, Step
+from recbench.neural.progress import Position
+from recbench.neural.randomness import seeded
+from recbench.recommender import Runtime
+from recbench.seeding import derived_seed, generator
+
+Loss = Callable[[NDArray[np.int64], Step], Tensor]
+Watch = Callable[[], float]
+
+
+class TrainingRun:
+    """
+    One training under way: the module, its optimizer and the position.
+
+    Attributes
+    ----------
+    position
+        Where it stands.
+    total
+        Steps if it is not stopped early.
+    parameters
+        What is trained, by dotted name.
+    """
+
+    def __init__(
+        self, module: nn.Module, loss: Loss, rows: int, plan: Plan, runtime: Runtime
+    ) -> None:
+        self.module, self.loss, self.rows, self.plan = module, loss, rows, plan
+        self.seed, self.device = runtime.seed, torch.device(runtime.device)
+        self.accelerator = _accelerator(self.device)
+        module.to(self.device)
+        self.steps_per_epoch = -(-rows // plan.batch_size)
+        self.total = plan.epochs * self.steps_per_epoch
+        self.parameters = {n: p for n, p in module.named_parameters() if p.requires_grad}
+        self.optimizer = self.accelerator.prepare_optimizer(_optimizer(self.parameters, plan))
+        self.position = Position()
+        self.best: Tensors = {}
+        self._resumed_at = time.monotonic()
+
+    def epoch(self) -> Iterator[None]:
+        """Make the steps that are left of the running epoch, yielding after each."""
+        epoch = len(self.position.losses)
+        order = generator(self.seed, "order", epoch).permutation(self.rows)
+        self.module.train()
+        for step in range(self.position.step, (epoch + 1) * self.steps_per_epoch):
+            start = (step - epoch * self.steps_per_epoch) * self.plan.batch_size
+            batch = order[start : start + self.plan.batch_size]
+            self.position.loss_sum += self._step(batch, Step(step, self.total)) * len(batch)
+            self.position.step = step + 1
+            yield
+
+    def _step(self, batch: NDArray[np.int64], step: Step) -> float:
+        """Make one optimizer step; return the batch's mean loss."""
+        size = self.plan.micro_batch_size or len(batch)
+        total = torch.zeros((), device=self.device)
+        for start in range(0, len(batch), size):
+            rows = batch[start : start + size]
+            seed = derived_seed(self.seed, "training", step.index, start)
+            with seeded(seed, self.device), self.accelerator.autocast():
+                loss = self.loss(rows, step) * (len(rows) / len(batch))
+            self.accelerator.backward(loss)
+            total += loss.detach()
+        mean = total.item()
+        if not math.isfinite(mean):
+            raise RecbenchError(
+                f"training diverged: the loss is {mean} at step {step.index}; "
+                f"try a learning_rate below {self.plan.learning_rate:g}"
+            )
+        if self.plan.max_gradient_norm is not None:
+            self.accelerator.clip_grad_norm_(self.parameters.values(), self.plan.max_gradient_norm)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.plan.rate(step.index, step.total) * group["factor"]
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        return mean
+
+    def end_epoch(self, watch: Watch | None) -> None:
+        """Evaluate; note whether training ends here."""
+        position = self.position
+        position.losses.append(position.loss_sum / self.rows)
+        position.loss_sum = 0.0
+        epochs = len(position.losses)
+        if watch is None:
+            position.best_epoch = epochs
+        else:
+            position.watched.append(self._watched(watch))
+            if position.watched[-1] > max(position.watched[:-1], default=-math.inf):
+                position.best_epoch = epochs
+                self.best = copied(learnt(self.module))
+        waited = epochs - position.best_epoch
+        patience = self.plan.patience or math.inf
+        position.finished = epochs == self.plan.epochs or waited >= patience
+
+    @torch.no_grad()
+    def _watched(self, watch: Watch) -> float:
+        self.module.eval()
+        value = watch()
+        if math.isnan(value):
+            raise RecbenchError(f"the validation figure is NaN at step {self.position.step}")
+        return value
+
+    def keep_best(self) -> None:
+        """Put back the weights of the best epoch."""
+        self.position.seconds = self._seconds()
+        if self.best:
+            restore(learnt(self.module), self.best)
+
+    def tensors(self) -> dict[str, Tensors]:
+        """Return all that going on needs besides the position, whose clock is set."""
+        self.position.seconds = self._seconds()
+        self._resumed_at = time.monotonic()
+        state = {
+            f"{key}/{name}": value
+            for name, parameter in self.parameters.items()
+            for key, value in self.optimizer.state[parameter].items()
+        }
+        return {"weights": learnt(self.module), "best": self.best, "optimizer": state}
+
+    def resume(self, position: Position, tensors: dict[str, Tensors]) -> None:
+        """Go on from a checkpoint."""
+        self.position = position
+        restore(learnt(self.module), tensors["weights"])
+        self.best = tensors.get("best", {})
+        for name, value in tensors.get("optimizer", {}).items():
+            key, _, parameter = name.partition("/")
+            owner = self.parameters[parameter]
+            # Adam counts its steps in a CPU tensor; its moments live beside the parameter.
+            place = value if key == "step" else value.to(owner.device)
+            self.optimizer.state[owner][key] = place
+
+    def _seconds(self) -> float:
+        return self.position.seconds + time.monotonic() - self._resumed_at
+
+
+def _optimizer(parameters: dict[str, nn.Parameter], plan: Plan) -> torch.optim.AdamW:
+    """Group the parameters that share their rates."""
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for name, parameter in parameters.items():
+        group = plan.group(name)
+        groups.setdefault((group.learning_rate_factor, group.weight_decay), []).append(parameter)
+    return torch.optim.AdamW(
+        [
+            {"params": members, "factor": factor, "weight_decay": decay}
+            for (factor, decay), members in groups.items()
+        ],
+        lr=plan.learning_rate,
+    )
+
+
+def _accelerator(device: torch.device) -> Accelerator:
+    """Make the accelerator of one training: bf16 on a GPU, nothing mixed on a CPU."""
+    # accelerate keeps device and precision for a whole process; ours are those of one training.
+    AcceleratorState._reset_state(reset_partial_state=True)
+    GradientState._reset_state()
+    on_cpu = device.type == "cpu"
+    return Accelerator(
+        cpu=on_cpu, device_placement=False, mixed_precision="no" if on_cpu else "bf16"
+    )

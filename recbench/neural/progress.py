@@ -1,0 +1,76 @@
+"""Where a training stands, and its bar on standard error."""
+
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+
+@dataclass
+class Position:
+    """
+    Where a training stands: all that a checkpoint needs besides tensors.
+
+    Attributes
+    ----------
+    step
+        Optimizer steps done.
+    loss_sum
+        Sum over the rows of the running epoch.
+    losses, watched
+        One value an epoch done.
+    best_epoch
+        From 1; 0 before the first evaluation.
+    seconds
+        Spent so far.
+    finished
+        Whether nothing is left to do.
+    """
+
+    step: int = 0
+    loss_sum: float = 0.0
+    losses: list[float] = field(default_factory=list)
+    watched: list[float] = field(default_factory=list)
+    best_epoch: int = 0
+    seconds: float = 0.0
+    finished: bool = False
+
+
+class TrainingBar:
+    """A progress bar over the steps of a training; draws nothing unless `shown`."""
+
+    def __init__(self, name: str, total: int, shown: bool) -> None:
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=Console(stderr=True),
+            transient=True,
+            disable=not shown,
+        )
+        self._name = name
+        self._task = self._bar.add_task(f"training {name}", total=total)
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bar.stop()
+
+    def show(self, position: Position) -> None:
+        """Move the bar to where training stands."""
+        text = f"training {self._name}"
+        if position.losses:
+            text += f" · epoch {len(position.losses)} · loss {position.losses[-1]:.4f}"
+        if position.watched:
+            text += f" · validation {position.watched[-1]:.4f} (best {max(position.watched):.4f})"
+        self._bar.update(self._task, completed=position.step, description=text)

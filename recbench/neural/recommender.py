@@ -1,0 +1,210 @@
+"""
+Base class of the ID models: a torch module that turns a history into a vector.
+
+A candidate's score is the dot product of the history's vector and the item's. Training stops early
+on NDCG@10 over the validation rows, every item that is not in the visible history being ranked.
+"""
+
+import json
+from abc import abstractmethod
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import Field
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from recbench.data.split import Examples
+from recbench.errors import UserError
+from recbench.neural.losses import full_softmax, sampled_bce
+from recbench.neural.plan import Plan, Step
+from recbench.neural.randomness import seeded
+from recbench.neural.ranking import full_ranking_ndcg
+from recbench.neural.sequences import Codes, flush_left
+from recbench.neural.training import train
+from recbench.recommender import Encoder, Queries, Runtime, TrainingData
+from recbench.seeding import derived_seed, generator
+from recbench.settings import Settings
+
+SCORING_ROWS = 1024
+"""Histories encoded at once when scoring; no result depends on it."""
+
+
+class NeuralSettings(Settings):
+    """
+    What every ID model can be told.
+
+    Attributes
+    ----------
+    embedding_dim
+        Width d of item and user vectors.
+    max_length
+        Most items of a training row; scoring sees the query's history alone.
+    dropout
+        Rate, wherever the model has dropout.
+    learning_rate, weight_decay, batch_size
+        Of AdamW; a batch is so many training rows.
+    epochs
+        At most; `patience` epochs without a better validation NDCG@10 end training.
+    loss
+        ``softmax``: cross-entropy over the whole catalogue; ``bce``: against `negatives` items that
+        are drawn uniformly at each step.
+    """
+
+    embedding_dim: int = Field(default=64, ge=1)
+    max_length: int = Field(default=50, ge=1)
+    dropout: float = Field(default=0.2, ge=0, lt=1)
+    learning_rate: float = Field(default=1e-3, gt=0)
+    weight_decay: float = Field(default=0.0, ge=0)
+    batch_size: int = Field(default=32, ge=1)
+    epochs: int = Field(default=100, ge=1)
+    patience: int = Field(default=10, ge=1)
+    loss: Literal["softmax", "bce"] = "softmax"
+    negatives: int = Field(default=1, ge=1)
+
+
+class SequenceModule(nn.Module):
+    """
+    What an ID model computes.
+
+    Attributes
+    ----------
+    items
+        Embeddings [N + 1, d]; the last row, always zero, stands for PAD.
+    """
+
+    def __init__(self, items: int, width: int) -> None:
+        super().__init__()
+        self.items = nn.Embedding(items + 1, width, padding_idx=items)
+
+    def embedded(self, codes: Tensor) -> Tensor:
+        """Return [..., d] for codes [...], zero where they are PAD."""
+        return self.items(torch.where(codes < 0, self.items.num_embeddings - 1, codes))
+
+    def item_vectors(self) -> Tensor:
+        """Return [N, d], what user vectors are compared with."""
+        return self.items.weight[:-1]
+
+    @abstractmethod
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Return user vectors [B, T', d] for training inputs [B, T], one a target."""
+
+    @abstractmethod
+    def user_vectors(self, histories: Codes) -> Tensor:
+        """Return [B, d] for left-padded histories [B, H]."""
+
+
+class CausalModule(SequenceModule):
+    """A module whose output at a position depends on the items up to there: PAD on the right."""
+
+    def user_vectors(self, histories: Codes) -> Tensor:
+        """Return the output at the last item [B, d]; zeros for an empty history."""
+        moved, lengths = flush_left(histories)
+        device = self.items.weight.device
+        outputs = self(torch.from_numpy(moved).long().to(device))  # [B, H, d]
+        last = torch.from_numpy(lengths).to(device)  # [B]
+        rows = torch.arange(len(last), device=device)
+        return outputs[rows, (last - 1).clamp(min=0)] * (last > 0)[:, None]
+
+
+class NeuralRecommender(Encoder):
+    """
+    An ID model trained by `recbench.neural.training.train`.
+
+    A subclass names its settings and builds its module and its training rows.
+    """
+
+    settings_class: ClassVar[type[NeuralSettings]]
+    settings: NeuralSettings
+    module: SequenceModule
+
+    @abstractmethod
+    def build(self, items: int) -> SequenceModule:
+        """Return the untrained module for that many items; torch is seeded by the caller."""
+
+    @abstractmethod
+    def training_rows(self, data: TrainingData) -> tuple[Codes, Codes]:
+        """Return inputs int32 [rows, T] and targets int32 [rows, T'], PAD where there is none."""
+
+    def fit(self, data: TrainingData, runtime: Runtime) -> dict[str, Any]:
+        """Learn from the training users' sequences; see `Recommender.fit`."""
+        settings = self.settings
+        with seeded(derived_seed(runtime.seed, "weights")):
+            self.module = self.build(len(data.catalogue))
+        inputs, targets = self.training_rows(data)
+        name = type(self).__name__.lower()
+        report = train(
+            self.module,
+            lambda rows, step: self._loss(inputs[rows], targets[rows], step, runtime),
+            len(inputs),
+            Plan(
+                batch_size=settings.batch_size,
+                epochs=settings.epochs,
+                learning_rate=settings.learning_rate,
+                weight_decay=settings.weight_decay,
+                patience=settings.patience,
+            ),
+            runtime,
+            name=name,
+            identity={"settings": settings.record(), "data": data.digest},
+            watch=lambda: self.validation_ndcg(data.validation),
+        )
+        return report.record()
+
+    def _loss(self, inputs: Codes, targets: Codes, step: Step, runtime: Runtime) -> Tensor:
+        device = self.module.items.weight.device
+        users = self.module(torch.from_numpy(inputs).long().to(device))  # [B, T', d]
+        known = torch.from_numpy(targets).long().to(device)  # [B, T']
+        users, known = users[known >= 0], known[known >= 0]  # [P, d], [P]
+        items = self.module.item_vectors()
+        if self.settings.loss == "softmax":
+            return full_softmax(users, items, known)
+        random = generator(runtime.seed, "negatives", step.index)
+        drawn = random.integers(len(items), size=(len(known), self.settings.negatives))
+        return sampled_bce(users, items, known, torch.from_numpy(drawn).to(device))
+
+    def validation_ndcg(self, examples: Examples) -> float:
+        """Return the mean full-ranking NDCG@10 over `examples`, in [0, 1]; NaN if none."""
+        scores = self.user_vectors(examples.histories) @ self.item_vectors().T
+        return full_ranking_ndcg(scores, examples)
+
+    @torch.no_grad()
+    def user_vectors(self, histories: Codes) -> NDArray[np.float32]:
+        """Return float32 [rows, d]; an empty history gives zeros, so all its scores are equal."""
+        self.module.eval()
+        blocks = [
+            self.module.user_vectors(histories[start : start + SCORING_ROWS]).float().cpu().numpy()
+            for start in range(0, len(histories), SCORING_ROWS)
+        ]
+        return np.concatenate([np.empty((0, self.settings.embedding_dim), np.float32), *blocks])
+
+    @torch.no_grad()
+    def item_vectors(self) -> NDArray[np.float32]:
+        """Return float32 [items, d]."""
+        return self.module.item_vectors().float().cpu().numpy()
+
+    def score(self, queries: Queries, runtime: Runtime) -> NDArray[np.float32]:  # noqa: ARG002
+        """Return the dot products of history and candidates, float32 [rows, C]."""
+        users, items = self.user_vectors(queries.histories), self.item_vectors()
+        return np.einsum("rd,rcd->rc", users, items[queries.candidates])
+
+    def save(self, folder: Path) -> None:
+        """Write ``model.safetensors`` and ``settings.json``."""
+        save_file(
+            {name: tensor.contiguous() for name, tensor in self.module.state_dict().items()},
+            folder / "model.safetensors",
+        )
+        (folder / "settings.json").write_text(json.dumps(self.settings.record(), indent=2) + "\n")
+
+    def load(self, folder: Path, data: TrainingData, runtime: Runtime) -> None:
+        """Read back what `save` wrote; UserError if it is of other settings."""
+        stored = json.loads((folder / "settings.json").read_text())
+        if stored != self.settings.record():
+            raise UserError(f"the model in {folder} has other settings; fit it again")
+        with seeded(0):
+            self.module = self.build(len(data.catalogue))
+        self.module.load_state_dict(load_file(folder / "model.safetensors"))
+        self.module.to(runtime.device).eval()

@@ -1,0 +1,62 @@
+"""Training rows cut from whole sequences; histories cut and moved to where a module wants them."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recbench.data.split import PAD, Ragged
+
+Codes = NDArray[np.int32]
+
+
+def chunks(sequences: Ragged, length: int) -> tuple[Codes, Codes]:
+    """
+    Cut sequences into pieces in which every item but a sequence's first is a target once.
+
+    Parameters
+    ----------
+    sequences
+        Oldest first; one with fewer than 2 items gives nothing.
+    length
+        Most inputs a piece has, at least 1.
+
+    Returns
+    -------
+    inputs, targets
+        int32 [pieces, length], PAD on the right; ``targets[i, t]`` follows ``inputs[i, t]``. Pieces
+        are cut from the end, so that only a sequence's oldest piece is shorter.
+    """
+    rows = [
+        sequence[max(0, end - length) : end + 1]
+        for sequence in (sequences[row] for row in range(len(sequences)))
+        for end in range(len(sequence) - 1, 0, -length)
+    ]
+    inputs = np.full((len(rows), length), PAD, dtype=np.int32)
+    targets = inputs.copy()
+    for row, piece in enumerate(rows):
+        inputs[row, : len(piece) - 1] = piece[:-1]
+        targets[row, : len(piece) - 1] = piece[1:]
+    return inputs, targets
+
+
+def last_columns(histories: Codes, length: int) -> Codes:
+    """Return int32 [rows, length]: the latest items of left-padded histories [rows, H]."""
+    missing = max(0, length - histories.shape[1])
+    padded = np.pad(histories, ((0, 0), (missing, 0)), constant_values=PAD)
+    return padded[:, padded.shape[1] - length :]
+
+
+def flush_left(histories: Codes) -> tuple[Codes, NDArray[np.int64]]:
+    """
+    Move the padding of histories from the left to the right.
+
+    Returns
+    -------
+    histories
+        int32 [rows, H], PAD on the right.
+    lengths
+        int64 [rows], items in each, 0 for an empty one.
+    """
+    lengths = (histories != PAD).sum(axis=1)
+    columns = np.arange(histories.shape[1])[None] + (histories.shape[1] - lengths)[:, None]
+    moved = np.take_along_axis(histories, columns % max(1, histories.shape[1]), axis=1)
+    return np.where(np.arange(histories.shape[1]) < lengths[:, None], moved, PAD), lengths

@@ -1,0 +1,176 @@
+"""What every ID model does, whatever its network."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from recbench_baselines.caser import Caser
+from recbench_baselines.gru4rec import GRU4Rec
+from recbench_baselines.sasrec import SASRec
+
+from recbench.data.split import PAD, Split
+from recbench.errors import RecbenchError, UserError
+from recbench.neural import training
+from recbench.neural.ranking import full_ranking_ndcg
+from recbench.neural.recommender import NeuralRecommender
+from recbench.recommender import Queries, Runtime
+from recbench.testing.toy import toy_split, toy_training_data
+
+MODELS: dict[type[NeuralRecommender], dict[str, Any]] = {
+    GRU4Rec: {"learning_rate": 0.01, "batch_size": 8},
+    SASRec: {"learning_rate": 0.01, "batch_size": 8},
+    Caser: {"learning_rate": 0.01, "batch_size": 32},
+}
+QUICK = {"epochs": 8, "embedding_dim": 16, "dropout": 0.1}
+
+
+@pytest.fixture(scope="module")
+def split() -> Split:
+    return toy_split()
+
+
+@pytest.fixture(scope="module", params=MODELS, ids=lambda model: model.__name__)
+def kind(request: pytest.FixtureRequest) -> type[NeuralRecommender]:
+    return request.param
+
+
+def fit(
+    kind: type[NeuralRecommender], folder: Path, seed: int = 0, **settings: Any
+) -> NeuralRecommender:
+    model = kind(kind.settings_class.build({**QUICK, **MODELS[kind], **settings}))
+    model.fit(toy_training_data(), runtime(folder, seed))
+    return model
+
+
+def runtime(folder: Path, seed: int = 0) -> Runtime:
+    return Runtime(seed=seed, device="cpu", checkpoints=folder, cache=folder)
+
+
+@pytest.fixture(scope="module")
+def fitted(
+    kind: type[NeuralRecommender], tmp_path_factory: pytest.TempPathFactory
+) -> NeuralRecommender:
+    return fit(kind, tmp_path_factory.mktemp("fitted"))
+
+
+def ndcg(model: NeuralRecommender, split: Split, folder: Path) -> float:
+    """NDCG@2 over the items that are not in the history; by chance it is below 0.1."""
+    everything = np.tile(np.arange(len(split.catalogue), dtype=np.int32), (len(split.test), 1))
+    scores = model.score(Queries(split.test.histories, everything), runtime(folder))
+    return full_ranking_ndcg(scores, split.test, k=2)
+
+
+def test_it_learns_the_ring(fitted: NeuralRecommender, split: Split, tmp_path: Path) -> None:
+    # A perfect model puts the two items that can follow first.
+    assert ndcg(fitted, split, tmp_path) >= 0.7
+
+
+def test_it_learns_by_bce_too(kind: type[NeuralRecommender], split: Split, tmp_path: Path) -> None:
+    model = fit(kind, tmp_path, loss="bce", negatives=8)
+    assert ndcg(model, split, tmp_path) >= 0.5
+
+
+def test_scores_are_dot_products_of_its_vectors(
+    fitted: NeuralRecommender, split: Split, tmp_path: Path
+) -> None:
+    candidates = np.array([[3, 1], [0, 39]], dtype=np.int32)
+    scores = fitted.score(Queries(split.test.histories[:2], candidates), runtime(tmp_path))
+    users, items = fitted.user_vectors(split.test.histories[:2]), fitted.item_vectors()
+    for row in range(2):
+        np.testing.assert_allclose(scores[row], items[candidates[row]] @ users[row], rtol=1e-5)
+
+
+def test_padding_changes_nothing(fitted: NeuralRecommender, split: Split) -> None:
+    short = split.test.histories[:, -4:]
+    padded = np.pad(short, ((0, 0), (6, 0)), constant_values=PAD)
+    np.testing.assert_allclose(
+        fitted.user_vectors(padded), fitted.user_vectors(short), rtol=1e-5, atol=1e-6
+    )
+
+
+def test_a_row_depends_on_itself_alone(fitted: NeuralRecommender, split: Split) -> None:
+    histories = split.train.histories  # ragged: from 3 to 10 items
+    together = fitted.user_vectors(histories)
+    order = np.random.Generator(np.random.PCG64(0)).permutation(len(histories))
+    shuffled = fitted.user_vectors(histories[order])
+    np.testing.assert_allclose(shuffled, together[order], rtol=1e-5, atol=1e-5)
+    alone = np.concatenate([fitted.user_vectors(histories[row : row + 1]) for row in range(9)])
+    np.testing.assert_allclose(alone, together[:9], rtol=1e-5, atol=1e-5)
+
+
+def test_order_matters_and_the_last_item_most(fitted: NeuralRecommender, split: Split) -> None:
+    histories = split.test.histories
+    assert not np.allclose(fitted.user_vectors(histories[:, ::-1]), fitted.user_vectors(histories))
+
+
+def test_an_empty_history_says_nothing(fitted: NeuralRecommender) -> None:
+    empty = np.full((2, 10), PAD, dtype=np.int32)
+    assert (fitted.user_vectors(empty) == 0).all()
+    assert fitted.user_vectors(empty[:0]).shape == (0, 16)
+
+
+def test_another_seed_gives_other_weights(
+    kind: type[NeuralRecommender], fitted: NeuralRecommender, tmp_path: Path
+) -> None:
+    same, other = fit(kind, tmp_path / "same"), fit(kind, tmp_path / "other", seed=1)
+    assert (same.item_vectors() == fitted.item_vectors()).all()
+    assert not np.allclose(other.item_vectors(), fitted.item_vectors())
+
+
+def test_an_interrupted_fit_ends_with_the_same_bits(
+    kind: type[NeuralRecommender],
+    fitted: NeuralRecommender,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(training.Checkpoint, "due", True)
+    watch, calls = kind.validation_ndcg, []
+
+    def interrupted(self: NeuralRecommender, *arguments: Any) -> float:
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return watch(self, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(kind, "validation_ndcg", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            fit(kind, tmp_path)
+    again = fit(kind, tmp_path)
+    assert (again.item_vectors() == fitted.item_vectors()).all()
+
+
+def test_it_leaves_global_randomness_alone(kind: type[NeuralRecommender], tmp_path: Path) -> None:
+    before = torch.random.get_rng_state(), str(np.random.get_state())
+    fit(kind, tmp_path, epochs=1, loss="bce")
+    assert torch.equal(torch.random.get_rng_state(), before[0])
+    assert str(np.random.get_state()) == before[1]
+
+
+def test_a_saved_model_of_other_settings_is_refused(
+    kind: type[NeuralRecommender], fitted: NeuralRecommender, tmp_path: Path
+) -> None:
+    fitted.save(tmp_path)
+    other = kind(kind.settings_class.build({"embedding_dim": 32}))
+    with pytest.raises(UserError, match="other settings"):
+        other.load(tmp_path, toy_training_data(), runtime(tmp_path))
+
+
+def test_a_learning_rate_that_explodes_is_named(
+    kind: type[NeuralRecommender], tmp_path: Path
+) -> None:
+    with pytest.raises(RecbenchError, match="learning_rate"):
+        fit(kind, tmp_path, learning_rate=1e30)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("dropout", "1.5"), ("learning_rate", "0"), ("epochs", "none"), ("loss", "hinge")],
+)
+def test_settings_out_of_range_are_refused(
+    kind: type[NeuralRecommender], setting: str, value: str
+) -> None:
+    with pytest.raises(UserError, match=setting):
+        kind.settings_class.build({setting: value})

@@ -1,0 +1,34 @@
+import numpy as np
+
+from recbench.data.split import PAD, Ragged
+from recbench.neural.sequences import chunks, flush_left, last_columns
+
+
+def ragged(*rows: list[int]) -> Ragged:
+    offsets = np.cumsum([0, *map(len, rows)]).astype(np.int64)
+    return Ragged(np.concatenate(rows).astype(np.int32), offsets)
+
+
+def test_chunks_make_every_item_but_the_first_a_target_once() -> None:
+    inputs, targets = chunks(ragged([1, 2, 3, 4, 5, 6], [7], [], [8, 9]), 3)
+    assert inputs.tolist() == [[3, 4, 5], [1, 2, PAD], [8, PAD, PAD]]
+    assert targets.tolist() == [[4, 5, 6], [2, 3, PAD], [9, PAD, PAD]]
+    assert inputs.dtype == targets.dtype == np.int32
+
+
+def test_chunks_of_nothing() -> None:
+    inputs, targets = chunks(ragged([1]), 4)
+    assert inputs.shape == targets.shape == (0, 4)
+
+
+def test_flush_left_moves_the_padding() -> None:
+    histories = np.array([[PAD, PAD, 1, 2], [3, 4, 5, 6], [PAD] * 4], dtype=np.int32)
+    moved, lengths = flush_left(histories)
+    assert moved.tolist() == [[1, 2, PAD, PAD], [3, 4, 5, 6], [PAD] * 4]
+    assert lengths.tolist() == [2, 4, 0]
+
+
+def test_last_columns_cut_or_pad_on_the_left() -> None:
+    histories = np.array([[PAD, 1, 2]], dtype=np.int32)
+    assert last_columns(histories, 2).tolist() == [[1, 2]]
+    assert last_columns(histories, 5).tolist() == [[PAD, PAD, PAD, 1, 2]]

@@ -1,0 +1,213 @@
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from safetensors import safe_open
+from torch import Tensor, nn
+
+from recbench.errors import RecbenchError
+from recbench.neural.plan import ParameterGroup, Plan, Step, cosine
+from recbench.neural.training import TrainingReport, train
+from recbench.recommender import Runtime
+
+PLAN = Plan(batch_size=8, epochs=4, learning_rate=1e-2, weight_decay=0.1, schedule="cosine")
+
+
+class Toy(nn.Module):
+    """A regression with all that a checkpoint must hold: dropout, buffers, frozen weights."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        generator = torch.Generator().manual_seed(0)
+        self.frozen = nn.Linear(3, 16)
+        self.gate = nn.Sequential(nn.BatchNorm1d(16), nn.Dropout(0.5), nn.Linear(16, 1))
+        for parameter in self.parameters():
+            nn.init.normal_(parameter, std=0.3, generator=generator)
+        self.frozen.requires_grad_(False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.gate(self.frozen(x))[:, 0]
+
+
+class Task:
+    """Rows, a loss on them, and a record of what the loop asked for."""
+
+    def __init__(self, rows: int = 29, interrupt_at: int | None = None) -> None:
+        generator = torch.Generator().manual_seed(1)
+        self.x = torch.randn(rows, 3, generator=generator)
+        self.module = Toy()
+        self.interrupt_at = interrupt_at
+        self.seen: list[tuple[int, list[int]]] = []
+
+    def loss(self, rows: NDArray[np.int64], step: Step) -> Tensor:
+        if step.index == self.interrupt_at:
+            raise KeyboardInterrupt
+        self.seen.append((step.index, rows.tolist()))
+        x = self.x[torch.from_numpy(rows)]
+        return nn.functional.mse_loss(self.module(x), x.sum(1))
+
+    def watch(self) -> float:
+        # Depends on the weights alone, and is best anywhere but at the end.
+        return math.sin(1000 * self.module(self.x).sum().item())
+
+    def run(
+        self, folder: Path, plan: Plan = PLAN, seed: int = 0, watch: bool = True
+    ) -> TrainingReport:
+        return train(
+            self.module,
+            self.loss,
+            len(self.x),
+            plan,
+            Runtime(seed=seed, device="cpu", checkpoints=folder, cache=folder),
+            name="toy",
+            identity={"data": "toy"},
+            watch=self.watch if watch else None,
+            checkpoint_seconds=0.0,
+        )
+
+    def weights(self) -> dict[str, Tensor]:
+        return {name: tensor.clone() for name, tensor in self.module.state_dict().items()}
+
+
+def equal(a: dict[str, Tensor], b: dict[str, Tensor]) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+def test_an_epoch_visits_every_row_once_in_an_order_of_its_own(tmp_path: Path) -> None:
+    task = Task()
+    report = task.run(tmp_path)
+    epochs = [
+        [row for index, rows in task.seen for row in rows if index // 4 == epoch]
+        for epoch in range(4)
+    ]
+    assert all(sorted(epoch) == list(range(29)) for epoch in epochs)
+    assert len({tuple(epoch) for epoch in epochs}) == 4
+    assert (report.steps, report.epochs) == (16, 4)
+    assert report.parameters_trained == 16 + 16 + 16 + 1
+    assert report.losses[-1] < report.losses[0]
+
+
+def test_the_seed_decides_everything(tmp_path: Path) -> None:
+    one, again, other = Task(), Task(), Task()
+    one.run(tmp_path / "1")
+    torch.manual_seed(99)
+    again.run(tmp_path / "2")
+    other.run(tmp_path / "3", seed=1)
+    assert equal(one.weights(), again.weights())
+    assert not equal(one.weights(), other.weights())
+
+
+def test_global_randomness_is_left_alone(tmp_path: Path) -> None:
+    task = Task()
+    before = torch.random.get_rng_state(), str(np.random.get_state())
+    task.run(tmp_path)
+    assert torch.equal(torch.random.get_rng_state(), before[0])
+    assert str(np.random.get_state()) == before[1]
+
+
+@pytest.mark.parametrize("step", [1, 6, 8, 15])
+@pytest.mark.parametrize("watch", [True, False])
+def test_an_interrupted_run_ends_with_the_same_bits(tmp_path: Path, step: int, watch: bool) -> None:
+    whole = Task()
+    expected = whole.run(tmp_path / "whole", watch=watch)
+    assert (expected.best_epoch < expected.epochs) == watch
+    with pytest.raises(KeyboardInterrupt):
+        Task(interrupt_at=step).run(tmp_path / "killed", watch=watch)
+    rest = Task()
+    report = rest.run(tmp_path / "killed", watch=watch)
+    assert rest.seen == [seen for seen in whole.seen if seen[0] >= step]
+    assert equal(rest.weights(), whole.weights())
+    assert replace(report, seconds=0) == replace(expected, seconds=0)
+
+
+def test_a_finished_run_is_not_repeated(tmp_path: Path) -> None:
+    first, second = Task(), Task()
+    report = first.run(tmp_path)
+    assert second.run(tmp_path) == report
+    assert second.seen == []
+    assert equal(first.weights(), second.weights())
+
+
+def test_a_checkpoint_of_another_seed_or_plan_is_left_alone(tmp_path: Path) -> None:
+    Task().run(tmp_path)
+    for plan, seed in ((PLAN, 1), (replace(PLAN, learning_rate=1e-3), 0)):
+        task = Task()
+        task.run(tmp_path, plan, seed)
+        assert task.seen[0][0] == 0
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_frozen_weights_are_neither_trained_nor_stored(tmp_path: Path) -> None:
+    task = Task()
+    before = task.weights()
+    task.run(tmp_path)
+    assert torch.equal(before["frozen.weight"], task.weights()["frozen.weight"])
+    (path,) = tmp_path.iterdir()
+    with safe_open(path, "pt") as file:
+        names = set(file.keys())
+    assert "weights/gate.2.weight" in names
+    assert "weights/gate.0.running_mean" in names
+    assert not any("frozen" in name for name in names)
+
+
+def test_the_best_weights_are_kept_and_patience_ends_the_run(tmp_path: Path) -> None:
+    task = Task()
+    values = iter([0.1, 0.5, 0.5, 0.4, 0.3, 0.9])
+    kept: list[dict[str, Tensor]] = []
+
+    def watch() -> float:
+        assert not task.module.training
+        assert not torch.is_grad_enabled()
+        kept.append(task.weights())
+        return next(values)
+
+    task.watch = watch  # type: ignore[method-assign]
+    report = task.run(tmp_path, replace(PLAN, epochs=9, patience=3))
+    assert (report.epochs, report.best_epoch) == (5, 2)
+    assert equal(task.weights(), kept[1])
+    assert not task.module.training
+
+
+def test_micro_batches_give_the_gradient_of_the_batch(tmp_path: Path) -> None:
+    plan = replace(PLAN, epochs=1, max_gradient_norm=0.5)
+    whole, parts = Task(), Task()
+    for task in (whole, parts):
+        task.module.gate = nn.Sequential(task.module.gate[2])  # nothing that depends on the batch
+    whole.run(tmp_path / "whole", plan)
+    parts.run(tmp_path / "parts", replace(plan, micro_batch_size=3))
+    assert max(len(rows) for _, rows in parts.seen) == 3
+    for name, tensor in whole.weights().items():
+        torch.testing.assert_close(parts.weights()[name], tensor)
+
+
+def test_groups_have_rates_of_their_own(tmp_path: Path) -> None:
+    plan = replace(PLAN, groups=(ParameterGroup("gate.2", learning_rate_factor=0.0),))
+    task = Task()
+    before = task.weights()
+    task.run(tmp_path, plan)
+    assert torch.equal(task.weights()["gate.2.weight"], before["gate.2.weight"])
+    assert not torch.equal(task.weights()["gate.0.weight"], before["gate.0.weight"])
+    assert ParameterGroup("gate").owns("gate.2.weight")
+    assert not ParameterGroup("gate").owns("gateway.weight")
+    assert plan.group("frozen.weight").weight_decay == PLAN.weight_decay
+
+
+def test_a_loss_that_is_not_finite_is_an_error(tmp_path: Path) -> None:
+    task = Task()
+    task.x[3] = math.nan
+    with pytest.raises(RecbenchError, match="learning_rate"):
+        task.run(tmp_path)
+
+
+def test_the_cosine_schedule() -> None:
+    rates = [cosine(step, 100) for step in range(100)]
+    assert rates[0] == pytest.approx(0.01)
+    assert rates[5] == pytest.approx(1)
+    assert rates[99] == pytest.approx(0.01)
+    assert rates[:6] == sorted(rates[:6])
+    assert rates[5:] == sorted(rates[5:], reverse=True)
+    assert cosine(0, 1) == 1
