@@ -1,0 +1,68 @@
+"""
+iLoRA: LLaRA with a mixture of LoRA experts that differs from user to user.
+
+Kong et al., "Customizing Language Models with Instance-wise LoRA for Sequential Recommendation",
+NeurIPS 2024, arXiv 2408.10159. It shares everything with `llara` but the gate of
+`recbench.llm.gate`.
+"""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from recbench.llm.gate import InstanceGate, equal_ranks
+from recbench.llm.guided import GuidedLanguageModel
+from recbench.llm.hybrid import unit_rms
+from recbench.llm.settings import HybridSettings, Ranks
+from recbench.neural.plan import ParameterGroup
+from recbench.recommender import TrainingData
+
+
+class ILoRASettings(HybridSettings):
+    """
+    `HybridSettings` and the gate.
+
+    Attributes
+    ----------
+    experts
+        K: experts of equal rank inside the one rank.
+    expert_ranks
+        Ranks of the experts where they are not to be equal, "4,2,1,1"; they add up to `rank`.
+    gate
+        ``"linear"`` (the paper) or ``"resnet"`` (the released code).
+    gate_learning_rate_factor
+        The gate's learning rate in parts of the others' (released code: 0.3).
+    """
+
+    experts: int = Field(4, ge=1)
+    expert_ranks: Ranks | None = None
+    gate: Literal["linear", "resnet"] = "linear"
+    gate_learning_rate_factor: float = Field(0.3, gt=0)
+
+    @model_validator(mode="after")
+    def _ranks_fit(self) -> Self:
+        if sum(self.ranks) != self.rank:
+            raise ValueError(f"ranks {self.ranks} do not add up to rank {self.rank}")
+        return self
+
+    @property
+    def ranks(self) -> tuple[int, ...]:
+        """Ranks of the experts."""
+        return self.expert_ranks or equal_ranks(self.rank, self.experts)
+
+
+class ILoRA(GuidedLanguageModel):
+    """Hybrid prompts with curriculum, experts weighed by what the recommender knows of the user."""
+
+    settings_class = ILoRASettings
+    settings: ILoRASettings
+    summary = "LLaRA with instance-wise LoRA experts, weighed by a gate on the user"
+    reference = "Kong et al., NeurIPS 2024, arXiv 2408.10159"
+
+    def _gate(self, data: TrainingData) -> InstanceGate:
+        users, factor = unit_rms(self.encoder.user_vectors(data.train.histories[:1024]))
+        return InstanceGate(users.shape[1], self.settings.ranks, self.settings.gate, factor)
+
+    def _groups(self) -> tuple[ParameterGroup, ...]:
+        factor = self.settings.gate_learning_rate_factor
+        return (*super()._groups(), ParameterGroup("gate", learning_rate_factor=factor))

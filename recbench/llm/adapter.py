@@ -1,0 +1,85 @@
+"""Stock LoRA (Hu et al., ICLR 2022) by peft: added, written and read in peft's own layout."""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict
+from safetensors.torch import save_file
+from torch import nn
+from transformers import PreTrainedModel
+from transformers.pytorch_utils import Conv1D
+
+from recbench.errors import UserError
+from recbench.llm.settings import LanguageModelSettings
+
+
+def add_lora(lm: PreTrainedModel, settings: LanguageModelSettings) -> PeftModel:
+    """
+    Freeze a language model and give it LoRA.
+
+    Raises
+    ------
+    UserError
+        If the model has no layer of one of ``settings.targets``.
+    """
+    linear = {
+        name.rsplit(".", 1)[-1]: module
+        for name, module in lm.base_model.named_modules()
+        if isinstance(module, nn.Linear | Conv1D)
+    }
+    if missing := [name for name in settings.targets if name not in linear]:
+        raise UserError(
+            f"setting 'targets': this language model has no layer '{missing[0]}'; "
+            f"it has {', '.join(sorted(linear))}"
+        )
+    config = LoraConfig(
+        task_type="CAUSAL_LM",
+        r=settings.rank,
+        lora_alpha=settings.alpha,
+        lora_dropout=settings.dropout,
+        target_modules=list(settings.targets),
+        fan_in_fan_out=isinstance(linear[settings.targets[0]], Conv1D),
+    )
+    if settings.gradient_checkpointing:
+        checkpoint_activations(lm)
+    with _older_peft():
+        return get_peft_model(lm, config)
+
+
+def checkpoint_activations(lm: PreTrainedModel) -> None:
+    """Compute activations again in the backward pass, in the way that a gate can be part of."""
+    # The method was called gradient_checkpointing_enable in earlier releases of transformers 5.
+    enable = getattr(lm, "activation_checkpointing_enable", None)
+    (enable or lm.gradient_checkpointing_enable)({"use_reentrant": False})
+
+
+def write_lora(lm: PeftModel, folder: Path, llm: str) -> None:
+    """Write ``adapter_config.json`` and ``adapter_model.safetensors``, naming `llm` as the base."""
+    folder.mkdir()
+    tensors = get_peft_model_state_dict(lm, save_embedding_layers=False)
+    save_file(
+        {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()},
+        folder / "adapter_model.safetensors",
+    )
+    config = lm.peft_config["default"]
+    config.base_model_name_or_path = llm  # not the folder that it was read from
+    config.inference_mode = True
+    config.save_pretrained(str(folder))
+
+
+def read_lora(lm: PreTrainedModel, folder: Path) -> PeftModel:
+    """Read what `write_lora` wrote."""
+    with _older_peft():
+        return PeftModel.from_pretrained(lm, str(folder))
+
+
+@contextmanager
+def _older_peft() -> Iterator[None]:
+    """Silence transformers where it tells peft, not us, that a name has changed."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings(
+            "ignore", message=".*is_gradient_checkpointing", category=FutureWarning
+        )
+        yield

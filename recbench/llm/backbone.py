@@ -1,0 +1,144 @@
+"""
+Language models by name: ``tiny``, a hub id, a local folder, or a GGUF file.
+
+Weights are read from safetensors or GGUF only, and no code that comes with a model is run.
+"""
+
+import importlib.util
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any
+
+import torch
+from huggingface_hub import errors as hub
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+from transformers.utils import logging
+
+from recbench.errors import RecbenchError, UserError
+
+TINY = "tiny"
+"""The built-in model: it shows that the system works, not that a method is better."""
+
+
+def caption(llm: str) -> str:
+    """Return what a table must say under the figures of a language model; empty for nothing."""
+    return f"mechanism test: the built-in language model '{TINY}'" if llm == TINY else ""
+
+
+def load_backbone(llm: str, device: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """
+    Load a causal language model and its tokenizer.
+
+    Parameters
+    ----------
+    llm
+        ``"tiny"``, a hub id, a folder in the layout of transformers, or a ``.gguf`` file.
+    device
+        ``"cpu"`` (float32) or ``"cuda"``, ``"cuda:N"`` (bfloat16).
+
+    Raises
+    ------
+    UserError
+        If the model does not exist, is gated, is not a causal language model or needs a package.
+    RecbenchError
+        If the hub cannot be reached or the files cannot be read.
+    """
+    dtype = torch.float32 if torch.device(device).type == "cpu" else torch.bfloat16
+    if llm == TINY:
+        with as_file(files("recbench.llm") / TINY) as folder:
+            return _load(llm, {"pretrained_model_name_or_path": str(folder)}, dtype, device)
+    return _load(llm, _source(llm), dtype, device)
+
+
+def _source(llm: str) -> dict[str, Any]:
+    """Return the arguments of `from_pretrained`."""
+    path = Path(llm).expanduser()
+    if path.suffix.lower() == ".gguf":
+        if not path.is_file():
+            raise UserError(f"no GGUF file '{llm}'")
+        if importlib.util.find_spec("gguf") is None:
+            raise UserError(f"reading '{path.name}' needs a package: pip install 'recbench[gguf]'")
+        return {"pretrained_model_name_or_path": str(path.parent), "gguf_file": path.name}
+    if path.is_dir():
+        if not (path / "config.json").is_file():
+            raise UserError(f"the folder '{llm}' holds no language model: no config.json in it")
+        return {"pretrained_model_name_or_path": str(path)}
+    if path.is_absolute() or llm.startswith((".", "~")) or llm.count("/") > 1:
+        raise UserError(f"no folder '{llm}'; give '{TINY}', a folder, a .gguf file or a hub id")
+    return {"pretrained_model_name_or_path": llm}
+
+
+def _load(
+    llm: str, source: dict[str, Any], dtype: torch.dtype, device: str
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    with _quiet():
+        try:
+            config = AutoConfig.from_pretrained(**source)
+            _check_causal(llm, config)
+            tokenizer = AutoTokenizer.from_pretrained(**source)
+            model = AutoModelForCausalLM.from_pretrained(
+                **source, dtype=dtype, use_safetensors=None if "gguf_file" in source else True
+            )
+        except (OSError, ValueError, hub.HfHubHTTPError) as error:
+            raise _explained(llm, error) from error
+    return model.to(device).eval(), tokenizer
+
+
+def _check_causal(llm: str, config: Any) -> None:
+    names = config.architectures or ["CausalLM"]
+    causal = any("CausalLM" in name or "LMHead" in name for name in names)
+    if config.is_encoder_decoder or not causal:
+        raise UserError(
+            f"'{llm}' is not a causal language model but {' and '.join(names)}; "
+            "choose a decoder such as 'Qwen/Qwen2.5-0.5B'"
+        )
+
+
+def _explained(llm: str, error: BaseException) -> RecbenchError:
+    """Turn what transformers and the hub raise into one line with a remedy."""
+    chain = [error]
+    while (cause := chain[-1].__cause__ or chain[-1].__context__) is not None:
+        chain.append(cause)
+    text = " ".join(str(link) for link in chain)
+    if any(isinstance(link, hub.GatedRepoError) for link in chain) or "gated repo" in text:
+        return UserError(
+            f"'{llm}' is gated: ask for access on its page, then log in with 'hf auth login'"
+        )
+    if any(isinstance(link, hub.RepositoryNotFoundError) for link in chain):
+        return UserError(
+            f"no model '{llm}' on the hub (or it is private: 'hf auth login'); "
+            f"give '{TINY}', a folder, a .gguf file or a hub id"
+        )
+    if any(isinstance(link, hub.LocalEntryNotFoundError | ConnectionError) for link in chain) or (
+        "couldn't connect" in text or "offline" in text.lower()
+    ):
+        return RecbenchError(
+            f"the hub cannot be reached for '{llm}': check the connection, or give a local folder, "
+            f"a .gguf file or '{TINY}', which needs no network"
+        )
+    if isinstance(error, hub.HFValidationError) or "not a valid model identifier" in text:
+        return UserError(f"'{llm}' is no model: give '{TINY}', a folder, a .gguf file or a hub id")
+    first = str(error).strip().splitlines()[0]
+    return RecbenchError(f"the language model '{llm}' cannot be read: {first}")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence the bars and remarks of transformers while a model is read."""
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()

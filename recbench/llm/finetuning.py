@@ -1,0 +1,65 @@
+"""What a language model is tuned on: prompts whose candidates are drawn anew in every epoch."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recbench.data.split import PAD, Examples
+from recbench.llm.settings import LanguageModelSettings
+from recbench.neural.plan import Step
+from recbench.seeding import generator
+
+
+class TrainingQuestions:
+    """
+    Questions made of training rows.
+
+    Negatives are uniform over the items that are neither in the row's history nor its target. Every
+    draw is a function of (seed, epoch, row), so batches may be cut in any way.
+
+    Parameters
+    ----------
+    train
+        The protocol's training rows.
+    items
+        Catalogue size.
+    settings
+        Candidates a question (fewer where the catalogue is too small), rows used, epochs.
+    seed
+        The run's seed.
+    """
+
+    def __init__(
+        self, train: Examples, items: int, settings: LanguageModelSettings, seed: int
+    ) -> None:
+        self.items, self.epochs, self.seed = items, settings.epochs, seed
+        most = items - train.histories.shape[1]
+        self.negatives = max(0, min(settings.candidates, most) - 1)
+        used = generator(seed, "examples").permutation(len(train))[: settings.examples]
+        self.histories, self.targets = train.histories[used], train.targets[used]
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def candidates(self, rows: NDArray[np.int64], step: Step) -> NDArray[np.int32]:
+        """Draw the candidates of `rows` [B] in the epoch of `step`: int32 [B, C], shuffled."""
+        epoch = step.index * self.epochs // step.total
+        drawn = np.empty((len(rows), self.negatives + 1), dtype=np.int32)
+        for line, row in zip(drawn, rows, strict=True):
+            random = generator(self.seed, "candidates", epoch, int(row))
+            history, target = self.histories[row], self.targets[row]
+            unseen = np.delete(np.arange(self.items), [*history[history != PAD], target])
+            line[:-1] = random.choice(unseen, self.negatives, replace=False)
+            line[-1] = target
+            random.shuffle(line)
+        return drawn
+
+    def hybrid(self, rows: NDArray[np.int64], step: Step) -> NDArray[np.bool_]:
+        """
+        Draw which rows [B] get the hybrid prompt: each with probability t / T.
+
+        The released code draws once a step; drawing a row at a time has the same mean and less
+        noise.
+        """
+        share = step.index / step.total
+        draws = [generator(self.seed, "curriculum", step.index, int(row)).random() for row in rows]
+        return np.array(draws) < share

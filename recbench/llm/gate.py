@@ -1,0 +1,221 @@
+"""
+The gate of iLoRA: every user has an own mixture of LoRA experts, and peft stays as it is.
+
+LoRA's A [r, d_in] and B [d_out, r] are cut along the rank into K experts, and a gate on what a
+recommender knows of the user, w = softmax(network(u)), weighs them: W x + s * sum_k w_k B_k A_k x.
+Because w_k only scales rows of A x, this equals B (g * (A x)) with each w_k repeated r_k times, so
+a forward hook on `lora_A` does all of it. The hook multiplies by K w rather than by w: a uniform
+gate then multiplies by one, the paper's scale alpha / (r / K) comes out of peft's alpha / r, and
+the saved adapter, loaded without a gate, is plain LoRA.
+
+Kong et al., "Customizing Language Models with Instance-wise LoRA for Sequential Recommendation",
+NeurIPS 2024, arXiv 2408.10159.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Literal, NoReturn
+
+import torch
+from peft.tuners.lora import LoraLayer
+from torch import Tensor, nn
+
+from recbench.errors import RecbenchError
+
+
+class InstanceGate(nn.Module):
+    """
+    Expert weights of a batch of users, and the hooks that apply them.
+
+    Between `hold` and `release` every gated layer sees the weights of the batch that was held. They
+    must outlive the backward pass, because gradient checkpointing (`use_reentrant=False` only) runs
+    the forward pass again.
+
+    Parameters
+    ----------
+    width
+        Size of a user vector.
+    ranks
+        Ranks of the experts, K of them, all at least 1; they add up to the rank of the LoRA.
+        Unequal ranks keep the one scale K alpha / r.
+    kind
+        ``"linear"``, one layer (the paper), or ``"resnet"``, a small 1-D ResNet (the released
+        code), whose batch statistics are frozen in evaluation mode. One network serves all layers.
+    scale
+        Multiplies user vectors before the network, so that they may come in the encoder's own size.
+    """
+
+    ranks: Tensor
+    scale: Tensor
+
+    def __init__(
+        self,
+        width: int,
+        ranks: Sequence[int],
+        kind: Literal["linear", "resnet"] = "linear",
+        scale: float = 1.0,
+    ) -> None:
+        super().__init__()
+        self.network = {"linear": nn.Linear, "resnet": GateResNet}[kind](width, len(ranks))
+        self.register_buffer("ranks", torch.tensor(ranks), persistent=False)
+        self.register_buffer("scale", torch.tensor(scale))
+        self._factors: Tensor | None = None
+
+    def forward(self, users: Tensor) -> Tensor:
+        """Return the expert weights [B, K] of user vectors [B, width]; rows add up to 1."""
+        with torch.autocast(users.device.type, enabled=False):
+            return self.network(users.float() * self.scale).softmax(dim=-1)
+
+    def attach(self, model: nn.Module, adapter: str = "default") -> None:
+        """
+        Gate every LoRA layer of `model`, and refuse to merge them from now on.
+
+        Raises
+        ------
+        RecbenchError
+            If there is no LoRA layer, or one that cannot be gated.
+        """
+        layers = {n: m for n, m in model.named_modules() if isinstance(m, LoraLayer)}
+        if not layers:
+            raise RecbenchError("the gate needs a model with LoRA layers; there are none")
+        for name, layer in layers.items():
+            self._check(name, layer, adapter)
+        for layer in layers.values():
+            layer.lora_A[adapter].register_forward_hook(self._weigh)
+            layer.merge = _refuse_to_merge
+
+    def hold(self, users: Tensor, repeats: int = 1) -> None:
+        """
+        Set the weights of the next forward and backward pass.
+
+        Parameters
+        ----------
+        users
+            User vectors [B, width].
+        repeats
+            Rows of the language model's batch for each user, adjacent: beams or candidates.
+        """
+        weights = self(users).repeat_interleave(repeats, dim=0)  # [B * repeats, K]
+        factors = len(self.ranks) * weights.repeat_interleave(self.ranks, dim=1)
+        self._factors = factors[:, None, :]  # [B * repeats, 1, r]
+
+    def release(self) -> None:
+        """Forget the weights: a forward pass without a gate is an error."""
+        self._factors = None
+
+    @contextmanager
+    def held(self, users: Tensor, repeats: int = 1) -> Iterator[None]:
+        """Hold the weights inside the block."""
+        self.hold(users, repeats)
+        try:
+            yield
+        finally:
+            self.release()
+
+    def _check(self, name: str, layer: LoraLayer, adapter: str) -> None:
+        down = dict(layer.lora_A).get(adapter)
+        if not isinstance(down, nn.Linear):
+            raise RecbenchError(
+                f"layer '{name}' cannot be gated: only LoRA on linear layers gives every row "
+                f"of the batch a rank, not {type(layer).__name__}; leave it out of targets"
+            )
+        if layer.lora_variant.get(adapter) is not None:
+            raise RecbenchError(
+                f"layer '{name}' cannot be gated: it is no plain LoRA but a variant "
+                f"({type(layer.lora_variant[adapter]).__name__}) that reads A past the gate"
+            )
+        if down.out_features != int(self.ranks.sum()):
+            raise RecbenchError(
+                f"layer '{name}' has rank {down.out_features}, but the experts' ranks "
+                f"{self.ranks.tolist()} add up to {int(self.ranks.sum())}"
+            )
+
+    def _weigh(self, _: nn.Module, __: tuple[Any, ...], output: Tensor) -> Tensor:
+        if self._factors is None:
+            raise RecbenchError("the gate is not set: call hold(users) before the forward pass")
+        if output.dim() != 3:
+            raise RecbenchError(
+                f"the gate needs inputs [batch, tokens, width]; a layer gave {list(output.shape)} "
+                "(experts of a mixture?), so its rows are not users: leave it out of targets"
+            )
+        if len(output) != len(self._factors):
+            raise RecbenchError(
+                f"the gate holds {len(self._factors)} rows, the batch has {len(output)}"
+            )
+        return output * self._factors.to(output.dtype)  # [B, T, r]
+
+
+def _refuse_to_merge(*_: Any, **__: Any) -> NoReturn:
+    raise RecbenchError(
+        "a gated LoRA cannot be merged: its weights differ from user to user, and merging would "
+        "drop the gate; load the saved adapter with peft alone if plain LoRA is what you want"
+    )
+
+
+def equal_ranks(rank: int, experts: int) -> tuple[int, ...]:
+    """
+    Cut a rank into equal experts.
+
+    Raises
+    ------
+    ValueError
+        If `experts` does not divide `rank`.
+    """
+    if rank % experts:
+        raise ValueError(f"rank {rank} cannot be cut into {experts} experts of equal rank")
+    return (rank // experts,) * experts
+
+
+class GateResNet(nn.Module):
+    """
+    A small 1-D ResNet that reads a user vector as a signal (the released code's choice of gate).
+
+    Two residual blocks after a first convolution, the second one of half the length and twice the
+    channels, then the mean over positions and a linear layer.
+
+    Parameters
+    ----------
+    width
+        Size of a user vector.
+    experts
+        Number of logits.
+    channels
+        Of the first block.
+    """
+
+    def __init__(self, width: int, experts: int, channels: int = 16) -> None:  # noqa: ARG002
+        super().__init__()
+        self.stem = nn.Sequential(
+            nn.Conv1d(1, channels, 3, padding=1, bias=False), nn.BatchNorm1d(channels), nn.ReLU()
+        )
+        self.blocks = nn.Sequential(
+            _ResidualBlock(channels, channels, 1), _ResidualBlock(channels, 2 * channels, 2)
+        )
+        self.head = nn.Linear(2 * channels, experts)
+
+    def forward(self, users: Tensor) -> Tensor:
+        """Return logits [B, K] of user vectors [B, width]."""
+        signal = self.blocks(self.stem(users[:, None, :]))  # [B, 2 * channels, width / 2]
+        return self.head(signal.mean(dim=-1))
+
+
+class _ResidualBlock(nn.Module):
+    """He et al., "Deep Residual Learning", CVPR 2016, figure 2, in one dimension."""
+
+    def __init__(self, incoming: int, outgoing: int, stride: int) -> None:
+        super().__init__()
+        self.path = nn.Sequential(
+            nn.Conv1d(incoming, outgoing, 3, stride, padding=1, bias=False),
+            nn.BatchNorm1d(outgoing),
+            nn.ReLU(),
+            nn.Conv1d(outgoing, outgoing, 3, padding=1, bias=False),
+            nn.BatchNorm1d(outgoing),
+        )
+        self.shortcut: nn.Module = nn.Identity()
+        if incoming != outgoing or stride != 1:
+            self.shortcut = nn.Sequential(
+                nn.Conv1d(incoming, outgoing, 1, stride, bias=False), nn.BatchNorm1d(outgoing)
+            )
+
+    def forward(self, signal: Tensor) -> Tensor:
+        return torch.relu(self.path(signal) + self.shortcut(signal))

@@ -1,0 +1,92 @@
+"""
+Language models guided by a frozen sequential recommender.
+
+What the recommender knows reaches the answer through item tokens and, in iLoRA, the gate; its
+scores are never added to the language model's. LLaRA (Liao et al., SIGIR 2024) is this class, iLoRA
+adds a gate.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from peft import PeftModel
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from recbench.llm.encoders import build_encoder, fitted_encoder
+from recbench.llm.finetuning import TrainingQuestions
+from recbench.llm.gate import InstanceGate
+from recbench.llm.hybrid import HybridLM, ItemProjector, embedding_rms, unit_rms
+from recbench.llm.recommender import LanguageModelRecommender
+from recbench.llm.settings import HybridSettings
+from recbench.neural.plan import ParameterGroup, Step
+from recbench.recommender import Encoder, Runtime, TrainingData
+
+
+class GuidedLanguageModel(LanguageModelRecommender):
+    """
+    A language model that reads item vectors.
+
+    Attributes
+    ----------
+    encoder
+        The frozen recommender, after `fit` or `load`.
+    """
+
+    settings: HybridSettings
+    encoder: Encoder
+
+    def save(self, folder: Path) -> None:
+        """Write the adapter, what was learnt beside it, and the encoder."""
+        super().save(folder)
+        for name, part in self._learnt().items():
+            tensors = {key: tensor.cpu().contiguous() for key, tensor in part.state_dict().items()}
+            save_file(tensors, folder / f"{name}.safetensors")
+        (folder / "encoder").mkdir()
+        self.encoder.save(folder / "encoder")
+
+    def load(self, folder: Path, data: TrainingData, runtime: Runtime) -> None:
+        """Read back what `save` wrote; nothing is fitted."""
+        self.encoder = build_encoder(self.settings.encoder)
+        self.encoder.load(folder / "encoder", data, runtime)
+        super().load(folder, data, runtime)
+        for name, part in self._learnt().items():
+            part.load_state_dict(load_file(folder / f"{name}.safetensors"))
+
+    def _gate(self, data: TrainingData) -> InstanceGate | None:  # noqa: ARG002
+        """Make the gate; here there is none."""
+        return None
+
+    def _fit_guide(self, data: TrainingData, runtime: Runtime) -> None:
+        self.encoder = fitted_encoder(self.settings.encoder, data, runtime)
+
+    def _assemble(self, lm: PeftModel, data: TrainingData) -> None:
+        vectors, _ = unit_rms(self.encoder.item_vectors())
+        rms = embedding_rms(lm)
+        projector = ItemProjector(vectors, lm.get_input_embeddings().embedding_dim, rms)
+        gate = self._gate(data)
+        self.module = HybridLM(lm, self.writer.item_token, projector, gate)
+        self.module.to(lm.get_input_embeddings().weight.device)
+
+    def _user_vectors(self, histories: NDArray[np.int32]) -> Tensor | None:
+        if self.module.gate is None:
+            return None
+        return torch.from_numpy(self.encoder.user_vectors(histories)).to(self.module.device)
+
+    def _hybrid(
+        self, questions: TrainingQuestions, rows: NDArray[np.int64], step: Step
+    ) -> NDArray[np.bool_]:
+        if self.settings.curriculum:
+            return questions.hybrid(rows, step)
+        return np.ones(len(rows), dtype=np.bool_)
+
+    def _groups(self) -> tuple[ParameterGroup, ...]:
+        decay = self.settings.projector_weight_decay
+        return (ParameterGroup("projector", weight_decay=decay),)
+
+    def _learnt(self) -> dict[str, nn.Module]:
+        parts: dict[str, Any] = {"projector": self.module.projector, "gate": self.module.gate}
+        return {name: part for name, part in parts.items() if part is not None}

@@ -1,0 +1,108 @@
+"""Settings that language models share: one name for one thing in TALLRec, LLaRA and iLoRA."""
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BeforeValidator, Field
+
+from recbench.settings import Settings
+
+LLAMA2 = "meta-llama/Llama-2-7b-hf"
+"""The language model of the papers."""
+
+
+def _listed(value: Any) -> Any:
+    """Read "q_proj,v_proj" as a list, as it comes from a command line."""
+    return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_listed), Field(min_length=1)]
+Ranks = Annotated[tuple[Annotated[int, Field(ge=1)], ...], BeforeValidator(_listed)]
+
+ATTENTION_QV: tuple[str, ...] = ("q_proj", "v_proj")
+ALL_LINEAR: tuple[str, ...] = (
+    *("q_proj", "k_proj", "v_proj", "o_proj"),
+    *("gate_proj", "up_proj", "down_proj"),
+)
+PAPER: dict[str, Any] = {
+    "llm": LLAMA2,
+    "epochs": 5,
+    "examples": None,
+    "batch_size": 128,
+    "learning_rate": 8e-4,
+}
+"""Training as in the released scripts of LLaRA and iLoRA for MovieLens; the model is Llama2-7B."""
+
+
+class LanguageModelSettings(Settings):
+    """
+    What a language model that is tuned with LoRA can be told.
+
+    The defaults of everything that costs time suit the built-in model on two CPU cores.
+
+    Attributes
+    ----------
+    llm
+        Language model: ``"tiny"``, a hub id, a folder or a GGUF file.
+    rank, alpha, dropout, targets
+        Of LoRA (Hu et al., ICLR 2022): rank, scale alpha / rank, dropout on its input, names of
+        layers.
+    epochs
+        Passes over the training examples; candidates are drawn anew each time.
+    examples
+        Training rows to learn from, a random part; None for all of them.
+    batch_size
+        Rows an optimizer step.
+    micro_batch_size
+        Rows computed at once; None to choose by device and memory. Another value gives the same
+        numbers up to rounding and dropout.
+    learning_rate
+        Peak; warm-up over a twentieth of the steps from 1/100 of it, then a cosine down to 1/100.
+    weight_decay
+        On LoRA's weights.
+    candidates
+        Candidates shown in a training prompt, the target among them.
+    precision
+        Of training: ``"auto"`` is bfloat16 where the device computes with it natively. Scores are
+        always float32 on a CPU.
+    gradient_checkpointing
+        Compute activations twice to save memory.
+    """
+
+    llm: str = "tiny"
+    rank: int = Field(8, ge=1)
+    alpha: float = Field(32, gt=0)
+    dropout: float = Field(0.1, ge=0, lt=1)
+    targets: Names = ALL_LINEAR
+    epochs: int = Field(1, ge=1)
+    examples: int | None = Field(16_000, ge=1)
+    batch_size: int = Field(32, ge=1)
+    micro_batch_size: int | None = Field(None, ge=1)
+    learning_rate: float = Field(2e-3, gt=0)
+    weight_decay: float = Field(0.0, ge=0)
+    candidates: int = Field(20, ge=2)
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    gradient_checkpointing: bool = False
+
+    presets: ClassVar[dict[str, dict[str, Any]]] = {"paper": PAPER}
+
+
+class HybridSettings(LanguageModelSettings):
+    """
+    What a language model can be told that also reads item vectors.
+
+    Attributes
+    ----------
+    encoder
+        Model whose vectors guide it; trained on the same rows, with its own defaults, and frozen.
+    curriculum
+        Whether step t of T uses the hybrid prompt with probability t / T, else a text-only one
+        (LLaRA); if not, every prompt is hybrid.
+    projector_weight_decay
+        On the projector's weights.
+    """
+
+    encoder: str = "sasrec"
+    curriculum: bool = True
+    projector_weight_decay: float = Field(1e-5, ge=0)
+
+    presets: ClassVar[dict[str, dict[str, Any]]] = {"paper": PAPER, "rank16": {"rank": 16}}

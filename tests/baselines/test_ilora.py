@@ -1,0 +1,84 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from recbench_baselines.ilora import ILoRA, ILoRASettings
+from recbench_baselines.llara import LLaRA
+
+from recbench.data.split import Split
+from recbench.errors import RecbenchError, UserError
+from recbench.llm.settings import HybridSettings
+from recbench.recommender import Recommender
+from recbench.testing.contract import AnswererContract
+from recbench.testing.toy import toy_training_data
+from recbench.testing.toy_lm import toy_llm
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _toy_language_model(tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder = toy_llm(tmp_path_factory.mktemp("llm"))
+    values = {"llm": str(folder), "examples": 64, "batch_size": 16}
+    TestILoRA.settings = values
+    TestILoRAWithResNet.settings = {**values, "gate": "resnet", "encoder": "gru4rec"}
+
+
+class TestILoRA(AnswererContract):
+    model_class = ILoRA
+
+    def test_the_gate_is_learnt_and_differs_from_user_to_user(
+        self, fitted: Recommender, split: Split
+    ) -> None:
+        assert isinstance(fitted, ILoRA)
+        gate = fitted.module.gate
+        assert gate is not None
+        weights = gate(torch.from_numpy(fitted.encoder.user_vectors(split.test.histories)))
+        assert weights.shape == (len(split.test), 4)
+        assert float(weights.detach().std(dim=0).max()) > 0.01
+
+    def test_it_is_llara_but_for_the_gate(
+        self, fitted: Recommender, split: Split, workplace: Path
+    ) -> None:
+        """One encoder, the same first weights: with a uniform gate both see the same model."""
+        assert isinstance(fitted, ILoRA)
+        llara = LLaRA(HybridSettings.build(self.settings))
+        details = llara.fit(toy_training_data(split), self.runtime(workplace, "llara"))
+        gate = fitted.module.gate
+        assert gate is not None
+        own = sum(parameter.numel() for parameter in gate.parameters())
+        trained = sum(p.numel() for p in fitted.module.parameters() if p.requires_grad)
+        assert trained == details["parameters_trained"] + own
+        np.testing.assert_array_equal(llara.encoder.item_vectors(), fitted.encoder.item_vectors())
+        shared = set(HybridSettings.model_fields)
+        assert shared <= set(ILoRASettings.model_fields)
+        for name in shared:
+            assert (
+                ILoRASettings.model_fields[name].default
+                == HybridSettings.model_fields[name].default
+            )
+
+    def test_merging_is_refused(self, fitted: Recommender) -> None:
+        assert isinstance(fitted, ILoRA)
+        with pytest.raises(RecbenchError, match="cannot be merged"):
+            fitted.module.lm.merge_and_unload()
+
+    def test_the_gate_is_one_small_file(self, fitted: Recommender, tmp_path: Path) -> None:
+        fitted.save(tmp_path)
+        assert (tmp_path / "gate.safetensors").stat().st_size < 4096
+        assert (tmp_path / "adapter" / "adapter_model.safetensors").exists()
+
+
+class TestILoRAWithResNet(AnswererContract):
+    model_class = ILoRA
+
+
+def test_the_ranks_of_the_experts() -> None:
+    assert ILoRASettings().ranks == (2, 2, 2, 2)
+    assert ILoRASettings.build({}, "rank16").ranks == (4, 4, 4, 4)
+    assert ILoRASettings.build({"expert_ranks": "4,2,1,1"}).ranks == (4, 2, 1, 1)
+    with pytest.raises(UserError, match="do not add up to rank 8"):
+        ILoRASettings.build({"expert_ranks": "4,2"})
+    with pytest.raises(UserError, match="cannot be cut into 3 experts"):
+        ILoRASettings.build({"experts": 3})
+    assert ILoRASettings().gate == "linear"
+    assert ILoRASettings().gate_learning_rate_factor == 0.3

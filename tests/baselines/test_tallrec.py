@@ -1,0 +1,24 @@
+import pytest
+from recbench_baselines.tallrec import TALLRec, TALLRecSettings
+
+from recbench.llm.settings import LLAMA2
+from recbench.testing.contract import AnswererContract
+from recbench.testing.toy_lm import toy_llm
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _toy_language_model(tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder = toy_llm(tmp_path_factory.mktemp("llm"))
+    values = {"llm": str(folder), "examples": 64, "batch_size": 16}
+    TestTALLRec.settings = values
+
+
+class TestTALLRec(AnswererContract):
+    model_class = TALLRec
+
+    def test_the_settings_of_the_paper(self) -> None:
+        settings = TALLRecSettings.build({}, "paper")
+        assert settings.llm == LLAMA2
+        assert (settings.rank, settings.alpha, settings.dropout) == (8, 16, 0.05)
+        assert settings.targets == ("q_proj", "v_proj")
+        assert (settings.batch_size, settings.epochs, settings.examples) == (128, 5, None)

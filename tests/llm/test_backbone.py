@@ -1,0 +1,116 @@
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from huggingface_hub import errors as hub
+
+from recbench.errors import RecbenchError, UserError
+from recbench.llm import backbone
+from recbench.llm.backbone import caption, load_backbone
+
+
+def test_a_folder_is_read(toy_folder: Path) -> None:
+    lm, tokenizer = load_backbone(str(toy_folder), "cpu")
+    assert lm.config.hidden_size == 32
+    assert lm.dtype == torch.float32
+    assert not lm.training
+    assert tokenizer.decode(tokenizer("Red River").input_ids) == "Red River"
+
+
+def test_tiny_is_small_and_has_its_caption() -> None:
+    lm, _ = load_backbone("tiny", "cpu")
+    assert sum(p.numel() for p in lm.parameters()) <= 3_000_000
+    assert lm.dtype == torch.float32
+    folder = Path(backbone.__file__).parent / "tiny"
+    assert sum(path.stat().st_size for path in folder.iterdir()) <= 8_000_000
+    assert "mechanism test" in caption("tiny")
+    assert caption("some/model") == ""
+
+
+def test_a_folder_without_a_model(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"no config\.json in it"):
+        load_backbone(str(tmp_path), "cpu")
+    with pytest.raises(UserError, match="no folder"):
+        load_backbone(str(tmp_path / "nothing"), "cpu")
+    with pytest.raises(UserError, match="no GGUF file"):
+        load_backbone(str(tmp_path / "no.gguf"), "cpu")
+
+
+def test_weights_that_are_pickled_are_not_read(toy_folder: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "pickled"
+    shutil.copytree(toy_folder, folder)
+    (folder / "model.safetensors").unlink()
+    (folder / "pytorch_model.bin").write_bytes(b"not to be unpickled")
+    with pytest.raises(RecbenchError, match="safetensors") as caught:
+        load_backbone(str(folder), "cpu")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_model_of_another_kind_is_named(toy_folder: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "bert"
+    shutil.copytree(toy_folder, folder)
+    (folder / "config.json").write_text(
+        json.dumps({"model_type": "bert", "architectures": ["BertForMaskedLM"]})
+    )
+    with pytest.raises(UserError, match="not a causal language model but BertForMaskedLM"):
+        load_backbone(str(folder), "cpu")
+    (folder / "config.json").write_text(
+        json.dumps({"model_type": "t5", "architectures": ["T5ForConditionalGeneration"]})
+    )
+    with pytest.raises(UserError, match="not a causal language model"):
+        load_backbone(str(folder), "cpu")
+
+
+def test_a_broken_folder_is_one_line(toy_folder: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "broken"
+    shutil.copytree(toy_folder, folder)
+    (folder / "config.json").write_text('{"model_type": "no such thing"}')
+    with pytest.raises(RecbenchError, match="cannot be read") as caught:
+        load_backbone(str(folder), "cpu")
+    assert "\n" not in str(caught.value)
+
+
+def test_gguf_without_its_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "model.gguf").write_bytes(b"")
+    monkeypatch.setattr(backbone.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(UserError, match=r"pip install 'recbench\[gguf\]'"):
+        load_backbone(str(tmp_path / "model.gguf"), "cpu")
+
+
+class Response:
+    """What an error of the hub carries."""
+
+    headers: dict[str, str] = {}  # noqa: RUF012
+    request = None
+    status_code = 403
+
+
+@pytest.mark.parametrize(
+    ("cause", "kind", "message"),
+    [
+        (hub.GatedRepoError("403", response=Response()), UserError, "hf auth login"),
+        (hub.RepositoryNotFoundError("404", response=Response()), UserError, "no model 'some/llm'"),
+        (hub.LocalEntryNotFoundError("no copy"), RecbenchError, "hub cannot be reached"),
+        (ConnectionError("refused"), RecbenchError, "hub cannot be reached"),
+        (hub.OfflineModeIsEnabled("offline mode"), RecbenchError, "hub cannot be reached"),
+    ],
+)
+def test_what_the_hub_says_becomes_one_line(
+    cause: Exception, kind: type[RecbenchError], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise OSError("Something went\nwrong, see the docs") from cause
+
+    monkeypatch.setattr(backbone.AutoConfig, "from_pretrained", fails)
+    with pytest.raises(kind, match=message) as caught:
+        load_backbone("some/llm", "cpu")
+    assert "\n" not in str(caught.value)
+    assert caught.value.exit_code == kind.exit_code
+
+
+def test_a_hub_that_cannot_be_reached(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(RecbenchError, match="hub cannot be reached"):
+        load_backbone("some-owner/some-model", "cpu")

@@ -1,0 +1,112 @@
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+
+from recbench.errors import UserError
+from recbench.llm import encoders
+from recbench.recommender import Encoder, Queries, Runtime, TrainingData
+from recbench.settings import Settings
+
+
+class FakeSettings(Settings):
+    width: int = 3
+
+
+class Fake(Encoder):
+    """Learns its seed."""
+
+    settings_class = FakeSettings
+    summary, reference = "fake", "none"
+    fits: ClassVar[list[int]] = []
+
+    def fit(self, data: TrainingData, runtime: Runtime) -> dict[str, Any]:
+        assert runtime.checkpoints.is_dir()
+        self.fits.append(runtime.seed)
+        self.learnt = float(runtime.seed)
+        return {"parameters_trained": 1}
+
+    def score(self, queries: Queries, runtime: Runtime) -> Any:
+        raise NotImplementedError
+
+    def save(self, folder: Path) -> None:
+        (folder / "learnt.txt").write_text(str(self.learnt))
+
+    def load(self, folder: Path, data: TrainingData, runtime: Runtime) -> None:
+        self.learnt = float((folder / "learnt.txt").read_text())
+
+    def item_vectors(self) -> Any:
+        return np.full((40, 3), self.learnt, dtype=np.float32)
+
+    def user_vectors(self, histories: Any) -> Any:
+        return np.zeros((len(histories), 3), dtype=np.float32)
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch) -> type[Fake]:
+    monkeypatch.setattr(encoders, "load", lambda group, name: Fake)
+    Fake.fits.clear()
+    return Fake
+
+
+@pytest.fixture
+def runtime_of(tmp_path: Path) -> Callable[[int], Runtime]:
+    return lambda seed: Runtime(seed, "cpu", tmp_path / f"run{seed}", tmp_path / "cache")
+
+
+def test_it_is_fitted_once_a_seed(
+    fake: type[Fake], data: TrainingData, runtime_of: Callable[[int], Runtime]
+) -> None:
+    for seed in (1, 1, 2, 1):
+        encoder = encoders.fitted_encoder("fake", data, runtime_of(seed))
+        assert encoder.item_vectors()[0, 0] == seed
+    assert fake.fits == [1, 2]
+
+
+def test_other_data_or_settings_are_another_encoder(
+    fake: type[Fake],
+    data: TrainingData,
+    runtime_of: Callable[[int], Runtime],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from dataclasses import replace
+
+    encoders.fitted_encoder("fake", data, runtime_of(1))
+    encoders.fitted_encoder("fake", replace(data, digest="other"), runtime_of(1))
+    assert len(fake.fits) == 2
+
+    class Wider(FakeSettings):
+        width: int = 4
+
+    monkeypatch.setattr(fake, "settings_class", Wider)
+    encoders.fitted_encoder("fake", data, runtime_of(1))
+    assert len(fake.fits) == 3
+
+
+def test_nothing_half_stored_stays_behind(
+    fake: type[Fake],
+    data: TrainingData,
+    runtime_of: Callable[[int], Runtime],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def dies(self: Fake, folder: Path) -> None:
+        (folder / "half.txt").write_text("half")
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fake, "save", dies)
+        with pytest.raises(KeyboardInterrupt):
+            encoders.fitted_encoder("fake", data, runtime_of(1))
+    assert list((runtime_of(1).cache / "encoders").iterdir()) == []
+    encoders.fitted_encoder("fake", data, runtime_of(1))
+    (stored,) = (runtime_of(1).cache / "encoders").iterdir()
+    assert {path.name for path in stored.iterdir()} == {"learnt.txt", "about.json"}
+
+
+def test_a_model_without_vectors_is_refused() -> None:
+    with pytest.raises(UserError, match="'popularity' cannot be an encoder"):
+        encoders.build_encoder("popularity")
+    with pytest.raises(UserError, match="did you mean 'sasrec'"):
+        encoders.build_encoder("sasrek")

@@ -1,0 +1,90 @@
+from collections.abc import Callable
+
+import pytest
+import torch
+from peft import PeftModel
+
+from recbench.llm.generation import LineEnds, first_line, greedy
+from recbench.llm.hybrid import HybridLM
+from recbench.llm.prompts import Prompt
+from recbench.testing.toy_lm import toy_tokenizer
+
+ITEM = 270
+PROMPTS = [
+    Prompt([5, 6, ITEM, 7, 8, ITEM, 9], [1, 3]),
+    Prompt([5, 9, 11], []),
+    Prompt([12, ITEM, 7, 7, 7, 30, 31, 32, 33, ITEM, 4], [0, 2]),
+]
+USERS = torch.tensor([[1.0, -2.0], [0.5, 3.0], [-1.0, 0.0]])
+
+
+def ends_at(*tokens: int, leading: int = 0) -> LineEnds:
+    stops = torch.zeros(280, dtype=torch.bool)
+    stops[list(tokens)] = True
+    return LineEnds(stops, leading)
+
+
+def by_hand(model: HybridLM, row: int, steps: int) -> list[int]:
+    """Greedy text of one prompt by itself, without a cache and without padding."""
+    prompt, written = PROMPTS[row], []
+    with model.reading(USERS[row : row + 1]):
+        for _ in range(steps):
+            inputs = model.embed(torch.tensor([prompt.ids]), prompt.items)
+            words = model.lm.get_input_embeddings()(torch.tensor([written], dtype=torch.long))
+            logits = model.lm(inputs_embeds=torch.cat([inputs, words], dim=1)).logits
+            written.append(int(logits[0, -1].argmax()))
+    return written
+
+
+def test_it_is_greedy_and_does_not_depend_on_the_batch(
+    any_lm: PeftModel, make_hybrid: Callable[..., HybridLM]
+) -> None:
+    model = make_hybrid(any_lm)
+    expected = [by_hand(model, row, 6) for row in range(3)]
+    with model.reading(USERS):
+        assert greedy(model, PROMPTS, [6, 6, 6], ends_at()) == expected
+    order = [2, 0]
+    with model.reading(USERS[order]):
+        some = greedy(model, [PROMPTS[i] for i in order], [6, 6], ends_at())
+    assert some == [expected[2], expected[0]]
+
+
+def test_it_ends_at_the_line_end_and_at_the_limit(
+    any_lm: PeftModel, make_hybrid: Callable[..., HybridLM]
+) -> None:
+    model = make_hybrid(any_lm)
+    expected = [by_hand(model, row, 6) for row in range(3)]
+    end = expected[0][1]
+    with model.reading(USERS):
+        written = greedy(model, PROMPTS, [6, 2, 4], ends_at(end))
+    for row, limit in enumerate((6, 2, 4)):
+        until = expected[row].index(end) + 1 if end in expected[row] else 6
+        assert written[row] == expected[row][: min(limit, until)]
+
+
+def test_leading_tokens_of_the_prompts_last_line_end_nothing(
+    any_lm: PeftModel, make_hybrid: Callable[..., HybridLM]
+) -> None:
+    model = make_hybrid(any_lm)
+    first = by_hand(model, 0, 3)
+    with model.reading(USERS[:1]):
+        assert greedy(model, PROMPTS[:1], [3], ends_at(first[0])) == [first[:1]]
+        led = greedy(model, PROMPTS[:1], [3], ends_at(first[0], leading=1))
+    assert led[0][:2] == first[:2]
+
+
+def test_line_ends_are_found_in_the_vocabulary() -> None:
+    tokenizer = toy_tokenizer()
+    ends = LineEnds.of(tokenizer, 264)
+    (newline,) = tokenizer("\n", add_special_tokens=False).input_ids
+    assert set(torch.nonzero(ends.tokens).flatten().tolist()) == {newline, tokenizer.eos_token_id}
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [("Red River\n", "Red River"), (" Red River", "Red River"), ("A\nB", "A"), ("\nA\n", "A")],
+)
+def test_the_answer_is_the_first_line(text: str, line: str) -> None:
+    tokenizer = toy_tokenizer()
+    assert first_line(tokenizer, tokenizer(text, add_special_tokens=False).input_ids) == line
+    assert first_line(tokenizer, [tokenizer.eos_token_id]) == ""

@@ -1,0 +1,143 @@
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from recbench.errors import UserError
+from recbench.llm import recommender as room
+from recbench.llm.recommender import MARGIN, LanguageModelRecommender
+from recbench.llm.settings import LanguageModelSettings
+from recbench.recommender import Runtime, TrainingData
+from recbench.testing.contract import toy_queries
+from recbench.testing.toy import toy_split
+
+
+class TextOnly(LanguageModelRecommender):
+    settings_class = LanguageModelSettings
+    summary, reference = "text-only", "none"
+
+
+Build = Callable[..., TextOnly]
+
+
+@pytest.fixture
+def build(toy_folder: Path) -> Build:
+    def made(**settings: Any) -> TextOnly:
+        values = {"llm": str(toy_folder), "examples": 64, "batch_size": 16, **settings}
+        return TextOnly(LanguageModelSettings.build(values))
+
+    return made
+
+
+@pytest.fixture
+def runtime(tmp_path: Path) -> Runtime:
+    for name in ("run", "cache"):
+        (tmp_path / name).mkdir()
+    return Runtime(0, "cpu", tmp_path / "run", tmp_path / "cache")
+
+
+def test_a_killed_training_goes_on_and_ends_the_same(
+    build: Build, data: TrainingData, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Law 9, with dropout and candidates drawn on the way."""
+    queries = toy_queries(toy_split())
+    whole = build()
+    whole.fit(data, replace(runtime, checkpoints=runtime.checkpoints / "whole"))
+
+    killed, real, losses = build(), room.log_likelihoods, []
+
+    def dies(*arguments: Any) -> torch.Tensor:
+        losses.append(1)
+        if len(losses) == 3:
+            raise KeyboardInterrupt
+        return real(*arguments)
+
+    eager = lambda *args, **kwargs: train(*args, **kwargs, checkpoint_seconds=0.0)  # noqa: E731
+    train = room.train
+    monkeypatch.setattr(room, "train", eager)
+    monkeypatch.setattr(room, "log_likelihoods", dies)
+    with pytest.raises(KeyboardInterrupt):
+        killed.fit(data, runtime)
+    again = build()
+    report = again.fit(data, runtime)
+    assert len(losses) == 3 + 2  # of four steps two were done, and not done again
+    assert report["steps"] == 4
+    monkeypatch.setattr(room, "log_likelihoods", real)
+    np.testing.assert_array_equal(again.score(queries, runtime), whole.score(queries, runtime))
+
+
+def test_micro_batches_change_nothing_but_rounding(
+    build: Build, data: TrainingData, runtime: Runtime
+) -> None:
+    queries = toy_queries(toy_split())
+    scores = []
+    for size in (16, 5):
+        model = build(micro_batch_size=size, dropout=0.0, precision="float32", learning_rate=1e-3)
+        report = model.fit(data, replace(runtime, checkpoints=runtime.checkpoints / str(size)))
+        assert report["micro_batch_size"] == size
+        assert report["precision"] == "float32"
+        scores.append(model.score(queries, runtime))
+    np.testing.assert_allclose(scores[0], scores[1], atol=2e-3)
+
+
+def test_it_learns(build: Build, data: TrainingData, runtime: Runtime) -> None:
+    losses = build(learning_rate=1e-2, epochs=4).fit(data, runtime)["losses"]
+    assert losses[-1] < 0.8 * losses[0]
+
+
+def test_sequences_of_their_own_give_the_same_scores(
+    build: Build, data: TrainingData, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a model with a sliding window takes."""
+    model, queries = build(), toy_queries(toy_split())
+    model.fit(data, runtime)
+    shared = model.score(queries, runtime)
+    monkeypatch.setattr(room, "shares_prompts", lambda *_: False)
+    np.testing.assert_allclose(model.score(queries, runtime), shared, atol=1e-3, rtol=1e-5)
+
+
+def test_scores_are_sums_over_title_and_line_end(
+    build: Build, data: TrainingData, runtime: Runtime
+) -> None:
+    """Two ways: the method, and the plain model on the plain text."""
+    model, queries = build(), toy_queries(toy_split())
+    model.fit(data, runtime)
+    row, column = 1, 3
+    title = data.catalogue.titles[queries.candidates[row, column]]
+    prompt = model.writer.text(queries.histories[row], queries.candidates[row], hybrid=False)
+    encode = model.writer.tokenizer
+    ids = torch.tensor([encode(f"{prompt}{title}\n").input_ids])
+    with torch.no_grad():
+        steps = model.module.eval().lm(input_ids=ids).logits[0].log_softmax(-1)
+    size = len(title.encode()) + 1  # one token a byte
+    expected = steps[-size - 1 : -1].gather(1, ids[0, -size:, None]).sum()
+    got = model.score(queries, runtime)[row, column]
+    assert got == pytest.approx(float(expected), abs=1e-3)
+    assert model.title_lengths()[queries.candidates[row, column]] == size
+
+
+def test_an_answer_is_no_longer_than_the_longest_candidate_and_a_margin(
+    build: Build, data: TrainingData, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, queries, seen = build(), toy_queries(toy_split()), []
+    model.fit(data, runtime)
+    real = room.greedy
+    monkeypatch.setattr(room, "greedy", lambda *args: seen.extend(args[2]) or real(*args))
+    model.answer(queries, runtime)
+    longest = model.title_lengths()[queries.candidates].max(axis=1) + MARGIN
+    assert sorted(seen) == sorted(longest.tolist())
+
+
+def test_an_unknown_layer_is_named(build: Build, data: TrainingData, runtime: Runtime) -> None:
+    with pytest.raises(UserError, match=r"no layer 'query'; it has down_proj, gate_proj"):
+        build(targets="query,value").fit(data, runtime)
+
+
+def test_batch_sizes_are_reported(build: Build, data: TrainingData, runtime: Runtime) -> None:
+    lines: list[str] = []
+    build(micro_batch_size=8).fit(data, replace(runtime, report=lines.append))
+    assert "batches of 16 rows, 8 computed at once" in lines
