@@ -12,6 +12,9 @@ takes the place of the normal quantile (Korn and Graubard, Survey Methodology 24
 stays within [0, 1] and has a width at 0 and at 1, where the plain t interval has none. Ratios
 (correct over valid) are pooled, with the linearised variance of a ratio (Cochran, Sampling
 Techniques, 1977, section 6.4).
+
+Simulated coverage: .93 to .96 with 95 examples and 1 to 20 draws; with 10 examples, 20 draws and a
+mean of .05 it falls to .86, so the intervals of a handful of examples are too narrow near 0 and 1.
 """
 
 from typing import NamedTuple

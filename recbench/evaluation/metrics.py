@@ -78,10 +78,12 @@ class HitRatio(Metric):
 
     def values(self, outcome: Outcome) -> dict[str, Values]:
         """Return ``HitRatio@K``, ``HitRatio@1|valid`` and what is ranked by likelihood."""
-        figures = _ranked("HitRatio", outcome, hit_at)
         answered = outcome.hit.astype(np.float64)
-        figures["HitRatio@1"] = answered
-        figures["HitRatio@1|valid"] = np.where(outcome.valid, answered, np.nan)
+        figures = {
+            "HitRatio@1": answered,
+            "HitRatio@1|valid": np.where(outcome.valid, answered, np.nan),
+            **_ranked("HitRatio", outcome, hit_at),
+        }
         if outcome.rank_per_token is not None:
             figures["HitRatio@1|likelihood-per-token"] = hit_at(outcome.rank_per_token, 1)
         return figures
@@ -132,7 +134,7 @@ def figures(outcome: Outcome, report: Callable[[str], None] = lambda _: None) ->
     Returns
     -------
     dict
-        Figure name to float64 [rows], sorted by name.
+        Figure name to float64 [rows], by registered name and in the order that each metric gives.
 
     Raises
     ------
@@ -148,7 +150,7 @@ def figures(outcome: Outcome, report: Callable[[str], None] = lambda _: None) ->
             report(str(error))
         except Exception as error:
             report(f"the metric '{name}' failed: {type(error).__name__}: {error}")
-    return dict(sorted(found.items()))
+    return found
 
 
 def _checked(name: str, figure: str, values: Values, found: dict[str, Values], rows: int) -> Values:

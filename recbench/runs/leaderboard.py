@@ -12,11 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from recbench.errors import UserError
 from recbench.evaluation.intervals import Difference, Figure
 from recbench.runs.compare import compare, question, why_not
 from recbench.runs.record import RunRecord
-from recbench.runs.store import Run
+from recbench.runs.store import EXAMPLES, Run
 
 RANKED_BY = "HitRatio@1"
 
@@ -126,10 +125,9 @@ def _rank_value(row: Row) -> float:
 
 
 def _with_difference(row: Row, best: Row) -> Row:
-    try:
-        return Row(row.label, row.runs, row.metrics, compare(row.runs, best.runs, RANKED_BY))
-    except UserError:  # the examples of a row were not kept: its figures still stand
-        return row
+    if not all((run.folder / EXAMPLES).exists() for run in (*row.runs, *best.runs)):
+        return row  # its figures stand without them
+    return Row(row.label, row.runs, row.metrics, compare(row.runs, best.runs, RANKED_BY))
 
 
 def _averaged(group: Sequence[Run]) -> dict[str, Figure]:

@@ -7,11 +7,11 @@ ITEM = "|".join(["{id}", "{title}", *["x"] * 22]) + "\n"
 GOOD = {
     "grouplens": (
         "7\t2\t3\t100\n8\t1\t4.5\t50\n",
-        ITEM.format(id=1, title="Café (1990)") + ITEM.format(id=2, title="B"),
+        ITEM.format(id=1, title="Café (1990)") + ITEM.format(id=2, title='"B'),
     ),
     "atomic": (
         "item_id:token\tuser_id:token\trating:float\ttimestamp:float\n2\t7\t3\t100\n1\t8\t4.5\t50\n",
-        "item_id:token\tmovie_title:token_seq\tmore:token\n1\tCafé (1990)\t\n2\tB\tx\n",
+        'item_id:token\tmovie_title:token_seq\tmore:token\n1\tCafé (1990)\t\n2\t"B\tx\n',
     ),
 }
 ENCODINGS = {"grouplens": ("utf-8", "iso-8859-1"), "atomic": ("utf-8", "utf-8")}
@@ -42,7 +42,7 @@ def test_sound_files_come_back_in_file_order(read, format_name, line_end):
     assert raw.ratings.tolist() == [3, 4.5]
     assert raw.times.tolist() == [100, 50]
     assert raw.item_ids.tolist() == [1, 2]
-    assert raw.titles == ["Café (1990)", "B"]
+    assert raw.titles == ["Café (1990)", '"B']
 
 
 @pytest.mark.parametrize("format_name", GOOD)

@@ -46,7 +46,7 @@ class Writer(Scorer, Answerer):
         return [self.titles[item] for item in queries.candidates[:, 0]]
 
     def title_lengths(self):
-        return np.where(np.arange(len(self.titles)) % 2, 1, 1000).astype(np.int32)
+        return ((1 + np.arange(len(self.titles))) ** 2).astype(np.int32)
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +118,7 @@ def test_a_writer_is_read_and_ranked_apart(split, pack, runtime):
     assert "HitRatio@3" not in judged.metrics
     mean = asked.candidates / model.title_lengths()[asked.candidates]
     best = mean.argmax(axis=1) == position
+    assert best.mean() > 0.5 > ranked  # low codes win by the token, high codes by the sum
     assert judged.metrics["HitRatio@1|likelihood-per-token"].value == pytest.approx(best.mean())
 
 
@@ -158,10 +159,13 @@ def test_scores_that_are_no_numbers_are_an_error(split, pack, runtime):
         evaluate(model, split.test, split.catalogue, pack, runtime)
 
 
-def test_the_bar_is_drawn_on_standard_error_alone(split, pack, runtime, capsys):
+def test_the_bar_is_drawn_on_standard_error_alone(split, pack, runtime, capsys, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")  # as on a terminal
     shown = dataclasses.replace(runtime, show_progress=True)
     evaluate(Scorer(), split.test, split.catalogue, pack, shown)
-    assert capsys.readouterr().out == ""
+    drawn = capsys.readouterr()
+    assert drawn.out == ""
+    assert "scoring" in drawn.err
 
 
 def test_no_examples(split, runtime):

@@ -79,6 +79,19 @@ def test_the_interval_covers_the_truth_about_95_times_in_100(p, draws, n):
     assert 0.92 <= covered / 600 <= 0.99
 
 
+def test_the_variance_of_a_ratio_by_hand():
+    # Right over defined: 2/2, 1/1, 0/1, 1/2. p = 4/6; residuals of the example means over the mean
+    # weight 3/4 are 4/9, 2/9, -4/9, -2/9: their squares sum to 40/81, var(p) = 40/81 / (4 * 3).
+    values = np.array([1, 1, 1, np.nan, 0, np.nan, 0, 1])
+    p, t, m = 2 / 3, 3.182446, (2 / 9) / (40 / 81 / 12)
+    middle = (p + t * t / (2 * m)) / (1 + t * t / m)
+    half = t / (1 + t * t / m) * (p * (1 - p) / m + t * t / (4 * m * m)) ** 0.5
+    found = figure(values, draws=2)
+    assert found.value == pytest.approx(p)
+    assert found.low == pytest.approx(middle - half, abs=1e-6)
+    assert found.high == pytest.approx(middle + half, abs=1e-6)
+
+
 def test_the_interval_of_a_ratio_covers_too():
     random = np.random.default_rng(8)
     covered = 0
