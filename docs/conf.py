@@ -1,6 +1,9 @@
-"""Sphinx settings: Markdown pages, and the API from the docstrings."""
+"""Sphinx settings: Markdown pages, the API from the docstrings, the record from its fields."""
+
+from pathlib import Path
 
 from recbench import __version__
+from recbench.runs.record import documentation
 
 project = "recbench"
 author = "the recbench authors"
@@ -9,6 +12,9 @@ extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphin
 html_theme = "furo"
 html_title = f"recbench {__version__}"
 autodoc_member_order = "bysource"
+napoleon_use_ivar = True  # else a documented attribute is listed twice
 autodoc_typehints = "signature"
 myst_heading_anchors = 3
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "_record_fields.md"]
+
+Path(__file__).with_name("_record_fields.md").write_text(documentation(), encoding="utf-8")
