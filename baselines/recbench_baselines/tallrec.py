@@ -15,13 +15,12 @@ from recbench.llm.settings import ATTENTION_QV, PAPER, LanguageModelSettings, Na
 
 
 class TALLRecSettings(LanguageModelSettings):
-    """`LanguageModelSettings` with the paper's LoRA: rank 8, alpha 16, dropout 0.05, q and v."""
+    """`LanguageModelSettings` with the paper's LoRA: rank 8, alpha 16, q and v."""
 
     alpha: float = Field(16, gt=0)
-    dropout: float = Field(0.05, ge=0, lt=1)
     targets: Names = ATTENTION_QV
 
-    presets: ClassVar[dict[str, dict[str, Any]]] = {"paper": PAPER}
+    presets: ClassVar[dict[str, dict[str, Any]]] = {"paper": {**PAPER, "dropout": 0.05}}
 
 
 class TALLRec(LanguageModelRecommender):

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from recbench.llm.encoders import build_encoder, fitted_encoder
 from recbench.llm.finetuning import TrainingQuestions
 from recbench.llm.gate import InstanceGate
-from recbench.llm.hybrid import HybridLM, ItemProjector, embedding_rms, unit_rms
+from recbench.llm.hybrid import HybridLM, ItemProjector, standardised, word_statistics
 from recbench.llm.recommender import LanguageModelRecommender
 from recbench.llm.settings import HybridSettings
 from recbench.neural.plan import ParameterGroup, Step
@@ -64,9 +64,10 @@ class GuidedLanguageModel(LanguageModelRecommender):
         self.encoder = fitted_encoder(self.settings.encoder, data, runtime)
 
     def _assemble(self, lm: PeftModel, data: TrainingData) -> None:
-        vectors, _ = unit_rms(self.encoder.item_vectors())
-        rms = embedding_rms(lm)
-        projector = ItemProjector(vectors, lm.get_input_embeddings().embedding_dim, rms)
+        vectors = standardised(self.encoder.item_vectors())
+        projector = ItemProjector(
+            vectors, lm.get_input_embeddings().embedding_dim, word_statistics(lm)
+        )
         gate = self._gate(data)
         self.module = HybridLM(lm, self.writer.item_token, projector, gate)
         self.module.to(lm.get_input_embeddings().weight.device)

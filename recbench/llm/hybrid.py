@@ -3,13 +3,14 @@ A language model that reads item vectors between words, and adapts to the user b
 
 The vectors of a frozen sequential recommender are projected (64 -> d -> d with GELU) to the width
 of the language model and stand in its input after every title, in place of a token (LLaRA, Liao et
-al., SIGIR 2024). They are first scaled, all by one factor, to a root mean square of 1, which keeps
-their geometry, and the projector starts with outputs as large as the model's token embeddings: item
-tokens that are many times larger or smaller than words are slow to be read.
+al., SIGIR 2024). They are first centred and scaled, all by one factor, to a root mean square
+of 1, which keeps their geometry. The projector starts with outputs that have the mean and the
+spread of the model's token embeddings: item tokens unlike any word are slow to be read.
 """
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,15 +21,19 @@ from torch import Tensor, nn
 from recbench.llm.gate import InstanceGate
 
 
-def unit_rms(vectors: NDArray[np.float32]) -> tuple[NDArray[np.float32], float]:
+def standardised(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     """
-    Scale vectors [n, d] by one factor to a root mean square of 1; return them and the factor.
+    Move vectors [n, d] to mean zero and scale them, all by one factor, to a root mean square of 1.
 
-    Vectors that are all zero stay as they are, with factor 1.
+    Differences keep their directions and proportions. Vectors that are all equal become zero.
     """
-    rms = float(np.sqrt(np.mean(np.square(vectors, dtype=np.float64))))
-    factor = 1.0 / rms if rms > 0 else 1.0
-    return (vectors * factor).astype(np.float32), factor
+    centred = vectors - vectors.mean(axis=0, dtype=np.float64)
+    return (centred / (root_mean_square(centred) or 1.0)).astype(np.float32)
+
+
+def root_mean_square(values: NDArray[Any]) -> float:
+    """Return the root of the mean of squares over all entries."""
+    return float(np.sqrt(np.mean(np.square(values, dtype=np.float64))))
 
 
 class ItemProjector(nn.Module):
@@ -38,25 +43,28 @@ class ItemProjector(nn.Module):
     Parameters
     ----------
     vectors
-        float32 [items, d], frozen, of unit root mean square.
+        float32 [items, d], frozen, `standardised`.
     width
         Width of the language model.
-    rms
-        Root mean square of the first outputs: that of the model's token embeddings.
+    words
+        Mean [width] and spread of the model's token embeddings, see `word_statistics`: those of the
+        projector's first outputs.
     """
 
     vectors: Tensor
 
-    def __init__(self, vectors: NDArray[np.float32], width: int, rms: float) -> None:
+    def __init__(
+        self, vectors: NDArray[np.float32], width: int, words: tuple[Tensor, float]
+    ) -> None:
         super().__init__()
         self.register_buffer("vectors", torch.from_numpy(vectors), persistent=False)
-        self.network = nn.Sequential(
-            nn.Linear(vectors.shape[1], width), nn.GELU(), nn.Linear(width, width)
-        )
+        last = nn.Linear(width, width)
+        self.network = nn.Sequential(nn.Linear(vectors.shape[1], width), nn.GELU(), last)
+        mean, spread = words
         with torch.no_grad():
-            first = self.network(self.vectors).square().mean().sqrt()
-            for parameter in self.network[2].parameters():
-                parameter.mul_(rms / first)
+            first = self.network(self.vectors)
+            last.weight.mul_(spread / max(float((first - first.mean(dim=0)).std()), 1e-6))
+            last.bias.add_(mean - self.network(self.vectors).mean(dim=0))
 
     def forward(self, items: Tensor) -> Tensor:
         """Return item tokens [n, width] of catalogue codes [n]."""
@@ -132,9 +140,15 @@ class HybridLM(nn.Module):
             self.train(training)
 
 
-def embedding_rms(lm: PeftModel) -> float:
-    """Return the root mean square of token embeddings, as the first layer sees them."""
+def word_statistics(lm: PeftModel) -> tuple[Tensor, float]:
+    """
+    Return the mean [width] of token embeddings and their spread, as a first layer sees them.
+
+    The spread is the root mean square of what differs from the mean.
+    """
     embeddings = lm.get_input_embeddings()
     with torch.no_grad():
         sample = torch.arange(min(len(embeddings.weight), 4096), device=embeddings.weight.device)
-        return float(embeddings(sample).float().square().mean().sqrt())
+        words = embeddings(sample).float().cpu()
+        mean = words.mean(dim=0)
+        return mean, float((words - mean).square().mean().sqrt())

@@ -7,6 +7,7 @@ frozen recommender knows.
 """
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from transformers import PreTrainedModel
 
 from recbench.llm.adapter import add_lora, read_lora, write_lora
 from recbench.llm.backbone import caption, load_backbone
-from recbench.llm.batching import autocast, computes_bfloat16, rows_at_once
+from recbench.llm.batching import autocast, computes_bfloat16, plain_attention, rows_at_once
 from recbench.llm.finetuning import TrainingQuestions
 from recbench.llm.generation import LineEnds, first_line, greedy
 from recbench.llm.hybrid import HybridLM
@@ -81,9 +82,11 @@ class LanguageModelRecommender(Answerer):
         plan = self._plan(questions, runtime)
         name = self.settings.llm.rstrip("/").rsplit("/", 1)[-1]
         identity = [type(self).__name__, self.settings.record(), data.digest]
-        report = train(
-            self.module, loss, len(questions), plan, runtime, name=name, identity=identity
-        )
+        on_cpu = self.module.device.type == "cpu"
+        with plain_attention(self.module.lm) if on_cpu and bfloat16 else nullcontext():
+            report = train(
+                self.module, loss, len(questions), plan, runtime, name=name, identity=identity
+            )
         if self.module.gate is not None:
             self.module.gate.release()
         return report.record() | {

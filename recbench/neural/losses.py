@@ -35,7 +35,8 @@ def sampled_bce(users: Tensor, items: Tensor, targets: Tensor, negatives: Tensor
     users, items, targets
         As for `full_softmax`.
     negatives
-        int64 [P, S], codes in 0..N-1; one that equals its position's target does not count.
+        int64 [P, S], codes in 0..N-1; one that equals its position's target does not count. (The
+        paper draws from the items that the user never touched.)
 
     Returns
     -------

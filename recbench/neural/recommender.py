@@ -135,6 +135,8 @@ class NeuralRecommender(Encoder):
         with seeded(derived_seed(runtime.seed, "weights")):
             self.module = self.build(len(data.catalogue))
         inputs, targets = self.training_rows(data)
+        if not len(inputs):
+            raise UserError("no training sequence has two items; there is nothing to learn from")
         name = type(self).__name__.lower()
         report = train(
             self.module,

@@ -47,16 +47,19 @@ class RecommenderContract:
     settings: ClassVar[dict[str, Any]] = {}
 
     @pytest.fixture(scope="class")
-    def split(self) -> Split:
+    @classmethod
+    def split(cls) -> Split:
         """The toy dataset."""
         return toy_split()
 
     @pytest.fixture(scope="class")
-    def workplace(self, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    @classmethod
+    def workplace(cls, tmp_path_factory: pytest.TempPathFactory) -> Path:
         """A folder for checkpoints and caches, one a class."""
         return tmp_path_factory.mktemp("contract")
 
-    def runtime(self, workplace: Path, name: str, seed: int = 0) -> Runtime:
+    @classmethod
+    def runtime(cls, workplace: Path, name: str, seed: int = 0) -> Runtime:
         """Return a quiet runtime on the CPU with checkpoints of its own."""
         checkpoints = workplace / name
         checkpoints.mkdir(exist_ok=True)
@@ -64,15 +67,17 @@ class RecommenderContract:
         cache.mkdir(exist_ok=True)
         return Runtime(seed=seed, device="cpu", checkpoints=checkpoints, cache=cache)
 
-    def build(self) -> Recommender:
+    @classmethod
+    def build(cls) -> Recommender:
         """Return a model that has learnt nothing."""
-        return self.model_class(self.model_class.settings_class.build(self.settings))
+        return cls.model_class(cls.model_class.settings_class.build(cls.settings))
 
     @pytest.fixture(scope="class")
-    def fitted(self, split: Split, workplace: Path) -> Recommender:
+    @classmethod
+    def fitted(cls, split: Split, workplace: Path) -> Recommender:
         """A model that was fitted once, shared by the tests of the class."""
-        model = self.build()
-        details = model.fit(toy_training_data(split), self.runtime(workplace, "fitted"))
+        model = cls.build()
+        details = model.fit(toy_training_data(split), cls.runtime(workplace, "fitted"))
         assert details["parameters_trained"] >= 0
         return model
 

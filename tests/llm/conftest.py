@@ -112,7 +112,7 @@ def make_hybrid() -> Callable[..., HybridLM]:
     def make(lm: PeftModel, *, gated: bool = True) -> HybridLM:
         with torch.random.fork_rng():
             torch.manual_seed(5)
-            projector = ItemProjector(torch.randn(4, 6).numpy(), 32, 0.2)
+            projector = ItemProjector(torch.randn(4, 6).numpy(), 32, (torch.zeros(32), 0.2))
             gate = InstanceGate(2, (2, 2, 2, 2)) if gated else None
         return HybridLM(lm, 270, projector, gate).eval()
 

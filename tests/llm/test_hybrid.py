@@ -5,25 +5,32 @@ import pytest
 import torch
 from peft import PeftModel
 
-from recbench.llm.hybrid import HybridLM, ItemProjector, embedding_rms, unit_rms
+from recbench.llm.hybrid import (
+    HybridLM,
+    ItemProjector,
+    root_mean_square,
+    standardised,
+    word_statistics,
+)
 
 
-def test_vectors_are_scaled_by_one_factor() -> None:
-    vectors = np.array([[3.0, 0.0], [0.0, 4.0]], dtype=np.float32)
-    scaled, factor = unit_rms(vectors)
-    assert factor == pytest.approx(1 / 2.5)  # sqrt((9 + 16) / 4) = 2.5
-    np.testing.assert_allclose(scaled, vectors / 2.5, rtol=1e-6)
-    zeros, one = unit_rms(np.zeros((2, 3), dtype=np.float32))
-    assert one == 1.0
-    assert not zeros.any()
+def test_vectors_are_moved_and_scaled_by_one_factor() -> None:
+    vectors = np.array([[1.0, 5.0], [1.0, 1.0], [7.0, 0.0]], dtype=np.float32)
+    moved = np.array([[-2, 3], [-2, -1], [4, -2]])  # mean (3, 2)
+    rms = np.sqrt((4 + 9 + 4 + 1 + 16 + 4) / 6)
+    np.testing.assert_allclose(standardised(vectors), moved / rms, rtol=1e-6)
+    assert root_mean_square(standardised(vectors)) == pytest.approx(1)
+    assert not standardised(np.ones((2, 3), dtype=np.float32)).any()
 
 
-def test_item_tokens_start_as_large_as_words() -> None:
-    vectors, _ = unit_rms(np.random.default_rng(0).normal(size=(50, 64)).astype(np.float32))
-    projector = ItemProjector(vectors, 48, rms=0.07)
-    tokens = projector(torch.arange(50))
+def test_item_tokens_start_with_the_mean_and_the_spread_of_words() -> None:
+    vectors = np.random.default_rng(0).normal(size=(50, 64)).astype(np.float32)
+    mean = torch.linspace(-1, 1, 48)
+    projector = ItemProjector(vectors, 48, (mean, 0.07))
+    tokens = projector(torch.arange(50)).detach()
     assert tokens.shape == (50, 48)
-    assert float(tokens.detach().square().mean().sqrt()) == pytest.approx(0.07, rel=1e-4)
+    torch.testing.assert_close(tokens.mean(dim=0), mean, atol=1e-5, rtol=1e-5)
+    assert float((tokens - mean).square().mean().sqrt()) == pytest.approx(0.07, rel=1e-3)
     kinds = [type(layer).__name__ for layer in projector.network]
     assert kinds == ["Linear", "GELU", "Linear"]
     assert [n for n, _ in projector.named_parameters() if "vectors" in n] == []
@@ -62,6 +69,8 @@ def test_reading_is_in_evaluation_mode_and_holds_the_gate(
     assert any_lm.training
 
 
-def test_the_size_of_words(any_lm: PeftModel) -> None:
-    expected = float(any_lm.get_input_embeddings()(torch.arange(280)).square().mean().sqrt())
-    assert embedding_rms(any_lm) == pytest.approx(expected, rel=1e-4)
+def test_the_mean_and_the_spread_of_words(any_lm: PeftModel) -> None:
+    words = any_lm.get_input_embeddings()(torch.arange(280)).detach()
+    mean, spread = word_statistics(any_lm)
+    torch.testing.assert_close(mean, words.mean(dim=0))
+    assert spread == pytest.approx(float((words - mean).square().mean().sqrt()), rel=1e-4)

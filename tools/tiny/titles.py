@@ -14,9 +14,12 @@ from wordfreq import top_n_list
 _SMALL = ("of", "the", "and", "in", "to", "a", "for", "on", "with", "from", "at", "&")
 _ROMAN = ("II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X", "XI", "XII")
 _SYLLABLES = (
-    "ka ra mi lo ven dar bel an ton es ri chi mu sa no ber gh ley son wick hol mar te va ze qui "
-    "or li na do fe ro sh ta jo el um by pe ck wen ster ford man der bor ski vic tor cla"
-).split()  # noqa: SIM905
+    "ka", "ra", "mi", "lo", "ven", "dar", "bel", "an", "ton", "es", "ri",
+    "chi", "mu", "sa", "no", "ber", "gh", "ley", "son", "wick", "hol", "mar",
+    "te", "va", "ze", "qui", "or", "li", "na", "do", "fe", "ro", "sh",
+    "ta", "jo", "el", "um", "by", "pe", "ck", "wen", "ster", "ford", "man",
+    "der", "bor", "ski", "vic", "tor", "cla",
+)  # fmt: skip
 _TAILS = (
     "Collection", "Edition", "Deluxe", "Remastered", "Live", "Part One", "Part Two", "Vol. 1",
     "Vol. 2", "Episode I", "Complete", "Returns", "Forever", "DLC", "Online", "Soundtrack",
