@@ -55,8 +55,8 @@ class NeuralSettings(Settings):
     """
 
     embedding_dim: int = Field(default=64, ge=1)
-    max_length: int = Field(default=50, ge=1)
-    dropout: float = Field(default=0.2, ge=0, lt=1)
+    max_length: int = Field(default=25, ge=1)
+    dropout: float = Field(default=0.5, ge=0, lt=1)
     learning_rate: float = Field(default=1e-3, gt=0)
     weight_decay: float = Field(default=0.0, ge=0)
     batch_size: int = Field(default=32, ge=1)

@@ -8,8 +8,9 @@ from recbench_baselines.llara import LLaRA
 
 from recbench.data.split import Split
 from recbench.errors import RecbenchError, UserError
+from recbench.llm.finetuning import TrainingQuestions
 from recbench.llm.settings import HybridSettings
-from recbench.recommender import Recommender
+from recbench.recommender import Recommender, Runtime
 from recbench.testing.contract import AnswererContract
 from recbench.testing.toy import toy_training_data
 from recbench.testing.toy_lm import toy_llm
@@ -56,6 +57,17 @@ class TestILoRA(AnswererContract):
                 ILoRASettings.model_fields[name].default
                 == HybridSettings.model_fields[name].default
             )
+
+    def test_the_schedule_and_the_rates_of_the_released_code(self, fitted: Recommender) -> None:
+        """Warm-up and cosine; the gate slower by 0.3; weight decay on the projector alone."""
+        assert isinstance(fitted, ILoRA)
+        questions = TrainingQuestions(toy_training_data().train, 40, fitted.settings, 0)
+        plan = fitted._plan(questions, Runtime(0, "cpu", Path(), Path()))
+        assert plan.schedule == "cosine"
+        assert plan.learning_rate == fitted.settings.learning_rate
+        assert plan.group("gate.network.weight").learning_rate_factor == 0.3
+        assert plan.group("projector.network.0.weight").weight_decay == 1e-5
+        assert plan.group("lm.base_model.x.lora_A.default.weight").weight_decay == 0
 
     def test_merging_is_refused(self, fitted: Recommender) -> None:
         assert isinstance(fitted, ILoRA)
