@@ -79,7 +79,7 @@ class LanguageModelSettings(Settings):
     examples: int | None = Field(16_000, ge=1)
     batch_size: int = Field(32, ge=1)
     micro_batch_size: int | None = Field(None, ge=1)
-    learning_rate: float = Field(2e-3, gt=0)
+    learning_rate: float = Field(5e-4, gt=0)
     weight_decay: float = Field(0.0, ge=0)
     candidates: int = Field(20, ge=2)
     precision: Literal["auto", "float32", "bfloat16"] = "auto"

@@ -42,14 +42,16 @@ class TrainingBar:
     """A progress bar over the steps of a training; draws nothing unless `shown`."""
 
     def __init__(self, name: str, total: int, shown: bool) -> None:
+        console = Console(stderr=True)
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
-            console=Console(stderr=True),
+            console=console,
             transient=True,
-            disable=not shown,
+            # Where standard error is a file, a bar would leave blank lines.
+            disable=not (shown and console.is_terminal),
         )
         self._name = name
         self._task = self._bar.add_task(f"training {name}", total=total)
