@@ -64,8 +64,8 @@ class CaserModule(SequenceModule):
         vertical = self.vertical(image).flatten(1)  # [B, d * vertical_filters]
         features = self.dropout(torch.cat([*horizontal, vertical], dim=1))  # [B, features]
         # The paper has a ReLU on z. Here, with no user embedding beside it and no other table of
-        # items, a user vector that is nowhere negative can point at few of them. (Validation NDCG@10 on
-        # one seed each: .069 with it, .084 without; no more than a hint on 94 rows.)
+        # items, a user vector that is nowhere negative can point at few of them. (Validation
+        # NDCG@10 on one seed each: .069 with it, .084 without; a hint at most on 94 rows.)
         return self.dense(features)[:, None]
 
     def user_vectors(self, histories: Codes) -> Tensor:
