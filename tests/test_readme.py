@@ -56,4 +56,5 @@ def test_the_table_is_the_one_that_the_leaderboard_prints(tmp_path):
         "leaderboard", "--results", str(ROOT / "results"), "--format", "markdown", cwd=tmp_path
     )
     assert printed.returncode == 0, printed.stderr
+    assert "| sasrec" in printed.stdout
     assert printed.stdout.strip() in README
