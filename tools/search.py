@@ -2,10 +2,12 @@
 The search that chose the defaults: random search, the same number of trials for every model.
 
 Each trial draws settings from the model's table in ``search_spaces.toml``, fits on the training
-rows and is judged by full-ranking NDCG@10 over the validation rows; neither a candidate pack nor a
-test row is looked at. Those rows are few, so a second round fits the best settings of the first
-with more seeds, and the best mean wins. Every fit is one line of the results file, which is
-appended to; fits that are already there are not repeated, so a search that was stopped goes on.
+rows and is judged by HitRatio@1 over the validation rows; no test row is looked at. A model that
+ranks is judged over all sets of candidates at once (`expected_hit_ratio`) and at every step of the
+validation rows; one that writes, by what it writes, over DRAWS sets drawn for this search alone.
+The rows are few, so a second round fits the best settings of the first with more seeds, and the
+best mean wins. Every fit is one line of the results file, which is appended to; fits that are
+already there are not repeated, so a search that was stopped goes on.
 
     python tools/search.py --models gru4rec,sasrec,caser --trials 8 --finalists 2 --seeds 3
 """
@@ -21,15 +23,22 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from recbench.experiment import Experiment, ask, build
+from recbench.candidates import draw
+from recbench.evaluation.evaluator import evaluate
+from recbench.experiment import Experiment, Question, ask, build
 from recbench.neural.devices import resolve
-from recbench.neural.ranking import full_ranking_ndcg
-from recbench.recommender import Queries, Recommender, Runtime, TrainingData
+from recbench.neural.ranking import expected_hit_ratio, validation_steps
+from recbench.recommender import Answerer, Queries, Recommender, Runtime
 from recbench.runs.places import cache_folder
 from recbench.seeding import generator
 
 HERE = Path(__file__).parent
-COLUMNS = ("model", "seed", "ndcg", "seconds", "settings")
+COLUMNS = ("model", "seed", "hit_ratio", "valid_ratio", "seconds", "settings")
+DRAWS, PACK_SEED = 5, 2**32 - 1
+"""Candidate sets a validation row for models that write, from a seed that no run has by default."""
+
+Judged = tuple[float, float]
+"""HitRatio@1 and ValidRatio."""
 
 
 def main(
@@ -46,7 +55,7 @@ def main(
     out = out or HERE.parent / "results" / "search" / f"{dataset}-{protocol}.csv"
     names = models.split(",")
     asked = {"model": names[0], "dataset": dataset, "protocol": protocol, "draws": 1}
-    search = Search(ask(Experiment.build(asked), print).training_data, resolve(device), out)
+    search = Search(ask(Experiment.build(asked), print), resolve(device), out)
     for trial in range(trials):
         for name in names:
             search.figure(name, drawn(name, trial), 0)
@@ -64,26 +73,27 @@ def main(
 class Search:
     """Fits and their figures, kept in a file."""
 
-    def __init__(self, data: TrainingData, device: str, path: Path) -> None:
-        self.data, self.device, self.path = data, device, path
+    def __init__(self, question: Question, device: str, path: Path) -> None:
+        self.question, self.device, self.path = question, device, path
         self.done: dict[tuple[str, str, int], float] = {}
         if path.exists():
             with path.open(encoding="utf-8", newline="") as file:
                 for row in csv.DictReader(file):
                     key = (row["model"], row["settings"], int(row["seed"]))
-                    self.done[key] = float(row["ndcg"])
+                    self.done[key] = float(row["hit_ratio"])
 
     def figure(self, name: str, values: dict[str, Any], seed: int) -> float:
-        """Return the NDCG@10 of a fit, from the file if it is there."""
+        """Return the HitRatio@1 of a fit, from the file if it is there."""
         model = build(Experiment.build({"model": name, "settings": values}))
         settings = json.dumps(model.settings.record(), sort_keys=True)
         key = (name, settings, seed)
         if key not in self.done:
             started = time.monotonic()
-            self.done[key] = judged(model, self.data, seed, self.device)
+            hit, valid = judged(model, self.question, seed, self.device)
             seconds = time.monotonic() - started
-            self.append((name, seed, f"{self.done[key]:.6f}", f"{seconds:.0f}", settings))
-            print(f"{name} seed {seed}: {self.done[key]:.4f} in {seconds:.0f} s {values}")
+            self.append((name, seed, f"{hit:.6f}", f"{valid:.6f}", f"{seconds:.0f}", settings))
+            print(f"{name} seed {seed}: {hit:.4f} in {seconds:.0f} s {values}", flush=True)
+            self.done[key] = hit
         return self.done[key]
 
     def append(self, row: tuple[object, ...]) -> None:
@@ -101,17 +111,34 @@ def drawn(model: str, trial: int) -> dict[str, Any]:
     return {name: choices[random.integers(len(choices))] for name, choices in spaces[model].items()}
 
 
-def judged(model: Recommender, data: TrainingData, seed: int, device: str) -> float:
-    """Fit, rank the whole catalogue for every validation row, return the mean NDCG@10."""
+def judged(model: Recommender, question: Question, seed: int, device: str) -> Judged:
+    """Fit, and ask about the validation rows."""
+    data = question.training_data
     with tempfile.TemporaryDirectory() as folder:
         runtime = Runtime(
             seed=seed, device=device, checkpoints=Path(folder), cache=cache_folder(), report=print
         )
         model.fit(data, runtime)
-        rows, items = len(data.validation), len(data.catalogue)
-        everything = np.broadcast_to(np.arange(items, dtype=np.int32), (rows, items))
-        scores = model.score(Queries(data.validation.histories, everything), runtime)
-    return full_ranking_ndcg(scores, data.validation)
+        return (written if isinstance(model, Answerer) else ranked)(model, question, runtime)
+
+
+def ranked(model: Recommender, question: Question, runtime: Runtime) -> Judged:
+    """Judge a model that ranks the whole catalogue."""
+    data = question.training_data
+    steps = validation_steps(data.validation, data.train)
+    rows, items = len(steps), len(data.catalogue)
+    everything = np.broadcast_to(np.arange(items, dtype=np.int32), (rows, items))
+    scores = model.score(Queries(steps.histories, everything), runtime)
+    return expected_hit_ratio(scores, steps, question.protocol.candidates), 1.0
+
+
+def written(model: Recommender, question: Question, runtime: Runtime) -> Judged:
+    """Judge a model by the answers that it writes."""
+    split, protocol = question.split, question.protocol
+    rows, excluded = split.validation, split.excluded_validation
+    pack = draw(rows, excluded, split.catalogue, protocol, DRAWS, PACK_SEED, "validation")
+    metrics = evaluate(model, rows, split.catalogue, pack, runtime).metrics
+    return metrics["HitRatio@1"].value, metrics["ValidRatio"].value
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -35,6 +36,11 @@ class TrainingRun:
         Steps if it is not stopped early.
     parameters
         What is trained, by dotted name.
+    average
+        Their exponential moving average (Polyak and Juditsky, SIAM J. Control Optim. 1992), by the
+        same names: the plain mean until it spans ``plan.averaged_epochs``; empty without them.
+    best
+        What was `learnt` at the best epoch.
     """
 
     def __init__(
@@ -49,6 +55,7 @@ class TrainingRun:
         self.parameters = {n: p for n, p in module.named_parameters() if p.requires_grad}
         self.optimizer = self.accelerator.prepare_optimizer(_optimizer(self.parameters, plan))
         self.position = Position()
+        self.average: Tensors = {}
         self.best: Tensors = {}
         self._resumed_at = time.monotonic()
 
@@ -87,7 +94,25 @@ class TrainingRun:
             group["lr"] = self.plan.rate(step.index, step.total) * group["factor"]
         self.optimizer.step()
         self.optimizer.zero_grad()
+        if self.plan.averaged_epochs is not None:
+            self._add_to_average(step.index, self.plan.averaged_epochs * self.steps_per_epoch)
         return mean
+
+    @torch.no_grad()
+    def _add_to_average(self, step: int, span: float) -> None:
+        if not self.average:
+            self.average = {name: p.detach().clone() for name, p in self.parameters.items()}
+        share = max(1 / (step + 1), 1 / max(1.0, span))
+        for name, average in self.average.items():
+            average.lerp_(self.parameters[name], share)
+
+    @contextmanager
+    def _averaged(self) -> Iterator[None]:
+        """Have the average in the place of the weights inside the block, if there is one."""
+        kept = copied(learnt(self.module))
+        restore(learnt(self.module), kept | self.average)
+        yield
+        restore(learnt(self.module), kept)
 
     def end_epoch(self, watch: Watch | None) -> None:
         """Evaluate; note whether training ends here."""
@@ -95,11 +120,12 @@ class TrainingRun:
         position.losses.append(position.loss_sum / self.rows)
         position.loss_sum = 0.0
         epochs = len(position.losses)
-        if watch is None:
-            position.best_epoch = epochs
-        else:
-            position.watched.append(self._watched(watch))
-            if position.watched[-1] > max(position.watched[:-1], default=-math.inf):
+        with self._averaged():
+            if watch is not None:
+                position.watched.append(self._watched(watch))
+            if watch is None or position.watched[-1] > max(
+                position.watched[:-1], default=-math.inf
+            ):
                 position.best_epoch = epochs
                 self.best = copied(learnt(self.module))
         waited = epochs - position.best_epoch
@@ -129,13 +155,22 @@ class TrainingRun:
             for name, parameter in self.parameters.items()
             for key, value in self.optimizer.state[parameter].items()
         }
-        return {"weights": learnt(self.module), "best": self.best, "optimizer": state}
+        return {
+            "weights": learnt(self.module),
+            "average": self.average,
+            "best": self.best,
+            "optimizer": state,
+        }
 
     def resume(self, position: Position, tensors: dict[str, Tensors]) -> None:
         """Go on from a checkpoint."""
         self.position = position
         restore(learnt(self.module), tensors["weights"])
         self.best = tensors.get("best", {})
+        self.average = {
+            name: value.to(self.parameters[name].device)
+            for name, value in tensors.get("average", {}).items()
+        }
         for name, value in tensors.get("optimizer", {}).items():
             key, _, parameter = name.partition("/")
             owner = self.parameters[parameter]
@@ -145,6 +180,10 @@ class TrainingRun:
 
     def _seconds(self) -> float:
         return self.position.seconds + time.monotonic() - self._resumed_at
+
+
+def _is_new_best(values: list[float]) -> bool:
+    return values[-1] > max(values[:-1], default=-math.inf)
 
 
 def _optimizer(parameters: dict[str, nn.Parameter], plan: Plan) -> torch.optim.AdamW:

@@ -55,6 +55,10 @@ class Plan:
         Clips the norm over all trained parameters; None for no clipping.
     patience
         Evaluations of `watch` without a new best after which training ends; None to run all epochs.
+    averaged_epochs
+        What is evaluated and kept is the moving average of the trained weights over about so many
+        epochs (`TrainingRun.average`), not the weights of a single step; None for the weights
+        themselves.
     """
 
     batch_size: int
@@ -66,6 +70,7 @@ class Plan:
     schedule: Literal["constant", "cosine"] = "constant"
     max_gradient_norm: float | None = None
     patience: int | None = None
+    averaged_epochs: float | None = None
 
     def group(self, parameter: str) -> ParameterGroup:
         """Return the first group that owns the parameter of that dotted name, or the plan's own."""

@@ -2,7 +2,8 @@
 Base class of the ID models: a torch module that turns a history into a vector.
 
 A candidate's score is the dot product of the history's vector and the item's. Training stops early
-on NDCG@10 over the validation rows, every item that is not in the visible history being ranked.
+on NDCG@10 over the steps of the validation rows, every item that is not in the visible history
+being ranked.
 """
 
 import json
@@ -22,7 +23,7 @@ from recbench.errors import UserError
 from recbench.neural.losses import full_softmax, sampled_bce
 from recbench.neural.plan import Plan, Step
 from recbench.neural.randomness import seeded
-from recbench.neural.ranking import full_ranking_ndcg
+from recbench.neural.ranking import full_ranking_ndcg, validation_steps
 from recbench.neural.sequences import Codes, flush_left
 from recbench.neural.training import train
 from recbench.recommender import Encoder, Queries, Runtime, TrainingData
@@ -49,6 +50,8 @@ class NeuralSettings(Settings):
         Of AdamW; a batch is so many training rows.
     epochs
         At most; `patience` epochs without a better validation NDCG@10 end training.
+    averaged_epochs
+        Epochs over which the weights that are judged and kept are averaged.
     loss
         ``softmax``: cross-entropy over the whole catalogue; ``bce``: against `negatives` items that
         are drawn uniformly at each step.
@@ -61,7 +64,8 @@ class NeuralSettings(Settings):
     weight_decay: float = Field(default=0.0, ge=0)
     batch_size: int = Field(default=32, ge=1)
     epochs: int = Field(default=100, ge=1)
-    patience: int = Field(default=10, ge=1)
+    patience: int = Field(default=15, ge=1)
+    averaged_epochs: float = Field(default=5.0, ge=0)
     loss: Literal["softmax", "bce"] = "softmax"
     negatives: int = Field(default=1, ge=1)
 
@@ -138,6 +142,7 @@ class NeuralRecommender(Encoder):
         if not len(inputs):
             raise UserError("no training sequence has two items; there is nothing to learn from")
         name = type(self).__name__.lower()
+        steps = validation_steps(data.validation, data.train)
         report = train(
             self.module,
             lambda rows, step: self._loss(inputs[rows], targets[rows], step, runtime),
@@ -148,11 +153,12 @@ class NeuralRecommender(Encoder):
                 learning_rate=settings.learning_rate,
                 weight_decay=settings.weight_decay,
                 patience=settings.patience,
+                averaged_epochs=settings.averaged_epochs,
             ),
             runtime,
             name=name,
             identity={"settings": settings.record(), "data": data.digest},
-            watch=lambda: self.validation_ndcg(data.validation),
+            watch=lambda: full_ranking_ndcg(self.full_scores(steps), steps),
         )
         return report.record()
 
@@ -168,10 +174,9 @@ class NeuralRecommender(Encoder):
         drawn = random.integers(len(items), size=(len(known), self.settings.negatives))
         return sampled_bce(users, items, known, torch.from_numpy(drawn).to(device))
 
-    def validation_ndcg(self, examples: Examples) -> float:
-        """Return the mean full-ranking NDCG@10 over `examples`, in [0, 1]; NaN if none."""
-        scores = self.user_vectors(examples.histories) @ self.item_vectors().T
-        return full_ranking_ndcg(scores, examples)
+    def full_scores(self, examples: Examples) -> NDArray[np.float32]:
+        """Return the score of every item for every row of `examples`: float32 [rows, items]."""
+        return self.user_vectors(examples.histories) @ self.item_vectors().T
 
     @torch.no_grad()
     def user_vectors(self, histories: Codes) -> NDArray[np.float32]:

@@ -1,10 +1,11 @@
 import math
+from itertools import combinations
 
 import numpy as np
 import pytest
 
 from recbench.data.split import PAD, Examples
-from recbench.neural.ranking import full_ranking_ndcg
+from recbench.neural.ranking import expected_hit_ratio, full_ranking_ndcg, validation_steps
 
 
 def example(history: list[int], target: int) -> Examples:
@@ -36,3 +37,50 @@ def test_ranks_by_hand(history: list[int], target: int, rank: int) -> None:
 def test_a_constant_scorer_gets_nothing() -> None:
     rows = example([PAD], 3)
     assert full_ranking_ndcg(np.zeros((1, 20), dtype=np.float32), rows) == 0
+
+
+@pytest.mark.parametrize("target", range(8))
+@pytest.mark.parametrize("candidates", [2, 4, 7, 8, 20])
+def test_the_expected_hit_ratio_is_the_mean_over_all_candidate_sets(
+    target: int, candidates: int
+) -> None:
+    scores = np.array([[3, 1, 4, 1, 5, 9, 2, 6]], dtype=np.float32)
+    rows = example([PAD, 0], target)
+    others = [item for item in range(1, 8) if item != target]
+    sets = list(combinations(others, min(candidates - 1, len(others))))
+    hits = [all(scores[0, target] > scores[0, item] for item in drawn) for drawn in sets]
+    expected = sum(hits) / len(sets)
+    assert expected_hit_ratio(scores, rows, candidates) == pytest.approx(expected)
+
+
+def steps_of(validation_user: int) -> list[tuple[list[int], int]]:
+    full, short = [0, 1, 2, 3, 4, 5, 6, 7], [PAD, PAD, 0, 1, 2, 3, 4, 5]
+    codes = np.array([full, short], dtype=np.int32)
+    validation = Examples(
+        codes, np.array([8, 6], np.int32), np.array([validation_user, 8], np.int32)
+    )
+    train = Examples(codes[:1], validation.targets[:1], np.array([7], np.int32))
+    steps = validation_steps(validation, train)
+    assert (steps.histories[:2] == codes).all()
+    assert steps.histories.dtype == codes.dtype
+    rows = zip(steps.histories.tolist(), steps.targets.tolist(), strict=True)
+    return [([item for item in history if item != PAD], target) for history, target in rows]
+
+
+def test_validation_rows_are_read_step_by_step() -> None:
+    assert steps_of(9) == [
+        ([0, 1, 2, 3, 4, 5, 6, 7], 8),
+        ([0, 1, 2, 3, 4, 5], 6),
+        ([0, 1, 2, 3, 4, 5, 6], 7),
+        ([0, 1, 2, 3, 4], 5),  # of the second row
+        ([0, 1, 2, 3, 4, 5], 6),
+        ([0, 1, 2, 3, 4], 5),
+    ]
+
+
+def test_what_a_training_user_saw_is_no_validation_step() -> None:
+    assert steps_of(7) == [
+        ([0, 1, 2, 3, 4, 5, 6, 7], 8),
+        ([0, 1, 2, 3, 4, 5], 6),
+        ([0, 1, 2, 3, 4], 5),
+    ]

@@ -23,7 +23,7 @@ MODELS: dict[type[NeuralRecommender], dict[str, Any]] = {
     SASRec: {"learning_rate": 0.01, "batch_size": 8},
     Caser: {"learning_rate": 0.01, "batch_size": 32},
 }
-QUICK = {"epochs": 8, "embedding_dim": 16, "dropout": 0.1}
+QUICK = {"epochs": 8, "averaged_epochs": 1, "embedding_dim": 16, "dropout": 0.1}
 
 
 @pytest.fixture(scope="module")
@@ -126,16 +126,16 @@ def test_an_interrupted_fit_ends_with_the_same_bits(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(training.Checkpoint, "due", True)
-    watch, calls = kind.validation_ndcg, []
+    watch, calls = kind.full_scores, []
 
-    def interrupted(self: NeuralRecommender, *arguments: Any) -> float:
+    def interrupted(self: NeuralRecommender, *arguments: Any) -> Any:
         calls.append(1)
         if len(calls) == 3:
             raise KeyboardInterrupt
         return watch(self, *arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(kind, "validation_ndcg", interrupted)
+        patch.setattr(kind, "full_scores", interrupted)
         with pytest.raises(KeyboardInterrupt):
             fit(kind, tmp_path)
     again = fit(kind, tmp_path)

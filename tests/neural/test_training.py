@@ -172,6 +172,30 @@ def test_the_best_weights_are_kept_and_patience_ends_the_run(tmp_path: Path) -> 
     assert not task.module.training
 
 
+@pytest.mark.parametrize(
+    ("epochs", "shares"), [(1.0, [1, 1 / 2, 1 / 3, 1 / 4, 1 / 4, 1 / 4]), (0.0, [1] * 6)]
+)
+def test_what_is_watched_and_kept_is_the_moving_average(
+    tmp_path: Path, epochs: float, shares: list[float]
+) -> None:
+    plan = replace(PLAN, epochs=2, schedule="constant", averaged_epochs=epochs)  # of 4 steps each
+    task, trained, watched = Task(rows=27), [], []
+    loss = task.loss
+
+    def observed(rows: NDArray[np.int64], step: Step) -> Tensor:
+        trained.append(task.weights())
+        return loss(rows, step)
+
+    task.loss = observed  # type: ignore[method-assign]
+    task.watch = lambda: watched.append(task.weights()) or float(len(watched))  # type: ignore
+    task.run(tmp_path, plan)
+    average = trained[1]["gate.2.weight"]
+    for weights, share in zip(trained[1:5], shares, strict=False):
+        average = average + share * (weights["gate.2.weight"] - average)
+    torch.testing.assert_close(watched[0]["gate.2.weight"], average)
+    assert equal(task.weights(), watched[1])
+
+
 def test_micro_batches_give_the_gradient_of_the_batch(tmp_path: Path) -> None:
     plan = replace(PLAN, epochs=1, max_gradient_norm=0.5)
     whole, parts = Task(), Task()

@@ -3,13 +3,21 @@
 import csv
 import importlib.util
 import tomllib
+from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
+from typing import Any
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from recbench import registry
-from recbench.testing.toy import toy_training_data
+from recbench.data.protocols import PAPER
+from recbench.experiment import Question
+from recbench.recommender import Answerer, Queries, Runtime, TrainingData
+from recbench.settings import Settings
+from recbench.testing.toy import toy_split
 
 TOOLS = Path(__file__).parents[2] / "tools"
 SPACES = tomllib.loads((TOOLS / "search_spaces.toml").read_text(encoding="utf-8"))
@@ -49,14 +57,11 @@ def test_a_search_goes_on_where_it_stopped(
 ) -> None:
     judged: list[str] = []
 
-    class Asked:
-        training_data = toy_training_data()
-
-    def judge(model: object, *_: object) -> float:
+    def judge(model: object, *_: object) -> tuple[float, float]:
         judged.append(type(model).__name__)
-        return len(judged) / 100
+        return len(judged) / 100, 1.0
 
-    monkeypatch.setattr(search, "ask", lambda *_: Asked)
+    monkeypatch.setattr(search, "ask", lambda *_: None)
     monkeypatch.setattr(search, "judged", judge)
     out = tmp_path / "search" / "toy.csv"
     arguments = {"device": "cpu", "out": out, "finalists": 1}
@@ -71,7 +76,32 @@ def test_a_search_goes_on_where_it_stopped(
     assert "caser: mean 0.0700, SD 0.0100 of 2" in capsys.readouterr().out
 
 
-def test_the_figure_is_full_ranking_ndcg(search: ModuleType) -> None:
-    model = registry.load("models", "popularity")
-    value = search.judged(model(model.settings_class()), toy_training_data(), 0, "cpu")
-    assert 0 <= value < 0.5
+class Writer(Answerer):
+    """Learns nothing; writes the title of the last candidate."""
+
+    def fit(self, data: TrainingData, runtime: Runtime) -> dict[str, Any]:
+        self.titles = data.catalogue.titles
+        return {"parameters_trained": 0}
+
+    def score(self, queries: Queries, runtime: Runtime) -> NDArray[np.float32]:
+        return np.zeros(queries.candidates.shape, dtype=np.float32)
+
+    def answer(self, queries: Queries, runtime: Runtime) -> list[str]:
+        return [self.titles[row[-1]] for row in queries.candidates]
+
+    def title_lengths(self) -> NDArray[np.int32]:
+        return np.ones(len(self.titles), dtype=np.int32)
+
+    def save(self, folder: Path) -> None: ...
+
+    def load(self, folder: Path, data: TrainingData, runtime: Runtime) -> None: ...
+
+
+@pytest.mark.parametrize("model", [registry.load("models", "popularity"), Writer])
+def test_a_model_is_judged_on_validation_rows(search: ModuleType, model: Any) -> None:
+    dataset = SimpleNamespace(card=SimpleNamespace(noun=("film", "films"), verb="watched"))
+    split = replace(toy_split(), test=None)  # not there to be looked at
+    question = Question(dataset, PAPER, split, pack=None)  # type: ignore[arg-type]
+    hit, valid = search.judged(model(Settings()), question, 0, "cpu")
+    assert 0 < hit < 0.4
+    assert valid == 1
