@@ -18,6 +18,7 @@ SOURCES = {
 # Each room may import the rooms to its right, and its own.
 BELOW: dict[str, set[str]] = {
     "errors": set(),
+    "progress": set(),
     "seeding": set(),
     "sampling": {"seeding"},
     "settings": {"errors"},
@@ -26,11 +27,11 @@ BELOW: dict[str, set[str]] = {
 BELOW["data"] = {"registry", *BELOW["registry"]}
 BELOW["recommender"] = {"data", *BELOW["data"]}
 BELOW["candidates"] = {"recommender", *BELOW["recommender"]}
-BELOW["evaluation"] = {"candidates", *BELOW["candidates"]}
+BELOW["evaluation"] = {"candidates", "progress", *BELOW["candidates"]}
 BELOW["runs"] = {"evaluation", *BELOW["evaluation"]}
 BELOW["experiment"] = {"runs", "neural.devices", *BELOW["runs"]}
 BELOW["studies"] = {"experiment", *BELOW["experiment"]}
-BELOW["neural"] = {"recommender", *BELOW["recommender"]}
+BELOW["neural"] = {"recommender", "progress", *BELOW["recommender"]}
 BELOW["llm"] = {"neural", *BELOW["neural"]}
 BELOW["recbench_baselines"] = {"llm", *BELOW["llm"]}
 BELOW["testing"] = {"recommender", *BELOW["recommender"]}

@@ -4,8 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from recbench.candidates import Pack
 from recbench.data.catalogue import Catalogue
@@ -15,6 +13,7 @@ from recbench.evaluation.intervals import Figure, figure
 from recbench.evaluation.metrics import figures
 from recbench.evaluation.outcome import Outcome
 from recbench.evaluation.ranks import check_scores, target_ranks, top_slots
+from recbench.progress import progress_bar
 from recbench.recommender import Answerer, Queries, Recommender, Runtime
 
 CHUNK = 256
@@ -116,7 +115,7 @@ def _ask(
     """Return scores float32 [rows, C], and one answer a row (none for a model that only scores)."""
     scores = np.empty(queries.candidates.shape, dtype=np.float32)
     answers: list[str] = []
-    with _bar(runtime.show_progress) as bar:
+    with progress_bar(runtime.show_progress) as bar:
         task = bar.add_task("scoring", total=len(queries))
         for start in range(0, len(queries), CHUNK):
             chunk = queries[start : start + CHUNK]
@@ -127,16 +126,3 @@ def _ask(
                 answers += model.answer(chunk, runtime)
             bar.advance(task, len(chunk))
     return scores, answers
-
-
-def _bar(shown: bool) -> Progress:
-    console = Console(stderr=True)
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=console,
-        transient=True,
-        disable=not (shown and console.is_terminal),
-    )

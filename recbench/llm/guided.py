@@ -85,8 +85,9 @@ class GuidedLanguageModel(LanguageModelRecommender):
         return np.ones(len(rows), dtype=np.bool_)
 
     def _groups(self) -> tuple[ParameterGroup, ...]:
+        factor = self.settings.projector_learning_rate_factor
         decay = self.settings.projector_weight_decay
-        return (ParameterGroup("projector", weight_decay=decay),)
+        return (ParameterGroup("projector", factor, decay),)
 
     def _learnt(self) -> dict[str, nn.Module]:
         parts: dict[str, Any] = {"projector": self.module.projector, "gate": self.module.gate}

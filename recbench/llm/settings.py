@@ -99,12 +99,13 @@ class HybridSettings(LanguageModelSettings):
     curriculum
         Whether step t of T uses the hybrid prompt with probability t / T, else a text-only one
         (LLaRA); if not, every prompt is hybrid.
-    projector_weight_decay
-        On the projector's weights.
+    projector_learning_rate_factor, projector_weight_decay
+        The projector's learning rate in parts of LoRA's, and the decay of its weights.
     """
 
     encoder: str = "sasrec"
     curriculum: bool = True
+    projector_learning_rate_factor: float = Field(1.0, gt=0)
     projector_weight_decay: float = Field(1e-5, ge=0)
 
     presets: ClassVar[dict[str, dict[str, Any]]] = {"paper": PAPER, "rank16": {"rank": 16}}

@@ -4,8 +4,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from recbench.progress import progress_bar
 
 
 @dataclass
@@ -42,17 +41,7 @@ class TrainingBar:
     """A progress bar over the steps of a training; draws nothing unless `shown`."""
 
     def __init__(self, name: str, total: int, shown: bool) -> None:
-        console = Console(stderr=True)
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            console=console,
-            transient=True,
-            # Where standard error is a file, a bar would leave blank lines.
-            disable=not (shown and console.is_terminal),
-        )
+        self._bar = progress_bar(shown)
         self._name = name
         self._task = self._bar.add_task(f"training {name}", total=total)
 

@@ -66,7 +66,9 @@ class TestILoRA(AnswererContract):
         assert plan.schedule == "cosine"
         assert plan.learning_rate == fitted.settings.learning_rate
         assert plan.group("gate.network.weight").learning_rate_factor == 0.3
-        assert plan.group("projector.network.0.weight").weight_decay == 1e-5
+        projector = plan.group("projector.network.0.weight")
+        assert projector.weight_decay == 1e-5
+        assert projector.learning_rate_factor == fitted.settings.projector_learning_rate_factor
         assert plan.group("lm.base_model.x.lora_A.default.weight").weight_decay == 0
 
     def test_merging_is_refused(self, fitted: Recommender) -> None:
