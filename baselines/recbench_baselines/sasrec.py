@@ -31,7 +31,7 @@ class SASRecSettings(NeuralSettings):
 
     learning_rate: float = Field(default=2e-3, gt=0)
     weight_decay: float = Field(default=1.0, ge=0)
-    batch_size: int = Field(default=64, ge=1)
+    batch_size: int = Field(default=128, ge=1)
     layers: int = Field(default=1, ge=1)
     heads: int = Field(default=1, ge=1)
 
