@@ -138,10 +138,12 @@ def run(
     """
     started = time.monotonic()
     model = build(experiment)
+    device, ingredients = resolve(experiment.device), model.ingredients()
     question = ask(experiment, report)
     row = row_digest(
         experiment.model,
         model.settings.record(),
+        ingredients,
         question.digests,
         experiment.protocol,
         experiment.matching,
@@ -159,7 +161,7 @@ def run(
             return store.Run(folder, record, reused=True)
         runtime = Runtime(
             seed=experiment.seed,
-            device=resolve(experiment.device),
+            device=device,
             checkpoints=folder / store.CHECKPOINTS,
             cache=cache_folder(experiment.cache),
             report=report,
@@ -179,7 +181,9 @@ def run(
             score=scored - fitted,
             total=scored - started,
         )
-        record = describe(experiment, row, question, model, runtime, details, judgement, times)
+        record = describe(
+            experiment, row, ingredients, question, model, runtime, details, judgement, times
+        )
         return store.finish(folder, record, judgement)
 
 
@@ -219,6 +223,7 @@ def fit_or_load(
 def describe(
     experiment: Experiment,
     row: str,
+    ingredients: dict[str, Any],
     question: Question,
     model: Recommender,
     runtime: Runtime,
@@ -233,6 +238,7 @@ def describe(
         model=experiment.model,
         preset=experiment.preset,
         settings=model.settings.record(),
+        ingredients=ingredients,
         seed=experiment.seed,
         dataset=experiment.dataset,
         protocol=experiment.protocol,

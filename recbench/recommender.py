@@ -139,6 +139,16 @@ class Recommender(ABC):
         """What a reader must know before comparing this model's figures; empty for nothing."""
         return ""
 
+    def ingredients(self) -> dict[str, Any]:
+        """
+        Return what decides what is learnt besides settings, data and seed, as JSON values.
+
+        Digests of files that a setting only names, settings of other models that are fitted on the
+        way. They are part of a row of the leaderboard: a run with other ingredients is another run.
+        What is named wrongly fails here, before anything is computed.
+        """
+        return {}
+
     @abstractmethod
     def fit(self, data: TrainingData, runtime: Runtime) -> dict[str, Any]:
         """

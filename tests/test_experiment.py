@@ -3,6 +3,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
+import torch
 
 from recbench import experiment as module
 from recbench import registry
@@ -26,6 +27,7 @@ class Spy(Recommender):
     fitted: ClassVar[int] = 0
     seen: ClassVar[list[Any]] = []
     killed: ClassVar[bool] = False
+    brought: ClassVar[dict[str, str]] = {}
 
     def fit(self, data, runtime):
         type(self).fitted += 1
@@ -38,6 +40,9 @@ class Spy(Recommender):
             raise KeyboardInterrupt
         return queries.candidates.astype(np.float32)
 
+    def ingredients(self):
+        return dict(self.brought)
+
     def save(self, folder):
         (folder / "weights").write_text("here")
 
@@ -47,7 +52,7 @@ class Spy(Recommender):
 
 @pytest.fixture(autouse=True)
 def spy(monkeypatch):
-    Spy.fitted, Spy.seen, Spy.killed = 0, [], False
+    Spy.fitted, Spy.seen, Spy.killed, Spy.brought = 0, [], False, {}
     real = registry.load
     monkeypatch.setattr(
         registry, "load", lambda group, name: Spy if name == "spy" else real(group, name)
@@ -89,6 +94,22 @@ def test_a_second_run_finds_the_first(wanted, spy):
     assert second.reused
     assert second.record == first.record
     assert spy.fitted == 1
+
+
+def test_other_ingredients_are_another_run(wanted, spy):
+    first = run(wanted(), silent)
+    spy.brought = {"llm": "0a1b"}
+    second = run(wanted(), silent)
+    assert not second.reused
+    assert second.record.row != first.record.row
+    assert second.record.ingredients == {"llm": "0a1b"}
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_device_that_is_not_there_is_an_error_even_for_a_finished_run(wanted):
+    run(wanted(), silent)
+    with pytest.raises(UserError, match="GPU"):
+        run(wanted(device="cuda"), silent)
 
 
 def test_what_was_interrupted_after_training_is_not_trained_again(wanted, spy):

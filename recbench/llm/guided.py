@@ -39,6 +39,11 @@ class GuidedLanguageModel(LanguageModelRecommender):
     settings: HybridSettings
     encoder: Encoder
 
+    def ingredients(self) -> dict[str, Any]:
+        """Add the settings of the encoder."""
+        encoder = build_encoder(self.settings.encoder)
+        return super().ingredients() | {"encoder": encoder.settings.record()}
+
     def save(self, folder: Path) -> None:
         """Write the adapter, what was learnt beside it, and the encoder."""
         super().save(folder)

@@ -21,6 +21,7 @@ from transformers import PreTrainedModel
 from recbench.llm.adapter import add_lora, read_lora, write_lora
 from recbench.llm.backbone import caption, load_backbone
 from recbench.llm.batching import autocast, computes_bfloat16, plain_attention, rows_at_once
+from recbench.llm.fingerprint import fingerprint, prompt_files
 from recbench.llm.finetuning import TrainingQuestions
 from recbench.llm.generation import LineEnds, first_line, greedy
 from recbench.llm.hybrid import HybridLM
@@ -61,6 +62,10 @@ class LanguageModelRecommender(Answerer):
         """Say of the built-in model what its figures are worth."""
         return caption(self.settings.llm)
 
+    def ingredients(self) -> dict[str, Any]:
+        """Return digests of the language model and of the prompts."""
+        return {"llm": fingerprint(self.settings.llm), "prompts": prompt_files()}
+
     def fit(self, data: TrainingData, runtime: Runtime) -> dict[str, Any]:
         """Tune LoRA, and what guides it, on `TrainingQuestions`; validation rows are not used."""
         self._fit_guide(data, runtime)
@@ -81,7 +86,7 @@ class LanguageModelRecommender(Answerer):
 
         plan = self._plan(questions, runtime)
         name = self.settings.llm.rstrip("/").rsplit("/", 1)[-1]
-        identity = [type(self).__name__, self.settings.record(), data.digest]
+        identity = [type(self).__name__, self.settings.record(), self.ingredients(), data.digest]
         on_cpu = self.module.device.type == "cpu"
         with plain_attention(self.module.lm) if on_cpu and bfloat16 else nullcontext():
             report = train(

@@ -123,9 +123,7 @@ class TrainingRun:
         with self._averaged():
             if watch is not None:
                 position.watched.append(self._watched(watch))
-            if watch is None or position.watched[-1] > max(
-                position.watched[:-1], default=-math.inf
-            ):
+            if watch is None or _is_new_best(position.watched):
                 position.best_epoch = epochs
                 self.best = copied(learnt(self.module))
         waited = epochs - position.best_epoch

@@ -57,12 +57,17 @@ class RunRecord(_Part):
     )
     run_id: str = Field(description="Name of the run's folder, made from row and seed.")
     row: str = Field(
-        description="SHA-256 of model, settings, matching, dataset, protocol and pack; runs with "
+        description="SHA-256 of model, settings, ingredients, matching, dataset, protocol and pack; runs with "
         "the same one differ in nothing but the training seed."
     )
     model: str = Field(description="Registered name of the model.")
     preset: str | None = Field(description="Preset that the settings started from, or null.")
     settings: dict[str, Any] = Field(description="Every setting of the model, as used.")
+    ingredients: dict[str, Any] = Field(
+        default_factory=dict,
+        description="What else decides what is learnt: digests of the language model and of the "
+        "prompts, settings of the encoder.",
+    )
     seed: int = Field(description="Seed of training; it never changes a pack.")
     dataset: str = Field(description="Registered name of the dataset.")
     protocol: str = Field(description="Name of the protocol.")
@@ -100,6 +105,7 @@ class RunRecord(_Part):
 def row_digest(
     model: str,
     settings: dict[str, Any],
+    ingredients: dict[str, Any],
     digests: Digests,
     protocol: str,
     matching: Matching,
@@ -109,7 +115,7 @@ def row_digest(
 
     Parameters
     ----------
-    model, settings, protocol, matching
+    model, settings, ingredients, protocol, matching
         As in `RunRecord`.
     digests
         Of which `Digests.dataset` and `Digests.pack` count; the split follows from dataset and
@@ -120,7 +126,8 @@ def row_digest(
     str
         64 hexadecimal characters.
     """
-    return digest([model, settings, digests.dataset, protocol, digests.pack, matching])
+    asked = [digests.dataset, protocol, digests.pack, matching]
+    return digest([model, settings, ingredients, *asked])
 
 
 def run_id(row: str, seed: int) -> str:

@@ -5,6 +5,7 @@ import pytest
 from recbench_baselines.llara import LLaRA
 
 from recbench.data.split import Split
+from recbench.llm.encoders import build_encoder
 from recbench.llm.settings import LLAMA2, HybridSettings
 from recbench.recommender import Recommender
 from recbench.testing.contract import AnswererContract, toy_queries
@@ -29,6 +30,11 @@ class TestLLaRA(AnswererContract):
         assert settings.learning_rate == 8e-4
         assert settings.curriculum
         assert HybridSettings.build({}, "rank16").rank == 16
+
+    def test_what_it_stands_on_is_more_than_names(self, fitted: Recommender) -> None:
+        found = fitted.ingredients()
+        assert found["encoder"] == build_encoder("sasrec").settings.record()
+        assert set(found) == {"llm", "prompts", "encoder"}
 
     def test_item_vectors_reach_the_scores(
         self, fitted: Recommender, split: Split, workplace: Path

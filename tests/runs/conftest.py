@@ -43,7 +43,7 @@ def record(judged, model="gru4rec", seed=0, pack="pack", dataset_digest="data", 
         "preset": None,
     } | changes
     digests = Digests(dataset=dataset_digest, catalogue="items", split="split", pack=pack)
-    row = row_digest(model, fields["settings"], digests, fields["protocol"], fields["matching"])
+    row = row_digest(model, fields["settings"], {}, digests, fields["protocol"], fields["matching"])
     return RunRecord(
         run_id=run_id(row, seed),
         row=row,

@@ -44,20 +44,21 @@ def test_unknown_fields_are_refused(made):
 
 
 def test_a_row_is_everything_that_may_change_a_figure_but_the_seed():
-    def row(model="m", settings=None, digests=DIGESTS, protocol="paper", matching="exact"):
-        return row_digest(model, settings or {"a": 1}, digests, protocol, matching)
+    def row(model="m", settings=1, llm="x", digests=DIGESTS, protocol="paper", matching="exact"):
+        return row_digest(model, {"a": settings}, {"llm": llm}, digests, protocol, matching)
 
     other_pack = DIGESTS.model_copy(update={"pack": "q"})
     other_data = DIGESTS.model_copy(update={"dataset": "e"})
     rows = {
         row(),
         row(model="n"),
-        row(settings={"a": 2}),
+        row(settings=2),
+        row(llm="y"),
         row(digests=other_pack),
         row(digests=other_data),
         row(protocol="next-item"),
         row(matching="substring"),
     }
-    assert len(rows) == 7
+    assert len(rows) == 8
     assert row() == row()
     assert run_id(row(), 0) != run_id(row(), 1)
