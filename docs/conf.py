@@ -17,4 +17,5 @@ autodoc_typehints = "signature"
 myst_heading_anchors = 3
 exclude_patterns = ["_build", "_record_fields.md"]
 
+# Committed, so that it can be read without a build; a test keeps it equal to the code.
 Path(__file__).with_name("_record_fields.md").write_text(documentation(), encoding="utf-8")

@@ -3,9 +3,11 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from types import NoneType, UnionType
+from typing import Annotated, Any, ClassVar, Literal, Self, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.fields import FieldInfo
 
 from recbench.errors import UserError, unknown
 
@@ -29,7 +31,8 @@ class Settings(BaseModel):
         Parameters
         ----------
         values
-            Setting name to value; strings are parsed ("8", "1e-3", "true").
+            Setting name to value; strings are parsed ("8", "1e-3", "true", and "none" or "null"
+            where a setting may be None but not text).
         preset
             Name of one of `presets`, or None.
 
@@ -43,8 +46,9 @@ class Settings(BaseModel):
         for key in values:
             if key not in cls.model_fields:
                 raise unknown("setting", key, cls.model_fields)
+        given = {key: _parsed(value, cls.model_fields[key]) for key, value in values.items()}
         try:
-            return cls.model_validate({**cls.presets.get(preset or "", {}), **values})
+            return cls.model_validate({**cls.presets.get(preset or "", {}), **given})
         except ValidationError as error:
             first = error.errors()[0]
             name = ".".join(map(str, first["loc"])) or "settings"
@@ -53,6 +57,24 @@ class Settings(BaseModel):
     def record(self) -> dict[str, Any]:
         """Return every setting as JSON values, for a run record."""
         return self.model_dump(mode="json")
+
+
+def _parsed(value: Any, field: FieldInfo) -> Any:
+    """Return None for a text that can mean nothing else, and other values as they are."""
+    if not isinstance(value, str) or value.strip().lower() not in {"none", "null"}:
+        return value
+    kinds = _kinds(field.annotation)
+    return None if NoneType in kinds and not {str, value} & kinds else value
+
+
+def _kinds(annotation: Any) -> set[Any]:
+    """Return the types of a union and the values of a literal."""
+    origin, parts = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _kinds(parts[0])
+    if origin in {Union, UnionType, Literal}:
+        return set().union(*map(_kinds, parts))
+    return {annotation}
 
 
 def digest(value: Any) -> str:

@@ -1,4 +1,4 @@
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import pytest
 from pydantic import Field
@@ -17,6 +17,32 @@ class Sample(Settings):
 def test_strings_from_the_command_line_are_parsed():
     built = Sample.build({"rank": "16", "learning_rate": "5e-4", "curriculum": "false"})
     assert built == Sample(rank=16, learning_rate=5e-4, curriculum=False)
+
+
+class Optional(Settings):
+    number: int | None = Field(1, ge=1)
+    numbers: Annotated[tuple[int, ...], Field(min_length=1)] | None = (1,)
+    choice: Literal["auto"] | None = "auto"
+    name: str | None = ""
+    word: Literal["none", "all"] | None = "all"
+    required: int = 1
+
+
+@pytest.mark.parametrize("text", ["none", "None", "NULL", " null "])
+@pytest.mark.parametrize("key", ["number", "numbers", "choice"])
+def test_none_can_be_written_on_the_command_line(key, text):
+    assert getattr(Optional.build({key: text}), key) is None
+
+
+@pytest.mark.parametrize("key", ["name", "word"])
+def test_none_stays_text_where_text_is_meant(key):
+    assert getattr(Optional.build({key: "none"}), key) == "none"
+
+
+def test_none_is_refused_where_a_value_is_needed():
+    with pytest.raises(UserError, match=r"setting 'required': .*, not 'none'"):
+        Optional.build({"required": "none"})
+    assert Optional.build({"number": "8"}).number == 8
 
 
 def test_a_typo_gets_the_nearest_name():

@@ -5,7 +5,7 @@ Weights are read from safetensors or GGUF only, and no code that comes with a mo
 """
 
 import importlib.util
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from huggingface_hub import errors as hub
+from huggingface_hub.utils import logging as hub_logging
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
@@ -55,17 +56,17 @@ def load_backbone(llm: str, device: str) -> tuple[PreTrainedModel, PreTrainedTok
     if llm == TINY:
         with as_file(files("recbench.llm") / TINY) as folder:
             return _load(llm, {"pretrained_model_name_or_path": str(folder)}, dtype, device)
-    return _load(llm, _source(llm), dtype, device)
+    return _load(llm, source(llm), dtype, device)
 
 
-def _source(llm: str) -> dict[str, Any]:
-    """Return the arguments of `from_pretrained`."""
+def source(llm: str) -> dict[str, Any]:
+    """Return where to read from, as arguments of `from_pretrained`."""
     path = Path(llm).expanduser()
     if path.suffix.lower() == ".gguf":
         if not path.is_file():
             raise UserError(f"no GGUF file '{llm}'")
         if importlib.util.find_spec("gguf") is None:
-            raise UserError(f"reading '{path.name}' needs a package: pip install 'recbench[gguf]'")
+            raise UserError(f"reading '{path.name}' needs a package: pip install gguf")
         return {"pretrained_model_name_or_path": str(path.parent), "gguf_file": path.name}
     if path.is_dir():
         if not (path / "config.json").is_file():
@@ -77,19 +78,38 @@ def _source(llm: str) -> dict[str, Any]:
 
 
 def _load(
-    llm: str, source: dict[str, Any], dtype: torch.dtype, device: str
+    llm: str, arguments: dict[str, Any], dtype: torch.dtype, device: str
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    with _quiet():
+    arguments = {
+        **arguments,
+        "trust_remote_code": False,
+    }  # else transformers asks whether to run code
+    with quiet():
         try:
-            config = AutoConfig.from_pretrained(**source)
+            part = "config.json"
+            config = AutoConfig.from_pretrained(**arguments)
             _check_causal(llm, config)
-            tokenizer = AutoTokenizer.from_pretrained(**source)
-            model = AutoModelForCausalLM.from_pretrained(
-                **source, dtype=dtype, use_safetensors=None if "gguf_file" in source else True
+            part = "the tokenizer's files"
+            tokenizer = AutoTokenizer.from_pretrained(**arguments)
+            part = "config.json and the weights (*.safetensors)"
+            model, told = AutoModelForCausalLM.from_pretrained(
+                **arguments,
+                dtype=dtype,
+                use_safetensors=None if "gguf_file" in arguments else True,
+                output_loading_info=True,
             )
-        except (OSError, ValueError, hub.HfHubHTTPError) as error:
-            raise _explained(llm, error) from error
+            _check_whole(told["missing_keys"])
+        except RecbenchError:
+            raise
+        except Exception as error:  # a broken file can raise anything: KeyError, struct.error, ...
+            raise explained(llm, error, arguments.get("gguf_file", part)) from error
     return model.to(device).eval(), tokenizer
+
+
+def _check_whole(missing: Collection[str]) -> None:
+    """Refuse weights that are not all there: transformers would make up the rest at random."""
+    if missing:
+        raise ValueError(f"{len(missing)} weights are not in the file: {min(missing)}, ...")
 
 
 def _check_causal(llm: str, config: Any) -> None:
@@ -102,8 +122,8 @@ def _check_causal(llm: str, config: Any) -> None:
         )
 
 
-def _explained(llm: str, error: BaseException) -> RecbenchError:
-    """Turn what transformers and the hub raise into one line with a remedy."""
+def explained(llm: str, error: BaseException, part: str = "config.json") -> RecbenchError:
+    """Turn what was raised while `part` was read into one line with a remedy."""
     chain = [error]
     while (cause := chain[-1].__cause__ or chain[-1].__context__) is not None:
         chain.append(cause)
@@ -126,19 +146,32 @@ def _explained(llm: str, error: BaseException) -> RecbenchError:
         )
     if isinstance(error, hub.HFValidationError) or "not a valid model identifier" in text:
         return UserError(f"'{llm}' is no model: give '{TINY}', a folder, a .gguf file or a hub id")
-    first = str(error).strip().splitlines()[0]
-    return RecbenchError(f"the language model '{llm}' cannot be read: {first}")
+    if "trust_remote_code" in text:
+        return UserError(
+            f"'{llm}' needs code that comes with it, and such code is never run: "
+            "choose a model that transformers knows by itself"
+        )
+    first = next(iter(str(error).strip().splitlines()), "")
+    if isinstance(error, ImportError):
+        return UserError(f"reading '{llm}' needs a package: {first}")
+    return RecbenchError(
+        f"the language model '{llm}' cannot be read; download {part} again or choose another "
+        f"model ({type(error).__name__}: {first})"
+    )
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Silence the bars and remarks of transformers while a model is read."""
+def quiet() -> Iterator[None]:
+    """Silence the bars and remarks of transformers and of the hub while a model is read."""
     level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    hub_level = hub_logging.get_verbosity()
     logging.set_verbosity_error()
+    hub_logging.set_verbosity_error()  # else a line for every try to reach the hub
     logging.disable_progress_bar()
     try:
         yield
     finally:
         logging.set_verbosity(level)
+        hub_logging.set_verbosity(hub_level)
         if bars:
             logging.enable_progress_bar()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from transformers.utils.hub import cached_file
 
-from recbench.llm.backbone import TINY, _explained, _quiet, _source
+from recbench.llm.backbone import TINY, explained, quiet, source
 
 SUFFIXES = {".json", ".safetensors", ".gguf", ".model", ".txt", ".jinja"}
 """Of files that decide what a model or its tokenizer does."""
@@ -28,17 +28,17 @@ def fingerprint(llm: str) -> str:
     """
     if llm == TINY:
         return hashed(Path(str(files("recbench.llm"))) / TINY)
-    found = _source(llm)
+    found = source(llm)
     place = Path(found["pretrained_model_name_or_path"])
     if "gguf_file" in found:
         return hashed(place / found["gguf_file"])
     if place.is_dir():
         return hashed(place)
-    with _quiet():
+    with quiet():
         try:
             config = cached_file(llm, "config.json")
         except OSError as error:
-            raise _explained(llm, error) from error
+            raise explained(llm, error) from error
     return Path(str(config)).parent.name
 
 

@@ -21,8 +21,8 @@ from transformers import PreTrainedModel
 from recbench.llm.adapter import add_lora, read_lora, write_lora
 from recbench.llm.backbone import caption, load_backbone
 from recbench.llm.batching import autocast, computes_bfloat16, plain_attention, rows_at_once
-from recbench.llm.fingerprint import fingerprint, prompt_files
 from recbench.llm.finetuning import TrainingQuestions
+from recbench.llm.fingerprint import fingerprint, prompt_files
 from recbench.llm.generation import LineEnds, first_line, greedy
 from recbench.llm.hybrid import HybridLM
 from recbench.llm.prompts import Prompt, PromptWriter

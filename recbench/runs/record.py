@@ -57,8 +57,8 @@ class RunRecord(_Part):
     )
     run_id: str = Field(description="Name of the run's folder, made from row and seed.")
     row: str = Field(
-        description="SHA-256 of model, settings, ingredients, matching, dataset, protocol and pack; runs with "
-        "the same one differ in nothing but the training seed."
+        description="SHA-256 of model, settings, ingredients, matching, dataset, protocol and "
+        "pack; runs with the same one differ in nothing but the training seed."
     )
     model: str = Field(description="Registered name of the model.")
     preset: str | None = Field(description="Preset that the settings started from, or null.")

@@ -1,10 +1,13 @@
 import json
+import logging
 import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import torch
 from huggingface_hub import errors as hub
+from safetensors.torch import load_file, save_file
 
 from recbench.errors import RecbenchError, UserError
 from recbench.llm import backbone
@@ -75,8 +78,111 @@ def test_a_broken_folder_is_one_line(toy_folder: Path, tmp_path: Path) -> None:
 def test_gguf_without_its_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "model.gguf").write_bytes(b"")
     monkeypatch.setattr(backbone.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(UserError, match=r"pip install 'recbench\[gguf\]'"):
+    with pytest.raises(UserError, match="pip install gguf"):
         load_backbone(str(tmp_path / "model.gguf"), "cpu")
+
+
+def shortened(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+
+
+def widened(file: Path) -> None:
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"hidden_size": 64}))
+
+
+def foreign(file: Path) -> None:
+    file.write_text('{"not": "a tokenizer"}')
+
+
+@pytest.mark.parametrize(
+    ("name", "damage", "named"),
+    [
+        ("config.json", shortened, r"config\.json"),
+        ("config.json", widened, r"config\.json and the weights \(\*\.safetensors\)"),
+        ("tokenizer.json", shortened, "the tokenizer's files"),
+        ("tokenizer.json", foreign, "the tokenizer's files"),
+        ("model.safetensors", shortened, r"the weights \(\*\.safetensors\)"),
+    ],
+)
+def test_a_broken_file_is_named_in_one_line(
+    name: str, damage: Callable[[Path], None], named: str, toy_folder: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "broken"
+    shutil.copytree(toy_folder, folder)
+    damage(folder / name)
+    with pytest.raises(RecbenchError, match=f"cannot be read; download .*{named} again") as caught:
+        load_backbone(str(folder), "cpu")
+    assert "\n" not in str(caught.value)
+
+
+def test_weights_that_lack_a_tensor_are_not_made_up(toy_folder: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "incomplete"
+    shutil.copytree(toy_folder, folder)
+    weights = load_file(folder / "model.safetensors")
+    del weights["model.norm.weight"]
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    with pytest.raises(RecbenchError, match=r"1 weights are not in the file: model\.norm\.weight"):
+        load_backbone(str(folder), "cpu")
+
+
+def test_a_broken_gguf_file_is_named_in_one_line(tmp_path: Path) -> None:
+    pytest.importorskip("gguf")
+    (tmp_path / "model.gguf").write_bytes(b"GGUF\x03\x00\x00\x00\x00")
+    with pytest.raises(RecbenchError, match=r"download model\.gguf again") as caught:
+        load_backbone(str(tmp_path / "model.gguf"), "cpu")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_package_is_not_taken_for_a_broken_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise ImportError("\nThe tokenizer requires some library.\nInstall it")
+
+    monkeypatch.setattr(backbone.AutoTokenizer, "from_pretrained", fails)
+    with pytest.raises(UserError, match=r"needs a package: The tokenizer requires some library\.$"):
+        load_backbone("tiny", "cpu")
+
+
+@pytest.fixture
+def with_code(
+    toy_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., Path]]:
+    """Copy the toy model and add code; whoever is asked whether it may run says yes."""
+    folder, asked = tmp_path / "with_code", []
+
+    def make(name: str, **changes: object) -> Path:
+        shutil.copytree(toy_folder, folder)
+        (folder / "code.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w').close()")
+        (folder / name).write_text(json.dumps(json.loads((folder / name).read_text()) | changes))
+        return folder
+
+    monkeypatch.setattr("builtins.input", lambda *text: asked.append(text) or "y")
+    yield make
+    assert not asked
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("config.json", {"model_type": "other", "auto_map": {"AutoConfig": "code.Config"}}),
+        (
+            "tokenizer_config.json",
+            {"tokenizer_class": "Other", "auto_map": {"AutoTokenizer": ["code.Other", None]}},
+        ),
+    ],
+)
+def test_code_that_comes_with_a_model_is_refused(
+    name: str, changes: dict[str, object], with_code: Callable[..., Path]
+) -> None:
+    with pytest.raises(UserError, match="such code is never run") as caught:
+        load_backbone(str(with_code(name, **changes)), "cpu")
+    assert "\n" not in str(caught.value)
+
+
+def test_code_that_is_not_needed_is_left_alone(with_code: Callable[..., Path]) -> None:
+    own = {"AutoConfig": "code.Config", "AutoModelForCausalLM": "code.Model"}
+    lm, _ = load_backbone(str(with_code("config.json", auto_map=own)), "cpu")
+    assert type(lm).__name__ == "LlamaForCausalLM"
 
 
 class Response:
@@ -108,6 +214,21 @@ def test_what_the_hub_says_becomes_one_line(
         load_backbone("some/llm", "cpu")
     assert "\n" not in str(caught.value)
     assert caught.value.exit_code == kind.exit_code
+
+
+def test_the_hub_is_quiet_about_its_retries(monkeypatch: pytest.MonkeyPatch) -> None:
+    retries, heard = logging.getLogger("huggingface_hub.utils._http"), []
+
+    def fails(*_: object, **__: object) -> None:
+        heard.append(retries.isEnabledFor(logging.WARNING))
+        raise ConnectionError("refused")
+
+    monkeypatch.setattr(backbone.AutoConfig, "from_pretrained", fails)
+    before = retries.getEffectiveLevel()
+    with pytest.raises(RecbenchError, match="hub cannot be reached"):
+        load_backbone("some/llm", "cpu")
+    assert heard == [False]
+    assert retries.getEffectiveLevel() == before
 
 
 def test_a_hub_that_cannot_be_reached(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,7 +30,7 @@ def test_what_lies_beside_the_model_does_not(folder: Path) -> None:
     (folder / ".cache").mkdir()
     assert fingerprint(str(folder)) == before
     (folder / "config.json").rename(folder / "generation_config.json")
-    with pytest.raises(UserError, match="no config.json"):
+    with pytest.raises(UserError, match=r"no config\.json"):
         fingerprint(str(folder))
 
 

@@ -150,16 +150,14 @@ class Maker:
         Parameters
         ----------
         candidates, seen
-            Lengths of the second and first list; if not given, 20 and 10, or oftener short ones,
-            which teach as much in less time.
+            Lengths of the second and first list; drawn if not given, half of them 20 and 10.
         noise
             Share of random amplitude in the marks of history and target, in [0, 1); drawn if not
             given.
         """
         draw = self.random
-        short = draw.random() < 0.6
-        candidates = candidates or (draw.randint(3, 14) if short else 20)
-        seen = seen or (draw.randint(1, 6) if short else 10)
+        candidates = candidates or (20 if draw.random() < 0.5 else draw.randint(3, 26))
+        seen = seen or (10 if draw.random() < 0.5 else draw.randint(1, 10))
         noise = draw.uniform(0.05, 0.75) if noise is None else noise
         signal, place = math.sqrt(1 - noise**2), draw.randrange(candidates)
         project, size = self._space()
@@ -203,7 +201,7 @@ class Maker:
         return made
 
     def _titles(self, count: int) -> list[Tokens]:
-        alike = self.random.choice((0.0, 0.2, 0.4))
+        alike = self.random.choice((0.0, 0.15, 0.3))
         return self.pool.draw(self.random, count, alike, self.random.random() < 0.3)
 
     def _normal(self, count: int, size: int) -> NDArray[np.float32]:

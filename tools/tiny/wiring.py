@@ -12,14 +12,13 @@ token), and every line in a newline. What the heads do, by layer:
 
 0. every token learns what stands one and two places before it, so that a newline carries its line's
    mark and knows whether it ends a header;
-1. a newline fetches the first and the second token of its line; a newline averages what the
-   newlines before it carry;
+1. a newline fetches the first token of its line; a newline averages what the newlines before it
+carry;
 2. the newline of a header passes on such averages, and newlines learn how far in the prompt they
    stand; induction: what followed the same two tokens before;
 3. the newline of the last header looks, in the second list, for the newline whose mark is likest
-   to the average mark of the first list, writes the first token of that line and takes its second;
-4. the token after it takes that second token from it: what tells "The Birds" from "The Bridge"
-   once "The" is written.
+to the
+   average mark of the first list, and writes the first token of that line.
 
 Induction heads: Olsson et al., 2022, arXiv 2209.11895.
 """
@@ -47,7 +46,7 @@ FAST = [pair for pair in range(PAIRS) if RATE[pair] > 5e-3]
 FLAG, LATE = SLOW[0], SLOW[1]  # pairs that compare a yes or no
 CONTENT = [*SLOW, *(pair + PAIRS for pair in SLOW)][2:]  # pairs that compare content
 N = len(CONTENT)
-HALF = 10  # directions kept of the token two back
+HALF = 11  # directions kept of the token two back
 
 
 def new_model(colon: int, newline: int, seed: int = 0) -> LlamaForCausalLM:
@@ -139,7 +138,6 @@ class _Wiring:
         self.word, self.first = _take(basis, WORD), _take(basis, WORD)
         self.before, self.average, self.wanted = (_take(basis, N) for _ in range(3))
         self.two_before = _take(basis, HALF)
-        (self.second,) = _take(basis, 1)  # the newline is two before
         # [N, WIDTH]: how a word or mark is read where there is room for N directions only.
         self.read = torch.linalg.qr(torch.randn(WORD, N))[0].T @ self.word
         self._embed(colon, newline)
@@ -176,14 +174,11 @@ class _Wiring:
         head.write(self.after_colon[None], slice(N + 1, N + 2), 1)
 
     def _lines(self) -> None:
-        for number, (flag, where, gain) in enumerate(
-            ((self.after_newline, self.first, 0.9), (self.second, self.word, 0.7))
-        ):  # the first two tokens of the own line
-            head = self._head(1, 2 * number, 2.6)
-            head.look(FLAG, at=flag, by=self.newline, logit=16)
-            head.look_near(self.newline, self.all, 0.018, 0.15, logit=9)
-            head.v[:WORD] = self.word
-            head.write(where, slice(0, WORD), gain)
+        head = self._head(1, 0, 2.6)  # the first token of the own line
+        head.look(FLAG, at=self.after_newline, by=self.newline, logit=16)
+        head.look_near(self.newline, self.all, 0.018, 0.15, logit=9)
+        head.v[:WORD] = self.word
+        head.write(self.first, slice(0, WORD), 0.9)
         head = self._head(1, 1, 2.6)  # the mean over newlines of what stood before them
         head.look(FLAG, at=self.newline, by=self.newline, logit=14)
         head.v[:N], head.v[N] = self.before, self.after_colon
@@ -211,24 +206,14 @@ class _Wiring:
         head.look(LATE, at=-self.late, by=self.after_colon, logit=30)
         head.v[:WORD] = self.first
         head.write(self.word, slice(0, WORD), 6)
-        second = self._head(3, 1, 3.6)
-        second.q.copy_(head.q)
-        second.k.copy_(head.k)
-        second.v[:WORD] = self.word
-        second.write(self.first, slice(0, WORD), 3)
-        head = self._head(4, 0, 5.4)
-        head.look_back(1, self.all)
-        head.v[:WORD] = self.first
-        head.write(self.word, slice(0, WORD), 1)
 
     def _induction(self) -> None:
         head = self._head(0, 1, 2.24)
         head.look_back(2, self.all)
-        head.v[:HALF], head.v[HALF] = self.read[:HALF], self.newline
+        head.v[:HALF] = self.read[:HALF]
         head.write(self.two_before, slice(0, HALF), 1.5)
-        head.write(self.second[None], slice(HALF, HALF + 1), 1)
         head = self._head(2, 2, 3.0)
-        head.look(FLAG, at=self.colon, by=self.newline, logit=60)
+        head.look(FLAG, at=self.newline, by=self.newline, logit=16)
         one, two = CONTENT[: N - HALF], CONTENT[N - HALF :]
         head.q[one] += head.strength(40) * self.read[HALF:]
         head.k[one] += head.strength(40) * self.before[HALF:]

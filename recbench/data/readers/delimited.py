@@ -1,5 +1,6 @@
 """Typed columns of a delimited text file: fast when sound, exact about the line when not."""
 
+from codecs import BOM_UTF8
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Literal
@@ -105,6 +106,8 @@ def _name_broken_line(
 def _lines(file: Path, encoding: str) -> Iterator[tuple[int, str]]:
     with file.open("rb") as stream:
         for number, line in enumerate(stream, start=1):
+            if number == 1 and encoding == "utf8":
+                line = line.removeprefix(BOM_UTF8)  # as the CSV reader does
             try:
                 yield number, line.rstrip(b"\r\n").decode(encoding)
             except UnicodeDecodeError:
@@ -115,7 +118,7 @@ def _fits(value: str, kind: Kind) -> bool:
     if kind == "text":
         return True
     try:
-        pa.scalar(value).cast(_ARROW[kind])
+        pa.scalar(value.strip(" \t")).cast(_ARROW[kind])  # as the CSV reader trims numbers
     except pa.ArrowInvalid:
         return False
     return True
