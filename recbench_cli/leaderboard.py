@@ -1,11 +1,20 @@
 """`recbench leaderboard`: the table, and the runs it still lacks."""
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from recbench_cli.options import Cache, Debug, Draws, PackSeed, Protocol, Results, say
-from recbench_cli.parsing import names_of
+from recbench_cli.options import Cache, Debug, Results, say
+from recbench_cli.parsing import devices_of, names_of
+
+if TYPE_CHECKING:
+    from recbench.runs.cells import Cell
+    from recbench.runs.store import Run
+
+Chosen = dict[str, list[Any]]
+"""Field of a record to the values that were asked for; one that was not given is left out."""
 
 
 def leaderboard(
@@ -21,65 +30,124 @@ def leaderboard(
         str | None,
         typer.Option("--datasets", help="These alone, parted by commas; needed with --run."),
     ] = None,
-    protocol: Protocol = "paper",
-    seeds: Annotated[int, typer.Option("--seeds", min=1, help="With --run: seeds 0 to N-1.")] = 1,
-    draws: Draws = 5,
-    pack_seed: PackSeed = 0,
+    protocol: Annotated[
+        str | None,
+        typer.Option("--protocol", help="This one alone; with --run as for: recbench run."),
+    ] = None,
+    draws: Annotated[
+        int | None,
+        typer.Option("--draws", min=1, help="So many alone; with --run as for: recbench run."),
+    ] = None,
+    pack_seed: Annotated[
+        int | None,
+        typer.Option("--pack-seed", help="This one alone; with --run as for: recbench run."),
+    ] = None,
+    seeds: Annotated[
+        int | None,
+        typer.Option("--seeds", min=1, help="With --run: seeds 0 to N-1.", show_default="1"),
+    ] = None,
     device: Annotated[
-        str, typer.Option("--device", help="With --run: devices parted by commas.")
-    ] = "auto",
+        str | None,
+        typer.Option("--device", help="With --run: devices parted by commas.", show_default="auto"),
+    ] = None,
     results: Results = None,
     cache: Cache = None,
     _debug: Debug = False,
 ) -> None:
     """Print the tables that the records below --results make."""
-    from recbench.errors import RecbenchError
-    from recbench.runs import cells
     from recbench.runs.leaderboard import leaderboard as tables_of
     from recbench.runs.places import cache_folder, results_folder
     from recbench.runs.rendering import render
-    from recbench.runs.store import runs
 
+    if not fill:
+        _refuse_without_run({"--seeds": seeds, "--device": device})
     root = results_folder(results)
-    chosen_models, chosen_datasets = (
-        _registered("models", models),
-        _registered("datasets", datasets),
-    )
-    failed: list[cells.Cell] = []
+    chosen = _chosen(models, datasets, protocol, draws, pack_seed)
+    failed: dict[Cell, int] = {}
     if fill:
-        shared = [
-            *("--protocol", protocol, "--draws", str(draws), "--pack-seed", str(pack_seed)),
-            *("--results", str(root), "--cache", str(cache_folder(cache))),
-        ]
-        wanted = cells.wanted(
-            _needed(chosen_models, "--models"),
-            _needed(chosen_datasets, "--datasets"),
-            range(seeds),
-            shared,
-        )
-        failed = cells.fill(wanted, names_of(device), say)
-    found = [
-        run
-        for run in runs(root)
-        if run.record.model in (chosen_models or [run.record.model])
-        and run.record.dataset in (chosen_datasets or [run.record.dataset])
-    ]
-    if not found:
-        say(f"no finished run below {root}; make one with: recbench run")
-    typer.echo(render(tables_of(found), form))
-    if failed:
-        raise RecbenchError(f"{len(failed)} cells failed: {'; '.join(c.name for c in failed)}")
+        asked = {"--protocol": protocol, "--draws": draws, "--pack-seed": pack_seed}
+        places = {"--results": root, "--cache": cache_folder(cache)}
+        failed = _filled(chosen, seeds or 1, device or "auto", _arguments({**asked, **places}))
+    tables = tables_of(_found(root, chosen))
+    for damage in dict.fromkeys(row.damage for table in tables for row in table.rows if row.damage):
+        say(f"a difference is missing: {damage}")
+    typer.echo(render(tables, form))
+    _raise_for(failed)
 
 
-def _registered(group: Literal["models", "datasets"], names: str | None) -> list[str]:
-    from recbench.registry import find
-
-    return [find(group, name).name for name in names_of(names or "")]
-
-
-def _needed(names: list[str], option: str) -> list[str]:
+def _refuse_without_run(options: Mapping[str, Any]) -> None:
     from recbench.errors import UserError
 
-    if not names:
-        raise UserError(f"--run needs {option}")
-    return names
+    given = [option for option, value in options.items() if value is not None]
+    if given:
+        raise UserError(f"{' and '.join(given)} cannot be given without --run; add --run")
+
+
+def _chosen(
+    models: str | None,
+    datasets: str | None,
+    protocol: str | None,
+    draws: int | None,
+    pack_seed: int | None,
+) -> Chosen:
+    """Check the names and say which records are asked for."""
+    from recbench.data.protocols import protocol as named
+
+    chosen = {
+        "model": _registered("models", models),
+        "dataset": _registered("datasets", datasets),
+        "protocol": None if protocol is None else [named(protocol).name],
+        "draws": None if draws is None else [draws],
+        "pack_seed": None if pack_seed is None else [pack_seed],
+    }
+    return {field: values for field, values in chosen.items() if values is not None}
+
+
+def _registered(group: Literal["models", "datasets"], names: str | None) -> list[str] | None:
+    from recbench.registry import find
+
+    if names is None:
+        return None
+    return [find(group, name).name for name in names_of(names, f"--{group}")]
+
+
+def _arguments(options: Mapping[str, Any]) -> list[str]:
+    """Write options for `recbench run`; those that were not given are left to its defaults."""
+    pairs = [(option, str(value)) for option, value in options.items() if value is not None]
+    return [word for pair in pairs for word in pair]
+
+
+def _filled(chosen: Chosen, seeds: int, devices: str, shared: list[str]) -> "dict[Cell, int]":
+    from recbench.errors import UserError
+    from recbench.runs import cells
+
+    for field in ("model", "dataset"):
+        if field not in chosen:
+            raise UserError(f"--run needs --{field}s")
+    wanted = cells.wanted(chosen["model"], chosen["dataset"], range(seeds), shared)
+    return cells.fill(wanted, devices_of(devices), say)
+
+
+def _found(root: Path, chosen: Chosen) -> "list[Run]":
+    from recbench.runs.store import runs
+
+    there = runs(root)
+    found = [
+        run
+        for run in there
+        if all(getattr(run.record, field) in values for field, values in chosen.items())
+    ]
+    if not found:
+        why = " is what was asked for" if there else ""
+        say(f"no finished run below {root}{why}; make one with: recbench run")
+    return found
+
+
+def _raise_for(failed: "Mapping[Cell, int]") -> None:
+    """Fail where cells failed; where all of them say so, it is the user's mistake."""
+    from recbench.errors import RecbenchError, UserError
+
+    if failed:
+        mistake = set(failed.values()) == {UserError.exit_code}
+        names = "; ".join(cell.name for cell in failed)
+        raise (UserError if mistake else RecbenchError)(f"{len(failed)} cells failed: {names}")

@@ -1,5 +1,6 @@
 """The console script `recbench`: commands, and errors as one line each."""
 
+import errno
 import sys
 import traceback
 
@@ -7,6 +8,14 @@ import typer
 
 from recbench.errors import RecbenchError
 from recbench_cli import candidates, data, leaderboard, models, run
+
+REMEDIES = {
+    PermissionError: "you may not read or write there; change its permissions or name another path",
+    IsADirectoryError: "a folder stands where a file belongs; name a file",
+    NotADirectoryError: "a file stands where a folder belongs; name another path",
+    FileExistsError: "a file stands where a folder belongs; name another path",
+}
+"""What the operating system refuses because of a path that the user named."""
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C: 128 and the signal's number."""
@@ -60,10 +69,28 @@ def _explained(error: Exception) -> tuple[int, str]:
         command = getattr(getattr(error, "ctx", None), "command_path", "recbench")
         message = error.format_message() if hasattr(error, "format_message") else str(error)
         return 2, f"{_one_line(message)} (see: {command} --help)"
+    if isinstance(error, OSError) and (found := _of_a_path(error)):
+        return found
     return 1, (
         f"this is a bug in recbench: {_one_line(f'{type(error).__name__}: {error}')}; "
         "run the same command with --debug for the traceback"
     )
+
+
+def _of_a_path(error: OSError) -> tuple[int, str] | None:
+    """Return exit code and one line for what a path or a disk refused, None for anything else."""
+    # A file written aside is renamed to the second name, which the user knows; where there is no
+    # name at all, Arrow has put it into its reason.
+    path = error.filename2 or error.filename
+    reason = error.strerror or str(error)
+    where = _one_line(f"{path}: {reason}" if path else reason)
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return 1, f"{where}; the disk is full: make room and run the same command again"
+    if remedy := REMEDIES.get(type(error)):
+        return 2, f"{where}; {remedy}"
+    if path:
+        return 1, f"{where}; check that path and its disk, then run the same command again"
+    return None
 
 
 def _one_line(text: str) -> str:

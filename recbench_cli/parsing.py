@@ -1,8 +1,9 @@
 """What users write in one option and mean as several values."""
 
+import re
 from collections.abc import Sequence
 
-from recbench.errors import UserError
+from recbench.errors import UserError, unknown
 
 
 def settings_of(changes: Sequence[str], llm: str | None) -> dict[str, str]:
@@ -25,6 +26,32 @@ def settings_of(changes: Sequence[str], llm: str | None) -> dict[str, str]:
     return settings
 
 
-def names_of(text: str) -> list[str]:
-    """Read names parted by commas, each once, in the order given."""
-    return list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+def names_of(text: str, option: str) -> list[str]:
+    """
+    Read names parted by commas, each once, in the order given.
+
+    Raises
+    ------
+    UserError
+        Where there is no name; `option` is named.
+    """
+    names = list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    if not names:
+        raise UserError(f"{option} names nothing; give names parted by commas")
+    return names
+
+
+def devices_of(text: str) -> list[str]:
+    """
+    Read devices parted by commas; whether they are there, the run that asks for one finds out.
+
+    Raises
+    ------
+    UserError
+        For a name that no device can have, and where there is none.
+    """
+    devices = names_of(text, "--device")
+    for device in devices:
+        if not re.fullmatch(r"auto|cpu|cuda(:[0-9]+)?", device):
+            raise unknown("device", device, ("auto", "cpu", "cuda", "cuda:0"))
+    return devices

@@ -8,13 +8,34 @@ from pathlib import Path
 
 import pytest
 
+from recbench import experiment
+from recbench.data.protocols import protocol
+from recbench.errors import UserError
+from recbench.registry import find
+from recbench.runs import cells
+from recbench.runs.places import CACHE_VARIABLE, cache_folder
+from recbench_cli import main as cli
+from recbench_cli.parsing import devices_of
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```(?:bash|console)\n(.*?)```", README, flags=re.DOTALL)
 LINES = [line.strip() for block in BLOCKS for line in block.replace("\\\n", " ").splitlines()]
 COMMANDS = [line for line in LINES if line.startswith("recbench ")]
 COMMANDS += [part.strip() for line in LINES for part in line.split("&&")[1:] if "recbench" in part]
-QUICK = {"models", "data", "candidates", "leaderboard"}
+SLOW = [c for c in COMMANDS if shlex.split(c)[1] == "run" or "--run" in shlex.split(c)]
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    """One folder for all commands, so that the data are prepared once."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(cache, monkeypatch):
+    """Leave the cache of whoever runs the tests alone; child processes inherit this."""
+    monkeypatch.setenv(CACHE_VARIABLE, str(cache))
 
 
 def recbench(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -41,9 +62,72 @@ def test_every_command_is_understood(command, tmp_path):
     assert {one for one in arguments if one.startswith("--")} <= known
 
 
+@pytest.fixture
+def checked(monkeypatch, tmp_path):
+    """Return a function that reads a command line that trains, down to each model's settings."""
+    wanted = []
+
+    def run(one, report, show_progress):
+        wanted.append(one)
+        raise KeyboardInterrupt  # what would be run is known
+
+    def fill(asked, devices, report):
+        assert asked
+        for cell in asked:
+            read("run", *cell.arguments, "--device", devices[0])
+        raise KeyboardInterrupt
+
+    def read(*arguments):
+        with pytest.raises(SystemExit) as left:
+            cli.main(list(arguments))
+        assert left.value.code == cli.INTERRUPTED, arguments
+
+    def check(command):
+        read(*shlex.split(command, comments=True)[1:])
+        for one in wanted:
+            experiment.build(one)
+            protocol(one.protocol)
+            find("datasets", one.dataset)
+            devices_of(one.device)
+        return wanted
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(experiment, "run", run)
+    monkeypatch.setattr(cells, "fill", fill)
+    return check
+
+
+@pytest.mark.parametrize("command", SLOW)
+def test_every_value_of_a_command_that_trains_is_understood(command, checked):
+    assert checked(command)
+
+
 @pytest.mark.parametrize(
-    "command", [c for c in COMMANDS if shlex.split(c)[1] in QUICK and "--run" not in c]
+    "mistake",
+    [
+        "run --model ilra --dataset movielens",
+        "run --model ilora --dataset movielen",
+        "run --model ilora --dataset movielens --preset papr",
+        "run --model ilora --dataset movielens --set encodr=x",
+        "run --model ilora --dataset movielens --set epochs=many",
+        "run --model ilora --dataset movielens --protocol papre",
+        "run --model ilora --dataset movielens --device gpu",
+        "run --model ilora --dataset movielens --draws 0",
+        "leaderboard --run --models ilora,ilra --datasets movielens",
+        "leaderboard --run --models ilora --datasets movielen",
+        "leaderboard --run --models ilora --datasets movielens --protocol papre",
+    ],
 )
+def test_a_mistake_in_such_a_value_would_be_seen(mistake, checked):
+    with pytest.raises((UserError, AssertionError)):
+        checked(f"recbench {mistake}")
+
+
+def test_the_cache_of_whoever_runs_this_is_left_alone(cache):
+    assert cache_folder() == cache
+
+
+@pytest.mark.parametrize("command", [c for c in COMMANDS if c not in SLOW])
 def test_the_quick_commands_run(command, tmp_path):
     pytest.importorskip("recbole", reason="MovieLens-100K comes with the extra recbole")
     arguments = shlex.split(command, comments=True)[1:]

@@ -51,7 +51,7 @@ def wanted(
 
 def fill(
     cells: Sequence[Cell], devices: Sequence[str], report: Callable[[str], None]
-) -> list[Cell]:
+) -> dict[Cell, int]:
     """
     Run every cell; one whose record stands already is found finished by ``recbench run`` itself.
 
@@ -66,13 +66,13 @@ def fill(
 
     Returns
     -------
-    list of Cell
-        Those that failed; the others were run nevertheless.
+    dict of Cell to int
+        Those that failed, with their exit codes; the others were run nevertheless.
     """
     waiting: queue.SimpleQueue[Cell] = queue.SimpleQueue()
     for cell in cells:
         waiting.put(cell)
-    failed: list[Cell] = []
+    failed: dict[Cell, int] = {}
     stop = threading.Event()
 
     def work(device: str) -> None:
@@ -83,10 +83,10 @@ def fill(
                 return
             report(f"{cell.name} on {device}: begun")
             # With several at once their progress bars would overwrite each other.
-            problem = _run(cell, device, quiet=len(devices) > 1)
-            if problem:
-                failed.append(cell)
-            report(f"{cell.name} on {device}: {problem or 'done'}")
+            code, end = _run(cell, device, quiet=len(devices) > 1)
+            if code:
+                failed[cell] = code
+            report(f"{cell.name} on {device}: {end}")
 
     threads = [threading.Thread(target=work, args=(device,)) for device in devices]
     for thread in threads:
@@ -103,8 +103,8 @@ def fill(
     return failed
 
 
-def _run(cell: Cell, device: str, quiet: bool) -> str:
-    """Run one cell; return what went wrong, empty for nothing."""
+def _run(cell: Cell, device: str, quiet: bool) -> tuple[int, str]:
+    """Run one cell; return its exit code and how it ended, in words."""
     done = subprocess.run(
         [
             sys.executable,
@@ -122,6 +122,7 @@ def _run(cell: Cell, device: str, quiet: bool) -> str:
         check=False,
     )
     if done.returncode == 0:
-        return ""
+        return 0, "done"
     said = (done.stderr or "").strip().splitlines()
-    return f"failed with exit code {done.returncode}" + (f": {said[-1]}" if said else "")
+    end = f"failed with exit code {done.returncode}" + (f": {said[-1]}" if said else "")
+    return done.returncode, end

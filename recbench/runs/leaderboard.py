@@ -7,11 +7,12 @@ are averaged inside a row and nowhere else.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from recbench.errors import DataError
 from recbench.evaluation.intervals import Difference, Figure
 from recbench.runs.compare import compare, question, why_not
 from recbench.runs.record import RunRecord
@@ -37,13 +38,16 @@ class Row:
         the choice of examples, not that of seeds.
     to_best
         The paired difference in `RANKED_BY` to the table's first row; None for the first row itself
-        and where stored examples are missing.
+        and where stored examples are missing or damaged.
+    damage
+        Which stored examples cannot be read and why; empty where that is not why `to_best` is None.
     """
 
     label: str
     runs: tuple[Run, ...]
     metrics: dict[str, Figure]
     to_best: Difference | None = None
+    damage: str = ""
 
     @property
     def record(self) -> RunRecord:
@@ -127,7 +131,10 @@ def _rank_value(row: Row) -> float:
 def _with_difference(row: Row, best: Row) -> Row:
     if not all((run.folder / EXAMPLES).exists() for run in (*row.runs, *best.runs)):
         return row  # its figures stand without them
-    return Row(row.label, row.runs, row.metrics, compare(row.runs, best.runs, RANKED_BY))
+    try:
+        return replace(row, to_best=compare(row.runs, best.runs, RANKED_BY))
+    except DataError as error:
+        return replace(row, damage=str(error))
 
 
 def _averaged(group: Sequence[Run]) -> dict[str, Figure]:

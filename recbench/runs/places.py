@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from recbench.errors import UserError
+
 CACHE_VARIABLE = "RECBENCH_CACHE"
 
 
@@ -15,15 +17,27 @@ def cache_folder(given: Path | None = None) -> Path:
     Path
         `given`, else the environment variable ``RECBENCH_CACHE``, else the user's cache folder of
         the operating system.
+
+    Raises
+    ------
+    UserError
+        If something that is no folder stands there.
     """
     from platformdirs import user_cache_path
 
-    if given is not None:
-        return given.expanduser()
-    named = os.environ.get(CACHE_VARIABLE)
-    return Path(named).expanduser() if named else user_cache_path("recbench", appauthor=False)
+    named = given or os.environ.get(CACHE_VARIABLE)
+    chosen = Path(named) if named else user_cache_path("recbench", appauthor=False)
+    return _free_for_a_folder(chosen, f"--cache or {CACHE_VARIABLE}")
 
 
 def results_folder(given: Path | None = None) -> Path:
-    """Return `given`, else ``results`` in the current folder; it need not exist."""
-    return Path("results") if given is None else given.expanduser()
+    """Return `given`, else ``results`` in the current folder; as `cache_folder` otherwise."""
+    return _free_for_a_folder(given or Path("results"), "--results")
+
+
+def _free_for_a_folder(path: Path, option: str) -> Path:
+    """Refuse a file now, not when hours of training are to be written below it."""
+    path = path.expanduser()
+    if path.exists() and not path.is_dir():
+        raise UserError(f"{path}: a file stands where a folder belongs; name another by {option}")
+    return path

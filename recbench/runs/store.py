@@ -140,7 +140,7 @@ def publish(run: Run, results: Path) -> Path:
     Raises
     ------
     UserError
-        If the run's examples are missing.
+        If the run's examples are missing; a DataError if they are damaged.
     """
     record = run.record
     folder = run_folder(results, record.dataset, record.protocol, record.model, record.run_id)
@@ -185,32 +185,56 @@ def read_outcome(run: Run) -> Outcome:
     Raises
     ------
     UserError
-        If the run's examples are missing.
+        If the run's examples are missing; a DataError if they are damaged or are not those of the
+        record.
     """
     table = _read_table(run.folder)
+    try:
+        return _outcome(table, run.record)
+    except (KeyError, ValueError) as error:
+        raise _damaged(run.folder / EXAMPLES, error) from None
+
+
+def _outcome(table: "pa.Table", record: RunRecord) -> Outcome:
     column = {name: table[name].combine_chunks() for name in table.column_names if name != "answer"}
 
     def numbers(name: str) -> NDArray[np.int16]:
         return column[name].to_numpy(zero_copy_only=False).astype(np.int16)
 
     return Outcome(
-        draws=run.record.draws,
-        scores=column["scores"].flatten().to_numpy().reshape(len(table), run.record.candidates),
+        draws=record.draws,
+        scores=column["scores"]
+        .flatten()
+        .to_numpy()
+        .reshape(record.examples * record.draws, record.candidates),
         rank=numbers("rank"),
         answer_slot=numbers("answer_slot"),
         valid=numbers("valid").astype(bool),
         hit=numbers("hit").astype(bool),
-        writes=run.record.writes,
+        writes=record.writes,
     )
 
 
 def _read_table(folder: Path) -> "pa.Table":
-    from pyarrow import parquet
+    from pyarrow import ArrowException, parquet
 
     path = folder / EXAMPLES
     if not path.exists():
-        raise UserError(f"{path} is missing; run this cell again to have its examples")
-    return parquet.read_table(path)
+        raise UserError(f"{path} is missing; {_again(folder)}")
+    try:
+        return parquet.read_table(path)
+    except (ArrowException, OSError) as error:  # Arrow tells of a broken page by a plain OSError
+        raise _damaged(path, error) from None
+
+
+def _damaged(path: Path, error: Exception) -> DataError:
+    reason = " ".join(f"{type(error).__name__}: {error}".split())
+    return DataError(f"{path} cannot be read ({reason}); {_again(path.parent)}")
+
+
+def _again(folder: Path) -> str:
+    # Where a record stands, a run is found finished and would write no examples.
+    return f"move {folder} away and run this cell again to have its examples"
 
 
 def _titleless(table: "pa.Table") -> "pa.Table":

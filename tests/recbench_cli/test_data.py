@@ -10,14 +10,14 @@ from recbench_cli import main as cli
 def call(capsys, raw_folder, tmp_path):
     """Run a command on made-up data; return code, stdout, stderr."""
 
-    def run(*arguments, data=raw_folder):
+    def run(*arguments, data=raw_folder, cache=tmp_path / "c"):
         options = [
             "--dataset",
             "movielens",
             "--data-dir",
             str(data),
             "--cache",
-            str(tmp_path / "c"),
+            str(cache),
         ]
         with pytest.raises(SystemExit) as left:
             cli.main([*arguments, *options])
@@ -74,3 +74,50 @@ def test_a_folder_without_data_is_one_line(call, tmp_path, arguments, monkeypatc
     assert (code, out) == (2, "")
     assert err.splitlines()[-1].startswith("error: ")
     assert not (tmp_path / "o").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["candidates", "--out", "folder"], "folder: "),
+        (["candidates", "--out", "file/x.parquet"], "file: "),
+        (["candidates", "--out", "file/deeper/x.parquet"], "file/deeper: "),
+        (["data", "export", "--out", "file"], "file: "),
+        (["run", "--model", "popularity", "--results", "file"], "file: "),
+        (["run", "--model", "popularity", "--results", "file/r"], "file/r/movielens/"),
+    ],
+    ids=str,
+)
+def test_a_place_that_cannot_be_written_is_the_users_mistake(
+    call, tmp_path, monkeypatch, arguments, named
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_text("kept")
+    assert_refused(call(*arguments), named)
+    assert (tmp_path / "file").read_text() == "kept"
+    assert list((tmp_path / "folder").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["data", "prepare"],
+        ["data", "export", "--out", "o"],
+        ["candidates", "--out", "o.parquet"],
+        ["run", "--model", "popularity"],
+    ],
+    ids=" ".join,
+)
+def test_a_cache_that_is_a_file_is_the_users_mistake(call, tmp_path, monkeypatch, arguments):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("kept")
+    assert_refused(call(*arguments, cache=tmp_path / "file"), f"{tmp_path / 'file'}")
+
+
+def assert_refused(result, named):
+    code, out, err = result
+    assert (code, out) == (2, "")
+    last = err.splitlines()[-1]
+    assert last.startswith(f"error: {named}")
+    assert "stands where a f" in last

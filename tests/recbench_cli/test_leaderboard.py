@@ -1,4 +1,5 @@
 import json
+import shutil
 import subprocess
 
 import pytest
@@ -56,22 +57,115 @@ def test_rows_are_chosen_by_name(call, popular):
     assert err.startswith("no finished run below")
 
 
-def test_missing_cells_are_run_first(call, monkeypatch, tmp_path):
-    started = []
+@pytest.mark.parametrize(
+    ("choice", "shown"),
+    [
+        (["--protocol", "paper"], 1),
+        (["--protocol", "next-item"], 0),
+        (["--draws", "2"], 1),
+        (["--draws", "5"], 0),
+        (["--pack-seed", "0"], 1),
+        (["--pack-seed", "3"], 0),
+        (["--datasets", "movielens", "--protocol", "paper", "--draws", "2"], 1),
+    ],
+    ids=str,
+)
+def test_what_is_given_explicitly_chooses_rows(call, popular, choice, shown):
+    code, out, err = call("leaderboard", *choice, "--format", "json")
+    assert (code, len(json.loads(out))) == (0, shown)
+    assert ("is what was asked for; make one with: recbench run" in err) == (not shown)
+
+
+def test_a_damaged_table_costs_one_difference(call, popular, tmp_path):
+    seed = next((tmp_path / "results").glob("*/*/popularity/*-seed1"))
+    for model in ("y", "z"):
+        folder = shutil.copytree(seed, tmp_path / "results/movielens/paper" / model / "run")
+        record = json.loads((folder / "record.json").read_text())
+        changed = {**record, "row": model, "model": model}
+        (folder / "record.json").write_text(json.dumps(changed))
+    (folder / "examples.parquet").write_bytes(b"PAR1")
+    code, out, err = call("leaderboard")
+    assert code == 0
+    last = {line.split()[0]: line.split()[-1] for line in out.splitlines() if line}
+    assert (last["y"], last["z"]) == ("1.0000", "-")
+    assert err.startswith(f"a difference is missing: {folder / 'examples.parquet'} cannot be read")
+    assert err.count("\n") == 1
+
+
+@pytest.fixture
+def started(monkeypatch):
+    """Start no cell, note its arguments; it ends with the next of `codes`, at last with 0."""
+    commands, codes = [], []
 
     def run(command, **_):
-        started.append(command[command.index("run") + 1 :])
-        return subprocess.CompletedProcess(command, 1, stderr="error: no\n")
+        commands.append(command[command.index("run") + 1 :])
+        code = codes.pop(0) if codes else 0
+        return subprocess.CompletedProcess(command, code, stderr="error: no\n")
 
     monkeypatch.setattr(cells.subprocess, "run", run)
+    return commands, codes
+
+
+def test_missing_cells_are_run_first(call, started, tmp_path):
+    commands, codes = started
+    codes += [1] * 4
     code, _, err = call(
         *("leaderboard", "--run", "--models", "popularity,sasrec", "--datasets", "movielens"),
         *("--seeds", "2", "--draws", "20", "--device", "cuda:0,cuda:1"),
     )
-    assert len(started) == 4
-    for command in started:
+    assert len(commands) == 4
+    for command in commands:
         assert command[command.index("--draws") + 1] == "20"
         assert command[command.index("--results") + 1] == str(tmp_path / "results")
     assert code == 1
     assert "error: 4 cells failed: " in err
     assert "failed with exit code 1: error: no" in err
+
+
+FILL = ["leaderboard", "--run", "--models", "popularity,sasrec", "--datasets", "movielens"]
+
+
+def test_what_is_not_given_is_left_to_the_defaults_of_a_run(call, started):
+    commands, _ = started
+    assert call(*FILL)[0] == 0
+    assert len(commands) == 2
+    for command in commands:
+        assert not {"--protocol", "--draws", "--pack-seed"} & set(command)
+        assert (command[command.index("--seed") + 1], command[-1]) == ("0", "auto")
+
+
+def test_what_is_given_reaches_every_cell(call, started):
+    commands, _ = started
+    given = ["--protocol", "next-item", "--draws", "3", "--pack-seed", "0"]
+    assert call(*FILL, *given)[0] == 0
+    for command in commands:
+        first = command.index("--protocol")
+        assert command[first : first + 6] == given
+
+
+@pytest.mark.parametrize(("ends", "left"), [([2, 2], 2), ([2, 0], 2), ([2, 1], 1), ([0, 1], 1)])
+def test_cells_that_all_refuse_are_the_users_mistake(call, started, ends, left):
+    started[1].extend(ends)
+    assert call(*FILL)[0] == left
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (["--models", "sasrec,popularty"], "unknown model 'popularty'"),
+        (["--models", ","], "--models names nothing"),
+        (["--datasets", "movielen"], "did you mean 'movielens'?"),
+        (["--datasets", " ,"], "--datasets names nothing"),
+        (["--protocol", "next-itm"], "did you mean 'next-item'?"),
+        (["--device", ","], "--device names nothing"),
+        (["--device", "cuda:0,cude"], "unknown device 'cude'; did you mean 'cuda'?"),
+        (["--device", "cuda:x"], "unknown device 'cuda:x'"),
+        (["--device", "cuda:"], "unknown device 'cuda:'"),
+    ],
+    ids=str,
+)
+def test_a_typo_starts_no_cell(call, started, change, said):
+    code, out, err = call(*FILL, *change)
+    assert (code, out, started[0]) == (2, "", [])
+    assert said in err
+    assert err.count("\n") == 1

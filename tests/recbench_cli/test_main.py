@@ -1,3 +1,4 @@
+import errno
 import subprocess
 import sys
 from importlib.metadata import EntryPoint
@@ -38,6 +39,8 @@ def raising(error):
         ["models"],
         ["data", "list"],
         ["leaderboard", "--results", "nowhere"],
+        ["leaderboard", "--results", "nowhere", "--protocol", "paper", "--models", "sasrec"],
+        ["leaderboard", "--help"],
         ["run", "--help"],
     ],
     ids=" ".join,
@@ -98,6 +101,12 @@ def test_a_group_alone_says_what_it_holds(call, arguments):
         (["candidates", "--split", "train"], "'train' is not one of"),
         (["data", "prepare", "--dataset", "movielen"], "did you mean 'movielens'?"),
         (["leaderboard", "--models", "sasrek"], "unknown model 'sasrek'; did you mean 'sasrec'?"),
+        (["leaderboard", "--results", "/dev/null"], "/dev/null: a file stands where a folder"),
+        (["leaderboard", "--models", ","], "--models names nothing"),
+        (["leaderboard", "--protocol", "papr"], "unknown protocol 'papr'; did you mean 'paper'?"),
+        (["leaderboard", "--seeds", "1"], "--seeds cannot be given without --run"),
+        (["leaderboard", "--device", "auto"], "--device cannot be given without --run"),
+        (["leaderboard", "--seeds", "2", "--device", "cpu"], "--seeds and --device cannot be"),
         (["leaderboard", "--run"], "--run needs --models"),
         (["leaderboard", "--run", "--models", "sasrec"], "--run needs --datasets"),
     ],
@@ -134,6 +143,29 @@ def test_every_end_is_one_line_with_its_code(call, monkeypatch, error, code, sai
     got, out, err = call("models")
     assert (got, out) == (code, "")
     assert err.startswith(said)
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (PermissionError(errno.EACCES, "Permission denied", "x"), 2, "x: Permission denied; you "),
+        (IsADirectoryError(errno.EISDIR, "Is a directory", "y", None, "x"), 2, "x: Is a directory"),
+        (NotADirectoryError(errno.ENOTDIR, "Not a directory", "x"), 2, "x: Not a directory; a "),
+        (FileExistsError(errno.EEXIST, "File exists", "x"), 2, "x: File exists; a file stands"),
+        (PermissionError(errno.EACCES, "Failed to open 'x'"), 2, "Failed to open 'x'; you may not"),
+        (OSError(errno.ENOSPC, "No space left"), 1, "No space left; the disk is full: make room"),
+        (OSError(errno.ENOSPC, "No space left", "x"), 1, "x: No space left; the disk is full"),
+        (OSError(errno.EIO, "Input/output error", "x"), 1, "x: Input/output error; check that"),
+        (OSError("what is this"), 1, "this is a bug in recbench: OSError: what is this"),
+    ],
+    ids=str,
+)
+def test_what_a_path_or_a_disk_refuses_is_no_bug(call, monkeypatch, error, code, said):
+    monkeypatch.setattr(registry, "listed", raising(error))
+    got, out, err = call("models")
+    assert (got, out) == (code, "")
+    assert err.startswith(f"error: {said}")
     assert err.count("\n") == 1
 
 

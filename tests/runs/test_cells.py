@@ -38,7 +38,7 @@ def started(monkeypatch):
 
 def test_devices_share_the_cells(started):
     lines = []
-    assert fill(wanted(["a"], ["d"], range(8), []), ["cuda:0", "cuda:1"], lines.append) == []
+    assert fill(wanted(["a"], ["d"], range(8), []), ["cuda:0", "cuda:1"], lines.append) == {}
     assert sorted(call[0][call[0].index("--seed") + 1] for call in started) == list("01234567")
     assert {device for _, device in started} == {"cuda:0", "cuda:1"}
     assert sum(line.endswith(": done") for line in lines) == 8
@@ -52,7 +52,7 @@ def test_a_cell_is_a_process_that_cannot_see_the_folder_it_is_started_in(started
 def test_a_failed_cell_stops_no_other(started):
     lines = []
     failed = fill(wanted(["bad", "good"], ["d"], [0], []), ["cpu"], lines.append)
-    assert [cell.name for cell in failed] == ["bad on d, seed 0"]
+    assert {cell.name: code for cell, code in failed.items()} == {"bad on d, seed 0": 2}
     assert len(started) == 2
     assert "bad on d, seed 0 on cpu: failed with exit code 2: error: no" in lines
 

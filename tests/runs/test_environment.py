@@ -2,6 +2,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from recbench.errors import UserError
 from recbench.runs import environment
 from recbench.runs.places import cache_folder, results_folder
 
@@ -42,3 +45,15 @@ def test_places(monkeypatch, tmp_path):
     assert cache_folder().name == "recbench"
     assert cache_folder(Path("~/x")) == Path.home() / "x"
     assert results_folder() == Path("results")
+
+
+def test_a_file_where_a_folder_belongs_is_refused(monkeypatch, tmp_path):
+    file = tmp_path / "file"
+    file.touch()
+    with pytest.raises(UserError, match=r"file: a file stands .* by --results"):
+        results_folder(file)
+    with pytest.raises(UserError, match=r"file: a file stands .* by --cache"):
+        cache_folder(file)
+    monkeypatch.setenv("RECBENCH_CACHE", str(file))
+    with pytest.raises(UserError, match=r"or RECBENCH_CACHE"):
+        cache_folder()

@@ -73,6 +73,19 @@ def test_figures_stand_without_their_examples(made):
     assert "p by sign flips" not in render([table], "table")
 
 
+@pytest.mark.parametrize("broken", [0, 1], ids=["the first row's", "a later row's"])
+def test_figures_stand_with_damaged_examples(made, broken):
+    runs = [made(GOOD, model="a"), made(BAD, model="b"), made(BAD, model="c")]
+    path = runs[broken].folder / "examples.parquet"
+    path.write_bytes(path.read_bytes()[:50])
+    (table,) = leaderboard(runs)
+    assert labels(table) == ["a", "b", "c"]
+    lacking = [row.label for row in table.rows if row.damage]
+    assert lacking == (["b", "c"] if broken == 0 else ["b"])
+    assert all(str(path) in row.damage for row in table.rows if row.damage)
+    assert [row.to_best is None for row in table.rows[1:]] == [True, broken == 0]
+
+
 @pytest.fixture
 def mixed(made):
     runs = [

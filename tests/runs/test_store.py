@@ -139,5 +139,49 @@ def test_a_published_copy_has_no_titles(made, tmp_path):
 def test_missing_examples_are_named(made):
     run = made()
     (run.folder / "examples.parquet").unlink()
-    with pytest.raises(UserError, match=r"examples\.parquet is missing"):
+    with pytest.raises(UserError, match=r"examples\.parquet is missing; move .* away and run"):
         read_outcome(run)
+
+
+def torn(path):
+    path.write_bytes(path.read_bytes()[:100])
+
+
+def emptied(path):
+    path.write_bytes(b"")
+
+
+def garbled(path):
+    """Spoil the footer and keep its length and magic bytes: Arrow answers with an OSError."""
+    raw = path.read_bytes()
+    path.write_bytes(raw[:-40] + b"\xff" * 30 + raw[-10:])
+
+
+def without_ranks(path):
+    parquet.write_table(parquet.read_table(path).drop_columns(["rank"]), path)
+
+
+def cut(path):
+    parquet.write_table(parquet.read_table(path).slice(0, 2), path)
+
+
+@pytest.mark.parametrize("damage", [torn, emptied, garbled, without_ranks, cut])
+def test_damaged_examples_are_named_in_one_line(made, damage):
+    run = made()
+    path = run.folder / "examples.parquet"
+    damage(path)
+    with pytest.raises(DataError) as caught:
+        read_outcome(run)
+    assert str(caught.value).startswith(f"{path} cannot be read (")
+    assert str(caught.value).endswith(
+        f"; move {run.folder} away and run this cell again to have its examples"
+    )
+    assert "\n" not in str(caught.value)
+
+
+def test_a_damaged_table_is_not_published(made, tmp_path):
+    run = made()
+    torn(run.folder / "examples.parquet")
+    with pytest.raises(DataError, match="cannot be read"):
+        publish(run, tmp_path / "public")
+    assert runs(tmp_path / "public") == []
