@@ -3,6 +3,7 @@
 import csv
 import importlib.util
 import tomllib
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -105,3 +106,11 @@ def test_a_model_is_judged_on_validation_rows(search: ModuleType, model: Any) ->
     hit, valid = search.judged(model(Settings()), question, 0, "cpu")
     assert 0 < hit < 0.4
     assert valid == 1
+
+
+def test_every_model_had_the_same_number_of_trials() -> None:
+    for path in (TOOLS.parent / "results" / "search").glob("*.csv"):
+        with path.open(encoding="utf-8", newline="") as file:
+            trials = {(row["model"], row["settings"]) for row in csv.DictReader(file)}
+        counts = Counter(model for model, _ in trials)
+        assert len(set(counts.values())) == 1, counts
