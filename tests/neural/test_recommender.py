@@ -23,7 +23,13 @@ MODELS: dict[type[NeuralRecommender], dict[str, Any]] = {
     SASRec: {"learning_rate": 0.01, "batch_size": 8},
     Caser: {"learning_rate": 0.01, "batch_size": 32},
 }
-QUICK = {"epochs": 8, "averaged_epochs": 1, "embedding_dim": 16, "dropout": 0.1}
+QUICK = {
+    "epochs": 8,
+    "averaged_epochs": 1,
+    "embedding_dim": 16,
+    "dropout": 0.1,
+    "weight_decay": 0.0,
+}
 
 
 @pytest.fixture(scope="module")
