@@ -19,6 +19,7 @@ from recbench import registry
 from recbench.candidates import Pack, frozen_pack
 from recbench.data.aside import folder_aside
 from recbench.data.dataset import Dataset
+from recbench.data.fraction import with_fraction
 from recbench.data.make_split import make_split
 from recbench.data.prepare import prepare
 from recbench.data.protocols import Protocol, protocol
@@ -30,7 +31,7 @@ from recbench.recommender import Answerer, Recommender, Runtime, TrainingData
 from recbench.runs import environment, store
 from recbench.runs.lock import locked
 from recbench.runs.places import cache_folder, results_folder
-from recbench.runs.record import Digests, RunRecord, Times, row_digest, run_id
+from recbench.runs.record import Digests, RunRecord, Times, Training, row_digest, run_id
 from recbench.settings import Settings
 
 FIT = "fit.json"
@@ -52,6 +53,8 @@ class Experiment(Settings):
         How often the negatives of each test row are drawn, and from which seed.
     matching
         Rule by which a written answer names a candidate.
+    train_fraction
+        Part of the training users to learn from, in (0, 1].
     device
         ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
     data_dir
@@ -69,6 +72,7 @@ class Experiment(Settings):
     draws: int = Field(5, ge=1)
     pack_seed: int = 0
     matching: Matching = "exact"
+    train_fraction: float = 1.0
     device: str = "auto"
     data_dir: Path | None = None
     results: Path | None = None
@@ -94,10 +98,9 @@ class Question:
             pack=self.pack.hash,
         )
 
-    @property
-    def training_data(self) -> TrainingData:
-        """What a model may learn from: nothing of the test rows."""
-        card, split = self.dataset.card, self.split
+    def training_data(self, fraction: float = 1.0) -> TrainingData:
+        """Return what a model may learn from: nothing of the test rows."""
+        card, split = self.dataset.card, with_fraction(self.split, fraction)
         return TrainingData(
             catalogue=split.catalogue,
             noun=card.noun,
@@ -140,6 +143,7 @@ def run(
     model = build(experiment)
     device, ingredients = resolve(experiment.device), model.ingredients()
     question = ask(experiment, report)
+    data = question.training_data(experiment.train_fraction)
     row = row_digest(
         experiment.model,
         model.settings.record(),
@@ -147,6 +151,7 @@ def run(
         question.digests,
         experiment.protocol,
         experiment.matching,
+        Training(fraction=experiment.train_fraction),
     )
     folder = store.run_folder(
         results_folder(experiment.results),
@@ -168,7 +173,7 @@ def run(
             show_progress=show_progress,
         )
         prepared = time.monotonic()
-        details = fit_or_load(model, question.training_data, runtime, folder / store.MODEL)
+        details = fit_or_load(model, data, runtime, folder / store.MODEL)
         fitted = time.monotonic()
         split = question.split
         judgement = evaluate(
@@ -242,6 +247,7 @@ def describe(
         seed=experiment.seed,
         dataset=experiment.dataset,
         protocol=experiment.protocol,
+        training=Training(fraction=experiment.train_fraction),
         digests=question.digests,
         pack_seed=experiment.pack_seed,
         draws=question.pack.draws,

@@ -36,6 +36,10 @@ def run(
     draws: Draws = 5,
     pack_seed: PackSeed = 0,
     device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")] = "auto",
+    train_fraction: Annotated[
+        float,
+        typer.Option("--train-fraction", help="Part of the training users to learn from."),
+    ] = 1.0,
     matching: Annotated[
         Literal["exact", "substring"],
         typer.Option("--matching", help="How a written answer names a candidate."),
@@ -67,6 +71,7 @@ def run(
             pack_seed=pack_seed,
             device=device,
             matching=matching,
+            train_fraction=train_fraction,
             data_dir=data_dir,
             results=results_folder(results),
             cache=cache_folder(cache),

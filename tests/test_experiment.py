@@ -105,6 +105,18 @@ def test_other_ingredients_are_another_run(wanted, spy):
     assert second.record.ingredients == {"llm": "0a1b"}
 
 
+def test_a_part_of_the_users_is_another_row_of_the_same_table(wanted, spy):
+    whole = run(wanted(), silent).record
+    part = run(wanted(train_fraction=0.5), silent).record
+    assert part.training.fraction == 0.5
+    assert part.digests == whole.digests
+    assert part.row != whole.row
+    data = [one for one in spy.seen if hasattr(one, "sequences")]
+    assert [len(one.sequences) for one in data] == [48, 24]
+    assert data[0].digest != data[1].digest
+    np.testing.assert_array_equal(data[0].validation.targets, data[1].validation.targets)
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_a_device_that_is_not_there_is_an_error_even_for_a_finished_run(wanted):
     run(wanted(), silent)

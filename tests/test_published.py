@@ -21,5 +21,5 @@ def test_the_command_that_made_it_would_make_the_same_row(run) -> None:  # type:
     model = build(Experiment(model=record.model, preset=record.preset))
     assert model.settings.record() == record.settings
     assert model.ingredients() == record.ingredients
-    asked = record.digests, record.protocol, record.matching
+    asked = record.digests, record.protocol, record.matching, record.training
     assert row_digest(record.model, record.settings, record.ingredients, *asked) == record.row

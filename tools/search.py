@@ -113,7 +113,7 @@ def drawn(model: str, trial: int) -> dict[str, Any]:
 
 def judged(model: Recommender, question: Question, seed: int, device: str) -> Judged:
     """Fit, and ask about the validation rows."""
-    data = question.training_data
+    data = question.training_data()
     with tempfile.TemporaryDirectory() as folder:
         runtime = Runtime(
             seed=seed, device=device, checkpoints=Path(folder), cache=cache_folder(), report=print
@@ -124,7 +124,7 @@ def judged(model: Recommender, question: Question, seed: int, device: str) -> Ju
 
 def ranked(model: Recommender, question: Question, runtime: Runtime) -> Judged:
     """Judge a model that ranks the whole catalogue."""
-    data = question.training_data
+    data = question.training_data()
     steps = validation_steps(data.validation, data.train)
     rows, items = len(steps), len(data.catalogue)
     everything = np.broadcast_to(np.arange(items, dtype=np.int32), (rows, items))

@@ -89,7 +89,7 @@ def _users_apart(
     asked = [last_windows(*part, protocol.history) for part in (validation, test)]
     rows = windows(train, trainers, protocol.history, protocol.min_train_history)
     whole = [part[0] for part in (validation, test)]
-    return _split(dataset, protocol, train, rows, asked, whole)
+    return _split(dataset, protocol, (train, trainers), rows, asked, whole)
 
 
 def _last_items(
@@ -102,18 +102,19 @@ def _last_items(
     whole = chosen(sequences, np.flatnonzero(asked_about))
     owners = users[asked_about]
     asked = [last_windows(whole, owners, protocol.history, back) for back in (1, 0)]
-    return _split(dataset, protocol, train, rows, asked, [whole, whole])
+    return _split(dataset, protocol, (train, users), rows, asked, [whole, whole])
 
 
 def _split(
     dataset: Dataset,
     protocol: Protocol,
-    sequences: Ragged,
+    trained_on: tuple[Ragged, NDArray[np.int32]],
     train: Examples,
     asked: list[Examples],
     whole: list[Ragged],
 ) -> Split:
     """Add what may not be drawn, and the digest."""
+    sequences, sequence_users = trained_on
     validation, test = asked
     excluded = [seen(part) for part in asked] if protocol.exclude == "history" else whole
     parts: list[NDArray[np.int32] | NDArray[np.int64]] = []
@@ -124,6 +125,7 @@ def _split(
     return Split(
         catalogue=dataset.catalogue,
         sequences=sequences,
+        sequence_users=sequence_users,
         train=train,
         validation=validation,
         test=test,

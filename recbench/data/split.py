@@ -68,16 +68,20 @@ class Split:
         All items, cold ones included.
     sequences
         The training users' whole training sequences, oldest first: what ID models train on.
+    sequence_users
+        int32 [sequences], whose they are: the user's number in the dataset.
     train, validation, test
         The protocol's rows; `train` is what language models train on.
     excluded_validation, excluded_test
         For each row the items that may never be drawn as negatives (besides the target).
     digest
-        SHA-256 over every array above: two splits with one digest ask the same questions.
+        SHA-256 over the catalogue and every array above but `sequence_users`, which names no
+        item: two splits with one digest ask the same questions.
     """
 
     catalogue: Catalogue
     sequences: Ragged
+    sequence_users: NDArray[np.int32]
     train: Examples
     validation: Examples
     test: Examples

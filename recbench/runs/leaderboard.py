@@ -20,6 +20,9 @@ from recbench.runs.store import EXAMPLES, Run
 
 RANKED_BY = "HitRatio@1"
 
+ALWAYS_NAMED = ("llm", "train_fraction")
+"""What a row's label says even where it tells it from no other row."""
+
 
 @dataclass(frozen=True)
 class Row:
@@ -151,7 +154,7 @@ def _mean(figures: Sequence[Figure]) -> Figure:
 
 
 def _labels(records: Sequence[RunRecord]) -> list[str]:
-    """Name each row by its model, its language model, and what else tells it from its namesakes."""
+    """Name each row by its model, `ALWAYS_NAMED`, and what else tells it from its namesakes."""
     labels = []
     for record in records:
         namesakes = [_choices(other) for other in records if other.model == record.model]
@@ -159,11 +162,13 @@ def _labels(records: Sequence[RunRecord]) -> list[str]:
         telling = [
             f"{name}={value}"
             for name, value in own.items()
-            if name == "llm" or any(other.get(name) != value for other in namesakes)
+            if name in ALWAYS_NAMED or any(other.get(name) != value for other in namesakes)
         ]
         labels.append(f"{record.model} ({', '.join(telling)})" if telling else record.model)
     return labels
 
 
 def _choices(record: RunRecord) -> dict[str, Any]:
-    return {**record.settings, "matching": record.matching}
+    learnt_from = record.training.model_dump(exclude_defaults=True)
+    trained = {f"train_{name}": value for name, value in learnt_from.items()}
+    return {**record.settings, **trained, "matching": record.matching}

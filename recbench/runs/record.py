@@ -49,6 +49,17 @@ class Digests(_Part):
     pack: str = Field(description="SHA-256 of the candidate pack's arrays.")
 
 
+class Training(_Part):
+    """What was learnt from; the defaults are the whole training part of the dataset asked about."""
+
+    fraction: float = Field(
+        default=1.0, description="Part of the training users that was learnt from, in (0, 1]."
+    )
+
+
+USUAL = Training()
+
+
 class RunRecord(_Part):
     """One finished run; stored as ``record.json``."""
 
@@ -57,8 +68,8 @@ class RunRecord(_Part):
     )
     run_id: str = Field(description="Name of the run's folder, made from row and seed.")
     row: str = Field(
-        description="SHA-256 of model, settings, ingredients, matching, dataset, protocol and "
-        "pack; runs with the same one differ in nothing but the training seed."
+        description="SHA-256 of model, settings, ingredients, matching, dataset, protocol, pack "
+        "and training; runs with the same one differ in nothing but the training seed."
     )
     model: str = Field(description="Registered name of the model.")
     preset: str | None = Field(description="Preset that the settings started from, or null.")
@@ -71,6 +82,7 @@ class RunRecord(_Part):
     seed: int = Field(description="Seed of training; it never changes a pack.")
     dataset: str = Field(description="Registered name of the dataset.")
     protocol: str = Field(description="Name of the protocol.")
+    training: Training = Field(default=USUAL, description="What was learnt from.")
     digests: Digests = Field(description="Hashes of dataset, catalogue, split and pack.")
     pack_seed: int = Field(description="Seed of the candidate pack.")
     draws: int = Field(description="Draws of the negatives of each example.")
@@ -109,14 +121,16 @@ def row_digest(
     digests: Digests,
     protocol: str,
     matching: Matching,
+    training: Training = USUAL,
 ) -> str:
     """
     Name a row of the leaderboard: all that may change a figure, except the training seed.
 
     Parameters
     ----------
-    model, settings, ingredients, protocol, matching
-        As in `RunRecord`.
+    model, settings, ingredients, protocol, matching, training
+        As in `RunRecord`. A training on the usual data adds nothing, so that rows keep the digest
+        that they had before there was a choice.
     digests
         Of which `Digests.dataset` and `Digests.pack` count; the split follows from dataset and
         protocol.
@@ -127,7 +141,8 @@ def row_digest(
         64 hexadecimal characters.
     """
     asked = [digests.dataset, protocol, digests.pack, matching]
-    return digest([model, settings, ingredients, *asked])
+    learnt_from = [] if training == USUAL else [training.model_dump()]
+    return digest([model, settings, ingredients, *asked, *learnt_from])
 
 
 def run_id(row: str, seed: int) -> str:
@@ -138,7 +153,7 @@ def run_id(row: str, seed: int) -> str:
 def documentation() -> str:
     """Return a Markdown list of every field of the record and what it means."""
     lines: list[str] = []
-    for part in (RunRecord, Digests, Figure, Device, Times, Memory):
+    for part in (RunRecord, Training, Digests, Figure, Device, Times, Memory):
         first = (part.__doc__ or "").strip().splitlines()[0]
         lines += [f"### {part.__name__}", "", first, ""]
         for name, field in part.model_fields.items():

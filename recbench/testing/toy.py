@@ -44,6 +44,7 @@ def toy_split(users: int = 60, items: int = 40, length: int = 12, seed: int = 0)
     return Split(
         catalogue=catalogue,
         sequences=Ragged(walks[:users].ravel(), np.arange(users + 1, dtype=np.int64) * length),
+        sequence_users=np.arange(users, dtype=np.int32),
         train=_windows(walks[:users]),
         validation=validation,
         test=test,

@@ -90,14 +90,14 @@ def test_what_the_user_says_arrives(call, tmp_path):
     wanted = call(
         *("--set", "encoder=caser", "--set", "rank = 16", "--llm", "a/b", "--preset", "paper"),
         *("--seed", "4", "--draws", "20", "--pack-seed", "7", "--device", "cuda:1"),
-        *("--matching", "substring", "--protocol", "next-item"),
+        *("--matching", "substring", "--protocol", "next-item", "--train-fraction", "0.25"),
         *("--cache", str(tmp_path), "--results", "out", "--data-dir", "raw"),
     )[3]
     assert wanted.settings == {"encoder": "caser", "rank": "16", "llm": "a/b"}
     assert (wanted.seed, wanted.draws, wanted.pack_seed) == (4, 20, 7)
     assert (wanted.device, wanted.matching, wanted.protocol) == ("cuda:1", "substring", "next-item")
     assert (wanted.preset, str(wanted.results), str(wanted.data_dir)) == ("paper", "out", "raw")
-    assert wanted.cache == tmp_path
+    assert (wanted.cache, wanted.train_fraction) == (tmp_path, 0.25)
 
 
 @pytest.mark.parametrize("change", ["rank", "=8", " =8"])

@@ -8,7 +8,7 @@ from recbench.evaluation.evaluator import Judgement, summary
 from recbench.evaluation.outcome import Outcome
 from recbench.recommender import Runtime
 from recbench.runs import environment, store
-from recbench.runs.record import Digests, RunRecord, Times, row_digest, run_id
+from recbench.runs.record import USUAL, Digests, RunRecord, Times, row_digest, run_id
 
 
 def judgement(hits, draws=2, writes=False, candidates=4):
@@ -41,9 +41,18 @@ def record(judged, model="gru4rec", seed=0, pack="pack", dataset_digest="data", 
         "dataset": "movielens",
         "caption": "",
         "preset": None,
+        "training": USUAL,
     } | changes
     digests = Digests(dataset=dataset_digest, catalogue="items", split="split", pack=pack)
-    row = row_digest(model, fields["settings"], {}, digests, fields["protocol"], fields["matching"])
+    row = row_digest(
+        model,
+        fields["settings"],
+        {},
+        digests,
+        fields["protocol"],
+        fields["matching"],
+        fields["training"],
+    )
     return RunRecord(
         run_id=run_id(row, seed),
         row=row,

@@ -4,6 +4,7 @@ import json
 import pytest
 
 from recbench.runs.leaderboard import leaderboard
+from recbench.runs.record import Training
 from recbench.runs.rendering import render, run_table
 
 GOOD, BAD = [1] * 12, [1, 1] + [0] * 10
@@ -63,6 +64,12 @@ def test_seeds_are_averaged_only_inside_a_row(made):
 def test_the_language_model_is_always_named(made):
     (table,) = leaderboard([made(model="ilora", writes=True, settings={"llm": "tiny", "rank": 8})])
     assert labels(table) == ["ilora (llm=tiny)"]
+
+
+def test_less_training_data_is_always_named(made):
+    less, whole = made(training=Training(fraction=0.1)), made(model="sasrec")
+    (table,) = leaderboard([less, whole])
+    assert labels(table) == ["gru4rec (train_fraction=0.1)", "sasrec"]
 
 
 def test_figures_stand_without_their_examples(made):

@@ -10,13 +10,14 @@ from recbench.runs.record import (
     Memory,
     RunRecord,
     Times,
+    Training,
     documentation,
     row_digest,
     run_id,
 )
 
 DIGESTS = Digests(dataset="d", catalogue="c", split="s", pack="p")
-PARTS = (RunRecord, Digests, Device, Times, Memory, Figure)
+PARTS = (RunRecord, Training, Digests, Device, Times, Memory, Figure)
 
 
 @pytest.mark.parametrize("part", PARTS)
@@ -44,8 +45,18 @@ def test_unknown_fields_are_refused(made):
 
 
 def test_a_row_is_everything_that_may_change_a_figure_but_the_seed():
-    def row(model="m", settings=1, llm="x", digests=DIGESTS, protocol="paper", matching="exact"):
-        return row_digest(model, {"a": settings}, {"llm": llm}, digests, protocol, matching)
+    def row(
+        *,
+        model="m",
+        settings=1,
+        llm="x",
+        digests=DIGESTS,
+        protocol="paper",
+        matching="exact",
+        fraction=1,
+    ):
+        asked = digests, protocol, matching, Training(fraction=fraction)
+        return row_digest(model, {"a": settings}, {"llm": llm}, *asked)
 
     other_pack = DIGESTS.model_copy(update={"pack": "q"})
     other_data = DIGESTS.model_copy(update={"dataset": "e"})
@@ -58,7 +69,8 @@ def test_a_row_is_everything_that_may_change_a_figure_but_the_seed():
         row(digests=other_data),
         row(protocol="next-item"),
         row(matching="substring"),
+        row(fraction=0.5),
     }
-    assert len(rows) == 8
+    assert len(rows) == 9
     assert row() == row()
     assert run_id(row(), 0) != run_id(row(), 1)
