@@ -43,13 +43,40 @@ class InstalledCopy(_Frozen):
     format: str
 
 
+class WebFile(_Frozen):
+    """
+    One file on the web.
+
+    Attributes
+    ----------
+    url
+        Its last part is the file's name.
+    checksum
+        As its publisher gives it, ``"md5:..."`` or ``"sha256:..."``. Where there is none, the first
+        download's SHA-256 is kept and later ones must be equal to it.
+    """
+
+    url: str
+    checksum: str = Field(default="", pattern=r"^(md5:[0-9a-f]{32}|sha256:[0-9a-f]{64})?$")
+
+
 class Download(_Frozen):
-    """A zip archive on the web; `md5` is its publisher's, `folder` is inside the archive."""
+    """
+    Raw files on the web, as they are or in one zip archive.
+
+    Attributes
+    ----------
+    files
+        An archive that holds both raw files, or the two files themselves.
+    folder
+        Inside the archive; "" is its top.
+    format
+        Of the raw files.
+    """
 
     kind: Literal["download"]
-    url: str
-    md5: str
-    folder: str
+    files: tuple[WebFile, ...] = Field(min_length=1)
+    folder: str = ""
     format: str
 
 
@@ -63,12 +90,26 @@ class Rules(_Frozen):
         Interactions lost at the top of the file.
     min_rating
         Interactions rated lower are left out; None keeps all.
+    pairs
+        Of the interactions of one user with one item all are kept, the ``"first"`` in the file or
+        the ``"earliest"`` in time.
+    min_per_item, min_per_user
+        Items, then users, with fewer interactions are left out.
+    catalogue
+        ``"kept"`` leaves out the items that have no interaction by then.
+    order
+        Of a user's sequence: ``"time"``, or that of the ``"file"``.
     note
         What a reader must know.
     """
 
     skip_rows: int = Field(default=0, ge=0)
     min_rating: float | None = None
+    pairs: Literal["all", "first", "earliest"] = "all"
+    min_per_item: int = Field(default=1, ge=1)
+    min_per_user: int = Field(default=1, ge=1)
+    catalogue: Literal["all", "kept"] = "all"
+    order: Literal["time", "file"] = "time"
     note: str = ""
 
 
@@ -96,9 +137,9 @@ class Card(_Frozen):
         Where the data are looked for, in order, if the user names no folder.
     digest
         Of the dataset as published (`recbench.data.dataset.Dataset.digest`); every source must
-        give it.
+        give it. "" where nobody has measured it yet.
     catalogue_digest
-        Of its catalogue alone.
+        Of its catalogue alone, likewise.
     protocols
         The protocols it can be asked under, with what they need to know of it.
     known_flaws
@@ -113,12 +154,12 @@ class Card(_Frozen):
     homepage: str
     noun: tuple[str, str]
     verb: str
-    titles: Literal["film"]
-    title_fixes: dict[str, str]
+    titles: Literal["film", "plain"]
+    title_fixes: dict[str, str] = {}
     formats: dict[str, RawFiles]
     sources: tuple[InstalledCopy | Download, ...]
-    digest: str
-    catalogue_digest: str
+    digest: str = ""
+    catalogue_digest: str = ""
     protocols: dict[str, Rules]
     known_flaws: tuple[str, ...]
 

@@ -14,7 +14,7 @@ from recbench.data.aside import folder_aside
 from recbench.data.card import Card
 from recbench.data.catalogue import Catalogue, make_catalogue
 from recbench.data.readers import Raw
-from recbench.data.titles import film_title
+from recbench.data.titles import REPAIRS
 from recbench.errors import RecbenchError
 
 
@@ -75,7 +75,8 @@ def array_digest(*parts: str | NDArray[Any]) -> str:
 
 def make_dataset(card: Card, raw: Raw) -> Dataset:
     """Repair titles, number users and items; ``raw.items`` must all be in ``raw.item_ids``."""
-    titles = [film_title(card.title_fixes.get(title.strip(), title)) for title in raw.titles]
+    repaired = REPAIRS[card.titles]
+    titles = [repaired(card.title_fixes.get(title.strip(), title)) for title in raw.titles]
     catalogue = make_catalogue(raw.item_ids, titles)
     _, users = np.unique(raw.users, return_inverse=True)
     items = np.searchsorted(catalogue.raw_ids, raw.items)

@@ -10,14 +10,14 @@ from pathlib import Path, PurePosixPath
 import tenacity
 
 from recbench.data.aside import file_aside
-from recbench.data.card import Download
+from recbench.data.card import WebFile
 from recbench.errors import RecbenchError
 
 _TRIES = 3
 _TIMEOUT = 30  # seconds without a byte
 
 
-def fetched(source: Download, folder: Path, remedy: str) -> Path:
+def fetched(source: WebFile, folder: Path, remedy: str) -> Path:
     """
     Return the archive of `source`, downloading it into `folder` if it is not there yet.
 
@@ -28,7 +28,8 @@ def fetched(source: Download, folder: Path, remedy: str) -> Path:
         what the checksum promises; nothing is then left behind.
     """
     archive = folder / PurePosixPath(source.url).name
-    if archive.is_file() and _md5(archive) == source.md5:
+    md5 = source.checksum.removeprefix("md5:")
+    if archive.is_file() and _md5(archive) == md5:
         return archive
     with file_aside(archive) as partial:
         try:
@@ -37,9 +38,9 @@ def fetched(source: Download, folder: Path, remedy: str) -> Path:
             reason = getattr(error, "reason", error)
             raise RecbenchError(f"{source.url} cannot be reached ({reason}); {remedy}") from None
         found = _md5(partial)
-        if found != source.md5:
+        if md5 and found != md5:
             raise RecbenchError(
-                f"{source.url} sent a file with MD5 {found}, expected {source.md5}; {remedy}"
+                f"{source.url} sent a file with MD5 {found}, expected {md5}; {remedy}"
             )
     return archive
 

@@ -10,8 +10,8 @@ import hashlib
 import numpy as np
 from numpy.typing import NDArray
 
-from recbench.data.card import Rules
 from recbench.data.dataset import Dataset, array_digest
+from recbench.data.filters import filtered
 from recbench.data.introsort import introsort_argsort
 from recbench.data.protocols import Protocol
 from recbench.data.split import Examples, Ragged, Split
@@ -31,41 +31,41 @@ def make_split(dataset: Dataset, protocol: Protocol) -> Split:
     known = dataset.card.protocols
     if protocol.name not in known:
         raise unknown(f"protocol of {dataset.card.name}", protocol.name, known)
-    rows = _kept(dataset, known[protocol.name])
-    if protocol.ties == "introsort":
-        order = _by_introsort(dataset.users[rows], dataset.times[rows])
+    rules = known[protocol.name]
+    dataset = filtered(dataset, rules)
+    if rules.order == "file":
+        rows = _by_user(dataset.users)
+    elif protocol.ties == "introsort":
+        rows = _by_introsort(dataset.users, dataset.times)
     else:
-        order = _by_item_hash(dataset, rows)
-    rows = rows[order]
+        rows = _by_item_hash(dataset)
     starts = np.flatnonzero(np.diff(dataset.users[rows], prepend=-1))
     users = dataset.users[rows][starts]
     sequences = ragged(dataset.items[rows], np.diff(starts, append=len(rows)))
     if protocol.split == "users":
-        return _users_apart(dataset, protocol, sequences, users, dataset.times[rows][starts])
+        first_times = np.minimum.reduceat(dataset.times[rows], starts)
+        return _users_apart(dataset, protocol, sequences, users, first_times)
     return _last_items(dataset, protocol, sequences, users)
 
 
-def _kept(dataset: Dataset, rules: Rules) -> NDArray[np.int64]:
-    """Return the kept interactions, in file order."""
-    kept = np.arange(len(dataset)) >= rules.skip_rows
-    if rules.min_rating is not None:
-        kept &= dataset.ratings >= rules.min_rating
-    return np.flatnonzero(kept)
+def _by_user(users: NDArray[np.int32]) -> NDArray[np.int64]:
+    """Order by user as first met; a user's interactions stay in file order."""
+    _, first, numbers = np.unique(users, return_index=True, return_inverse=True)
+    return np.argsort(first[numbers], kind="stable")
 
 
 def _by_introsort(users: NDArray[np.int32], times: NDArray[np.int64]) -> NDArray[np.int64]:
     """Order by user as first met, then by time as NumPy < 1.25 sorted each user's times."""
-    _, first, numbers = np.unique(users, return_index=True, return_inverse=True)
-    by_user = np.argsort(first[numbers], kind="stable")
-    cuts = np.flatnonzero(np.diff(first[numbers][by_user])) + 1
+    by_user = _by_user(users)
+    cuts = np.flatnonzero(np.diff(users[by_user])) + 1
     parts = np.split(by_user, cuts)
     return np.concatenate([part[introsort_argsort(times[part])] for part in parts])
 
 
-def _by_item_hash(dataset: Dataset, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+def _by_item_hash(dataset: Dataset) -> NDArray[np.int64]:
     """Order by user, time and the hash of the raw item id."""
     hashes = np.array([_hash(raw) for raw in dataset.catalogue.raw_ids.tolist()], dtype=np.uint64)
-    return np.lexsort((hashes[dataset.items[rows]], dataset.times[rows], dataset.users[rows]))
+    return np.lexsort((hashes[dataset.items], dataset.times, dataset.users))
 
 
 def _hash(raw_id: int | str) -> int:

@@ -12,10 +12,11 @@ from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
-from recbench.data.card import Card, Download, InstalledCopy, card
+from recbench.data.card import Card, Download, InstalledCopy, RawFiles, card
 from recbench.data.dataset import Dataset, make_dataset, store, stored
 from recbench.data.download import fetched, unpacked
 from recbench.data.readers import READERS
+from recbench.data.readers.files import raw_file
 from recbench.errors import RecbenchError, UserError
 from recbench.settings import digest
 
@@ -68,7 +69,7 @@ def prepare(
 def _from_sources(wanted: Card, cache: Path, report: Callable[[str], None]) -> Dataset:
     for source in wanted.sources:
         if isinstance(source, Download):
-            report(f"preparing {wanted.name} from {source.url}")
+            report(f"preparing {wanted.name} from {source.files[0].url}")
             dataset = _from_download(wanted, source, cache)
         else:
             copy = _installed(source)
@@ -87,12 +88,16 @@ def _from_sources(wanted: Card, cache: Path, report: Callable[[str], None]) -> D
 
 def _from_folder(wanted: Card, folder: Path, format_name: str) -> Dataset:
     names = wanted.formats[format_name]
-    raw = READERS[format_name](folder / names.interactions, folder / names.items)
+    raw = READERS[format_name](*(raw_file(folder, name) for name in _pair(names)))
     return make_dataset(wanted, raw)
 
 
+def _pair(names: RawFiles) -> tuple[str, str]:
+    return names.interactions, names.items
+
+
 def _from_download(wanted: Card, source: Download, cache: Path) -> Dataset:
-    archive = fetched(source, cache / "downloads", _remedy(wanted))
+    archive = fetched(source.files[0], cache / "downloads", _remedy(wanted))
     with tempfile.TemporaryDirectory(suffix=".partial", dir=archive.parent) as unpacking:
         unpacked(archive, Path(unpacking))
         return _from_folder(wanted, Path(unpacking) / source.folder, source.format)
@@ -109,7 +114,7 @@ def _installed(source: InstalledCopy) -> Path | None:
 
 def _format_of(wanted: Card, folder: Path) -> str:
     for name, names in wanted.formats.items():
-        if (folder / names.interactions).is_file() and (folder / names.items).is_file():
+        if all(raw_file(folder, file).is_file() for file in _pair(names)):
             return name
     pairs = " nor ".join(f"{n.interactions} with {n.items}" for n in wanted.formats.values())
     raise UserError(f"{folder} holds neither {pairs}; name the folder that does with --data-dir")
@@ -117,7 +122,7 @@ def _format_of(wanted: Card, folder: Path) -> str:
 
 def _folder_key(wanted: Card, folder: Path) -> str:
     names = wanted.formats[_format_of(wanted, folder)]
-    files = [(folder / name).resolve() for name in (names.interactions, names.items)]
+    files = [raw_file(folder, name).resolve() for name in _pair(names)]
     stats = [file.stat() for file in files]
     return digest([[str(f), s.st_size, s.st_mtime_ns] for f, s in zip(files, stats, strict=True)])[
         :16

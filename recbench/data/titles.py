@@ -39,6 +39,15 @@ def film_title(raw: str) -> str:
     return title.strip() or UNKNOWN
 
 
+def plain_title(raw: str) -> str:
+    """Return the title on one line, runs of white space as one space; an empty one is "unknown"."""
+    return " ".join(raw.split()) or UNKNOWN
+
+
+REPAIRS = {"film": film_title, "plain": plain_title}
+"""How raw titles are repaired, by the name that a card gives."""
+
+
 def _article_first(match: re.Match[str]) -> str:
     words, article = match["words"], match["article"]
     return f"{article}{'' if article.endswith(chr(39)) else ' '}{words}"

@@ -31,7 +31,7 @@ def test_movielens_is_described():
     assert "SHA-256 of the raw item id" in movielens.protocols["next-item"].note
     download = movielens.sources[-1]
     assert download.kind == "download"
-    assert download.md5 == "0e33842e24a9c977be4e0107933c0723"
+    assert download.files[0].checksum == "md5:0e33842e24a9c977be4e0107933c0723"
 
 
 def test_an_unknown_name_gets_the_nearest():

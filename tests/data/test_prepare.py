@@ -174,10 +174,10 @@ class TestDownload:
             archive.parent.mkdir(exist_ok=True)
             if content is not None:
                 archive.write_bytes(content)
+            checksum = md5 or hashlib.md5(content or b"").hexdigest()
             source = Download(
                 kind="download",
-                url=archive.as_uri(),
-                md5=md5 or hashlib.md5(content or b"").hexdigest(),
+                files=[{"url": archive.as_uri(), "checksum": f"md5:{checksum}"}],
                 folder="ml-100k",
                 format="grouplens",
             )

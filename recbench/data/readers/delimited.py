@@ -8,6 +8,7 @@ from typing import Literal
 import pyarrow as pa
 import pyarrow.csv
 
+from recbench.data.readers.files import arrow_stream, lines
 from recbench.errors import DataError
 
 Kind = Literal["integer", "number", "text"]
@@ -30,7 +31,7 @@ def read_delimited(
     Parameters
     ----------
     file
-        The file; every line has ``len(names)`` fields.
+        The file, gzipped or not; every line has ``len(names)`` fields.
     names
         All columns, in the file's order.
     kinds
@@ -51,7 +52,7 @@ def read_delimited(
     """
     try:
         table = pa.csv.read_csv(
-            file,
+            arrow_stream(file),
             read_options=pa.csv.ReadOptions(
                 column_names=names, encoding=encoding, skip_rows=header_lines
             ),
@@ -65,9 +66,7 @@ def read_delimited(
                 strings_can_be_null=False,
             ),
         )
-    except FileNotFoundError:
-        raise DataError(f"{file}: expected a file, found none") from None
-    except (pa.ArrowInvalid, UnicodeDecodeError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         _name_broken_line(file, names, kinds, delimiter, encoding, header_lines)
         raise DataError(f"{file}: {str(error).splitlines()[0]}") from None
     if not table.num_rows:
@@ -104,14 +103,13 @@ def _name_broken_line(
 
 
 def _lines(file: Path, encoding: str) -> Iterator[tuple[int, str]]:
-    with file.open("rb") as stream:
-        for number, line in enumerate(stream, start=1):
-            if number == 1 and encoding == "utf8":
-                line = line.removeprefix(BOM_UTF8)  # as the CSV reader does
-            try:
-                yield number, line.rstrip(b"\r\n").decode(encoding)
-            except UnicodeDecodeError:
-                raise DataError(f"{file}, line {number}: expected {encoding} text") from None
+    for number, line in lines(file):
+        if number == 1 and encoding == "utf8":
+            line = line.removeprefix(BOM_UTF8)  # as the CSV reader does
+        try:
+            yield number, line.rstrip(b"\r\n").decode(encoding)
+        except UnicodeDecodeError:
+            raise DataError(f"{file}, line {number}: expected {encoding} text") from None
 
 
 def _fits(value: str, kind: Kind) -> bool:

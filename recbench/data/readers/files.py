@@ -1,0 +1,65 @@
+"""Raw files on disk, gzipped or not: found under either name, read alike."""
+
+import gzip
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+import pyarrow as pa
+
+from recbench.errors import DataError
+
+_GZIP = b"\x1f\x8b"
+_BLOCK = 1 << 20
+
+
+def raw_file(folder: Path, name: str) -> Path:
+    """Return the file of that name in `folder`; its gzipped or unpacked twin if only that is there."""
+    twin = name.removesuffix(".gz") if name.endswith(".gz") else f"{name}.gz"
+    if not (folder / name).is_file() and (folder / twin).is_file():
+        return folder / twin
+    return folder / name
+
+
+def is_gzipped(file: Path) -> bool:
+    """
+    Tell by the first bytes, whatever the name says.
+
+    Raises
+    ------
+    DataError
+        If the file is not there.
+    """
+    try:
+        with file.open("rb") as stream:
+            return stream.read(len(_GZIP)) == _GZIP
+    except FileNotFoundError:
+        raise DataError(f"{file}: expected a file, found none") from None
+
+
+def arrow_stream(file: Path) -> pa.NativeFile:
+    """Open for pyarrow, unpacking on the way."""
+    return pa.input_stream(str(file), compression="gzip" if is_gzipped(file) else None)
+
+
+def lines(file: Path) -> Iterator[tuple[int, bytes]]:
+    """
+    Yield line number, from 1, and line, its end included.
+
+    Raises
+    ------
+    DataError
+        With the line, where a gzipped file is cut off or damaged; if the file is not there.
+    """
+    number = 0
+    try:
+        with _opened(file) as stream:
+            for number, line in enumerate(stream, start=1):
+                yield number, line
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise DataError(f"{file}, line {number + 1}: expected sound gzip data, {error}") from None
+
+
+def _opened(file: Path) -> IO[bytes]:
+    return gzip.open(file, "rb") if is_gzipped(file) else file.open("rb", buffering=_BLOCK)
