@@ -4,7 +4,7 @@ import gzip
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import BinaryIO
 
 import pyarrow as pa
 
@@ -15,7 +15,7 @@ _BLOCK = 1 << 20
 
 
 def raw_file(folder: Path, name: str) -> Path:
-    """Return the file of that name in `folder`; its gzipped or unpacked twin if only that is there."""
+    """Return the file of that name in `folder`; its gzipped or unpacked twin if only that is."""
     twin = name.removesuffix(".gz") if name.endswith(".gz") else f"{name}.gz"
     if not (folder / name).is_file() and (folder / twin).is_file():
         return folder / twin
@@ -61,5 +61,5 @@ def lines(file: Path) -> Iterator[tuple[int, bytes]]:
         raise DataError(f"{file}, line {number + 1}: expected sound gzip data, {error}") from None
 
 
-def _opened(file: Path) -> IO[bytes]:
+def _opened(file: Path) -> BinaryIO | gzip.GzipFile:
     return gzip.open(file, "rb") if is_gzipped(file) else file.open("rb", buffering=_BLOCK)
