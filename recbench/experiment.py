@@ -44,7 +44,7 @@ class Experiment(Settings):
     Attributes
     ----------
     model, dataset, protocol
-        Registered names.
+        Registered names; the protocol's may say what is changed (``paper,candidates=30``).
     preset, settings
         Of the model: a named set of values, and what is set on top of it.
     seed
@@ -149,14 +149,14 @@ def run(
         model.settings.record(),
         ingredients,
         question.digests,
-        experiment.protocol,
+        question.protocol.name,
         experiment.matching,
         Training(fraction=experiment.train_fraction),
     )
     folder = store.run_folder(
         results_folder(experiment.results),
         experiment.dataset,
-        experiment.protocol,
+        question.protocol.name,
         experiment.model,
         run_id(row, experiment.seed),
     )
@@ -246,7 +246,7 @@ def describe(
         ingredients=ingredients,
         seed=experiment.seed,
         dataset=experiment.dataset,
-        protocol=experiment.protocol,
+        protocol=question.protocol.name,
         training=Training(fraction=experiment.train_fraction),
         digests=question.digests,
         pack_seed=experiment.pack_seed,

@@ -1,5 +1,5 @@
 """
-The one door: models, datasets and metrics come in through entry points.
+The one door: models, datasets, protocols and metrics come in through entry points.
 
 An entry point is a name and a target, so listing costs no import. To add a model:
 
@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from recbench.errors import RecbenchError, UserError, unknown
 
-Group = Literal["models", "datasets", "metrics"]
+Group = Literal["models", "datasets", "protocols", "metrics"]
 
 
 def listed(group: Group) -> dict[str, EntryPoint]:
@@ -25,7 +25,7 @@ def listed(group: Group) -> dict[str, EntryPoint]:
     Parameters
     ----------
     group
-        Which door: ``"models"``, ``"datasets"`` or ``"metrics"``.
+        Which door: ``"models"``, ``"datasets"``, ``"protocols"`` or ``"metrics"``.
 
     Returns
     -------

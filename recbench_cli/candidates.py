@@ -7,10 +7,12 @@ import typer
 
 from recbench_cli.options import (
     Cache,
+    Candidates,
     DataDir,
     Dataset,
     Debug,
     Draws,
+    History,
     PackSeed,
     Protocol,
     Results,
@@ -22,6 +24,8 @@ def candidates(
     dataset: Dataset,
     out: Annotated[Path, typer.Option("--out", help="Parquet file to write.")],
     protocol: Protocol = "paper",
+    size: Candidates = None,
+    history: History = None,
     part: Annotated[
         Literal["validation", "test"], typer.Option("--split", help="Whose examples.")
     ] = "test",
@@ -39,7 +43,7 @@ def candidates(
     from recbench.data.protocols import protocol as named
     from recbench.runs.places import cache_folder
 
-    rule, place = named(protocol), cache_folder(cache)
+    rule, place = named(protocol, candidates=size, history=history), cache_folder(cache)
     split = make_split(prepare(dataset, place, data_dir, say), rule)
     pack = frozen_pack(split, rule, part, draws, pack_seed, place)
     save(pack, split.catalogue, out)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from recbench_cli.options import Cache, DataDir, Dataset, Debug, Protocol, Results, say
+from recbench_cli.options import Cache, DataDir, Dataset, Debug, History, Protocol, Results, say
 
 app = typer.Typer(help="List, prepare and export datasets.", rich_markup_mode=None)
 
@@ -45,6 +45,7 @@ def export(
     dataset: Dataset,
     out: Annotated[Path, typer.Option("--out", help="Folder for the four files.")],
     protocol: Protocol = "paper",
+    history: History = None,
     data_dir: DataDir = None,
     _results: Results = None,
     cache: Cache = None,
@@ -57,7 +58,7 @@ def export(
     from recbench.data.protocols import protocol as named
     from recbench.runs.places import cache_folder
 
-    rule = named(protocol)
+    rule = named(protocol, history=history)
     split = make_split(prepared(dataset, cache_folder(cache), data_dir, say), rule)
     files.export(split, out)
     rows = (

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from recbench_cli.options import Cache, Debug, Results, say
+from recbench_cli.options import Cache, Candidates, Debug, History, Results, say
 from recbench_cli.parsing import devices_of, names_of
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ def leaderboard(
         str | None,
         typer.Option("--protocol", help="This one alone; with --run as for: recbench run."),
     ] = None,
+    candidates: Candidates = None,
+    history: History = None,
     draws: Annotated[
         int | None,
         typer.Option("--draws", min=1, help="So many alone; with --run as for: recbench run."),
@@ -62,6 +64,7 @@ def leaderboard(
     if not fill:
         _refuse_without_run({"--seeds": seeds, "--device": device})
     root = results_folder(results)
+    protocol = _protocol(protocol, candidates=candidates, history=history)
     chosen = _chosen(models, datasets, protocol, draws, pack_seed)
     failed: dict[Cell, int] = {}
     if fill:
@@ -83,6 +86,18 @@ def _refuse_without_run(options: Mapping[str, Any]) -> None:
         raise UserError(f"{' and '.join(given)} cannot be given without --run; add --run")
 
 
+def _protocol(name: str | None, **options: str | None) -> str | None:
+    """Name the protocol that is asked for, with what is changed; None where none is."""
+    from recbench.data.protocols import protocol as named
+    from recbench.errors import UserError
+
+    if name is not None:
+        return named(name, **options).name
+    if given := [f"--{option}" for option, value in options.items() if value is not None]:
+        raise UserError(f"{' and '.join(given)} changes a protocol; name it with --protocol")
+    return None
+
+
 def _chosen(
     models: str | None,
     datasets: str | None,
@@ -91,12 +106,10 @@ def _chosen(
     pack_seed: int | None,
 ) -> Chosen:
     """Check the names and say which records are asked for."""
-    from recbench.data.protocols import protocol as named
-
     chosen = {
         "model": _registered("models", models),
         "dataset": _registered("datasets", datasets),
-        "protocol": None if protocol is None else [named(protocol).name],
+        "protocol": None if protocol is None else [protocol],
         "draws": None if draws is None else [draws],
         "pack_seed": None if pack_seed is None else [pack_seed],
     }

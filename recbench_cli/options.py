@@ -23,7 +23,26 @@ DataDir = Annotated[
 ]
 Dataset = Annotated[str, typer.Option("--dataset", help="See: recbench data list.")]
 Protocol = Annotated[
-    str, typer.Option("--protocol", help="Who trains and who is asked about what.")
+    str,
+    typer.Option("--protocol", help="Who trains, who is asked what; see: recbench protocols list."),
+]
+Candidates = Annotated[
+    str | None,
+    typer.Option(
+        "--candidates",
+        metavar="N",
+        help="Items to choose from, the target included.",
+        show_default="the protocol's",
+    ),
+]
+History = Annotated[
+    str | None,
+    typer.Option(
+        "--history",
+        metavar="N",
+        help="Items of a history at most.",
+        show_default="the protocol's",
+    ),
 ]
 Draws = Annotated[int, typer.Option("--draws", min=1, help="Draws of each example's negatives.")]
 PackSeed = Annotated[int, typer.Option("--pack-seed", help="Seed of the candidate pack.")]

@@ -7,10 +7,12 @@ import typer
 
 from recbench_cli.options import (
     Cache,
+    Candidates,
     DataDir,
     Dataset,
     Debug,
     Draws,
+    History,
     PackSeed,
     Protocol,
     Results,
@@ -22,6 +24,8 @@ def run(
     model: Annotated[str, typer.Option("--model", help="See: recbench models.")],
     dataset: Dataset,
     protocol: Protocol = "paper",
+    candidates: Candidates = None,
+    history: History = None,
     preset: Annotated[
         str | None, typer.Option("--preset", help="Named settings, for example those of the paper.")
     ] = None,
@@ -54,6 +58,7 @@ def run(
 ) -> None:
     """Train a model and judge it on a frozen pack; a run that stands already is found again."""
     from recbench import experiment
+    from recbench.data.protocols import protocol as named
     from recbench.runs.places import cache_folder, results_folder
     from recbench.runs.rendering import run_table
     from recbench.runs.store import RECORD
@@ -63,7 +68,7 @@ def run(
         experiment.Experiment(
             model=model,
             dataset=dataset,
-            protocol=protocol,
+            protocol=named(protocol, candidates=candidates, history=history).name,
             preset=preset,
             settings=settings_of(changes or [], llm),
             seed=seed,

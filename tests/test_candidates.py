@@ -13,12 +13,13 @@ from scipy.stats import chisquare
 from recbench import candidates as module
 from recbench.candidates import draw, frozen_pack, load, save
 from recbench.data.catalogue import Catalogue, make_catalogue
-from recbench.data.protocols import NEXT_ITEM, PAPER, Protocol
+from recbench.data.protocols import Protocol, protocol
 from recbench.data.split import Examples, Ragged
 from recbench.data.windows import ragged
 from recbench.errors import DataError, UserError
 from recbench.testing.toy import toy_split
 
+PAPER, NEXT_ITEM = protocol("paper"), protocol("next-item")
 SMALL = PAPER.model_copy(update={"candidates": 3})
 SMALL_DISTINCT = NEXT_ITEM.model_copy(update={"candidates": 3})
 

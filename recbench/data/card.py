@@ -9,16 +9,12 @@ To add a dataset:
 3. ``pip install`` your package: ``recbench data list`` shows it.
 """
 
-import tomllib
 from collections.abc import Callable
-from importlib.metadata import EntryPoint
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from recbench.errors import RecbenchError
+from recbench.data.toml_cards import NamedCard, read_card, read_cards
 from recbench.registry import find, listed
 from recbench.settings import digest
 
@@ -113,7 +109,7 @@ class Rules(_Frozen):
     note: str = ""
 
 
-class Card(_Frozen):
+class Card(NamedCard):
     """
     One dataset.
 
@@ -146,7 +142,6 @@ class Card(_Frozen):
         One sentence each.
     """
 
-    name: str
     title: str
     description: str
     licence: str
@@ -180,7 +175,7 @@ def card(name: str) -> Card:
     RecbenchError
         If its card cannot be read.
     """
-    return _read(find("datasets", name))
+    return read_card(find("datasets", name), Card)
 
 
 def cards(report: Callable[[str], None] | None = None) -> dict[str, Card]:
@@ -198,40 +193,4 @@ def cards(report: Callable[[str], None] | None = None) -> dict[str, Card]:
     dict of str to Card
         Sorted by name.
     """
-    found = {}
-    for name, point in listed("datasets").items():
-        try:
-            found[name] = _read(point)
-        except RecbenchError as error:
-            if report is None:
-                raise
-            report(str(error))
-    return found
-
-
-def _read(point: EntryPoint) -> Card:
-    try:
-        read = Card.model_validate(tomllib.loads(_file(point).read_text(encoding="utf-8")))
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise _unreadable(point, f"{where}: {first['msg']}") from None
-    except (ImportError, OSError, ValueError) as error:
-        raise _unreadable(point, f"{type(error).__name__}: {error}") from None
-    if read.name != point.name:
-        raise _unreadable(point, f"it calls itself '{read.name}'")
-    return read
-
-
-def _file(point: EntryPoint) -> Path:
-    # The folder is found, not imported: importlib.resources would import it, and refuses the paths
-    # of an editable install (a namespace package with a place that is no directory).
-    spec = find_spec(point.module)
-    for place in (spec and spec.submodule_search_locations) or ():
-        if (file := Path(place) / point.attr).is_file():
-            return file
-    raise FileNotFoundError(f"no file {point.attr} in {point.module}")
-
-
-def _unreadable(point: EntryPoint, reason: str) -> RecbenchError:
-    return RecbenchError(f"the card of dataset '{point.name}' ({point.value}) is broken: {reason}")
+    return read_cards(listed("datasets"), Card, report)

@@ -10,6 +10,7 @@ import hashlib
 import numpy as np
 from numpy.typing import NDArray
 
+from recbench.data.card import Rules
 from recbench.data.dataset import Dataset, array_digest
 from recbench.data.filters import filtered
 from recbench.data.introsort import introsort_argsort
@@ -26,12 +27,12 @@ def make_split(dataset: Dataset, protocol: Protocol) -> Split:
     Raises
     ------
     UserError
-        If the dataset's card does not know the protocol.
+        If it is a published protocol of which the dataset's card says nothing.
     """
     known = dataset.card.protocols
-    if protocol.name not in known:
-        raise unknown(f"protocol of {dataset.card.name}", protocol.name, known)
-    rules = known[protocol.name]
+    if protocol.published and protocol.card not in known:
+        raise unknown(f"protocol of {dataset.card.name}", protocol.card, known)
+    rules = known.get(protocol.card, Rules())
     dataset = filtered(dataset, rules)
     if rules.order == "file":
         rows = _by_user(dataset.users)
@@ -80,8 +81,8 @@ def _users_apart(
     first_times: NDArray[np.int64],
 ) -> Split:
     order = np.argsort(first_times, kind="stable")
-    # Floating-point products, cut off, as published: 754 and 848 of 943.
-    cuts = [int(0.8 * len(order)), int(0.9 * len(order))]
+    # 754 and 848 of 943, as published.
+    cuts = [percent * len(order) // 100 for percent in protocol.cuts]
     # Time decides who is in which part; within a part users stand as they first appear in the file.
     picks = [np.sort(part) for part in np.split(order, cuts)]
     parts = [(chosen(sequences, part), users[part]) for part in picks]

@@ -10,7 +10,7 @@ from recbench.data.card import card
 from recbench.data.export import export
 from recbench.data.make_split import make_split
 from recbench.data.prepare import prepare
-from recbench.data.protocols import NEXT_ITEM, PAPER
+from recbench.data.protocols import protocol
 from recbench.data.split import PAD
 
 REFERENCE = Path(__file__).parents[2] / "../shared/reference"
@@ -29,7 +29,7 @@ def lastfm(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def paper(lastfm):
-    return make_split(lastfm, PAPER)
+    return make_split(lastfm, protocol("paper"))
 
 
 def test_the_data_are_those_of_the_card(lastfm):
@@ -71,7 +71,7 @@ def test_paper_is_ordered_by_artist_and_the_card_says_so(paper):
 
 
 def test_next_item_asks_about_the_same_pairs_in_order_of_time(lastfm, paper):
-    split = make_split(lastfm, NEXT_ITEM)
+    split = make_split(lastfm, protocol("next-item"))
     assert split.catalogue.digest == paper.catalogue.digest
     assert len(split.test) == 1_220
     assert len(split.sequences.values) + 2 * 1_220 == 56_794

@@ -8,10 +8,11 @@ import pytest
 
 from recbench.data.export import export
 from recbench.data.make_split import make_split
-from recbench.data.protocols import NEXT_ITEM, PAPER
+from recbench.data.protocols import protocol
 from recbench.data.split import PAD
 from recbench.errors import UserError
 
+PAPER, NEXT_ITEM = protocol("paper"), protocol("next-item")
 REFERENCE = Path(__file__).parents[2] / "../shared/reference/splits/movielens/val.jsonl"
 
 
@@ -110,6 +111,13 @@ def test_the_digest_sees_every_part(movielens, paper, part):
 def test_a_protocol_that_the_card_does_not_know_is_refused(movielens):
     with pytest.raises(UserError, match="unknown protocol of movielens 'papers'; did you mean"):
         make_split(movielens, PAPER.model_copy(update={"name": "papers"}))
+
+
+def test_a_protocol_of_a_plug_in_needs_no_word_of_the_card(movielens):
+    mine = NEXT_ITEM.model_copy(update={"name": "mine,history=5", "history": 5})
+    split = make_split(movielens, mine)
+    assert split.test.histories.shape == (943, 5)
+    assert len(split.sequences) == 943
 
 
 def test_export_writes_the_rows_as_compact_json(next_item, tmp_path):

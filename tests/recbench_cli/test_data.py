@@ -34,7 +34,7 @@ def test_prepare_says_what_there_is(call):
     assert len(out.split("digest ")[1].strip()) == 64
 
 
-@pytest.mark.parametrize("protocol", ["paper", "next-item"])
+@pytest.mark.parametrize("protocol", ["paper", "next-item", "next-item,history=3"])
 def test_export_and_candidates_speak_of_the_same_lines(call, tmp_path, protocol):
     asked = ["--protocol", protocol, "--out", str(tmp_path / "out")]
     assert call("data", "export", *asked)[0] == 0
@@ -61,6 +61,15 @@ def test_validation_rows_have_candidates_too(call, tmp_path):
     code, out, _ = call("candidates", "--split", "validation", "--out", str(tmp_path / "v.parquet"))
     assert code == 0
     assert "5 draws" in out
+
+
+def test_history_and_candidates_are_as_many_as_asked_for(call, tmp_path):
+    assert call("data", "export", "--history", "3", "--out", str(tmp_path / "out"))[0] == 0
+    rows = [json.loads(line) for line in (tmp_path / "out/test.jsonl").read_text().splitlines()]
+    assert {len(row["history"]) for row in rows} == {3}
+    file = tmp_path / "pack.parquet"
+    assert call("candidates", "--history", "3", "--candidates", "7", "--out", str(file))[0] == 0
+    assert set(map(len, parquet.read_table(file).to_pydict()["candidates"])) == {7}
 
 
 @pytest.mark.parametrize(

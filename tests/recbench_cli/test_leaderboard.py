@@ -62,6 +62,8 @@ def test_rows_are_chosen_by_name(call, popular):
     [
         (["--protocol", "paper"], 1),
         (["--protocol", "next-item"], 0),
+        (["--protocol", "paper", "--candidates", "20"], 1),
+        (["--protocol", "paper", "--candidates", "30"], 0),
         (["--draws", "2"], 1),
         (["--draws", "5"], 0),
         (["--pack-seed", "0"], 1),
@@ -143,6 +145,14 @@ def test_what_is_given_reaches_every_cell(call, started):
         assert command[first : first + 6] == given
 
 
+def test_a_changed_protocol_reaches_every_cell_under_its_name(call, started):
+    commands, _ = started
+    assert call(*FILL, "--protocol", "next-item", "--history", "5", "--candidates", "30")[0] == 0
+    for command in commands:
+        assert command[command.index("--protocol") + 1] == "next-item,candidates=30,history=5"
+        assert not {"--history", "--candidates"} & set(command)
+
+
 @pytest.mark.parametrize(("ends", "left"), [([2, 2], 2), ([2, 0], 2), ([2, 1], 1), ([0, 1], 1)])
 def test_cells_that_all_refuse_are_the_users_mistake(call, started, ends, left):
     started[1].extend(ends)
@@ -157,6 +167,7 @@ def test_cells_that_all_refuse_are_the_users_mistake(call, started, ends, left):
         (["--datasets", "movielen"], "did you mean 'movielens'?"),
         (["--datasets", " ,"], "--datasets names nothing"),
         (["--protocol", "next-itm"], "did you mean 'next-item'?"),
+        (["--history", "5"], "--history changes a protocol; name it with --protocol"),
         (["--device", ","], "--device names nothing"),
         (["--device", "cuda:0,cude"], "unknown device 'cude'; did you mean 'cuda'?"),
         (["--device", "cuda:x"], "unknown device 'cuda:x'"),

@@ -179,7 +179,12 @@ def test_debug_shows_the_traceback(call, monkeypatch):
 
 def test_models_are_listed_without_importing_them(call, monkeypatch):
     points = [EntryPoint("gone", "no_such_package:It", "recbench.models")]
-    monkeypatch.setattr(registry, "entry_points", lambda group: points)
+    real = registry.entry_points
+    monkeypatch.setattr(
+        registry,
+        "entry_points",
+        lambda group: points if group == "recbench.models" else real(group=group),
+    )
     code, out, err = call("models")
     assert (code, err) == (0, "")
     assert out.split()[:2] == ["gone", "no_such_package:It"]

@@ -100,6 +100,25 @@ def test_what_the_user_says_arrives(call, tmp_path):
     assert (wanted.cache, wanted.train_fraction) == (tmp_path, 0.25)
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        ["--protocol", "next-item", "--history", "5", "--candidates", "30"],
+        ["--protocol", "next-item,history=5", "--candidates", "30"],
+        ["--protocol", "next-item,candidates=30,history=5"],
+    ],
+    ids=" ".join,
+)
+def test_a_changed_protocol_arrives_under_its_one_name(call, given):
+    assert call(*given)[3].protocol == "next-item,candidates=30,history=5"
+
+
+def test_a_protocol_cannot_be_changed_to_anything(call):
+    code, out, err, wanted = call("--candidates", "1")
+    assert (code, out, wanted) == (2, "", None)
+    assert err == "error: candidates must be a number from 2 to 32767, not '1'\n"
+
+
 @pytest.mark.parametrize("change", ["rank", "=8", " =8"])
 def test_a_setting_without_name_or_value(call, change):
     code, out, err, wanted = call("--set", change)

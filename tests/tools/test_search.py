@@ -14,7 +14,7 @@ import pytest
 from numpy.typing import NDArray
 
 from recbench import registry
-from recbench.data.protocols import PAPER
+from recbench.data.protocols import protocol
 from recbench.experiment import Question
 from recbench.recommender import Answerer, Queries, Runtime, TrainingData
 from recbench.settings import Settings
@@ -102,7 +102,7 @@ class Writer(Answerer):
 def test_a_model_is_judged_on_validation_rows(search: ModuleType, model: Any) -> None:
     dataset = SimpleNamespace(card=SimpleNamespace(noun=("film", "films"), verb="watched"))
     split = replace(toy_split(), test=None)  # not there to be looked at
-    question = Question(dataset, PAPER, split, pack=None)  # type: ignore[arg-type]
+    question = Question(dataset, protocol("paper"), split, pack=None)  # type: ignore[arg-type]
     hit, valid = search.judged(model(Settings()), question, 0, "cpu")
     assert 0 < hit < 0.4
     assert valid == 1

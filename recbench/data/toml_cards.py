@@ -1,0 +1,87 @@
+"""Cards: TOML files that entry points name, read without importing the package they lie in."""
+
+import tomllib
+from collections.abc import Callable, Mapping
+from importlib.metadata import EntryPoint
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from recbench.errors import RecbenchError
+
+
+class NamedCard(BaseModel):
+    """What every kind of card has: a name, fixed fields, no others."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+
+
+C = TypeVar("C", bound=NamedCard)
+
+
+def read_card(point: EntryPoint, kind: type[C]) -> C:
+    """
+    Read the card that an entry point names as ``package.folder:file.toml``.
+
+    Raises
+    ------
+    RecbenchError
+        If it cannot be read, is not of that kind or has another name; the entry point is named.
+    """
+    try:
+        read = kind.model_validate(tomllib.loads(_file(point).read_text(encoding="utf-8")))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "card"
+        raise _unreadable(point, f"{where}: {first['msg']}") from None
+    except (ImportError, OSError, ValueError) as error:
+        raise _unreadable(point, f"{type(error).__name__}: {error}") from None
+    if read.name != point.name:
+        raise _unreadable(point, f"it calls itself '{read.name}'")
+    return read
+
+
+def read_cards(
+    points: Mapping[str, EntryPoint], kind: type[C], report: Callable[[str], None] | None
+) -> dict[str, C]:
+    """
+    Read every card.
+
+    Parameters
+    ----------
+    points
+        Entry points by name.
+    kind
+        Of the cards.
+    report
+        Told one line about each card that cannot be read, which is then left out. Without it
+        the first such card raises RecbenchError.
+    """
+    found = {}
+    for name, point in points.items():
+        try:
+            found[name] = read_card(point, kind)
+        except RecbenchError as error:
+            if report is None:
+                raise
+            report(str(error))
+    return found
+
+
+def _file(point: EntryPoint) -> Path:
+    # The folder is found, not imported: importlib.resources would import it, and refuses the paths
+    # of an editable install (a namespace package with a place that is no directory).
+    spec = find_spec(point.module)
+    for place in (spec and spec.submodule_search_locations) or ():
+        if (file := Path(place) / point.attr).is_file():
+            return file
+    raise FileNotFoundError(f"no file {point.attr} in {point.module}")
+
+
+def _unreadable(point: EntryPoint, reason: str) -> RecbenchError:
+    kind = point.group.removeprefix("recbench.").removesuffix("s")
+    return RecbenchError(f"the card of {kind} '{point.name}' ({point.value}) is broken: {reason}")
