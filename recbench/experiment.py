@@ -142,7 +142,7 @@ def run(
     started = time.monotonic()
     model = build(experiment)
     device, ingredients = resolve(experiment.device), model.ingredients()
-    question = ask(experiment, report)
+    question = ask(experiment, report, show_progress)
     data = question.training_data(experiment.train_fraction)
     row = row_digest(
         experiment.model,
@@ -198,11 +198,13 @@ def build(experiment: Experiment) -> Recommender:
     return model_class(model_class.settings_class.build(experiment.settings, experiment.preset))
 
 
-def ask(experiment: Experiment, report: Callable[[str], None]) -> Question:
+def ask(
+    experiment: Experiment, report: Callable[[str], None], show_progress: bool = False
+) -> Question:
     """Read the data, split it and freeze the candidates, before any model sees them."""
     asked = protocol(experiment.protocol)
     cache = cache_folder(experiment.cache)
-    dataset = prepare(experiment.dataset, cache, experiment.data_dir, report)
+    dataset = prepare(experiment.dataset, cache, experiment.data_dir, report, show_progress)
     split = make_split(dataset, asked)
     pack = frozen_pack(split, asked, "test", experiment.draws, experiment.pack_seed, cache)
     return Question(dataset, asked, split, pack)

@@ -1,16 +1,34 @@
 """The progress bar of everything that takes long."""
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TransferSpeedColumn,
+)
 
 
 def progress_bar(shown: bool) -> Progress:
     """Make a bar on standard error that vanishes when done; it draws nothing unless `shown`."""
+    return _bar(shown, MofNCompleteColumn())
+
+
+def transfer_bar(shown: bool) -> Progress:
+    """Make such a bar that counts bytes."""
+    return _bar(shown, DownloadColumn(), TransferSpeedColumn())
+
+
+def _bar(shown: bool, *counts: ProgressColumn) -> Progress:
     console = Console(stderr=True)
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
-        MofNCompleteColumn(),
+        *counts,
         TimeElapsedColumn(),
         console=console,
         transient=True,

@@ -44,7 +44,7 @@ def candidates(
     from recbench.runs.places import cache_folder
 
     rule, place = named(protocol, candidates=size, history=history), cache_folder(cache)
-    split = make_split(prepare(dataset, place, data_dir, say), rule)
+    split = make_split(prepare(dataset, place, data_dir, say, show_progress=True), rule)
     pack = frozen_pack(split, rule, part, draws, pack_seed, place)
     save(pack, split.catalogue, out)
     typer.echo(f"{out}: {len(pack)} examples, {pack.draws} draws, hash {pack.hash}")

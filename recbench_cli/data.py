@@ -35,7 +35,7 @@ def prepare(
     from recbench.data.prepare import prepare as prepared
     from recbench.runs.places import cache_folder
 
-    made = prepared(dataset, cache_folder(cache), data_dir, say)
+    made = prepared(dataset, cache_folder(cache), data_dir, say, show_progress=True)
     typer.echo(f"{dataset}: {len(made)} interactions, {len(made.catalogue)} items")
     typer.echo(f"digest {made.digest}")
 
@@ -59,7 +59,8 @@ def export(
     from recbench.runs.places import cache_folder
 
     rule = named(protocol, history=history)
-    split = make_split(prepared(dataset, cache_folder(cache), data_dir, say), rule)
+    made = prepared(dataset, cache_folder(cache), data_dir, say, show_progress=True)
+    split = make_split(made, rule)
     files.export(split, out)
     rows = (
         f"{len(split.train)} train, {len(split.validation)} validation, {len(split.test)} test rows"

@@ -24,7 +24,7 @@ BELOW: dict[str, set[str]] = {
     "settings": {"errors"},
     "registry": {"errors", "settings", "seeding", "sampling"},
 }
-BELOW["data"] = {"registry", *BELOW["registry"]}
+BELOW["data"] = {"registry", "progress", *BELOW["registry"]}
 BELOW["recommender"] = {"data", *BELOW["data"]}
 BELOW["candidates"] = {"recommender", *BELOW["recommender"]}
 BELOW["evaluation"] = {"candidates", "progress", *BELOW["candidates"]}

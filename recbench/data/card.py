@@ -10,7 +10,9 @@ To add a dataset:
 """
 
 from collections.abc import Callable
+from pathlib import PurePosixPath
 from typing import Literal
+from urllib.parse import unquote, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -54,6 +56,11 @@ class WebFile(_Frozen):
 
     url: str
     checksum: str = Field(default="", pattern=r"^(md5:[0-9a-f]{32}|sha256:[0-9a-f]{64})?$")
+
+    @property
+    def name(self) -> str:
+        """The file's name."""
+        return PurePosixPath(unquote(urlsplit(self.url).path)).name
 
 
 class Download(_Frozen):

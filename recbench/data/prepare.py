@@ -12,9 +12,10 @@ from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
+from recbench.data.archive import unpacked
 from recbench.data.card import Card, Download, InstalledCopy, RawFiles, card
 from recbench.data.dataset import Dataset, make_dataset, store, stored
-from recbench.data.download import fetched, unpacked
+from recbench.data.download import fetched
 from recbench.data.readers import READERS
 from recbench.data.readers.files import raw_file
 from recbench.errors import RecbenchError, UserError
@@ -22,7 +23,11 @@ from recbench.settings import digest
 
 
 def prepare(
-    name: str, cache: Path, data_dir: Path | None, report: Callable[[str], None]
+    name: str,
+    cache: Path,
+    data_dir: Path | None,
+    report: Callable[[str], None],
+    show_progress: bool = False,
 ) -> Dataset:
     """
     Return a dataset, from the cache if it has been prepared before.
@@ -34,9 +39,12 @@ def prepare(
     cache
         The user's cache folder.
     data_dir
-        A folder with the raw files in any format that the card names; None for the card's sources.
+        A folder with the raw files in any format that the card names, gzipped or not, or with the
+        zip archive as published; None for the card's sources.
     report
         Told one line at each step that takes time, and what is odd about the data.
+    show_progress
+        Whether to draw a bar on standard error while a file is downloaded.
 
     Raises
     ------
@@ -48,7 +56,7 @@ def prepare(
         If no source can be had, or one gives other data than the card says.
     """
     wanted = card(name)
-    key = wanted.digest[:16] if data_dir is None else _folder_key(wanted, data_dir)
+    key = (wanted.digest or "unpinned")[:16] if data_dir is None else _folder_key(wanted, data_dir)
     folder = cache / "datasets" / name / f"{key}-{wanted.fingerprint()[:8]}"
     if folder.is_dir():
         try:
@@ -56,28 +64,32 @@ def prepare(
         except RecbenchError as error:
             report(f"{error}; preparing it again")
     if data_dir is None:
-        dataset = _from_sources(wanted, cache, report)
+        dataset = _from_sources(wanted, cache, report, show_progress)
     else:
         report(f"preparing {name} from {data_dir}")
-        dataset = _from_folder(wanted, data_dir, _format_of(wanted, data_dir))
-        if dataset.digest != wanted.digest:
+        dataset = _from_user(wanted, data_dir)
+        if wanted.digest and dataset.digest != wanted.digest:
             report(f"{data_dir} is not {wanted.title} as published: figures are not comparable")
+    if not wanted.digest:
+        report(f"the digest of {name} is not pinned yet; these data have {dataset.digest}")
     store(dataset, folder)
     return dataset
 
 
-def _from_sources(wanted: Card, cache: Path, report: Callable[[str], None]) -> Dataset:
+def _from_sources(
+    wanted: Card, cache: Path, report: Callable[[str], None], show_progress: bool
+) -> Dataset:
     for source in wanted.sources:
         if isinstance(source, Download):
-            report(f"preparing {wanted.name} from {source.files[0].url}")
-            dataset = _from_download(wanted, source, cache)
+            report(f"preparing {wanted.name} from {' and '.join(f.url for f in source.files)}")
+            dataset = _from_download(wanted, source, cache, report, show_progress)
         else:
             copy = _installed(source)
             if copy is None:
                 continue
             report(f"preparing {wanted.name} from the copy in {source.distribution}")
             dataset = _from_folder(wanted, copy, source.format)
-        if dataset.digest != wanted.digest:
+        if wanted.digest and dataset.digest != wanted.digest:
             raise RecbenchError(
                 f"{source} no longer gives {wanted.title} as published "
                 f"(digest {dataset.digest}); name a folder with --data-dir"
@@ -96,11 +108,31 @@ def _pair(names: RawFiles) -> tuple[str, str]:
     return names.interactions, names.items
 
 
-def _from_download(wanted: Card, source: Download, cache: Path) -> Dataset:
-    archive = fetched(source.files[0], cache / "downloads", _remedy(wanted))
-    with tempfile.TemporaryDirectory(suffix=".partial", dir=archive.parent) as unpacking:
-        unpacked(archive, Path(unpacking))
-        return _from_folder(wanted, Path(unpacking) / source.folder, source.format)
+def _from_download(
+    wanted: Card,
+    source: Download,
+    cache: Path,
+    report: Callable[[str], None],
+    show_progress: bool,
+) -> Dataset:
+    folder, remedy = cache / "downloads" / wanted.name, _remedy(wanted)
+    files = [fetched(file, folder, remedy, report, show_progress) for file in source.files]
+    if files[0].suffix != ".zip":
+        return _from_folder(wanted, folder, source.format)
+    return _from_archive(wanted, source, files[0])
+
+
+def _from_archive(wanted: Card, source: Download, archive: Path) -> Dataset:
+    names = [f"{source.folder}/{name}" for name in _pair(wanted.formats[source.format])]
+    with tempfile.TemporaryDirectory(prefix="recbench-") as folder:
+        unpacked(archive, [name.lstrip("/") for name in names], Path(folder))
+        return _from_folder(wanted, Path(folder), source.format)
+
+
+def _from_user(wanted: Card, folder: Path) -> Dataset:
+    if format_name := _format_of(wanted, folder):
+        return _from_folder(wanted, folder, format_name)
+    return _from_archive(wanted, *_archive_in(wanted, folder))
 
 
 def _installed(source: InstalledCopy) -> Path | None:
@@ -112,24 +144,39 @@ def _installed(source: InstalledCopy) -> Path | None:
     return folder if folder.is_dir() else None
 
 
-def _format_of(wanted: Card, folder: Path) -> str:
+def _format_of(wanted: Card, folder: Path) -> str | None:
+    """Return the format whose files are there, if any are."""
     for name, names in wanted.formats.items():
         if all(raw_file(folder, file).is_file() for file in _pair(names)):
             return name
+    return None
+
+
+def _archive_in(wanted: Card, folder: Path) -> tuple[Download, Path]:
+    """Return the zip archive that is there as published, and what the card says of it."""
+    for source in wanted.sources:
+        if isinstance(source, Download) and len(source.files) == 1:
+            archive = folder / source.files[0].name
+            if archive.is_file():
+                return source, archive
     pairs = " nor ".join(f"{n.interactions} with {n.items}" for n in wanted.formats.values())
     raise UserError(f"{folder} holds neither {pairs}; name the folder that does with --data-dir")
 
 
 def _folder_key(wanted: Card, folder: Path) -> str:
-    names = wanted.formats[_format_of(wanted, folder)]
-    files = [raw_file(folder, name).resolve() for name in _pair(names)]
-    stats = [file.stat() for file in files]
-    return digest([[str(f), s.st_size, s.st_mtime_ns] for f, s in zip(files, stats, strict=True)])[
-        :16
-    ]
+    if format_name := _format_of(wanted, folder):
+        files = [raw_file(folder, name) for name in _pair(wanted.formats[format_name])]
+    else:
+        files = [_archive_in(wanted, folder)[1]]
+    stats = [(str(file.resolve()), file.stat()) for file in files]
+    return digest([[path, s.st_size, s.st_mtime_ns] for path, s in stats])[:16]
 
 
 def _remedy(wanted: Card) -> str:
     packages = [s.distribution for s in wanted.sources if isinstance(s, InstalledCopy)]
     install = "".join(f"pip install {package} (it brings a copy), or " for package in packages)
-    return f"{install}download it elsewhere and name its folder with --data-dir"
+    named = [f.name for s in wanted.sources if isinstance(s, Download) for f in s.files]
+    return (
+        f"{install}download {' and '.join(named) or 'it'} elsewhere (see {wanted.homepage}) "
+        "and name the folder with --data-dir"
+    )

@@ -245,7 +245,7 @@ class TestDownload:
 
     def test_what_is_no_archive_is_said(self, served, tmp_path):
         served(b"no archive")
-        with pytest.raises(RecbenchError, match="is not a zip archive"):
+        with pytest.raises(RecbenchError, match="is not a sound zip archive"):
             prepare("movielens", tmp_path / "cache", None, silent)
 
 
