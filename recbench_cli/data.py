@@ -14,10 +14,13 @@ app = typer.Typer(help="List, prepare and export datasets.", rich_markup_mode=No
 def list_(_results: Results = None, _cache: Cache = None, _debug: Debug = False) -> None:
     """List the datasets with their protocols, licences and known flaws."""
     from recbench.data.card import cards
+    from recbench.data.protocols import protocols
 
+    asked = protocols(report=say).values()
     for name, card in cards(report=say).items():
         typer.echo(f"{name}: {card.title}. {card.description}")
-        typer.echo(f"  protocols: {', '.join(card.protocols)}")
+        fitting = [p.name for p in asked if not p.published or p.name in card.protocols]
+        typer.echo(f"  protocols: {', '.join(fitting)}")
         typer.echo(f"  licence: {card.licence}")
         for flaw in card.known_flaws:
             typer.echo(f"  known flaw: {flaw}")

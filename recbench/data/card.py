@@ -143,8 +143,10 @@ class Card(NamedCard):
         give it. "" where nobody has measured it yet.
     catalogue_digest
         Of its catalogue alone, likewise.
+    rules
+        What every protocol goes by that `protocols` does not name.
     protocols
-        The protocols it can be asked under, with what they need to know of it.
+        Rules of single protocols, in place of `rules`. A published protocol must be named here.
     known_flaws
         One sentence each.
     """
@@ -157,12 +159,13 @@ class Card(NamedCard):
     noun: tuple[str, str]
     verb: str
     titles: Literal["film", "plain"]
-    title_fixes: dict[str, str] = {}
+    title_fixes: dict[str, str] = Field(default={})
     formats: dict[str, RawFiles]
     sources: tuple[InstalledCopy | Download, ...]
     digest: str = ""
     catalogue_digest: str = ""
-    protocols: dict[str, Rules]
+    rules: Rules = Rules()
+    protocols: dict[str, Rules] = Field(default={})
     known_flaws: tuple[str, ...]
 
     def fingerprint(self) -> str:

@@ -10,7 +10,6 @@ import hashlib
 import numpy as np
 from numpy.typing import NDArray
 
-from recbench.data.card import Rules
 from recbench.data.dataset import Dataset, array_digest
 from recbench.data.filters import filtered
 from recbench.data.introsort import introsort_argsort
@@ -32,7 +31,7 @@ def make_split(dataset: Dataset, protocol: Protocol) -> Split:
     known = dataset.card.protocols
     if protocol.published and protocol.card not in known:
         raise unknown(f"protocol of {dataset.card.name}", protocol.card, known)
-    rules = known.get(protocol.card, Rules())
+    rules = known.get(protocol.card, dataset.card.rules)
     dataset = filtered(dataset, rules)
     if rules.order == "file":
         rows = _by_user(dataset.users)
