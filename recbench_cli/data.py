@@ -11,13 +11,14 @@ app = typer.Typer(help="List, prepare and export datasets.", rich_markup_mode=No
 
 
 @app.command("list")
-def list_(_results: Results = None, _cache: Cache = None, _debug: Debug = False) -> None:
+def list_(_results: Results = None, cache: Cache = None, _debug: Debug = False) -> None:
     """List the datasets with their protocols, licences and known flaws."""
     from recbench.data.card import cards
     from recbench.data.protocols import protocols
+    from recbench.runs.places import cache_folder
 
     asked = protocols(report=say).values()
-    for name, card in cards(report=say).items():
+    for name, card in cards(say, cache_folder(cache)).items():
         typer.echo(f"{name}: {card.title}. {card.description}")
         fitting = [p.name for p in asked if not p.published or p.name in card.protocols]
         typer.echo(f"  protocols: {', '.join(fitting)}")

@@ -7,18 +7,26 @@ To add a dataset:
 2. in your package's ``pyproject.toml``, under ``[project.entry-points."recbench.datasets"]``,
    write ``name = "your_package_of_cards:name.toml"``;
 3. ``pip install`` your package: ``recbench data list`` shows it.
+
+The cards of a user's own data (`recbench.data.own`) lie in the cache, as
+``own/<name>/card.toml``, and are found by the same functions.
 """
 
 from collections.abc import Callable
-from pathlib import PurePosixPath
+from importlib.metadata import EntryPoint
+from pathlib import Path, PurePosixPath
 from typing import Literal
 from urllib.parse import unquote, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from recbench.data.toml_cards import NamedCard, read_card, read_cards
-from recbench.registry import find, listed
+from recbench.errors import unknown
+from recbench.registry import listed
 from recbench.settings import digest
+
+CARD = "card.toml"
+"""The card's name in the folder of a user's own dataset."""
 
 
 class _Frozen(BaseModel):
@@ -26,10 +34,26 @@ class _Frozen(BaseModel):
 
 
 class RawFiles(_Frozen):
-    """The two files of one raw format, relative to their folder."""
+    """
+    The files of one raw format, relative to their folder.
+
+    Attributes
+    ----------
+    interactions, items
+        The two files; a format may do without the second.
+    columns
+        What columns are called, where the format leaves that open
+        (`recbench.data.readers.columns.Columns`).
+    """
 
     interactions: str
-    items: str
+    items: str | None = None
+    columns: dict[str, str] = Field(default={})
+
+    @property
+    def files(self) -> list[str]:
+        """Those that there are."""
+        return [name for name in (self.interactions, self.items) if name is not None]
 
 
 class InstalledCopy(_Frozen):
@@ -61,6 +85,14 @@ class WebFile(_Frozen):
     def name(self) -> str:
         """The file's name."""
         return PurePosixPath(unquote(urlsplit(self.url).path)).name
+
+
+class Folder(_Frozen):
+    """A folder of the user's own."""
+
+    kind: Literal["folder"]
+    path: str
+    format: str
 
 
 class Download(_Frozen):
@@ -135,12 +167,12 @@ class Card(NamedCard):
     title_fixes
         Raw title to what it should have been, for misspellings of one source.
     formats
-        Raw format (a key of `recbench.data.readers.READERS`) to its two files.
+        Raw format (a key of `recbench.data.readers.READERS`) to its files.
     sources
         Where the data are looked for, in order, if the user names no folder.
     digest
-        Of the dataset as published (`recbench.data.dataset.Dataset.digest`); every source must
-        give it. "" where nobody has measured it yet.
+        Of the dataset as published, or as first read (`recbench.data.dataset.Dataset.digest`);
+        every source must give it. "" where nobody has measured it yet.
     catalogue_digest
         Of its catalogue alone, likewise.
     rules
@@ -161,7 +193,7 @@ class Card(NamedCard):
     titles: Literal["film", "plain"]
     title_fixes: dict[str, str] = Field(default={})
     formats: dict[str, RawFiles]
-    sources: tuple[InstalledCopy | Download, ...]
+    sources: tuple[InstalledCopy | Folder | Download, ...]
     digest: str = ""
     catalogue_digest: str = ""
     rules: Rules = Rules()
@@ -174,9 +206,16 @@ class Card(NamedCard):
         return digest(self.model_dump(mode="json", include=kept))
 
 
-def card(name: str) -> Card:
+def card(name: str, cache: Path | None = None) -> Card:
     """
-    Read the card of one dataset.
+    Read the card of one dataset, a registered one or one of the user's own.
+
+    Parameters
+    ----------
+    name
+        Of the dataset.
+    cache
+        The user's cache folder; None to look at registered datasets only.
 
     Raises
     ------
@@ -185,22 +224,41 @@ def card(name: str) -> Card:
     RecbenchError
         If its card cannot be read.
     """
-    return read_card(find("datasets", name), Card)
+    places = _places(cache)
+    if name not in places:
+        raise unknown("dataset", name, places)
+    return read_card(places[name], Card)
 
 
-def cards(report: Callable[[str], None] | None = None) -> dict[str, Card]:
+def cards(
+    report: Callable[[str], None] | None = None, cache: Path | None = None
+) -> dict[str, Card]:
     """
-    Read every card.
+    Read every card, registered or the user's own.
 
     Parameters
     ----------
     report
         Told one line about each card that cannot be read, which is then left out. Without it
         the first such card raises RecbenchError.
+    cache
+        The user's cache folder; None to look at registered datasets only.
 
     Returns
     -------
     dict of str to Card
         Sorted by name.
     """
-    return read_cards(listed("datasets"), Card, report)
+    return read_cards(_places(cache), Card, report)
+
+
+def own_folder(cache: Path, name: str) -> Path:
+    """Return the folder of a user's own dataset, which need not exist."""
+    return cache / "own" / name
+
+
+def _places(cache: Path | None) -> dict[str, EntryPoint | Path]:
+    """Return where each card is, by name; a registered name wins over one of the user's own."""
+    own = () if cache is None else own_folder(cache, "").glob(f"*/{CARD}")
+    places: dict[str, EntryPoint | Path] = {file.parent.name: file for file in own}
+    return dict(sorted({**places, **listed("datasets")}.items()))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from recbench.data.aside import folder_aside
 from recbench.data.card import Card
 from recbench.data.catalogue import Catalogue, make_catalogue
-from recbench.data.readers import Raw
+from recbench.data.readers.raw import Ids, Raw, alike
 from recbench.data.titles import REPAIRS
 from recbench.errors import RecbenchError
 
@@ -34,9 +34,10 @@ class Dataset:
     items
         int32 [interactions], catalogue codes.
     ratings
-        float32 [interactions].
+        float32 [interactions]; None where the data have none.
     times
-        int64 [interactions], seconds since 1970.
+        int64 [interactions], seconds since 1970 (microseconds where some time has a fraction of a
+        second); 0, 1, 2, ... where the data have none, which keeps the order of the file.
     digest
         SHA-256 over the catalogue and these arrays: the same from every source.
     """
@@ -45,7 +46,7 @@ class Dataset:
     catalogue: Catalogue
     users: NDArray[np.int32]
     items: NDArray[np.int32]
-    ratings: NDArray[np.float32]
+    ratings: NDArray[np.float32] | None
     times: NDArray[np.int64]
     digest: str
 
@@ -77,12 +78,25 @@ def make_dataset(card: Card, raw: Raw) -> Dataset:
     """Repair titles, number users and items; ``raw.items`` must all be in ``raw.item_ids``."""
     repaired = REPAIRS[card.titles]
     titles = [repaired(card.title_fixes.get(title.strip(), title)) for title in raw.titles]
-    catalogue = make_catalogue(raw.item_ids, titles)
-    _, users = np.unique(raw.users, return_inverse=True)
-    items = np.searchsorted(catalogue.raw_ids, raw.items)
+    used, listed = alike(raw.items.ids, raw.item_ids)
+    catalogue = make_catalogue(listed, titles)
+    codes = np.searchsorted(catalogue.raw_ids, used).astype(np.int32)
+    times = np.arange(len(raw.items), dtype=np.int64) if raw.times is None else raw.times
     return _digested(
-        card, catalogue, users.astype(np.int32), items.astype(np.int32), raw.ratings, raw.times
+        card,
+        catalogue,
+        _ranks(raw.users.ids)[raw.users.codes],
+        codes[raw.items.codes],
+        raw.ratings,
+        times,
     )
+
+
+def _ranks(ids: Ids) -> NDArray[np.int32]:
+    """Return each id's place among all, from 0."""
+    ranks = np.empty(len(ids), dtype=np.int32)
+    ranks[np.argsort(ids)] = np.arange(len(ids), dtype=np.int32)
+    return ranks
 
 
 def _digested(
@@ -90,10 +104,11 @@ def _digested(
     catalogue: Catalogue,
     users: NDArray[np.int32],
     items: NDArray[np.int32],
-    ratings: NDArray[np.float32],
+    ratings: NDArray[np.float32] | None,
     times: NDArray[np.int64],
 ) -> Dataset:
-    digest = array_digest(catalogue.digest, users, items, ratings, times)
+    rated = "unrated" if ratings is None else ratings
+    digest = array_digest(catalogue.digest, users, items, rated, times)
     return Dataset(card, catalogue, users, items, ratings, times, digest)
 
 
@@ -103,9 +118,10 @@ def store(dataset: Dataset, folder: Path) -> None:
         arrays = {
             "user": dataset.users,
             "item": dataset.items,
-            "rating": dataset.ratings,
             "time": dataset.times,
         }
+        if dataset.ratings is not None:
+            arrays["rating"] = dataset.ratings
         table = pa.table(arrays).replace_schema_metadata({"digest": dataset.digest})
         pq.write_table(table, partial / "interactions.parquet", compression="zstd")
         items = {
@@ -126,11 +142,12 @@ def stored(card: Card, folder: Path) -> Dataset:
     """
     try:
         table = pq.read_table(folder / "interactions.parquet")
-        items = pq.read_table(folder / "items.parquet")
+        listed = pq.read_table(folder / "items.parquet")
         digest = table.schema.metadata[b"digest"].decode()
-        catalogue = make_catalogue(items["id"].to_numpy(), items["title"].to_pylist())
-        names = ("user", "item", "rating", "time")
-        dataset = _digested(card, catalogue, *(table[name].to_numpy() for name in names))
+        catalogue = make_catalogue(listed["id"].to_numpy(), listed["title"].to_pylist())
+        users, items, times = (table[name].to_numpy() for name in ("user", "item", "time"))
+        ratings = table["rating"].to_numpy() if "rating" in table.column_names else None
+        dataset = _digested(card, catalogue, users, items, ratings, times)
     except (OSError, pa.ArrowException, LookupError, TypeError) as error:
         raise RecbenchError(f"{folder} cannot be read: {error}") from None
     if dataset.digest != digest:

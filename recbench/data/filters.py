@@ -31,7 +31,7 @@ def filtered(dataset: Dataset, rules: Rules) -> Dataset:
             dataset,
             users=dataset.users[rows],
             items=dataset.items[rows],
-            ratings=dataset.ratings[rows],
+            ratings=None if dataset.ratings is None else dataset.ratings[rows],
             times=dataset.times[rows],
         )
     return _without_untouched(dataset) if rules.catalogue == "kept" else dataset
@@ -41,6 +41,8 @@ def _kept(dataset: Dataset, rules: Rules) -> NDArray[np.int64]:
     """Return the kept interactions, in file order."""
     rows = np.arange(rules.skip_rows, len(dataset))
     if rules.min_rating is not None:
+        if dataset.ratings is None:
+            raise UserError(f"{dataset.card.name} has no ratings, so none can be too low")
         rows = rows[dataset.ratings[rows] >= rules.min_rating]
     if rules.pairs != "all":
         rows = rows[_one_a_pair(dataset, rows, by_time=rules.pairs == "earliest")]

@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 from recbench.data.archive import unpacked
-from recbench.data.card import Card, Download, InstalledCopy, RawFiles, card
+from recbench.data.card import Card, Download, Folder, InstalledCopy, RawFiles, card
 from recbench.data.dataset import Dataset, make_dataset, store, stored
 from recbench.data.download import fetched
 from recbench.data.readers import READERS
@@ -55,7 +55,7 @@ def prepare(
     RecbenchError
         If no source can be had, or one gives other data than the card says.
     """
-    wanted = card(name)
+    wanted = card(name, cache)
     key = (wanted.digest or "unpinned")[:16] if data_dir is None else _folder_key(wanted, data_dir)
     folder = cache / "datasets" / name / f"{key}-{wanted.fingerprint()[:8]}"
     if folder.is_dir():
@@ -83,6 +83,9 @@ def _from_sources(
         if isinstance(source, Download):
             report(f"preparing {wanted.name} from {' and '.join(f.url for f in source.files)}")
             dataset = _from_download(wanted, source, cache, report, show_progress)
+        elif isinstance(source, Folder):
+            report(f"preparing {wanted.name} from {source.path}")
+            dataset = _from_folder(wanted, Path(source.path), source.format)
         else:
             copy = _installed(source)
             if copy is None:
@@ -100,12 +103,13 @@ def _from_sources(
 
 def _from_folder(wanted: Card, folder: Path, format_name: str) -> Dataset:
     names = wanted.formats[format_name]
-    raw = READERS[format_name](*(raw_file(folder, name) for name in _pair(names)))
+    items = names.items and raw_file(folder, names.items)
+    raw = READERS[format_name](raw_file(folder, names.interactions), items, **names.columns)
     return make_dataset(wanted, raw)
 
 
-def _pair(names: RawFiles) -> tuple[str, str]:
-    return names.interactions, names.items
+def _files(folder: Path, names: RawFiles) -> list[Path]:
+    return [raw_file(folder, name) for name in names.files]
 
 
 def _from_download(
@@ -123,7 +127,7 @@ def _from_download(
 
 
 def _from_archive(wanted: Card, source: Download, archive: Path) -> Dataset:
-    names = [f"{source.folder}/{name}" for name in _pair(wanted.formats[source.format])]
+    names = [f"{source.folder}/{name}" for name in wanted.formats[source.format].files]
     with tempfile.TemporaryDirectory(prefix="recbench-") as folder:
         unpacked(archive, [name.lstrip("/") for name in names], Path(folder))
         return _from_folder(wanted, Path(folder), source.format)
@@ -147,7 +151,7 @@ def _installed(source: InstalledCopy) -> Path | None:
 def _format_of(wanted: Card, folder: Path) -> str | None:
     """Return the format whose files are there, if any are."""
     for name, names in wanted.formats.items():
-        if all(raw_file(folder, file).is_file() for file in _pair(names)):
+        if all(file.is_file() for file in _files(folder, names)):
             return name
     return None
 
@@ -159,13 +163,13 @@ def _archive_in(wanted: Card, folder: Path) -> tuple[Download, Path]:
             archive = folder / source.files[0].name
             if archive.is_file():
                 return source, archive
-    pairs = " nor ".join(f"{n.interactions} with {n.items}" for n in wanted.formats.values())
+    pairs = " nor ".join(" with ".join(each.files) for each in wanted.formats.values())
     raise UserError(f"{folder} holds neither {pairs}; name the folder that does with --data-dir")
 
 
 def _folder_key(wanted: Card, folder: Path) -> str:
     if format_name := _format_of(wanted, folder):
-        files = [raw_file(folder, name) for name in _pair(wanted.formats[format_name])]
+        files = _files(folder, wanted.formats[format_name])
     else:
         files = [_archive_in(wanted, folder)[1]]
     stats = [(str(file.resolve()), file.stat()) for file in files]

@@ -23,38 +23,42 @@ class NamedCard(BaseModel):
 C = TypeVar("C", bound=NamedCard)
 
 
-def read_card(point: EntryPoint, kind: type[C]) -> C:
+def read_card(place: EntryPoint | Path, kind: type[C]) -> C:
     """
-    Read the card that an entry point names as ``package.folder:file.toml``.
+    Read the card that an entry point names as ``package.folder:file.toml``, or a file.
+
+    A file has its name from its folder.
 
     Raises
     ------
     RecbenchError
         If it cannot be read, is not of that kind or has another name; the entry point is named.
     """
+    name = place.parent.name if isinstance(place, Path) else place.name
     try:
-        read = kind.model_validate(tomllib.loads(_file(point).read_text(encoding="utf-8")))
+        file = place if isinstance(place, Path) else _file(place)
+        read = kind.model_validate(tomllib.loads(file.read_text(encoding="utf-8")))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "card"
-        raise _unreadable(point, f"{where}: {first['msg']}") from None
+        raise _unreadable(place, f"{where}: {first['msg']}") from None
     except (ImportError, OSError, ValueError) as error:
-        raise _unreadable(point, f"{type(error).__name__}: {error}") from None
-    if read.name != point.name:
-        raise _unreadable(point, f"it calls itself '{read.name}'")
+        raise _unreadable(place, f"{type(error).__name__}: {error}") from None
+    if read.name != name:
+        raise _unreadable(place, f"it calls itself '{read.name}'")
     return read
 
 
 def read_cards(
-    points: Mapping[str, EntryPoint], kind: type[C], report: Callable[[str], None] | None
+    places: Mapping[str, EntryPoint | Path], kind: type[C], report: Callable[[str], None] | None
 ) -> dict[str, C]:
     """
     Read every card.
 
     Parameters
     ----------
-    points
-        Entry points by name.
+    places
+        Entry points or files by name.
     kind
         Of the cards.
     report
@@ -62,9 +66,9 @@ def read_cards(
         the first such card raises RecbenchError.
     """
     found = {}
-    for name, point in points.items():
+    for name, place in places.items():
         try:
-            found[name] = read_card(point, kind)
+            found[name] = read_card(place, kind)
         except RecbenchError as error:
             if report is None:
                 raise
@@ -82,6 +86,8 @@ def _file(point: EntryPoint) -> Path:
     raise FileNotFoundError(f"no file {point.attr} in {point.module}")
 
 
-def _unreadable(point: EntryPoint, reason: str) -> RecbenchError:
-    kind = point.group.removeprefix("recbench.").removesuffix("s")
-    return RecbenchError(f"the card of {kind} '{point.name}' ({point.value}) is broken: {reason}")
+def _unreadable(place: EntryPoint | Path, reason: str) -> RecbenchError:
+    if isinstance(place, Path):
+        return RecbenchError(f"{place} is broken: {reason}")
+    kind = place.group.removeprefix("recbench.").removesuffix("s")
+    return RecbenchError(f"the card of {kind} '{place.name}' ({place.value}) is broken: {reason}")

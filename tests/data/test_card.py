@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from recbench.data import card as module
-from recbench.data.card import card, cards
+from recbench.data.card import card, cards, own_folder
 from recbench.data.protocols import protocols
 from recbench.data.readers import READERS
 from recbench.errors import RecbenchError, UserError
@@ -74,6 +74,23 @@ def test_a_broken_card_is_named_and_breaks_no_other(tmp_path, monkeypatch, text,
     assert len(told) == 1
     assert "cards_of_a_plugin:broken.toml" in told[0]
     assert "\n" not in told[0]
+
+
+def test_a_users_own_cards_are_found_in_the_cache(tmp_path):
+    mine = own_folder(tmp_path, "mine")
+    mine.mkdir(parents=True)
+    text = TOML.replace('name = "movielens"', 'name = "mine"')
+    (mine / "card.toml").write_text(text, encoding="utf-8")
+    assert card("mine", tmp_path).name == "mine"
+    assert list(cards(cache=tmp_path)) == sorted([*cards(), "mine"])
+    for name in ("min", "movielense"):
+        with pytest.raises(UserError, match="did you mean 'm"):
+            card(name, tmp_path)
+    with pytest.raises(UserError, match="unknown dataset 'mine'"):
+        card("mine")
+    (mine / "card.toml").write_text(TOML, encoding="utf-8")
+    with pytest.raises(RecbenchError, match=r"own/mine/card\.toml is broken: it calls itself"):
+        card("mine", tmp_path)
 
 
 def test_a_card_without_its_package_is_named(monkeypatch):

@@ -6,7 +6,7 @@ from recbench.data.dataset import make_dataset
 from recbench.data.filters import filtered
 from recbench.data.make_split import make_split
 from recbench.data.protocols import protocol
-from recbench.data.readers.raw import Raw
+from recbench.data.readers.raw import Raw, coded
 from recbench.errors import UserError
 
 # user, item, rating, time
@@ -25,8 +25,8 @@ ROWS = [
 def dataset():
     columns = np.array(ROWS).T
     raw = Raw(
-        users=columns[0],
-        items=columns[1],
+        users=coded(columns[0]),
+        items=coded(columns[1]),
         ratings=columns[2].astype(np.float32),
         times=columns[3],
         item_ids=np.array([40, 30, 20, 10]),
@@ -89,8 +89,8 @@ def test_file_order_and_the_earliest_time_of_a_user():
         # The user with the highest number has the earliest time, at the second interaction.
         times += [5_000 + user, 1_000 - user, 6_000, 7_000]
     raw = Raw(
-        users=np.array(users),
-        items=np.array(items),
+        users=coded(np.array(users)),
+        items=coded(np.array(items)),
         ratings=np.ones(40, dtype=np.float32),
         times=np.array(times),
         item_ids=np.arange(4),

@@ -182,7 +182,7 @@ class TestDownload:
                 format="grouplens",
             )
             changed = card("movielens").model_copy(update={"sources": (source,)})
-            monkeypatch.setattr(module, "card", lambda _: changed)
+            monkeypatch.setattr(module, "card", lambda *_: changed)
 
         return serve
 
@@ -270,6 +270,6 @@ def test_users_and_items_are_numbered_by_raw_id(own_folder):
 
     raw = grouplens.read(own_folder / "u.data", own_folder / "u.item")
     dataset = make_dataset(card("movielens"), raw)
-    np.testing.assert_array_equal(dataset.users, raw.users - 1)
-    np.testing.assert_array_equal(dataset.catalogue.raw_ids[dataset.items], raw.items)
+    np.testing.assert_array_equal(dataset.users, raw.users[:] - 1)
+    np.testing.assert_array_equal(dataset.catalogue.raw_ids[dataset.items], raw.items[:])
     assert dataset.catalogue.titles[4] == "Film 5"

@@ -1,7 +1,7 @@
 import pytest
 
 from recbench.data.readers import READERS
-from recbench.errors import DataError
+from recbench.errors import DataError, UserError
 
 ITEM = "|".join(["{id}", "{title}", *["x"] * 22]) + "\n"
 GOOD = {
@@ -37,8 +37,8 @@ def read(tmp_path):
 @pytest.mark.parametrize("line_end", ["\n", "\r\n"])
 def test_sound_files_come_back_in_file_order(read, format_name, line_end):
     raw = read(format_name, *(text.replace("\n", line_end) for text in GOOD[format_name]))
-    assert raw.users.tolist() == [7, 8]
-    assert raw.items.tolist() == [2, 1]
+    assert raw.users[:].tolist() == [7, 8]
+    assert raw.items[:].tolist() == [2, 1]
     assert raw.ratings.tolist() == [3, 4.5]
     assert raw.times.tolist() == [100, 50]
     assert raw.item_ids.tolist() == [1, 2]
@@ -56,12 +56,10 @@ def test_sound_files_come_back_in_file_order(read, format_name, line_end):
         ("1\t1\t3\tnoon", "expected an integer as time"),
         ("1\t1\t3\t1e3", "expected an integer as time"),
         ("1\t1\t3\t\t", "found 5"),
-        ("x\tx\t3\t100", "expected an integer as"),
-        ("\t1\t3\t100", "expected an integer as"),
-        ("1\t99999999999999999999\t3\t100", "expected an integer as"),
+        ("\t1\t3\t100", "expected an i"),  # an integer or an id
+        ("1\t\x7f\t3\t100", "expected an i"),
         ("1\t1\tnan\t100", "expected a finite rating, found nan"),
         ("1\t1\tinf\t100", "expected a finite rating, found inf"),
-        ("9\t9\t3\t100", "expected an item id listed in items, found 9"),
     ],
 )
 def test_a_broken_interaction_is_named(read, format_name, line, expectation):
@@ -75,13 +73,28 @@ def test_a_broken_interaction_is_named(read, format_name, line, expectation):
 
 
 @pytest.mark.parametrize(
+    ("line", "expectation"),
+    [
+        ("x\t1\t3\t100", "expected an integer as user, found 'x'"),
+        ("1\t99999999999999999999\t3\t100", "expected an integer as item"),
+        ("9\t9\t3\t100", "expected an item id listed in items, found 9"),
+    ],
+)
+def test_grouplens_has_integers_and_lists_every_item(read, line, expectation):
+    interactions, items = GOOD["grouplens"]
+    with pytest.raises(DataError, match=f"interactions, line 3: {expectation}"):
+        read("grouplens", f"{interactions}{line}\n", items)
+
+
+@pytest.mark.parametrize(
     ("format_name", "line", "expectation"),
     [
         ("grouplens", "3|C|x", "expected 24 fields with '|' between them, found 3"),
         ("grouplens", ITEM.format(id="three", title="C"), "expected an integer as item"),
         ("grouplens", ITEM.format(id=1, title="C"), "expected an item id that no earlier line has"),
         ("atomic", "3\tC", "expected 3 fields with '\\t' between them, found 2"),
-        ("atomic", "three\tC\tx", "expected an integer as item_id, found 'three'"),
+        ("atomic", "\tC\tx", "expected an id as item_id, found ''"),
+        ("atomic", "3\tC\x00\tx", "expected text as movie_title, found 'C\\x00'"),
         ("atomic", "1\tC\tx", "expected an item id that no earlier line has, found 1"),
         ("atomic", b"3\t\xff\tx", "expected utf8 text"),
     ],
@@ -111,7 +124,28 @@ def test_a_file_that_is_not_there_is_named(tmp_path, format_name):
         READERS[format_name](tmp_path / "nowhere", tmp_path / "items")
 
 
-def test_an_atomic_file_without_a_column_is_named(read):
+def test_an_atomic_file_without_a_column_or_with_two_is_named(read):
     _, items = GOOD["atomic"]
-    with pytest.raises(DataError, match="line 1: expected one column 'timestamp'"):
-        read("atomic", "user_id:token\titem_id:token\trating:float\n1\t1\t3\n", items)
+    with pytest.raises(UserError, match=r"no column is recognised as the user \('item_id'\)"):
+        read("atomic", "item_id:token\n1\n", items)
+    with pytest.raises(DataError, match="line 1: expected one column 'rating'"):
+        read("atomic", "user_id:x\titem_id:x\trating:x\trating:x\n1\t1\t3\t3\n", items)
+
+
+def test_atomic_ids_may_be_any_text_and_all_else_may_be_missing(read):
+    interactions = "session_id:token\titem_id:token\nä b\t07\nx\t7\nx\tnew\n"
+    raw = read("atomic", interactions, "item_id:token\tapp_name:token_seq\n07\tOne\n7\t\n")
+    assert raw.users[:].tolist() == ["ä b", "x", "x"]
+    assert raw.items[:].tolist() == ["07", "7", "new"]
+    assert raw.ratings is None
+    assert raw.times is None
+    assert raw.item_ids.tolist() == ["07", "7", "new"]
+    assert raw.titles == ["One", "", "new"]
+    assert raw.notes == (
+        "1 of the 3 items interacted with are not in items: their ids are their titles.",
+    )
+
+
+def test_an_item_file_of_other_items_is_refused(read):
+    with pytest.raises(DataError, match="items: expected items of the interactions, found none"):
+        read("atomic", GOOD["atomic"][0], "item_id:token\ttitle:token\nx\tOne\n")

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recbench.data.catalogue import make_catalogue
-from recbench.data.titles import TitleGroups, film_title, normalised
+from recbench.data.titles import REPAIRS, TitleGroups, film_title, normalised, plain_title
 
 
 @pytest.mark.parametrize(
@@ -40,9 +40,15 @@ def test_repair(raw, expected):
     assert film_title(expected) == expected
 
 
-@given(st.text())
-def test_a_title_is_one_stripped_line_and_never_empty(raw):
-    title = film_title(raw)
+def test_a_plain_title_keeps_all_but_white_space():
+    assert plain_title(" Shadow,\r\n The  (1996) ") == "Shadow, The (1996)"
+    assert plain_title("\n") == "unknown"
+
+
+@pytest.mark.parametrize("rule", REPAIRS)
+@given(raw=st.text())
+def test_a_title_is_one_stripped_line_and_never_empty(rule, raw):
+    title = REPAIRS[rule](raw)
     assert title
     assert title == " ".join(title.split())
 

@@ -11,12 +11,11 @@ To add a format:
 """
 
 from collections.abc import Callable
-from pathlib import Path
 
 from recbench.data.readers import atomic, grouplens, hetrec
 from recbench.data.readers.raw import Raw
 
-READERS: dict[str, Callable[[Path, Path], Raw]] = {
+READERS: dict[str, Callable[..., Raw]] = {
     "grouplens": grouplens.read,
     "atomic": atomic.read,
     "hetrec": hetrec.read,

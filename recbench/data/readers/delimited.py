@@ -1,19 +1,43 @@
 """Typed columns of a delimited text file: fast when sound, exact about the line when not."""
 
+import csv
+import re
 from codecs import BOM_UTF8
 from collections.abc import Iterator, Mapping
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Literal
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 
-from recbench.data.readers.files import arrow_stream, lines
+from recbench.data.readers.files import arrow_stream, characters
+from recbench.data.readers.times import TIMES, time_kind
 from recbench.errors import DataError
 
-Kind = Literal["integer", "number", "text"]
-_ARROW = {"integer": pa.int64(), "number": pa.float64(), "text": pa.string()}
-_WORDS = {"integer": "an integer", "number": "a number", "text": "text"}
+Kind = Literal["integer", "number", "text", "id", "time"]
+_ARROW = {
+    "integer": pa.int64(),
+    "number": pa.float64(),
+    "text": pa.string(),
+    "id": pa.dictionary(pa.int32(), pa.string()),
+    **TIMES,
+}
+_WORDS = {
+    "integer": "an integer",
+    "number": "a number",
+    "text": "text",
+    "id": "an id",
+    "date": "a date as 2024-01-31 or 2024-01-31T18:30:00",
+    "date with zone": "a date as 2024-01-31T18:30:00Z",
+}
+CONTROL = r"[\x00-\x1f\x7f]"
+"""What no id may hold: it could not be written into a table and read back."""
+_UNFIT = {"id": f"^$|{CONTROL}", "text": r"\x00"}
+_PLAIN_INTEGER = re.compile(r"[0-9]{1,18}", re.ASCII)
+_BLOCK = 1 << 20
 
 
 def read_delimited(
@@ -24,9 +48,10 @@ def read_delimited(
     delimiter: str,
     encoding: str = "utf8",
     header_lines: int = 0,
+    quoting: bool = False,
 ) -> pa.Table:
     """
-    Read some columns of a file without quoting or escapes.
+    Read some columns of a file.
 
     Parameters
     ----------
@@ -35,14 +60,19 @@ def read_delimited(
     names
         All columns, in the file's order.
     kinds
-        The columns wanted and what they hold.
+        The columns wanted and what they hold: an ``"id"`` is text that is neither empty nor has
+        control characters; a ``"time"`` is a whole number, a number or a date, whichever the
+        first line has (`recbench.data.readers.times.seconds` makes integers of it).
     delimiter, encoding, header_lines
         Of the file; header lines are skipped.
+    quoting
+        Whether a field may stand in double quotes, as in RFC 4180.
 
     Returns
     -------
     pyarrow.Table
-        The wanted columns (int64, float64 or string), without nulls, in file order.
+        The wanted columns (int64, float64, string, dictionary of strings, or what a time is),
+        without nulls, in file order.
 
     Raises
     ------
@@ -50,6 +80,14 @@ def read_delimited(
         Naming the first broken line, if there is one; for an empty file; for a file that is not
         there.
     """
+    quoting = quoting and _holds(file, '"')
+    first = next(_records(file, encoding, delimiter, quoting, skip=header_lines), (0, []))[1]
+    known: dict[str, str] = dict(kinds)
+    for name in [name for name, kind in kinds.items() if kind == "time"]:
+        known[name] = time_kind("".join(first[names.index(name) :][:1]))
+    check = partial(_check, file, names, known, delimiter, encoding, header_lines, quoting)
+    if quoting:  # the fast reader lets a quote that is never closed swallow the rest
+        check()
     try:
         table = pa.csv.read_csv(
             arrow_stream(file),
@@ -57,64 +95,118 @@ def read_delimited(
                 column_names=names, encoding=encoding, skip_rows=header_lines
             ),
             parse_options=pa.csv.ParseOptions(
-                delimiter=delimiter, quote_char=False, ignore_empty_lines=False
+                delimiter=delimiter,
+                quote_char='"' if quoting else False,
+                newlines_in_values=quoting,
+                ignore_empty_lines=False,
             ),
             convert_options=pa.csv.ConvertOptions(
-                column_types={name: _ARROW[kind] for name, kind in kinds.items()},
+                column_types={name: _ARROW[kind] for name, kind in known.items()},
                 include_columns=list(kinds),
                 null_values=[],
                 strings_can_be_null=False,
             ),
         )
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        _name_broken_line(file, names, kinds, delimiter, encoding, header_lines)
+        check()
         raise DataError(f"{file}: {str(error).splitlines()[0]}") from None
-    if not table.num_rows:
-        _name_broken_line(file, names, kinds, delimiter, encoding, header_lines)
+    if not table.num_rows or any(_unfit(table[name], known[name]) for name in kinds):
+        check()
     return table
 
 
-def _name_broken_line(
+def header(file: Path, *, delimiter: str, quoting: bool = False) -> list[str]:
+    """
+    Return the fields of a file's first line, which is UTF-8.
+
+    Raises
+    ------
+    DataError
+        For a file that is missing, empty or not UTF-8.
+    """
+    for _, fields in _records(file, "utf8", delimiter, quoting):
+        return [_decoded(field, "utf8", file, 1) for field in fields]
+    raise DataError(f"{file}, line 1: expected a line with the names of the columns, found none")
+
+
+def _unfit(column: pa.ChunkedArray, kind: str) -> bool:
+    """Whether a column that could be read has a value that may not stand in it."""
+    if kind not in _UNFIT:
+        return False
+    values = [chunk.dictionary for chunk in column.chunks] if kind == "id" else column.chunks
+    return any(pc.any(pc.match_substring_regex(each, _UNFIT[kind])).as_py() for each in values)
+
+
+def _check(
     file: Path,
     names: list[str],
-    kinds: Mapping[str, Kind],
+    kinds: Mapping[str, str],
     delimiter: str,
     encoding: str,
     header_lines: int,
+    quoting: bool,
 ) -> None:
     """Raise DataError for the first line that does not fit, or if there are no lines."""
     number = 0
     fields = f"{len(names)} fields with {delimiter!r} between them"
-    for number, line in _lines(file, encoding):
-        if number <= header_lines:
-            continue
-        values = line.split(delimiter)
+    wanted = [(names.index(name), name, kind) for name, kind in kinds.items()]
+    for number, values in _records(file, encoding, delimiter, quoting, skip=header_lines):
         if len(values) != len(names):
-            found = len(values) if line else "an empty line"
+            found = len(values) if any(values) else "an empty line"
             raise DataError(f"{file}, line {number}: expected {fields}, found {found}")
-        for name, value in zip(names, values, strict=True):
-            if not _fits(value, kinds.get(name, "text")):
-                expected = _WORDS[kinds[name]]
+        for place, name, kind in wanted:
+            value = _decoded(values[place], encoding, file, number)
+            if not _fits(value, kind):
+                expected = _WORDS[kind]
                 raise DataError(
                     f"{file}, line {number}: expected {expected} as {name}, found {value!r}"
                 )
-    if number <= header_lines:
-        raise DataError(f"{file}, line {number + 1}: expected {fields}, found the end of the file")
+    if not number:
+        line = header_lines + 1
+        raise DataError(f"{file}, line {line}: expected {fields}, found the end of the file")
 
 
-def _lines(file: Path, encoding: str) -> Iterator[tuple[int, str]]:
-    for number, line in lines(file):
-        if number == 1 and encoding == "utf8":
-            line = line.removeprefix(BOM_UTF8)  # as the CSV reader does
+def _records(
+    file: Path, encoding: str, delimiter: str, quoting: bool, skip: int = 0
+) -> Iterator[tuple[int, list[str]]]:
+    """Give each line's number and its fields, each byte a character (`_decoded` makes text)."""
+    with characters(file) as stream:
+        if encoding == "utf8" and stream.read(3) != BOM_UTF8.decode("latin-1"):
+            stream.seek(0)  # the CSV reader passes over the mark as well
+        lines = islice(stream, skip, None)
+        if not quoting:
+            for number, line in enumerate(lines, start=skip + 1):
+                yield number, line.rstrip("\r\n").split(delimiter)
+            return
+        number = skip + 1
+        reader = csv.reader(lines, delimiter=delimiter, strict=True)
         try:
-            yield number, line.rstrip(b"\r\n").decode(encoding)
-        except UnicodeDecodeError:
-            raise DataError(f"{file}, line {number}: expected {encoding} text") from None
+            for fields in reader:
+                yield number, fields or [""]
+                number = skip + reader.line_num + 1
+        except csv.Error as error:
+            expected = "every quote to be closed or doubled"
+            raise DataError(f"{file}, line {number}: expected {expected}: {error}") from None
 
 
-def _fits(value: str, kind: Kind) -> bool:
-    if kind == "text":
-        return True
+def _holds(file: Path, character: str) -> bool:
+    """Whether a character of ASCII occurs anywhere in the file, unpacked."""
+    with characters(file) as stream:
+        return any(character in block for block in iter(partial(stream.read, _BLOCK), ""))
+
+
+def _decoded(field: str, encoding: str, file: Path, line: int) -> str:
+    try:
+        return field.encode("latin-1").decode(encoding)
+    except UnicodeDecodeError:
+        raise DataError(f"{file}, line {line}: expected {encoding} text") from None
+
+
+def _fits(value: str, kind: str) -> bool:
+    if kind in _UNFIT:
+        return not re.search(_UNFIT[kind], value)
+    if kind == "integer" and _PLAIN_INTEGER.fullmatch(value):
+        return True  # most values, a hundred times faster
     try:
         pa.scalar(value.strip(" \t")).cast(_ARROW[kind])  # as the CSV reader trims numbers
     except pa.ArrowInvalid:

@@ -1,10 +1,12 @@
 """Raw files on disk, gzipped or not: found under either name, read alike."""
 
 import gzip
+import io
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TextIO
 
 import pyarrow as pa
 
@@ -59,6 +61,23 @@ def lines(file: Path) -> Iterator[tuple[int, bytes]]:
                 yield number, line
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise DataError(f"{file}, line {number + 1}: expected sound gzip data, {error}") from None
+
+
+@contextmanager
+def characters(file: Path) -> Iterator[TextIO]:
+    """
+    Open a file to be read as characters, one a byte (latin-1), its line ends left as they are.
+
+    Raises
+    ------
+    DataError
+        Where a gzipped file is cut off or damaged; if the file is not there.
+    """
+    try:
+        with io.TextIOWrapper(_opened(file), encoding="latin-1", newline="") as stream:
+            yield stream
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise DataError(f"{file}: expected sound gzip data, {error}") from None
 
 
 def _opened(file: Path) -> BinaryIO | gzip.GzipFile:

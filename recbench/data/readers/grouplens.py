@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from recbench.data.readers.delimited import read_delimited
-from recbench.data.readers.raw import Raw, checked
+from recbench.data.readers.raw import Raw, checked, coded
 
 _ITEM_FIELDS = 24
 
@@ -38,8 +38,8 @@ def read(interactions: Path, items: Path) -> Raw:
         encoding="iso-8859-1",
     )
     raw = Raw(
-        users=rated["user"].to_numpy(),
-        items=rated["item"].to_numpy(),
+        users=coded(rated["user"]),
+        items=coded(rated["item"]),
         ratings=rated["rating"].to_numpy().astype(np.float32),
         times=rated["time"].to_numpy(),
         item_ids=listed["item"].to_numpy(),

@@ -15,7 +15,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from recbench.data.readers.delimited import read_delimited
-from recbench.data.readers.raw import Raw, checked
+from recbench.data.readers.raw import Raw, checked, coded
 from recbench.errors import DataError
 
 _DAY = 86_400  # seconds
@@ -56,8 +56,8 @@ def read(interactions: Path, items: Path) -> Raw:
     times = _midnights(tagged, interactions)
     known = np.isin(tagged["artist"].to_numpy(), artists)
     raw = Raw(
-        users=tagged["user"].to_numpy()[known],
-        items=tagged["artist"].to_numpy()[known],
+        users=coded(tagged["user"].to_numpy()[known]),
+        items=coded(tagged["artist"].to_numpy()[known]),
         ratings=np.ones(known.sum(), dtype=np.float32),
         times=times[known],
         item_ids=artists,

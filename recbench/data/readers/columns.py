@@ -1,0 +1,108 @@
+"""Which column of a file holds what, by its usual names."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from recbench.errors import DataError, UserError, unknown
+
+Role = Literal["user", "item", "time", "rating", "title"]
+
+
+@dataclass(frozen=True)
+class Columns:
+    """
+    What the columns of two tables are called; None for what is not known or not there.
+
+    Attributes
+    ----------
+    user, item, time, rating
+        Of the interactions; the item table calls its ids the same or by a usual name.
+    title
+        Of the item table.
+    """
+
+    user: str | None = None
+    item: str | None = None
+    time: str | None = None
+    rating: str | None = None
+    title: str | None = None
+
+
+USUAL: Mapping[Role, tuple[str, ...]] = {
+    "user": (
+        *("userid", "user", "uid", "sessionid", "session", "customerid", "customer"),
+        *("visitorid", "visitor", "reviewerid", "reviewer", "memberid", "member"),
+    ),
+    "item": (
+        *("itemid", "item", "iid", "movieid", "movie", "productid", "product", "parentasin"),
+        *("asin", "bookid", "book", "isbn", "gameid", "game", "appid", "artistid", "artist"),
+        *("trackid", "track", "songid", "song", "articleid", "article", "newsid", "businessid"),
+        "id",
+    ),
+    "time": (
+        *("timestamp", "time", "ts", "datetime", "date", "eventtime", "unixreviewtime"),
+        *("reviewtime", "createdat", "created", "unixtime"),
+    ),
+    "rating": ("rating", "ratings", "score", "stars", "overall"),
+    "title": ("title", "movietitle", "itemtitle", "name", "itemname"),
+}
+"""For each role the names that are recognised, likeliest first, without case, spaces, _ and -."""
+
+
+def column(
+    role: Role, names: Sequence[str], file: Path, wanted: str | None, needed: bool = False
+) -> str | None:
+    """
+    Find the column of a role.
+
+    Parameters
+    ----------
+    role
+        What it holds.
+    names
+        All columns of the file.
+    file
+        Named in errors.
+    wanted
+        What the user calls it; None to go by `USUAL` (a title also by a name's end).
+    needed
+        Whether there must be one.
+
+    Returns
+    -------
+    str or None
+        None if no name is recognised and none is needed.
+
+    Raises
+    ------
+    UserError
+        If there is no column `wanted`; if one is needed and none is recognised.
+    DataError
+        If two columns have that name.
+    """
+    if wanted is not None and wanted not in names:
+        raise unknown(f"column of {file}", wanted, names)
+    found = wanted or _recognised(role, names)
+    if found is None and needed:
+        raise UserError(
+            f"{file}: no column is recognised as the {role} ({', '.join(map(repr, names))}); "
+            f"name it with --{role}-column"
+        )
+    if found is not None and names.count(found) > 1:
+        raise DataError(f"{file}, line 1: expected one column '{found}', found {list(names)!r}")
+    return found
+
+
+def _recognised(role: Role, names: Sequence[str]) -> str | None:
+    plain = {"".join(c for c in name.lower() if c not in " _-"): name for name in reversed(names)}
+    for usual in USUAL[role]:
+        if usual in plain:
+            return plain[usual]
+    if role == "title":
+        for end in ("title", "name"):
+            for name, whole in reversed(plain.items()):
+                if name.endswith(end):
+                    return whole
+    return None

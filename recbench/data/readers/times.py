@@ -1,0 +1,60 @@
+"""When something happened: whole numbers, numbers with a fraction or ISO 8601 dates -> integers."""
+
+import re
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+TIMES = {
+    "integer": pa.int64(),
+    "number": pa.float64(),
+    "date": pa.timestamp("us"),
+    "date with zone": pa.timestamp("us", "UTC"),
+}
+"""What a column of times may hold."""
+
+_MICROSECONDS = 1_000_000
+_FARTHEST = 2**63 // _MICROSECONDS - 1  # seconds that microseconds in an int64 can still say
+
+
+def time_kind(sample: str) -> str:
+    """Return the key of `TIMES` that a column with this text in it seems to be."""
+    if re.match(r"\s*-?\d{4}-", sample):
+        return "date with zone" if re.search(r"(Z|[+-]\d\d(:?\d\d)?)\s*$", sample[11:]) else "date"
+    return "number" if re.fullmatch(r"\s*-?\d*\.\d*\s*", sample) else "integer"
+
+
+def seconds(column: pa.ChunkedArray) -> NDArray[np.int64]:
+    """
+    Make integers of times.
+
+    Parameters
+    ----------
+    column
+        [n], integers, numbers (finite, within 292,000 years of 1970), dates or timestamps, without
+        nulls; what has no zone is taken as UTC, parts of a microsecond are cut off.
+
+    Returns
+    -------
+    ndarray
+        int64 [n]. Integers as they are: seconds by custom, but any count that grows will do. Of
+        numbers and dates, seconds since 1970; microseconds if one of them has a fraction of a
+        second, so that no order is lost.
+
+    Raises
+    ------
+    pyarrow.ArrowInvalid
+        For a number that is not finite or too far away.
+    """
+    if pa.types.is_integer(column.type):
+        return column.cast(pa.int64()).to_numpy()
+    if pa.types.is_floating(column.type):
+        numbers = column.to_numpy()
+        if not (np.abs(numbers) < _FARTHEST).all():
+            raise pa.ArrowInvalid("a time is not finite or too far from 1970")
+        whole = not (numbers % 1).any()
+        return numbers.astype(np.int64) if whole else np.round(numbers * _MICROSECONDS).astype("i8")
+    zone = getattr(column.type, "tz", None)  # a date has none
+    micros = column.cast(pa.timestamp("us", zone), safe=False).cast(pa.int64()).to_numpy()
+    return micros if (micros % _MICROSECONDS).any() else micros // _MICROSECONDS
