@@ -5,9 +5,11 @@ from typing import Annotated
 
 import typer
 
+from recbench_cli import doctor
 from recbench_cli.options import Cache, DataDir, Dataset, Debug, History, Protocol, Results, say
 
 app = typer.Typer(help="List, prepare and export datasets.", rich_markup_mode=None)
+app.command("show")(doctor.show)
 
 
 @app.command("list")

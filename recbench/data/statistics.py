@@ -1,0 +1,71 @@
+"""What there is in a dataset, in numbers."""
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from recbench.data.dataset import Dataset
+from recbench.data.titles import UNKNOWN, normalised
+
+
+class Statistics(BaseModel):
+    """
+    Numbers of a dataset as prepared, before any protocol leaves something out.
+
+    Attributes
+    ----------
+    users
+        With at least one interaction.
+    items, items_met
+        In the catalogue, and of these with at least one interaction.
+    interactions
+        Rows of the file.
+    density
+        Interactions per pair of a user and an item of the catalogue; above 1 only where pairs come
+        many times.
+    shortest, median, mean, longest
+        Interactions of a user.
+    first, last
+        Earliest and latest interaction, UTC, ISO 8601.
+    titles
+        Different ones, case, width and spaces apart.
+    untitled
+        Items without a title.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    users: int
+    items: int
+    items_met: int
+    interactions: int
+    density: float
+    shortest: int
+    median: float
+    mean: float
+    longest: int
+    first: str
+    last: str
+    titles: int
+    untitled: int
+
+
+def statistics(dataset: Dataset) -> Statistics:
+    """Count; the dataset must have an interaction."""
+    lengths = np.unique(dataset.users, return_counts=True)[1]
+    items = len(dataset.catalogue)
+    titles = [normalised(title) for title in dataset.catalogue.titles]
+    return Statistics(
+        users=len(lengths),
+        items=items,
+        items_met=len(np.unique(dataset.items)),
+        interactions=len(dataset),
+        density=len(dataset) / (len(lengths) * items),
+        shortest=int(lengths.min()),
+        median=float(np.median(lengths)),
+        mean=float(lengths.mean()),
+        longest=int(lengths.max()),
+        first=str(dataset.times.min().astype("datetime64[s]")),
+        last=str(dataset.times.max().astype("datetime64[s]")),
+        titles=len(set(titles)),
+        untitled=titles.count(UNKNOWN),
+    )

@@ -1,0 +1,41 @@
+"""`recbench data show` and `recbench data doctor`: what a dataset is, and what is wrong with it."""
+
+from typing import Annotated, Literal
+
+import typer
+
+from recbench_cli.options import Cache, DataDir, Debug, Results, say
+
+Name = Annotated[str, typer.Argument(help="See: recbench data list.")]
+Form = Annotated[Literal["table", "json"], typer.Option("--format", help="Of the output.")]
+
+
+def show(
+    dataset: Name,
+    form: Form = "table",
+    data_dir: DataDir = None,
+    _results: Results = None,
+    cache: Cache = None,
+    _debug: Debug = False,
+) -> None:
+    """Print a dataset's card and, where its data can be had, its statistics."""
+    import json
+
+    from recbench.data.card import card
+    from recbench.data.prepare import prepare
+    from recbench.data.sheet import sheet
+    from recbench.data.statistics import statistics
+    from recbench.errors import RecbenchError
+    from recbench.runs.places import cache_folder
+
+    known, counted, why = card(dataset), None, ""
+    try:
+        counted = statistics(prepare(dataset, cache_folder(cache), data_dir, say))
+    except RecbenchError as error:
+        why = str(error)
+    if form == "json":
+        numbers = None if counted is None else counted.model_dump()
+        page = {"card": known.model_dump(mode="json"), "statistics": numbers, "why_none": why}
+        typer.echo(json.dumps(page, indent=2, ensure_ascii=False))
+    else:
+        typer.echo(sheet(known, counted, why))

@@ -1,0 +1,61 @@
+from dataclasses import replace
+
+import numpy as np
+
+from recbench.data.card import card
+from recbench.data.dataset import Dataset
+from recbench.data.prepare import prepare
+from recbench.data.sheet import sheet
+from recbench.data.statistics import statistics
+
+
+def small(raw_folder, tmp_path) -> Dataset:
+    """Three users with 1, 2 and 5 interactions among four of 80 items."""
+    made = prepare("movielens", tmp_path, raw_folder, lambda _: None)
+    titles = ("Heat", " HEAT", "unknown", *(f"Film {i}" for i in range(77)))
+    return replace(
+        made,
+        catalogue=replace(made.catalogue, titles=titles),
+        users=np.array([0, 1, 1, 2, 2, 2, 2, 2], dtype=np.int32),
+        items=np.array([0, 0, 1, 0, 1, 2, 3, 3], dtype=np.int32),
+        ratings=np.ones(8, dtype=np.float32),
+        times=np.array([5, 0, 86_400, 5, 5, 5, 5, 5]),
+    )
+
+
+def test_counts_worked_out_by_hand(raw_folder, tmp_path):
+    assert statistics(small(raw_folder, tmp_path)).model_dump() == {
+        "users": 3,
+        "items": 80,
+        "items_met": 4,
+        "interactions": 8,
+        "density": 8 / 240,
+        "shortest": 1,
+        "median": 2.0,
+        "mean": 8 / 3,
+        "longest": 5,
+        "first": "1970-01-01T00:00:00",
+        "last": "1970-01-02T00:00:00",
+        "titles": 79,
+        "untitled": 1,
+    }
+
+
+def test_the_page_holds_the_whole_card(raw_folder, tmp_path):
+    known = card("movielens")
+    page = " ".join(sheet(known, statistics(small(raw_folder, tmp_path))).split())
+    wanted = [known.title, known.licence, " ".join(known.citation.split()), known.homepage]
+    wanted += [*known.known_flaws, *(rules.note for rules in known.protocols.values())]
+    wanted += ["recbole/dataset_example/ml-100k", "u.data", "min_rating 3.0", "movies"]
+    wanted += [
+        "users: 3",
+        "items: 80, 4 of them",
+        "density: 3.333%",
+        "1 to 5, median 2.0, mean 2.7",
+    ]
+    assert [text for text in wanted if text not in page] == []
+
+
+def test_without_data_the_reason_stands_where_the_numbers_would():
+    page = sheet(card("movielens"), None, "no source is here")
+    assert page.endswith("statistics\n  none: no source is here")
