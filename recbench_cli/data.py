@@ -10,6 +10,7 @@ from recbench_cli.options import Cache, DataDir, Dataset, Debug, History, Protoc
 
 app = typer.Typer(help="List, prepare and export datasets.", rich_markup_mode=None)
 app.command("show")(doctor.show)
+app.command("doctor")(doctor.doctor)
 
 
 @app.command("list")

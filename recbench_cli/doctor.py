@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from recbench_cli.options import Cache, DataDir, Debug, Results, say
+from recbench_cli.options import Cache, DataDir, Debug, Protocol, Results, say
 
 Name = Annotated[str, typer.Argument(help="See: recbench data list.")]
 Form = Annotated[Literal["table", "json"], typer.Option("--format", help="Of the output.")]
@@ -39,3 +39,31 @@ def show(
         typer.echo(json.dumps(page, indent=2, ensure_ascii=False))
     else:
         typer.echo(sheet(known, counted, why))
+
+
+def doctor(
+    dataset: Name,
+    protocol: Protocol = "paper",
+    form: Form = "table",
+    data_dir: DataDir = None,
+    _results: Results = None,
+    cache: Cache = None,
+    _debug: Debug = False,
+) -> None:
+    """Say what is wrong with a dataset under a protocol."""
+    import json
+
+    from recbench.data.doctor.case import Case
+    from recbench.data.doctor.diagnosis import diagnose
+    from recbench.data.doctor.finding import as_table
+    from recbench.data.prepare import prepare
+    from recbench.data.protocols import protocol as named
+    from recbench.runs.places import cache_folder
+
+    rule = named(protocol)
+    findings = diagnose(Case.of(prepare(dataset, cache_folder(cache), data_dir, say), rule))
+    if form == "json":
+        typer.echo(json.dumps([finding.model_dump() for finding in findings], indent=2))
+    else:
+        typer.echo(f"{dataset}, protocol {rule.name}")
+        typer.echo(as_table(findings))

@@ -28,10 +28,7 @@ def make_split(dataset: Dataset, protocol: Protocol) -> Split:
     UserError
         If it is a published protocol of which the dataset's card says nothing.
     """
-    known = dataset.card.protocols
-    if protocol.published and protocol.card not in known:
-        raise unknown(f"protocol of {dataset.card.name}", protocol.card, known)
-    rules = known.get(protocol.card, dataset.card.rules)
+    rules = rules_of(dataset, protocol)
     dataset = filtered(dataset, rules)
     if rules.order == "file":
         rows = _by_user(dataset.users)
@@ -46,6 +43,21 @@ def make_split(dataset: Dataset, protocol: Protocol) -> Split:
         first_times = np.minimum.reduceat(dataset.times[rows], starts)
         return _users_apart(dataset, protocol, sequences, users, first_times)
     return _last_items(dataset, protocol, sequences, users)
+
+
+def rules_of(dataset: Dataset, protocol: Protocol) -> Rules:
+    """
+    Return what the dataset's card says for a protocol; for a sound one it may say nothing.
+
+    Raises
+    ------
+    UserError
+        If it is a published protocol of which the card says nothing.
+    """
+    known = dataset.card.protocols
+    if protocol.published and protocol.card not in known:
+        raise unknown(f"protocol of {dataset.card.name}", protocol.card, known)
+    return known.get(protocol.card, dataset.card.rules)
 
 
 def _by_user(users: NDArray[np.int32]) -> NDArray[np.int64]:

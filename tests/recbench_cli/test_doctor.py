@@ -40,3 +40,23 @@ def test_show_without_data_says_why_there_are_no_statistics(call, tmp_path):
     page = json.loads(call("show", "--format", "json", data=tmp_path)[1])
     assert page["statistics"] is None
     assert str(tmp_path) in page["why_none"]
+
+
+def test_doctor_prints_a_table(call):
+    code, out, _ = call("doctor", "--protocol", "next-item")
+    assert code == 0
+    assert out.startswith("movielens, protocol next-item\n")
+    assert "test before train" in out
+
+
+def test_doctor_as_json(call):
+    findings = json.loads(call("doctor", "--format", "json")[1])
+    rows = next(one for one in findings if one["name"] == "test rows")
+    assert (rows["count"], rows["of"], rows["share"]) == (6, None, None)
+    assert {one["severity"] for one in findings} <= {"fine", "note", "warning"}
+
+
+def test_doctor_refuses_a_protocol_that_there_is_not(call):
+    code, out, err = call("doctor", "--protocol", "papr")
+    assert (code, out) == (2, "")
+    assert "did you mean 'paper'" in err

@@ -1,0 +1,1 @@
+"""What is wrong with a dataset under a protocol: `recbench data doctor`."""
