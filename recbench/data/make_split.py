@@ -10,6 +10,7 @@ import hashlib
 import numpy as np
 from numpy.typing import NDArray
 
+from recbench.data.card import Rules
 from recbench.data.dataset import Dataset, array_digest
 from recbench.data.filters import filtered
 from recbench.data.introsort import introsort_argsort
