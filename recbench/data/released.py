@@ -1,0 +1,68 @@
+"""
+A dataset that is a finished split: its rows were published, the interactions behind them were not.
+
+ID models learn from whole sequences, so these are pieced together from the training rows: a row
+whose history is the end of the row before it, target included, is taken to go on with it.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recbench.data.split import Ragged
+from recbench.data.windows import lengths, ragged
+
+
+def pieced(rows: Ragged) -> tuple[Ragged, NDArray[np.int32]]:
+    """
+    Piece sequences together from the windows that were cut out of them.
+
+    Parameters
+    ----------
+    rows
+        Each holds a history, oldest first, and its target as last value. The windows of a user
+        stand together, oldest first, and are of one history length H: the longest there is.
+
+    Returns
+    -------
+    sequences : Ragged
+        In the order of their first rows. Row t + 1 continues row t if its history is not empty
+        and the last H values of row t (all of them, if row t is shorter). A user whose windows do
+        not overlap this way becomes several sequences, two users whose rows happen to fit become
+        one.
+    owners : ndarray
+        int32 [rows], the sequence of each row, from 0.
+
+    Examples
+    --------
+    >>> rows = Ragged(np.array([7, 8, 9, 8, 9, 5, 8, 9, 6], np.int32), np.array([0, 3, 6, 9]))
+    >>> sequences, owners = pieced(rows)
+    >>> [sequences[i].tolist() for i in range(len(sequences))], owners.tolist()
+    ([[7, 8, 9, 5], [8, 9, 6]], [0, 0, 1])
+    """
+    row_lengths = lengths(rows)
+    begins = ~_continues(rows, row_lengths)
+    owners = np.cumsum(begins) - 1
+    # A sequence is its first row and the targets of the others.
+    kept = np.repeat(begins, row_lengths)
+    kept[rows.offsets[1:] - 1] = True
+    sizes = np.bincount(np.repeat(owners, row_lengths)[kept], minlength=int(begins.sum()))
+    return ragged(rows.values[kept], sizes), owners.astype(np.int32)
+
+
+def _continues(rows: Ragged, row_lengths: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return bool [rows]: whether a row goes on with the row before it."""
+    history = row_lengths - 1
+    expected = np.minimum(history.max(initial=0), np.roll(row_lengths, 1))
+    found = (history == expected) & (history > 0)
+    found[:1] = False
+    likely = np.flatnonzero(found)
+    # Each value of a likely row's history, and the value that should be equal: the history's
+    # length before it, where the end of the row before lies.
+    ends = np.cumsum(history[likely])
+    shift = np.repeat(history[likely], history[likely])
+    here = np.arange(len(shift)) + np.repeat(
+        rows.offsets[likely] - ends + history[likely], history[likely]
+    )
+    differ = rows.values[here] != rows.values[here - shift]
+    found[np.repeat(likely, history[likely])[differ]] = False
+    return found
