@@ -1,16 +1,13 @@
 """
 Candidate packs: which items stand to choice in which order, frozen before any model sees them.
 
-A pack holds, for each example and each draw, the target and negatives in random order. The
-negatives are a uniform subset of the items that are not excluded, by Floyd's algorithm (Bentley
-and Floyd, CACM 30(9), 1987) on ranks among the free items; the order is a Fisher-Yates shuffle.
-All of it comes from raw PCG64 words, one stream a part and draw, so that the first five draws
-are the same whether five or twenty are made.
+A pack holds, for each example and each draw, the target and negatives in random order. All of it
+comes from raw PCG64 words, one stream a part and draw, so that the first five draws are the same
+whether five or twenty are made.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import pyarrow as pa
@@ -20,20 +17,15 @@ from numpy.typing import NDArray
 from recbench.data.aside import file_aside
 from recbench.data.catalogue import Catalogue
 from recbench.data.dataset import array_digest
+from recbench.data.negatives import Negatives
 from recbench.data.protocols import Protocol
-from recbench.data.split import Examples, Ragged, Split
-from recbench.data.titles import TitleGroups
-from recbench.data.unseen import Unseen, union
-from recbench.data.windows import chosen, ragged
+from recbench.data.split import Examples, Part, Split
 from recbench.errors import DataError, RecbenchError, UserError
 from recbench.recommender import Queries
-from recbench.sampling import Words, shuffle, subsets
+from recbench.sampling import Words, shuffle
 from recbench.settings import digest
 
-Part = Literal["validation", "test"]
-
 _ROWS_AT_ONCE = 1 << 13  # decides the order in which words are used: part of what a pack is
-_ROUNDS = 1000
 
 
 @dataclass(frozen=True)
@@ -84,39 +76,27 @@ def make_pack(
     return Pack(candidates, target_position, seed, hashed)
 
 
-def draw(
-    examples: Examples,
-    excluded: Ragged,
-    catalogue: Catalogue,
-    protocol: Protocol,
-    draws: int,
-    pack_seed: int,
-    part: Part,
-) -> Pack:
+def draw(split: Split, protocol: Protocol, part: Part, draws: int, pack_seed: int) -> Pack:
     """
     Draw the candidates of one part of a split.
 
     Parameters
     ----------
-    examples, excluded
-        The part's rows and, a row, what may not be drawn besides the target.
-    catalogue
-        Where negatives come from, cold items included.
+    split
+        Its catalogue is where negatives come from, cold items included.
     protocol
         How many candidates, and whether their titles must differ.
+    part
+        Whose rows; it names the stream: validation and test share nothing.
     draws
         At least 1.
     pack_seed
         Any integer.
-    part
-        Names the stream: validation and test share nothing.
 
     Returns
     -------
     Pack
-        Every set of free items is equally likely. With ``protocol.distinct_titles`` items that
-        share the target's title are not free, and a row whose negatives share a title is drawn
-        again, so every set without a shared title is equally likely.
+        Its negatives are those of `recbench.data.negatives`, its orders are equally likely.
 
     Raises
     ------
@@ -126,22 +106,23 @@ def draw(
     if draws < 1:
         raise UserError(f"--draws must be at least 1, not {draws}")
     size = protocol.candidates
-    titles = TitleGroups.of(catalogue) if protocol.distinct_titles else None
+    examples = split.examples(part)
+    negatives = Negatives(split, part, protocol)
     candidates = np.empty((len(examples), draws, size), dtype=np.int32)
     position = np.empty((len(examples), draws), dtype=np.int16)
     streams = [Words(pack_seed, "pack", part, number) for number in range(draws)]
     for start in range(0, len(examples), _ROWS_AT_ONCE):
         rows = np.arange(start, min(start + _ROWS_AT_ONCE, len(examples)))
         targets = examples.targets[rows]
-        free = _free(chosen(excluded, rows), targets, titles, len(catalogue), size - 1)
+        free = negatives.free(rows)
         for number, words in enumerate(streams):
             shown = np.empty((size, len(rows)), dtype=np.int64)
             shown[0] = targets
-            shown[1:] = _negatives(words, free, size - 1, titles)
+            shown[1:] = negatives.draw(words, free)
             shuffle(words, shown)
             candidates[rows, number] = shown.T
             position[rows, number] = (shown == targets).argmax(axis=0)
-    return make_pack(candidates, position, pack_seed, catalogue)
+    return make_pack(candidates, position, pack_seed, split.catalogue)
 
 
 def frozen_pack(
@@ -159,9 +140,7 @@ def frozen_pack(
             return load(file, split.catalogue)
         except RecbenchError:
             file.unlink()
-    examples: Examples = getattr(split, part)
-    excluded: Ragged = getattr(split, f"excluded_{part}")
-    pack = draw(examples, excluded, split.catalogue, protocol, draws, pack_seed, part)
+    pack = draw(split, protocol, part, draws, pack_seed)
     save(pack, split.catalogue, file)
     return pack
 
@@ -215,40 +194,3 @@ def load(file: Path, catalogue: Catalogue) -> Pack:
     if pack.hash != wanted:
         raise DataError(f"{file}: expected a pack of this catalogue with hash {wanted}")
     return pack
-
-
-def _free(
-    excluded: Ragged,
-    targets: NDArray[np.int32],
-    titles: TitleGroups | None,
-    items: int,
-    needed: int,
-) -> Unseen:
-    """Return what each row may draw: no excluded item, not the target, none of its namesakes."""
-    if titles is None:
-        taken = ragged(targets, np.ones(len(targets), dtype=np.int64))
-    else:
-        taken = chosen(titles.items, titles.numbers[targets])
-    free = Unseen.outside(union(excluded, taken), items)
-    if (fewest := int(free.counts.min())) < needed:
-        raise UserError(
-            f"the catalogue is too small: {needed} negatives are needed, a row has {fewest} items"
-        )
-    return free
-
-
-def _negatives(
-    words: Words, free: Unseen, count: int, titles: TitleGroups | None
-) -> NDArray[np.int64]:
-    """Return int64 [count, rows]: free items, distinct, in no useful order."""
-    again = np.arange(len(free.counts))
-    items = free.at(again, subsets(words, free.counts, count))
-    if titles is None:
-        return items
-    for _ in range(_ROUNDS):
-        shown = np.sort(titles.numbers[items[:, again]], axis=0)
-        again = again[(shown[1:] == shown[:-1]).any(axis=0)]
-        if not again.size:
-            return items
-        items[:, again] = free.at(again, subsets(words, free.counts[again], count))
-    raise UserError(f"too few different titles to draw {count} negatives from")

@@ -4,8 +4,11 @@ Numbers, subsets and shuffles from raw PCG64 words, by our own code.
 NumPy promises the words of a bit generator for ever, but not what its `Generator` makes of them.
 Frozen packs therefore use the words alone. The bounded draw is Lemire's (ACM TOMACS 29(1), 2019,
 arXiv 1805.10941) on the upper 32 bits of each word, with rejection, so it is exactly uniform.
-Subsets are Floyd's (Bentley and Floyd, CACM 30(9), 1987), shuffles Fisher and Yates's.
+Subsets are Floyd's (Bentley and Floyd, CACM 30(9), 1987), weighted ones are drawn item by item,
+shuffles are Fisher and Yates's.
 """
+
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,3 +101,44 @@ def shuffle(words: Words, shown: NDArray[np.int64]) -> None:
         moved = shown[partner, columns]
         shown[partner, columns] = shown[last]
         shown[last] = moved
+
+
+def weighted_subsets(
+    words: Words,
+    totals: NDArray[np.int64],
+    count: int,
+    pieces: Callable[[NDArray[np.int64]], tuple[NDArray[np.int64], ...]],
+) -> NDArray[np.int64]:
+    """
+    Draw one subset a row, item by item, each with a probability proportional to its weight.
+
+    An item that is drawn leaves, and the next is drawn from what is left. Only whole numbers are
+    added and compared, so the result is the same on every machine.
+
+    Parameters
+    ----------
+    totals
+        int64 [rows], the sum of each row's weights, in 1..2**32 - 1.
+    count
+        Items to draw, at most as many as a row has.
+    pieces
+        Takes places int64 [rows] in ``0..totals - 1``, where each item of a row takes up as many
+        places as it weighs; returns the items there, the first place of each, and its weight.
+
+    Returns
+    -------
+    ndarray
+        int64 [count, rows], distinct items a column, in the order drawn.
+    """
+    drawn, firsts, weights = np.empty((3, count, len(totals)), dtype=np.int64)
+    left = totals.copy()
+    for i in range(count):
+        place = words.below(left)
+        for first, weight in zip(firsts[:i], weights[:i], strict=True):  # step over what is taken
+            place += np.where(place >= first, weight, 0)
+        drawn[i], firsts[i], weights[i] = pieces(place)
+        left -= weights[i]
+        order = firsts[: i + 1].argsort(axis=0)
+        for taken in (firsts, weights):
+            taken[: i + 1] = np.take_along_axis(taken[: i + 1], order, axis=0)
+    return drawn

@@ -13,6 +13,7 @@ from recbench_cli.options import (
     Debug,
     Draws,
     History,
+    Negatives,
     PackSeed,
     Protocol,
     Results,
@@ -25,6 +26,7 @@ def candidates(
     out: Annotated[Path, typer.Option("--out", help="Parquet file to write.")],
     protocol: Protocol = "paper",
     size: Candidates = None,
+    negatives: Negatives = None,
     history: History = None,
     part: Annotated[
         Literal["validation", "test"], typer.Option("--split", help="Whose examples.")
@@ -43,7 +45,10 @@ def candidates(
     from recbench.data.protocols import protocol as named
     from recbench.runs.places import cache_folder
 
-    rule, place = named(protocol, candidates=size, history=history), cache_folder(cache)
+    rule, place = (
+        named(protocol, candidates=size, negatives=negatives, history=history),
+        cache_folder(cache),
+    )
     split = make_split(prepare(dataset, place, data_dir, say, show_progress=True), rule)
     pack = frozen_pack(split, rule, part, draws, pack_seed, place)
     save(pack, split.catalogue, out)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from recbench_cli.options import Cache, Candidates, Debug, History, Results, say
+from recbench_cli.options import Cache, Candidates, Debug, History, Negatives, Results, say
 from recbench_cli.parsing import devices_of, names_of
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ def leaderboard(
         typer.Option("--protocol", help="This one alone; with --run as for: recbench run."),
     ] = None,
     candidates: Candidates = None,
+    negatives: Negatives = None,
     history: History = None,
     draws: Annotated[
         int | None,
@@ -64,7 +65,7 @@ def leaderboard(
     if not fill:
         _refuse_without_run({"--seeds": seeds, "--device": device})
     root = results_folder(results)
-    protocol = _protocol(protocol, candidates=candidates, history=history)
+    protocol = _protocol(protocol, candidates=candidates, negatives=negatives, history=history)
     chosen = _chosen(models, datasets, protocol, draws, pack_seed)
     failed: dict[Cell, int] = {}
     if fill:

@@ -35,6 +35,15 @@ Candidates = Annotated[
         show_default="the protocol's",
     ),
 ]
+Negatives = Annotated[
+    str | None,
+    typer.Option(
+        "--negatives",
+        metavar="uniform|popular",
+        help="How the wrong answers are drawn.",
+        show_default="the protocol's",
+    ),
+]
 History = Annotated[
     str | None,
     typer.Option(

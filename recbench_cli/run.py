@@ -13,6 +13,7 @@ from recbench_cli.options import (
     Debug,
     Draws,
     History,
+    Negatives,
     PackSeed,
     Protocol,
     Results,
@@ -25,6 +26,7 @@ def run(
     dataset: Dataset,
     protocol: Protocol = "paper",
     candidates: Candidates = None,
+    negatives: Negatives = None,
     history: History = None,
     preset: Annotated[
         str | None, typer.Option("--preset", help="Named settings, for example those of the paper.")
@@ -68,7 +70,9 @@ def run(
         experiment.Experiment(
             model=model,
             dataset=dataset,
-            protocol=named(protocol, candidates=candidates, history=history).name,
+            protocol=named(
+                protocol, candidates=candidates, negatives=negatives, history=history
+            ).name,
             preset=preset,
             settings=settings_of(changes or [], llm),
             seed=seed,

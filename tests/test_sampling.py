@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy.stats import chisquare
 
-from recbench.sampling import Words, shuffle, subsets
+from recbench.sampling import Words, shuffle, subsets, weighted_subsets
 
 
 def fits(counts: list[int]) -> float:
@@ -67,3 +67,43 @@ def test_every_order_is_equally_likely():
     found = Counter(map(tuple, shown.T.tolist()))
     assert set(found) == set(permutations(range(4)))
     assert fits(list(found.values())) > 0.001
+
+
+def drawn_by_weight(weights: list[int], count: int, rows: int) -> np.ndarray:
+    ends = np.cumsum(weights)
+
+    def pieces(places):
+        items = np.searchsorted(ends, places, side="right")
+        return items, ends[items] - np.array(weights)[items], np.array(weights)[items]
+
+    return weighted_subsets(Words(0, "weighted"), np.full(rows, ends[-1]), count, pieces)
+
+
+def test_items_are_drawn_in_proportion_to_what_is_left():
+    weights, rows = [1, 4, 2, 3], 60_000
+    drawn = drawn_by_weight(weights, 3, rows)
+    found = Counter(map(tuple, drawn.T.tolist()))
+    expected = {
+        (a, b, c): rows
+        * (weights[a] / 10)
+        * (weights[b] / (10 - weights[a]))
+        * (weights[c] / (10 - weights[a] - weights[b]))
+        for a, b, c in permutations(range(4), 3)
+    }
+    assert set(found) == set(expected)
+    observed = [found[order] for order in expected]
+    assert chisquare(observed, list(expected.values())).pvalue > 0.001
+
+
+def test_all_that_is_there_may_be_drawn_however_unequal_the_weights():
+    drawn = drawn_by_weight([1, 2**31, 1, 2**30], 4, 200)
+    assert (np.sort(drawn, axis=0) == np.arange(4)[:, None]).all()
+
+
+def test_weighted_subsets_are_pinned():
+    assert drawn_by_weight([5, 1, 9, 2, 7, 30], 4, 3).tolist() == [
+        [5, 2, 4],
+        [0, 0, 2],
+        [4, 5, 3],
+        [2, 4, 0],
+    ]

@@ -135,9 +135,8 @@ def ranked(model: Recommender, question: Question, runtime: Runtime) -> Judged:
 def written(model: Recommender, question: Question, runtime: Runtime) -> Judged:
     """Judge a model by the answers that it writes."""
     split, protocol = question.split, question.protocol
-    rows, excluded = split.validation, split.excluded_validation
-    pack = draw(rows, excluded, split.catalogue, protocol, DRAWS, PACK_SEED, "validation")
-    metrics = evaluate(model, rows, split.catalogue, pack, runtime).metrics
+    pack = draw(split, protocol, "validation", DRAWS, PACK_SEED)
+    metrics = evaluate(model, split.validation, split.catalogue, pack, runtime).metrics
     return metrics["HitRatio@1"].value, metrics["ValidRatio"].value
 
 

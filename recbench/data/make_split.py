@@ -2,7 +2,7 @@
 A dataset under a protocol: who trains, who is asked, about what.
 
 ``paper`` rebuilds the rows that LLaRA (Liao et al., SIGIR 2024) and iLoRA (Kong et al., NeurIPS
-2024) released; ``next-item`` is leave-one-out over all users.
+2024) released; ``next-item`` is leave-one-out over all users; ``temporal`` cuts time once for all.
 """
 
 import hashlib
@@ -15,9 +15,19 @@ from recbench.data.dataset import Dataset, array_digest
 from recbench.data.filters import filtered
 from recbench.data.introsort import introsort_argsort
 from recbench.data.protocols import Protocol
-from recbench.data.split import Examples, Ragged, Split
-from recbench.data.windows import chosen, last_windows, lengths, ragged, seen, windows, without_last
-from recbench.errors import unknown
+from recbench.data.split import Examples, Excluded, Ragged, Split
+from recbench.data.windows import (
+    chosen,
+    examples_at,
+    last_windows,
+    lengths,
+    places,
+    ragged,
+    seen,
+    windows,
+    without_last,
+)
+from recbench.errors import UserError, unknown
 
 
 def make_split(dataset: Dataset, protocol: Protocol) -> Split:
@@ -27,7 +37,8 @@ def make_split(dataset: Dataset, protocol: Protocol) -> Split:
     Raises
     ------
     UserError
-        If it is a published protocol of which the dataset's card says nothing.
+        If it is a published protocol of which the dataset's card says nothing; where cuts in time
+        leave a part empty.
     """
     rules = rules_of(dataset, protocol)
     dataset = filtered(dataset, rules)
@@ -43,6 +54,8 @@ def make_split(dataset: Dataset, protocol: Protocol) -> Split:
     if protocol.split == "users":
         first_times = np.minimum.reduceat(dataset.times[rows], starts)
         return _users_apart(dataset, protocol, sequences, users, first_times)
+    if protocol.split == "temporal":
+        return _cut_in_time(dataset, protocol, sequences, users, dataset.times[rows])
     return _last_items(dataset, protocol, sequences, users)
 
 
@@ -101,7 +114,7 @@ def _users_apart(
     (train, trainers), validation, test = parts
     asked = [last_windows(*part, protocol.history) for part in (validation, test)]
     rows = windows(train, trainers, protocol.history, protocol.min_train_history)
-    whole = [part[0] for part in (validation, test)]
+    whole = [Excluded.each(part[0]) for part in (validation, test)]
     return _split(dataset, protocol, (train, trainers), rows, asked, whole)
 
 
@@ -115,7 +128,41 @@ def _last_items(
     whole = chosen(sequences, np.flatnonzero(asked_about))
     owners = users[asked_about]
     asked = [last_windows(whole, owners, protocol.history, back) for back in (1, 0)]
-    return _split(dataset, protocol, (train, users), rows, asked, [whole, whole])
+    return _split(dataset, protocol, (train, users), rows, asked, [Excluded.each(whole)] * 2)
+
+
+def _cut_in_time(
+    dataset: Dataset,
+    protocol: Protocol,
+    sequences: Ragged,
+    users: NDArray[np.int32],
+    times: NDArray[np.int64],
+) -> Split:
+    """
+    Train on what lies before the first cut; ask about what lies between the cuts and behind them.
+
+    A cut is the time of the interaction that has so many percent of all before it in order of
+    time. What shares its second lies behind it, so that no second is in two parts.
+    """
+    ranks = [percent * len(times) // 100 for percent in protocol.cuts]
+    cuts = np.partition(times, ranks)[ranks]
+    period = np.searchsorted(cuts, times, side="right")  # 0 train, 1 validation, 2 test
+    owners = np.repeat(np.arange(len(sequences)), lengths(sequences))
+    later = np.bincount(owners[period > 0], minlength=len(sequences))
+    early = without_last(sequences, later)
+    trainers = np.flatnonzero(lengths(early))
+    train = chosen(early, trainers)
+    rows = windows(train, users[trainers], protocol.history, protocol.min_train_history)
+    enough = places(sequences) >= protocol.min_history
+    targets = [np.flatnonzero((period == part) & enough) for part in (1, 2)]
+    asked = [examples_at(sequences, users, protocol.history, one) for one in targets]
+    if not all(map(len, (rows, *asked))):
+        raise UserError(
+            f"{protocol.card} leaves no training, validation or test rows of {dataset.card.name}: "
+            "too many interactions share a time, or users have too few; take another protocol"
+        )
+    whole = [Excluded(sequences, owners[one]) for one in targets]
+    return _split(dataset, protocol, (train, users[trainers]), rows, asked, whole)
 
 
 def _split(
@@ -124,17 +171,20 @@ def _split(
     trained_on: tuple[Ragged, NDArray[np.int32]],
     train: Examples,
     asked: list[Examples],
-    whole: list[Ragged],
+    whole: list[Excluded],
 ) -> Split:
     """Add what may not be drawn, and the digest."""
     sequences, sequence_users = trained_on
     validation, test = asked
-    excluded = [seen(part) for part in asked] if protocol.exclude == "history" else whole
+    by_history = protocol.exclude == "history"
+    excluded = [Excluded.each(seen(part)) for part in asked] if by_history else whole
     parts: list[NDArray[np.int32] | NDArray[np.int64]] = []
     for rows in (train, validation, test):
         parts += [rows.histories, rows.targets, rows.users]
-    for sequence in (sequences, *excluded):
+    for sequence in (sequences, *(one.lists for one in excluded)):
         parts += [sequence.values, sequence.offsets]
+    if protocol.split == "temporal" and not by_history:  # else every row has its own list
+        parts += [one.rows for one in excluded]
     return Split(
         catalogue=dataset.catalogue,
         sequences=sequences,

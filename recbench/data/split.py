@@ -1,11 +1,15 @@
 """What a protocol makes of a dataset: training sequences and (history, target) examples."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recbench.data.catalogue import Catalogue
+
+Part = Literal["validation", "test"]
+"""What is asked about."""
 
 PAD = -1
 """Fills a history on its left where the user has fewer items; never a catalogue code."""
@@ -58,6 +62,34 @@ class Examples:
 
 
 @dataclass(frozen=True)
+class Excluded:
+    """
+    For each row the items that may not be drawn as negatives, listed once for rows that share them.
+
+    Attributes
+    ----------
+    lists
+        Catalogue codes in any order, repeats allowed.
+    rows
+        int64 [rows], the number of each row's list.
+    """
+
+    lists: Ragged
+    rows: NDArray[np.int64]
+
+    @classmethod
+    def each(cls, lists: Ragged) -> "Excluded":
+        """Give every row its own list."""
+        return cls(lists, np.arange(len(lists)))
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, row: int) -> NDArray[np.int32]:
+        return self.lists[int(self.rows[row])]
+
+
+@dataclass(frozen=True)
 class Split:
     """
     A dataset under a protocol.
@@ -73,7 +105,7 @@ class Split:
     train, validation, test
         The protocol's rows; `train` is what language models train on.
     excluded_validation, excluded_test
-        For each row the items that may never be drawn as negatives (besides the target).
+        The items that may never be drawn as negatives (besides the target).
     digest
         SHA-256 over the catalogue and every array above but `sequence_users`, which names no
         item: two splits with one digest ask the same questions.
@@ -85,6 +117,14 @@ class Split:
     train: Examples
     validation: Examples
     test: Examples
-    excluded_validation: Ragged
-    excluded_test: Ragged
+    excluded_validation: Excluded
+    excluded_test: Excluded
     digest: str
+
+    def examples(self, part: Part) -> Examples:
+        """Return the rows of one evaluation part."""
+        return self.test if part == "test" else self.validation
+
+    def excluded(self, part: Part) -> Excluded:
+        """Return what may not be drawn for the rows of one evaluation part."""
+        return self.excluded_test if part == "test" else self.excluded_validation

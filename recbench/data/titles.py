@@ -81,3 +81,9 @@ class TitleGroups:
         _, numbers = np.unique(titles, return_inverse=True)
         order = np.argsort(numbers, kind="stable").astype(np.int32)
         return cls(numbers, ragged(order, np.bincount(numbers)))
+
+    @classmethod
+    def apart(cls, catalogue: Catalogue) -> "TitleGroups":
+        """Take every item for one of its own, whatever its title."""
+        codes = np.arange(len(catalogue))
+        return cls(codes, ragged(codes.astype(np.int32), np.ones_like(codes)))

@@ -1,4 +1,4 @@
-"""The items that a row may draw, addressed by rank, so that drawing without looking is possible."""
+"""The items that a row may draw, laid out on a line, so that they are drawn without looking."""
 
 from dataclasses import dataclass
 
@@ -8,51 +8,104 @@ from numpy.typing import NDArray
 from recbench.data.split import Ragged
 from recbench.data.windows import lengths, ragged
 
+Numbers = NDArray[np.int64]
+
 
 @dataclass(frozen=True)
 class Unseen:
     """
-    For each row the items that may be drawn, addressed by their rank.
+    For each row the free items on a line, by ascending code, each as many places long as it weighs.
+
+    Rows that may draw the same items share a line. Without weights every item has one place, its
+    rank among the free ones.
 
     Attributes
     ----------
-    counts
-        int64 [rows], free items.
+    lines
+        int64 [rows], the line of each row.
+    counts, totals
+        int64 [lines], free items and their places.
     steps
-        int64 [total], ascending: ``row * (items + 1)`` + the rank from which on one more blocked
-        item lies below.
+        int64 [blocked], ascending: ``line * (places of all items + 1)`` + the place from which on
+        one more blocked item lies below.
+    hidden
+        int64 [blocked + 1], the places of all blocked items before this one.
     offsets
-        int64 [rows + 1], of `steps`.
-    items
-        Size of the catalogue.
+        int64 [lines + 1], of `steps`.
+    ends
+        int64 [items], the places of all items up to this one, itself included.
     """
 
-    counts: NDArray[np.int64]
-    steps: NDArray[np.int64]
-    offsets: NDArray[np.int64]
-    items: int
+    lines: Numbers
+    counts: Numbers
+    totals: Numbers
+    steps: Numbers
+    hidden: Numbers
+    offsets: Numbers
+    ends: Numbers
 
     @classmethod
-    def outside(cls, blocked: Ragged, items: int) -> "Unseen":
-        """Take each row's blocked items (ascending, distinct) out of ``0..items - 1``."""
+    def outside(
+        cls, blocked: Ragged, lines: Numbers, items: int, weights: Numbers | None = None
+    ) -> "Unseen":
+        """
+        Take each line's blocked items out of ``0..items - 1``.
+
+        Parameters
+        ----------
+        blocked
+            [lines], ascending and distinct.
+        lines
+            int64 [rows], the line of each row.
+        items
+            Size of the catalogue.
+        weights
+            int64 [items], each at least 1; None for 1 everywhere.
+        """
+        ends = np.arange(1, items + 1) if weights is None else np.cumsum(weights)
+        starts = np.concatenate([[0], ends])
+        everything = int(starts[-1])
+        hidden = np.zeros(len(blocked.values) + 1, dtype=np.int64)
+        np.cumsum(np.diff(starts)[blocked.values], out=hidden[1:])
         row_lengths = lengths(blocked)
         owners = np.repeat(np.arange(len(blocked)), row_lengths)
-        below = np.arange(len(owners)) - blocked.offsets[owners]
-        steps = owners * (items + 1) + blocked.values - below
-        return cls(items - row_lengths, steps, blocked.offsets, items)
+        below = hidden[:-1] - hidden[blocked.offsets[owners]]
+        steps = owners * (everything + 1) + starts[blocked.values] - below
+        totals = everything - np.diff(hidden[blocked.offsets])
+        counts = items - row_lengths
+        return cls(lines, counts, totals, steps, hidden, blocked.offsets, ends)
 
-    def at(self, rows: NDArray[np.int64], ranks: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the items that have these ranks (int64 [n, rows]) among each row's free items."""
-        passed = np.searchsorted(self.steps, rows * (self.items + 1) + ranks, side="right")
-        return ranks + passed - self.offsets[rows]
+    def at(self, rows: Numbers, ranks: Numbers) -> Numbers:
+        """Return the items that have these ranks (int64 [n, rows]) on lines without weights."""
+        return ranks + self._hidden_below(rows, ranks)
+
+    def pieces(self, rows: Numbers, places: Numbers) -> tuple[Numbers, Numbers, Numbers]:
+        """Return the items at these places (int64 [rows]), the first place of each, its weight."""
+        hidden = self._hidden_below(rows, places)
+        items = np.searchsorted(self.ends, places + hidden, side="right")
+        starts = np.where(items > 0, self.ends[items - 1], 0)
+        return items, starts - hidden, self.ends[items] - starts
+
+    def _hidden_below(self, rows: Numbers, places: Numbers) -> Numbers:
+        lines = self.lines[rows]
+        passed = np.searchsorted(self.steps, lines * (self.ends[-1] + 1) + places, side="right")
+        below: Numbers = self.hidden[passed] - self.hidden[self.offsets[lines]]
+        return below
 
 
 def union(first: Ragged, second: Ragged) -> Ragged:
     """Return for each row the values of both, ascending and distinct."""
-    parts = (first, second)
-    owners = np.concatenate([np.repeat(np.arange(len(part)), lengths(part)) for part in parts])
-    values = np.concatenate([part.values for part in parts]).astype(np.int64)
-    pairs = np.sort(owners << 32 | values)
-    pairs = pairs[np.diff(pairs, prepend=-1) > 0]
+    pairs = np.unique(np.concatenate([_pairs(first), _pairs(second)]))
     counts = np.bincount(pairs >> 32, minlength=len(first))
     return ragged((pairs & 0xFFFFFFFF).astype(np.int32), counts)
+
+
+def holds(lists: Ragged, rows: Numbers, values: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """Tell of each value (int32 [n]) whether the row of `lists` beside it (int64 [n]) holds it."""
+    return np.isin(rows << 32 | values, _pairs(lists))
+
+
+def _pairs(lists: Ragged) -> Numbers:
+    """Write row and value as one number, in the order of both."""
+    owners = np.repeat(np.arange(len(lists)), lengths(lists))
+    return owners << 32 | lists.values.astype(np.int64)

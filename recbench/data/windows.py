@@ -52,14 +52,17 @@ def windows(rows: Ragged, users: NDArray[np.int32], history: int, min_history: i
     -------
     The examples in the order of rows, oldest target first.
     """
-    row_lengths = lengths(rows)
-    before = np.arange(len(rows.values)) - np.repeat(rows.offsets[:-1], row_lengths)
-    return _examples(rows, users, history, np.flatnonzero(before >= min_history))
+    return examples_at(rows, users, history, np.flatnonzero(places(rows) >= min_history))
+
+
+def places(rows: Ragged) -> NDArray[np.int64]:
+    """Return int64 [total]: how many values of its row stand before each value."""
+    return np.arange(len(rows.values)) - np.repeat(rows.offsets[:-1], lengths(rows))
 
 
 def last_windows(rows: Ragged, users: NDArray[np.int32], history: int, back: int = 0) -> Examples:
     """Make one example a row, its target `back` before the last; rows must be longer than that."""
-    return _examples(rows, users, history, rows.offsets[1:] - 1 - back)
+    return examples_at(rows, users, history, rows.offsets[1:] - 1 - back)
 
 
 def seen(examples: Examples) -> Ragged:
@@ -68,10 +71,10 @@ def seen(examples: Examples) -> Ragged:
     return ragged(examples.histories[visible], visible.sum(axis=1))
 
 
-def _examples(
+def examples_at(
     rows: Ragged, users: NDArray[np.int32], history: int, targets: NDArray[np.int64]
 ) -> Examples:
-    """Make the items at the flat positions `targets` targets."""
+    """Make the values at `targets` (int64 [n], positions in ``rows.values``) targets, in order."""
     owners = np.searchsorted(rows.offsets, targets, side="right") - 1
     starts = rows.offsets[owners]
     histories = np.full((len(targets), history), PAD, dtype=np.int32)

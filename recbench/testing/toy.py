@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recbench.data.catalogue import Catalogue
-from recbench.data.split import PAD, Examples, Ragged, Split
+from recbench.data.split import PAD, Examples, Excluded, Ragged, Split
 from recbench.recommender import TrainingData
 from recbench.seeding import generator
 from recbench.settings import digest
@@ -48,8 +48,8 @@ def toy_split(users: int = 60, items: int = 40, length: int = 12, seed: int = 0)
         train=_windows(walks[:users]),
         validation=validation,
         test=test,
-        excluded_validation=_ragged(validation.histories),
-        excluded_test=_ragged(test.histories),
+        excluded_validation=Excluded.each(_ragged(validation.histories)),
+        excluded_test=Excluded.each(_ragged(test.histories)),
         digest=digest(["toy", users, items, length, seed]),
     )
 

@@ -14,7 +14,7 @@ PAPER, NEXT_ITEM = protocol("paper"), protocol("next-item")
 
 
 def test_ours():
-    assert list(protocols()) == ["next-item", "paper"]
+    assert list(protocols()) == ["next-item", "paper", "temporal"]
     for each in protocols().values():
         assert (each.history, each.candidates, each.cuts) == (10, 20, (80, 90))
         assert protocol(each.name) == each
@@ -88,8 +88,10 @@ def test_the_digest_covers_what_changes_questions():
         "cuts": (70, 90),
         "ties": "item-hash",
         "history": 9,
+        "min_history": 1,
         "min_train_history": 1,
         "candidates": 30,
+        "negatives": "popular",
         "exclude": "user",
         "distinct_titles": True,
     }
@@ -129,14 +131,14 @@ def plug_in(tmp_path, monkeypatch):
 def test_a_plug_in_brings_a_protocol(plug_in):
     plug_in("mine", ("history = 10", "history = 7"))
     assert protocol("mine,candidates=5").history == 7
-    assert list(protocols()) == ["next-item", "paper", "mine"]
+    assert list(protocols()) == ["next-item", "paper", "temporal", "mine"]
     assert "protocols_of_a_plugin" not in sys.modules
 
 
 def test_a_broken_plug_in_is_named_and_breaks_no_other(plug_in):
     plug_in("broken", ("history = 10", "histories = 10"))
     told: list[str] = []
-    assert list(protocols(told.append)) == ["next-item", "paper"]
+    assert list(protocols(told.append)) == ["next-item", "paper", "temporal"]
     (line,) = told
     assert line.startswith("the card of protocol 'broken' (protocols_of_a_plugin:broken.toml) is ")
     with pytest.raises(RecbenchError, match="history"):

@@ -34,7 +34,9 @@ def test_prepare_says_what_there_is(call):
     assert len(out.split("digest ")[1].strip()) == 64
 
 
-@pytest.mark.parametrize("protocol", ["paper", "next-item", "next-item,history=3"])
+@pytest.mark.parametrize(
+    "protocol", ["paper", "next-item", "next-item,history=3,negatives=popular"]
+)
 def test_export_and_candidates_speak_of_the_same_lines(call, tmp_path, protocol):
     asked = ["--protocol", protocol, "--out", str(tmp_path / "out")]
     assert call("data", "export", *asked)[0] == 0

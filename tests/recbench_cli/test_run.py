@@ -103,7 +103,16 @@ def test_what_the_user_says_arrives(call, tmp_path):
 @pytest.mark.parametrize(
     "given",
     [
-        ["--protocol", "next-item", "--history", "5", "--candidates", "30"],
+        [
+            "--protocol",
+            "next-item",
+            "--history",
+            "5",
+            "--candidates",
+            "30",
+            "--negatives",
+            "uniform",
+        ],
         ["--protocol", "next-item,history=5", "--candidates", "30"],
         ["--protocol", "next-item,candidates=30,history=5"],
     ],

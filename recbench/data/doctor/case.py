@@ -64,7 +64,8 @@ class Case:
             alike = chosen(groups.items, groups.numbers[targets])
         else:
             alike = ragged(targets, np.ones(len(targets), dtype=np.int64))
-        return union(self.split.excluded_test, alike)
+        excluded = self.split.excluded_test
+        return union(chosen(excluded.lists, excluded.rows), alike)
 
     @cached_property
     def timed(self) -> bool:

@@ -3,7 +3,8 @@ Protocols: how a dataset becomes questions. One TOML card a protocol; the code a
 
 ``paper`` asks the questions of the LLaRA and iLoRA releases (Liao et al., SIGIR 2024; Kong et
 al., NeurIPS 2024); ``next-item`` is the usual leave-one-out (He et al., WWW 2017; Kang and
-McAuley, ICDM 2018).
+McAuley, ICDM 2018); ``temporal`` is one cut in time for all, which leaks nothing (Meng et al.,
+RecSys 2020; Ji et al., ACM TOIS 41(3), 2023).
 
 To add a protocol:
 
@@ -25,6 +26,7 @@ from recbench.settings import digest
 
 OPTIONS = {
     "candidates": "a number from 2 to 32767",
+    "negatives": "uniform or popular",
     "history": "a number from 1 to 1000",
 }
 """What a user may change of any protocol, and what it may be."""
@@ -47,18 +49,25 @@ class Protocol(NamedCard):
         Whether it asks published questions: then only of datasets whose card says how.
     split
         ``"users"``: users apart by their first interaction; ``"last-items"``: every user's last
-        item is a test target, the one before a validation target.
+        item is a test target, the one before a validation target; ``"temporal"``: interactions
+        apart by their time.
     cuts
-        Where validation and test begin, in percent, where users or time are cut.
+        Where validation and test begin, in percent of the users or of the interactions.
     ties
         What orders a user's interactions of one second: ``"introsort"`` (where NumPy before 1.25
         left them) or ``"item-hash"`` (a hash of the raw item id).
     history
         Items of a history at most.
+    min_history
+        Validation and test rows with fewer interactions of the user before them are left out, where
+        interactions are cut by time; the other splits have one row a user.
     min_train_history
         Training rows with fewer history items are left out.
     candidates
         Items to choose from, the target included.
+    negatives
+        ``"uniform"``, or ``"popular"``: in proportion to training counts, see
+        `recbench.data.negatives`.
     exclude
         What is never drawn as a negative, besides the target: ``"history"`` (the visible one) or
         ``"user"`` (all the user ever touched).
@@ -70,12 +79,14 @@ class Protocol(NamedCard):
     why: tuple[str, ...] = ()
     limits: tuple[str, ...] = ()
     published: bool = False
-    split: Literal["users", "last-items"]
+    split: Literal["users", "last-items", "temporal"]
     cuts: tuple[int, int] = (80, 90)
     ties: Literal["introsort", "item-hash"]
     history: int = Field(ge=1, le=1000)
+    min_history: int = Field(default=0, ge=0)
     min_train_history: int = Field(ge=0)
     candidates: int = Field(ge=2, le=32767)
+    negatives: Literal["uniform", "popular"] = "uniform"
     exclude: Literal["history", "user"]
     distinct_titles: bool
 

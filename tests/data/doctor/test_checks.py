@@ -12,7 +12,7 @@ from recbench.data.doctor.diagnosis import CHECKS, TIMED, diagnose
 from recbench.data.doctor.draws import any_drawn
 from recbench.data.doctor.finding import Finding, as_table, graded
 from recbench.data.protocols import protocol
-from recbench.data.split import PAD, Examples, Split
+from recbench.data.split import PAD, Examples, Excluded, Split
 from recbench.data.windows import ragged
 
 TITLES = ["Heat", "The Heat", "unknown", "Rain", "rain", "Snow"]
@@ -56,8 +56,8 @@ def made(times=True, candidates=3):
         train=test,
         validation=test,
         test=test,
-        excluded_validation=seen,
-        excluded_test=seen,
+        excluded_validation=Excluded.each(seen),
+        excluded_test=Excluded.each(seen),
         digest="",
     )
     rule = protocol("paper").model_copy(update={"candidates": candidates})
