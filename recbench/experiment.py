@@ -19,15 +19,16 @@ from recbench import registry
 from recbench.candidates import Pack, frozen_pack
 from recbench.data.aside import folder_aside
 from recbench.data.dataset import Dataset
-from recbench.data.fraction import with_fraction
 from recbench.data.make_split import make_split
 from recbench.data.prepare import prepare
 from recbench.data.protocols import Protocol, protocol
 from recbench.data.split import Split
+from recbench.errors import UserError
 from recbench.evaluation.answers import Matching
 from recbench.evaluation.evaluator import Judgement, evaluate
+from recbench.lessons import Lessons, other_lessons, own_lessons
 from recbench.neural.devices import resolve
-from recbench.recommender import Answerer, Recommender, Runtime, TrainingData
+from recbench.recommender import Answerer, Recommender, Runtime, Transferable
 from recbench.runs import environment, store
 from recbench.runs.lock import locked
 from recbench.runs.places import cache_folder, results_folder
@@ -55,6 +56,8 @@ class Experiment(Settings):
         Rule by which a written answer names a candidate.
     train_fraction
         Part of the training users to learn from, in (0, 1].
+    train_dataset, train_protocol, train_data_dir
+        Another dataset to learn from; its protocol (None for the same one) and raw files.
     device
         ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
     data_dir
@@ -73,6 +76,9 @@ class Experiment(Settings):
     pack_seed: int = 0
     matching: Matching = "exact"
     train_fraction: float = 1.0
+    train_dataset: str | None = None
+    train_protocol: str | None = None
+    train_data_dir: Path | None = None
     device: str = "auto"
     data_dir: Path | None = None
     results: Path | None = None
@@ -96,19 +102,6 @@ class Question:
             catalogue=self.split.catalogue.digest,
             split=self.split.digest,
             pack=self.pack.hash,
-        )
-
-    def training_data(self, fraction: float = 1.0) -> TrainingData:
-        """Return what a model may learn from: nothing of the test rows."""
-        card, split = self.dataset.card, with_fraction(self.split, fraction)
-        return TrainingData(
-            catalogue=split.catalogue,
-            noun=card.noun,
-            verb=card.verb,
-            sequences=split.sequences,
-            train=split.train,
-            validation=split.validation,
-            digest=split.digest,
         )
 
 
@@ -143,7 +136,7 @@ def run(
     model = build(experiment)
     device, ingredients = resolve(experiment.device), model.ingredients()
     question = ask(experiment, report, show_progress)
-    data = question.training_data(experiment.train_fraction)
+    lessons = choose_lessons(experiment, model, question, report, show_progress)
     row = row_digest(
         experiment.model,
         model.settings.record(),
@@ -151,7 +144,7 @@ def run(
         question.digests,
         question.protocol.name,
         experiment.matching,
-        Training(fraction=experiment.train_fraction),
+        lessons.training,
     )
     folder = store.run_folder(
         results_folder(experiment.results),
@@ -173,7 +166,7 @@ def run(
             show_progress=show_progress,
         )
         prepared = time.monotonic()
-        details = fit_or_load(model, data, runtime, folder / store.MODEL)
+        details = fit_or_load(model, lessons, runtime, folder / store.MODEL)
         fitted = time.monotonic()
         split = question.split
         judgement = evaluate(
@@ -187,7 +180,8 @@ def run(
             total=scored - started,
         )
         record = describe(
-            experiment, row, ingredients, question, model, runtime, details, judgement, times
+            *(experiment, row, ingredients, question, lessons.training),
+            *(model, runtime, details, judgement, times),
         )
         return store.finish(folder, record, judgement)
 
@@ -195,6 +189,13 @@ def run(
 def build(experiment: Experiment) -> Recommender:
     """Make the model, untrained; a typo in its name or settings ends here."""
     model_class: type[Recommender] = registry.load("models", experiment.model)
+    elsewhere = experiment.train_dataset not in (None, experiment.dataset)
+    if elsewhere and not issubclass(model_class, Transferable):
+        raise UserError(
+            f"{experiment.model} cannot learn from {experiment.train_dataset} and be asked about "
+            f"{experiment.dataset}: it knows items by their codes in one catalogue, not by their "
+            "titles; leave out --train-dataset, or take a language model"
+        )
     return model_class(model_class.settings_class.build(experiment.settings, experiment.preset))
 
 
@@ -210,17 +211,38 @@ def ask(
     return Question(dataset, asked, split, pack)
 
 
+def choose_lessons(
+    experiment: Experiment,
+    model: Recommender,
+    question: Question,
+    report: Callable[[str], None],
+    show_progress: bool = False,
+) -> Lessons:
+    """Read what is learnt from: a part of the question's training data, or of another dataset's."""
+    card, fraction = question.dataset.card, experiment.train_fraction
+    other = experiment.train_dataset
+    if other in (None, experiment.dataset) or not isinstance(model, Transferable):
+        return own_lessons(card, question.split, fraction)
+    rule = protocol(experiment.train_protocol or experiment.protocol)
+    cache, folder = cache_folder(experiment.cache), experiment.train_data_dir
+    dataset = prepare(other, cache, folder, report, show_progress)
+    learnt = dataset.card, make_split(dataset, rule)
+    return other_lessons((card, question.split), learnt, rule.name, fraction, model.refitted)
+
+
 def fit_or_load(
-    model: Recommender, data: TrainingData, runtime: Runtime, folder: Path
+    model: Recommender, lessons: Lessons, runtime: Runtime, folder: Path
 ) -> dict[str, Any]:
     """Fit the model and save it, unless a run that was killed afterwards has already."""
     if folder.is_dir():
         runtime.report(f"going on with the trained model in {folder}")
-        model.load(folder, data, runtime)
+        model.load(folder, lessons.asked, runtime)
         details: dict[str, Any] = json.loads((folder / FIT).read_text(encoding="utf-8"))
         return details
     runtime.checkpoints.mkdir(parents=True, exist_ok=True)
-    details = model.fit(data, runtime)
+    details = model.fit(lessons.learnt, runtime)
+    if isinstance(model, Transferable) and lessons.elsewhere:
+        model.transfer(lessons.asked, runtime)
     with folder_aside(folder) as partial:
         model.save(partial)
         (partial / FIT).write_text(json.dumps(details, indent=2) + "\n", encoding="utf-8")
@@ -232,6 +254,7 @@ def describe(
     row: str,
     ingredients: dict[str, Any],
     question: Question,
+    training: Training,
     model: Recommender,
     runtime: Runtime,
     fit: dict[str, Any],
@@ -249,14 +272,14 @@ def describe(
         seed=experiment.seed,
         dataset=experiment.dataset,
         protocol=question.protocol.name,
-        training=Training(fraction=experiment.train_fraction),
+        training=training,
         digests=question.digests,
         pack_seed=experiment.pack_seed,
         draws=question.pack.draws,
         candidates=question.pack.candidates.shape[2],
         examples=len(question.split.test),
         matching=experiment.matching,
-        caption=model.caption,
+        caption="; ".join(filter(None, [model.caption, training.caption(experiment.dataset)])),
         writes=isinstance(model, Answerer),
         parameters_trained=fit["parameters_trained"],
         fit=fit,

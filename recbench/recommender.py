@@ -205,3 +205,26 @@ class Encoder(Recommender):
     @abstractmethod
     def user_vectors(self, histories: NDArray[np.int32]) -> NDArray[np.float32]:
         """Return float32 [rows, d], what the model sees in each history (padded with PAD)."""
+
+
+class Transferable(Recommender):
+    """
+    A recommender that can be fitted on one dataset and asked about another.
+
+    It knows items by what is the same in every catalogue, their titles. One that knows them by
+    their codes alone is none: a code means another item elsewhere.
+    """
+
+    @abstractmethod
+    def transfer(self, data: TrainingData, runtime: Runtime) -> None:
+        """
+        Turn a fitted model to another dataset, as which it is then asked, saved and loaded.
+
+        What was learnt stays. Parts that know items by their codes, `refitted`, are fitted on the
+        training rows of `data`.
+        """
+
+    @property
+    def refitted(self) -> tuple[str, ...]:
+        """What `transfer` fits on the new data, in words; nothing, as a rule."""
+        return ()

@@ -1,6 +1,7 @@
 """`recbench run`: prepare, draw, train, judge, record."""
 
 import json
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -46,6 +47,19 @@ def run(
         float,
         typer.Option("--train-fraction", help="Part of the training users to learn from."),
     ] = 1.0,
+    train_dataset: Annotated[
+        str | None,
+        typer.Option("--train-dataset", help="Learn from this one; for language models."),
+    ] = None,
+    train_protocol: Annotated[
+        str | None,
+        typer.Option(
+            "--train-protocol", help="Of --train-dataset.", show_default="that of --protocol"
+        ),
+    ] = None,
+    train_data_dir: Annotated[
+        Path | None, typer.Option("--train-data-dir", help="As --data-dir, of --train-dataset.")
+    ] = None,
     matching: Annotated[
         Literal["exact", "substring"],
         typer.Option("--matching", help="How a written answer names a candidate."),
@@ -81,6 +95,9 @@ def run(
             device=device,
             matching=matching,
             train_fraction=train_fraction,
+            train_dataset=train_dataset,
+            train_protocol=train_protocol,
+            train_data_dir=train_data_dir,
             data_dir=data_dir,
             results=results_folder(results),
             cache=cache_folder(cache),

@@ -1,4 +1,4 @@
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -9,7 +9,7 @@ from recbench import experiment as module
 from recbench import registry
 from recbench.errors import UserError
 from recbench.experiment import Experiment, ask, build, run
-from recbench.recommender import Queries, Recommender
+from recbench.recommender import Queries, Recommender, Transferable
 from recbench.runs import store
 from recbench.settings import Settings
 
@@ -30,7 +30,7 @@ class Spy(Recommender):
     brought: ClassVar[dict[str, str]] = {}
 
     def fit(self, data, runtime):
-        type(self).fitted += 1
+        Spy.fitted += 1
         self.seen.append(data)
         return {"parameters_trained": 3}
 
@@ -50,12 +50,25 @@ class Spy(Recommender):
         assert (folder / "weights").read_text() == "here"
 
 
+class Reader(Spy, Transferable):
+    """One that can be asked about other items than it has learnt from."""
+
+    def transfer(self, data, runtime):
+        self.seen.append(("transferred", data))
+
+    @property
+    def refitted(self):
+        return ("encoder gru4rec",)
+
+
 @pytest.fixture(autouse=True)
 def spy(monkeypatch):
     Spy.fitted, Spy.seen, Spy.killed, Spy.brought = 0, [], False, {}
     real = registry.load
     monkeypatch.setattr(
-        registry, "load", lambda group, name: Spy if name == "spy" else real(group, name)
+        registry,
+        "load",
+        lambda group, name: {"spy": Spy, "reader": Reader}.get(name) or real(group, name),
     )
     return Spy
 
@@ -115,6 +128,69 @@ def test_a_part_of_the_users_is_another_row_of_the_same_table(wanted, spy):
     assert [len(one.sequences) for one in data] == [48, 24]
     assert data[0].digest != data[1].digest
     np.testing.assert_array_equal(data[0].validation.targets, data[1].validation.targets)
+
+
+@pytest.fixture
+def elsewhere(wanted, monkeypatch, raw_folder):
+    """An experiment that learns from "other": the same raw files under another card."""
+    real = module.prepare
+
+    def prepared(name, *rest):
+        dataset = real("movielens", *rest)
+        words = {"name": name, "noun": ("song", "songs")} if name == "other" else {}
+        return replace(dataset, card=dataset.card.model_copy(update=words))
+
+    monkeypatch.setattr(module, "prepare", prepared)
+    changes = {"train_dataset": "other", "train_data_dir": raw_folder}
+    return lambda **more: wanted(**{"model": "reader", **changes, **more})
+
+
+def test_learnt_from_one_dataset_and_asked_about_another(elsewhere, wanted, spy):
+    usual = run(wanted(model="reader"), silent).record
+    spy.seen.clear()
+    record = run(elsewhere(train_protocol="next-item", train_fraction=0.5), silent).record
+    learnt, (word, asked) = spy.seen[:2]
+    assert (learnt.noun, word, asked.noun) == (("song", "songs"), "transferred", usual_noun())
+    assert (len(learnt.sequences), len(asked.sequences)) == (30, 48)
+    assert record.training.model_dump(exclude={"split"}) == {
+        "fraction": 0.5,
+        "dataset": "other",
+        "protocol": "next-item",
+        "refitted": ("encoder gru4rec",),
+    }
+    assert record.caption == "tuned on other alone, encoder gru4rec trained on movielens"
+    assert record.digests == usual.digests
+    assert record.row != usual.row
+
+
+def usual_noun():
+    return ("movie", "movies")
+
+
+def test_the_protocol_is_the_same_for_both_unless_another_is_named(elsewhere):
+    assert run(elsewhere(), silent).record.training.protocol == "paper"
+
+
+def test_what_was_transferred_and_killed_is_loaded_as_of_the_dataset_asked_about(elsewhere, spy):
+    spy.killed = True
+    with pytest.raises(KeyboardInterrupt):
+        run(elsewhere(), silent)
+    spy.killed = False
+    run(elsewhere(), silent)
+    assert spy.fitted == 1
+    assert [type(one) for one in spy.seen].count(tuple) == 1
+
+
+def test_a_model_that_knows_items_by_code_refuses_to_learn_elsewhere(elsewhere, monkeypatch):
+    monkeypatch.setattr(module, "prepare", None)
+    for model in ("spy", "popularity"):
+        with pytest.raises(UserError, match=f"{model} cannot learn from other and be asked about"):
+            run(elsewhere(model=model), silent)
+
+
+def test_to_learn_from_the_dataset_asked_about_is_the_usual(wanted):
+    usual = run(wanted(), silent)
+    assert run(wanted(train_dataset="movielens"), silent).record == usual.record
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")

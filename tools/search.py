@@ -26,6 +26,7 @@ import typer
 from recbench.candidates import draw
 from recbench.evaluation.evaluator import evaluate
 from recbench.experiment import Experiment, Question, ask, build
+from recbench.lessons import training_data
 from recbench.neural.devices import resolve
 from recbench.neural.ranking import expected_hit_ratio, validation_steps
 from recbench.recommender import Answerer, Queries, Recommender, Runtime
@@ -113,7 +114,7 @@ def drawn(model: str, trial: int) -> dict[str, Any]:
 
 def judged(model: Recommender, question: Question, seed: int, device: str) -> Judged:
     """Fit, and ask about the validation rows."""
-    data = question.training_data()
+    data = training_data(question.dataset.card, question.split)
     with tempfile.TemporaryDirectory() as folder:
         runtime = Runtime(
             seed=seed, device=device, checkpoints=Path(folder), cache=cache_folder(), report=print
@@ -124,7 +125,7 @@ def judged(model: Recommender, question: Question, seed: int, device: str) -> Ju
 
 def ranked(model: Recommender, question: Question, runtime: Runtime) -> Judged:
     """Judge a model that ranks the whole catalogue."""
-    data = question.training_data()
+    data = training_data(question.dataset.card, question.split)
     steps = validation_steps(data.validation, data.train)
     rows, items = len(steps), len(data.catalogue)
     everything = np.broadcast_to(np.arange(items, dtype=np.int32), (rows, items))

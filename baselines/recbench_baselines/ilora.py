@@ -15,7 +15,7 @@ from recbench.llm.guided import GuidedLanguageModel
 from recbench.llm.hybrid import root_mean_square
 from recbench.llm.settings import HybridSettings, Ranks
 from recbench.neural.plan import ParameterGroup
-from recbench.recommender import TrainingData
+from recbench.recommender import Runtime, TrainingData
 
 
 class ILoRASettings(HybridSettings):
@@ -59,10 +59,19 @@ class ILoRA(GuidedLanguageModel):
     summary = "LLaRA with instance-wise LoRA experts, weighed by a gate on the user"
     reference = "Kong et al., NeurIPS 2024, arXiv 2408.10159"
 
+    def transfer(self, data: TrainingData, runtime: Runtime) -> None:
+        """Bring the new encoder's user vectors to the size that the gate has learnt with."""
+        super().transfer(data, runtime)
+        if self.module.gate is not None:
+            self.module.gate.scale.fill_(self._scale_and_width(data)[0])
+
     def _gate(self, data: TrainingData) -> InstanceGate:
+        scale, width = self._scale_and_width(data)
+        return InstanceGate(width, self.settings.ranks, self.settings.gate, scale)
+
+    def _scale_and_width(self, data: TrainingData) -> tuple[float, int]:
         users = self.encoder.user_vectors(data.train.histories[:1024])
-        scale = 1 / (root_mean_square(users) or 1.0)
-        return InstanceGate(users.shape[1], self.settings.ranks, self.settings.gate, scale)
+        return 1 / (root_mean_square(users) or 1.0), users.shape[1]
 
     def _groups(self) -> tuple[ParameterGroup, ...]:
         factor = self.settings.gate_learning_rate_factor

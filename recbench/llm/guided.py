@@ -61,6 +61,23 @@ class GuidedLanguageModel(LanguageModelRecommender):
         for name, part in self._learnt().items():
             part.load_state_dict(load_file(folder / f"{name}.safetensors"))
 
+    @property
+    def refitted(self) -> tuple[str, ...]:
+        """The encoder: it knows items by their codes."""
+        return (f"encoder {self.settings.encoder}",)
+
+    def transfer(self, data: TrainingData, runtime: Runtime) -> None:
+        """
+        Put an encoder of `data` in the place of the one that was learnt with.
+
+        Projector and gate stay as they were learnt. The two encoders have vectors of the same
+        spread, but nothing lines up their directions.
+        """
+        super().transfer(data, runtime)
+        self._fit_guide(data, runtime)
+        if self.module.projector is not None:
+            self.module.projector.replace(standardised(self.encoder.item_vectors()))
+
     def _gate(self, data: TrainingData) -> InstanceGate | None:  # noqa: ARG002
         """Make the gate; here there is none."""
         return None

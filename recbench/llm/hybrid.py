@@ -66,6 +66,10 @@ class ItemProjector(nn.Module):
             last.weight.mul_(spread / max(float((first - first.mean(dim=0)).std()), 1e-6))
             last.bias.add_(mean - self.network(self.vectors).mean(dim=0))
 
+    def replace(self, vectors: NDArray[np.float32]) -> None:
+        """Read the items of another catalogue, [items, d], through the same network."""
+        self.vectors = torch.from_numpy(vectors).to(self.vectors.device)
+
     def forward(self, items: Tensor) -> Tensor:
         """Return item tokens [n, width] of catalogue codes [n]."""
         return self.network(self.vectors[items])

@@ -31,7 +31,7 @@ from recbench.llm.settings import LanguageModelSettings
 from recbench.neural.plan import ParameterGroup, Plan, Step
 from recbench.neural.randomness import seeded
 from recbench.neural.training import train
-from recbench.recommender import Answerer, Queries, Runtime, TrainingData
+from recbench.recommender import Answerer, Queries, Runtime, TrainingData, Transferable
 from recbench.seeding import derived_seed
 
 MARGIN = 4
@@ -41,9 +41,9 @@ Batch = tuple[NDArray[np.int64], list[Prompt], Tensor | None]
 """Row numbers, their prompts, their user vectors."""
 
 
-class LanguageModelRecommender(Answerer):
+class LanguageModelRecommender(Answerer, Transferable):
     """
-    A language model behind the contract of `recbench.recommender.Answerer`.
+    A language model behind the contracts of `Answerer` and `Transferable`.
 
     Attributes
     ----------
@@ -134,6 +134,10 @@ class LanguageModelRecommender(Answerer):
         lm = self._load_lm(data, runtime)
         self._assemble(read_lora(lm, folder / "adapter"), data)
         self.module.to(runtime.device).eval()
+
+    def transfer(self, data: TrainingData, runtime: Runtime) -> None:  # noqa: ARG002
+        """Write prompts and answers with the titles, the noun and the verb of `data`."""
+        self.writer = PromptWriter(data, self.writer.tokenizer)
 
     # What a guided model adds to.
 

@@ -20,7 +20,7 @@ from recbench.runs.store import EXAMPLES, Run
 
 RANKED_BY = "HitRatio@1"
 
-ALWAYS_NAMED = ("llm", "train_fraction")
+ALWAYS_NAMED = ("llm", "train_fraction", "train_dataset")
 """What a row's label says even where it tells it from no other row."""
 
 
@@ -169,6 +169,8 @@ def _labels(records: Sequence[RunRecord]) -> list[str]:
 
 
 def _choices(record: RunRecord) -> dict[str, Any]:
-    learnt_from = record.training.model_dump(exclude_defaults=True)
+    learnt_from = record.training.model_dump(
+        exclude_defaults=True, include={"fraction", "dataset", "protocol"}
+    )
     trained = {f"train_{name}": value for name, value in learnt_from.items()}
     return {**record.settings, **trained, "matching": record.matching}

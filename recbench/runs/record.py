@@ -55,6 +55,27 @@ class Training(_Part):
     fraction: float = Field(
         default=1.0, description="Part of the training users that was learnt from, in (0, 1]."
     )
+    dataset: str | None = Field(
+        default=None, description="Dataset that was learnt from, where it is another one, or null."
+    )
+    protocol: str | None = Field(
+        default=None, description="Protocol that gave that dataset's training rows, or null."
+    )
+    split: str | None = Field(
+        default=None, description="SHA-256 of that dataset's split under that protocol, or null."
+    )
+    refitted: tuple[str, ...] = Field(
+        default=(),
+        description="What was nevertheless fitted on the training rows of the dataset asked about, "
+        "in words.",
+    )
+
+    def caption(self, asked: str) -> str:
+        """Say which part comes from where, if not all from the dataset `asked` about."""
+        if self.dataset is None:
+            return ""
+        own = [f"{part} trained on {asked}" for part in self.refitted]
+        return ", ".join([f"tuned on {self.dataset} alone", *own])
 
 
 USUAL = Training()
@@ -141,7 +162,7 @@ def row_digest(
         64 hexadecimal characters.
     """
     asked = [digests.dataset, protocol, digests.pack, matching]
-    learnt_from = [] if training == USUAL else [training.model_dump()]
+    learnt_from = [] if training == USUAL else [training.model_dump(exclude_defaults=True)]
     return digest([model, settings, ingredients, *asked, *learnt_from])
 
 

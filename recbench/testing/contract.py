@@ -9,8 +9,9 @@ In your own test suite::
         model_class = MyModel
         settings = {"epochs": 1}
 
-An answerer inherits `AnswererContract`, an encoder `EncoderContract`. The tests train on the toy
-dataset, on the CPU.
+An answerer inherits `AnswererContract`, an encoder `EncoderContract`, and a model that can learn
+from one dataset and be asked about another `TransferableContract` besides. The tests train on the
+toy dataset, on the CPU.
 """
 
 from pathlib import Path
@@ -21,7 +22,7 @@ import pytest
 
 from recbench.data.split import PAD, Split
 from recbench.errors import UserError
-from recbench.recommender import Answerer, Encoder, Queries, Recommender, Runtime
+from recbench.recommender import Answerer, Encoder, Queries, Recommender, Runtime, Transferable
 from recbench.seeding import generator
 from recbench.testing.toy import toy_split, toy_training_data
 
@@ -194,3 +195,29 @@ class AnswererContract(RecommenderContract):
         lengths = fitted.title_lengths()
         assert lengths.shape == (len(split.catalogue),)
         assert (lengths >= 1).all()
+
+
+class TransferableContract(RecommenderContract):
+    """What a recommender must do that can learn from one dataset and be asked about another."""
+
+    def test_transferred_it_is_asked_saved_and_loaded_as_of_the_new_dataset(
+        self, fitted: Recommender, split: Split, workplace: Path
+    ) -> None:
+        """Another catalogue of another size; what the fitted model was is not needed to load it."""
+        other = toy_split(items=30, seed=1)
+        data, runtime = toy_training_data(other), self.runtime(workplace, "transferred")
+        first, second = workplace / "before transfer", workplace / "after transfer"
+        for folder in (first, second):
+            folder.mkdir()
+        fitted.save(first)
+        moved, loaded = self.build(), self.build()
+        moved.load(first, toy_training_data(split), runtime)
+        assert isinstance(moved, Transferable)
+        moved.transfer(data, runtime)
+        queries = toy_queries(other)
+        scores = moved.score(queries, runtime)
+        assert scores.shape == queries.candidates.shape
+        assert np.isfinite(scores).all()
+        moved.save(second)
+        loaded.load(second, data, runtime)
+        np.testing.assert_allclose(loaded.score(queries, runtime), scores, atol=1e-6)

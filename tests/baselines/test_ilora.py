@@ -8,11 +8,13 @@ from recbench_baselines.llara import LLaRA
 
 from recbench.data.split import Split
 from recbench.errors import RecbenchError, UserError
+from recbench.llm.encoders import fitted_encoder
 from recbench.llm.finetuning import TrainingQuestions
+from recbench.llm.hybrid import root_mean_square, standardised
 from recbench.llm.settings import HybridSettings
 from recbench.recommender import Recommender, Runtime
-from recbench.testing.contract import AnswererContract
-from recbench.testing.toy import toy_training_data
+from recbench.testing.contract import AnswererContract, TransferableContract
+from recbench.testing.toy import toy_split, toy_training_data
 from recbench.testing.toy_lm import toy_llm
 
 
@@ -24,7 +26,7 @@ def _toy_language_model(tmp_path_factory: pytest.TempPathFactory) -> None:
     TestILoRAWithResNet.settings = {**values, "gate": "resnet", "encoder": "gru4rec"}
 
 
-class TestILoRA(AnswererContract):
+class TestILoRA(AnswererContract, TransferableContract):
     model_class = ILoRA
 
     def test_the_gate_is_learnt_and_differs_from_user_to_user(
@@ -70,6 +72,31 @@ class TestILoRA(AnswererContract):
         assert projector.weight_decay == 1e-5
         assert projector.learning_rate_factor == fitted.settings.projector_learning_rate_factor
         assert plan.group("lm.base_model.x.lora_A.default.weight").weight_decay == 0
+
+    def test_transferred_it_keeps_what_it_learnt_and_takes_an_encoder_of_the_new_data(
+        self, fitted: Recommender, split: Split, workplace: Path, tmp_path: Path
+    ) -> None:
+        """The size of user vectors is that of the new encoder, so the gate's scale is, too."""
+        assert isinstance(fitted, ILoRA)
+        fitted.save(tmp_path)
+        runtime = self.runtime(workplace, "transferred")
+        moved = ILoRA(fitted.settings)
+        moved.load(tmp_path, toy_training_data(split), runtime)
+        data = toy_training_data(toy_split(items=30, seed=1))
+        assert moved.refitted == ("encoder sasrec",)
+        moved.transfer(data, runtime)
+        own = fitted_encoder("sasrec", data, runtime)
+        np.testing.assert_array_equal(moved.encoder.item_vectors(), own.item_vectors())
+        gate, projector = moved.module.gate, moved.module.projector
+        assert gate is not None
+        assert projector is not None
+        np.testing.assert_array_equal(projector.vectors, standardised(own.item_vectors()))
+        users = own.user_vectors(data.train.histories[:1024])
+        assert float(gate.scale) == pytest.approx(1 / root_mean_square(users))
+        learnt = fitted.module.state_dict()
+        for name, tensor in moved.module.state_dict().items():
+            if name != "gate.scale":
+                torch.testing.assert_close(tensor, learnt[name])
 
     def test_merging_is_refused(self, fitted: Recommender) -> None:
         assert isinstance(fitted, ILoRA)

@@ -2,7 +2,7 @@ import pytest
 from recbench_baselines.tallrec import TALLRec, TALLRecSettings
 
 from recbench.llm.settings import LLAMA2
-from recbench.testing.contract import AnswererContract
+from recbench.testing.contract import AnswererContract, TransferableContract
 from recbench.testing.toy_lm import toy_llm
 
 
@@ -13,7 +13,7 @@ def _toy_language_model(tmp_path_factory: pytest.TempPathFactory) -> None:
     TestTALLRec.settings = values
 
 
-class TestTALLRec(AnswererContract):
+class TestTALLRec(AnswererContract, TransferableContract):
     model_class = TALLRec
 
     def test_the_settings_of_the_paper(self) -> None:

@@ -72,6 +72,12 @@ def test_less_training_data_is_always_named(made):
     assert labels(table) == ["gru4rec (train_fraction=0.1)", "sasrec"]
 
 
+def test_where_a_model_learnt_is_always_named(made):
+    training = Training(dataset="lastfm", protocol="paper", split="0123", refitted=("encoder x",))
+    (table,) = leaderboard([made(training=training), made(model="sasrec")])
+    assert labels(table) == ["gru4rec (train_dataset=lastfm)", "sasrec"]
+
+
 def test_figures_stand_without_their_examples(made):
     runs = [made(GOOD, model="a"), made(BAD, model="b")]
     (runs[1].folder / "examples.parquet").unlink()

@@ -1,0 +1,86 @@
+"""What a model learns from: training users of the dataset that is asked about, or of another."""
+
+from dataclasses import dataclass
+
+from recbench.data.card import Card
+from recbench.data.fraction import with_fraction
+from recbench.data.split import Split
+from recbench.recommender import TrainingData
+from recbench.runs.record import Training
+
+
+@dataclass(frozen=True)
+class Lessons:
+    """
+    What a model learns from.
+
+    Attributes
+    ----------
+    learnt
+        Of the dataset that it is fitted on.
+    asked
+        Of the dataset that it is asked about: the same, or one to transfer it to.
+    training
+        Where both come from, for the record.
+    """
+
+    learnt: TrainingData
+    asked: TrainingData
+    training: Training
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether what is learnt must be transferred."""
+        return self.asked is not self.learnt
+
+
+def own_lessons(card: Card, split: Split, fraction: float) -> Lessons:
+    """Learn from a part of the training users of the dataset that is asked about."""
+    data = training_data(card, with_fraction(split, fraction))
+    return Lessons(data, data, Training(fraction=fraction))
+
+
+def other_lessons(
+    asked: tuple[Card, Split],
+    learnt: tuple[Card, Split],
+    protocol: str,
+    fraction: float,
+    refitted: tuple[str, ...],
+) -> Lessons:
+    """
+    Learn from a part of the training users of another dataset.
+
+    Parameters
+    ----------
+    asked, learnt
+        The two datasets.
+    protocol
+        Name of the one that split `learnt`.
+    fraction
+        Of the training users of `learnt`.
+    refitted
+        What learns from the whole training part of `asked` nevertheless.
+    """
+    card, split = learnt
+    training = Training(
+        fraction=fraction,
+        dataset=card.name,
+        protocol=protocol,
+        split=split.digest,
+        refitted=refitted,
+    )
+    data = training_data(card, with_fraction(split, fraction))
+    return Lessons(data, training_data(*asked), training)
+
+
+def training_data(card: Card, split: Split) -> TrainingData:
+    """Return what a model may learn from: nothing of the test rows."""
+    return TrainingData(
+        catalogue=split.catalogue,
+        noun=card.noun,
+        verb=card.verb,
+        sequences=split.sequences,
+        train=split.train,
+        validation=split.validation,
+        digest=split.digest,
+    )
