@@ -5,12 +5,14 @@ from typing import Annotated
 
 import typer
 
-from recbench_cli import doctor
+from recbench_cli import doctor, own
 from recbench_cli.options import Cache, DataDir, Dataset, Debug, History, Protocol, Results, say
 
 app = typer.Typer(help="List, prepare and export datasets.", rich_markup_mode=None)
 app.command("show")(doctor.show)
 app.command("doctor")(doctor.doctor)
+app.command("add")(own.add)
+app.command("remove")(own.remove)
 
 
 @app.command("list")

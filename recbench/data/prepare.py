@@ -56,8 +56,8 @@ def prepare(
         If no source can be had, or one gives other data than the card says.
     """
     wanted = card(name, cache)
-    key = (wanted.digest or "unpinned")[:16] if data_dir is None else _folder_key(wanted, data_dir)
-    folder = cache / "datasets" / name / f"{key}-{wanted.fingerprint()[:8]}"
+    key = pinned_key(wanted) if data_dir is None else _folder_key(wanted, data_dir)
+    folder = prepared_folder(wanted, cache, key)
     if folder.is_dir():
         try:
             return stored(wanted, folder)
@@ -76,6 +76,16 @@ def prepare(
     return dataset
 
 
+def prepared_folder(wanted: Card, cache: Path, key: str) -> Path:
+    """Return where a prepared dataset lies; `key` says from which files it was made."""
+    return cache / "datasets" / wanted.name / f"{key}-{wanted.fingerprint()[:8]}"
+
+
+def pinned_key(wanted: Card) -> str:
+    """Return the key of what the card's own sources give."""
+    return (wanted.digest or "unpinned")[:16]
+
+
 def _from_sources(
     wanted: Card, cache: Path, report: Callable[[str], None], show_progress: bool
 ) -> Dataset:
@@ -84,8 +94,11 @@ def _from_sources(
             report(f"preparing {wanted.name} from {' and '.join(f.url for f in source.files)}")
             dataset = _from_download(wanted, source, cache, report, show_progress)
         elif isinstance(source, Folder):
-            report(f"preparing {wanted.name} from {source.path}")
-            dataset = _from_folder(wanted, Path(source.path), source.format)
+            folder = Path(source.path)
+            if not all(file.is_file() for file in _files(folder, wanted.formats[source.format])):
+                continue
+            report(f"preparing {wanted.name} from {folder}")
+            dataset = _from_folder(wanted, folder, source.format)
         else:
             copy = _installed(source)
             if copy is None:
@@ -93,12 +106,21 @@ def _from_sources(
             report(f"preparing {wanted.name} from the copy in {source.distribution}")
             dataset = _from_folder(wanted, copy, source.format)
         if wanted.digest and dataset.digest != wanted.digest:
-            raise RecbenchError(
-                f"{source} no longer gives {wanted.title} as published "
-                f"(digest {dataset.digest}); name a folder with --data-dir"
-            )
+            raise RecbenchError(_changed(wanted, source, dataset.digest))
         return dataset
     raise RecbenchError(f"no source of {wanted.name} is here; {_remedy(wanted)}")
+
+
+def _changed(wanted: Card, source: InstalledCopy | Folder | Download, found: str) -> str:
+    if isinstance(source, Folder):
+        return (
+            f"the files of {wanted.name} in {source.path} are no longer what was added (digest "
+            f"{found}): recbench data remove {wanted.name}, then add them anew"
+        )
+    return (
+        f"{source} no longer gives {wanted.title} as published (digest {found}); "
+        "name a folder with --data-dir"
+    )
 
 
 def _from_folder(wanted: Card, folder: Path, format_name: str) -> Dataset:
@@ -177,6 +199,9 @@ def _folder_key(wanted: Card, folder: Path) -> str:
 
 
 def _remedy(wanted: Card) -> str:
+    folders = [source.path for source in wanted.sources if isinstance(source, Folder)]
+    if folders:
+        return f"it was in {folders[0]}; if it has moved, name its folder with --data-dir"
     packages = [s.distribution for s in wanted.sources if isinstance(s, InstalledCopy)]
     install = "".join(f"pip install {package} (it brings a copy), or " for package in packages)
     named = [f.name for s in wanted.sources if isinstance(s, Download) for f in s.files]

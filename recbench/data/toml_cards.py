@@ -1,11 +1,12 @@
 """Cards: TOML files that entry points name, read without importing the package they lie in."""
 
+import json
 import tomllib
 from collections.abc import Callable, Mapping
 from importlib.metadata import EntryPoint
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -74,6 +75,23 @@ def read_cards(
                 raise
             report(str(error))
     return found
+
+
+def card_text(card: NamedCard) -> str:
+    """Return a card as TOML, a field a line, without those that are as they would be anyway."""
+    fields = card.model_dump(mode="json", exclude_defaults=True)
+    return "".join(f"{key} = {_toml(value)}\n" for key, value in fields.items())
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, dict):
+        return (
+            "{ " + ", ".join(f"{_toml(key)} = {_toml(each)}" for key, each in value.items()) + " }"
+        )
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_toml, value)) + "]"
+    # Text, numbers and booleans are those of JSON, but for one character.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _file(point: EntryPoint) -> Path:

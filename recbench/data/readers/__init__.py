@@ -11,12 +11,18 @@ To add a format:
 """
 
 from collections.abc import Callable
+from pathlib import Path
 
-from recbench.data.readers import atomic, grouplens, hetrec
+from recbench.data.readers import atomic, grouplens, hetrec, table
 from recbench.data.readers.raw import Raw
+from recbench.data.readers.tabular import Tabular
 
 READERS: dict[str, Callable[..., Raw]] = {
     "grouplens": grouplens.read,
     "atomic": atomic.read,
+    "table": table.read,
     "hetrec": hetrec.read,
 }
+
+OPENED: dict[str, Callable[[Path], Tabular]] = {"atomic": atomic.opened, "table": table.opened}
+"""Formats in which a user's own data may come: what opens one file and names its columns."""

@@ -38,7 +38,17 @@ USUAL: Mapping[Role, tuple[str, ...]] = {
     "item": (
         *("itemid", "item", "iid", "movieid", "movie", "productid", "product", "parentasin"),
         *("asin", "bookid", "book", "isbn", "gameid", "game", "appid", "artistid", "artist"),
-        *("trackid", "track", "songid", "song", "articleid", "article", "newsid", "businessid"),
+        *(
+            "trackid",
+            "track",
+            "songid",
+            "song",
+            "articleid",
+            "article",
+            "newsid",
+            "businessid",
+            "sku",
+        ),
         "id",
     ),
     "time": (

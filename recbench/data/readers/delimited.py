@@ -18,14 +18,14 @@ from recbench.data.readers.times import TIMES, time_kind
 from recbench.errors import DataError
 
 Kind = Literal["integer", "number", "text", "id", "time"]
-_ARROW = {
+ARROW = {
     "integer": pa.int64(),
     "number": pa.float64(),
     "text": pa.string(),
     "id": pa.dictionary(pa.int32(), pa.string()),
     **TIMES,
 }
-_WORDS = {
+WORDS = {
     "integer": "an integer",
     "number": "a number",
     "text": "text",
@@ -35,7 +35,7 @@ _WORDS = {
 }
 CONTROL = r"[\x00-\x1f\x7f]"
 """What no id may hold: it could not be written into a table and read back."""
-_UNFIT = {"id": f"^$|{CONTROL}", "text": r"\x00"}
+UNFIT = {"id": f"^$|{CONTROL}", "text": r"\x00"}
 _PLAIN_INTEGER = re.compile(r"[0-9]{1,18}", re.ASCII)
 _BLOCK = 1 << 20
 
@@ -101,7 +101,7 @@ def read_delimited(
                 ignore_empty_lines=False,
             ),
             convert_options=pa.csv.ConvertOptions(
-                column_types={name: _ARROW[kind] for name, kind in known.items()},
+                column_types={name: ARROW[kind] for name, kind in known.items()},
                 include_columns=list(kinds),
                 null_values=[],
                 strings_can_be_null=False,
@@ -125,16 +125,33 @@ def header(file: Path, *, delimiter: str, quoting: bool = False) -> list[str]:
         For a file that is missing, empty or not UTF-8.
     """
     for _, fields in _records(file, "utf8", delimiter, quoting):
-        return [_decoded(field, "utf8", file, 1) for field in fields]
+        names = [_decoded(field, "utf8", file, 1) for field in fields]
+        if any(re.search(CONTROL, name) for name in names):
+            raise DataError(f"{file}, line 1: expected the names of the columns, found {names!r}")
+        return names
     raise DataError(f"{file}, line 1: expected a line with the names of the columns, found none")
+
+
+def line_of(
+    file: Path,
+    row: int,
+    *,
+    delimiter: str,
+    encoding: str = "utf8",
+    header_lines: int = 0,
+    quoting: bool = False,
+) -> str:
+    """Say where a row (from 0) of a file begins, as "line 2"."""
+    rows = _records(file, encoding, delimiter, quoting, skip=header_lines)
+    return f"line {next(islice(rows, row, None))[0]}"
 
 
 def _unfit(column: pa.ChunkedArray, kind: str) -> bool:
     """Whether a column that could be read has a value that may not stand in it."""
-    if kind not in _UNFIT:
+    if kind not in UNFIT:
         return False
     values = [chunk.dictionary for chunk in column.chunks] if kind == "id" else column.chunks
-    return any(pc.any(pc.match_substring_regex(each, _UNFIT[kind])).as_py() for each in values)
+    return any(pc.any(pc.match_substring_regex(each, UNFIT[kind])).as_py() for each in values)
 
 
 def _check(
@@ -156,8 +173,8 @@ def _check(
             raise DataError(f"{file}, line {number}: expected {fields}, found {found}")
         for place, name, kind in wanted:
             value = _decoded(values[place], encoding, file, number)
-            if not _fits(value, kind):
-                expected = _WORDS[kind]
+            if not fits(value, kind):
+                expected = WORDS[kind]
                 raise DataError(
                     f"{file}, line {number}: expected {expected} as {name}, found {value!r}"
                 )
@@ -202,13 +219,14 @@ def _decoded(field: str, encoding: str, file: Path, line: int) -> str:
         raise DataError(f"{file}, line {line}: expected {encoding} text") from None
 
 
-def _fits(value: str, kind: str) -> bool:
-    if kind in _UNFIT:
-        return not re.search(_UNFIT[kind], value)
+def fits(value: str, kind: str) -> bool:
+    """Whether a text may stand for a kind of value, as the CSV reader has it."""
+    if kind in UNFIT:
+        return not re.search(UNFIT[kind], value)
     if kind == "integer" and _PLAIN_INTEGER.fullmatch(value):
         return True  # most values, a hundred times faster
     try:
-        pa.scalar(value.strip(" \t")).cast(_ARROW[kind])  # as the CSV reader trims numbers
+        pa.scalar(value.strip(" \t")).cast(ARROW[kind])  # as the CSV reader trims numbers
     except pa.ArrowInvalid:
         return False
     return True

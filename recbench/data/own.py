@@ -1,0 +1,200 @@
+"""
+A user's own datasets: a card in the cache, written when the data are added.
+
+Adding reads the files once, keeps what was prepared and pins its digest on the card
+(``<cache>/own/<name>/card.toml``). From then on the prepared data are used; the files themselves
+are read again only where the cache has lost them, and must then hold the same.
+"""
+
+import re
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+from recbench.data.aside import file_aside
+from recbench.data.card import CARD, Card, Folder, RawFiles, Rules, cards, own_folder
+from recbench.data.dataset import Dataset, make_dataset, store
+from recbench.data.prepare import pinned_key, prepared_folder
+from recbench.data.readers import OPENED, READERS
+from recbench.data.readers.columns import Columns
+from recbench.data.readers.raw import Raw
+from recbench.data.readers.tabular import columns_of
+from recbench.data.toml_cards import card_text
+from recbench.errors import UserError, unknown
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_PAPER = "The paper's way of asking, on data that it does not know."
+
+
+@dataclass(frozen=True)
+class Files:
+    """
+    Where a user's data are.
+
+    Attributes
+    ----------
+    format
+        A key of `recbench.data.readers.OPENED`.
+    interactions, items
+        The files; there may be none of items.
+    columns
+        What the user calls their columns.
+    """
+
+    format: str
+    interactions: Path
+    items: Path | None
+    columns: Columns = field(default_factory=Columns)
+
+
+def atomic_files(folder: Path) -> tuple[Path, Path | None]:
+    """
+    Find the interactions and items of a folder in RecBole's layout.
+
+    Raises
+    ------
+    UserError
+        If it does not hold one ``.inter`` file, or one that is called as the folder.
+    """
+    found = sorted(folder.glob("*.inter")) + sorted(folder.glob("*.inter.gz"))
+    named = [file for file in found if file.name.removesuffix(".gz") == f"{folder.name}.inter"]
+    if len(named or found) != 1:
+        names = ", ".join(file.name for file in found) or "none"
+        raise UserError(f"{folder}: expected one .inter file or {folder.name}.inter, found {names}")
+    interactions = (named or found)[0]
+    items = interactions.with_name(interactions.name.replace(".inter", ".item"))
+    return interactions, items if items.is_file() else None
+
+
+def add(
+    name: str,
+    files: Files,
+    cache: Path,
+    report: Callable[[str], None],
+    *,
+    noun: tuple[str, str] = ("item", "items"),
+    verb: str = "interacted with",
+    min_rating: float | None = None,
+) -> Dataset:
+    """
+    Read a user's files, keep what was prepared and write a card that pins it.
+
+    Parameters
+    ----------
+    name
+        Free, of letters, digits, dots, dashes and underscores.
+    files
+        The data.
+    cache
+        The user's cache folder.
+    report
+        Told which columns were taken and what is odd about the data.
+    noun, verb
+        What one item and several are called in a prompt, and what a user did with one.
+    min_rating
+        Interactions rated lower are left out of every split; None keeps all.
+
+    Raises
+    ------
+    UserError
+        For a name that is taken or cannot be one; a column or file that is not there.
+    DataError
+        For a broken line. Nothing is then left behind.
+    """
+    check_name(name, cache)
+    opened = OPENED[files.format]
+    columns = columns_of(
+        opened(files.interactions), opened(files.items) if files.items else None, files.columns
+    )
+    taken = {role: column for role, column in asdict(columns).items() if column is not None}
+    if min_rating is not None and columns.rating is None:
+        raise UserError(f"{files.interactions} has no ratings for --min-rating to go by")
+    report("columns: " + ", ".join(f"{role} is '{column}'" for role, column in taken.items()))
+    raw = READERS[files.format](files.interactions, files.items, **taken)
+    flaws = _flaws(raw)
+    for flaw in flaws:
+        report(flaw)
+    rules = Rules(order="file" if raw.times is None else "time", min_rating=min_rating)
+    card = Card(
+        name=name,
+        title=name,
+        description=f"the user's own data, from {files.interactions.name}",
+        licence="the user's own",
+        citation="",
+        homepage="",
+        noun=noun,
+        verb=verb,
+        titles="plain",
+        formats={files.format: _raw_files(files, taken)},
+        sources=(
+            Folder(kind="folder", path=str(_folder(files.interactions)), format=files.format),
+        ),
+        rules=rules,
+        protocols={"paper": rules.model_copy(update={"note": _PAPER})},
+        known_flaws=flaws,
+    )
+    return pinned(card, make_dataset(card, raw), cache)
+
+
+def check_name(name: str, cache: Path) -> None:
+    """Raise UserError if a name is taken or cannot be a dataset's."""
+    if not _NAME.fullmatch(name):
+        raise UserError(
+            f"'{name}' cannot name a dataset: letters, digits, dots, dashes and underscores, "
+            "at most 64, can"
+        )
+    if name in cards(lambda _: None, cache) or own_folder(cache, name).exists():
+        own = own_folder(cache, name).is_dir()
+        remedy = f"recbench data remove {name}, or take another" if own else "take another"
+        raise UserError(f"the name '{name}' is taken; {remedy}")
+
+
+def pinned(card: Card, dataset: Dataset, cache: Path) -> Dataset:
+    """Keep a prepared dataset, then write its card with the digests; return it with that card."""
+    card = card.model_copy(
+        update={"digest": dataset.digest, "catalogue_digest": dataset.catalogue.digest}
+    )
+    text = card_text(card)
+    store(dataset, prepared_folder(card, cache, pinned_key(card)))
+    with file_aside(own_folder(cache, card.name) / CARD) as partial:
+        partial.write_text(text, encoding="utf-8")
+    return replace(dataset, card=card)
+
+
+def remove(name: str, cache: Path) -> None:
+    """
+    Forget a user's dataset: its card and what was prepared, never the user's files.
+
+    Raises
+    ------
+    UserError
+        If it is none of the user's own.
+    """
+    folder = own_folder(cache, name)
+    if not _NAME.fullmatch(name) or not folder.is_dir():
+        if name in cards(lambda _: None):
+            raise UserError(f"'{name}' came with a package, and goes when that is uninstalled")
+        own = (path.name for path in own_folder(cache, "").glob("*"))
+        raise unknown("dataset of your own", name, own)
+    shutil.rmtree(folder)
+    shutil.rmtree(cache / "datasets" / name, ignore_errors=True)
+
+
+def _flaws(raw: Raw) -> tuple[str, ...]:
+    if raw.times is None:
+        return (*raw.notes, "No times: the order of the file is taken for the order of time.")
+    return raw.notes
+
+
+def _folder(file: Path) -> Path:
+    return file.expanduser().resolve().parent
+
+
+def _raw_files(files: Files, columns: dict[str, str]) -> RawFiles:
+    """Name the items from the folder of the interactions, in full where they lie elsewhere."""
+    items = None
+    if files.items is not None:
+        beside = _folder(files.items) == _folder(files.interactions)
+        items = files.items.name if beside else str(_folder(files.items) / files.items.name)
+    return RawFiles(interactions=files.interactions.name, items=items, columns=columns)

@@ -1,0 +1,50 @@
+"""A Parquet file as a table with named columns."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from recbench.data.readers.delimited import Kind
+from recbench.data.readers.tabular import Tabular
+from recbench.data.readers.typed import typed
+from recbench.errors import DataError
+
+
+def opened(file: Path) -> Tabular:
+    """
+    Read what columns a file has.
+
+    Raises
+    ------
+    DataError
+        For a file that is missing or no Parquet file.
+    """
+    return Tabular(file, _guarded(file, pq.read_schema).names, partial(_read, file), _place)
+
+
+def _read(file: Path, kinds: Mapping[str, Kind]) -> pa.Table:
+    table = _guarded(file, lambda _: pq.ParquetFile(file).read(columns=list(kinds)))
+    if not table.num_rows:
+        raise DataError(f"{file}, row 1: expected a row, found the end of the file")
+    columns = {name: typed(table[name], name, kind, file, _place) for name, kind in kinds.items()}
+    return pa.table(columns)
+
+
+def _guarded(file: Path, read: Callable[[Path], Any]) -> Any:
+    try:
+        return read(file)
+    except FileNotFoundError:
+        raise DataError(f"{file}: expected a file, found none") from None
+    except (pa.ArrowException, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # of the path, not of what the file holds
+        reason = str(error).splitlines()[0]
+        raise DataError(f"{file}: expected a sound Parquet file: {reason}") from None
+
+
+def _place(row: int) -> str:
+    return f"row {row + 1}"

@@ -1,0 +1,101 @@
+"""Columns of files that know types, made into what `read_delimited` gives of text."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from recbench.data.readers.delimited import UNFIT, WORDS, Kind, fits
+from recbench.data.readers.raw import refuse
+from recbench.data.readers.times import TIMES, time_kind
+from recbench.errors import DataError
+
+Place = Callable[[int], str]
+
+
+def typed(column: pa.ChunkedArray, name: str, kind: Kind, file: Path, place: Place) -> pa.Array:
+    """
+    Check and convert one column.
+
+    Parameters
+    ----------
+    column
+        [n], of any type.
+    name, kind
+        What it is called and what it should hold; see `read_delimited`.
+    file, place
+        For errors: where it stands, and what says where a row (from 0) is.
+
+    Returns
+    -------
+    pyarrow.ChunkedArray
+        Without nulls: dictionaries of text or integers for an id, numbers, text (a missing one is
+        empty), or what `recbench.data.readers.times.seconds` takes.
+
+    Raises
+    ------
+    DataError
+        For a column of another type, or with the first row that is missing or does not fit.
+    """
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    if kind == "text":
+        column = pc.fill_null(_as(column, pa.string(), name, kind, file), "")
+    else:
+        missing = column.is_null().to_numpy()
+        nothing = np.full(len(missing), "nothing", dtype=object)
+        refuse(missing, file, place, f"{WORDS.get(kind, 'a time')} as {name}", nothing)
+    if kind == "number":
+        return _as(column, pa.float64(), name, kind, file)
+    if kind == "time":
+        return _times(column, name, file, place)
+    if kind == "id" and not pa.types.is_integer(column.type):
+        column = _as(column, pa.string(), name, kind, file).dictionary_encode()
+    if kind in UNFIT and not pa.types.is_integer(column.type):
+        _refuse_unfit(column, name, kind, file, place)
+    return column
+
+
+def _as(
+    column: pa.ChunkedArray, wanted: pa.DataType, name: str, kind: str, file: Path
+) -> pa.ChunkedArray:
+    """Convert between kinds of text, or between kinds of numbers; integers are text as well."""
+    texts, integers = _is_text(column.type), pa.types.is_integer(column.type)
+    numbers = integers or pa.types.is_floating(column.type) or pa.types.is_decimal(column.type)
+    fitting = (texts or integers) if wanted == pa.string() else numbers
+    if not fitting and not pa.types.is_null(column.type):
+        raise DataError(f"{file}: expected {WORDS[kind]} as {name}, found {column.type}")
+    return column.cast(wanted)
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
+
+
+def _times(column: pa.ChunkedArray, name: str, file: Path, place: Place) -> pa.ChunkedArray:
+    kind = column.type
+    if _is_text(kind):
+        written = time_kind(column[0].as_py())
+        try:
+            return column.cast(TIMES[written])
+        except pa.ArrowInvalid:
+            unfit = np.array([not fits(each, written) for each in column.to_pylist()])
+            values = column.to_numpy()
+            refuse(unfit, file, place, f"{WORDS[written]} as {name}", values)
+            raise
+    known = (pa.types.is_integer, pa.types.is_floating, pa.types.is_timestamp, pa.types.is_date)
+    if not any(check(kind) for check in known):
+        raise DataError(f"{file}: expected a time as {name}, found {kind}")
+    return column
+
+
+def _refuse_unfit(column: pa.ChunkedArray, name: str, kind: str, file: Path, place: Place) -> None:
+    distinct = column.unique()
+    distinct = distinct.dictionary if pa.types.is_dictionary(column.type) else distinct
+    if pc.any(pc.match_substring_regex(distinct, UNFIT[kind])).as_py():
+        texts = column.cast(pa.string())
+        unfit = pc.match_substring_regex(texts, UNFIT[kind]).to_numpy()
+        shown = np.array([repr(each) for each in texts.to_pylist()], dtype=object)
+        refuse(unfit, file, place, f"{WORDS[kind]} as {name}", shown)

@@ -1,0 +1,91 @@
+"""`recbench data add` and `remove`: the user's own datasets."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from recbench_cli.options import Cache, Debug, Results, say
+
+Name = Annotated[str, typer.Argument(help="What --dataset will call it.")]
+
+
+def _column(role: str) -> typer.models.OptionInfo:
+    return typer.Option(
+        f"--{role}-column", metavar="COLUMN", show_default="by its usual names", help=f"The {role}."
+    )
+
+
+def add(
+    name: Name,
+    interactions: Annotated[
+        Path | None,
+        typer.Option(help="CSV, TSV, Parquet or JSON Lines: one row an interaction."),
+    ] = None,
+    items: Annotated[
+        Path | None,
+        typer.Option(help="The same kinds: one row an item, with its title.", show_default="none"),
+    ] = None,
+    recbole: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="RecBole's atomic files, in place of these two."),
+    ] = None,
+    user: Annotated[str | None, _column("user")] = None,
+    item: Annotated[str | None, _column("item")] = None,
+    time: Annotated[str | None, _column("time")] = None,
+    rating: Annotated[str | None, _column("rating")] = None,
+    title: Annotated[str | None, _column("title")] = None,
+    min_rating: Annotated[
+        float | None, typer.Option(help="Leave out what is rated lower.", show_default="keep all")
+    ] = None,
+    noun: Annotated[str, typer.Option(help="One item and several, in a prompt.")] = "item/items",
+    verb: Annotated[
+        str, typer.Option(help="What a user did with an item, in a prompt.")
+    ] = "interacted with",
+    _results: Results = None,
+    cache: Cache = None,
+    _debug: Debug = False,
+) -> None:
+    """
+    Add data of your own, read once into the cache.
+
+    CSV and TSV have one header line. Times are whole numbers, which stay as they are (seconds by
+    custom), or dates as 2024-01-31 or 2024-01-31T18:30:00Z; without a time column the order of the
+    file counts. Without --items the ids of the items are their titles.
+    """
+    from recbench.data import own
+    from recbench.data.readers.columns import Columns
+    from recbench.errors import UserError
+    from recbench.runs.places import cache_folder
+
+    if (interactions is None) == (recbole is None) or (recbole and items):
+        raise UserError("give either --interactions (and --items) or --recbole")
+    singular, _, plural = noun.partition("/")
+    columns = Columns(user=user, item=item, time=time, rating=rating, title=title)
+    if recbole is not None:
+        files = own.Files("atomic", *own.atomic_files(recbole), columns)
+    else:
+        assert interactions is not None
+        files = own.Files("table", interactions, items, columns)
+    made = own.add(
+        name,
+        files,
+        cache_folder(cache),
+        say,
+        noun=(singular, plural or f"{singular}s"),
+        verb=verb,
+        min_rating=min_rating,
+    )
+    typer.echo(f"{name}: {len(made)} interactions, {len(made.catalogue)} items")
+    typer.echo(f"digest {made.digest}")
+
+
+def remove(
+    name: Name, _results: Results = None, cache: Cache = None, _debug: Debug = False
+) -> None:
+    """Forget data of your own: what was prepared, never your files."""
+    from recbench.data import own
+    from recbench.runs.places import cache_folder
+
+    own.remove(name, cache_folder(cache))
+    typer.echo(f"{name} is forgotten")

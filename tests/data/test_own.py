@@ -1,0 +1,162 @@
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from recbench.data.card import card
+from recbench.data.export import export
+from recbench.data.make_split import make_split
+from recbench.data.own import Files, add, atomic_files, remove
+from recbench.data.prepare import prepare
+from recbench.data.protocols import protocol
+from recbench.data.readers.columns import Columns
+from recbench.errors import DataError, RecbenchError, UserError
+
+
+def silent(_: str) -> None:
+    pass
+
+
+@pytest.fixture
+def files(tmp_path) -> Files:
+    """Twelve users with text ids, each with five of eight items, without ratings."""
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    rows = [f"u {u},i-{(u + k) % 8},{100 * u + k}" for k in range(5) for u in range(12)]
+    (folder / "events.csv").write_text("user,item,time\n" + "\n".join(rows) + "\n")
+    goods = [f'i-{i},"Thing, {i}"' for i in range(8)]
+    (folder / "goods.csv").write_text("item,title\n" + "\n".join(goods) + "\n")
+    return Files("table", folder / "events.csv", folder / "goods.csv")
+
+
+@pytest.fixture
+def cache(tmp_path) -> Path:
+    return tmp_path / "cache"
+
+
+def test_what_was_added_is_a_dataset_like_any(files, cache, tmp_path):
+    told: list[str] = []
+    made = add("mine", files, cache, told.append, noun=("thing", "things"), verb="took")
+    assert told == ["columns: user is 'user', item is 'item', time is 'time', title is 'title'"]
+    found = prepare("mine", cache, None, silent)
+    assert found.digest == made.digest == card("mine", cache).digest
+    assert found.catalogue.titles[3] == "Thing, 3"
+    assert (found.card.noun, found.card.verb) == (("thing", "things"), "took")
+    assert found.ratings is None
+    export(make_split(found, protocol("next-item")), tmp_path / "out")
+    row = json.loads((tmp_path / "out/test.jsonl").read_text().splitlines()[0])
+    assert row == {"history": ["i-0", "i-1", "i-2", "i-3"], "target": "i-4"}
+    assert (tmp_path / "out/items.tsv").read_text().splitlines()[1] == "i-0\tThing, 0"
+
+
+def test_the_files_are_needed_no_more_and_read_again_where_the_cache_lost_them(files, cache):
+    made = add("mine", files, cache, silent)
+    content = files.interactions.read_text()
+    files.interactions.write_text(content.replace("u 1,", "u 99,"))
+    assert prepare("mine", cache, None, silent).digest == made.digest
+    shutil.rmtree(cache / "datasets")
+    with pytest.raises(RecbenchError, match=r"are no longer what was added .*data remove mine"):
+        prepare("mine", cache, None, silent)
+    files.interactions.write_text(content)
+    assert prepare("mine", cache, None, silent).digest == made.digest
+    shutil.rmtree(cache / "datasets")
+    moved = files.interactions.parent.rename(cache / "moved")
+    with pytest.raises(RecbenchError, match=r"was in .*mine; if it has moved, .*--data-dir"):
+        prepare("mine", cache, None, silent)
+    assert prepare("mine", cache, moved, silent).digest == made.digest
+
+
+def test_items_may_lie_elsewhere(files, cache, tmp_path):
+    items = files.items.rename(tmp_path / "goods.csv")
+    made = add("mine", Files("table", files.interactions, items), cache, silent)
+    shutil.rmtree(cache / "datasets")
+    assert prepare("mine", cache, None, silent).digest == made.digest
+
+
+def test_without_times_the_order_of_the_file_counts(files, cache):
+    lines = files.interactions.read_text().splitlines()
+    files.interactions.write_text("\n".join(line.rpartition(",")[0] for line in lines) + "\n")
+    told: list[str] = []
+    made = add("mine", Files("table", files.interactions, None), cache, told.append)
+    assert told[1:] == [
+        "No titles: the ids of the items stand for them.",
+        "No times: the order of the file is taken for the order of time.",
+    ]
+    assert made.card.known_flaws == tuple(told[1:])
+    assert made.card.rules.order == "file"
+    split = make_split(made, protocol("next-item"))
+    first = made.items[made.users == split.test.users[0]]
+    assert split.test.targets[0] == first[-1]
+    np.testing.assert_array_equal(made.times, np.arange(60))
+
+
+def test_low_ratings_are_left_out_where_asked(files, cache):
+    with pytest.raises(UserError, match="has no ratings for --min-rating"):
+        add("mine", files, cache, silent, min_rating=3)
+    rated = Files("table", files.interactions, None, Columns(rating="time"))
+    made = add("mine", rated, cache, silent, min_rating=100)
+    assert len(made) == 60
+    for name in ("next-item", "paper"):
+        split = make_split(made, protocol(name))
+        assert 0 not in np.concatenate([split.train.users, split.test.users])
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "..", ".x", "a,b", "é", "x" * 65])
+def test_a_name_that_cannot_be_one_is_refused(files, cache, name):
+    with pytest.raises(UserError, match="cannot name a dataset"):
+        add(name, files, cache, silent)
+    with pytest.raises(UserError):
+        remove(name, cache)
+
+
+def test_a_name_that_is_taken_is_refused(files, cache):
+    with pytest.raises(UserError, match="'movielens' is taken; take another"):
+        add("movielens", files, cache, silent)
+    add("mine", files, cache, silent)
+    with pytest.raises(UserError, match="'mine' is taken; recbench data remove mine"):
+        add("mine", files, cache, silent)
+    (cache / "own/mine/card.toml").write_text("broken")
+    with pytest.raises(UserError, match="'mine' is taken"):
+        add("mine", files, cache, silent)
+
+
+def test_what_was_removed_is_gone_but_for_the_users_files(files, cache):
+    add("mine", files, cache, silent)
+    with pytest.raises(UserError, match="unknown dataset of your own 'min'; did you mean 'mine'"):
+        remove("min", cache)
+    with pytest.raises(UserError, match="'movielens' came with a package"):
+        remove("movielens", cache)
+    remove("mine", cache)
+    assert not [path for path in cache.rglob("*") if path.is_file()]
+    assert files.interactions.is_file()
+    with pytest.raises(UserError, match="unknown dataset 'mine'"):
+        prepare("mine", cache, None, silent)
+    add("mine", files, cache, silent)
+
+
+def test_a_broken_line_leaves_nothing_behind(files, cache):
+    with files.interactions.open("a") as stream:
+        stream.write("u 1,i-1,noon\n")
+    with pytest.raises(DataError, match=r"events\.csv, line 62: expected an integer as time"):
+        add("mine", files, cache, silent)
+    assert not cache.exists()
+
+
+def test_a_recbole_folder_is_found(tmp_path, cache):
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    with pytest.raises(UserError, match=r"expected one \.inter file or shop\.inter, found none"):
+        atomic_files(folder)
+    (folder / "shop.inter").write_text("user_id:token\titem_id:token\nu\ta\nu\tb\nv\ta\n")
+    (folder / "shop.train.inter").write_text("")
+    assert atomic_files(folder) == (folder / "shop.inter", None)
+    (folder / "shop.item").write_text("item_id:token\tname:token_seq\na\tAlpha\nb\tBeta\n")
+    made = add("shop", Files("atomic", *atomic_files(folder)), cache, silent)
+    assert made.catalogue.titles == ("Alpha", "Beta")
+    assert made.catalogue.raw_ids.tolist() == ["a", "b"]
+    (folder / "shop.inter").unlink()
+    (folder / "shop.valid.inter").write_text("")
+    with pytest.raises(UserError, match=r"found shop\.train\.inter, shop\.valid\.inter"):
+        atomic_files(folder)

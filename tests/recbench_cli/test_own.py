@@ -1,0 +1,70 @@
+import json
+
+import pytest
+
+from recbench_cli import main as cli
+
+
+@pytest.fixture
+def call(capsys, tmp_path, monkeypatch):
+    """Run a command in an empty folder; return code, stdout, stderr."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RECBENCH_CACHE", str(tmp_path / "cache"))
+
+    def run(*arguments):
+        with pytest.raises(SystemExit) as left:
+            cli.main([*arguments])
+        shown = capsys.readouterr()
+        return left.value.code or 0, shown.out, shown.err
+
+    return run
+
+
+@pytest.fixture
+def events(tmp_path):
+    rows = [f"u{u},i{(u + k) % 30},{k}" for k in range(8) for u in range(30)]
+    file = tmp_path / "events.csv"
+    file.write_text("client,item,time\n" + "\n".join(rows) + "\n")
+    return "events.csv"
+
+
+def test_what_was_added_can_be_used_everywhere_and_removed(call, events, tmp_path):
+    code, out, err = call(
+        "data", "add", "mine", "--interactions", events, "--user-column", "client"
+    )
+    assert code == 0
+    assert out.startswith("mine: 240 interactions, 30 items\ndigest ")
+    assert "No titles" in err
+    assert "mine: mine." in call("data", "list")[1]
+    asked = ("--dataset", "mine", "--protocol", "next-item")
+    assert "240 interactions" in call("data", "prepare", "--dataset", "mine")[1]
+    assert call("data", "export", *asked, "--out", "out")[0] == 0
+    row = json.loads((tmp_path / "out/test.jsonl").read_text().splitlines()[0])
+    assert row["target"] == "i7"
+    assert "30 examples" in call("candidates", *asked, "--out", "pack.parquet")[1]
+    code, out, _ = call("run", "--model", "popularity", *asked, "--draws", "1")
+    assert code == 0
+    assert (tmp_path / "results/mine").is_dir()
+    assert call("run", "--model", "popularity", "--dataset", "mine", "--draws", "1")[0] == 0
+    assert call("data", "remove", "mine")[:2] == (0, "mine is forgotten\n")
+    assert "unknown dataset 'mine'" in call("data", "prepare", "--dataset", "mine")[2]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), "give either --interactions (and --items) or --recbole"),
+        (("--interactions", "events.csv", "--recbole", "."), "give either --interactions"),
+        (("--interactions", "events.csv"), "no column is recognised as the user"),
+        (("--interactions", "nowhere.csv"), "nowhere.csv: expected a file, found none"),
+        (("--recbole", "."), "expected one .inter file"),
+        (("--recbole", ".", "--min-rating", "x"), "Invalid value for '--min-rating'"),
+    ],
+)
+def test_what_cannot_be_added_is_one_line(call, events, tmp_path, arguments, said):
+    code, out, err = call("data", "add", "mine", *arguments)
+    assert (code, out) == (2, "")
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    assert said in err
+    assert not (tmp_path / "cache").exists()
