@@ -53,6 +53,11 @@ class Dataset:
     def __len__(self) -> int:
         return len(self.items)
 
+    @property
+    def timed(self) -> bool:
+        """Whether the data have times, and not only an order."""
+        return not np.array_equal(self.times, np.arange(len(self)))
+
 
 def array_digest(*parts: str | NDArray[Any]) -> str:
     """

@@ -72,6 +72,6 @@ def _counted(numbers: Statistics) -> list[str]:
         f"density: {numbers.density:.3%}",
         f"interactions of a user: {numbers.shortest:,} to {numbers.longest:,}, "
         f"median {numbers.median:,.1f}, mean {numbers.mean:,.1f}",
-        f"time: {numbers.first} to {numbers.last}",
+        f"time: {numbers.first} to {numbers.last}" if numbers.first else "time: none",
         f"titles: {numbers.titles:,} different; items without one: {numbers.untitled:,}",
     ]

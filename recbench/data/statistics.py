@@ -25,7 +25,8 @@ class Statistics(BaseModel):
     shortest, median, mean, longest
         Interactions of a user.
     first, last
-        Earliest and latest interaction, UTC, ISO 8601.
+        Earliest and latest interaction, UTC, ISO 8601; None where the data have no times. Numbers
+        too large for seconds are read as milli- or microseconds.
     titles
         Different ones, case, width and spaces apart.
     untitled
@@ -43,8 +44,8 @@ class Statistics(BaseModel):
     median: float
     mean: float
     longest: int
-    first: str
-    last: str
+    first: str | None
+    last: str | None
     titles: int
     untitled: int
 
@@ -64,8 +65,14 @@ def statistics(dataset: Dataset) -> Statistics:
         median=float(np.median(lengths)),
         mean=float(lengths.mean()),
         longest=int(lengths.max()),
-        first=str(dataset.times.min().astype("datetime64[s]")),
-        last=str(dataset.times.max().astype("datetime64[s]")),
+        first=_date(dataset.times.min()) if dataset.timed else None,
+        last=_date(dataset.times.max()) if dataset.timed else None,
         titles=len(set(titles)),
         untitled=titles.count(UNKNOWN),
     )
+
+
+def _date(time: np.int64) -> str:
+    # 1e11 seconds lie in the year 5138, 1e14 milliseconds likewise.
+    unit = "s" if time < 1e11 else "ms" if time < 1e14 else "us"
+    return str(time.astype(f"datetime64[{unit}]").astype("datetime64[s]"))

@@ -41,6 +41,16 @@ def test_counts_worked_out_by_hand(raw_folder, tmp_path):
     }
 
 
+def test_times_in_smaller_units_and_none(raw_folder, tmp_path):
+    data = small(raw_folder, tmp_path)
+    for scale in (1_000, 1_000_000):
+        found = statistics(replace(data, times=(data.times + 10**9) * scale))
+        assert (found.first, found.last) == ("2001-09-09T01:46:40", "2001-09-10T01:46:40")
+    untimed = statistics(replace(data, times=np.arange(8)))
+    assert (untimed.first, untimed.last) == (None, None)
+    assert "\n  time: none\n" in sheet(data.card, untimed)
+
+
 def test_the_page_holds_the_whole_card(raw_folder, tmp_path):
     known = card("movielens")
     page = " ".join(sheet(known, statistics(small(raw_folder, tmp_path))).split())

@@ -8,13 +8,12 @@ from numpy.typing import NDArray
 
 from recbench.data.dataset import Dataset
 from recbench.data.doctor.contained import TitleParts
+from recbench.data.doctor.draws import Free
 from recbench.data.filters import filtered
 from recbench.data.make_split import make_split, rules_of
 from recbench.data.protocols import Protocol
-from recbench.data.split import PAD, Examples, Ragged, Split
-from recbench.data.titles import TitleGroups
-from recbench.data.unseen import union
-from recbench.data.windows import chosen, lengths, ragged
+from recbench.data.split import PAD, Examples, Split
+from recbench.data.windows import lengths
 
 
 @dataclass(frozen=True)
@@ -28,17 +27,21 @@ class Case:
         The interactions that the protocol uses; its catalogue is that of the split.
     protocol, split
         How it asks, and what.
+    timed
+        Whether the data have times.
     """
 
     dataset: Dataset
     protocol: Protocol
     split: Split
+    timed: bool = True
 
     @classmethod
     def of(cls, dataset: Dataset, protocol: Protocol) -> "Case":
         """Split a prepared dataset; see `make_split` for what is refused."""
         split = make_split(dataset, protocol)
-        return cls(filtered(dataset, rules_of(dataset, protocol)), protocol, split)
+        used = filtered(dataset, rules_of(dataset, protocol))
+        return cls(used, protocol, split, dataset.timed)
 
     @property
     def test(self) -> Examples:
@@ -56,22 +59,9 @@ class Case:
         return TitleParts.of(self.split.catalogue.titles)
 
     @cached_property
-    def blocked(self) -> Ragged:
-        """What may not be drawn as a negative of each test row: the target among it."""
-        targets = self.test.targets
-        if self.protocol.distinct_titles:
-            groups = TitleGroups.of(self.split.catalogue)
-            alike = chosen(groups.items, groups.numbers[targets])
-        else:
-            alike = ragged(targets, np.ones(len(targets), dtype=np.int64))
-        excluded = self.split.excluded_test
-        return union(chosen(excluded.lists, excluded.rows), alike)
-
-    @cached_property
-    def timed(self) -> bool:
-        """Whether there are times: in a dataset without them all are equal."""
-        times = self.dataset.times
-        return len(times) > 0 and bool(times.min() < times.max())
+    def free(self) -> Free:
+        """What the test rows may draw."""
+        return Free.of(self.split, self.protocol)
 
     @cached_property
     def training_times(self) -> NDArray[np.int64]:

@@ -2,7 +2,7 @@
 Every check, one after the other.
 
 To add a check: write a function from `Case` to `Finding` into the file of its kind and name it in
-`CHECKS`, or in `TIMED` if it needs times.
+one of the tables below.
 """
 
 from collections.abc import Callable
@@ -13,9 +13,8 @@ from recbench.data.doctor.finding import Finding
 
 Check = Callable[[Case], Finding]
 
-CHECKS: tuple[Check, ...] = (
+ALWAYS: tuple[Check, ...] = (
     rows.size,
-    rows.redraw_noise,
     rows.cold_items,
     rows.cold_targets,
     rows.targets_in_histories,
@@ -24,9 +23,12 @@ CHECKS: tuple[Check, ...] = (
     titles.missing,
     titles.shared,
     titles.inside_others,
-    titles.invalid_answers,
 )
+UNIFORM: tuple[Check, ...] = (titles.invalid_answers, rows.redraw_noise)
+"""Of protocols with uniform negatives: of others the probabilities have no closed form."""
+
 TIMED: tuple[Check, ...] = (order.before_training, order.ties, order.against_time)
+"""Of data with times."""
 
 UNTIMED = Finding(
     name="times",
@@ -39,6 +41,7 @@ UNTIMED = Finding(
 
 
 def diagnose(case: Case) -> list[Finding]:
-    """Run every check; where the data have no times, one finding says so instead of those."""
-    timed = [check(case) for check in TIMED] if case.timed else [UNTIMED]
-    return [*(check(case) for check in CHECKS), *timed]
+    """Run every check that can be run; where there are no times, a finding says so."""
+    uniform = UNIFORM if case.protocol.negatives == "uniform" else ()
+    found = [check(case) for check in (*ALWAYS, *uniform)]
+    return [*found, *(check(case) for check in TIMED)] if case.timed else [*found, UNTIMED]

@@ -8,7 +8,6 @@ from recbench.data.doctor.case import Case
 from recbench.data.doctor.draws import any_drawn
 from recbench.data.doctor.finding import Finding, graded
 from recbench.data.split import PAD
-from recbench.data.windows import lengths
 
 HIT_RATIO = 0.45
 """At which the smallest difference is given: about what good systems reach on 20 candidates."""
@@ -46,14 +45,10 @@ def redraw_noise(case: Case) -> Finding:
     It hits a row when all negatives occurred less often in training than the target, with some
     probability p; over n rows the standard deviation of its hit ratio is sqrt(sum p (1 - p)) / n.
     """
-    counts, blocked = case.training_counts, case.blocked
-    own = counts[case.test.targets]
-    rivals = len(counts) - np.searchsorted(np.sort(counts), own)
-    owners = np.repeat(np.arange(len(own)), lengths(blocked))
-    out_of_play = counts[blocked.values] >= own[owners]
-    rivals -= np.bincount(owners[out_of_play], minlength=len(own))
-    misses = any_drawn(len(counts) - lengths(blocked), rivals, case.protocol.candidates - 1)
-    deviation = math.sqrt(float((misses * (1 - misses)).sum())) / len(own)
+    counts = case.training_counts
+    rivals = case.free.at_least(counts, counts[case.test.targets])
+    misses = any_drawn(case.free.counts, rivals, case.protocol.candidates - 1)
+    deviation = math.sqrt(float((misses * (1 - misses)).sum())) / len(misses)
     return Finding(
         name="noise of the negatives",
         count=round(deviation, 4),

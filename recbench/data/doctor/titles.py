@@ -4,7 +4,6 @@ from recbench.data.doctor.case import Case
 from recbench.data.doctor.draws import any_drawn
 from recbench.data.doctor.finding import Finding, graded
 from recbench.data.titles import UNKNOWN, TitleGroups, normalised
-from recbench.data.unseen import union
 from recbench.data.windows import lengths
 
 
@@ -58,11 +57,9 @@ def invalid_answers(case: Case) -> Finding:
     miss them all with probability comb(n - k, m) / comb(n, m). Exact but where titles must differ:
     there a set is drawn again when two negatives share a title, which is left out of account.
     """
-    targets, blocked = case.test.targets, case.blocked
-    spoilers = case.title_parts.spoilers(targets)
-    free = len(case.split.catalogue) - lengths(blocked)
-    spoiling = lengths(union(spoilers, blocked)) - lengths(blocked)
-    expected = float(any_drawn(free, spoiling, case.protocol.candidates - 1).sum())
+    targets, free = case.test.targets, case.free
+    spoiling = free.among(case.title_parts.spoilers(targets))
+    expected = float(any_drawn(free.counts, spoiling, case.protocol.candidates - 1).sum())
     return Finding(
         name="right answers called invalid",
         count=round(expected, 2),

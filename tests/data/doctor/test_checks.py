@@ -1,3 +1,4 @@
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -8,8 +9,8 @@ from recbench.data.catalogue import make_catalogue
 from recbench.data.dataset import Dataset
 from recbench.data.doctor import order, rows, titles
 from recbench.data.doctor.case import Case
-from recbench.data.doctor.diagnosis import CHECKS, TIMED, diagnose
-from recbench.data.doctor.draws import any_drawn
+from recbench.data.doctor.diagnosis import ALWAYS, TIMED, UNIFORM, diagnose
+from recbench.data.doctor.draws import Free, any_drawn
 from recbench.data.doctor.finding import Finding, as_table, graded
 from recbench.data.protocols import protocol
 from recbench.data.split import PAD, Examples, Excluded, Split
@@ -33,7 +34,7 @@ INTERACTIONS = [
 ]
 
 
-def made(times=True, candidates=3):
+def made(**rules):
     """Three test rows: (0, 3 -> 1), (1, 0 -> 1) and (- -> 5), which nobody trains on."""
     users, items, moments = (np.array(column) for column in zip(*INTERACTIONS, strict=True))
     catalogue = make_catalogue(np.arange(10, 16), TITLES)
@@ -43,7 +44,7 @@ def made(times=True, candidates=3):
         users.astype(np.int32),
         items.astype(np.int32),
         np.ones(len(items), dtype=np.float32),
-        moments if times else np.zeros_like(moments),
+        moments,
         digest="",
     )
     histories = np.array([[PAD, 0, 3], [PAD, 1, 0], [PAD, PAD, PAD]], dtype=np.int32)
@@ -60,7 +61,7 @@ def made(times=True, candidates=3):
         excluded_test=Excluded.each(seen),
         digest="",
     )
-    rule = protocol("paper").model_copy(update={"candidates": candidates})
+    rule = protocol("paper").model_copy(update={"candidates": 3, **rules})
     return Case(dataset, rule, split)
 
 
@@ -147,11 +148,36 @@ def test_the_probability_of_a_draw_is_that_of_all_draws():
         assert found == pytest.approx([share])
 
 
-def test_without_times_one_finding_says_so():
-    found = diagnose(made(times=False))
-    assert len(found) == len(CHECKS) + 1
-    assert found[-1].name == "times"
-    assert len(diagnose(made())) == len(CHECKS) + len(TIMED)
+def test_what_cannot_be_said_is_left_out():
+    everything = len(ALWAYS) + len(UNIFORM) + len(TIMED)
+    assert len(diagnose(made())) == everything
+    assert len(diagnose(made(negatives="popular"))) == everything - len(UNIFORM)
+    untimed = diagnose(replace(made(), timed=False))
+    assert len(untimed) == everything - len(TIMED) + 1
+    assert untimed[-1].name == "times"
+
+
+def test_what_a_row_may_draw_is_what_sets_say():
+    random = np.random.default_rng(0)
+    case = made(distinct_titles=True)
+    barred = [{0, 3}, {0, 1}, set()]
+    for _ in range(20):
+        case.test.targets[:] = random.integers(6, size=3)
+        values, least = random.integers(4, size=6), random.integers(5, size=3)
+        marked = [random.permutation(6)[: random.integers(7)] for _ in range(3)]
+        free = Free.of(case.split, case.protocol)
+        sets = []
+        for row, target in enumerate(case.test.targets.tolist()):
+            namesakes = {3, 4} if target in (3, 4) else {target}
+            sets.append(set(range(6)) - barred[row] - namesakes)
+        assert free.counts.tolist() == [len(one) for one in sets]
+        rows_of = ragged(np.concatenate(marked).astype(np.int32), np.array(list(map(len, marked))))
+        expected = [len(one & set(own.tolist())) for one, own in zip(sets, marked, strict=True)]
+        assert free.among(rows_of).tolist() == expected
+        expected = [
+            sum(values[i] >= low for i in one) for one, low in zip(sets, least, strict=True)
+        ]
+        assert free.at_least(values, least).tolist() == expected
 
 
 def test_grades():
