@@ -5,7 +5,7 @@ To add a dataset:
 
 1. write ``<name>.toml`` with the fields of `Card` into a package folder that has no code to import;
 2. in your package's ``pyproject.toml``, under ``[project.entry-points."recbench.datasets"]``,
-   write ``name = "your_package_of_cards:name.toml"``;
+   write ``name = "your_package_of_cards:name.toml"`` (no hyphen to the right of the equals sign);
 3. ``pip install`` your package: ``recbench data list`` shows it.
 
 The cards of a user's own data (`recbench.data.own`) lie in the cache, as
@@ -190,7 +190,7 @@ class Card(NamedCard):
     homepage: str
     noun: tuple[str, str]
     verb: str
-    titles: Literal["film", "plain"]
+    titles: Literal["film", "plain", "web"]
     title_fixes: dict[str, str] = Field(default={})
     formats: dict[str, RawFiles]
     sources: tuple[InstalledCopy | Folder | Download, ...]

@@ -1,5 +1,6 @@
 """What makes a raw title readable, and when two titles are the same."""
 
+import html
 import re
 import unicodedata
 from dataclasses import dataclass
@@ -44,7 +45,19 @@ def plain_title(raw: str) -> str:
     return " ".join(raw.split()) or UNKNOWN
 
 
-REPAIRS = {"film": film_title, "plain": plain_title}
+def web_title(raw: str) -> str:
+    """
+    Repair a title as it was cut out of a web page: ``&amp;`` and the like become characters.
+
+    Examples
+    --------
+    >>> web_title("Salt &amp; Pepper")
+    'Salt & Pepper'
+    """
+    return plain_title(html.unescape(raw))
+
+
+REPAIRS = {"film": film_title, "plain": plain_title, "web": web_title}
 """How raw titles are repaired, by the name that a card gives."""
 
 

@@ -13,7 +13,16 @@ To add a format:
 from collections.abc import Callable
 from pathlib import Path
 
-from recbench.data.readers import atomic, grouplens, hetrec, table
+from recbench.data.readers import (
+    amazon,
+    atomic,
+    grouplens,
+    hetrec,
+    movielens_csv,
+    movielens_dat,
+    steam,
+    table,
+)
 from recbench.data.readers.raw import Raw
 from recbench.data.readers.tabular import Tabular
 
@@ -22,6 +31,10 @@ READERS: dict[str, Callable[..., Raw]] = {
     "atomic": atomic.read,
     "table": table.read,
     "hetrec": hetrec.read,
+    "movielens-dat": movielens_dat.read,
+    "movielens-csv": movielens_csv.read,
+    "steam": steam.read,
+    "amazon": amazon.read,
 }
 
 OPENED: dict[str, Callable[[Path], Tabular]] = {"atomic": atomic.opened, "table": table.opened}

@@ -5,6 +5,7 @@ import io
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
@@ -14,6 +15,7 @@ from recbench.errors import DataError
 
 _GZIP = b"\x1f\x8b"
 _BLOCK = 1 << 20
+_LONGEST = 1 << 24  # bytes of a line: what one bad file may cost of memory
 
 
 def raw_file(folder: Path, name: str) -> Path:
@@ -52,12 +54,15 @@ def lines(file: Path) -> Iterator[tuple[int, bytes]]:
     Raises
     ------
     DataError
-        With the line, where a gzipped file is cut off or damaged; if the file is not there.
+        With the line, where a gzipped file is cut off or damaged, or a line is longer than 16 MiB;
+        if the file is not there.
     """
     number = 0
     try:
         with _opened(file) as stream:
-            for number, line in enumerate(stream, start=1):
+            for number, line in enumerate(iter(partial(stream.readline, _LONGEST), b""), start=1):
+                if len(line) == _LONGEST:
+                    raise DataError(f"{file}, line {number}: expected a line of at most 16 MiB")
                 yield number, line
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise DataError(f"{file}, line {number + 1}: expected sound gzip data, {error}") from None
