@@ -67,7 +67,7 @@ def prepare(
         dataset = _from_sources(wanted, cache, report, show_progress)
     else:
         report(f"preparing {name} from {data_dir}")
-        dataset = _from_user(wanted, data_dir)
+        dataset = _from_user(wanted, data_dir, report)
         if wanted.digest and dataset.digest != wanted.digest:
             report(f"{data_dir} is not {wanted.title} as published: figures are not comparable")
     if not wanted.digest:
@@ -98,13 +98,13 @@ def _from_sources(
             if not all(file.is_file() for file in _files(folder, wanted.formats[source.format])):
                 continue
             report(f"preparing {wanted.name} from {folder}")
-            dataset = _from_folder(wanted, folder, source.format)
+            dataset = _from_folder(wanted, folder, source.format, report)
         else:
             copy = _installed(source)
             if copy is None:
                 continue
             report(f"preparing {wanted.name} from the copy in {source.distribution}")
-            dataset = _from_folder(wanted, copy, source.format)
+            dataset = _from_folder(wanted, copy, source.format, report)
         if wanted.digest and dataset.digest != wanted.digest:
             raise RecbenchError(_changed(wanted, source, dataset.digest))
         return dataset
@@ -123,10 +123,14 @@ def _changed(wanted: Card, source: InstalledCopy | Folder | Download, found: str
     )
 
 
-def _from_folder(wanted: Card, folder: Path, format_name: str) -> Dataset:
+def _from_folder(
+    wanted: Card, folder: Path, format_name: str, report: Callable[[str], None]
+) -> Dataset:
     names = wanted.formats[format_name]
     items = names.items and raw_file(folder, names.items)
     raw = READERS[format_name](raw_file(folder, names.interactions), items, **names.columns)
+    for note in raw.notes:
+        report(f"{wanted.name}: {note}")
     return make_dataset(wanted, raw)
 
 
@@ -144,21 +148,23 @@ def _from_download(
     folder, remedy = cache / "downloads" / wanted.name, _remedy(wanted)
     files = [fetched(file, folder, remedy, report, show_progress) for file in source.files]
     if files[0].suffix != ".zip":
-        return _from_folder(wanted, folder, source.format)
-    return _from_archive(wanted, source, files[0])
+        return _from_folder(wanted, folder, source.format, report)
+    return _from_archive(wanted, source, files[0], report)
 
 
-def _from_archive(wanted: Card, source: Download, archive: Path) -> Dataset:
+def _from_archive(
+    wanted: Card, source: Download, archive: Path, report: Callable[[str], None]
+) -> Dataset:
     names = [f"{source.folder}/{name}" for name in wanted.formats[source.format].files]
     with tempfile.TemporaryDirectory(prefix="recbench-") as folder:
         unpacked(archive, [name.lstrip("/") for name in names], Path(folder))
-        return _from_folder(wanted, Path(folder), source.format)
+        return _from_folder(wanted, Path(folder), source.format, report)
 
 
-def _from_user(wanted: Card, folder: Path) -> Dataset:
+def _from_user(wanted: Card, folder: Path, report: Callable[[str], None]) -> Dataset:
     if format_name := _format_of(wanted, folder):
-        return _from_folder(wanted, folder, format_name)
-    return _from_archive(wanted, *_archive_in(wanted, folder))
+        return _from_folder(wanted, folder, format_name, report)
+    return _from_archive(wanted, *_archive_in(wanted, folder), report)
 
 
 def _installed(source: InstalledCopy) -> Path | None:

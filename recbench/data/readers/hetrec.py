@@ -28,7 +28,7 @@ def read(interactions: Path, items: Path) -> Raw:
     Returns
     -------
     Raw
-        Every tag that names a listed artist is an interaction with a rating of 1, at the first
+        Every tag that names a listed artist is an interaction without a rating, at the first
         second (UTC) of its day. A user who gave an artist several tags has several of them. Tags
         of artists that `items` does not list are left out.
 
@@ -58,7 +58,7 @@ def read(interactions: Path, items: Path) -> Raw:
     raw = Raw(
         users=coded(tagged["user"].to_numpy()[known]),
         items=coded(tagged["artist"].to_numpy()[known]),
-        ratings=np.ones(known.sum(), dtype=np.float32),
+        ratings=None,
         times=times[known],
         item_ids=artists,
         titles=[_unquoted(name) for name in listed["name"].to_pylist()],
