@@ -18,6 +18,7 @@ from pydantic import Field
 from recbench import registry
 from recbench.candidates import Pack, frozen_pack
 from recbench.data.aside import folder_aside
+from recbench.data.card import default_protocol
 from recbench.data.dataset import Dataset
 from recbench.data.make_split import make_split
 from recbench.data.prepare import prepare
@@ -45,7 +46,8 @@ class Experiment(Settings):
     Attributes
     ----------
     model, dataset, protocol
-        Registered names; the protocol's may say what is changed (``paper,candidates=30``).
+        Registered names; the protocol's may say what is changed (``paper,candidates=30``),
+        and None is the dataset's own.
     preset, settings
         Of the model: a named set of values, and what is set on top of it.
     seed
@@ -68,7 +70,7 @@ class Experiment(Settings):
 
     model: str
     dataset: str = "movielens"
-    protocol: str = "paper"
+    protocol: str | None = None
     preset: str | None = None
     settings: dict[str, Any] = Field(default_factory=dict)
     seed: int = 0
@@ -203,8 +205,8 @@ def ask(
     experiment: Experiment, report: Callable[[str], None], show_progress: bool = False
 ) -> Question:
     """Read the data, split it and freeze the candidates, before any model sees them."""
-    asked = protocol(experiment.protocol)
     cache = cache_folder(experiment.cache)
+    asked = protocol(experiment.protocol or default_protocol(experiment.dataset, cache))
     dataset = prepare(experiment.dataset, cache, experiment.data_dir, report, show_progress)
     split = make_split(dataset, asked)
     pack = frozen_pack(split, asked, "test", experiment.draws, experiment.pack_seed, cache)
@@ -223,7 +225,7 @@ def choose_lessons(
     other = experiment.train_dataset
     if other in (None, experiment.dataset) or not isinstance(model, Transferable):
         return own_lessons(card, question.split, fraction)
-    rule = protocol(experiment.train_protocol or experiment.protocol)
+    rule = protocol(experiment.train_protocol or question.protocol.name)
     cache, folder = cache_folder(experiment.cache), experiment.train_data_dir
     dataset = prepare(other, cache, folder, report, show_progress)
     learnt = dataset.card, make_split(dataset, rule)

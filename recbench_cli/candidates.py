@@ -24,7 +24,7 @@ from recbench_cli.options import (
 def candidates(
     dataset: Dataset,
     out: Annotated[Path, typer.Option("--out", help="Parquet file to write.")],
-    protocol: Protocol = "paper",
+    protocol: Protocol = None,
     size: Candidates = None,
     negatives: Negatives = None,
     history: History = None,
@@ -40,15 +40,15 @@ def candidates(
 ) -> None:
     """Write a candidate pack: raw ids in the order shown, and where the target stands."""
     from recbench.candidates import frozen_pack, save
+    from recbench.data.card import default_protocol
     from recbench.data.make_split import make_split
     from recbench.data.prepare import prepare
     from recbench.data.protocols import protocol as named
     from recbench.runs.places import cache_folder
 
-    rule, place = (
-        named(protocol, candidates=size, negatives=negatives, history=history),
-        cache_folder(cache),
-    )
+    place = cache_folder(cache)
+    asked = protocol or default_protocol(dataset, place)
+    rule = named(asked, candidates=size, negatives=negatives, history=history)
     split = make_split(prepare(dataset, place, data_dir, say, show_progress=True), rule)
     pack = frozen_pack(split, rule, part, draws, pack_seed, place)
     save(pack, split.catalogue, out)

@@ -25,7 +25,7 @@ def list_(_results: Results = None, cache: Cache = None, _debug: Debug = False) 
     asked = protocols(report=say).values()
     for name, card in cards(say, cache_folder(cache)).items():
         typer.echo(f"{name}: {card.title}. {card.description}")
-        fitting = [p.name for p in asked if not p.published or p.name in card.protocols]
+        fitting = [protocol.name for protocol in asked if card.allows(protocol)]
         typer.echo(f"  protocols: {', '.join(fitting)}")
         typer.echo(f"  licence: {card.licence}")
         for flaw in card.known_flaws:
@@ -53,7 +53,7 @@ def prepare(
 def export(
     dataset: Dataset,
     out: Annotated[Path, typer.Option("--out", help="Folder for the four files.")],
-    protocol: Protocol = "paper",
+    protocol: Protocol = None,
     history: History = None,
     data_dir: DataDir = None,
     _results: Results = None,
@@ -62,13 +62,15 @@ def export(
 ) -> None:
     """Write a protocol's rows as JSON lines and the items as a table."""
     from recbench.data import export as files
+    from recbench.data.card import default_protocol
     from recbench.data.make_split import make_split
     from recbench.data.prepare import prepare as prepared
     from recbench.data.protocols import protocol as named
     from recbench.runs.places import cache_folder
 
-    rule = named(protocol, history=history)
-    made = prepared(dataset, cache_folder(cache), data_dir, say, show_progress=True)
+    place = cache_folder(cache)
+    rule = named(protocol or default_protocol(dataset, place), history=history)
+    made = prepared(dataset, place, data_dir, say, show_progress=True)
     split = make_split(made, rule)
     files.export(split, out)
     rows = (

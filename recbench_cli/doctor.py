@@ -28,7 +28,7 @@ def show(
     from recbench.errors import RecbenchError
     from recbench.runs.places import cache_folder
 
-    known, counted, why = card(dataset), None, ""
+    known, counted, why = card(dataset, cache_folder(cache)), None, ""
     try:
         counted = statistics(prepare(dataset, cache_folder(cache), data_dir, say))
     except RecbenchError as error:
@@ -43,7 +43,7 @@ def show(
 
 def doctor(
     dataset: Name,
-    protocol: Protocol = "paper",
+    protocol: Protocol = None,
     form: Form = "table",
     data_dir: DataDir = None,
     _results: Results = None,
@@ -53,6 +53,7 @@ def doctor(
     """Say what is wrong with a dataset under a protocol."""
     import json
 
+    from recbench.data.card import default_protocol
     from recbench.data.doctor.case import Case
     from recbench.data.doctor.diagnosis import diagnose
     from recbench.data.doctor.finding import as_table
@@ -60,8 +61,9 @@ def doctor(
     from recbench.data.protocols import protocol as named
     from recbench.runs.places import cache_folder
 
-    rule = named(protocol)
-    findings = diagnose(Case.of(prepare(dataset, cache_folder(cache), data_dir, say), rule))
+    place = cache_folder(cache)
+    rule = named(protocol or default_protocol(dataset, place))
+    findings = diagnose(Case.of(prepare(dataset, place, data_dir, say), rule))
     if form == "json":
         typer.echo(json.dumps([finding.model_dump() for finding in findings], indent=2))
     else:

@@ -23,8 +23,12 @@ DataDir = Annotated[
 ]
 Dataset = Annotated[str, typer.Option("--dataset", help="See: recbench data list.")]
 Protocol = Annotated[
-    str,
-    typer.Option("--protocol", help="Who trains, who is asked what; see: recbench protocols list."),
+    str | None,
+    typer.Option(
+        "--protocol",
+        help="Who trains, who is asked what; see: recbench protocols list.",
+        show_default="the dataset's",
+    ),
 ]
 Candidates = Annotated[
     str | None,

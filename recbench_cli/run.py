@@ -25,7 +25,7 @@ from recbench_cli.options import (
 def run(
     model: Annotated[str, typer.Option("--model", help="See: recbench models.")],
     dataset: Dataset,
-    protocol: Protocol = "paper",
+    protocol: Protocol = None,
     candidates: Candidates = None,
     negatives: Negatives = None,
     history: History = None,
@@ -74,19 +74,25 @@ def run(
 ) -> None:
     """Train a model and judge it on a frozen pack; a run that stands already is found again."""
     from recbench import experiment
+    from recbench.data.card import default_protocol
     from recbench.data.protocols import protocol as named
     from recbench.runs.places import cache_folder, results_folder
     from recbench.runs.rendering import run_table
     from recbench.runs.store import RECORD
     from recbench_cli.parsing import settings_of
 
+    place = cache_folder(cache)
+    asked = named(
+        protocol or default_protocol(dataset, place),
+        candidates=candidates,
+        negatives=negatives,
+        history=history,
+    )
     finished = experiment.run(
         experiment.Experiment(
             model=model,
             dataset=dataset,
-            protocol=named(
-                protocol, candidates=candidates, negatives=negatives, history=history
-            ).name,
+            protocol=asked.name,
             preset=preset,
             settings=settings_of(changes or [], llm),
             seed=seed,
@@ -100,7 +106,7 @@ def run(
             train_data_dir=train_data_dir,
             data_dir=data_dir,
             results=results_folder(results),
-            cache=cache_folder(cache),
+            cache=place,
         ),
         report=say,
         show_progress=True,

@@ -20,6 +20,7 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from recbench.data.protocols import Protocol
 from recbench.data.toml_cards import NamedCard, read_card, read_cards
 from recbench.errors import unknown
 from recbench.registry import listed
@@ -178,7 +179,10 @@ class Card(NamedCard):
     rules
         What every protocol goes by that `protocols` does not name.
     protocols
-        Rules of single protocols, in place of `rules`. A published protocol must be named here.
+        Rules of single protocols, in place of `rules`, that of the default protocol first (see
+        `default_protocol`). A published protocol must be named here.
+    finished
+        Whether the data are a finished split: then no protocol can be asked that is not named.
     known_flaws
         One sentence each.
     """
@@ -198,7 +202,12 @@ class Card(NamedCard):
     catalogue_digest: str = ""
     rules: Rules = Rules()
     protocols: dict[str, Rules] = Field(default={})
+    finished: bool = False
     known_flaws: tuple[str, ...]
+
+    def allows(self, protocol: Protocol) -> bool:
+        """Tell whether a protocol can be asked of this dataset: by name, or any sound one."""
+        return protocol.card in self.protocols or not (protocol.published or self.finished)
 
     def fingerprint(self) -> str:
         """Return a digest of all that decides how the data are prepared."""
@@ -250,6 +259,11 @@ def cards(
         Sorted by name.
     """
     return read_cards(_places(cache), Card, report)
+
+
+def default_protocol(name: str, cache: Path | None = None) -> str:
+    """Return the protocol of a dataset if the user names none; raises as `card`."""
+    return next(iter(card(name, cache).protocols), "next-item")
 
 
 def own_folder(cache: Path, name: str) -> Path:

@@ -14,7 +14,9 @@ from recbench.data.aside import folder_aside
 from recbench.data.card import Card
 from recbench.data.catalogue import Catalogue, make_catalogue
 from recbench.data.readers.raw import Ids, Raw, alike
+from recbench.data.released import Rows, pieced
 from recbench.data.titles import REPAIRS
+from recbench.data.windows import lengths
 from recbench.errors import RecbenchError
 
 
@@ -40,6 +42,10 @@ class Dataset:
         second); 0, 1, 2, ... where the data have none, which keeps the order of the file.
     digest
         SHA-256 over the catalogue and these arrays: the same from every source.
+    rows
+        Where the dataset is a finished split, its rows, and then all else follows from them: every
+        sequence of the training rows is a user, then every validation and test row is one. None
+        where a protocol makes the rows.
     """
 
     card: Card
@@ -49,6 +55,7 @@ class Dataset:
     ratings: NDArray[np.float32] | None
     times: NDArray[np.int64]
     digest: str
+    rows: Rows | None = None
 
     def __len__(self) -> int:
         return len(self.items)
@@ -97,6 +104,24 @@ def make_dataset(card: Card, raw: Raw) -> Dataset:
     )
 
 
+def make_released(card: Card, catalogue: Catalogue, rows: Rows) -> Dataset:
+    """Make a dataset of a finished split; there must be a row in every part."""
+    sequences, _ = pieced(rows.train)
+    parts = (sequences, rows.validation, rows.test)
+    sizes = np.concatenate([lengths(part) for part in parts])
+    items = np.concatenate([part.values for part in parts])
+    return Dataset(
+        card=card,
+        catalogue=catalogue,
+        users=np.repeat(np.arange(len(sizes), dtype=np.int32), sizes),
+        items=items,
+        ratings=None,
+        times=np.arange(len(items), dtype=np.int64),
+        digest=array_digest("released", catalogue.digest, *rows.arrays()),
+        rows=rows,
+    )
+
+
 def _ranks(ids: Ids) -> NDArray[np.int32]:
     """Return each id's place among all, from 0."""
     ranks = np.empty(len(ids), dtype=np.int32)
@@ -120,20 +145,31 @@ def _digested(
 def store(dataset: Dataset, folder: Path) -> None:
     """Write the dataset into `folder`, aside first."""
     with folder_aside(folder) as partial:
-        arrays = {
-            "user": dataset.users,
-            "item": dataset.items,
-            "time": dataset.times,
-        }
-        if dataset.ratings is not None:
-            arrays["rating"] = dataset.ratings
-        table = pa.table(arrays).replace_schema_metadata({"digest": dataset.digest})
+        table = _table(dataset).replace_schema_metadata({"digest": dataset.digest})
         pq.write_table(table, partial / "interactions.parquet", compression="zstd")
         items = {
             "id": pa.array(dataset.catalogue.raw_ids),
             "title": pa.array(dataset.catalogue.titles, pa.string()),
         }
         pq.write_table(pa.table(items), partial / "items.parquet", compression="zstd")
+
+
+def _table(dataset: Dataset) -> pa.Table:
+    """Return the interactions, or the rows of a finished split, from which they follow."""
+    if dataset.rows is not None:
+        return dataset.rows.table()
+    arrays = {"user": dataset.users, "item": dataset.items, "time": dataset.times}
+    if dataset.ratings is not None:
+        arrays["rating"] = dataset.ratings
+    return pa.table(arrays)
+
+
+def _of_table(card: Card, catalogue: Catalogue, table: pa.Table) -> Dataset:
+    if "part" in table.column_names:
+        return make_released(card, catalogue, Rows.of(table))
+    users, items, times = (table[name].to_numpy() for name in ("user", "item", "time"))
+    ratings = table["rating"].to_numpy() if "rating" in table.column_names else None
+    return _digested(card, catalogue, users, items, ratings, times)
 
 
 def stored(card: Card, folder: Path) -> Dataset:
@@ -150,9 +186,7 @@ def stored(card: Card, folder: Path) -> Dataset:
         listed = pq.read_table(folder / "items.parquet")
         digest = table.schema.metadata[b"digest"].decode()
         catalogue = make_catalogue(listed["id"].to_numpy(), listed["title"].to_pylist())
-        users, items, times = (table[name].to_numpy() for name in ("user", "item", "time"))
-        ratings = table["rating"].to_numpy() if "rating" in table.column_names else None
-        dataset = _digested(card, catalogue, users, items, ratings, times)
+        dataset = _of_table(card, catalogue, table)
     except (OSError, pa.ArrowException, LookupError, TypeError) as error:
         raise RecbenchError(f"{folder} cannot be read: {error}") from None
     if dataset.digest != digest:

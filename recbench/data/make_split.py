@@ -15,6 +15,7 @@ from recbench.data.dataset import Dataset, array_digest
 from recbench.data.filters import filtered
 from recbench.data.introsort import introsort_argsort
 from recbench.data.protocols import Protocol
+from recbench.data.released import Rows, pieced
 from recbench.data.split import Examples, Excluded, Ragged, Split
 from recbench.data.windows import (
     chosen,
@@ -41,6 +42,8 @@ def make_split(dataset: Dataset, protocol: Protocol) -> Split:
         leave a part empty.
     """
     rules = rules_of(dataset, protocol)
+    if dataset.rows is not None:
+        return _as_released(dataset, dataset.rows, protocol)
     dataset = filtered(dataset, rules)
     if rules.order == "file":
         rows = _by_user(dataset.users)
@@ -66,10 +69,11 @@ def rules_of(dataset: Dataset, protocol: Protocol) -> Rules:
     Raises
     ------
     UserError
-        If it is a published protocol of which the card says nothing.
+        If it is a published protocol of which the card says nothing, or the dataset is a finished
+        split, of which the card must name every protocol.
     """
     known = dataset.card.protocols
-    if protocol.published and protocol.card not in known:
+    if not dataset.card.allows(protocol):
         raise unknown(f"protocol of {dataset.card.name}", protocol.card, known)
     return known.get(protocol.card, dataset.card.rules)
 
@@ -163,6 +167,23 @@ def _cut_in_time(
         )
     whole = [Excluded(sequences, owners[one]) for one in targets]
     return _split(dataset, protocol, (train, users[trainers]), rows, asked, whole)
+
+
+def _as_released(dataset: Dataset, rows: Rows, protocol: Protocol) -> Split:
+    """Keep every row; what each user touched is known no further than the row says."""
+    sequences, owners = pieced(rows.train)
+    users = np.arange(len(sequences) + len(rows.validation) + len(rows.test), dtype=np.int32)
+    cuts = [len(sequences), len(sequences) + len(rows.validation)]
+    trainers, *asked_users = np.split(users, cuts)
+    train = last_windows(rows.train, owners, protocol.history)
+    whole = [rows.validation, rows.test]
+    asked = [
+        last_windows(part, part_users, protocol.history)
+        for part, part_users in zip(whole, asked_users, strict=True)
+    ]
+    return _split(
+        dataset, protocol, (sequences, trainers), train, asked, [Excluded.each(w) for w in whole]
+    )
 
 
 def _split(

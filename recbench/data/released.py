@@ -5,11 +5,57 @@ ID models learn from whole sequences, so these are pieced together from the trai
 whose history is the end of the row before it, target included, is taken to go on with it.
 """
 
+from dataclasses import dataclass, fields
+from typing import Any
+
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from recbench.data.split import Ragged
 from recbench.data.windows import lengths, ragged
+
+
+@dataclass(frozen=True)
+class Rows:
+    """
+    The rows of a finished split, as released.
+
+    Attributes
+    ----------
+    train, validation, test
+        Each row holds a history, oldest first, and its target as last value.
+    """
+
+    train: Ragged
+    validation: Ragged
+    test: Ragged
+
+    def arrays(self) -> list[NDArray[Any]]:
+        """Return everything there is, to be hashed."""
+        return [array for part in self._parts() for array in (part.values, part.offsets)]
+
+    def table(self) -> pa.Table:
+        """Return the rows as a table, the parts one after another."""
+        parts = self._parts()
+        counts = [len(part) for part in parts]
+        items = pa.array(np.concatenate([part.values for part in parts]))
+        cuts = np.cumsum([0, *np.concatenate([lengths(part) for part in parts])])
+        names = np.repeat([field.name for field in fields(self)], counts)
+        return pa.table({"part": names, "items": pa.LargeListArray.from_arrays(cuts, items)})
+
+    @classmethod
+    def of(cls, table: pa.Table) -> "Rows":
+        """Read what `table` made."""
+        parts = []
+        for field in fields(cls):
+            items = table.filter(pa.compute.equal(table["part"], field.name))["items"]
+            sizes = pa.compute.list_value_length(items).to_numpy()
+            parts.append(ragged(pa.compute.list_flatten(items).to_numpy(), sizes))
+        return cls(*parts)
+
+    def _parts(self) -> list[Ragged]:
+        return [self.train, self.validation, self.test]
 
 
 def pieced(rows: Ragged) -> tuple[Ragged, NDArray[np.int32]]:

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from recbench.data import card as module
-from recbench.data.card import card, cards, own_folder
-from recbench.data.protocols import protocols
+from recbench.data.card import Rules, card, cards, default_protocol, own_folder
+from recbench.data.protocols import protocol, protocols
 from recbench.data.readers import READERS
 from recbench.errors import RecbenchError, UserError
 
@@ -98,3 +98,25 @@ def test_a_card_without_its_package_is_named(monkeypatch):
     monkeypatch.setattr(module, "listed", lambda _: {"absent": absent})
     with pytest.raises(RecbenchError, match=r"card of dataset 'absent'.*no file absent\.toml"):
         cards()
+
+
+def test_the_first_protocol_named_is_the_default(tmp_path):
+    assert default_protocol("movielens") == "paper"
+    folder = own_folder(tmp_path, "mine")
+    folder.mkdir(parents=True)
+    text = TOML.replace('name = "movielens"', 'name = "mine"', 1)
+    (folder / "card.toml").write_text(text.replace("[protocols.paper]", "[protocols.released]"))
+    assert default_protocol("mine", tmp_path) == "released"
+    (folder / "card.toml").write_text(text.partition("[protocols.paper]")[0])
+    assert default_protocol("mine", tmp_path) == "next-item"
+    with pytest.raises(UserError, match="unknown dataset 'mini'"):
+        default_protocol("mini", tmp_path)
+
+
+def test_published_protocols_and_those_of_a_finished_split_must_be_named():
+    movielens = card("movielens")
+    allowed = {name for name, each in protocols().items() if movielens.allows(each)}
+    assert allowed == {"paper", "next-item", "temporal"}
+    assert movielens.allows(protocol("paper,candidates=5"))
+    finished = movielens.model_copy(update={"finished": True, "protocols": {"released": Rules()}})
+    assert {name for name, each in protocols().items() if finished.allows(each)} == {"released"}

@@ -280,7 +280,9 @@ PROGRAMS = [
 ]
 
 
-@settings(max_examples=600, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    deadline=None, max_examples=600, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     program=st.sampled_from(PROGRAMS),
     changes=st.lists(st.tuples(st.integers(0, 2**16), st.binary(max_size=3)), max_size=4),
@@ -298,7 +300,9 @@ def test_a_damaged_file_is_read_or_refused(tmp_path, program, changes):
     assert len({len(column) for column in found.values()}) == 1
 
 
-@settings(max_examples=600, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    deadline=None, max_examples=600, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(st.lists(st.sampled_from([bytes([code]) for code in range(256)]), max_size=40))
 def test_any_bytes_are_refused(tmp_path, codes):
     with pytest.raises(DataError):

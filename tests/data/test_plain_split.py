@@ -34,7 +34,7 @@ def folder(tmp_path):
 
 
 def ids(split, part):
-    rows = getattr(split, part)
+    rows = getattr(split.rows, part)
     return [split.catalogue.raw_ids[rows[row]].tolist() for row in range(len(rows))]
 
 
@@ -84,7 +84,8 @@ def test_the_reference_is_read():
     if not REFERENCE.is_dir():
         pytest.skip("the released rows are not here")
     split = read(REFERENCE)
-    assert [len(part) for part in (split.train, split.validation, split.test)] == [1000, 597, 597]
+    rows = split.rows
+    assert [len(part) for part in (rows.train, rows.validation, rows.test)] == [1000, 597, 597]
     assert len(split.catalogue) == 3581
     lines = (REFERENCE / "val.jsonl").read_text(encoding="utf-8").splitlines()
     rows = [json.loads(line) for line in lines]
@@ -162,7 +163,9 @@ def test_a_folder_that_is_no_split_is_refused(folder, changes, message):
         read(folder(**changes))
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    deadline=None, max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     name=st.sampled_from(sorted(FILES)),
     changes=st.lists(st.tuples(st.integers(0, 2**10), st.binary(max_size=3)), max_size=3),
@@ -176,5 +179,5 @@ def test_a_damaged_file_is_read_or_refused(folder, name, changes, length):
         split = read(folder(**{name: bytes(damaged)}))
     except UserError:
         return
-    assert min(len(split.train), len(split.validation), len(split.test)) > 0
+    assert min(map(len, (split.rows.train, split.rows.validation, split.rows.test))) > 0
     assert all(title.strip() == title != "" for title in split.catalogue.titles)

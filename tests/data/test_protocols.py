@@ -14,7 +14,7 @@ PAPER, NEXT_ITEM = protocol("paper"), protocol("next-item")
 
 
 def test_ours():
-    assert list(protocols()) == ["next-item", "paper", "temporal"]
+    assert list(protocols()) == ["next-item", "paper", "released", "temporal"]
     for each in protocols().values():
         assert (each.history, each.candidates, each.cuts) == (10, 20, (80, 90))
         assert protocol(each.name) == each
@@ -131,14 +131,14 @@ def plug_in(tmp_path, monkeypatch):
 def test_a_plug_in_brings_a_protocol(plug_in):
     plug_in("mine", ("history = 10", "history = 7"))
     assert protocol("mine,candidates=5").history == 7
-    assert list(protocols()) == ["next-item", "paper", "temporal", "mine"]
+    assert list(protocols()) == ["next-item", "paper", "released", "temporal", "mine"]
     assert "protocols_of_a_plugin" not in sys.modules
 
 
 def test_a_broken_plug_in_is_named_and_breaks_no_other(plug_in):
     plug_in("broken", ("history = 10", "histories = 10"))
     told: list[str] = []
-    assert list(protocols(told.append)) == ["next-item", "paper", "temporal"]
+    assert list(protocols(told.append)) == ["next-item", "paper", "released", "temporal"]
     (line,) = told
     assert line.startswith("the card of protocol 'broken' (protocols_of_a_plugin:broken.toml) is ")
     with pytest.raises(RecbenchError, match="history"):

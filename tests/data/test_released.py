@@ -1,10 +1,32 @@
+from dataclasses import replace
+
 import numpy as np
-from hypothesis import given
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recbench.data.released import pieced
+from recbench.data.card import Card, Rules
+from recbench.data.catalogue import make_catalogue
+from recbench.data.dataset import make_released, store, stored
+from recbench.data.make_split import make_split
+from recbench.data.protocols import protocol
+from recbench.data.released import Rows, pieced
 from recbench.data.split import PAD
 from recbench.data.windows import ragged, windows
+from recbench.errors import UserError
+
+CARD = Card(
+    **dict.fromkeys(("title", "description", "licence", "citation", "homepage"), ""),
+    name="mine",
+    noun=("item", "items"),
+    verb="bought",
+    titles="plain",
+    formats={},
+    sources=(),
+    protocols={"released": Rules()},
+    finished=True,
+    known_flaws=(),
+)
 
 
 def rows_of(lists):
@@ -32,6 +54,7 @@ def by_a_plain_loop(rows):
 ROWS = st.lists(st.lists(st.integers(0, 2), min_size=1, max_size=4), max_size=30)
 
 
+@settings(deadline=None)
 @given(ROWS)
 def test_pieced_is_a_plain_loop(rows):
     sequences, owners = pieced(rows_of(rows))
@@ -39,6 +62,7 @@ def test_pieced_is_a_plain_loop(rows):
     assert (sequences.values.dtype, owners.dtype) == (np.int32, np.int32)
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.integers(1, 9), min_size=1, max_size=12),
     st.integers(1, 5),
@@ -62,3 +86,73 @@ def test_windows_are_pieced_together_again(sizes, history, least):
     assert lists_of(found) == long_enough
     numbered = {user: number for number, user in enumerate(dict.fromkeys(examples.users.tolist()))}
     assert owners.tolist() == [numbered[user] for user in examples.users.tolist()]
+
+
+def test_rows_are_stored_as_they_are():
+    parts = [[[1, 2], [3]], [[4]], [[5, 6, 7], [8, 9]]]
+    rows = Rows(*map(rows_of, parts))
+    found = Rows.of(rows.table())
+    assert [lists_of(part) for part in (found.train, found.validation, found.test)] == parts
+    for ours, theirs in zip(found.arrays(), rows.arrays(), strict=True):
+        assert (ours.dtype, ours.tolist()) == (theirs.dtype, theirs.tolist())
+
+
+@pytest.fixture
+def dataset():
+    parts = [[[0, 1, 2], [1, 2, 3], [4, 5]], [[0, 1, 2, 3, 0]], [[4, 5], [5, 4, 3, 2, 1]]]
+    catalogue = make_catalogue(np.arange(30, dtype=np.int64), [f"Item {i}" for i in range(30)])
+    return make_released(CARD, catalogue, Rows(*map(rows_of, parts)))
+
+
+def test_a_finished_split_keeps_its_rows(dataset):
+    split = make_split(dataset, protocol("released", history=4))
+    P = PAD
+    assert split.train.histories.tolist() == [[P, P, 0, 1], [P, P, 1, 2], [P, P, P, 4]]
+    assert split.train.targets.tolist() == [2, 3, 5]
+    assert split.train.users.tolist() == [0, 0, 1]
+    assert lists_of(split.sequences) == [[0, 1, 2, 3], [4, 5]]
+    assert split.sequence_users.tolist() == [0, 1]
+    assert split.validation.histories.tolist() == [[0, 1, 2, 3]]
+    assert (split.validation.targets.tolist(), split.validation.users.tolist()) == ([0], [2])
+    assert split.test.histories.tolist() == [[P, P, P, 4], [5, 4, 3, 2]]
+    assert (split.test.targets.tolist(), split.test.users.tolist()) == ([5, 1], [3, 4])
+    assert split.excluded_test[1].tolist() == [5, 4, 3, 2]
+
+
+def test_its_interactions_are_those_of_the_sequences_and_the_asked_rows(dataset):
+    assert dataset.items.tolist() == [0, 1, 2, 3, 4, 5, 0, 1, 2, 3, 0, 4, 5, 5, 4, 3, 2, 1]
+    assert dataset.users.tolist() == [0] * 4 + [1] * 2 + [2] * 5 + [3] * 2 + [4] * 5
+    assert dataset.times.tolist() == list(range(18))
+
+
+def test_a_shorter_history_is_cut(dataset):
+    split = make_split(dataset, protocol("released", history=1))
+    assert split.train.histories.tolist() == [[1], [2], [4]]
+    assert split.excluded_test[1].tolist() == [2]
+
+
+def test_it_is_stored_and_found_again(dataset, tmp_path):
+    store(dataset, tmp_path / "d")
+    found = stored(CARD, tmp_path / "d")
+    assert found.digest == dataset.digest
+    ours, theirs = (make_split(one, protocol("released")) for one in (found, dataset))
+    assert ours.digest == theirs.digest
+
+
+@pytest.mark.parametrize("part", ["train", "validation", "test"])
+def test_the_digest_sees_every_part(dataset, part):
+    rows = getattr(dataset.rows, part)
+    changed = replace(rows, values=rows.values[::-1].copy())
+    other = replace(dataset.rows, **{part: changed})
+    assert make_released(CARD, dataset.catalogue, other).digest != dataset.digest
+
+
+@pytest.mark.parametrize("name", ["paper", "next-item", "temporal"])
+def test_no_other_protocol_can_be_asked(dataset, name):
+    with pytest.raises(UserError, match=f"unknown protocol of mine '{name}'; known: released"):
+        make_split(dataset, protocol(name))
+
+
+def test_no_other_dataset_can_be_asked_by_it(movielens):
+    with pytest.raises(UserError, match="unknown protocol of movielens 'released'"):
+        make_split(movielens, protocol("released"))

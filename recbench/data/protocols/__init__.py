@@ -50,12 +50,14 @@ class Protocol(NamedCard):
     split
         ``"users"``: users apart by their first interaction; ``"last-items"``: every user's last
         item is a test target, the one before a validation target; ``"temporal"``: interactions
-        apart by their time.
+        apart by their time; ``"released"``: as the rows of a finished split say, of which all are
+        kept.
     cuts
         Where validation and test begin, in percent of the users or of the interactions.
     ties
         What orders a user's interactions of one second: ``"introsort"`` (where NumPy before 1.25
-        left them) or ``"item-hash"`` (a hash of the raw item id).
+        left them), ``"item-hash"`` (a hash of the raw item id) or ``"released"`` (nothing: the
+        rows are in order).
     history
         Items of a history at most.
     min_history
@@ -79,9 +81,9 @@ class Protocol(NamedCard):
     why: tuple[str, ...] = ()
     limits: tuple[str, ...] = ()
     published: bool = False
-    split: Literal["users", "last-items", "temporal"]
+    split: Literal["users", "last-items", "temporal", "released"]
     cuts: tuple[int, int] = (80, 90)
-    ties: Literal["introsort", "item-hash"]
+    ties: Literal["introsort", "item-hash", "released"]
     history: int = Field(ge=1, le=1000)
     min_history: int = Field(default=0, ge=0)
     min_train_history: int = Field(ge=0)

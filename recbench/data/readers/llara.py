@@ -21,6 +21,7 @@ from recbench.data.readers.released import (
     is_int64,
     text_lines,
 )
+from recbench.data.released import Rows
 from recbench.data.split import Ragged
 from recbench.data.titles import film_title, plain_title
 from recbench.errors import DataError, UserError
@@ -60,7 +61,7 @@ def read(folder: Path) -> RawSplit:
         for name in ("train_data.df", "Val_data.df", "Test_data.df")
     )
     notes = (ids, *train.notes, *validation.notes, *test.notes)
-    return RawSplit(items.catalogue, train.rows, validation.rows, test.rows, notes)
+    return RawSplit(items.catalogue, Rows(train.rows, validation.rows, test.rows), notes)
 
 
 class _Part(NamedTuple):

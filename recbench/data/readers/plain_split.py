@@ -20,6 +20,7 @@ from recbench.data.readers.released import (
     is_int64,
     text_lines,
 )
+from recbench.data.released import Rows
 from recbench.data.titles import plain_title
 from recbench.data.windows import chosen
 from recbench.errors import DataError, UserError
@@ -53,7 +54,7 @@ def read(folder: Path) -> RawSplit:
     items = Items(listed, _items(listed, numbers))
     coded = {file: items.coded(file, "line", raw) for file, raw in rows.items()}
     if test is not None:
-        return RawSplit(items.catalogue, coded[train], coded[validation], coded[test])
+        return RawSplit(items.catalogue, Rows(coded[train], coded[validation], coded[test]))
     whole = coded[validation]
     if len(whole) < 2:
         raise UserError(f"{validation}: expected two rows or a test file, found one row")
@@ -63,9 +64,8 @@ def read(folder: Path) -> RawSplit:
         f"There was no test file: the first {half} rows of {validation.name} validate, the "
         f"other {len(second)} test."
     )
-    return RawSplit(
-        items.catalogue, coded[train], chosen(whole, first), chosen(whole, second), (note,)
-    )
+    halves = Rows(coded[train], chosen(whole, first), chosen(whole, second))
+    return RawSplit(items.catalogue, halves, (note,))
 
 
 def _file(folder: Path, part: str) -> Path | None:

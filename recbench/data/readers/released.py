@@ -1,4 +1,4 @@
-"""What a reader of released splits returns: items, and the rows of three parts."""
+"""What a reader of released splits returns, and what it needs to read them."""
 
 from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator
@@ -10,6 +10,7 @@ import numpy as np
 
 from recbench.data.catalogue import Catalogue, make_catalogue
 from recbench.data.readers.files import lines
+from recbench.data.released import Rows
 from recbench.data.split import Ragged
 from recbench.data.windows import ragged
 from recbench.errors import DataError
@@ -32,16 +33,14 @@ class RawSplit:
     ----------
     catalogue
         All items.
-    train, validation, test
-        Rows in file order: catalogue codes of the history, oldest first, then of the target.
+    rows
+        In file order, of catalogue codes.
     notes
         What was assumed, one sentence each.
     """
 
     catalogue: Catalogue
-    train: Ragged
-    validation: Ragged
-    test: Ragged
+    rows: Rows
     notes: tuple[str, ...] = ()
 
 
