@@ -20,6 +20,7 @@ from recbench.candidates import Pack, frozen_pack
 from recbench.data.aside import folder_aside
 from recbench.data.card import default_protocol
 from recbench.data.dataset import Dataset
+from recbench.data.exposure import exposure
 from recbench.data.make_split import make_split
 from recbench.data.prepare import prepare
 from recbench.data.protocols import Protocol, protocol
@@ -185,7 +186,7 @@ def run(
             *(experiment, row, ingredients, question, lessons.training),
             *(model, runtime, details, judgement, times),
         )
-        return store.finish(folder, record, judgement)
+        return store.finish(folder, record, judgement, exposure(lessons.split))
 
 
 def build(experiment: Experiment) -> Recommender:

@@ -20,12 +20,15 @@ class Lessons:
         Of the dataset that it is fitted on.
     asked
         Of the dataset that it is asked about: the same, or one to transfer it to.
+    split
+        Of the dataset that it is asked about, with the training users that it learns from.
     training
         Where both come from, for the record.
     """
 
     learnt: TrainingData
     asked: TrainingData
+    split: Split
     training: Training
 
     @property
@@ -36,8 +39,9 @@ class Lessons:
 
 def own_lessons(card: Card, split: Split, fraction: float) -> Lessons:
     """Learn from a part of the training users of the dataset that is asked about."""
-    data = training_data(card, with_fraction(split, fraction))
-    return Lessons(data, data, Training(fraction=fraction))
+    part = with_fraction(split, fraction)
+    data = training_data(card, part)
+    return Lessons(data, data, part, Training(fraction=fraction))
 
 
 def other_lessons(
@@ -70,7 +74,7 @@ def other_lessons(
         refitted=refitted,
     )
     data = training_data(card, with_fraction(split, fraction))
-    return Lessons(data, training_data(*asked), training)
+    return Lessons(data, training_data(*asked), asked[1], training)
 
 
 def training_data(card: Card, split: Split) -> TrainingData:

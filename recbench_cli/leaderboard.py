@@ -21,6 +21,14 @@ def leaderboard(
     form: Annotated[
         Literal["table", "markdown", "csv", "json"], typer.Option("--format", help="Of the output.")
     ] = "table",
+    by: Annotated[
+        Literal["target-count", "user-count", "history-length"] | None,
+        typer.Option(
+            "--group-by",
+            help="Part the test rows by training interactions of the target or the user, "
+            "or by items in the history.",
+        ),
+    ] = None,
     fill: Annotated[bool, typer.Option("--run", help="Run the missing cells first.")] = False,
     models: Annotated[
         str | None,
@@ -58,9 +66,10 @@ def leaderboard(
     _debug: Debug = False,
 ) -> None:
     """Print the tables that the records below --results make."""
+    from recbench.runs.groups import grouped
     from recbench.runs.leaderboard import leaderboard as tables_of
     from recbench.runs.places import cache_folder, results_folder
-    from recbench.runs.rendering import render
+    from recbench.runs.rendering import render, render_groups
 
     if not fill:
         _refuse_without_run({"--seeds": seeds, "--device": device})
@@ -73,9 +82,15 @@ def leaderboard(
         places = {"--results": root, "--cache": cache_folder(cache)}
         failed = _filled(chosen, seeds or 1, device or "auto", _arguments({**asked, **places}))
     tables = tables_of(_found(root, chosen))
-    for damage in dict.fromkeys(row.damage for table in tables for row in table.rows if row.damage):
-        say(f"a difference is missing: {damage}")
-    typer.echo(render(tables, form))
+    if by is None:
+        for damage in dict.fromkeys(row.damage for one in tables for row in one.rows if row.damage):
+            say(f"a difference is missing: {damage}")
+        typer.echo(render(tables, form))
+    else:
+        parted = grouped(tables, by)
+        for reason in dict.fromkeys(reason for table in parted for reason in table.left_out):
+            say(f"a row is missing: {reason}")
+        typer.echo(render_groups(parted, by, form))
     _raise_for(failed)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from recbench.evaluation.intervals import Figure
+from recbench.runs.groups import GROUPS, GroupedTable
 from recbench.runs.leaderboard import RANKED_BY, Row, Table
 from recbench.runs.record import RunRecord
 
@@ -168,4 +169,87 @@ def _row_as_json(row: Row) -> dict[str, object]:
         "caption": row.record.caption,
         "metrics": {name: one.model_dump() for name, one in row.metrics.items()},
         "to_first": None if row.to_best is None else row.to_best._asdict(),
+    }
+
+
+def render_groups(tables: Sequence[GroupedTable], by: str, form: Format) -> str:
+    """
+    Write figures by group as text, without a last line end.
+
+    Parameters
+    ----------
+    tables
+        From `recbench.runs.groups.grouped`.
+    by
+        What the groups are of: the head of the table.
+    form
+        ``"csv"`` has a line a row and group, the others a line a row.
+    """
+    filled = [table for table in tables if table.rows]
+    if form == "json":
+        return json.dumps([_groups_as_json(table, by) for table in filled], indent=2)
+    if form == "csv":
+        return _groups_as_csv(filled, by)
+    return "\n\n".join(_groups_as_text(table, by, form == "markdown") for table in filled)
+
+
+def _groups_as_text(table: GroupedTable, by: str, markdown: bool) -> str:
+    from tabulate import tabulate
+
+    headers = ["model", *(f"{by} {group}" for group in GROUPS)]
+    lines = [
+        [one.row.label, *(DASH if f is None else f"{_cell(f)} n={f.n}" for f in one.figures)]
+        for one in table.rows
+    ]
+    if markdown:
+        lines = [_escaped(line) for line in lines]
+    title = f"{_question(table.rows[0].row.record)}; {RANKED_BY} by {by}"
+    blocks = [
+        f"**{title}**" if markdown else title,
+        tabulate(
+            lines,
+            headers=headers,
+            tablefmt="pipe" if markdown else "simple",
+            disable_numparse=True,
+        ),
+        f"95% intervals over the n examples of a group; '{DASH}' is a group without examples.",
+    ]
+    return "\n\n".join(blocks)
+
+
+def _groups_as_csv(tables: Sequence[GroupedTable], by: str) -> str:
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    place = ["dataset", "protocol", "dataset_digest", "pack", "model", "seeds"]
+    writer.writerow([*place, by, "n", RANKED_BY, f"{RANKED_BY} low", f"{RANKED_BY} high"])
+    for one in (one for table in tables for one in table.rows):
+        record = one.row.record
+        asked = [record.dataset, record.protocol, record.digests.dataset, record.digests.pack]
+        for group, found in zip(GROUPS, one.figures, strict=True):
+            n = 0 if found is None else found.n
+            writer.writerow([*asked, one.row.label, len(one.row.runs), group, n, *_ends(found)])
+    return out.getvalue().rstrip("\n")
+
+
+def _groups_as_json(table: GroupedTable, by: str) -> dict[str, object]:
+    record = table.rows[0].row.record
+    return {
+        "dataset": record.dataset,
+        "dataset_digest": record.digests.dataset,
+        "protocol": record.protocol,
+        "pack": record.digests.pack,
+        "figure": RANKED_BY,
+        "by": by,
+        "rows": [
+            {
+                "label": one.row.label,
+                "row": one.row.record.row,
+                "seeds": [run.record.seed for run in one.row.runs],
+                "groups": {
+                    group: found and found.model_dump()
+                    for group, found in zip(GROUPS, one.figures, strict=True)
+                },
+            }
+            for one in table.rows
+        ],
     }

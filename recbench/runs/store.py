@@ -9,7 +9,7 @@ gone on with.
 
 import json
 import shutil
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from recbench.data.aside import file_aside
+from recbench.data.exposure import Exposure
 from recbench.errors import DataError, UserError
 from recbench.evaluation.evaluator import Judgement
 from recbench.evaluation.outcome import Outcome
@@ -85,7 +86,7 @@ def finished(folder: Path) -> RunRecord | None:
         raise DataError(f"{path}: expected a JSON record: {error}") from None
 
 
-def finish(folder: Path, record: RunRecord, judgement: Judgement) -> Run:
+def finish(folder: Path, record: RunRecord, judgement: Judgement, counts: Exposure) -> Run:
     """
     Complete a run: examples first, the record last, then the checkpoints go.
 
@@ -93,10 +94,10 @@ def finish(folder: Path, record: RunRecord, judgement: Judgement) -> Run:
     ----------
     folder
         Of this run; killed at any moment, it is either complete or can be run again.
-    record, judgement
+    record, judgement, counts
         What to write.
     """
-    write_examples(folder / EXAMPLES, judgement.outcome, judgement.answers)
+    write_examples(folder / EXAMPLES, judgement.outcome, judgement.answers, counts)
     _write_record(folder, record)
     shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
     return Run(folder, record)
@@ -149,13 +150,16 @@ def publish(run: Run, results: Path) -> Path:
     return folder
 
 
-def write_examples(path: Path, outcome: Outcome, answers: list[str] | None) -> None:
+def write_examples(
+    path: Path, outcome: Outcome, answers: list[str] | None, counts: Exposure
+) -> None:
     """
     Write the per-row table.
 
     Columns: ``example`` and ``draw`` (from 0), ``rank`` (1 the best), ``scores`` (in the pack's
     order), ``hit``, ``valid``, ``answer`` (null for a model that only scores) and ``answer_slot``
-    (negative for an invalid answer, see `recbench.evaluation.answers`).
+    (negative for an invalid answer, see `recbench.evaluation.answers`); and those of `Exposure`,
+    the same in every draw of an example.
     """
     import pyarrow as pa
 
@@ -174,6 +178,7 @@ def write_examples(path: Path, outcome: Outcome, answers: list[str] | None) -> N
         if answers is None
         else pa.array(answers, pa.string()),
         "answer_slot": pa.array(outcome.answer_slot),
+        **{name: np.repeat(values, outcome.draws) for name, values in asdict(counts).items()},
     }
     _write_table(path, pa.table(columns))
 
@@ -193,6 +198,24 @@ def read_outcome(run: Run) -> Outcome:
         return _outcome(table, run.record)
     except (KeyError, ValueError) as error:
         raise _damaged(run.folder / EXAMPLES, error) from None
+
+
+def read_exposure(run: Run) -> Exposure:
+    """
+    Read how much there was to go on in each example of a run.
+
+    Raises
+    ------
+    UserError
+        If the run is older than these counts or its examples are missing; a DataError if they are
+        damaged.
+    """
+    table, names = _read_table(run.folder), [field.name for field in fields(Exposure)]
+    if not set(names) <= set(table.column_names):
+        raise UserError(
+            f"{run.folder / EXAMPLES} was written before counts were; {_again(run.folder)}"
+        )
+    return Exposure(*(table[name].to_numpy()[:: run.record.draws] for name in names))
 
 
 def _outcome(table: "pa.Table", record: RunRecord) -> Outcome:

@@ -50,6 +50,21 @@ def test_the_table_of_real_runs(call, popular):
     assert "| popularity " in call("leaderboard", "--format", "markdown")[1]
 
 
+def test_groups_of_real_runs(call, popular):
+    code, out, err = call("leaderboard", "--group-by", "target-count")
+    assert (code, err) == (0, "")
+    assert "HitRatio@1 by target-count" in out
+    assert "popularity" in out
+
+
+def test_a_run_without_counts_is_a_line_on_standard_error(call, popular, tmp_path):
+    for path in (tmp_path / "results").rglob("examples.parquet"):
+        path.unlink()
+    code, out, err = call("leaderboard", "--group-by", "user-count")
+    assert (code, out.strip()) == (0, "")
+    assert err.startswith("a row is missing: ")
+
+
 def test_rows_are_chosen_by_name(call, popular):
     assert "popularity" in call("leaderboard", "--models", "popularity,sasrec")[1]
     code, out, err = call("leaderboard", "--models", "sasrec", "--format", "json")

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from recbench.data.exposure import Exposure
 from recbench.evaluation.answers import NO_CANDIDATE
 from recbench.evaluation.evaluator import Judgement, summary
 from recbench.evaluation.outcome import Outcome
@@ -76,11 +77,21 @@ def record(judged, model="gru4rec", seed=0, pack="pack", dataset_digest="data", 
     )
 
 
+def counted(judged, target_count=None):
+    """Counts of each example, by default all different."""
+    examples = len(judged.outcome) // judged.outcome.draws
+    places = np.arange(examples, dtype=np.int32)
+    own = places if target_count is None else np.array(target_count, dtype=np.int32)
+    return Exposure(own, places + 100, places * 0 + 10)
+
+
 @pytest.fixture
 def made(tmp_path):
     """Return a function that writes a finished run below ``tmp_path/results``."""
 
-    def make(hits=(1, 0, 0, 1), model="gru4rec", writes=False, draws=2, **changes):
+    def make(
+        hits=(1, 0, 0, 1), model="gru4rec", writes=False, draws=2, target_count=None, **changes
+    ):
         judged = judgement(hits, draws=draws, writes=writes)
         described = record(judged, model=model, **changes)
         folder = store.run_folder(
@@ -90,7 +101,7 @@ def made(tmp_path):
             described.model,
             described.run_id,
         )
-        return store.finish(folder, described, judged)
+        return store.finish(folder, described, judged, counted(judged, target_count))
 
     return make
 
@@ -99,6 +110,12 @@ def made(tmp_path):
 def judge():
     """Return `judgement`, for tests that write piece by piece."""
     return judgement
+
+
+@pytest.fixture
+def count():
+    """Return `counted`."""
+    return counted
 
 
 @pytest.fixture

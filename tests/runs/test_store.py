@@ -11,6 +11,7 @@ from recbench.runs import store
 from recbench.runs.store import finished, publish, read_outcome, runs
 
 COLUMNS = ["example", "draw", "rank", "scores", "hit", "valid", "answer", "answer_slot"]
+COLUMNS += ["target_count", "user_count", "history_length"]
 
 
 def test_a_run_stands_where_its_names_say(made, tmp_path):
@@ -57,7 +58,9 @@ def test_no_examples_at_all_can_be_stored(made):
 
 
 @pytest.mark.parametrize("step", ["_write_table", "_write_record"])
-def test_a_run_killed_while_writing_is_not_complete(made, judge, describe, monkeypatch, step):
+def test_a_run_killed_while_writing_is_not_complete(
+    made, judge, count, describe, monkeypatch, step
+):
     judged = judge([1, 0])
     described = describe(judged, model="caser")
     folder = made().folder.parents[1] / "caser" / described.run_id
@@ -70,17 +73,17 @@ def test_a_run_killed_while_writing_is_not_complete(made, judge, describe, monke
 
     monkeypatch.setattr(store, step, killed)
     with pytest.raises(KeyboardInterrupt):
-        store.finish(folder, described, judged)
+        store.finish(folder, described, judged, count(judged))
     assert finished(folder) is None
     assert checkpoints.is_dir()
     assert not list(folder.rglob("*.partial"))
     monkeypatch.setattr(store, step, real)
-    store.finish(folder, described, judged)
+    store.finish(folder, described, judged, count(judged))
     assert finished(folder) == described
     assert not checkpoints.exists()
 
 
-def test_a_kill_inside_a_file_leaves_no_half_file(made, judge, monkeypatch):
+def test_a_kill_inside_a_file_leaves_no_half_file(made, judge, count, monkeypatch):
     folder = made().folder
     before = (folder / "examples.parquet").read_bytes()
 
@@ -90,9 +93,28 @@ def test_a_kill_inside_a_file_leaves_no_half_file(made, judge, monkeypatch):
 
     monkeypatch.setattr(parquet, "write_table", torn)
     judged = judge([0, 0])
+    path = folder / "examples.parquet"
     with pytest.raises(KeyboardInterrupt):
-        store.write_examples(folder / "examples.parquet", judged.outcome, judged.answers)
+        store.write_examples(path, judged.outcome, judged.answers, count(judged))
     assert (folder / "examples.parquet").read_bytes() == before
+
+
+def test_counts_are_read_back_one_an_example(made):
+    run = made(hits=[1, 0, 0, 1, 1, 1], draws=3, target_count=[7, 0])
+    found = store.read_exposure(run)
+    assert found.target_count.tolist() == [7, 0]
+    assert found.user_count.tolist() == [100, 101]
+    assert found.history_length.tolist() == [10, 10]
+
+
+def test_a_run_older_than_the_counts_can_be_read_but_not_grouped(made):
+    run = made()
+    path = run.folder / "examples.parquet"
+    table = parquet.read_table(path)
+    parquet.write_table(table.drop_columns(["target_count", "user_count", "history_length"]), path)
+    assert len(read_outcome(run)) == 4
+    with pytest.raises(UserError, match="was written before counts were; move"):
+        store.read_exposure(run)
 
 
 def test_only_finished_runs_are_read(made, tmp_path):
