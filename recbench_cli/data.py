@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from recbench_cli import doctor, own
+from recbench_cli import doctor, imports, own
 from recbench_cli.options import Cache, DataDir, Dataset, Debug, History, Protocol, Results, say
 
 app = typer.Typer(help="List, prepare and export datasets.", rich_markup_mode=None)
@@ -13,6 +13,8 @@ app.command("show")(doctor.show)
 app.command("doctor")(doctor.doctor)
 app.command("add")(own.add)
 app.command("remove")(own.remove)
+app.command("import-splits")(imports.import_splits)
+app.command("import-llara")(imports.import_llara)
 
 
 @app.command("list")

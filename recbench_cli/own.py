@@ -57,10 +57,10 @@ def add(
     from recbench.data.readers.columns import Columns
     from recbench.errors import UserError
     from recbench.runs.places import cache_folder
+    from recbench_cli.parsing import nouns_of
 
     if (interactions is None) == (recbole is None) or (recbole and items):
         raise UserError("give either --interactions (and --items) or --recbole")
-    singular, _, plural = noun.partition("/")
     columns = Columns(user=user, item=item, time=time, rating=rating, title=title)
     if recbole is not None:
         files = own.Files("atomic", *own.atomic_files(recbole), columns)
@@ -72,7 +72,7 @@ def add(
         files,
         cache_folder(cache),
         say,
-        noun=(singular, plural or f"{singular}s"),
+        noun=nouns_of(noun),
         verb=verb,
         min_rating=min_rating,
     )

@@ -55,3 +55,18 @@ def devices_of(text: str) -> list[str]:
         if not re.fullmatch(r"auto|cpu|cuda(:[0-9]+)?", device):
             raise unknown("device", device, ("auto", "cpu", "cuda", "cuda:0"))
     return devices
+
+
+def nouns_of(text: str) -> tuple[str, str]:
+    """
+    Read what one item and several are called: ``game/games``, or ``game`` alone.
+
+    Raises
+    ------
+    UserError
+        Where there is no word.
+    """
+    one, _, several = (part.strip() for part in text.partition("/"))
+    if not one:
+        raise UserError(f"--noun takes one word or two, as game/games, not '{text}'")
+    return one, several or f"{one}s"

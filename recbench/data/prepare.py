@@ -14,9 +14,9 @@ from pathlib import Path
 
 from recbench.data.archive import unpacked
 from recbench.data.card import Card, Download, Folder, InstalledCopy, RawFiles, card
-from recbench.data.dataset import Dataset, make_dataset, store, stored
+from recbench.data.dataset import Dataset, make_dataset, make_released, store, stored
 from recbench.data.download import fetched
-from recbench.data.readers import READERS
+from recbench.data.readers import READERS, SPLITS
 from recbench.data.readers.files import raw_file
 from recbench.errors import RecbenchError, UserError
 from recbench.settings import digest
@@ -94,11 +94,10 @@ def _from_sources(
             report(f"preparing {wanted.name} from {' and '.join(f.url for f in source.files)}")
             dataset = _from_download(wanted, source, cache, report, show_progress)
         elif isinstance(source, Folder):
-            folder = Path(source.path)
-            if not all(file.is_file() for file in _files(folder, wanted.formats[source.format])):
+            if not _is_here(wanted, source):
                 continue
-            report(f"preparing {wanted.name} from {folder}")
-            dataset = _from_folder(wanted, folder, source.format, report)
+            report(f"preparing {wanted.name} from {source.path}")
+            dataset = _from_folder(wanted, Path(source.path), source.format, report)
         else:
             copy = _installed(source)
             if copy is None:
@@ -126,12 +125,30 @@ def _changed(wanted: Card, source: InstalledCopy | Folder | Download, found: str
 def _from_folder(
     wanted: Card, folder: Path, format_name: str, report: Callable[[str], None]
 ) -> Dataset:
+    if wanted.finished:
+        return _from_released(wanted, folder, format_name, report)
     names = wanted.formats[format_name]
     items = names.items and raw_file(folder, names.items)
     raw = READERS[format_name](raw_file(folder, names.interactions), items, **names.columns)
     for note in raw.notes:
         report(f"{wanted.name}: {note}")
     return make_dataset(wanted, raw)
+
+
+def _from_released(
+    wanted: Card, folder: Path, format_name: str, report: Callable[[str], None]
+) -> Dataset:
+    raw = SPLITS[format_name](folder)
+    for note in raw.notes:
+        report(f"{wanted.name}: {note}")
+    return make_released(wanted, raw.catalogue, raw.rows)
+
+
+def _is_here(wanted: Card, source: Folder) -> bool:
+    folder = Path(source.path)
+    if wanted.finished:
+        return folder.is_dir()
+    return all(file.is_file() for file in _files(folder, wanted.formats[source.format]))
 
 
 def _files(folder: Path, names: RawFiles) -> list[Path]:
@@ -162,6 +179,8 @@ def _from_archive(
 
 
 def _from_user(wanted: Card, folder: Path, report: Callable[[str], None]) -> Dataset:
+    if wanted.finished:
+        return _from_released(wanted, folder, wanted.sources[0].format, report)
     if format_name := _format_of(wanted, folder):
         return _from_folder(wanted, folder, format_name, report)
     return _from_archive(wanted, *_archive_in(wanted, folder), report)
@@ -196,7 +215,9 @@ def _archive_in(wanted: Card, folder: Path) -> tuple[Download, Path]:
 
 
 def _folder_key(wanted: Card, folder: Path) -> str:
-    if format_name := _format_of(wanted, folder):
+    if wanted.finished:
+        files = sorted(file for file in folder.glob("*") if file.is_file())
+    elif format_name := _format_of(wanted, folder):
         files = _files(folder, wanted.formats[format_name])
     else:
         files = [_archive_in(wanted, folder)[1]]

@@ -18,7 +18,6 @@ ALWAYS: tuple[Check, ...] = (
     rows.cold_items,
     rows.cold_targets,
     rows.targets_in_histories,
-    rows.users_in_parts,
     rows.follows_ids,
     titles.missing,
     titles.shared,
@@ -27,9 +26,20 @@ ALWAYS: tuple[Check, ...] = (
 UNIFORM: tuple[Check, ...] = (titles.invalid_answers, rows.redraw_noise)
 """Of protocols with uniform negatives: of others the probabilities have no closed form."""
 
+OWNED: tuple[Check, ...] = (rows.users_in_parts,)
+"""Of data that say whose each interaction is."""
+
 TIMED: tuple[Check, ...] = (order.before_training, order.ties, order.against_time)
 """Of data with times."""
 
+UNOWNED = Finding(
+    name="users",
+    count=0,
+    of=None,
+    severity="note",
+    text="A finished split does not say whose its rows are: whether users who are asked about "
+    "train as well cannot be said.",
+)
 UNTIMED = Finding(
     name="times",
     count=0,
@@ -41,7 +51,9 @@ UNTIMED = Finding(
 
 
 def diagnose(case: Case) -> list[Finding]:
-    """Run every check that can be run; where there are no times, a finding says so."""
+    """Run every check that can be run; where there are no users or times, a finding says so."""
     uniform = UNIFORM if case.protocol.negatives == "uniform" else ()
-    found = [check(case) for check in (*ALWAYS, *uniform)]
-    return [*found, *(check(case) for check in TIMED)] if case.timed else [*found, UNTIMED]
+    owned, timed = not case.dataset.card.finished, case.timed
+    checks = (*ALWAYS, *uniform, *(OWNED if owned else ()), *(TIMED if timed else ()))
+    unsaid = [*([] if owned else [UNOWNED]), *([] if timed else [UNTIMED])]
+    return [*(check(case) for check in checks), *unsaid]

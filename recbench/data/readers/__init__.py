@@ -18,12 +18,15 @@ from recbench.data.readers import (
     atomic,
     grouplens,
     hetrec,
+    llara,
     movielens_csv,
     movielens_dat,
+    plain_split,
     steam,
     table,
 )
 from recbench.data.readers.raw import Raw
+from recbench.data.readers.released import RawSplit
 from recbench.data.readers.tabular import Tabular
 
 READERS: dict[str, Callable[..., Raw]] = {
@@ -39,3 +42,6 @@ READERS: dict[str, Callable[..., Raw]] = {
 
 OPENED: dict[str, Callable[[Path], Tabular]] = {"atomic": atomic.opened, "table": table.opened}
 """Formats in which a user's own data may come: what opens one file and names its columns."""
+
+SPLITS: dict[str, Callable[[Path], RawSplit]] = {"rows": plain_split.read, "llara": llara.read}
+"""Formats in which a finished split may come: what reads its folder."""

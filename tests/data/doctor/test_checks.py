@@ -9,7 +9,7 @@ from recbench.data.catalogue import make_catalogue
 from recbench.data.dataset import Dataset
 from recbench.data.doctor import order, rows, titles
 from recbench.data.doctor.case import Case
-from recbench.data.doctor.diagnosis import ALWAYS, TIMED, UNIFORM, diagnose
+from recbench.data.doctor.diagnosis import ALWAYS, OWNED, TIMED, UNIFORM, diagnose
 from recbench.data.doctor.draws import Free, any_drawn
 from recbench.data.doctor.finding import Finding, as_table, graded
 from recbench.data.protocols import protocol
@@ -149,12 +149,16 @@ def test_the_probability_of_a_draw_is_that_of_all_draws():
 
 
 def test_what_cannot_be_said_is_left_out():
-    everything = len(ALWAYS) + len(UNIFORM) + len(TIMED)
+    everything = len(ALWAYS) + len(UNIFORM) + len(OWNED) + len(TIMED)
     assert len(diagnose(made())) == everything
     assert len(diagnose(made(negatives="popular"))) == everything - len(UNIFORM)
     untimed = diagnose(replace(made(), timed=False))
     assert len(untimed) == everything - len(TIMED) + 1
     assert untimed[-1].name == "times"
+    finished = card("movielens").model_copy(update={"finished": True})
+    released = diagnose(replace(made(), dataset=replace(made().dataset, card=finished)))
+    assert len(released) == everything - len(OWNED) + 1
+    assert released[-1].name == "users"
 
 
 def test_what_a_row_may_draw_is_what_sets_say():

@@ -1,0 +1,154 @@
+import json
+import pickle
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from recbench_cli import main as cli
+
+ITEMS = "id\ttitle\n" + "".join(f"{i}\tGame {i}\n" for i in range(30))
+PARTS = ("train", "validation", "test")
+
+
+@pytest.fixture
+def call(capsys, tmp_path):
+    """Run a command with a cache of its own; return code, stdout, stderr."""
+
+    def run(*arguments):
+        with pytest.raises(SystemExit) as left:
+            cli.main([*map(str, arguments), "--cache", str(tmp_path / "cache")])
+        shown = capsys.readouterr()
+        return left.value.code or 0, shown.out, shown.err
+
+    return run
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Write a small split: two users who train, four rows of each asked part."""
+    made = tmp_path / "released"
+    made.mkdir()
+    users = [[*range(8)], [*range(20, 29)]]
+    train = [(user[max(0, at - 5) : at], user[at]) for user in users for at in range(3, len(user))]
+    asked = [([at, at + 1, at + 2], at + 3) for at in range(4)]
+    for part, rows in zip(PARTS, (train, asked, asked[::-1]), strict=True):
+        lines = [json.dumps({"history": past, "target": target}) for past, target in rows]
+        (made / f"{part}.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    (made / "items.tsv").write_text(ITEMS, encoding="utf-8")
+    return made
+
+
+def content(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize("ids", [int, "é{}".format], ids=["integers", "texts"])
+def test_what_is_exported_is_imported_and_exported_again(call, folder, tmp_path, ids):
+    for part in PARTS:
+        text = (folder / f"{part}.jsonl").read_text(encoding="utf-8")
+        rows = [json.loads(line) for line in text.splitlines()]
+        lines = [
+            json.dumps({"history": [*map(ids, row["history"])], "target": ids(row["target"])})
+            for row in rows
+        ]
+        (folder / f"{part}.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    items = "".join(f"{ids(i)}\tGame {i}\n" for i in range(30))
+    (folder / "items.tsv").write_text("id\ttitle\n" + items, encoding="utf-8")
+    out = [tmp_path / "out1", tmp_path / "out2"]
+    for source, name, target in [(folder, "one", out[0]), (out[0], "two", out[1])]:
+        code, shown, _ = call("data", "import-splits", source, "--name", name)
+        assert code == 0
+        assert f"{name}: 11 train, 4 validation, 4 test rows, 30 items" in shown
+        assert call("data", "export", "--dataset", name, "--out", target)[0] == 0
+    assert content(out[0]) == content(out[1])
+    first = json.loads((out[1] / "train.jsonl").read_text(encoding="utf-8").splitlines()[0])
+    assert first == {"history": [ids(0), ids(1), ids(2)], "target": ids(3)}
+
+
+def test_it_works_everywhere_without_a_protocol_named(call, folder, tmp_path):
+    assert call("data", "import-splits", folder, "--name", "mine", "--noun", "game")[0] == 0
+    assert "protocols: released\n" in call("data", "list")[1]
+    assert "a user interacted with them" in call("data", "show", "mine")[1]
+    assert "whether users who are asked" in " ".join(call("data", "doctor", "mine")[1].split())
+    code, shown, _ = call("data", "prepare", "--dataset", "mine")
+    assert (code, "30 items" in shown) == (0, True)
+    file = tmp_path / "pack.parquet"
+    code, shown, _ = call("candidates", "--dataset", "mine", "--draws", 2, "--out", file)
+    assert (code, "4 examples, 2 draws" in shown) == (0, True)
+    assert {len(row) for row in pd.read_parquet(file).candidates} == {20}
+    asked = ("run", "--model", "popularity", "--dataset", "mine", "--results", tmp_path / "r")
+    code, shown, _ = call(*asked, "--candidates", 5, "--json")
+    assert code == 0
+    record = json.loads(Path(json.loads(shown)["record"]).read_text(encoding="utf-8"))
+    assert (record["protocol"], record["examples"]) == ("released,candidates=5", 4)
+    code, _, err = call(*asked, "--protocol", "next-item")
+    assert (code, "unknown protocol of mine 'next-item'; known: released" in err) == (2, True)
+
+
+def test_llara_releases_are_imported(call, tmp_path):
+    release = tmp_path / "movies"
+    release.mkdir()
+    rows = [([(at, 5), (at + 1, 3), (at + 2, 4)], (at + 3, 5)) for at in range(4)]
+    table = pd.DataFrame(
+        {
+            "seq": [[*past, *[(30, 0)] * 7] for past, _ in rows],
+            "len_seq": [3] * 4,
+            "next": [target for _, target in rows],
+        }
+    )
+    for name in ("train_data.df", "Val_data.df", "Test_data.df"):
+        (release / name).write_bytes(pickle.dumps(table))
+    items = "".join(f"{i}|Film {i} (1990)|\n" for i in range(1, 31))
+    (release / "u.item").write_text(items, encoding="latin-1")
+    code, shown, err = call("data", "import-llara", release, "--name", "films")
+    assert (code, "films: 4 train, 4 validation, 4 test rows, 30 items" in shown) == (0, True)
+    assert "one more than in the released tables" in err
+    assert call("data", "export", "--dataset", "films", "--out", tmp_path / "out")[0] == 0
+    first = (tmp_path / "out/test.jsonl").read_text(encoding="utf-8").splitlines()[0]
+    assert first == '{"history":[1,2,3],"target":4}'
+    assert "1\tFilm 1\n" in (tmp_path / "out/items.tsv").read_text(encoding="utf-8")
+
+
+def test_the_released_files_are_read_again_where_the_cache_lost_them(call, folder, tmp_path):
+    call("data", "import-splits", folder, "--name", "mine")
+    (prepared,) = (tmp_path / "cache/datasets/mine").iterdir()
+    (prepared / "interactions.parquet").write_bytes(b"damaged")
+    code, _, err = call("data", "prepare", "--dataset", "mine")
+    assert (code, "preparing it again" in err) == (0, True)
+    (prepared / "interactions.parquet").unlink()
+    lines = (folder / "test.jsonl").read_text().splitlines()
+    (folder / "test.jsonl").write_text("\n".join(lines[1:]))
+    code, _, err = call("data", "prepare", "--dataset", "mine")
+    assert (code, "no longer what was added" in err) == (1, True)
+    code, _, err = call("data", "prepare", "--dataset", "mine", "--data-dir", folder)
+    assert (code, "figures are not comparable" in err) == (0, True)
+    (folder / "val.jsonl").write_text("")
+    code, _, err = call("data", "prepare", "--dataset", "mine", "--data-dir", folder)
+    assert (code, "found val.jsonl and validation.jsonl" in err) == (2, True)
+    for path in folder.iterdir():
+        path.unlink()
+    folder.rmdir()
+    code, _, err = call("data", "prepare", "--dataset", "mine")
+    assert (code, "name its folder with --data-dir" in err) == (1, True)
+
+
+@pytest.mark.parametrize("command", ["import-splits", "import-llara"])
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("movielens", "the name 'movielens' is taken"), ("a/b", "'a/b' cannot name a dataset")],
+)
+def test_a_name_that_cannot_be_is_refused_first(call, tmp_path, command, name, message):
+    code, _, err = call("data", command, tmp_path / "none", "--name", name)
+    assert (code, message in err) == (2, True)
+
+
+@pytest.mark.parametrize("command", ["import-splits", "import-llara"])
+def test_what_cannot_be_imported_leaves_nothing_behind(call, folder, tmp_path, command):
+    (folder / "items.tsv").write_text("id\ttitle\n0\tA\n", encoding="utf-8")
+    for place in (folder, tmp_path / "none"):
+        code, out, err = call("data", command, place, "--name", "mine")
+        assert (code, out) == (2, "")
+        assert err.startswith(f"error: {place}")
+        assert err.count("\n") == 1
+    assert not (tmp_path / "cache").exists()
