@@ -210,10 +210,13 @@ def _download(url: str, partial: Path, progress: Callable[[int, int | None], Non
                 return  # nothing is missing
             raise
         with response:
-            if not _goes_on(response, there):
+            if not there or response.status != http.HTTPStatus.PARTIAL_CONTENT:
                 there = 0
                 stream.truncate(0)
                 _version_file(partial).write_text(_version(response.headers), encoding="utf-8")
+            elif not response.headers.get("Content-Range", "").startswith(f"bytes {there}-"):
+                stream.truncate(0)
+                raise ConnectionError("it sent another part than asked for")
             stream.seek(there)
             _copy(response, stream, there, progress)
 
@@ -235,12 +238,6 @@ def _version(headers: http.client.HTTPMessage) -> str:
     """Return what tells this version of the file from others; "" if nothing does for certain."""
     tag = headers.get("ETag", "")
     return tag if tag and not tag.startswith("W/") else headers.get("Last-Modified", "")
-
-
-def _goes_on(response: http.client.HTTPResponse, there: int) -> bool:
-    """Tell whether the answer begins where the file ends."""
-    sent = response.headers.get("Content-Range", "")
-    return response.status == http.HTTPStatus.PARTIAL_CONTENT and sent.startswith(f"bytes {there}-")
 
 
 def _copy(

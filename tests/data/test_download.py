@@ -25,6 +25,7 @@ class Server(ThreadingHTTPServer):
     ranges = True
     status = 200
     cuts: tuple[int, ...] = ()  # bytes after which the next connections end
+    shift = 0  # how far before the byte asked for it begins
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
@@ -47,7 +48,7 @@ class Handler(BaseHTTPRequestHandler):
         start = 0
         same = self.headers.get("If-Range") == served.etag
         if wanted and served.ranges and same:
-            start = int(wanted.removeprefix("bytes=").removesuffix("-"))
+            start = int(wanted.removeprefix("bytes=").removesuffix("-")) - served.shift
             if start >= len(served.content):
                 self.send_response(416)
                 self.send_header("Content-Range", f"bytes */{len(served.content)}")
@@ -164,6 +165,12 @@ def test_a_file_is_fetched_from_its_start_where_the_rest_cannot_be_trusted(fetch
         checksum = f"md5:{hashlib.md5(CONTENT[::-1]).hexdigest()}"
     assert fetch(checksum).read_bytes() == server.content
     assert server.asked == [None if change == "a weak tag" else "bytes=300000-"]
+
+
+def test_a_part_that_begins_elsewhere_is_not_put_to_the_end(fetch, server):
+    server.cuts, server.shift = (300_000,), 5
+    assert fetch().read_bytes() == CONTENT
+    assert server.asked == [None, "bytes=300000-", None]
 
 
 def test_a_file_that_is_whole_but_was_not_checked_is_not_fetched_again(fetch, server, tmp_path):
