@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from recbench.data import download
+from recbench.data import transfer
 from recbench.data.card import WebFile
 from recbench.data.download import fetched
 from recbench.errors import RecbenchError
@@ -83,7 +83,7 @@ def server():
 
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch):
-    monkeypatch.setattr(download._download.retry, "sleep", lambda _: None)
+    monkeypatch.setattr(transfer._go_on.retry, "sleep", lambda _: None)
 
 
 @pytest.fixture
@@ -117,18 +117,18 @@ def test_a_broken_connection_is_gone_on_with_at_once(fetch, server):
 
 
 def test_what_was_interrupted_goes_on_with_the_next_command(fetch, server, tmp_path, monkeypatch):
-    copy = download._copy
+    copy = transfer._copy
 
     def interrupted(response, stream, there, progress):
         stream.write(response.read(200_000))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(download, "_copy", interrupted)
+    monkeypatch.setattr(transfer, "_copy", interrupted)
     with pytest.raises(KeyboardInterrupt):
         fetch()
     partial = tmp_path / "d" / "data file.bin.partial"
     assert partial.stat().st_size == 200_000
-    monkeypatch.setattr(download, "_copy", copy)
+    monkeypatch.setattr(transfer, "_copy", copy)
     file = fetch()
     assert file.read_bytes() == CONTENT
     assert server.asked == [None, "bytes=200000-"]
@@ -254,7 +254,7 @@ def test_a_full_disk_is_not_blamed_on_the_site(fetch, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(download, "_copy", full)
+    monkeypatch.setattr(transfer, "_copy", full)
     with pytest.raises(OSError, match="No space left") as caught:
         fetch()
     assert not isinstance(caught.value, RecbenchError)
@@ -264,7 +264,7 @@ def test_an_answer_that_breaks_the_rules_is_one_line(fetch, monkeypatch):
     def odd(*_):
         raise http.client.IncompleteRead(b"")
 
-    monkeypatch.setattr(download, "_copy", odd)
+    monkeypatch.setattr(transfer, "_copy", odd)
     with pytest.raises(RecbenchError, match=r"cannot be reached \(.*IncompleteRead"):
         fetch()
 

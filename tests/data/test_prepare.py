@@ -195,8 +195,8 @@ class TestDownload:
 
     @pytest.fixture(autouse=True)
     def no_waiting(self, monkeypatch):
-        download = importlib.import_module("recbench.data.download")
-        monkeypatch.setattr(download._download.retry, "sleep", lambda _: None)
+        transfer = importlib.import_module("recbench.data.transfer")
+        monkeypatch.setattr(transfer._go_on.retry, "sleep", lambda _: None)
 
     def test_the_archive_gives_the_same_dataset(self, served, grouplens_folder, tmp_path):
         names = {"ml-100k/u.data": "u.data", "ml-100k/u.item": "u.item"}

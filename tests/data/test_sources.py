@@ -49,8 +49,8 @@ def test_several_files_are_fetched_and_what_is_not_pinned_is_said(web, tmp_path)
 
 
 def test_one_file_that_is_missing_leaves_the_other_for_the_next_time(web, tmp_path, monkeypatch):
-    download = importlib.import_module("recbench.data.download")
-    monkeypatch.setattr(download._download.retry, "sleep", lambda _: None)
+    transfer = importlib.import_module("recbench.data.transfer")
+    monkeypatch.setattr(transfer._go_on.retry, "sleep", lambda _: None)
     items = web / "meta_Toys_and_Games.json.gz"
     content = items.read_bytes()
     items.unlink()
