@@ -59,8 +59,8 @@ class Experiment(Settings):
         Rule by which a written answer names a candidate.
     train_fraction
         Part of the training users to learn from, in (0, 1].
-    train_dataset, train_protocol, train_data_dir
-        Another dataset to learn from; its protocol (None for the same one) and raw files.
+    train_dataset, train_data_dir
+        Another dataset to learn from, and the folder with its raw files.
     device
         ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
     data_dir
@@ -80,7 +80,6 @@ class Experiment(Settings):
     matching: Matching = "exact"
     train_fraction: float = 1.0
     train_dataset: str | None = None
-    train_protocol: str | None = None
     train_data_dir: Path | None = None
     device: str = "auto"
     data_dir: Path | None = None
@@ -226,9 +225,11 @@ def choose_lessons(
     other = experiment.train_dataset
     if other in (None, experiment.dataset) or not isinstance(model, Transferable):
         return own_lessons(card, question.split, fraction)
-    rule = protocol(experiment.train_protocol or question.protocol.name)
     cache, folder = cache_folder(experiment.cache), experiment.train_data_dir
     dataset = prepare(other, cache, folder, report, show_progress)
+    rule = question.protocol
+    if not dataset.card.allows(rule):
+        rule = protocol(default_protocol(other, cache))
     learnt = dataset.card, make_split(dataset, rule)
     return other_lessons((card, question.split), learnt, rule.name, fraction, model.refitted)
 

@@ -57,6 +57,12 @@ def leaderboard(
         int | None,
         typer.Option("--seeds", min=1, help="With --run: seeds 0 to N-1.", show_default="1"),
     ] = None,
+    train_fraction: Annotated[
+        float | None, typer.Option("--train-fraction", help="With --run as for: recbench run.")
+    ] = None,
+    train_dataset: Annotated[
+        str | None, typer.Option("--train-dataset", help="With --run as for: recbench run.")
+    ] = None,
     device: Annotated[
         str | None,
         typer.Option("--device", help="With --run: devices parted by commas.", show_default="auto"),
@@ -71,8 +77,9 @@ def leaderboard(
     from recbench.runs.places import cache_folder, results_folder
     from recbench.runs.rendering import render, render_groups
 
+    learnt = {"--train-fraction": train_fraction, "--train-dataset": train_dataset}
     if not fill:
-        _refuse_without_run({"--seeds": seeds, "--device": device})
+        _refuse_without_run({"--seeds": seeds, "--device": device, **learnt})
     root = results_folder(results)
     protocol = _protocol(protocol, candidates=candidates, negatives=negatives, history=history)
     chosen = _chosen(models, datasets, protocol, draws, pack_seed)
@@ -80,7 +87,9 @@ def leaderboard(
     if fill:
         asked = {"--protocol": protocol, "--draws": draws, "--pack-seed": pack_seed}
         places = {"--results": root, "--cache": cache_folder(cache)}
-        failed = _filled(chosen, seeds or 1, device or "auto", _arguments({**asked, **places}))
+        failed = _filled(
+            chosen, seeds or 1, device or "auto", _arguments({**asked, **learnt, **places})
+        )
     tables = tables_of(_found(root, chosen))
     if by is None:
         for damage in dict.fromkeys(row.damage for one in tables for row in one.rows if row.damage):

@@ -51,12 +51,6 @@ def run(
         str | None,
         typer.Option("--train-dataset", help="Learn from this one; for language models."),
     ] = None,
-    train_protocol: Annotated[
-        str | None,
-        typer.Option(
-            "--train-protocol", help="Of --train-dataset.", show_default="that of --protocol"
-        ),
-    ] = None,
     train_data_dir: Annotated[
         Path | None, typer.Option("--train-data-dir", help="As --data-dir, of --train-dataset.")
     ] = None,
@@ -102,7 +96,6 @@ def run(
             matching=matching,
             train_fraction=train_fraction,
             train_dataset=train_dataset,
-            train_protocol=train_protocol,
             train_data_dir=train_data_dir,
             data_dir=data_dir,
             results=results_folder(results),

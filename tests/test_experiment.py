@@ -7,6 +7,7 @@ import torch
 
 from recbench import experiment as module
 from recbench import registry
+from recbench.data.card import Card
 from recbench.errors import UserError
 from recbench.experiment import Experiment, ask, build, run
 from recbench.recommender import Queries, Recommender, Transferable
@@ -148,14 +149,14 @@ def elsewhere(wanted, monkeypatch, raw_folder):
 def test_learnt_from_one_dataset_and_asked_about_another(elsewhere, wanted, spy):
     usual = run(wanted(model="reader"), silent).record
     spy.seen.clear()
-    record = run(elsewhere(train_protocol="next-item", train_fraction=0.5), silent).record
+    record = run(elsewhere(train_fraction=0.5), silent).record
     learnt, (word, asked) = spy.seen[:2]
     assert (learnt.noun, word, asked.noun) == (("song", "songs"), "transferred", usual_noun())
-    assert (len(learnt.sequences), len(asked.sequences)) == (30, 48)
+    assert (len(learnt.sequences), len(asked.sequences)) == (24, 48)
     assert record.training.model_dump(exclude={"split"}) == {
         "fraction": 0.5,
         "dataset": "other",
-        "protocol": "next-item",
+        "protocol": "paper",
         "refitted": ("encoder gru4rec",),
     }
     assert record.caption == "tuned on other alone, encoder gru4rec trained on movielens"
@@ -167,8 +168,13 @@ def usual_noun():
     return ("movie", "movies")
 
 
-def test_the_protocol_is_the_same_for_both_unless_another_is_named(elsewhere):
-    assert run(elsewhere(), silent).record.training.protocol == "paper"
+def test_a_dataset_that_cannot_be_asked_so_trains_by_its_own_protocol(elsewhere, monkeypatch):
+    monkeypatch.setattr(
+        Card, "allows", lambda card, rule: (card.name, rule.card) != ("other", "paper")
+    )
+    monkeypatch.setattr(module, "default_protocol", lambda name, cache: "next-item")
+    record = run(elsewhere(protocol="paper"), silent).record
+    assert (record.protocol, record.training.protocol) == ("paper", "next-item")
 
 
 def test_what_was_transferred_and_killed_is_loaded_as_of_the_dataset_asked_about(elsewhere, spy):

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from textwrap import fill
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -60,8 +61,16 @@ def _fields(part: BaseModel) -> str:
     """Write the fields that were set, the note last and without its name."""
     values = part.model_dump(mode="json", exclude_unset=True)
     note = values.pop("note", "")
-    named = "; ".join(f"{name} {value}" for name, value in values.items())
+    named = _words(values)
     return f"{named}. {note}" if named and note else named or note
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, dict):
+        return "; ".join(f"{name} {_words(one)}" for name, one in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(_words, value))
+    return str(value)
 
 
 def _counted(numbers: Statistics) -> list[str]:

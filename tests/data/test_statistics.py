@@ -66,6 +66,12 @@ def test_the_page_holds_the_whole_card(raw_folder, tmp_path):
     assert [text for text in wanted if text not in page] == []
 
 
+def test_fields_inside_fields_are_words_too(raw_folder, tmp_path):
+    page = sheet(card("lastfm"), None, "no source is here")
+    assert "files url https://" in page
+    assert "[{" not in page
+
+
 def test_without_data_the_reason_stands_where_the_numbers_would():
     page = sheet(card("movielens"), None, "no source is here")
     assert page.endswith("statistics\n  none: no source is here")

@@ -160,6 +160,18 @@ def test_what_is_given_reaches_every_cell(call, started):
         assert command[first : first + 6] == given
 
 
+def test_what_is_learnt_from_reaches_every_cell(call, started):
+    commands, _ = started
+    learnt = ["--train-fraction", "0.1", "--train-dataset", "lastfm"]
+    assert call(*FILL, *learnt)[0] == 0
+    for command in commands:
+        first = command.index("--train-fraction")
+        assert command[first : first + 4] == learnt
+    code, _, err = call("leaderboard", *learnt)
+    assert code == 2
+    assert "--train-fraction and --train-dataset cannot be given without --run" in err
+
+
 def test_a_changed_protocol_reaches_every_cell_under_its_name(call, started):
     commands, _ = started
     assert call(*FILL, "--protocol", "next-item", "--history", "5", "--candidates", "30")[0] == 0

@@ -36,7 +36,7 @@ def ties(case: Case) -> Finding:
         count=count,
         of=len(test),
         severity=graded(count, len(test), warning=0.1),
-        text="Test targets that share their second with another interaction of the same user: "
+        text="Test targets that share their time with another interaction of the same user: "
         "which of them is the target, a rule decides and not the user.",
     )
 
