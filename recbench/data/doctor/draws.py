@@ -1,6 +1,7 @@
 """What test rows may draw, counted, and how likely a draw is to hold it, without drawing."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,8 +86,16 @@ class Free:
 
     def _outside_lists(self, items: Ragged) -> Numbers:
         owners = np.repeat(np.arange(len(items)), lengths(items))
-        outside = ~holds(self.lists, self.rows[owners], items.values)
+        pairs = self.rows[owners] << 32 | items.values
+        places = np.searchsorted(self._listed, pairs)
+        outside = self._listed[places] != pairs
         return np.bincount(owners[outside], minlength=len(items))
+
+    @cached_property
+    def _listed(self) -> Numbers:
+        """Lists and items as one number each, ascending, and one that is larger than all."""
+        owners = np.repeat(np.arange(len(self.lists)), lengths(self.lists))
+        return np.append(owners << 32 | self.lists.values, np.iinfo(np.int64).max)
 
 
 def any_drawn(free: Numbers, marked: Numbers, drawn: int) -> NDArray[np.float64]:
