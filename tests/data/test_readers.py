@@ -60,6 +60,7 @@ def test_sound_files_come_back_in_file_order(read, format_name, line_end):
         ("1\t\x7f\t3\t100", "expected an i"),
         ("1\t1\tnan\t100", "expected a finite rating, found nan"),
         ("1\t1\tinf\t100", "expected a finite rating, found inf"),
+        ("1\t1\t1e300\t100", "expected a finite rating, found inf"),
     ],
 )
 def test_a_broken_interaction_is_named(read, format_name, line, expectation):

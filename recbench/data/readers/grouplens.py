@@ -7,10 +7,8 @@ with ``|`` between them, the first two being item id and title.
 
 from pathlib import Path
 
-import numpy as np
-
 from recbench.data.readers.delimited import read_delimited
-from recbench.data.readers.raw import Raw, checked, coded
+from recbench.data.readers.raw import Raw, as_ratings, checked, coded
 
 _ITEM_FIELDS = 24
 
@@ -40,7 +38,7 @@ def read(interactions: Path, items: Path) -> Raw:
     raw = Raw(
         users=coded(rated["user"]),
         items=coded(rated["item"]),
-        ratings=rated["rating"].to_numpy().astype(np.float32),
+        ratings=as_ratings(rated["rating"]),
         times=rated["time"].to_numpy(),
         item_ids=listed["item"].to_numpy(),
         titles=listed["title"].to_pylist(),

@@ -7,11 +7,10 @@ UTF-8 with a header line; a field with a comma in it stands in double quotes. Co
 
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 
 from recbench.data.readers.delimited import Kind, header, read_delimited
-from recbench.data.readers.raw import Raw, checked, coded
+from recbench.data.readers.raw import Raw, as_ratings, checked, coded
 from recbench.errors import DataError
 
 
@@ -32,7 +31,7 @@ def read(interactions: Path, items: Path) -> Raw:
     raw = Raw(
         users=coded(rated["userId"]),
         items=coded(rated["movieId"]),
-        ratings=rated["rating"].to_numpy().astype(np.float32),
+        ratings=as_ratings(rated["rating"]),
         times=rated["timestamp"].to_numpy(),
         item_ids=listed["movieId"].to_numpy(),
         titles=listed["title"].to_pylist(),

@@ -124,6 +124,12 @@ def _texts(values: list[Any]) -> NDArray[np.object_]:
     return np.array([str(value) for value in values], dtype=object)
 
 
+def as_ratings(column: pa.ChunkedArray) -> NDArray[np.float32]:
+    """Return numbers as float32 [n]; what is too large becomes infinite, and is to be refused."""
+    with np.errstate(over="ignore"):
+        return column.to_numpy().astype(np.float32)
+
+
 def checked(raw: Raw, interactions: Path, items: Path, header_lines: int) -> Raw:
     """
     Return `raw` if its values make sense.

@@ -11,7 +11,15 @@ from numpy.typing import NDArray
 
 from recbench.data.readers.columns import Columns, column
 from recbench.data.readers.delimited import Kind
-from recbench.data.readers.raw import Raw, among, coded, refuse, refuse_repeated, together
+from recbench.data.readers.raw import (
+    Raw,
+    among,
+    as_ratings,
+    coded,
+    refuse,
+    refuse_repeated,
+    together,
+)
 from recbench.data.readers.times import seconds
 from recbench.errors import DataError
 
@@ -104,8 +112,9 @@ def read_tables(interactions: Tabular, items: Tabular | None, wanted: Columns) -
         _refuse_infinite(rated[found.time], interactions, "time")
         times = seconds(rated[found.time])
     if found.rating is not None:
-        _refuse_infinite(rated[found.rating], interactions, "rating")
-        ratings = rated[found.rating].to_numpy().astype(np.float32)
+        ratings = as_ratings(rated[found.rating])
+        infinite, place = ~np.isfinite(ratings), interactions.place
+        refuse(infinite, interactions.file, place, "a finite rating", ratings)
     users, used = coded(rated[found.user]), coded(rated[found.item])
     raw = Raw(users, used, ratings, times, used.ids, [str(each) for each in used.ids.tolist()])
     if items is None:
