@@ -58,10 +58,15 @@ class Pack:
         """How often the negatives of each example were drawn."""
         return self.candidates.shape[1]
 
+    @property
+    def size(self) -> int:
+        """C, the candidates of each query."""
+        return self.candidates.shape[2]
+
     def queries(self, examples: Examples) -> Queries:
         """Return what a model is asked: row ``example * draws + draw``, without the target."""
         # [rows, draws, C] -> [rows * draws, C]
-        candidates = self.candidates.reshape(-1, self.candidates.shape[2])
+        candidates = self.candidates.reshape(-1, self.size)
         return Queries(np.repeat(examples.histories, self.draws, axis=0), candidates)
 
 
@@ -101,11 +106,12 @@ def draw(split: Split, protocol: Protocol, part: Part, draws: int, pack_seed: in
     Raises
     ------
     UserError
-        For `draws` below 1; where fewer items (or titles) are free than the protocol needs.
+        For `draws` below 1; where the protocol ranks all items; where fewer items (or titles) are
+        free than it needs.
     """
     if draws < 1:
         raise UserError(f"--draws must be at least 1, not {draws}")
-    size = protocol.candidates
+    size = protocol.drawn + 1
     examples = split.examples(part)
     negatives = Negatives(split, part, protocol)
     candidates = np.empty((len(examples), draws, size), dtype=np.int32)

@@ -28,6 +28,7 @@ from recbench.data.split import Split
 from recbench.errors import UserError
 from recbench.evaluation.answers import Matching
 from recbench.evaluation.evaluator import Judgement, evaluate
+from recbench.evaluation.full_ranking import FullRanking, check_can_rank_all
 from recbench.lessons import Lessons, other_lessons, own_lessons
 from recbench.neural.devices import resolve
 from recbench.recommender import Answerer, Recommender, Runtime, Transferable
@@ -54,7 +55,8 @@ class Experiment(Settings):
     seed
         Of training; it never changes the questions.
     draws, pack_seed
-        How often the negatives of each test row are drawn, and from which seed.
+        How often the negatives of each test row are drawn, and from which seed; of no use where all
+        items are ranked.
     matching
         Rule by which a written answer names a candidate.
     train_fraction
@@ -94,7 +96,7 @@ class Question:
     dataset: Dataset
     protocol: Protocol
     split: Split
-    pack: Pack
+    pack: Pack | FullRanking
 
     @property
     def digests(self) -> Digests:
@@ -189,7 +191,7 @@ def run(
 
 
 def build(experiment: Experiment) -> Recommender:
-    """Make the model, untrained; a typo in its name or settings ends here."""
+    """Make the model, untrained; a typo ends here, and a question that it cannot be asked."""
     model_class: type[Recommender] = registry.load("models", experiment.model)
     elsewhere = experiment.train_dataset not in (None, experiment.dataset)
     if elsewhere and not issubclass(model_class, Transferable):
@@ -198,7 +200,10 @@ def build(experiment: Experiment) -> Recommender:
             f"{experiment.dataset}: it knows items by their codes in one catalogue, not by their "
             "titles; leave out --train-dataset, or take a language model"
         )
-    return model_class(model_class.settings_class.build(experiment.settings, experiment.preset))
+    model = model_class(model_class.settings_class.build(experiment.settings, experiment.preset))
+    if protocol(experiment.protocol).full:
+        check_can_rank_all(model, experiment.model)
+    return model
 
 
 def ask(
@@ -209,6 +214,8 @@ def ask(
     asked = protocol(experiment.protocol or default_protocol(experiment.dataset, cache))
     dataset = prepare(experiment.dataset, cache, experiment.data_dir, report, show_progress)
     split = make_split(dataset, asked)
+    if asked.full:
+        return Question(dataset, asked, split, FullRanking.of(split, "test"))
     pack = frozen_pack(split, asked, "test", experiment.draws, experiment.pack_seed, cache)
     return Question(dataset, asked, split, pack)
 
@@ -280,7 +287,8 @@ def describe(
         digests=question.digests,
         pack_seed=experiment.pack_seed,
         draws=question.pack.draws,
-        candidates=question.pack.candidates.shape[2],
+        candidates=question.pack.size,
+        full_ranking=question.protocol.full,
         examples=len(question.split.test),
         matching=experiment.matching,
         caption="; ".join(filter(None, [model.caption, training.caption(experiment.dataset)])),

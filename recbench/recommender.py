@@ -30,7 +30,8 @@ class Queries:
         int32 [rows, H], catalogue codes, oldest first, padded on the left with
         `recbench.data.split.PAD`.
     candidates
-        int32 [rows, C], catalogue codes in the order shown, distinct within a row.
+        int32 [rows, C], catalogue codes in the order shown, distinct within a row. Not to be
+        written to.
     """
 
     histories: NDArray[np.int32]
@@ -38,6 +39,22 @@ class Queries:
 
     def __len__(self) -> int:
         return len(self.histories)
+
+    @classmethod
+    def of_all(cls, histories: NDArray[np.int32], items: int) -> "Queries":
+        """Let every row choose from all items; the candidates take no memory of their own."""
+        codes = np.arange(items, dtype=np.int32)
+        return cls(histories, np.broadcast_to(codes, (len(histories), items)))
+
+    @property
+    def shared(self) -> NDArray[np.int32] | None:
+        """
+        The candidates int32 [C] that all rows are known to share, as in `of_all`; else None.
+
+        A model may score them for all rows at once instead of looking them up row by row.
+        """
+        is_repeated = len(self) > 0 and self.candidates.strides[0] == 0
+        return self.candidates[0] if is_repeated else None
 
     def __getitem__(self, rows: slice) -> "Queries":
         return Queries(self.histories[rows], self.candidates[rows])
@@ -122,6 +139,9 @@ class Recommender(ABC):
         One line for tables.
     reference
         Paper, venue, year, identifier.
+    lists_candidates
+        Whether its candidates must be listed to it, as in a prompt: then it cannot be asked to rank
+        the whole catalogue.
     caption
         Shown under every table that has this model's figures, for example "mechanism test"; empty
         for none.
@@ -130,6 +150,7 @@ class Recommender(ABC):
     settings_class: ClassVar[type[Settings]]
     summary: ClassVar[str]
     reference: ClassVar[str]
+    lists_candidates: ClassVar[bool] = False
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -179,7 +200,9 @@ class Recommender(ABC):
 
 
 class Answerer(Recommender):
-    """A recommender that also writes its answer as text."""
+    """A recommender that also writes its answer as text; its candidates are listed to it."""
+
+    lists_candidates = True
 
     @abstractmethod
     def answer(self, queries: Queries, runtime: Runtime) -> list[str]:

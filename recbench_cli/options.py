@@ -34,8 +34,8 @@ Candidates = Annotated[
     str | None,
     typer.Option(
         "--candidates",
-        metavar="N",
-        help="Items to choose from, the target included.",
+        metavar="N|all",
+        help="Items to choose from, the target included; all ranks the whole catalogue.",
         show_default="the protocol's",
     ),
 ]

@@ -246,6 +246,42 @@ def test_law_2_a_model_never_sees_the_target(wanted, spy, protocol):
     assert len(set(question.pack.target_position.ravel().tolist())) > 10
 
 
+def test_a_full_ranking_is_run_recorded_and_found_again(wanted, spy):
+    asked = {"protocol": "next-item,candidates=all"}
+    done = run(wanted(**asked, draws=5), silent)
+    record = done.record
+    assert (record.protocol, record.full_ranking) == ("next-item,candidates=all", True)
+    assert (record.draws, record.candidates, record.examples) == (1, 80, 60)
+    assert done.folder.parent.parent.name == "next-item,candidates=all"
+    again = store.read_outcome(done)
+    assert again.scores is None
+    assert again.rank.max() > 20
+    assert record.metrics["HitRatio@10"].value == pytest.approx((again.rank <= 10).mean())
+    assert run(wanted(**asked, draws=2, pack_seed=7), silent).reused  # nothing is drawn
+    drawn = run(wanted(protocol="next-item"), silent).record
+    assert not drawn.full_ranking
+    assert drawn.digests.split == record.digests.split
+    assert drawn.digests.pack != record.digests.pack
+
+
+def test_law_2_a_full_ranking_shows_neither_target_nor_excluded_items(wanted, spy):
+    run(wanted(protocol="next-item,candidates=all"), silent)
+    _, *asked = spy.seen
+    assert all(type(one) is Queries for one in asked)
+    assert all((one.candidates == np.arange(80)).all() for one in asked)
+
+
+@pytest.mark.parametrize("model", ["tallrec", "llara", "ilora"])
+def test_what_lists_its_candidates_refuses_a_full_ranking_before_any_data_is_read(
+    wanted, monkeypatch, model
+):
+    monkeypatch.setattr(module, "prepare", None)
+    with pytest.raises(
+        UserError, match=f"^{model} reads its candidates in a prompt, .*--candidates"
+    ):
+        run(wanted(model=model, protocol="paper,candidates=all"), silent)
+
+
 def test_a_typo_ends_before_any_data_is_read(wanted, monkeypatch):
     monkeypatch.setattr(module, "prepare", None)
     with pytest.raises(UserError, match="unknown model 'ilra'"):

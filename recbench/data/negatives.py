@@ -35,11 +35,16 @@ class Negatives:
         Whose rows; negatives come from the whole catalogue, cold items included.
     protocol
         How many there are, what is excluded, how they are drawn.
+
+    Raises
+    ------
+    UserError
+        If the protocol draws none.
     """
 
     def __init__(self, split: Split, part: Part, protocol: Protocol) -> None:
         self.targets, self.excluded = split.examples(part).targets, split.excluded(part)
-        self.count = protocol.candidates - 1
+        self.count = protocol.drawn
         alike = TitleGroups.of if protocol.distinct_titles else TitleGroups.apart
         self.titles = alike(split.catalogue)
         self.weights = None

@@ -60,6 +60,9 @@ class Examples:
     def __len__(self) -> int:
         return len(self.targets)
 
+    def __getitem__(self, rows: slice) -> "Examples":
+        return Examples(self.histories[rows], self.targets[rows], self.users[rows])
+
 
 @dataclass(frozen=True)
 class Excluded:

@@ -30,7 +30,7 @@ def match(
     candidates: NDArray[np.int32],
     titles: Sequence[str],
     matching: Matching = "exact",
-) -> NDArray[np.int16]:
+) -> NDArray[np.int32]:
     """
     Find the candidate that each answer means.
 
@@ -50,7 +50,7 @@ def match(
     Returns
     -------
     NDArray
-        int16 [rows], a slot in 0..C-1, or `NO_CANDIDATE`, or `SHARED_TITLE`; both negative ones are
+        int32 [rows], a slot in 0..C-1, or `NO_CANDIDATE`, or `SHARED_TITLE`; both negative ones are
         invalid answers.
 
     Raises
@@ -78,7 +78,7 @@ def match(
         ).reshape(candidates.shape)
         shared = _one_title_many_times(named, keys[candidates])
     slots = np.where(named.sum(axis=1) == 1, named.argmax(axis=1), NO_CANDIDATE)
-    return np.where(shared, SHARED_TITLE, slots).astype(np.int16)
+    return np.where(shared, SHARED_TITLE, slots).astype(np.int32)
 
 
 def first_line(answer: str) -> str:

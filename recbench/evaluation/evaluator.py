@@ -9,6 +9,7 @@ from recbench.candidates import Pack
 from recbench.data.catalogue import Catalogue
 from recbench.data.split import Examples
 from recbench.evaluation.answers import Matching, match
+from recbench.evaluation.full_ranking import FullRanking, rank_all
 from recbench.evaluation.intervals import Figure, figure
 from recbench.evaluation.metrics import figures
 from recbench.evaluation.outcome import Outcome
@@ -44,12 +45,12 @@ def evaluate(
     model: Recommender,
     examples: Examples,
     catalogue: Catalogue,
-    pack: Pack,
+    pack: Pack | FullRanking,
     runtime: Runtime,
     matching: Matching = "exact",
 ) -> Judgement:
     """
-    Evaluate a fitted model on a frozen pack.
+    Evaluate a fitted model on a frozen pack, or on a full ranking.
 
     The model is given histories and candidates alone; targets are read only afterwards, to judge.
 
@@ -77,7 +78,12 @@ def evaluate(
     ------
     RecbenchError
         If a score is NaN or infinite, or scores or answers are not one a row.
+    UserError
+        If all items are to be ranked by a model that must have its candidates listed.
     """
+    if isinstance(pack, FullRanking):
+        outcome = rank_all(model, pack, runtime)
+        return Judgement(outcome, None, summary(outcome, runtime))
     queries = pack.queries(examples)
     scores, answers = _ask(model, queries, runtime)
     target = pack.target_position.reshape(-1)  # [rows * draws]

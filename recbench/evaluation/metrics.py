@@ -105,17 +105,17 @@ class MRR(Metric):
         return {f"MRR{_by(outcome)}": reciprocal(outcome.rank)}
 
 
-def hit_at(rank: NDArray[np.int16], k: int) -> Values:
+def hit_at(rank: NDArray[np.int32], k: int) -> Values:
     """Return float64 [rows]: 1 where the rank (from 1) is at most k, else 0."""
     return (rank <= k).astype(np.float64)
 
 
-def ndcg_at(rank: NDArray[np.int16], k: int) -> Values:
+def ndcg_at(rank: NDArray[np.int32], k: int) -> Values:
     """Return float64 [rows]: 1 / log2(1 + rank) where the rank is at most k, else 0; ideally 1."""
     return np.where(rank <= k, 1.0 / np.log2(1.0 + rank.astype(np.float64)), 0.0)
 
 
-def reciprocal(rank: NDArray[np.int16]) -> Values:
+def reciprocal(rank: NDArray[np.int32]) -> Values:
     """Return float64 [rows]: 1 / rank."""
     return 1.0 / rank.astype(np.float64)
 
@@ -169,6 +169,6 @@ def _by(outcome: Outcome) -> str:
 
 
 def _ranked(
-    name: str, outcome: Outcome, at: Callable[[NDArray[np.int16], int], Values]
+    name: str, outcome: Outcome, at: Callable[[NDArray[np.int32], int], Values]
 ) -> dict[str, Values]:
     return {f"{name}@{k}{_by(outcome)}": at(outcome.rank, k) for k in CUTOFFS}

@@ -16,11 +16,12 @@ class Outcome:
     draws
         Draws of each example, at least 1.
     scores
-        float32 [rows, C], in the pack's order.
+        float32 [rows, C], in the pack's order; None where all items were ranked, whose slots are
+        their catalogue codes.
     rank
-        int16 [rows], 1 the best to C, ties against the model.
+        int32 [rows], 1 the best to C, ties against the model.
     answer_slot
-        int16 [rows], the candidate that was meant: 0..C-1, else `answers.NO_CANDIDATE` or
+        int32 [rows], the candidate that was meant: 0..C-1, else `answers.NO_CANDIDATE` or
         `answers.SHARED_TITLE`. Of a model that writes, what it wrote; of any other, its highest
         score.
     valid
@@ -30,18 +31,18 @@ class Outcome:
     writes
         Whether the model answered in text.
     rank_per_token
-        int16 [rows] or None: the rank by the mean log-likelihood a token. Known only while
+        int32 [rows] or None: the rank by the mean log-likelihood a token. Known only while
         evaluating a model that writes; it is not stored.
     """
 
     draws: int
-    scores: NDArray[np.float32]
-    rank: NDArray[np.int16]
-    answer_slot: NDArray[np.int16]
+    scores: NDArray[np.float32] | None
+    rank: NDArray[np.int32]
+    answer_slot: NDArray[np.int32]
     valid: NDArray[np.bool_]
     hit: NDArray[np.bool_]
     writes: bool
-    rank_per_token: NDArray[np.int16] | None = None
+    rank_per_token: NDArray[np.int32] | None = None
 
     def __len__(self) -> int:
         return len(self.rank)

@@ -37,7 +37,7 @@ def check_scores(scores: NDArray[np.floating], shape: tuple[int, ...], first_row
 
 def target_ranks(
     scores: NDArray[np.floating], target_position: NDArray[np.integer]
-) -> NDArray[np.int16]:
+) -> NDArray[np.int32]:
     """
     Rank the target.
 
@@ -51,18 +51,18 @@ def target_ranks(
     Returns
     -------
     NDArray
-        int16 [rows], 1 (the best) to C: one more than the number of other candidates that score at
+        int32 [rows], 1 (the best) to C: one more than the number of other candidates that score at
         least as high, so a constant scorer ranks every target last.
     """
     target = np.take_along_axis(
         scores, target_position.astype(np.intp)[:, None], axis=1
     )  # [rows, 1]
-    return (scores >= target).sum(axis=1).astype(np.int16)
+    return (scores >= target).sum(axis=1).astype(np.int32)
 
 
 def top_slots(
     scores: NDArray[np.floating], target_position: NDArray[np.integer]
-) -> NDArray[np.int16]:
+) -> NDArray[np.int32]:
     """
     Name the candidate that a model without text answers with: the one of the highest score.
 
@@ -77,9 +77,9 @@ def top_slots(
     Returns
     -------
     NDArray
-        int16 [rows], 0..C-1.
+        int32 [rows], 0..C-1.
     """
     best = scores == scores.max(axis=1, keepdims=True)  # [rows, C]
     rivals = best & (np.arange(scores.shape[1]) != target_position[:, None])
     tied = rivals.any(axis=1)
-    return np.where(tied, rivals.argmax(axis=1), best.argmax(axis=1)).astype(np.int16)
+    return np.where(tied, rivals.argmax(axis=1), best.argmax(axis=1)).astype(np.int32)

@@ -79,14 +79,16 @@ def full_ranks(
     return ranks, ranked.sum(axis=1)
 
 
-def full_ranking_ndcg(scores: NDArray[np.float32], examples: Examples, k: int = 10) -> float:
+def full_ranking_ndcg(
+    scores: NDArray[np.float32], examples: Examples, k: int = 10
+) -> NDArray[np.float64]:
     """
-    Return the mean NDCG@k of `full_ranks`, in [0, 1]; NaN if there is no row.
+    Return the NDCG@k of `full_ranks`, float64 [rows], each in [0, 1].
 
     With one relevant item NDCG is 1 / log2(1 + rank) where rank <= k, else 0.
     """
     ranks, _ = full_ranks(scores, examples)
-    return float(np.where(ranks <= k, 1 / np.log2(1 + ranks), 0.0).mean())
+    return np.where(ranks <= k, 1 / np.log2(1 + ranks), 0.0)
 
 
 def expected_hit_ratio(

@@ -7,6 +7,7 @@ being ranked.
 """
 
 import json
+import math
 from abc import abstractmethod
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -29,6 +30,9 @@ from recbench.neural.training import train
 from recbench.recommender import Encoder, Queries, Runtime, TrainingData
 from recbench.seeding import derived_seed, generator
 from recbench.settings import Settings
+
+SCORES_AT_ONCE = 1 << 24
+"""Most scores in memory while validating, unless one row has more; no result depends on it."""
 
 SCORING_ROWS = 1024
 """Histories encoded at once when scoring; no result depends on it."""
@@ -158,7 +162,7 @@ class NeuralRecommender(Encoder):
             runtime,
             name=name,
             identity={"settings": settings.record(), "data": data.digest},
-            watch=lambda: full_ranking_ndcg(self.full_scores(steps), steps),
+            watch=lambda: self._validation_ndcg(steps),
         )
         return report.record()
 
@@ -173,6 +177,13 @@ class NeuralRecommender(Encoder):
         random = generator(runtime.seed, "negatives", step.index)
         drawn = random.integers(len(items), size=(len(known), self.settings.negatives))
         return sampled_bce(users, items, known, torch.from_numpy(drawn).to(device))
+
+    def _validation_ndcg(self, rows: Examples) -> float:
+        """Return the mean NDCG@10 of `rows` over the ranking of all items, a chunk at a time."""
+        size = max(1, SCORES_AT_ONCE // (self.module.items.num_embeddings - 1))
+        chunks = [rows[start : start + size] for start in range(0, len(rows), size)]
+        values = [full_ranking_ndcg(self.full_scores(chunk), chunk) for chunk in chunks]
+        return float(np.concatenate(values).mean()) if values else math.nan
 
     def full_scores(self, examples: Examples) -> NDArray[np.float32]:
         """Return the score of every item for every row of `examples`: float32 [rows, items]."""
@@ -196,6 +207,8 @@ class NeuralRecommender(Encoder):
     def score(self, queries: Queries, runtime: Runtime) -> NDArray[np.float32]:  # noqa: ARG002
         """Return the dot products of history and candidates, float32 [rows, C]."""
         users, items = self.user_vectors(queries.histories), self.item_vectors()
+        if (shared := queries.shared) is not None:
+            return users @ items[shared].T
         return np.einsum("rd,rcd->rc", users, items[queries.candidates])
 
     def save(self, folder: Path) -> None:

@@ -108,6 +108,11 @@ class RunRecord(_Part):
     pack_seed: int = Field(description="Seed of the candidate pack.")
     draws: int = Field(description="Draws of the negatives of each example.")
     candidates: int = Field(description="Candidates of each query, the target included.")
+    full_ranking: bool = Field(
+        default=False,
+        description="Whether all items were ranked, save those excluded for a row; `candidates` is "
+        "then the size of the catalogue.",
+    )
     examples: int = Field(description="Test examples.")
     matching: Matching = Field(
         description="Rule by which a written answer names a candidate: exact or substring."

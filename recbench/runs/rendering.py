@@ -16,6 +16,9 @@ Format = Literal["table", "markdown", "csv", "json"]
 HEADLINE = ("ValidRatio", "HitRatio@1", "HitRatio@1|likelihood", "MRR", "MRR|likelihood")
 """The figures that fit on a page; CSV and JSON hold all of them."""
 
+FULL_HEADLINE = ("HitRatio@1", "HitRatio@5", "HitRatio@10", "NDCG@10", "MRR")
+"""Those of a full ranking, where the first place says little."""
+
 DASH = "-"
 
 
@@ -64,16 +67,21 @@ def run_table(record: RunRecord) -> str:
 
 
 def _question(record: RunRecord) -> str:
+    if record.full_ranking:
+        asked = f"all {record.candidates} items ranked"
+    else:
+        asked = f"{record.draws} draws of {record.candidates} candidates"
     return (
-        f"{record.dataset}, protocol {record.protocol}: {record.examples} examples, "
-        f"{record.draws} draws of {record.candidates} candidates, pack {record.digests.pack[:8]}"
+        f"{record.dataset}, protocol {record.protocol}: {record.examples} examples, {asked}, "
+        f"pack {record.digests.pack[:8]}"
     )
 
 
 def _as_text(table: Table, markdown: bool) -> str:
     from tabulate import tabulate
 
-    names = [name for name in HEADLINE if any(name in row.metrics for row in table.rows)]
+    headline = FULL_HEADLINE if table.rows[0].record.full_ranking else HEADLINE
+    names = [name for name in headline if any(name in row.metrics for row in table.rows)]
     compared = any(row.to_best for row in table.rows)
     headers = ["model", "seeds", *names, *([f"{RANKED_BY} to first", "p"] if compared else [])]
     lines = [

@@ -157,21 +157,18 @@ def write_examples(
     Write the per-row table.
 
     Columns: ``example`` and ``draw`` (from 0), ``rank`` (1 the best), ``scores`` (in the pack's
-    order), ``hit``, ``valid``, ``answer`` (null for a model that only scores) and ``answer_slot``
-    (negative for an invalid answer, see `recbench.evaluation.answers`); and those of `Exposure`,
-    the same in every draw of an example.
+    order; null where all items were ranked), ``hit``, ``valid``, ``answer`` (null for a model that
+    only scores) and ``answer_slot`` (negative for an invalid answer, see
+    `recbench.evaluation.answers`); and those of `Exposure`, the same in every draw of an example.
     """
     import pyarrow as pa
 
     rows = np.arange(len(outcome))
-    scores = pa.FixedSizeListArray.from_arrays(
-        pa.array(outcome.scores.ravel(), pa.float32()), outcome.scores.shape[1]
-    )
     columns = {
         "example": pa.array((rows // outcome.draws).astype(np.int32)),
         "draw": pa.array((rows % outcome.draws).astype(np.int32)),
         "rank": pa.array(outcome.rank),
-        "scores": scores.cast(pa.list_(pa.float32())),
+        "scores": _lists(outcome.scores, len(outcome)),
         "hit": pa.array(outcome.hit),
         "valid": pa.array(outcome.valid),
         "answer": pa.nulls(len(rows), pa.string())
@@ -181,6 +178,16 @@ def write_examples(
         **{name: np.repeat(values, outcome.draws) for name, values in asdict(counts).items()},
     }
     _write_table(path, pa.table(columns))
+
+
+def _lists(scores: NDArray[np.float32] | None, rows: int) -> "pa.Array":
+    import pyarrow as pa
+
+    kind = pa.list_(pa.float32())
+    if scores is None:
+        return pa.nulls(rows, kind)
+    flat = pa.array(scores.ravel(), pa.float32())
+    return pa.FixedSizeListArray.from_arrays(flat, scores.shape[1]).cast(kind)
 
 
 def read_outcome(run: Run) -> Outcome:
@@ -221,15 +228,14 @@ def read_exposure(run: Run) -> Exposure:
 def _outcome(table: "pa.Table", record: RunRecord) -> Outcome:
     column = {name: table[name].combine_chunks() for name in table.column_names if name != "answer"}
 
-    def numbers(name: str) -> NDArray[np.int16]:
-        return column[name].to_numpy(zero_copy_only=False).astype(np.int16)
+    def numbers(name: str) -> NDArray[np.int32]:
+        return column[name].to_numpy(zero_copy_only=False).astype(np.int32)
 
+    rows = record.examples * record.draws
+    flat = None if record.full_ranking else column["scores"].flatten().to_numpy()
     return Outcome(
         draws=record.draws,
-        scores=column["scores"]
-        .flatten()
-        .to_numpy()
-        .reshape(record.examples * record.draws, record.candidates),
+        scores=None if flat is None else flat.reshape(rows, record.candidates),
         rank=numbers("rank"),
         answer_slot=numbers("answer_slot"),
         valid=numbers("valid").astype(bool),

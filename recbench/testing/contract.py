@@ -103,6 +103,19 @@ class RecommenderContract:
         assert scores.dtype == np.float32
         assert np.isfinite(scores).all()
 
+    def test_all_items_can_be_scored_at_once(
+        self, fitted: Recommender, split: Split, workplace: Path
+    ) -> None:
+        """A full ranking's queries have candidates that cannot be written to; scores are equal."""
+        if self.model_class.lists_candidates:
+            pytest.skip("its candidates must be listed to it")
+        queries = Queries.of_all(split.test.histories, len(split.catalogue))
+        runtime = self.runtime(workplace, "fitted")
+        scores = fitted.score(queries, runtime)
+        assert scores.shape == queries.candidates.shape
+        apart = Queries(queries.histories, queries.candidates.copy())
+        np.testing.assert_allclose(scores, fitted.score(apart, runtime), atol=TOLERANCE)
+
     def test_a_row_does_not_depend_on_its_batch(
         self, fitted: Recommender, split: Split, workplace: Path
     ) -> None:

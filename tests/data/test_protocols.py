@@ -50,6 +50,8 @@ def test_an_unknown_name_gets_the_nearest():
         ("next-item,candidates=30", {"candidates": 20}, "next-item"),
         ("next-item, history = 5 ,candidates=30", {}, "next-item,candidates=30,history=5"),
         ("paper,history=5,history=6", {}, "paper,history=6"),
+        ("temporal", {"negatives": "popular"}, "temporal,negatives=popular"),
+        ("temporal", {"candidates": "all", "negatives": "uniform"}, "temporal,candidates=all"),
     ],
 )
 def test_a_changed_protocol_has_one_name_and_a_digest_of_its_own(name, options, made):
@@ -72,6 +74,11 @@ def test_a_changed_protocol_has_one_name_and_a_digest_of_its_own(name, options, 
         ("paper,candidates=1", "candidates must be a number from 2 to 32767.*, not '1'"),
         ("paper,candidates=many", "candidates must be a number from 2 to 32767.*, not 'many'"),
         ("paper,candidates", "candidates must be a number from 2 to 32767.*, not ''"),
+        ("paper,negatives=rare", "negatives must be uniform or popular, not 'rare'"),
+        (
+            "paper,candidates=all,negatives=popular",
+            "^protocol paper,candidates=all,negatives=popular: .* ranks every item, so no popular",
+        ),
         ("paper,history=0", "history must be a number from 1 to 1000, not '0'"),
         ("paper,history=2.5", "history must be a number from 1 to 1000, not '2.5'"),
     ],
@@ -79,6 +86,15 @@ def test_a_changed_protocol_has_one_name_and_a_digest_of_its_own(name, options, 
 def test_a_change_that_cannot_be_is_refused(name, said):
     with pytest.raises(UserError, match=said):
         protocol(name)
+
+
+def test_a_full_ranking_draws_nothing():
+    assert protocol("paper,candidates=7").drawn == 6
+    assert not PAPER.full
+    full = protocol("paper,candidates=all")
+    assert full.full
+    with pytest.raises(UserError, match="under paper,candidates=all every item is ranked"):
+        _ = full.drawn
 
 
 def test_the_digest_covers_what_changes_questions():

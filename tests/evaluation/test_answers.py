@@ -59,7 +59,7 @@ def test_rows_are_matched_with_their_own_candidates():
     for matching in ("exact", "substring"):
         slots = match(["Heat", "Heat", "Heat"], candidates, TITLES, matching)
         np.testing.assert_array_equal(slots, [0, 1, NO_CANDIDATE])
-        assert slots.dtype == np.int16
+        assert slots.dtype == np.int32
 
 
 def test_no_rows():

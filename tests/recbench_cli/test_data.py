@@ -74,6 +74,14 @@ def test_history_and_candidates_are_as_many_as_asked_for(call, tmp_path):
     assert set(map(len, parquet.read_table(file).to_pydict()["candidates"])) == {7}
 
 
+def test_a_full_ranking_has_no_candidates_to_write(call, tmp_path):
+    file = tmp_path / "pack.parquet"
+    code, out, err = call("candidates", "--candidates", "all", "--out", str(file))
+    assert (code, out) == (2, "")
+    assert "under paper,candidates=all every item is ranked and none are drawn" in err
+    assert not file.exists()
+
+
 @pytest.mark.parametrize(
     "arguments",
     [["data", "prepare"], ["data", "export", "--out", "o"], ["candidates", "--out", "o.parquet"]],

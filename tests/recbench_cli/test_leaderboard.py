@@ -93,6 +93,22 @@ def test_what_is_given_explicitly_chooses_rows(call, popular, choice, shown):
     assert ("is what was asked for; make one with: recbench run" in err) == (not shown)
 
 
+def test_full_rankings_have_a_table_of_their_own(call, popular, raw_folder, tmp_path):
+    code, out, err = call(
+        *("run", "--model", "popularity", "--dataset", "movielens", "--data-dir", str(raw_folder)),
+        *("--candidates", "all", "--device", "cpu"),
+    )
+    assert code == 0
+    assert "protocol paper,candidates=all: 6 examples, all 80 items ranked, pack " in out
+    assert "NDCG@10" in out
+    tables = json.loads(call("leaderboard", "--format", "json")[1])
+    assert [table["protocol"] for table in tables] == ["paper", "paper,candidates=all"]
+    code, out, err = call("leaderboard", "--protocol", "paper", "--candidates", "all")
+    assert (code, err) == (0, "")
+    assert "HitRatio@10" in out
+    assert "draws" not in out
+
+
 def test_a_damaged_table_costs_one_difference(call, popular, tmp_path):
     seed = next((tmp_path / "results").glob("*/*/popularity/*-seed1"))
     for model in ("y", "z"):

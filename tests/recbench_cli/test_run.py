@@ -127,7 +127,7 @@ def test_a_changed_protocol_arrives_under_its_one_name(call, given):
 def test_a_protocol_cannot_be_changed_to_anything(call):
     code, out, err, wanted = call("--candidates", "1")
     assert (code, out, wanted) == (2, "", None)
-    assert err == "error: candidates must be a number from 2 to 32767, not '1'\n"
+    assert err == "error: candidates must be a number from 2 to 32767, or all, not '1'\n"
 
 
 @pytest.mark.parametrize("change", ["rank", "=8", " =8"])

@@ -24,7 +24,7 @@ ALWAYS: tuple[Check, ...] = (
     titles.inside_others,
 )
 UNIFORM: tuple[Check, ...] = (titles.invalid_answers, rows.redraw_noise)
-"""Of protocols with uniform negatives: of others the probabilities have no closed form."""
+"""Where negatives are drawn uniformly: of others the probabilities have no closed form."""
 
 OWNED: tuple[Check, ...] = (rows.users_in_parts,)
 """Of data that say whose each interaction is."""
@@ -52,7 +52,8 @@ UNTIMED = Finding(
 
 def diagnose(case: Case) -> list[Finding]:
     """Run every check that can be run; where there are no users or times, a finding says so."""
-    uniform = UNIFORM if case.protocol.negatives == "uniform" else ()
+    rule = case.protocol
+    uniform = UNIFORM if rule.negatives == "uniform" and not rule.full else ()
     owned, timed = not case.dataset.card.finished, case.timed
     checks = (*ALWAYS, *uniform, *(OWNED if owned else ()), *(TIMED if timed else ()))
     unsaid = [*([] if owned else [UNOWNED]), *([] if timed else [UNTIMED])]

@@ -47,7 +47,7 @@ def redraw_noise(case: Case) -> Finding:
     """
     counts = case.training_counts
     rivals = case.free.at_least(counts, counts[case.test.targets])
-    misses = any_drawn(case.free.counts, rivals, case.protocol.candidates - 1)
+    misses = any_drawn(case.free.counts, rivals, case.protocol.drawn)
     deviation = math.sqrt(float((misses * (1 - misses)).sum())) / len(misses)
     return Finding(
         name="noise of the negatives",

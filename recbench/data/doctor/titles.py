@@ -59,7 +59,7 @@ def invalid_answers(case: Case) -> Finding:
     """
     targets, free = case.test.targets, case.free
     spoiling = free.among(case.title_parts.spoilers(targets))
-    expected = float(any_drawn(free.counts, spoiling, case.protocol.candidates - 1).sum())
+    expected = float(any_drawn(free.counts, spoiling, case.protocol.drawn).sum())
     return Finding(
         name="right answers called invalid",
         count=round(expected, 2),

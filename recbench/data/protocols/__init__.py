@@ -15,9 +15,9 @@ To add a protocol:
 """
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from recbench.data.toml_cards import NamedCard, read_card, read_cards
 from recbench.errors import UserError, unknown
@@ -25,7 +25,7 @@ from recbench.registry import find, listed
 from recbench.settings import digest
 
 OPTIONS = {
-    "candidates": "a number from 2 to 32767",
+    "candidates": "a number from 2 to 32767, or all",
     "negatives": "uniform or popular",
     "history": "a number from 1 to 1000",
 }
@@ -66,15 +66,15 @@ class Protocol(NamedCard):
     min_train_history
         Training rows with fewer history items are left out.
     candidates
-        Items to choose from, the target included.
+        Items to choose from, the target included; ``"all"`` ranks the whole catalogue.
     negatives
         ``"uniform"``, or ``"popular"``: in proportion to training counts, see
         `recbench.data.negatives`.
     exclude
-        What is never drawn as a negative, besides the target: ``"history"`` (the visible one) or
-        ``"user"`` (all the user ever touched).
+        What is never a negative: ``"history"`` (the visible one) or ``"user"`` (all the user ever
+        touched); the target itself stays.
     distinct_titles
-        Whether the candidates of a row all have different titles.
+        Whether the candidates that are drawn for a row all have different titles.
     """
 
     summary: str
@@ -87,10 +87,31 @@ class Protocol(NamedCard):
     history: int = Field(ge=1, le=1000)
     min_history: int = Field(default=0, ge=0)
     min_train_history: int = Field(ge=0)
-    candidates: int = Field(ge=2, le=32767)
+    candidates: Annotated[int, Field(ge=2, le=32767)] | Literal["all"]
     negatives: Literal["uniform", "popular"] = "uniform"
     exclude: Literal["history", "user"]
     distinct_titles: bool
+
+    @model_validator(mode="after")
+    def _draws_or_ranks_all(self) -> Self:
+        if self.full and self.negatives != "uniform":
+            raise ValueError("candidates = all ranks every item, so no popular negatives are drawn")
+        return self
+
+    @property
+    def full(self) -> bool:
+        """Whether all items are ranked and none are drawn."""
+        return self.candidates == "all"
+
+    @property
+    def drawn(self) -> int:
+        """Negatives that are drawn for each row; UserError where all items are ranked."""
+        if self.candidates == "all":
+            raise UserError(
+                f"under {self.name} every item is ranked and none are drawn; "
+                f"give --candidates N, for example 20"
+            )
+        return self.candidates - 1
 
     @property
     def card(self) -> str:
@@ -142,6 +163,8 @@ def protocol(name: str, **options: Any) -> Protocol:
         made = Protocol.model_validate(original.model_dump() | wanted)
     except ValidationError as error:
         first = error.errors()[0]
+        if not first["loc"]:  # what holds between several of them
+            raise UserError(f"protocol {name}: {first['ctx']['error']}") from None
         option = str(first["loc"][0])
         raise UserError(f"{option} must be {OPTIONS[option]}, not {wanted[option]!r}") from None
     values = {option: getattr(made, option) for option in OPTIONS}

@@ -152,6 +152,7 @@ def test_what_cannot_be_said_is_left_out():
     everything = len(ALWAYS) + len(UNIFORM) + len(OWNED) + len(TIMED)
     assert len(diagnose(made())) == everything
     assert len(diagnose(made(negatives="popular"))) == everything - len(UNIFORM)
+    assert len(diagnose(made(candidates="all"))) == everything - len(UNIFORM)
     untimed = diagnose(replace(made(), timed=False))
     assert len(untimed) == everything - len(TIMED) + 1
     assert untimed[-1].name == "times"

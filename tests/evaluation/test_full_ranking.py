@@ -1,0 +1,185 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from recbench.data.split import Excluded
+from recbench.data.windows import chosen, ragged
+from recbench.errors import RecbenchError, UserError
+from recbench.evaluation import full_ranking as module
+from recbench.evaluation.evaluator import evaluate
+from recbench.evaluation.full_ranking import FullRanking, rank_all
+from recbench.recommender import Answerer, Queries, Recommender, Runtime
+from recbench.settings import Settings
+from recbench.testing.toy import toy_split
+
+
+class Scorer(Recommender):
+    """Scores by a table of histories' last items and items; keeps what it was asked."""
+
+    summary = reference = "test"
+
+    def __init__(self, table):
+        super().__init__(Settings())
+        self.table, self.asked = table, []
+
+    def fit(self, data, runtime):
+        return {"parameters_trained": 0}
+
+    def score(self, queries, runtime):
+        self.asked.append(queries)
+        return np.take_along_axis(self.table[queries.histories[:, -1]], queries.candidates, axis=1)
+
+    def save(self, folder):
+        pass
+
+    def load(self, folder, data, runtime):
+        pass
+
+
+@pytest.fixture(scope="module")
+def split():
+    """Twelve rows of 40 items; rows share three lists of excluded items, some with the target."""
+    split = toy_split(users=120)
+    rows = np.arange(12) % 3
+    lists = ragged(np.array([1, 2, 3, 3, 9, *range(40)], dtype=np.int32), np.array([5, 0, 40]))
+    return replace(split, excluded_test=Excluded(lists, rows))
+
+
+@pytest.fixture
+def table():
+    """Scores with many ties."""
+    return np.random.default_rng(0).integers(0, 25, size=(40, 40)).astype(np.float32)
+
+
+@pytest.fixture
+def runtime(tmp_path):
+    return Runtime(seed=0, device="cpu", checkpoints=tmp_path, cache=tmp_path)
+
+
+def test_ranks_are_those_of_a_plain_loop(split, table, runtime):
+    outcome = rank_all(Scorer(table), FullRanking.of(split, "test"), runtime)
+    for row, target in enumerate(split.test.targets):
+        scores = table[split.test.histories[row, -1]]
+        ranked = {*range(40)} - {*split.excluded_test[row].tolist()} - {target}
+        assert outcome.rank[row] == 1 + sum(scores[item] >= scores[target] for item in ranked)
+        assert outcome.answer_slot[row] in ranked | {target}
+        assert scores[outcome.answer_slot[row]] == max(scores[[*ranked, target]])
+    assert (outcome.rank[2::3] == 1).all()  # all but the target is excluded
+    assert len(set(outcome.rank.tolist())) > 4
+    np.testing.assert_array_equal(outcome.hit, outcome.rank == 1)
+    assert outcome.valid.all()
+    assert (outcome.draws, outcome.scores, outcome.writes) == (1, None, False)
+
+
+def test_a_constant_scorer_comes_last(split, runtime):
+    constant = Scorer(np.zeros((40, 40), dtype=np.float32))
+    outcome = rank_all(constant, FullRanking.of(split, "test"), runtime)
+    distinct = [
+        len({*split.excluded_test[i].tolist()} - {int(split.test.targets[i])}) for i in range(12)
+    ]
+    np.testing.assert_array_equal(outcome.rank, 40 - np.array(distinct))
+    assert outcome.hit.sum() == 4
+
+
+def test_metrics_come_from_the_ranks(split, table, runtime):
+    judged = evaluate(
+        Scorer(table), split.test, split.catalogue, FullRanking.of(split, "test"), runtime
+    )
+    ranks = judged.outcome.rank
+    assert judged.answers is None
+    assert judged.metrics["HitRatio@10"].value == pytest.approx((ranks <= 10).mean())
+    assert judged.metrics["MRR"].value == pytest.approx((1 / ranks).mean())
+    expected = np.where(ranks <= 10, 1 / np.log2(1 + ranks), 0).mean()
+    assert judged.metrics["NDCG@10"].value == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("most", "rows"), [(1, 1), (40, 1), (119, 2), (200, 5), (10**6, 12)])
+def test_no_more_scores_than_allowed_are_asked_for_at_once(
+    split, table, runtime, monkeypatch, most, rows
+):
+    whole = rank_all(Scorer(table), FullRanking.of(split, "test"), runtime)
+    monkeypatch.setattr(module, "SCORES_AT_ONCE", most)
+    model = Scorer(table)
+    parts = rank_all(model, FullRanking.of(split, "test"), runtime)
+    assert max(map(len, model.asked)) == rows
+    assert sum(map(len, model.asked)) == 12
+    np.testing.assert_array_equal(parts.rank, whole.rank)
+    np.testing.assert_array_equal(parts.answer_slot, whole.answer_slot)
+
+
+def test_a_model_is_told_neither_target_nor_what_is_excluded(split, table, runtime):
+    model = Scorer(table)
+    rank_all(model, FullRanking.of(split, "test"), runtime)
+    (queries,) = model.asked
+    assert set(vars(queries)) == {"histories", "candidates"}
+    assert (queries.candidates == np.arange(40)).all()
+    assert queries.candidates.base is not None  # no memory of its own: 40 numbers, not 12 times 40
+    assert queries.shared.tolist() == [*range(40)]
+
+
+def test_shared_candidates_are_told_from_equal_ones():
+    histories = np.zeros((3, 2), dtype=np.int32)
+    everything = Queries.of_all(histories, 5)
+    assert everything[1:].shared.tolist() == [*range(5)]
+    assert Queries(histories, everything.candidates.copy()).shared is None
+    assert Queries.of_all(histories[:0], 5).shared is None
+
+
+class Writer(Scorer, Answerer):
+    """Writes."""
+
+    def answer(self, queries, runtime):
+        return []
+
+    def title_lengths(self):
+        return np.ones(40, dtype=np.int32)
+
+
+class Reranker(Scorer):
+    """Only scores, but from a list in a prompt."""
+
+    lists_candidates = True
+
+
+@pytest.mark.parametrize("kind", [Writer, Reranker])
+def test_a_model_that_has_its_candidates_listed_is_refused(split, table, runtime, kind):
+    model = kind(table)
+    with pytest.raises(UserError, match=f"{kind.__name__} reads its cand.*; give --candidates N"):
+        rank_all(model, FullRanking.of(split, "test"), runtime)
+    assert not model.asked
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_a_score_that_is_no_number_is_an_error_even_of_an_excluded_item(split, table, runtime, bad):
+    table[:, 3] = bad
+    with pytest.raises(RecbenchError, match="row 0, candidate 3"):
+        rank_all(Scorer(table), FullRanking.of(split, "test"), runtime)
+
+
+def test_the_hash_is_of_targets_excluded_items_and_catalogue(split):
+    one = FullRanking.of(split, "test")
+    assert FullRanking.of(split, "test").hash == one.hash
+    assert (len(one), one.size, one.draws) == (12, 40, 1)
+    test, excluded = split.test, split.excluded_test
+    others = [
+        replace(split, test=replace(test, targets=test.targets[::-1].copy())),
+        replace(split, excluded_test=replace(excluded, rows=excluded.rows[::-1].copy())),
+        replace(split, excluded_test=replace(excluded, lists=chosen(excluded.lists, [1, 0, 2]))),
+        replace(split, catalogue=replace(split.catalogue, digest="another")),
+    ]
+    hashes = {FullRanking.of(other, "test").hash for other in others}
+    assert len(hashes | {one.hash, FullRanking.of(split, "validation").hash}) == 6
+
+
+def test_the_hash_is_pinned(split):
+    test = replace(split.test, targets=np.arange(12, dtype=np.int32))
+    ranking = FullRanking.of(replace(split, test=test), "test")
+    assert ranking.hash == "28e1ed0d21e634c6f2a86fe921ad99f22393eb47403c9fef8a17061ac733306a"
+
+
+def test_no_rows_are_no_ranks(split, table, runtime):
+    none = replace(
+        split, test=split.test[:0], excluded_test=Excluded(split.excluded_test.lists, np.arange(0))
+    )
+    assert len(rank_all(Scorer(table), FullRanking.of(none, "test"), runtime)) == 0
