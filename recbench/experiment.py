@@ -201,17 +201,23 @@ def build(experiment: Experiment) -> Recommender:
             "titles; leave out --train-dataset, or take a language model"
         )
     model = model_class(model_class.settings_class.build(experiment.settings, experiment.preset))
-    if protocol(experiment.protocol).full:
+    if asked_protocol(experiment).full:
         check_can_rank_all(model, experiment.model)
     return model
+
+
+def asked_protocol(experiment: Experiment) -> Protocol:
+    """Read the protocol that is named, else the dataset's own."""
+    if experiment.protocol is not None:
+        return protocol(experiment.protocol)
+    return protocol(default_protocol(experiment.dataset, cache_folder(experiment.cache)))
 
 
 def ask(
     experiment: Experiment, report: Callable[[str], None], show_progress: bool = False
 ) -> Question:
     """Read the data, split it and freeze the candidates, before any model sees them."""
-    cache = cache_folder(experiment.cache)
-    asked = protocol(experiment.protocol or default_protocol(experiment.dataset, cache))
+    cache, asked = cache_folder(experiment.cache), asked_protocol(experiment)
     dataset = prepare(experiment.dataset, cache, experiment.data_dir, report, show_progress)
     split = make_split(dataset, asked)
     if asked.full:

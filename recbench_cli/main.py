@@ -7,7 +7,7 @@ import traceback
 import typer
 
 from recbench.errors import RecbenchError
-from recbench_cli import candidates, data, leaderboard, models, run
+from recbench_cli import candidates, data, leaderboard, models, protocols, run
 
 REMEDIES = {
     PermissionError: "you may not read or write there; change its permissions or name another path",
@@ -30,6 +30,7 @@ app.command("run")(run.run)
 app.command("leaderboard")(leaderboard.leaderboard)
 app.command("models")(models.models)
 app.add_typer(data.app, name="data")
+app.add_typer(protocols.app, name="protocols")
 app.command("candidates")(candidates.candidates)
 
 
@@ -46,7 +47,7 @@ def main(arguments: list[str] | None = None) -> None:
         Without the program's name; None takes those of the process.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
-    if arguments in ([], ["data"]):  # a group alone asks what it holds
+    if arguments in ([], ["data"], ["protocols"]):  # a group alone asks what it holds
         arguments = [*arguments, "--help"]
     try:
         code = app(arguments, prog_name="recbench", standalone_mode=False)

@@ -1,0 +1,70 @@
+"""`recbench protocols`: what can be asked, in words."""
+
+import json
+from typing import Annotated, Literal
+
+import typer
+
+from recbench_cli.options import (
+    Cache,
+    Candidates,
+    Debug,
+    History,
+    Negatives,
+    Results,
+    say,
+)
+
+app = typer.Typer(help="List protocols, say in words what each asks.", rich_markup_mode=None)
+
+Form = Annotated[Literal["text", "json"], typer.Option("--format", help="Of the output.")]
+
+
+@app.command("list")
+def list_(
+    form: Form = "text",
+    _results: Results = None,
+    _cache: Cache = None,
+    _debug: Debug = False,
+) -> None:
+    """List the protocols, ours and those of plug-ins."""
+    from recbench.data.protocols import protocols
+
+    found = protocols(report=say)
+    if form == "json":
+        typer.echo(json.dumps({name: one.summary for name, one in found.items()}, indent=2))
+        return
+    for name, one in found.items():
+        typer.echo(f"{name}: {one.summary}")
+
+
+@app.command()
+def show(
+    name: Annotated[str, typer.Argument(metavar="PROTOCOL", help="See: recbench protocols list.")],
+    candidates: Candidates = None,
+    negatives: Negatives = None,
+    history: History = None,
+    form: Form = "text",
+    _results: Results = None,
+    _cache: Cache = None,
+    _debug: Debug = False,
+) -> None:
+    """Print what a protocol asks, why, what it cannot show, and its digest."""
+    from recbench.data.protocols import protocol
+    from recbench.data.protocols.words import in_words
+
+    asked = protocol(name, candidates=candidates, negatives=negatives, history=history)
+    if form == "json":
+        page = {"digest": asked.digest, "words": in_words(asked), **asked.model_dump(mode="json")}
+        typer.echo(json.dumps(page, indent=2, ensure_ascii=False))
+        return
+    typer.echo(f"{asked.name}: {asked.summary}")
+    for topic, words in in_words(asked).items():
+        typer.echo(f"  {topic}: {words}")
+    if asked.published:
+        typer.echo("  datasets: those whose card says how they were published")
+    for reason in asked.why:
+        typer.echo(f"  why: {reason}")
+    for limit in asked.limits:
+        typer.echo(f"  known limit: {limit}")
+    typer.echo(f"  digest: {asked.digest}")
