@@ -14,7 +14,7 @@ from recbench.data.card import Rules
 from recbench.data.dataset import Dataset, array_digest
 from recbench.data.filters import filtered
 from recbench.data.introsort import introsort_argsort
-from recbench.data.protocols import Protocol
+from recbench.data.protocols import Protocol, protocols
 from recbench.data.released import Rows, pieced
 from recbench.data.split import Examples, Excluded, Ragged, Split
 from recbench.data.windows import (
@@ -72,10 +72,11 @@ def rules_of(dataset: Dataset, protocol: Protocol) -> Rules:
         If it is a published protocol of which the card says nothing, or the dataset is a finished
         split, of which the card must name every protocol.
     """
-    known = dataset.card.protocols
-    if not dataset.card.allows(protocol):
-        raise unknown(f"protocol of {dataset.card.name}", protocol.card, known)
-    return known.get(protocol.card, dataset.card.rules)
+    card = dataset.card
+    if not card.allows(protocol):
+        allowed = [each.name for each in protocols(lambda _: None).values() if card.allows(each)]
+        raise unknown(f"protocol of {card.name}", protocol.card, allowed)
+    return card.protocols.get(protocol.card, card.rules)
 
 
 def _by_user(users: NDArray[np.int32]) -> NDArray[np.int64]:

@@ -8,7 +8,7 @@ import pytest
 
 from recbench.data.export import export
 from recbench.data.make_split import make_split
-from recbench.data.protocols import protocol
+from recbench.data.protocols import protocol, protocols
 from recbench.data.split import PAD
 from recbench.errors import UserError
 
@@ -111,6 +111,10 @@ def test_the_digest_sees_every_part(movielens, paper, part):
 def test_a_protocol_that_the_card_does_not_know_is_refused(movielens):
     with pytest.raises(UserError, match="unknown protocol of movielens 'papers'; did you mean"):
         make_split(movielens, PAPER.model_copy(update={"name": "papers"}))
+    silent = movielens.card.model_copy(update={"protocols": {}})
+    known = ", ".join(name for name, each in protocols().items() if not each.published)
+    with pytest.raises(UserError, match=f"protocol of movielens 'paper'; known: {known}$"):
+        make_split(replace(movielens, card=silent), PAPER)
 
 
 def test_a_protocol_of_a_plug_in_needs_no_word_of_the_card(movielens):
