@@ -120,6 +120,25 @@ def test_the_layout_of_pandas_before_1_3_is_read(tmp_path, package):
     assert found == {"seq": [[1, 2], [(3, 5)]], "len_seq": [2, 1], "next": [7, 8]}
 
 
+NAMES_OF_BEFORE = {
+    b"cpandas\nDataFrame": b"cpandas.core.frame\nDataFrame",
+    b"cpandas\nIndex": b"cpandas.core.indexes.base\nIndex",
+    b"cpandas\nRangeIndex": b"cpandas.core.indexes.range\nRangeIndex",
+    b"cnumpy._core.multiarray\n": b"cnumpy.core.multiarray\n",
+    b"cpandas._libs.internals\n_unpickle_block": b"cpandas.core.internals.blocks\nnew_block",
+}
+
+
+def test_the_names_of_older_versions_are_read(tmp_path):
+    frame = RATED.set_axis(pd.Index(list(RATED.columns), dtype=object), axis=1)
+    program = pickle.dumps(frame, protocol=3)
+    for now, before in NAMES_OF_BEFORE.items():
+        assert now in program
+        program = program.replace(now, before)
+    found = read_columns(saved(tmp_path, program), COLUMNS)
+    assert found == {name: frame[name].tolist() for name in COLUMNS}
+
+
 HOSTILE = [
     *("os.system", "posix.system", "subprocess.Popen", "builtins.eval", "builtins.exec"),
     *("builtins.getattr", "builtins.__import__", "builtins.open", "builtins.bytes"),
