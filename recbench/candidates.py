@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -162,7 +163,7 @@ def save(pack: Pack, catalogue: Catalogue, file: Path) -> None:
     metadata. Under one version of pyarrow the bytes are the same everywhere.
     """
     rows, draws, size = pack.candidates.shape
-    ids = pa.array(catalogue.raw_ids[pack.candidates.ravel()])
+    ids = pa.array(catalogue.raw_ids).take(pa.array(pack.candidates.ravel()))
     cuts = np.arange(rows * draws + 1, dtype=np.int32) * size
     columns = {
         "example": np.repeat(np.arange(rows, dtype=np.int32), draws),
@@ -189,9 +190,10 @@ def load(file: Path, catalogue: Catalogue) -> Pack:
         table = pq.read_table(file)
         about = {key.decode(): value.decode() for key, value in table.schema.metadata.items()}
         draws = int(table["draw"].to_numpy().max(initial=-1)) + 1
-        ids = table["candidates"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
+        ids = table["candidates"].combine_chunks().flatten()
         shape = (table.num_rows // draws, draws)
-        codes = np.searchsorted(catalogue.raw_ids, ids).astype(np.int32)
+        # An id of no item becomes some item: the hash will tell.
+        codes = pc.index_in(ids, pa.array(catalogue.raw_ids)).fill_null(0).to_numpy()
         position = table["target_position"].to_numpy().reshape(shape)
         pack = make_pack(codes.reshape(*shape, -1), position, int(about["seed"]), catalogue)
         wanted = about["hash"]

@@ -88,21 +88,36 @@ class Unseen:
 
     def _hidden_below(self, rows: Numbers, places: Numbers) -> Numbers:
         lines = self.lines[rows]
-        passed = np.searchsorted(self.steps, lines * (self.ends[-1] + 1) + places, side="right")
+        passed = self._passed(lines, lines * (self.ends[-1] + 1) + places)
         below: Numbers = self.hidden[passed] - self.hidden[self.offsets[lines]]
         return below
+
+    def _passed(self, lines: Numbers, places: Numbers) -> Numbers:
+        """Search each place in the steps of its line: ``searchsorted(steps, places, "right")``."""
+        # In halves, all places at once: ten times as fast as over the steps of all lines.
+        longest = int(np.diff(self.offsets).max(initial=0))
+        halves = 1 << np.arange(longest.bit_length())[::-1]
+        # No place lies beyond the last step that is padded, and none beyond those of its line.
+        steps = np.concatenate([self.steps, np.full(2 * longest + 1, np.iinfo(np.int64).max)])
+        passed = np.broadcast_to(self.offsets[lines], places.shape).copy()
+        for half in halves.tolist():
+            passed += half * (steps[passed + (half - 1)] <= places)
+        return passed
 
 
 def union(first: Ragged, second: Ragged) -> Ragged:
     """Return for each row the values of both, ascending and distinct."""
-    pairs = np.unique(np.concatenate([_pairs(first), _pairs(second)]))
+    pairs = np.sort(np.concatenate([_pairs(first), _pairs(second)]))
+    pairs = pairs[np.diff(pairs, prepend=-1) > 0]  # np.unique takes ten times as long
     counts = np.bincount(pairs >> 32, minlength=len(first))
     return ragged((pairs & 0xFFFFFFFF).astype(np.int32), counts)
 
 
 def holds(lists: Ragged, rows: Numbers, values: NDArray[np.int32]) -> NDArray[np.bool_]:
     """Tell of each value (int32 [n]) whether the row of `lists` beside it (int64 [n]) holds it."""
-    return np.isin(rows << 32 | values, _pairs(lists))
+    wanted, held = rows << 32 | values, np.append(np.sort(_pairs(lists)), -1)
+    found: NDArray[np.bool_] = held[np.searchsorted(held[:-1], wanted)] == wanted
+    return found
 
 
 def _pairs(lists: Ragged) -> Numbers:

@@ -80,7 +80,7 @@ def read_delimited(
         Naming the first broken line, if there is one; for an empty file; for a file that is not
         there.
     """
-    quoting = quoting and _holds(file, '"')
+    quoting = quoting and _holds_quotes(file, header_lines)
     first = next(_records(file, encoding, delimiter, quoting, skip=header_lines), (0, []))[1]
     known: dict[str, str] = dict(kinds)
     for name in [name for name, kind in kinds.items() if kind == "time"]:
@@ -206,10 +206,12 @@ def _records(
             raise DataError(f"{file}, line {number}: expected {expected}: {error}") from None
 
 
-def _holds(file: Path, character: str) -> bool:
-    """Whether a character of ASCII occurs anywhere in the file, unpacked."""
+def _holds_quotes(file: Path, header_lines: int) -> bool:
+    """Whether a quotation mark occurs anywhere below the header."""
     with characters(file) as stream:
-        return any(character in block for block in iter(partial(stream.read, _BLOCK), ""))
+        for _ in range(header_lines):
+            stream.readline()
+        return any('"' in block for block in iter(partial(stream.read, _BLOCK), ""))
 
 
 def _decoded(field: str, encoding: str, file: Path, line: int) -> str:
