@@ -32,6 +32,9 @@ def introsort_argsort(keys: NDArray[np.int64]) -> NDArray[np.int64]:
     ndarray
         int64 [n]: ``keys[result]`` ascends; equal keys stand where the old sort left them.
     """
+    sound = np.argsort(keys)
+    if (np.diff(keys[sound]) > 0).all():
+        return sound  # without ties every sort gives the same
     values = keys.tolist()
     order = list(range(len(values)))
     cuts_left = 2 * (len(values).bit_length() - 1)

@@ -96,7 +96,14 @@ def _by_introsort(users: NDArray[np.int32], times: NDArray[np.int64]) -> NDArray
 def _by_item_hash(dataset: Dataset) -> NDArray[np.int64]:
     """Order by user, time and the hash of the raw item id."""
     hashes = np.array([_hash(raw) for raw in dataset.catalogue.raw_ids.tolist()], dtype=np.uint64)
-    return np.lexsort((hashes[dataset.items], dataset.times, dataset.users))
+    rows = np.lexsort((dataset.times, dataset.users))
+    users, times = dataset.users[rows], dataset.times[rows]
+    same = (users[1:] == users[:-1]) & (times[1:] == times[:-1])
+    # Only ties need a third key, which is slow to sort by; each group of them stays in its place.
+    tied = np.flatnonzero(np.append(same, False) | np.append(False, same))
+    by_hash = np.lexsort((hashes[dataset.items[rows[tied]]], times[tied], users[tied]))
+    rows[tied] = rows[tied][by_hash]
+    return rows
 
 
 def _hash(raw_id: int | str) -> int:
