@@ -39,11 +39,15 @@ def make_split(dataset: Dataset, protocol: Protocol) -> Split:
     ------
     UserError
         If it is a published protocol of which the dataset's card says nothing; where cuts in time
-        leave a part empty.
+        leave a part empty, or there are no times to cut.
     """
     rules = rules_of(dataset, protocol)
     if dataset.rows is not None:
         return _as_released(dataset, dataset.rows, protocol)
+    if protocol.split == "temporal" and not dataset.timed:
+        raise UserError(
+            f"{dataset.card.name} has no times for {protocol.card} to cut; take another protocol"
+        )
     dataset = filtered(dataset, rules)
     if rules.order == "file":
         rows = _by_user(dataset.users)

@@ -90,6 +90,8 @@ def test_without_times_the_order_of_the_file_counts(files, cache):
     first = made.items[made.users == split.test.users[0]]
     assert split.test.targets[0] == first[-1]
     np.testing.assert_array_equal(made.times, np.arange(60))
+    with pytest.raises(UserError, match="mine has no times for temporal to cut"):
+        make_split(made, protocol("temporal"))
 
 
 def test_low_ratings_are_left_out_where_asked(files, cache):
