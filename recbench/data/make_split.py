@@ -44,7 +44,7 @@ def make_split(dataset: Dataset, protocol: Protocol) -> Split:
     rules = rules_of(dataset, protocol)
     if dataset.rows is not None:
         return _as_released(dataset, dataset.rows, protocol)
-    if protocol.split == "temporal" and not dataset.timed:
+    if protocol.split == "temporal" and rules.order == "file":
         raise UserError(
             f"{dataset.card.name} has no times for {protocol.card} to cut; take another protocol"
         )
