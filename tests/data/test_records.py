@@ -5,7 +5,7 @@ import json
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from recbench.data.readers import records as module
@@ -41,6 +41,7 @@ def test_what_python_and_json_write_is_read(record):
 
 
 @settings(deadline=None)
+@example("{'a': '\n'}")
 @given(st.text("{}[]'\"\\u:, ab1.-eTrueNon\n", max_size=30).map(lambda text: "{'a': " + text + "}"))
 def test_nothing_is_read_that_python_would_not_read_so(line):
     """The fast shape is never more lenient than Python's own parser."""

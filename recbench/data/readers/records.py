@@ -25,7 +25,7 @@ from recbench.errors import DataError
 
 Record = dict[str, object]
 
-_TEXT = r"""u?(?:'[^'\\]*+(?:\\.[^'\\]*+)*+'|"[^"\\]*+(?:\\.[^"\\]*+)*+")"""
+_TEXT = r"""u?(?:'[^'\\\r\n]*+(?:\\.[^'\\\r\n]*+)*+'|"[^"\\\r\n]*+(?:\\.[^"\\\r\n]*+)*+")"""
 _NUMBER = r"-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?(?:e[-+]?[0-9]++)?"
 _SCALAR = rf"(?:{_TEXT}|{_NUMBER}|True|False|None)"
 _DEPTH = 3  # of lists and dictionaries inside the record
