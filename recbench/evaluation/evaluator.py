@@ -95,6 +95,7 @@ def evaluate(
         slots, rank_per_token = top_slots(scores, target), None
     outcome = Outcome(
         draws=pack.draws,
+        users=examples.users,
         scores=scores,
         rank=target_ranks(scores, target),
         answer_slot=slots,
@@ -109,7 +110,7 @@ def evaluate(
 def summary(outcome: Outcome, runtime: Runtime) -> dict[str, Figure]:
     """Average every registered figure over the rows of `outcome`."""
     averaged = {
-        name: figure(values, outcome.draws)
+        name: figure(values, outcome.draws, outcome.users)
         for name, values in figures(outcome, runtime.report).items()
     }
     return {name: one for name, one in averaged.items() if one is not None}

@@ -119,6 +119,7 @@ def rank_all(model: Recommender, ranking: FullRanking, runtime: Runtime) -> Outc
             bar.advance(task, len(rows))
     return Outcome(
         draws=ranking.draws,
+        users=ranking.examples.users,
         scores=None,
         rank=ranks,
         answer_slot=tops,

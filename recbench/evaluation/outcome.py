@@ -15,6 +15,8 @@ class Outcome:
     ----------
     draws
         Draws of each example, at least 1.
+    users
+        int32 [examples], the user's number in the dataset.
     scores
         float32 [rows, C], in the pack's order; None where all items were ranked, whose slots are
         their catalogue codes.
@@ -36,6 +38,7 @@ class Outcome:
     """
 
     draws: int
+    users: NDArray[np.int32]
     scores: NDArray[np.float32] | None
     rank: NDArray[np.int32]
     answer_slot: NDArray[np.int32]

@@ -55,12 +55,19 @@ def compare(a: Sequence[Run], b: Sequence[Run], metric: str = "HitRatio@1") -> D
     if reason:
         raise UserError(f"{a[0].folder} and {b[0].folder} cannot be compared: {reason}")
     draws = a[0].record.draws
-    return paired_difference(row_values(a, metric), row_values(b, metric), draws)
+    users = row_users((*a, *b))
+    return paired_difference(row_values(a, metric), row_values(b, metric), draws, users)
 
 
 def row_values(runs: Sequence[Run], metric: str) -> NDArray[np.float64]:
     """Return float64 [examples * draws]: a figure's values, averaged over the runs of one row."""
     return np.mean([_values(run, metric) for run in runs], axis=0)
+
+
+def row_users(runs: Sequence[Run]) -> NDArray[np.int32]:
+    """Return int32 [examples]: whose each is, of runs that were asked the same."""
+    # A run older than stored users has one an example; any other run knows better.
+    return min((read_outcome(run).users for run in runs), key=lambda users: len(np.unique(users)))
 
 
 def _values(run: Run, metric: str) -> NDArray[np.float64]:

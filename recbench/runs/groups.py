@@ -15,7 +15,7 @@ import numpy as np
 
 from recbench.errors import UserError
 from recbench.evaluation.intervals import Figure, figure
-from recbench.runs.compare import row_values
+from recbench.runs.compare import row_users, row_values
 from recbench.runs.leaderboard import RANKED_BY, Row, Table
 from recbench.runs.store import read_exposure
 
@@ -81,5 +81,6 @@ def _figures(row: Row, by: Grouping) -> tuple[Figure | None, ...]:
     counts = getattr(read_exposure(row.runs[0]), by.replace("-", "_"))
     draws = row.record.draws
     values = row_values(row.runs, RANKED_BY).reshape(-1, draws)  # [examples, draws]
-    groups = np.searchsorted(LAST, counts, side="left")
-    return tuple(figure(values[groups == number].ravel(), draws) for number in range(len(GROUPS)))
+    users = row_users(row.runs)
+    members = [np.searchsorted(LAST, counts, side="left") == group for group in range(len(GROUPS))]
+    return tuple(figure(values[inside].ravel(), draws, users[inside]) for inside in members)

@@ -156,10 +156,11 @@ def write_examples(
     """
     Write the per-row table.
 
-    Columns: ``example`` and ``draw`` (from 0), ``rank`` (1 the best), ``scores`` (in the pack's
-    order; null where all items were ranked), ``hit``, ``valid``, ``answer`` (null for a model that
-    only scores) and ``answer_slot`` (negative for an invalid answer, see
-    `recbench.evaluation.answers`); and those of `Exposure`, the same in every draw of an example.
+    Columns: ``example`` and ``draw`` (from 0), ``user`` (number in the dataset), ``rank`` (1 the
+    best), ``scores`` (in the pack's order; null where all items were ranked), ``hit``, ``valid``,
+    ``answer`` (null for a model that only scores) and ``answer_slot`` (negative for an invalid
+    answer, see `recbench.evaluation.answers`); and those of `Exposure`, the same in every draw of
+    an example.
     """
     import pyarrow as pa
 
@@ -167,6 +168,7 @@ def write_examples(
     columns = {
         "example": pa.array((rows // outcome.draws).astype(np.int32)),
         "draw": pa.array((rows % outcome.draws).astype(np.int32)),
+        "user": pa.array(np.repeat(outcome.users, outcome.draws)),
         "rank": pa.array(outcome.rank),
         "scores": _lists(outcome.scores, len(outcome)),
         "hit": pa.array(outcome.hit),
@@ -193,6 +195,8 @@ def _lists(scores: NDArray[np.float32] | None, rows: int) -> "pa.Array":
 def read_outcome(run: Run) -> Outcome:
     """
     Read back what happened in a run, so that any metric can be worked out without its model.
+
+    A run older than the column ``user`` is read as if each example were of a user of its own.
 
     Raises
     ------
@@ -232,9 +236,13 @@ def _outcome(table: "pa.Table", record: RunRecord) -> Outcome:
         return column[name].to_numpy(zero_copy_only=False).astype(np.int32)
 
     rows = record.examples * record.draws
+    users = np.arange(record.examples, dtype=np.int32)
+    if "user" in column:
+        users = numbers("user")[:: record.draws]
     flat = None if record.full_ranking else column["scores"].flatten().to_numpy()
     return Outcome(
         draws=record.draws,
+        users=users,
         scores=None if flat is None else flat.reshape(rows, record.candidates),
         rank=numbers("rank"),
         answer_slot=numbers("answer_slot"),

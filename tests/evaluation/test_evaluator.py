@@ -9,6 +9,8 @@ from recbench.errors import RecbenchError
 from recbench.evaluation import evaluator
 from recbench.evaluation.answers import SHARED_TITLE
 from recbench.evaluation.evaluator import evaluate
+from recbench.evaluation.intervals import figure
+from recbench.evaluation.metrics import reciprocal
 from recbench.recommender import Answerer, Recommender, Runtime
 from recbench.settings import Settings
 from recbench.testing.toy import toy_split
@@ -92,6 +94,17 @@ def test_what_a_scorer_did_row_by_row(split, pack, runtime):
     assert judged.metrics["ValidRatio"].value == 1.0
     assert judged.metrics["ValidRatio"].n == len(split.test)
     assert judged.metrics["HitRatio@1"].value == pytest.approx(outcome.hit.mean())
+
+
+def test_intervals_are_clustered_by_user(split, pack, runtime):
+    alone = evaluate(Scorer(), split.test, split.catalogue, pack, runtime).metrics["MRR"]
+    pairs = dataclasses.replace(split.test, users=split.test.users // 2)
+    judged = evaluate(Scorer(), pairs, split.catalogue, pack, runtime)
+    np.testing.assert_array_equal(judged.outcome.users, pairs.users)
+    again = figure(reciprocal(judged.outcome.rank), pack.draws, pairs.users)
+    assert judged.metrics["MRR"] == again
+    assert judged.metrics["MRR"].n == alone.n
+    assert judged.metrics["MRR"].low != alone.low
 
 
 def test_chunks_change_nothing(split, pack, runtime, monkeypatch):

@@ -70,6 +70,7 @@ def test_ranks_are_those_of_a_plain_loop(split, table, runtime):
     np.testing.assert_array_equal(outcome.hit, outcome.rank == 1)
     assert outcome.valid.all()
     assert (outcome.draws, outcome.scores, outcome.writes) == (1, None, False)
+    np.testing.assert_array_equal(outcome.users, split.test.users)
 
 
 def test_a_constant_scorer_comes_last(split, runtime):

@@ -24,6 +24,7 @@ def outcome(ranks, writes=False, slots=None, target=0, candidates=20, per_token=
     slot = np.array(slots if slots is not None else np.where(rank == 1, target, 1), dtype=np.int16)
     return Outcome(
         draws=1,
+        users=np.arange(len(rank), dtype=np.int32),
         scores=np.zeros((len(rank), candidates), dtype=np.float32),
         rank=rank,
         answer_slot=slot,

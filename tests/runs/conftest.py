@@ -12,7 +12,7 @@ from recbench.runs import environment, store
 from recbench.runs.record import USUAL, Digests, RunRecord, Times, row_digest, run_id
 
 
-def judgement(hits, draws=2, writes=False, candidates=4):
+def judgement(hits, draws=2, writes=False, candidates=4, users=None):
     """Judge rows that are right where `hits` is true; a writer's second row is invalid."""
     hit = np.array(hits, dtype=bool)
     slot = np.where(hit, 0, 1).astype(np.int16)
@@ -20,6 +20,9 @@ def judgement(hits, draws=2, writes=False, candidates=4):
         slot[1] = NO_CANDIDATE
     outcome = Outcome(
         draws=draws,
+        users=np.arange(len(hit) // draws, dtype=np.int32)
+        if users is None
+        else np.array(users, dtype=np.int32),
         scores=np.arange(len(hit) * candidates, dtype=np.float32).reshape(-1, candidates),
         rank=np.where(hit, 1, 2).astype(np.int16),
         answer_slot=slot,
@@ -90,9 +93,15 @@ def made(tmp_path):
     """Return a function that writes a finished run below ``tmp_path/results``."""
 
     def make(
-        hits=(1, 0, 0, 1), model="gru4rec", writes=False, draws=2, target_count=None, **changes
+        hits=(1, 0, 0, 1),
+        model="gru4rec",
+        writes=False,
+        draws=2,
+        target_count=None,
+        users=None,
+        **changes,
     ):
-        judged = judgement(hits, draws=draws, writes=writes)
+        judged = judgement(hits, draws=draws, writes=writes, users=users)
         described = record(judged, model=model, **changes)
         folder = store.run_folder(
             tmp_path / "results",

@@ -1,4 +1,5 @@
 import pytest
+from pyarrow import parquet
 
 from recbench.errors import UserError
 from recbench.runs.compare import compare, row_values, why_not
@@ -11,6 +12,23 @@ def test_the_difference_is_over_examples(made):
     assert found.value == pytest.approx(5 / 6)
     assert found.low < found.value < found.high
     assert found.p == pytest.approx(2 / 32, abs=0.01)
+
+
+def test_the_difference_is_clustered_by_user(made):
+    # Five of six examples differ, all of one user: both signs are as extreme.
+    a, b = (
+        made(hits, model=model, users=[3, *[9] * 5]) for hits, model in [(GOOD, "a"), (BAD, "b")]
+    )
+    found = compare([a], [b])
+    assert found.value == pytest.approx(5 / 6)
+    assert found.p == 1.0
+
+
+def test_a_run_that_knows_its_users_speaks_for_one_that_does_not(made):
+    old, new = made(GOOD, model="a"), made(BAD, model="b", users=[3, *[9] * 5])
+    path = old.folder / "examples.parquet"
+    parquet.write_table(parquet.read_table(path).drop_columns(["user"]), path)
+    assert compare([old], [new]).p == compare([new], [old]).p == 1.0
 
 
 def test_seeds_are_averaged_inside_a_row(made):

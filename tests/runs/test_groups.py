@@ -1,8 +1,10 @@
 import csv
 import json
 
+import numpy as np
 import pytest
 
+from recbench.evaluation.intervals import figure
 from recbench.runs.groups import GROUPS, grouped
 from recbench.runs.leaderboard import leaderboard
 from recbench.runs.rendering import render_groups
@@ -17,6 +19,13 @@ def test_rows_stand_in_the_group_of_their_count(made):
     assert [one and (one.value, one.n) for one in row.figures] == [
         *((0.5, 2), (1.0, 1), (1.0, 1), (1.0, 1), (1.0, 1))
     ]
+
+
+def test_intervals_are_clustered_by_user(made):
+    run = made(HITS, target_count=[3, 0, 0, 0, 0, 0], users=[7, 8, 8, 9, 9, 9])
+    cold = grouped(leaderboard([run]), "target-count")[0].rows[0].figures[0]
+    assert cold == figure(np.ones(10), 2, np.array([8, 8, 9, 9, 9]))
+    assert cold.low < figure(np.ones(10), 2).low
 
 
 def test_other_counts_make_other_groups(made):

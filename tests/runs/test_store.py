@@ -10,7 +10,7 @@ from recbench.evaluation.metrics import figures
 from recbench.runs import store
 from recbench.runs.store import finished, publish, read_outcome, runs
 
-COLUMNS = ["example", "draw", "rank", "scores", "hit", "valid", "answer", "answer_slot"]
+COLUMNS = ["example", "draw", "user", "rank", "scores", "hit", "valid", "answer", "answer_slot"]
 COLUMNS += ["target_count", "user_count", "history_length"]
 
 
@@ -23,12 +23,14 @@ def test_a_run_stands_where_its_names_say(made, tmp_path):
 
 
 def test_the_examples_row_by_row(made):
-    run = made(hits=[1, 0, 0, 1, 1, 1], writes=True, draws=3)
+    run = made(hits=[1, 0, 0, 1, 1, 1], writes=True, draws=3, users=[8, 5])
     table = parquet.read_table(run.folder / "examples.parquet")
     assert table.column_names == COLUMNS
     rows = table.to_pydict()
     assert rows["example"] == [0, 0, 0, 1, 1, 1]
     assert rows["draw"] == [0, 1, 2, 0, 1, 2]
+    assert rows["user"] == [8, 8, 8, 5, 5, 5]
+    assert table.schema.field("user").type == "int32"
     assert rows["rank"] == [1, 2, 2, 1, 1, 1]
     assert rows["scores"][1] == [4.0, 5.0, 6.0, 7.0]
     assert rows["hit"] == [True, False, False, True, True, True]
@@ -105,6 +107,18 @@ def test_counts_are_read_back_one_an_example(made):
     assert found.target_count.tolist() == [7, 0]
     assert found.user_count.tolist() == [100, 101]
     assert found.history_length.tolist() == [10, 10]
+
+
+def test_users_are_read_back_one_an_example(made):
+    users = read_outcome(made(hits=[1, 0, 0, 1, 1, 1], users=[8, 8, 5])).users
+    assert (users.tolist(), users.dtype) == ([8, 8, 5], np.int32)
+
+
+def test_a_run_older_than_the_users_has_one_an_example(made):
+    run = made(hits=[1, 0, 0, 1, 1, 1], users=[8, 8, 5])
+    path = run.folder / "examples.parquet"
+    parquet.write_table(parquet.read_table(path).drop_columns(["user"]), path)
+    assert read_outcome(run).users.tolist() == [0, 1, 2]
 
 
 def test_a_run_older_than_the_counts_can_be_read_but_not_grouped(made):
