@@ -82,11 +82,13 @@ def leaderboard(
         _refuse_without_run({"--seeds": seeds, "--device": device, **learnt})
     root = results_folder(results)
     protocol = _protocol(protocol, candidates=candidates, negatives=negatives, history=history)
-    chosen = _chosen(models, datasets, protocol, draws, pack_seed)
+    place = cache_folder(cache)
+    named = _models(models), _datasets(datasets, place)
+    chosen = _chosen(*named, protocol, draws, pack_seed)
     failed: dict[Cell, int] = {}
     if fill:
         asked = {"--protocol": protocol, "--draws": draws, "--pack-seed": pack_seed}
-        places = {"--results": root, "--cache": cache_folder(cache)}
+        places = {"--results": root, "--cache": place}
         failed = _filled(
             chosen, seeds or 1, device or "auto", _arguments({**asked, **learnt, **places})
         )
@@ -124,16 +126,16 @@ def _protocol(name: str | None, **options: str | None) -> str | None:
 
 
 def _chosen(
-    models: str | None,
-    datasets: str | None,
+    models: list[str] | None,
+    datasets: list[str] | None,
     protocol: str | None,
     draws: int | None,
     pack_seed: int | None,
 ) -> Chosen:
-    """Check the names and say which records are asked for."""
+    """Say which records are asked for."""
     chosen = {
-        "model": _registered("models", models),
-        "dataset": _registered("datasets", datasets),
+        "model": models,
+        "dataset": datasets,
         "protocol": None if protocol is None else [protocol],
         "draws": None if draws is None else [draws],
         "pack_seed": None if pack_seed is None else [pack_seed],
@@ -141,12 +143,21 @@ def _chosen(
     return {field: values for field, values in chosen.items() if values is not None}
 
 
-def _registered(group: Literal["models", "datasets"], names: str | None) -> list[str] | None:
+def _models(names: str | None) -> list[str] | None:
     from recbench.registry import find
 
     if names is None:
         return None
-    return [find(group, name).name for name in names_of(names, f"--{group}")]
+    return [find("models", name).name for name in names_of(names, "--models")]
+
+
+def _datasets(names: str | None, cache: Path) -> list[str] | None:
+    """Check the names; those of the user's own data are in the cache."""
+    from recbench.data.card import card
+
+    if names is None:
+        return None
+    return [card(name, cache).name for name in names_of(names, "--datasets")]
 
 
 def _arguments(options: Mapping[str, Any]) -> list[str]:

@@ -46,6 +46,9 @@ def test_what_was_added_can_be_used_everywhere_and_removed(call, events, tmp_pat
     assert code == 0
     assert (tmp_path / "results/mine").is_dir()
     assert call("run", "--model", "popularity", "--dataset", "mine", "--draws", "1")[0] == 0
+    code, out, _ = call("leaderboard", "--datasets", "mine", *asked[2:])
+    assert code == 0
+    assert "mine, protocol next-item: 30 examples" in out
     assert call("data", "remove", "mine")[:2] == (0, "mine is forgotten\n")
     assert "unknown dataset 'mine'" in call("data", "prepare", "--dataset", "mine")[2]
 
