@@ -172,11 +172,6 @@ def _cut_in_time(
     enough = places(sequences) >= protocol.min_history
     targets = [np.flatnonzero((period == part) & enough) for part in (1, 2)]
     asked = [examples_at(sequences, users, protocol.history, one) for one in targets]
-    if not all(map(len, (rows, *asked))):
-        raise UserError(
-            f"{protocol.card} leaves no training, validation or test rows of {dataset.card.name}: "
-            "too many interactions share a time, or users have too few; take another protocol"
-        )
     whole = [Excluded(sequences, owners[one]) for one in targets]
     return _split(dataset, protocol, (train, users[trainers]), rows, asked, whole)
 
@@ -206,9 +201,15 @@ def _split(
     asked: list[Examples],
     whole: list[Excluded],
 ) -> Split:
-    """Add what may not be drawn, and the digest."""
+    """Refuse a part without rows, add what may not be drawn, and the digest."""
     sequences, sequence_users = trained_on
     validation, test = asked
+    if not all(map(len, (train, *asked))):
+        raise UserError(
+            f"{protocol.card} leaves no training, validation or test rows of {dataset.card.name}: "
+            "too few users, users with too few interactions or, where time is cut, too many at "
+            "one time; take another protocol"
+        )
     by_history = protocol.exclude == "history"
     excluded = [Excluded.each(seen(part)) for part in asked] if by_history else whole
     parts: list[NDArray[np.int32] | NDArray[np.int64]] = []

@@ -32,7 +32,7 @@ def dataset(rows) -> Dataset:
         catalogue=make_catalogue(np.arange(100, 113), [f"title {i}" for i in range(13)]),
         users=users.astype(np.int32),
         items=items.astype(np.int32),
-        ratings=np.ones(len(rows), dtype=np.float32),
+        ratings=np.full(len(rows), 5, dtype=np.float32),
         times=times.astype(np.int64),
         digest="toy",
     )
@@ -100,6 +100,18 @@ def test_negatives_are_what_the_user_never_touched():
 def test_a_part_without_rows_is_refused(rows):
     with pytest.raises(UserError, match="temporal leaves no training, validation or test rows of"):
         make_split(dataset(rows), TEMPORAL)
+
+
+@pytest.mark.parametrize(
+    ("name", "rows"),
+    [
+        ("paper", [(user + item, user, item) for user in range(3) for item in range(8)]),
+        ("next-item", [(item, item % 8, item) for item in range(13)]),
+    ],
+)
+def test_so_it_is_under_every_protocol(name, rows):
+    with pytest.raises(UserError, match=f"{name} leaves no training, validation or test rows of"):
+        make_split(dataset(rows), protocol(name))
 
 
 def test_movielens_equals_a_plain_loop(movielens):
