@@ -89,7 +89,7 @@ def _of_a_path(error: OSError) -> tuple[int, str] | None:
         return 1, f"{where}; the disk is full: make room and run the same command again"
     if remedy := REMEDIES.get(type(error)):
         return 2, f"{where}; {remedy}"
-    if path:
+    if path or isinstance(error, FileNotFoundError):
         return 1, f"{where}; check that path and its disk, then run the same command again"
     return None
 

@@ -1,5 +1,6 @@
 """Files and folders are written aside and renamed: a reader never meets a half-written one."""
 
+import errno
 import os
 import shutil
 import tempfile
@@ -15,7 +16,14 @@ def file_aside(target: Path) -> Iterator[Path]:
 
     Missing parents of `target` are made; a file that stands there is replaced. When the block
     raises, nothing is left.
+
+    Raises
+    ------
+    IsADirectoryError
+        If a folder stands at `target`.
     """
+    if target.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f"{target.name}.{os.getpid()}.partial")
     try:

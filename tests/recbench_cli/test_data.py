@@ -99,6 +99,7 @@ def test_a_folder_without_data_is_one_line(call, tmp_path, arguments, monkeypatc
     ("arguments", "named"),
     [
         (["candidates", "--out", "folder"], "folder: "),
+        (["candidates", "--out", "."], ".: "),
         (["candidates", "--out", "file/x.parquet"], "file: "),
         (["candidates", "--out", "file/deeper/x.parquet"], "file/deeper: "),
         (["data", "export", "--out", "file"], "file: "),

@@ -161,6 +161,11 @@ def test_every_end_is_one_line_with_its_code(call, monkeypatch, error, code, sai
         (OSError(errno.ENOSPC, "No space left"), 1, "No space left; the disk is full: make room"),
         (OSError(errno.ENOSPC, "No space left", "x"), 1, "x: No space left; the disk is full"),
         (OSError(errno.EIO, "Input/output error", "x"), 1, "x: Input/output error; check that"),
+        (
+            FileNotFoundError(errno.ENOENT, "Failed to open 'x'"),
+            1,
+            "Failed to open 'x'; check that",
+        ),
         (OSError("what is this"), 1, "this is a bug in recbench: OSError: what is this"),
     ],
     ids=str,
