@@ -39,6 +39,7 @@ from recbench.runs.record import Digests, RunRecord, Times, Training, row_digest
 from recbench.settings import Settings
 
 FIT = "fit.json"
+DRAWS, PACK_SEED = 5, 0
 
 
 class Experiment(Settings):
@@ -77,8 +78,8 @@ class Experiment(Settings):
     preset: str | None = None
     settings: dict[str, Any] = Field(default_factory=dict)
     seed: int = 0
-    draws: int = Field(5, ge=1)
-    pack_seed: int = 0
+    draws: int = Field(DRAWS, ge=1)
+    pack_seed: int = PACK_SEED
     matching: Matching = "exact"
     train_fraction: float = 1.0
     train_dataset: str | None = None
@@ -200,6 +201,11 @@ def build(experiment: Experiment) -> Recommender:
             f"{experiment.dataset}: it knows items by their codes in one catalogue, not by their "
             "titles; leave out --train-dataset, or take a language model"
         )
+    if experiment.train_data_dir is not None and not elsewhere:
+        raise UserError(
+            "--train-data-dir is the folder of --train-dataset: name that one as well, or give "
+            "--data-dir"
+        )
     model = model_class(model_class.settings_class.build(experiment.settings, experiment.preset))
     if asked_protocol(experiment).full:
         check_can_rank_all(model, experiment.model)
@@ -221,6 +227,8 @@ def ask(
     dataset = prepare(experiment.dataset, cache, experiment.data_dir, report, show_progress)
     split = make_split(dataset, asked)
     if asked.full:
+        if (experiment.draws, experiment.pack_seed) != (DRAWS, PACK_SEED):
+            report(f"{asked.name} draws nothing: --draws and --pack-seed change nothing")
         return Question(dataset, asked, split, FullRanking.of(split, "test"))
     pack = frozen_pack(split, asked, "test", experiment.draws, experiment.pack_seed, cache)
     return Question(dataset, asked, split, pack)

@@ -257,7 +257,9 @@ def test_a_full_ranking_is_run_recorded_and_found_again(wanted, spy):
     assert again.scores is None
     assert again.rank.max() > 20
     assert record.metrics["HitRatio@10"].value == pytest.approx((again.rank <= 10).mean())
-    assert run(wanted(**asked, draws=2, pack_seed=7), silent).reused  # nothing is drawn
+    said: list[str] = []
+    assert run(wanted(**asked, draws=2, pack_seed=7), said.append).reused
+    assert "next-item,candidates=all draws nothing: --draws and --pack-seed change nothing" in said
     drawn = run(wanted(protocol="next-item"), silent).record
     assert not drawn.full_ranking
     assert drawn.digests.split == record.digests.split
@@ -288,6 +290,12 @@ def test_a_typo_ends_before_any_data_is_read(wanted, monkeypatch):
         run(wanted(model="ilra"), silent)
     with pytest.raises(UserError, match="unknown setting 'tast'; did you mean 'taste'"):
         run(wanted(settings={"tast": 1}), silent)
+
+
+@pytest.mark.parametrize("train_dataset", [None, "movielens"])
+def test_a_folder_to_learn_from_without_its_dataset_is_refused(wanted, tmp_path, train_dataset):
+    with pytest.raises(UserError, match="--train-data-dir is the folder of --train-dataset"):
+        build(wanted(train_data_dir=tmp_path, train_dataset=train_dataset))
 
 
 def test_settings_and_presets_reach_the_model(wanted):
