@@ -145,20 +145,34 @@ def check_name(name: str, cache: Path) -> None:
             "at most 64, can"
         )
     if name in cards(lambda _: None, cache) or own_folder(cache, name).exists():
-        own = own_folder(cache, name).is_dir()
-        remedy = f"recbench data remove {name}, or take another" if own else "take another"
-        raise UserError(f"the name '{name}' is taken; {remedy}")
+        if own_folder(cache, name).is_dir():
+            raise _taken(name)
+        raise UserError(f"the name '{name}' is taken; take another")
+
+
+def _taken(name: str) -> UserError:
+    return UserError(f"the name '{name}' is taken; recbench data remove {name}, or take another")
 
 
 def pinned(card: Card, dataset: Dataset, cache: Path) -> Dataset:
-    """Keep a prepared dataset, then write its card with the digests; return it with that card."""
+    """
+    Keep a prepared dataset, then write its card with the digests; return it with that card.
+
+    Raises
+    ------
+    UserError
+        If another process has taken the name in between.
+    """
     card = card.model_copy(
         update={"digest": dataset.digest, "catalogue_digest": dataset.catalogue.digest}
     )
     text = card_text(card)
     store(dataset, prepared_folder(card, cache, pinned_key(card)))
-    with file_aside(own_folder(cache, card.name) / CARD) as partial:
+    file = own_folder(cache, card.name) / CARD
+    with file_aside(file) as partial:
         partial.write_text(text, encoding="utf-8")
+        if file.exists():  # another process was quicker, maybe with other data
+            raise _taken(card.name)
     return replace(dataset, card=card)
 
 

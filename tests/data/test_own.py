@@ -8,7 +8,7 @@ import pytest
 from recbench.data.card import card
 from recbench.data.export import export
 from recbench.data.make_split import make_split
-from recbench.data.own import Files, add, atomic_files, remove
+from recbench.data.own import Files, add, atomic_files, pinned, remove
 from recbench.data.prepare import prepare
 from recbench.data.protocols import protocol
 from recbench.data.readers.columns import Columns
@@ -122,6 +122,14 @@ def test_a_name_that_is_taken_is_refused(files, cache):
     (cache / "own/mine/card.toml").write_text("broken")
     with pytest.raises(UserError, match="'mine' is taken"):
         add("mine", files, cache, silent)
+
+
+def test_of_two_that_add_under_one_name_at_once_the_first_has_it(files, cache):
+    first = add("mine", files, cache, silent)
+    with pytest.raises(UserError, match="'mine' is taken; recbench data remove mine"):
+        pinned(first.card.model_copy(update={"verb": "wore"}), first, cache)
+    assert card("mine", cache).verb != "wore"
+    assert [file.name for file in (cache / "own/mine").iterdir()] == ["card.toml"]
 
 
 def test_what_was_removed_is_gone_but_for_the_users_files(files, cache):
