@@ -77,7 +77,7 @@ class Negatives:
         if (fewest := int(free.counts.min())) < self.count:
             raise UserError(
                 f"the catalogue is too small: {self.count} negatives are needed, "
-                f"a row has {fewest} items"
+                f"a row has {fewest} items; give --candidates a smaller number, or all"
             )
         return free
 
@@ -98,7 +98,10 @@ class Negatives:
             if not again.size:
                 return items
             items[:, again] = self._once(words, free, again)
-        raise UserError(f"too few different titles to draw {self.count} negatives from")
+        raise UserError(
+            f"too few different titles to draw {self.count} negatives from; "
+            "give --candidates a smaller number, or all"
+        )
 
     def _once(self, words: Words, free: Unseen, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         places = free.totals[free.lines[rows]]

@@ -210,8 +210,9 @@ def _archive_in(wanted: Card, folder: Path) -> tuple[Download, Path]:
             archive = folder / source.files[0].name
             if archive.is_file():
                 return source, archive
-    pairs = " nor ".join(" with ".join(each.files) for each in wanted.formats.values())
-    raise UserError(f"{folder} holds neither {pairs}; name the folder that does with --data-dir")
+    pairs = [" with ".join(each.files) for each in wanted.formats.values()]
+    lacks = f"holds neither {' nor '.join(pairs)}" if len(pairs) > 1 else f"lacks {pairs[0]}"
+    raise UserError(f"{folder} {lacks}; name the folder that does with --data-dir")
 
 
 def _folder_key(wanted: Card, folder: Path) -> str:

@@ -95,5 +95,5 @@ def test_a_folder_with_the_archive_as_published_will_do(tmp_path):
 
 
 def test_a_folder_with_neither_is_named_with_all_that_would_do(tmp_path):
-    with pytest.raises(UserError, match=r"holds neither ratings\.dat with movies\.dat"):
+    with pytest.raises(UserError, match=r"lacks ratings\.dat with movies\.dat"):
         prepare("ml-1m", tmp_path / "cache", tmp_path, lambda _: None)

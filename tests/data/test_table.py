@@ -121,7 +121,8 @@ def test_a_broken_csv_file_is_named_with_line_and_reason(tmp_path, content, expe
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        (b"", ": no column is recognised as the user"),
+        (b"", ", line 1: expected an object, found the end of the file"),
+        (b"{}\n", ": no column is recognised as the user"),
         (b"null\n", ", line 1: expected a JSON object, found None"),
         (b'[{"user": 1, "item": 2}]\n', ", line 1: expected a JSON object, found [{'user'"),
         (b'{"user": 1, "item": 2}\n{"user"\n', ", line 2: expected a JSON object: Expecting"),

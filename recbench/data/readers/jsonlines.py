@@ -38,7 +38,9 @@ def opened(file: Path) -> Tabular:
     DataError
         For a file that is missing, or a broken line among the first.
     """
-    found = islice(_objects(file), _LOOKED_AT)
+    found = list(islice(_objects(file), _LOOKED_AT))
+    if not found:
+        raise DataError(f"{file}, line 1: expected an object, found the end of the file")
     names = list(dict.fromkeys(name for _, fields in found for name in fields))
     return Tabular(file, names, partial(_read, file), partial(_place, file))
 
