@@ -6,6 +6,7 @@ Adding reads the files once, keeps what was prepared and pins its digest on the 
 are read again only where the cache has lost them, and must then hold the same.
 """
 
+import math
 import re
 import shutil
 from collections.abc import Callable
@@ -55,8 +56,12 @@ def atomic_files(folder: Path) -> tuple[Path, Path | None]:
     Raises
     ------
     UserError
-        If it does not hold one ``.inter`` file, or one that is called as the folder.
+        If it is no folder, or does not hold one ``.inter`` file, or one that is called as the
+        folder.
     """
+    folder = folder.expanduser().resolve()
+    if not folder.is_dir():
+        raise UserError(f"{folder}: expected a folder with an .inter file, found none")
     found = sorted(folder.glob("*.inter")) + sorted(folder.glob("*.inter.gz"))
     named = [file for file in found if file.name.removesuffix(".gz") == f"{folder.name}.inter"]
     if len(named or found) != 1:
@@ -108,6 +113,8 @@ def add(
         opened(files.interactions), opened(files.items) if files.items else None, files.columns
     )
     taken = {role: column for role, column in asdict(columns).items() if column is not None}
+    if min_rating is not None and not math.isfinite(min_rating):
+        raise UserError(f"--min-rating must be a number, not {min_rating}")
     if min_rating is not None and columns.rating is None:
         raise UserError(f"{files.interactions} has no ratings for --min-rating to go by")
     report("columns: " + ", ".join(f"{role} is '{column}'" for role, column in taken.items()))

@@ -166,6 +166,7 @@ def test_a_recbole_folder_is_found(tmp_path, cache):
     made = add("shop", Files("atomic", *atomic_files(folder)), cache, silent)
     assert made.catalogue.titles == ("Alpha", "Beta")
     assert made.catalogue.raw_ids.tolist() == ["a", "b"]
+    assert atomic_files(folder / "../shop") == atomic_files(folder)
     (folder / "shop.inter").unlink()
     (folder / "shop.valid.inter").write_text("")
     with pytest.raises(UserError, match=r"found shop\.train\.inter, shop\.valid\.inter"):

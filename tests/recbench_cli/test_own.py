@@ -4,6 +4,8 @@ import pytest
 
 from recbench_cli import main as cli
 
+EVENTS = ("--interactions", "events.csv", "--user-column", "client")
+
 
 @pytest.fixture
 def call(capsys, tmp_path, monkeypatch):
@@ -61,6 +63,10 @@ def test_what_was_added_can_be_used_everywhere_and_removed(call, events, tmp_pat
         (("--interactions", "events.csv"), "no column is recognised as the user"),
         (("--interactions", "nowhere.csv"), "nowhere.csv: expected a file, found none"),
         (("--recbole", "."), "expected one .inter file"),
+        (("--recbole", "events.csv"), "events.csv: expected a folder with an .inter file"),
+        ((*EVENTS, "--min-rating", "nan"), "--min-rating must be a number, not nan"),
+        ((*EVENTS, "--item-column", "client"), "column 'client' cannot be both user and item"),
+        ((*EVENTS, "--title-column", "item"), "--title-column item is of a table of items"),
         (("--recbole", ".", "--min-rating", "x"), "Invalid value for '--min-rating'"),
     ],
 )

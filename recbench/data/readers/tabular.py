@@ -21,7 +21,7 @@ from recbench.data.readers.raw import (
     together,
 )
 from recbench.data.readers.times import seconds
-from recbench.errors import DataError
+from recbench.errors import DataError, UserError
 
 
 @dataclass(frozen=True)
@@ -62,18 +62,27 @@ def columns_of(interactions: Tabular, items: Tabular | None, wanted: Columns) ->
     Raises
     ------
     UserError
-        For a column that is not there, or a user or item column that nobody recognises.
+        For a column that is not there, a user or item column that nobody recognises, one column
+        that would be both, or a column of titles where there is no table of items.
     DataError
         For two columns of one name.
     """
     names, file = interactions.names, interactions.file
-    return Columns(
+    if items is None and wanted.title is not None:
+        raise UserError(f"--title-column {wanted.title} is of a table of items, and there is none")
+    found = Columns(
         user=column("user", names, file, wanted.user, needed=True),
         item=column("item", names, file, wanted.item, needed=True),
         time=column("time", names, file, wanted.time),
         rating=column("rating", names, file, wanted.rating),
         title=column("title", items.names, items.file, wanted.title) if items else None,
     )
+    if found.user == found.item:
+        raise UserError(
+            f"{file}: column '{found.user}' cannot be both user and item; "
+            "name the right ones with --user-column and --item-column"
+        )
+    return found
 
 
 def read_tables(interactions: Tabular, items: Tabular | None, wanted: Columns) -> Raw:
