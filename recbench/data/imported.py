@@ -5,7 +5,7 @@ from pathlib import Path
 
 from recbench.data.card import Card, Folder, Rules
 from recbench.data.dataset import Dataset, make_released
-from recbench.data.own import check_name, pinned
+from recbench.data.own import check_name, check_place, pinned
 from recbench.data.readers import SPLITS
 from recbench.errors import UserError
 
@@ -46,6 +46,7 @@ def import_split(
         For a broken line or table. Nothing is then left behind.
     """
     check_name(name, cache)
+    check_place(folder)
     if not folder.is_dir():
         raise UserError(f"{folder}: expected a folder, found none")
     raw = SPLITS[format_name](folder)

@@ -103,11 +103,14 @@ def add(
     Raises
     ------
     UserError
-        For a name that is taken or cannot be one; a column or file that is not there.
+        For a name that is taken or cannot be one; a path that is not UTF-8; a column or file that
+        is not there.
     DataError
         For a broken line. Nothing is then left behind.
     """
     check_name(name, cache)
+    check_place(files.interactions)
+    check_place(files.items or files.interactions)
     opened = OPENED[files.format]
     columns = columns_of(
         opened(files.interactions), opened(files.items) if files.items else None, files.columns
@@ -159,6 +162,14 @@ def check_name(name: str, cache: Path) -> None:
 
 def _taken(name: str) -> UserError:
     return UserError(f"the name '{name}' is taken; recbench data remove {name}, or take another")
+
+
+def check_place(path: Path) -> None:
+    """Raise UserError if a card, which is UTF-8, cannot say where the data are."""
+    try:
+        str(path.expanduser().resolve()).encode()
+    except UnicodeEncodeError:
+        raise UserError(f"{path}: expected a path in UTF-8; rename the file or folder") from None
 
 
 def pinned(card: Card, dataset: Dataset, cache: Path) -> Dataset:

@@ -7,6 +7,7 @@ import pytest
 
 from recbench.data.card import card
 from recbench.data.export import export
+from recbench.data.imported import import_split
 from recbench.data.make_split import make_split
 from recbench.data.own import Files, add, atomic_files, pinned, remove
 from recbench.data.prepare import prepare
@@ -151,6 +152,14 @@ def test_a_broken_line_leaves_nothing_behind(files, cache):
         stream.write("u 1,i-1,noon\n")
     with pytest.raises(DataError, match=r"events\.csv, line 62: expected an integer as time"):
         add("mine", files, cache, silent)
+    assert not cache.exists()
+
+
+def test_a_path_that_no_card_can_hold_is_refused(cache, tmp_path):
+    with pytest.raises(UserError, match="expected a path in UTF-8"):
+        add("mine", Files("table", tmp_path / "\udcff.csv", None), cache, silent)
+    with pytest.raises(UserError, match="expected a path in UTF-8"):
+        import_split("mine", tmp_path / "\udcff", "splits", cache, silent)
     assert not cache.exists()
 
 
