@@ -141,7 +141,7 @@ def add(
             Folder(kind="folder", path=str(_folder(files.interactions)), format=files.format),
         ),
         rules=rules,
-        protocols={"paper": rules.model_copy(update={"note": _PAPER})},
+        protocols={"next-item": rules, "paper": rules.model_copy(update={"note": _PAPER})},
         known_flaws=flaws,
     )
     return pinned(card, make_dataset(card, raw), cache)

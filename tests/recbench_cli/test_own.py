@@ -46,8 +46,8 @@ def test_what_was_added_can_be_used_everywhere_and_removed(call, events, tmp_pat
     assert "30 examples" in call("candidates", *asked, "--out", "pack.parquet")[1]
     code, out, _ = call("run", "--model", "popularity", *asked, "--draws", "1")
     assert code == 0
-    assert (tmp_path / "results/mine").is_dir()
     assert call("run", "--model", "popularity", "--dataset", "mine", "--draws", "1")[0] == 0
+    assert [folder.name for folder in (tmp_path / "results/mine").iterdir()] == ["next-item"]
     code, out, _ = call("leaderboard", "--datasets", "mine", *asked[2:])
     assert code == 0
     assert "mine, protocol next-item: 30 examples" in out
