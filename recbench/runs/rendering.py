@@ -82,7 +82,7 @@ def _as_text(table: Table, markdown: bool) -> str:
 
     headline = FULL_HEADLINE if table.rows[0].record.full_ranking else HEADLINE
     names = [name for name in headline if any(name in row.metrics for row in table.rows)]
-    compared = any(row.to_best for row in table.rows)
+    compared = len(table.rows) > 1
     headers = ["model", "seeds", *names, *([f"{RANKED_BY} to first", "p"] if compared else [])]
     lines = [
         [
