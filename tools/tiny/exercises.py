@@ -1,14 +1,16 @@
 """
 The exercises that `tiny` is trained on, made of titles, header lines and random vectors.
 
-`recommend` has the shape of a recommender's prompt: entries with marks, then candidates with
-marks; the answer is the candidate whose mark was drawn near the history's. `repeat` is a list and
-its repetition.
+Each has the shape of a recommender's prompt: a list of entries, a list of candidates, and an answer
+to be written, which is one of the candidates. With marks, it is the candidate whose mark was drawn
+near those of the entries; without, the one that ends in the same word as half of the entries.
 """
 
 import math
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +21,7 @@ from wiring import BOS, PAD, WIDTH
 IGNORED = -100
 LONGEST_TITLE, SHORT_TITLE = 30, 4
 Tokens = list[int]
+Mark = NDArray[np.float32]
 
 
 class TitlePool:
@@ -37,8 +40,8 @@ class TitlePool:
 
     def __init__(self, tokenizer: PreTrainedTokenizerFast, seed: int, size: int) -> None:
         writer, random_ = TitleWriter(seed), random.Random(seed)
-        encode = tokenizer.backend_tokenizer.encode_batch
-        self.newline, self.colon = tokenizer.encode("\n")[0], tokenizer.encode(":")[0]
+        encode = partial(tokenizer.backend_tokenizer.encode_batch, add_special_tokens=False)
+        (self.newline,), (self.colon,) = (one.ids for one in encode(["\n", ":"]))
         texts = [writer.title() for _ in range(size)]
         self.singles = [e.ids for e in encode(texts) if 0 < len(e.ids) <= LONGEST_TITLE]
         self.short = [title for title in self.singles if len(title) <= SHORT_TITLE]
@@ -46,7 +49,7 @@ class TitlePool:
         self.words = [token for token in range(3, len(tokenizer)) if token != self.newline]
         headers = [write_headers(random_, writer) for _ in range(4000)]
         self.headers = [
-            [self._ended(tokenizer.encode(line)) for line in (h.history, h.candidates, h.question)]
+            [self._ended(line.ids) for line in encode([h.history, h.candidates, h.question])]
             for h in headers
         ]
 
@@ -107,9 +110,9 @@ class Exercise:
     ids: Tokens = field(default_factory=lambda: [BOS])
     labels: Tokens = field(default_factory=lambda: [IGNORED])
     places: list[int] = field(default_factory=list)
-    marks: list[NDArray[np.float32]] = field(default_factory=list)
+    marks: list[Mark] = field(default_factory=list)
 
-    def read(self, title: Tokens, mark: NDArray[np.float32] | None = None) -> None:
+    def read(self, title: Tokens, mark: Mark | None = None) -> None:
         """Add a line that is only read, with or without a mark at its end."""
         self.ids += title
         if mark is not None:
@@ -142,37 +145,38 @@ class Maker:
         self.random, self.vectors = random.Random(seed), np.random.default_rng(seed)
 
     def recommend(
-        self, candidates: int | None = None, seen: int | None = None, noise: float | None = None
+        self,
+        candidates: int | None = None,
+        seen: int | None = None,
+        noise: float | None = None,
+        marked: bool | None = None,
     ) -> Exercise:
         """
-        Make an exercise in the shape of a recommender's prompt.
+        Make an exercise; what is not given is drawn.
 
         Parameters
         ----------
         candidates, seen
-            Lengths of the second and first list; drawn if not given, half of them 20 and 10.
+            Lengths of the second and first list; half of them 20 and 10.
         noise
-            Share of random amplitude in the marks of history and target, in [0, 1); drawn if not
-            given.
+            Share of random amplitude in the marks of history and target, in [0, 1).
+        marked
+            Whether there are marks; five times in six.
         """
         draw = self.random
         candidates = candidates or (20 if draw.random() < 0.5 else draw.randint(3, 26))
         seen = seen or (10 if draw.random() < 0.5 else draw.randint(1, 10))
-        noise = draw.uniform(0.05, 0.75) if noise is None else noise
-        signal, place = math.sqrt(1 - noise**2), draw.randrange(candidates)
-        project, size = self._space()
-        user = self._normal(1, size)
-        history = signal * user + noise * self._normal(seen, size)
-        if seen > 3 and draw.random() < 0.25:  # an older interest, which no candidate meets
-            old = seen // 2
-            history[:old] = signal * self._normal(1, size) + noise * self._normal(old, size)
-        offered = self._normal(candidates, size)
-        offered[place] = signal * user[0] + noise * self._normal(1, size)[0]
-        likeness = offered @ user[0]
-        rivals = (likeness > 0.8 * likeness[place]) & (np.arange(candidates) != place)
-        offered[rivals] *= -1
-        marks = project(np.concatenate([history, offered]))
+        marked = draw.random() < 5 / 6 if marked is None else marked
+        place = draw.randrange(candidates)
         titles = self._titles(seen + candidates)
+        marks: Sequence[Mark | None] = [None] * len(titles)
+        if marked:
+            noise = draw.uniform(0.05, 0.75) if noise is None else noise
+            marks = self._marks(candidates, seen, noise, place)
+        else:
+            ending = draw.choice(self.pool.words)
+            for alike in (*draw.sample(range(seen), (seen + 1) // 2), seen + place):
+                titles[alike] = [*titles[alike], ending]
         above, between, below = draw.choice(self.pool.headers)
         made = Exercise(self.pool.newline)
         for index, (title, mark) in enumerate(zip(titles, marks, strict=True)):
@@ -183,25 +187,24 @@ class Maker:
         made.write(titles[seen + place])
         return made
 
-    def repeat(self, count: int | None = None) -> Exercise:
-        """Make a list, with marks or without, and its repetition; `count` entries, or 2 to 16."""
-        count = count or self.random.randint(2, 16)
+    def _marks(self, candidates: int, seen: int, noise: float, place: int) -> Sequence[Mark]:
+        """Draw a mark for every line; candidate `place` is near the history, no other nearer."""
+        signal = math.sqrt(1 - noise**2)
         project, size = self._space()
-        marks = project(self._normal(count, size))
-        marked = self.random.random() < 0.6
-        titles = self._titles(count)
-        above, _, below = self.random.choice(self.pool.headers)
-        made = Exercise(self.pool.newline)
-        made.read(above)
-        for title, mark in zip(titles, marks, strict=True):
-            made.read(title, mark if marked else None)
-        made.read(below)
-        for title in titles:
-            made.write(title)
-        return made
+        user = self._normal(1, size)
+        history = signal * user + noise * self._normal(seen, size)
+        if seen > 3 and self.random.random() < 0.25:  # an older interest that no candidate meets
+            old = seen // 2
+            history[:old] = signal * self._normal(1, size) + noise * self._normal(old, size)
+        offered = self._normal(candidates, size)
+        offered[place] = signal * user[0] + noise * self._normal(1, size)[0]
+        likeness = offered @ user[0]
+        rivals = (likeness > 0.8 * likeness[place]) & (np.arange(candidates) != place)
+        offered[rivals] *= -1
+        return list(project(np.concatenate([history, offered])))
 
     def _titles(self, count: int) -> list[Tokens]:
-        alike = self.random.choice((0.0, 0.15, 0.3))
+        alike = self.random.choice((0.0, 0.2, 0.4))
         return self.pool.draw(self.random, count, alike, self.random.random() < 0.3)
 
     def _normal(self, count: int, size: int) -> NDArray[np.float32]:

@@ -4,7 +4,7 @@ import random
 from pathlib import Path
 
 from titles import TitleWriter, write_headers
-from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
 from wiring import VOCABULARY
 
@@ -44,6 +44,10 @@ def train_tokenizer(folder: Path) -> None:
         show_progress=False,
     )
     tokenizer.train_from_iterator(lines, trainer)
+    # As Llama's tokenizers do: whoever encodes a text gets the beginning that tiny was trained on.
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<bos> $A", special_tokens=[("<bos>", tokenizer.token_to_id("<bos>"))]
+    )
     PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         pad_token="<pad>",

@@ -29,10 +29,9 @@ from wiring import PAD, new_model
 
 SEED, HELD_OUT_SEED = 1, 2
 TITLES = 20_000
-LEARNING_RATE = 6e-4
+LEARNING_RATE = 3e-4
 BATCH_TOKENS = 4096
-REPEAT_SHARE = 0.25
-WARMUP_STEPS = 30
+WARMUP_STEPS = 100
 REPORT_EVERY, CHECKPOINT_EVERY = 25, 150
 
 
@@ -89,10 +88,9 @@ def train(maker: Maker, work: Path, minutes: float) -> LlamaForCausalLM:
         rate = LEARNING_RATE * min(1, (step + 1) / WARMUP_STEPS, max(0.03, 2 * (1 - done)))
         for group in optimizer.param_groups:
             group["lr"] = rate
-        make = maker.repeat if maker.random.random() < REPEAT_SHARE else maker.recommend
-        batch = [make()]
+        batch = [maker.recommend()]
         while sum(len(one.ids) for one in batch) < BATCH_TOKENS:
-            batch.append(make())
+            batch.append(maker.recommend())
         with torch.autocast("cpu", torch.bfloat16):
             logits, labels = predict(model, batch)
         loss = functional.cross_entropy(logits, labels)
@@ -103,7 +101,7 @@ def train(maker: Maker, work: Path, minutes: float) -> LlamaForCausalLM:
         step += 1
         if step % REPORT_EVERY == 0:
             lines = whole_lines(logits, labels, maker.pool.newline)
-            print(f"{step} {make.__name__} loss {loss.item():.3f} lines {lines:.2f}", flush=True)
+            print(f"{step} loss {loss.item():.3f} lines {lines:.2f}", flush=True)
         if step % CHECKPOINT_EVERY == 0:
             keep(model, work, step, time.monotonic() - began)
     return model
@@ -134,10 +132,12 @@ def evaluate(model: LlamaForCausalLM, pool: TitlePool, exercises: int = 300) -> 
     model.eval()
     maker = Maker(pool, HELD_OUT_SEED)
     made = {
-        f"recommend, noise {noise}": [maker.recommend(20, 10, noise) for _ in range(exercises)]
+        f"marks, noise {noise}": [
+            maker.recommend(20, 10, noise, marked=True) for _ in range(exercises)
+        ]
         for noise in (0.1, 0.4, 0.7)
     }
-    made["repeat 10 lines"] = [maker.repeat(10) for _ in range(exercises // 10)]
+    made["without marks"] = [maker.recommend(20, 10, marked=False) for _ in range(exercises)]
     figures = {}
     for name, all_of_kind in made.items():
         parts = [all_of_kind[i : i + 20] for i in range(0, len(all_of_kind), 20)]
