@@ -76,10 +76,10 @@ class LanguageModelSettings(Settings):
     dropout: float = Field(0.0, ge=0, lt=1)
     targets: Names = ALL_LINEAR
     epochs: int = Field(1, ge=1)
-    examples: int | None = Field(16_000, ge=1)
-    batch_size: int = Field(32, ge=1)
+    examples: int | None = Field(8_000, ge=1)
+    batch_size: int = Field(64, ge=1)
     micro_batch_size: int | None = Field(None, ge=1)
-    learning_rate: float = Field(5e-4, gt=0)
+    learning_rate: float = Field(3e-5, gt=0)
     weight_decay: float = Field(0.0, ge=0)
     candidates: int = Field(20, ge=2)
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
