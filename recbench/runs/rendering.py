@@ -105,8 +105,8 @@ def _as_text(table: Table, markdown: bool) -> str:
         *([f"Not comparable with the table above: {table.apart}."] if table.apart else []),
         tabulate(lines, headers=headers, tablefmt=style, disable_numparse=True),
         *_captions(table),
-        "95% intervals over examples; '-' is what a system cannot give."
-        + (" Differences are paired over examples, p by sign flips." if compared else ""),
+        "95% intervals over users; '-' is what a system cannot give."
+        + (" Differences are paired over users, p by sign flips." if compared else ""),
     ]
     return "\n\n".join(blocks)
 
