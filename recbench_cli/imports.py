@@ -54,10 +54,10 @@ def _import(
 ) -> None:
     from recbench.data.imported import import_split
     from recbench.runs.places import cache_folder
-    from recbench_cli.parsing import nouns_of
+    from recbench_cli.parsing import nouns_of, verb_of
 
     place, nouns = cache_folder(cache), nouns_of(noun)
-    made = import_split(name, folder, format_name, place, say, noun=nouns, verb=verb)
+    made = import_split(name, folder, format_name, place, say, noun=nouns, verb=verb_of(verb))
     rows = made.rows
     assert rows is not None
     counts = f"{len(rows.train)} train, {len(rows.validation)} validation, {len(rows.test)} test"

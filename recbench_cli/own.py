@@ -57,7 +57,7 @@ def add(
     from recbench.data.readers.columns import Columns
     from recbench.errors import UserError
     from recbench.runs.places import cache_folder
-    from recbench_cli.parsing import nouns_of
+    from recbench_cli.parsing import nouns_of, verb_of
 
     if (interactions is None) == (recbole is None) or (recbole and items):
         raise UserError("give either --interactions (and --items) or --recbole")
@@ -73,7 +73,7 @@ def add(
         cache_folder(cache),
         say,
         noun=nouns_of(noun),
-        verb=verb,
+        verb=verb_of(verb),
         min_rating=min_rating,
     )
     typer.echo(f"{name}: {len(made)} interactions, {len(made.catalogue)} items")

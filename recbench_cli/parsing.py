@@ -64,9 +64,23 @@ def nouns_of(text: str) -> tuple[str, str]:
     Raises
     ------
     UserError
-        Where there is no word.
+        Where there is no word, or what could not stand inside a line of a prompt.
     """
     one, _, several = (part.strip() for part in text.partition("/"))
-    if not one:
-        raise UserError(f"--noun takes one word or two, as game/games, not '{text}'")
+    if not one or not text.isprintable():
+        raise UserError(f"--noun takes one word or two, as game/games, not {text!r}")
     return one, several or f"{one}s"
+
+
+def verb_of(text: str) -> str:
+    """
+    Read what a user did with an item, in the past tense.
+
+    Raises
+    ------
+    UserError
+        Where there is no word, or what could not stand inside a line of a prompt.
+    """
+    if not text.strip() or not text.isprintable():
+        raise UserError(f"--verb takes words in the past tense, as 'listened to', not {text!r}")
+    return text.strip()
