@@ -2,13 +2,13 @@
 Train `tiny`, the language model that comes with recbench, from nothing.
 
     pip install wordfreq
-    python tools/tiny/train.py --out recbench/llm/tiny --minutes 40
+    python tools/tiny/train.py --out recbench/llm/tiny --minutes 36
 
 Everything is made here: titles (titles.py), a tokenizer (tokenizer.py), first weights whose
 attention already reads lists (wiring.py), and exercises (exercises.py). No dataset is read. The
-shipped model took
-40 minutes on one core of a two-core machine without a GPU; another run gives a model like it, not
-the same bytes. A run that was killed goes on from its last checkpoint, under --work.
+shipped model took 36 minutes on one core of a two-core machine without a GPU, with an earlier form
+of these files; another run gives a model like it, not the same bytes. A run that was killed goes on
+from its last checkpoint, under --work.
 """
 
 import argparse

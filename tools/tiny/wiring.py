@@ -55,7 +55,7 @@ REST = CONTENT[-1]  # compares whether a head rests
 @dataclass(frozen=True)
 class Strengths:
     """
-    How sharply heads look and how loudly they write, as `strengths.py` found them.
+    How sharply heads look and how loudly they write, as a search like `strengths.py` found them.
 
     Attributes
     ----------
