@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import torch
 from huggingface_hub import errors as hub
@@ -20,6 +21,7 @@ from transformers import (
     AutoTokenizer,
     PreTrainedModel,
     PreTrainedTokenizerBase,
+    modeling_gguf_pytorch_utils,
 )
 from transformers.utils import logging
 
@@ -80,10 +82,8 @@ def source(llm: str) -> dict[str, Any]:
 def _load(
     llm: str, arguments: dict[str, Any], dtype: torch.dtype, device: str
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    arguments = {
-        **arguments,
-        "trust_remote_code": False,
-    }  # else transformers asks whether to run code
+    # Without a word on code that comes with a model, transformers asks whether to run it.
+    arguments = {**arguments, "trust_remote_code": False}
     with quiet():
         try:
             part = "config.json"
@@ -169,7 +169,9 @@ def quiet() -> Iterator[None]:
     hub_logging.set_verbosity_error()  # else a line for every try to reach the hub
     logging.disable_progress_bar()
     try:
-        yield
+        # The bar of GGUF files alone does not ask that switch by itself.
+        with patch.object(modeling_gguf_pytorch_utils, "tqdm", logging.tqdm):
+            yield
     finally:
         logging.set_verbosity(level)
         hub_logging.set_verbosity(hub_level)

@@ -82,6 +82,43 @@ def test_gguf_without_its_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         load_backbone(str(tmp_path / "model.gguf"), "cpu")
 
 
+def as_gguf(folder: Path, file: Path) -> Path:
+    """Write the toy model of a folder as one GGUF file; its tokenizer only nearly."""
+    gguf = pytest.importorskip("gguf")
+    config = json.loads((folder / "config.json").read_text())
+    tokens = list(json.loads((folder / "tokenizer.json").read_text())["model"]["vocab"])
+    filler = [f"<{number}>" for number in range(len(tokens) + 1, config["vocab_size"])]
+    writer = gguf.GGUFWriter(file, "llama")
+    writer.add_name("toy")
+    writer.add_context_length(config["max_position_embeddings"])
+    writer.add_block_count(config["num_hidden_layers"])
+    writer.add_embedding_length(config["hidden_size"])
+    writer.add_feed_forward_length(config["intermediate_size"])
+    writer.add_head_count(config["num_attention_heads"])
+    writer.add_layer_norm_rms_eps(config["rms_norm_eps"])
+    writer.add_tokenizer_model("gpt2")
+    writer.add_token_list([*tokens, "Re", *filler])
+    writer.add_token_merges(["R e"])
+    names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.LLAMA, config["num_hidden_layers"])
+    for name, tensor in load_file(folder / "model.safetensors").items():
+        writer.add_tensor(names.get_name(name, (".weight",)), tensor.numpy())
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return file
+
+
+def test_a_gguf_file_is_read_in_silence(
+    toy_folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    file = as_gguf(toy_folder, tmp_path / "model.gguf")
+    lm, _ = load_backbone(str(file), "cpu")
+    kept = load_file(toy_folder / "model.safetensors")["model.embed_tokens.weight"]
+    assert torch.equal(lm.get_input_embeddings().weight, kept)
+    assert capfd.readouterr() == ("", "")
+
+
 def shortened(file: Path) -> None:
     file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
 
