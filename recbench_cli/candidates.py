@@ -1,5 +1,6 @@
 """`recbench candidates`: the frozen questions, as a file."""
 
+import time
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -50,6 +51,8 @@ def candidates(
     asked = protocol or default_protocol(dataset, place)
     rule = named(asked, candidates=size, negatives=negatives, history=history)
     split = make_split(prepare(dataset, place, data_dir, say, show_progress=True), rule)
+    started = time.monotonic()
     pack = frozen_pack(split, rule, part, draws, pack_seed, place)
+    say(f"candidates frozen in {time.monotonic() - started:.1f} s")
     save(pack, split.catalogue, out)
     typer.echo(f"{out}: {len(pack)} examples, {pack.draws} draws, hash {pack.hash}")

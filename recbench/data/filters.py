@@ -46,8 +46,13 @@ def _kept(dataset: Dataset, rules: Rules) -> NDArray[np.int64]:
         rows = rows[dataset.ratings[rows] >= rules.min_rating]
     if rules.pairs != "all":
         rows = rows[_one_a_pair(dataset, rows, by_time=rules.pairs == "earliest")]
-    rows = rows[_frequent(dataset.items[rows], rules.min_per_item)]
-    return rows[_frequent(dataset.users[rows], rules.min_per_user)]
+    for codes, least in (
+        (dataset.items, rules.min_per_item),
+        (dataset.users, rules.min_per_user),
+    ):
+        if least > 1:
+            rows = rows[_frequent(codes[rows], least)]
+    return rows
 
 
 def _one_a_pair(dataset: Dataset, rows: NDArray[np.int64], by_time: bool) -> NDArray[np.int64]:

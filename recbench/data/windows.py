@@ -76,9 +76,12 @@ def examples_at(
 ) -> Examples:
     """Make the values at `targets` (int64 [n], positions in ``rows.values``) targets, in order."""
     owners = np.searchsorted(rows.offsets, targets, side="right") - 1
-    starts = rows.offsets[owners]
-    histories = np.full((len(targets), history), PAD, dtype=np.int32)
-    for back in range(1, history + 1):
-        inside = targets - back >= starts
-        histories[inside, history - back] = rows.values[targets[inside] - back]
+    room = targets - rows.offsets[owners]
+    padded = np.concatenate([np.full(history, PAD, dtype=np.int32), rows.values])
+    histories = np.lib.stride_tricks.sliding_window_view(padded, history)[targets]
+    # Where its row begins within the window, what lies before is another row's.
+    short = np.flatnonzero(room < history)
+    cut = histories[short]
+    cut[np.arange(history) < history - room[short, None]] = PAD
+    histories[short] = cut
     return Examples(histories, rows.values[targets], users[owners])

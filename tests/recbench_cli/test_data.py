@@ -60,9 +60,11 @@ def test_export_and_candidates_speak_of_the_same_lines(call, tmp_path, protocol)
 
 
 def test_validation_rows_have_candidates_too(call, tmp_path):
-    code, out, _ = call("candidates", "--split", "validation", "--out", str(tmp_path / "v.parquet"))
+    file = tmp_path / "v.parquet"
+    code, out, err = call("candidates", "--split", "validation", "--out", str(file))
     assert code == 0
     assert "5 draws" in out
+    assert "candidates frozen in " in err
 
 
 def test_history_and_candidates_are_as_many_as_asked_for(call, tmp_path):
