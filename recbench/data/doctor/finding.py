@@ -44,12 +44,22 @@ class Finding(BaseModel):
         return self.count / self.of if self.of else None
 
 
-def graded(count: float, of: int, note: float = 0.0, warning: float = 1.0) -> Severity:
-    """Grade a share: a note above `note`, a warning above `warning`, fine where there is none."""
+def graded(
+    *, name: str, count: float, of: int, text: str, note: float = 0.0, warning: float = 1.0
+) -> Finding:
+    """
+    Grade a finding by its share: a note above `note`, a warning above `warning`, else fine.
+
+    Parameters
+    ----------
+    name, count, of, text
+        As in `Finding`; a fraction is rounded, once it is graded. Of nothing the share is 0.
+    note, warning
+        Shares, in [0, 1].
+    """
     share = count / of if of else 0.0
-    if share > warning:
-        return "warning"
-    return "note" if share > note else "fine"
+    severity: Severity = "warning" if share > warning else "note" if share > note else "fine"
+    return Finding(name=name, count=round(count, 2), of=of, severity=severity, text=text)
 
 
 def as_table(findings: Sequence[Finding]) -> str:

@@ -11,11 +11,11 @@ def before_training(case: Case) -> Finding:
     train, targets = case.training_times, case.target_times
     count = int((targets < train.max(initial=targets.min())).sum())
     later = 1 - float(np.searchsorted(train, targets, side="right").mean()) / max(1, len(train))
-    return Finding(
+    return graded(
         name="test before train",
         count=count,
         of=len(targets),
-        severity=graded(count, len(targets), warning=0.0),
+        warning=0.0,
         text=f"Test targets that precede some training interaction; on average {later:.0%} of the "
         "training interactions are later than a target, so a model learns from the future; "
         "a single cut in time (--protocol temporal) has none of this.",
@@ -31,11 +31,11 @@ def ties(case: Case) -> Finding:
     asked = test.users.astype(np.int64) * span + (case.target_times - first)
     alike = np.searchsorted(moments, asked, "right") - np.searchsorted(moments, asked, "left")
     count = int((alike > 1).sum())
-    return Finding(
+    return graded(
         name="ties in time",
         count=count,
         of=len(test),
-        severity=graded(count, len(test), warning=0.1),
+        warning=0.1,
         text="Test targets that share their time with another interaction of the same user: "
         "which of them is the target, a rule decides and not the user.",
     )
@@ -44,11 +44,11 @@ def ties(case: Case) -> Finding:
 def against_time(case: Case) -> Finding:
     """Test targets that are older than something in their visible history."""
     count = int((case.target_times < case.latest_history_times).sum())
-    return Finding(
+    return graded(
         name="targets out of order",
         count=count,
         of=len(case.test),
-        severity=graded(count, len(case.test), warning=0.01),
+        warning=0.01,
         text="Test targets that are older than an item of their visible history: the rows do not "
         "follow time, and what they ask is not what comes next.",
     )

@@ -62,11 +62,11 @@ def redraw_noise(case: Case) -> Finding:
 def cold_items(case: Case) -> Finding:
     """Items of the catalogue that no training sequence holds."""
     count, of = int((case.training_counts == 0).sum()), len(case.split.catalogue)
-    return Finding(
+    return graded(
         name="cold items",
         count=count,
         of=of,
-        severity=graded(count, of, warning=0.25),
+        warning=0.25,
         text="Items that never occur in training, yet can be drawn as candidates; an ID model "
         "knows nothing of them and ranks them by chance.",
     )
@@ -76,11 +76,11 @@ def cold_targets(case: Case) -> Finding:
     """Test rows whose target no training sequence holds."""
     targets = case.test.targets
     count = int((case.training_counts[targets] == 0).sum())
-    return Finding(
+    return graded(
         name="cold targets",
         count=count,
         of=len(targets),
-        severity=graded(count, len(targets), warning=0.05),
+        warning=0.05,
         text="Test targets that never occur in training: look at them by "
         "recbench leaderboard --group-by target-count.",
     )
@@ -90,11 +90,11 @@ def targets_in_histories(case: Case) -> Finding:
     """Test rows whose target the visible history holds."""
     test = case.test
     count = int((test.histories == test.targets[:, None]).any(axis=1).sum())
-    return Finding(
+    return graded(
         name="targets in histories",
         count=count,
         of=len(test),
-        severity=graded(count, len(test), warning=0.01),
+        warning=0.01,
         text="Test targets that stand in their own visible history: naming what was met before is "
         "then a right answer; keep one interaction of each pair if that is not meant.",
     )
@@ -104,11 +104,10 @@ def users_in_parts(case: Case) -> Finding:
     """Test users who train as well."""
     users = np.unique(case.test.users)
     count = int(np.isin(users, case.split.sequence_users).sum())
-    return Finding(
+    return graded(
         name="users in several parts",
         count=count,
         of=len(users),
-        severity=graded(count, len(users)),
         text="Test users whose earlier interactions train, so figures are for known users; "
         "under a protocol that keeps users apart they would be for new ones.",
     )
@@ -122,11 +121,12 @@ def follows_ids(case: Case) -> Finding:
     count = int((test.targets > test.histories.max(axis=1))[asked].sum())
     of = int(asked.sum())
     chance = float((1 / (1 + known[asked])).mean()) if of else 0.0
-    return Finding(
+    return graded(
         name="order follows ids",
         count=count,
         of=of,
-        severity=graded(count, of, note=2 * chance, warning=0.5),
+        note=2 * chance,
+        warning=0.5,
         text="Test targets with a larger item id than their whole visible history "
         f"({chance:.0%} expected if ids say nothing); where it is most of them, the order is that "
         "of a sorted file, and the nearest larger id is a good guess.",

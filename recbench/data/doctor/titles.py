@@ -11,11 +11,11 @@ def shared(case: Case) -> Finding:
     """Items that have their title in common with another."""
     sizes = lengths(TitleGroups.of(case.split.catalogue).items)
     count, of = int(sizes[sizes > 1].sum()), len(case.split.catalogue)
-    return Finding(
+    return graded(
         name="shared titles",
         count=count,
         of=of,
-        severity=graded(count, of, warning=0.05),
+        warning=0.05,
         text=f"Items that share {int((sizes > 1).sum())} titles: a written answer cannot tell them "
         "apart; a protocol whose candidates have different titles never shows two of them.",
     )
@@ -25,11 +25,11 @@ def missing(case: Case) -> Finding:
     """Items without a title."""
     titles = case.split.catalogue.titles
     count = sum(normalised(title) in ("", UNKNOWN) for title in titles)
-    return Finding(
+    return graded(
         name="items without a title",
         count=count,
         of=len(titles),
-        severity=graded(count, len(titles), warning=0.01),
+        warning=0.01,
         text=f'Items without a title of their own (they are called "{UNKNOWN}"): a language model '
         "learns nothing of them; give them titles, or leave them out.",
     )
@@ -38,11 +38,10 @@ def missing(case: Case) -> Finding:
 def inside_others(case: Case) -> Finding:
     """Items whose title is a part of another item's."""
     count, of = len(case.title_parts.inner_items()), len(case.split.catalogue)
-    return Finding(
+    return graded(
         name="titles inside titles",
         count=count,
         of=of,
-        severity=graded(count, of),
         text="Items whose title is a part of another one: where both are candidates, the substring "
         "rule cannot read the longer one; use --matching exact, the default.",
     )
@@ -60,11 +59,11 @@ def invalid_answers(case: Case) -> Finding:
     targets, free = case.test.targets, case.free
     spoiling = free.among(case.title_parts.spoilers(targets))
     expected = float(any_drawn(free.counts, spoiling, case.protocol.drawn).sum())
-    return Finding(
+    return graded(
         name="right answers called invalid",
-        count=round(expected, 2),
+        count=expected,
         of=len(targets),
-        severity=graded(expected, len(targets), warning=0.01),
+        warning=0.01,
         text="Test rows, as expected over random negatives, in which the exactly right title holds "
         "another candidate's and the substring rule calls it invalid; use --matching exact, the "
         "default.",

@@ -186,10 +186,12 @@ def test_what_a_row_may_draw_is_what_sets_say():
 
 
 def test_grades():
-    assert [graded(count, 100, 0.02, 0.1) for count in (0, 2, 3, 11)] == [
-        *("fine", "fine", "note", "warning")
-    ]
-    assert graded(0, 0) == "fine"
+    shares = {"name": "cold items", "text": "They are cold.", "note": 0.02, "warning": 0.1}
+    found = [graded(count=count, of=100, **shares) for count in (0, 2, 3, 11)]
+    assert [one.severity for one in found] == ["fine", "fine", "note", "warning"]
+    assert graded(count=0, of=0, **shares).severity == "fine"
+    slightly = graded(count=2.004, of=100, **shares)
+    assert (slightly.count, slightly.severity) == (2.0, "note")
 
 
 def test_the_table_keeps_silent_on_what_is_fine():
