@@ -18,12 +18,12 @@ from pydantic import Field
 from recbench import registry
 from recbench.candidates import Pack, frozen_pack
 from recbench.data.aside import folder_aside
-from recbench.data.card import default_protocol
+from recbench.data.card import protocol_of
 from recbench.data.dataset import Dataset
 from recbench.data.exposure import exposure
 from recbench.data.make_split import make_split
 from recbench.data.prepare import prepare
-from recbench.data.protocols import Protocol, protocol
+from recbench.data.protocols import Protocol
 from recbench.data.split import Split
 from recbench.errors import UserError
 from recbench.evaluation.answers import Matching
@@ -214,9 +214,8 @@ def build(experiment: Experiment) -> Recommender:
 
 def asked_protocol(experiment: Experiment) -> Protocol:
     """Read the protocol that is named, else the dataset's own."""
-    if experiment.protocol is not None:
-        return protocol(experiment.protocol)
-    return protocol(default_protocol(experiment.dataset, cache_folder(experiment.cache)))
+    cache = cache_folder(experiment.cache)
+    return protocol_of(experiment.dataset, experiment.protocol, cache)
 
 
 def ask(
@@ -250,7 +249,7 @@ def choose_lessons(
     dataset = prepare(other, cache, folder, report, show_progress)
     rule = question.protocol
     if not dataset.card.allows(rule):
-        rule = protocol(default_protocol(other, cache))
+        rule = protocol_of(other, None, cache)
     learnt = dataset.card, make_split(dataset, rule)
     return other_lessons((card, question.split), learnt, rule.name, fraction, model.refitted)
 

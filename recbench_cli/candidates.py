@@ -41,15 +41,14 @@ def candidates(
 ) -> None:
     """Write a candidate pack: raw ids in the order shown, and where the target stands."""
     from recbench.candidates import frozen_pack, save
-    from recbench.data.card import default_protocol
+    from recbench.data.card import protocol_of
     from recbench.data.make_split import make_split
     from recbench.data.prepare import prepare
-    from recbench.data.protocols import protocol as named
     from recbench.runs.places import cache_folder
 
     place = cache_folder(cache)
-    asked = protocol or default_protocol(dataset, place)
-    rule = named(asked, candidates=size, negatives=negatives, history=history)
+    changes = {"candidates": size, "negatives": negatives, "history": history}
+    rule = protocol_of(dataset, protocol, place, **changes)
     split = make_split(prepare(dataset, place, data_dir, say, show_progress=True), rule)
     started = time.monotonic()
     pack = frozen_pack(split, rule, part, draws, pack_seed, place)

@@ -13,8 +13,8 @@ app.command("show")(doctor.show)
 app.command("doctor")(doctor.doctor)
 app.command("add")(own.add)
 app.command("remove")(own.remove)
-app.command("import-splits")(imports.import_splits)
-app.command("import-llara")(imports.import_llara)
+app.command("import-splits", help=imports.PLAIN)(imports.importer("rows"))
+app.command("import-llara", help=imports.LLARA)(imports.importer("llara"))
 
 
 @app.command("list")
@@ -64,14 +64,13 @@ def export(
 ) -> None:
     """Write a protocol's rows as JSON lines and the items as a table."""
     from recbench.data import export as files
-    from recbench.data.card import default_protocol
+    from recbench.data.card import protocol_of
     from recbench.data.make_split import make_split
     from recbench.data.prepare import prepare as prepared
-    from recbench.data.protocols import protocol as named
     from recbench.runs.places import cache_folder
 
     place = cache_folder(cache)
-    rule = named(protocol or default_protocol(dataset, place), history=history)
+    rule = protocol_of(dataset, protocol, place, history=history)
     made = prepared(dataset, place, data_dir, say, show_progress=True)
     split = make_split(made, rule)
     files.export(split, out)

@@ -53,16 +53,15 @@ def doctor(
     """Say what is wrong with a dataset under a protocol."""
     import json
 
-    from recbench.data.card import default_protocol
+    from recbench.data.card import protocol_of
     from recbench.data.doctor.case import Case
     from recbench.data.doctor.diagnosis import diagnose
     from recbench.data.doctor.finding import as_table
     from recbench.data.prepare import prepare
-    from recbench.data.protocols import protocol as named
     from recbench.runs.places import cache_folder
 
     place = cache_folder(cache)
-    rule = named(protocol or default_protocol(dataset, place))
+    rule = protocol_of(dataset, protocol, place)
     findings = diagnose(Case.of(prepare(dataset, place, data_dir, say), rule))
     if form == "json":
         typer.echo(json.dumps([finding.model_dump() for finding in findings], indent=2))

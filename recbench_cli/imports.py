@@ -1,5 +1,6 @@
 """`recbench data import-splits` and `import-llara`: splits that others have released."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -12,54 +13,44 @@ Name = Annotated[str, typer.Option("--name", help="What --dataset will call it."
 Noun = Annotated[str, typer.Option(help="One item and several, in a prompt.")]
 Verb = Annotated[str, typer.Option(help="What a user did with an item, in a prompt.")]
 
+PLAIN = """
+Import a split as plain files: train.jsonl, validation.jsonl, test.jsonl and items.tsv.
 
-def import_splits(
-    folder: Source,
-    name: Name,
-    noun: Noun = "item/items",
-    verb: Verb = "interacted with",
-    _results: Results = None,
-    cache: Cache = None,
-    _debug: Debug = False,
-) -> None:
-    """
-    Import a split as plain files: train.jsonl, validation.jsonl, test.jsonl and items.tsv.
+They are as recbench data export writes them. Without a test file the second half of the validation
+rows is the test part.
+"""
+LLARA = """
+Import a split as LLaRA and iLoRA release it: pickled tables and a list of items.
 
-    They are as recbench data export writes them. Without a test file the second half of the
-    validation rows is the test part.
-    """
-    _import(folder, name, "rows", noun, verb, cache)
+The folder holds train_data.df, Val_data.df, Test_data.df and id2name.txt or u.item. Nothing in the
+pickles is run. Rows with fewer than three items of history are left out, as there.
+"""
 
 
-def import_llara(
-    folder: Source,
-    name: Name,
-    noun: Noun = "item/items",
-    verb: Verb = "interacted with",
-    _results: Results = None,
-    cache: Cache = None,
-    _debug: Debug = False,
-) -> None:
-    """
-    Import a split as LLaRA and iLoRA release it: pickled tables and a list of items.
+def importer(format_name: str) -> Callable[..., None]:
+    """Make the command that imports splits of one raw format."""
 
-    The folder holds train_data.df, Val_data.df, Test_data.df and id2name.txt or u.item. Nothing in
-    the pickles is run. Rows with fewer than three items of history are left out, as there.
-    """
-    _import(folder, name, "llara", noun, verb, cache)
+    def command(
+        folder: Source,
+        name: Name,
+        noun: Noun = "item/items",
+        verb: Verb = "interacted with",
+        _results: Results = None,
+        cache: Cache = None,
+        _debug: Debug = False,
+    ) -> None:
+        from recbench.data.imported import import_split
+        from recbench.runs.places import cache_folder
+        from recbench_cli.parsing import nouns_of, verb_of
 
+        place, nouns = cache_folder(cache), nouns_of(noun)
+        made = import_split(name, folder, format_name, place, say, noun=nouns, verb=verb_of(verb))
+        rows = made.rows
+        assert rows is not None
+        counts = (
+            f"{len(rows.train)} train, {len(rows.validation)} validation, {len(rows.test)} test"
+        )
+        typer.echo(f"{name}: {counts} rows, {len(made.catalogue)} items")
+        typer.echo(f"digest {made.digest}")
 
-def _import(
-    folder: Path, name: str, format_name: str, noun: str, verb: str, cache: Path | None
-) -> None:
-    from recbench.data.imported import import_split
-    from recbench.runs.places import cache_folder
-    from recbench_cli.parsing import nouns_of, verb_of
-
-    place, nouns = cache_folder(cache), nouns_of(noun)
-    made = import_split(name, folder, format_name, place, say, noun=nouns, verb=verb_of(verb))
-    rows = made.rows
-    assert rows is not None
-    counts = f"{len(rows.train)} train, {len(rows.validation)} validation, {len(rows.test)} test"
-    typer.echo(f"{name}: {counts} rows, {len(made.catalogue)} items")
-    typer.echo(f"digest {made.digest}")
+    return command

@@ -1,6 +1,6 @@
 """`recbench leaderboard`: the table, and the runs it still lacks."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -11,97 +11,98 @@ from recbench_cli.parsing import devices_of, names_of
 
 if TYPE_CHECKING:
     from recbench.runs.cells import Cell
+    from recbench.runs.groups import Grouping
+    from recbench.runs.rendering import Format
     from recbench.runs.store import Run
 
 Chosen = dict[str, list[Any]]
 """Field of a record to the values that were asked for; one that was not given is left out."""
 
+Form = Annotated[
+    Literal["table", "markdown", "csv", "json"], typer.Option("--format", help="Of the output.")
+]
+GroupBy = Annotated[
+    Literal["target-count", "user-count", "history-length"] | None,
+    typer.Option(
+        "--group-by",
+        help="Part the test rows by training interactions of the target or the user, "
+        "or by items in the history.",
+    ),
+]
+Fill = Annotated[bool, typer.Option("--run", help="Run the missing cells first.")]
+Models = Annotated[
+    str | None,
+    typer.Option("--models", help="These alone, parted by commas; needed with --run."),
+]
+Datasets = Annotated[
+    str | None,
+    typer.Option("--datasets", help="These alone, parted by commas; needed with --run."),
+]
+Protocol = Annotated[
+    str | None,
+    typer.Option("--protocol", help="This one alone; with --run as for: recbench run."),
+]
+Draws = Annotated[
+    int | None,
+    typer.Option("--draws", min=1, help="So many alone; with --run as for: recbench run."),
+]
+PackSeed = Annotated[
+    int | None,
+    typer.Option("--pack-seed", help="This one alone; with --run as for: recbench run."),
+]
+Seeds = Annotated[
+    int | None,
+    typer.Option("--seeds", min=1, help="With --run: seeds 0 to N-1.", show_default="1"),
+]
+TrainFraction = Annotated[
+    float | None, typer.Option("--train-fraction", help="With --run as for: recbench run.")
+]
+TrainDataset = Annotated[
+    str | None, typer.Option("--train-dataset", help="With --run as for: recbench run.")
+]
+Device = Annotated[
+    str | None,
+    typer.Option("--device", help="With --run: devices parted by commas.", show_default="auto"),
+]
+
 
 def leaderboard(
-    form: Annotated[
-        Literal["table", "markdown", "csv", "json"], typer.Option("--format", help="Of the output.")
-    ] = "table",
-    by: Annotated[
-        Literal["target-count", "user-count", "history-length"] | None,
-        typer.Option(
-            "--group-by",
-            help="Part the test rows by training interactions of the target or the user, "
-            "or by items in the history.",
-        ),
-    ] = None,
-    fill: Annotated[bool, typer.Option("--run", help="Run the missing cells first.")] = False,
-    models: Annotated[
-        str | None,
-        typer.Option("--models", help="These alone, parted by commas; needed with --run."),
-    ] = None,
-    datasets: Annotated[
-        str | None,
-        typer.Option("--datasets", help="These alone, parted by commas; needed with --run."),
-    ] = None,
-    protocol: Annotated[
-        str | None,
-        typer.Option("--protocol", help="This one alone; with --run as for: recbench run."),
-    ] = None,
+    form: Form = "table",
+    by: GroupBy = None,
+    fill: Fill = False,
+    models: Models = None,
+    datasets: Datasets = None,
+    protocol: Protocol = None,
     candidates: Candidates = None,
     negatives: Negatives = None,
     history: History = None,
-    draws: Annotated[
-        int | None,
-        typer.Option("--draws", min=1, help="So many alone; with --run as for: recbench run."),
-    ] = None,
-    pack_seed: Annotated[
-        int | None,
-        typer.Option("--pack-seed", help="This one alone; with --run as for: recbench run."),
-    ] = None,
-    seeds: Annotated[
-        int | None,
-        typer.Option("--seeds", min=1, help="With --run: seeds 0 to N-1.", show_default="1"),
-    ] = None,
-    train_fraction: Annotated[
-        float | None, typer.Option("--train-fraction", help="With --run as for: recbench run.")
-    ] = None,
-    train_dataset: Annotated[
-        str | None, typer.Option("--train-dataset", help="With --run as for: recbench run.")
-    ] = None,
-    device: Annotated[
-        str | None,
-        typer.Option("--device", help="With --run: devices parted by commas.", show_default="auto"),
-    ] = None,
+    draws: Draws = None,
+    pack_seed: PackSeed = None,
+    seeds: Seeds = None,
+    train_fraction: TrainFraction = None,
+    train_dataset: TrainDataset = None,
+    device: Device = None,
     results: Results = None,
     cache: Cache = None,
     _debug: Debug = False,
 ) -> None:
     """Print the tables that the records below --results make."""
-    from recbench.runs.groups import grouped
-    from recbench.runs.leaderboard import leaderboard as tables_of
     from recbench.runs.places import cache_folder, results_folder
-    from recbench.runs.rendering import render, render_groups
 
     learnt = {"--train-fraction": train_fraction, "--train-dataset": train_dataset}
     if not fill:
         _refuse_without_run({"--seeds": seeds, "--device": device, **learnt})
-    root = results_folder(results)
+    root, place = results_folder(results), cache_folder(cache)
     protocol = _protocol(protocol, candidates=candidates, negatives=negatives, history=history)
-    place = cache_folder(cache)
     named = _models(models), _datasets(datasets, place)
     chosen = _chosen(*named, protocol, draws, pack_seed)
     failed: dict[Cell, int] = {}
     if fill:
         asked = {"--protocol": protocol, "--draws": draws, "--pack-seed": pack_seed}
         places = {"--results": root, "--cache": place}
-        failed = _filled(
-            chosen, seeds or 1, device or "auto", _arguments({**asked, **learnt, **places})
-        )
-    tables = tables_of(_found(root, chosen))
-    if by is None:
-        for damage in dict.fromkeys(row.damage for one in tables for row in one.rows if row.damage):
-            say(f"a difference is missing: {damage}")
-        typer.echo(render(tables, form))
-    else:
-        parted = grouped(tables, by)
-        for reason in dict.fromkeys(reason for table in parted for reason in table.left_out):
-            say(f"a row is missing: {reason}")
-        typer.echo(render_groups(parted, by, form))
+        shared = _arguments({**asked, **learnt, **places})
+        failed = _filled(chosen, seeds or 1, device or "auto", shared)
+    _print(_found(root, chosen), by, form)
     _raise_for(failed)
 
 
@@ -190,6 +191,24 @@ def _found(root: Path, chosen: Chosen) -> "list[Run]":
         why = " is what was asked for" if there else ""
         say(f"no finished run below {root}{why}; make one with: recbench run")
     return found
+
+
+def _print(runs: "Sequence[Run]", by: "Grouping | None", form: "Format") -> None:
+    """Write the tables, group by group if asked; what they lack is told on standard error."""
+    from recbench.runs.groups import grouped
+    from recbench.runs.leaderboard import leaderboard as tables_of
+    from recbench.runs.rendering import render, render_groups
+
+    tables = tables_of(runs)
+    if by is None:
+        for damage in dict.fromkeys(row.damage for one in tables for row in one.rows if row.damage):
+            say(f"a difference is missing: {damage}")
+        typer.echo(render(tables, form))
+    else:
+        parted = grouped(tables, by)
+        for reason in dict.fromkeys(reason for table in parted for reason in table.left_out):
+            say(f"a row is missing: {reason}")
+        typer.echo(render_groups(parted, by, form))
 
 
 def _raise_for(failed: "Mapping[Cell, int]") -> None:

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -21,72 +21,78 @@ from recbench_cli.options import (
     say,
 )
 
+if TYPE_CHECKING:
+    from recbench.runs.store import Run
+
+Model = Annotated[str, typer.Option("--model", help="See: recbench models.")]
+Preset = Annotated[
+    str | None, typer.Option("--preset", help="Named settings, for example those of the paper.")
+]
+Changes = Annotated[
+    list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Set one; repeatable.")
+]
+Llm = Annotated[
+    str | None,
+    typer.Option("--llm", help="Language model: tiny, a hub id, a folder or a GGUF file."),
+]
+Seed = Annotated[int, typer.Option("--seed", help="Seed of training only.")]
+Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")]
+TrainFraction = Annotated[
+    float, typer.Option("--train-fraction", help="Part of the training users to learn from.")
+]
+TrainDataset = Annotated[
+    str | None,
+    typer.Option("--train-dataset", help="Learn from this one; for language models."),
+]
+TrainDataDir = Annotated[
+    Path | None, typer.Option("--train-data-dir", help="As --data-dir, of --train-dataset.")
+]
+Matching = Annotated[
+    Literal["exact", "substring"],
+    typer.Option("--matching", help="How a written answer names a candidate."),
+]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print record path and metrics as JSON, nothing else.")
+]
+
 
 def run(
-    model: Annotated[str, typer.Option("--model", help="See: recbench models.")],
+    model: Model,
     dataset: Dataset,
     protocol: Protocol = None,
     candidates: Candidates = None,
     negatives: Negatives = None,
     history: History = None,
-    preset: Annotated[
-        str | None, typer.Option("--preset", help="Named settings, for example those of the paper.")
-    ] = None,
-    changes: Annotated[
-        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Set one; repeatable.")
-    ] = None,
-    llm: Annotated[
-        str | None,
-        typer.Option("--llm", help="Language model: tiny, a hub id, a folder or a GGUF file."),
-    ] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Seed of training only.")] = 0,
+    preset: Preset = None,
+    changes: Changes = None,
+    llm: Llm = None,
+    seed: Seed = 0,
     draws: Draws = 5,
     pack_seed: PackSeed = 0,
-    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")] = "auto",
-    train_fraction: Annotated[
-        float,
-        typer.Option("--train-fraction", help="Part of the training users to learn from."),
-    ] = 1.0,
-    train_dataset: Annotated[
-        str | None,
-        typer.Option("--train-dataset", help="Learn from this one; for language models."),
-    ] = None,
-    train_data_dir: Annotated[
-        Path | None, typer.Option("--train-data-dir", help="As --data-dir, of --train-dataset.")
-    ] = None,
-    matching: Annotated[
-        Literal["exact", "substring"],
-        typer.Option("--matching", help="How a written answer names a candidate."),
-    ] = "exact",
+    device: Device = "auto",
+    train_fraction: TrainFraction = 1.0,
+    train_dataset: TrainDataset = None,
+    train_data_dir: TrainDataDir = None,
+    matching: Matching = "exact",
     data_dir: DataDir = None,
     results: Results = None,
     cache: Cache = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print record path and metrics as JSON, nothing else.")
-    ] = False,
+    as_json: AsJson = False,
     _debug: Debug = False,
 ) -> None:
     """Train a model and judge it on a frozen pack; a run that stands already is found again."""
     from recbench import experiment
-    from recbench.data.card import default_protocol
-    from recbench.data.protocols import protocol as named
+    from recbench.data.card import protocol_of
     from recbench.runs.places import cache_folder, results_folder
-    from recbench.runs.rendering import run_table
-    from recbench.runs.store import RECORD
     from recbench_cli.parsing import settings_of
 
     place = cache_folder(cache)
-    asked = named(
-        protocol or default_protocol(dataset, place),
-        candidates=candidates,
-        negatives=negatives,
-        history=history,
-    )
+    asked = {"candidates": candidates, "negatives": negatives, "history": history}
     finished = experiment.run(
         experiment.Experiment(
             model=model,
             dataset=dataset,
-            protocol=asked.name,
+            protocol=protocol_of(dataset, protocol, place, **asked).name,
             preset=preset,
             settings=settings_of(changes or [], llm),
             seed=seed,
@@ -104,6 +110,13 @@ def run(
         report=say,
         show_progress=True,
     )
+    _print(finished, as_json)
+
+
+def _print(finished: "Run", as_json: bool) -> None:
+    from recbench.runs.rendering import run_table
+    from recbench.runs.store import RECORD
+
     path = finished.folder / RECORD
     if as_json:
         metrics = {name: one.model_dump() for name, one in finished.record.metrics.items()}

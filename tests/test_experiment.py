@@ -8,6 +8,7 @@ import torch
 from recbench import experiment as module
 from recbench import registry
 from recbench.data.card import Card
+from recbench.data.protocols import protocol
 from recbench.errors import UserError
 from recbench.experiment import Experiment, ask, build, run
 from recbench.recommender import Queries, Recommender, Transferable
@@ -172,7 +173,9 @@ def test_a_dataset_that_cannot_be_asked_so_trains_by_its_own_protocol(elsewhere,
     monkeypatch.setattr(
         Card, "allows", lambda card, rule: (card.name, rule.card) != ("other", "paper")
     )
-    monkeypatch.setattr(module, "default_protocol", lambda name, cache: "next-item")
+    monkeypatch.setattr(
+        module, "protocol_of", lambda name, rule, cache: protocol(rule or "next-item")
+    )
     record = run(elsewhere(protocol="paper"), silent).record
     assert (record.protocol, record.training.protocol) == ("paper", "next-item")
 

@@ -20,7 +20,7 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from recbench.data.protocols import Protocol
+from recbench.data.protocols import Protocol, protocol
 from recbench.data.toml_cards import NamedCard, read_card, read_cards
 from recbench.errors import unknown
 from recbench.registry import listed
@@ -264,6 +264,13 @@ def cards(
 def default_protocol(name: str, cache: Path | None = None) -> str:
     """Return the protocol of a dataset if the user names none; raises as `card`."""
     return next(iter(card(name, cache).protocols), "next-item")
+
+
+def protocol_of(
+    dataset: str, name: str | None, cache: Path | None = None, **changes: str | None
+) -> Protocol:
+    """Read the protocol that is named, else the dataset's own; see `protocol` for `changes`."""
+    return protocol(name or default_protocol(dataset, cache), **changes)
 
 
 def own_folder(cache: Path, name: str) -> Path:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from recbench.data import card as module
-from recbench.data.card import Rules, card, cards, default_protocol, own_folder
+from recbench.data.card import Rules, card, cards, default_protocol, own_folder, protocol_of
 from recbench.data.protocols import protocol, protocols
 from recbench.data.readers import READERS
 from recbench.errors import RecbenchError, UserError
@@ -111,6 +111,13 @@ def test_the_first_protocol_named_is_the_default(tmp_path):
     assert default_protocol("mine", tmp_path) == "next-item"
     with pytest.raises(UserError, match="unknown dataset 'mini'"):
         default_protocol("mini", tmp_path)
+
+
+def test_the_protocol_that_is_named_wins_over_the_dataset_s_own():
+    assert protocol_of("movielens", None).name == "paper"
+    assert protocol_of("movielens", "next-item").name == "next-item"
+    changed = protocol_of("movielens", None, candidates="30", history=None)
+    assert changed.name == "paper,candidates=30"
 
 
 def test_published_protocols_and_those_of_a_finished_split_must_be_named():
