@@ -35,7 +35,7 @@ from recbench.recommender import Answerer, Recommender, Runtime, Transferable
 from recbench.runs import environment, store
 from recbench.runs.lock import locked
 from recbench.runs.places import cache_folder, results_folder
-from recbench.runs.record import Digests, RunRecord, Times, Training, row_digest, run_id
+from recbench.runs.record import Digests, RunRecord, Setup, Times, Training, row_digest, run_id
 from recbench.settings import Settings
 
 FIT = "fit.json"
@@ -142,22 +142,8 @@ def run(
     device, ingredients = resolve(experiment.device), model.ingredients()
     question = ask(experiment, report, show_progress)
     lessons = choose_lessons(experiment, model, question, report, show_progress)
-    row = row_digest(
-        experiment.model,
-        model.settings.record(),
-        ingredients,
-        question.digests,
-        question.protocol.name,
-        experiment.matching,
-        lessons.training,
-    )
-    folder = store.run_folder(
-        results_folder(experiment.results),
-        experiment.dataset,
-        question.protocol.name,
-        experiment.model,
-        run_id(row, experiment.seed),
-    )
+    setup = describe(experiment, model, ingredients, question, lessons.training)
+    folder = store.run_folder(results_folder(experiment.results), setup)
     with locked(folder):
         record = store.finished(folder)
         if record is not None:
@@ -171,23 +157,12 @@ def run(
             show_progress=show_progress,
         )
         prepared = time.monotonic()
-        details = fit_or_load(model, lessons, runtime, folder / store.MODEL)
+        fit = fit_or_load(model, lessons, runtime, folder / store.MODEL)
         fitted = time.monotonic()
-        split = question.split
-        judgement = evaluate(
-            model, split.test, split.catalogue, question.pack, runtime, experiment.matching
-        )
-        scored = time.monotonic()
-        times = Times(
-            prepare=prepared - started,
-            fit=fitted - prepared,
-            score=scored - fitted,
-            total=scored - started,
-        )
-        record = describe(
-            *(experiment, row, ingredients, question, lessons.training),
-            *(model, runtime, details, judgement, times),
-        )
+        rows, catalogue = question.split.test, question.split.catalogue
+        judgement = evaluate(model, rows, catalogue, question.pack, runtime, experiment.matching)
+        times = Times.between(started, prepared, fitted, time.monotonic())
+        record = complete(setup, device, fit, judgement, times)
         return store.finish(folder, record, judgement, exposure(lessons.split))
 
 
@@ -275,43 +250,57 @@ def fit_or_load(
 
 def describe(
     experiment: Experiment,
-    row: str,
+    model: Recommender,
     ingredients: dict[str, Any],
     question: Question,
     training: Training,
-    model: Recommender,
-    runtime: Runtime,
-    fit: dict[str, Any],
-    judgement: Judgement,
-    times: Times,
-) -> RunRecord:
-    """Write down everything that is needed to know what was run and what came out."""
-    return RunRecord(
+) -> Setup:
+    """Write down what is asked of whom: what names the run, and what its figures are of."""
+    settings, protocol = model.settings.record(), question.protocol
+    row = row_digest(
+        experiment.model,
+        settings,
+        ingredients,
+        question.digests,
+        protocol.name,
+        experiment.matching,
+        training,
+    )
+    return Setup(
         run_id=run_id(row, experiment.seed),
         row=row,
         model=experiment.model,
         preset=experiment.preset,
-        settings=model.settings.record(),
+        settings=settings,
         ingredients=ingredients,
         seed=experiment.seed,
         dataset=experiment.dataset,
-        protocol=question.protocol.name,
+        protocol=protocol.name,
         training=training,
         digests=question.digests,
         pack_seed=experiment.pack_seed,
         draws=question.pack.draws,
         candidates=question.pack.size,
-        full_ranking=question.protocol.full,
+        full_ranking=protocol.full,
         examples=len(question.split.test),
         matching=experiment.matching,
         caption="; ".join(filter(None, [model.caption, training.caption(experiment.dataset)])),
         writes=isinstance(model, Answerer),
+    )
+
+
+def complete(
+    setup: Setup, device: str, fit: dict[str, Any], judgement: Judgement, times: Times
+) -> RunRecord:
+    """Write down what came out, and where and when."""
+    return RunRecord(
+        **dict(setup),
         parameters_trained=fit["parameters_trained"],
         fit=fit,
         metrics=judgement.metrics,
-        device=environment.device(runtime.device),
+        device=environment.device(device),
         times=times,
-        peak_memory=environment.peak_memory(runtime.device),
+        peak_memory=environment.peak_memory(device),
         versions=environment.versions(),
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
     )

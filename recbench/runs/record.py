@@ -32,6 +32,16 @@ class Times(_Part):
     score: float = Field(description="Scoring and, for models that write, answering, seconds.")
     total: float = Field(description="From the start of the run to its record, seconds.")
 
+    @classmethod
+    def between(cls, started: float, prepared: float, fitted: float, scored: float) -> "Times":
+        """Make it of the moments at which the stages began and ended, in seconds."""
+        return cls(
+            prepare=prepared - started,
+            fit=fitted - prepared,
+            score=scored - fitted,
+            total=scored - started,
+        )
+
 
 class Memory(_Part):
     """Peak memory of the process."""
@@ -81,8 +91,8 @@ class Training(_Part):
 USUAL = Training()
 
 
-class RunRecord(_Part):
-    """One finished run; stored as ``record.json``."""
+class Setup(_Part):
+    """What is run: the part of a record that is known before a model has learnt."""
 
     schema_version: Literal[1] = Field(
         default=SCHEMA_VERSION, description="Version of this schema; readers refuse any other."
@@ -123,6 +133,11 @@ class RunRecord(_Part):
     writes: bool = Field(
         description="Whether the model wrote its answers; ValidRatio and HitRatio@1 judge those."
     )
+
+
+class RunRecord(Setup):
+    """One finished run; stored as ``record.json``."""
+
     parameters_trained: int = Field(description="Parameters that training changed.")
     fit: dict[str, Any] = Field(
         description="What the model reported of its training: epochs, best validation figure, ..."

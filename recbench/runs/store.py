@@ -22,7 +22,7 @@ from recbench.data.exposure import Exposure
 from recbench.errors import DataError, UserError
 from recbench.evaluation.evaluator import Judgement
 from recbench.evaluation.outcome import Outcome
-from recbench.runs.record import SCHEMA_VERSION, RunRecord
+from recbench.runs.record import SCHEMA_VERSION, RunRecord, Setup
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -53,9 +53,9 @@ class Run:
     reused: bool = False
 
 
-def run_folder(results: Path, dataset: str, protocol: str, model: str, run_id: str) -> Path:
+def run_folder(results: Path, setup: Setup) -> Path:
     """Return the folder of a run, which need not exist."""
-    return results / dataset / protocol / model / run_id
+    return results / setup.dataset / setup.protocol / setup.model / setup.run_id
 
 
 def finished(folder: Path) -> RunRecord | None:
@@ -143,10 +143,9 @@ def publish(run: Run, results: Path) -> Path:
     UserError
         If the run's examples are missing; a DataError if they are damaged.
     """
-    record = run.record
-    folder = run_folder(results, record.dataset, record.protocol, record.model, record.run_id)
+    folder = run_folder(results, run.record)
     _write_table(folder / EXAMPLES, _titleless(_read_table(run.folder)))
-    _write_record(folder, record)
+    _write_record(folder, run.record)
     return folder
 
 

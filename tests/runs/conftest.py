@@ -103,13 +103,7 @@ def made(tmp_path):
     ):
         judged = judgement(hits, draws=draws, writes=writes, users=users)
         described = record(judged, model=model, **changes)
-        folder = store.run_folder(
-            tmp_path / "results",
-            described.dataset,
-            described.protocol,
-            described.model,
-            described.run_id,
-        )
+        folder = store.run_folder(tmp_path / "results", described)
         return store.finish(folder, described, judged, counted(judged, target_count))
 
     return make
