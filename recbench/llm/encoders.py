@@ -1,11 +1,9 @@
 """The frozen recommender that guides a language model: fitted once, shared through the cache."""
 
 import json
-import shutil
-import tempfile
 from dataclasses import replace
-from pathlib import Path
 
+from recbench.data.aside import folder_aside
 from recbench.errors import UserError
 from recbench.recommender import Encoder, Runtime, TrainingData
 from recbench.registry import load
@@ -53,21 +51,9 @@ def fitted_encoder(name: str, data: TrainingData, runtime: Runtime) -> Encoder:
     runtime.report(f"encoder {name}: training it first")
     own.checkpoints.mkdir(parents=True, exist_ok=True)
     details = encoder.fit(data, own)
-    _store(encoder, folder, {"model": name, "seed": runtime.seed, "fit": details})
+    if not folder.is_dir():  # else another run was faster and stored the same
+        with folder_aside(folder) as partial:
+            encoder.save(partial)
+            about = {"model": name, "seed": runtime.seed, "fit": details}
+            (partial / "about.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
     return encoder
-
-
-def _store(encoder: Encoder, folder: Path, about: dict[str, object]) -> None:
-    """Write a fitted encoder aside and rename it, so that a folder in the cache is always whole."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=f"{folder.name}.", suffix=".partial", dir=folder.parent))
-    try:
-        encoder.save(partial)
-        (partial / "about.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
-        try:
-            partial.rename(folder)
-        except OSError:
-            if not folder.is_dir():  # else another run was faster and stored the same
-                raise
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)

@@ -14,6 +14,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from recbench.data.aside import file_aside
 from recbench.neural.progress import Position
 
 Tensors = dict[str, Tensor]
@@ -79,10 +80,8 @@ class Checkpoint:
             for group, members in tensors.items()
             for name, tensor in members.items()
         }
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        partial = self.path.with_suffix(".partial")
-        save_file(flat, partial, {"key": self._key, "position": json.dumps(asdict(position))})
-        partial.replace(self.path)
+        with file_aside(self.path) as partial:
+            save_file(flat, partial, {"key": self._key, "position": json.dumps(asdict(position))})
         self._written = time.monotonic()
 
     def read(self) -> tuple[Position, dict[str, Tensors]] | None:
