@@ -31,7 +31,7 @@ class TrainingReport:
     steps, epochs
         Optimizer steps and passes done.
     seconds
-        Time spent, interrupted runs included.
+        Time spent, with that of interrupted runs up to their last checkpoint.
     losses
         Mean loss of each epoch.
     watched
@@ -47,6 +47,20 @@ class TrainingReport:
     losses: list[float]
     watched: list[float]
     best_epoch: int
+
+    @classmethod
+    def of(cls, run: TrainingRun) -> "TrainingReport":
+        """Tell what a finished training did."""
+        position = run.position
+        return cls(
+            parameters_trained=sum(p.numel() for p in run.parameters.values()),
+            steps=position.step,
+            epochs=len(position.losses),
+            seconds=round(position.seconds, 1),
+            losses=position.losses,
+            watched=position.watched,
+            best_epoch=position.best_epoch,
+        )
 
     def record(self) -> dict[str, Any]:
         """Return the report as JSON values."""
@@ -125,13 +139,4 @@ def train(
         run.keep_best()
         checkpoint.write(run.position, {"weights": learnt(module)})
     module.eval()
-    position = run.position
-    return TrainingReport(
-        parameters_trained=sum(p.numel() for p in run.parameters.values()),
-        steps=position.step,
-        epochs=len(position.losses),
-        seconds=round(position.seconds, 1),
-        losses=position.losses,
-        watched=position.watched,
-        best_epoch=position.best_epoch,
-    )
+    return TrainingReport.of(run)

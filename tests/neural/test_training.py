@@ -1,6 +1,8 @@
+import itertools
 import math
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from safetensors import safe_open
 from torch import Tensor, nn
 
 from recbench.errors import RecbenchError
+from recbench.neural import loop
 from recbench.neural.plan import ParameterGroup, Plan, Step, cosine
 from recbench.neural.training import TrainingReport, train
 from recbench.recommender import Runtime
@@ -122,6 +125,15 @@ def test_an_interrupted_run_ends_with_the_same_bits(tmp_path: Path, step: int, w
     assert rest.seen == [seen for seen in whole.seen if seen[0] >= step]
     assert equal(rest.weights(), whole.weights())
     assert replace(report, seconds=0) == replace(expected, seconds=0)
+
+
+def test_the_seconds_of_a_killed_run_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = map(float, itertools.count())
+    monkeypatch.setattr(loop, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    whole = Task().run(tmp_path / "whole").seconds
+    with pytest.raises(KeyboardInterrupt):
+        Task(interrupt_at=15).run(tmp_path / "killed")
+    assert Task().run(tmp_path / "killed").seconds == whole
 
 
 def test_a_finished_run_is_not_repeated(tmp_path: Path) -> None:
