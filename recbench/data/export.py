@@ -5,6 +5,7 @@ from pathlib import Path
 
 from recbench.data.aside import file_aside
 from recbench.data.catalogue import Catalogue
+from recbench.data.id_field import field_of
 from recbench.data.split import PAD, Examples, Split
 
 
@@ -23,7 +24,7 @@ def export(split: Split, folder: Path) -> None:
     -----
     A row is ``{"history":[raw ids, oldest first],"target":raw id}`` without spaces; integer ids
     are JSON numbers. ``items.tsv`` has a header line, then raw id, tab, title, by ascending raw
-    id.
+    id; an id that no field could hold is a JSON text (`recbench.data.id_field`).
     """
     parts = {"train": split.train, "validation": split.validation, "test": split.test}
     for name, examples in parts.items():
@@ -46,4 +47,4 @@ def _write_items(catalogue: Catalogue, file: Path) -> None:
     with file.open("w", encoding="utf-8", newline="\n") as stream:
         stream.write("id\ttitle\n")
         for raw_id, title in zip(catalogue.raw_ids.tolist(), catalogue.titles, strict=True):
-            stream.write(f"{raw_id}\t{title}\n")
+            stream.write(f"{field_of(raw_id)}\t{title}\n")

@@ -41,8 +41,12 @@ def film_title(raw: str) -> str:
 
 
 def plain_title(raw: str) -> str:
-    """Return the title on one line, runs of white space as one space; an empty one is "unknown"."""
-    return " ".join(raw.split()) or UNKNOWN
+    """
+    Return the title on one line, runs of white space as one space; an empty one is "unknown".
+
+    A NUL, which only an id that stands for a title can hold, counts as white space.
+    """
+    return " ".join(raw.replace("\0", " ").split()) or UNKNOWN
 
 
 def web_title(raw: str) -> str:

@@ -158,8 +158,8 @@ def test_a_damaged_file_gives_sound_data_or_one_line(tmp_path, kind, which, data
     assert not said or str(tmp_path) in said
 
 
-# An id may have no control characters, a title no NUL; half characters cannot be written.
-IDS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=8)
+# Half characters cannot be written, and a title has no NUL.
+IDS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8)
 RAW_TITLES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8)
 
 
@@ -181,7 +181,7 @@ def test_any_ids_and_titles_come_back_unchanged(tmp_path, kind, goods, data):
     assert raw.titles == list(goods.values())
 
 
-@pytest.mark.parametrize("content", [b"user,item\n1,2\n1\n", b"user,item\n1,\x00\n"])
+@pytest.mark.parametrize("content", [b"user,item\n1,2\n1\n", b"user,item\n1,\xff\n"])
 def test_a_broken_file_leaves_no_cache(tmp_path: Path, content: bytes):
     (tmp_path / "e.csv").write_bytes(content)
     with pytest.raises(DataError):

@@ -94,6 +94,16 @@ def test_the_reference_is_read():
     ]
 
 
+@pytest.mark.parametrize(
+    "field", ["", '"', '"a', '"a"b', '"a\x01"', '"\\x"', '"\\ud800"', '""'], ids=ascii
+)
+def test_an_id_that_is_no_text_is_named_with_its_line(folder, field):
+    row = '{"history":["a"],"target":"a"}\n'
+    parts = dict.fromkeys(("train.jsonl", "validation.jsonl", "test.jsonl"), row)
+    with pytest.raises(DataError, match=r"items\.tsv, line 3: expected an id, as a JSON text"):
+        read(folder(**parts, **{"items.tsv": f"id\ttitle\na\tA\n{field}\tB\n"}))
+
+
 SHAPE = r'expected \{"history":\[ids\],"target":id\}, found '
 
 
@@ -139,6 +149,7 @@ SHAPE = r'expected \{"history":\[ids\],"target":id\}, found '
         ("items.tsv", "id\ttitle\n\n", "line 2: expected an id, a tab and a title"),
         ("items.tsv", "id\ttitle\n05\tA\n", "line 2: expected an integer as id"),
         ("items.tsv", f"id\ttitle\n{2**63}\tA\n", "line 2: expected an integer as id"),
+        ("items.tsv", 'id\ttitle\n"5"\tA\n', "line 2: expected an integer as id"),
         ("items.tsv", "id\ttitle\n5\tA\0\n", "line 2: expected text, found a NUL byte"),
         ("items.tsv", None, "items.tsv: expected a file, found none"),
     ],

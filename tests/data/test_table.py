@@ -97,10 +97,10 @@ def said(file: Path, **columns: str) -> str:
         (b"user,item\n1,2\n3\n", ", line 3: expected 2 fields with ',' between them, found 1"),
         (b"user,item\n1,2\n,3\n", ", line 3: expected an id as user, found ''"),
         (b"user,item\r1,2\r3,4,5\r", ", line 3: expected 2 fields"),
-        (b"user,item\n1,2\n1,\x00\n", r", line 3: expected an id as item, found '\x00'"),
+        (b"u\x00ser,item\n1,2\n", ", line 1: expected the names of the columns"),
         (b"user,item\n1,2\n1,\xff\n", ", line 3: expected utf8 text"),
         (b'user,item\n1,"2\n3,4\n', ", line 2: expected every quote to be closed or doubled"),
-        (b'user,item\n"1\n2",3\n', r", line 2: expected an id as user, found '1\n2'"),
+        (b'user,item\n"1\n2",""\n', ", line 2: expected an id as item, found ''"),
         (b'user,item\n"1"2,3\n', ", line 2: expected every quote to be closed or doubled"),
         (b'user,item,n\n1,2,"a\n\nb"\n1,,c\n', ", line 5: expected an id as item, found ''"),
         (b"user,item,time\n1,2,3\n1,2,-\n", ", line 3: expected an integer as time, found '-'"),
@@ -171,6 +171,18 @@ def test_a_broken_parquet_file_is_named_with_row_and_reason(tmp_path, columns, e
     assert said(file).startswith(expected)
 
 
+@pytest.mark.parametrize("name", ["user", "item", "time", "note"])
+def test_parquet_text_that_is_no_utf8_is_named_with_its_row(tmp_path, name):
+    columns = {each: pa.array(["2024-01-01"] * 2) for each in ("user", "item", "time", "note")}
+    columns[name] = pa.array([b"2024-01-01", b"\xed\xa0\x80"]).view(pa.string())
+    file = tmp_path / "events.parquet"
+    pq.write_table(pa.table(columns), file)
+    if name == "note":  # not looked at
+        assert len(table.read(file, None).users) == 2
+        return
+    assert said(file) == rf", row 2: expected utf8 text as {name}, found b'\xed\xa0\x80'"
+
+
 def test_categories_of_parquet_are_ids_like_any(tmp_path):
     used = pa.DictionaryArray.from_arrays(pa.array([2, 0, 2]), ["a", "unused", "b"])
     file = tmp_path / "events.parquet"
@@ -206,6 +218,7 @@ def test_a_name_that_tells_no_kind_and_a_column_that_is_not_there(tmp_path):
     ("goods", "expected"),
     [
         ([{"sku": "7", "title": "A"}, {"sku": "7", "title": "B"}], "csv, line 3: expected an item"),
+        ([{"sku": "7\n"}, {"sku": "7\n"}], r"earlier line has, found '7\n'"),
         ([{"sku": "x", "title": "A"}], "expected items of the interactions, found none in 'sku'"),
         ([{"sku": "7", "title": "a\x00"}], "expected text as title"),
         ([{"goods": "7", "title": "A"}], "expected a column 'sku' with the ids of the items"),

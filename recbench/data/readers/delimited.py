@@ -33,9 +33,8 @@ WORDS = {
     "date": "a date as 2024-01-31 or 2024-01-31T18:30:00",
     "date with zone": "a date as 2024-01-31T18:30:00Z",
 }
-CONTROL = r"[\x00-\x1f\x7f]"
-"""What no id may hold: it could not be written into a table and read back."""
-UNFIT = {"id": f"^$|{CONTROL}", "text": r"\x00"}
+TEXTS = ("id", "text")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _PLAIN_INTEGER = re.compile(r"[0-9]{1,18}", re.ASCII)
 _BLOCK = 1 << 20
 
@@ -60,9 +59,10 @@ def read_delimited(
     names
         All columns, in the file's order.
     kinds
-        The columns wanted and what they hold: an ``"id"`` is text that is neither empty nor has
-        control characters; a ``"time"`` is a whole number, a number or a date, whichever the
-        first line has (`recbench.data.readers.times.seconds` makes integers of it).
+        The columns wanted and what they hold: an ``"id"`` is any text but the empty one, which is
+        how a table writes that it is missing; a ``"text"`` has no NUL; a ``"time"`` is a whole
+        number, a number or a date, whichever the first line has
+        (`recbench.data.readers.times.seconds` makes integers of it).
     delimiter, encoding, header_lines
         Of the file; header lines are skipped.
     quoting
@@ -127,7 +127,7 @@ def header(file: Path, *, delimiter: str, quoting: bool = False) -> list[str]:
     """
     for _, fields in _records(file, "utf8", delimiter, quoting):
         names = [_decoded(field, "utf8", file, 1) for field in fields]
-        if any(re.search(CONTROL, name) for name in names):
+        if any(_CONTROL.search(name) for name in names):
             raise DataError(f"{file}, line 1: expected the names of the columns, found {names!r}")
         return names
     raise DataError(f"{file}, line 1: expected a line with the names of the columns, found none")
@@ -149,10 +149,10 @@ def line_of(
 
 def _unfit(column: pa.ChunkedArray, kind: str) -> bool:
     """Whether a column that could be read has a value that may not stand in it."""
-    if kind not in UNFIT:
+    if kind not in TEXTS:
         return False
     values = [chunk.dictionary for chunk in column.chunks] if kind == "id" else column.chunks
-    return any(pc.any(pc.match_substring_regex(each, UNFIT[kind])).as_py() for each in values)
+    return any(pc.any(unfit(each, kind)).as_py() for each in values)
 
 
 def _check(
@@ -222,10 +222,15 @@ def _decoded(field: str, encoding: str, file: Path, line: int) -> str:
         raise DataError(f"{file}, line {line}: expected {encoding} text") from None
 
 
+def unfit(texts: pa.Array | pa.ChunkedArray, kind: str) -> pa.Array | pa.ChunkedArray:
+    """Return bool [texts]: which may not stand for an id or a text; see `fits`."""
+    return pc.equal(texts, "") if kind == "id" else pc.match_substring(texts, "\0")
+
+
 def fits(value: str, kind: str) -> bool:
     """Whether a text may stand for a kind of value, as the CSV reader has it."""
-    if kind in UNFIT:
-        return not re.search(UNFIT[kind], value)
+    if kind in TEXTS:
+        return value != "" if kind == "id" else "\0" not in value
     if kind in ("integer", "number") and _PLAIN_INTEGER.fullmatch(value):
         return True  # most values, a hundred times faster
     try:

@@ -17,7 +17,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from recbench.data.readers.delimited import ARROW, UNFIT, WORDS, Kind, fits
+from recbench.data.readers.delimited import ARROW, TEXTS, WORDS, Kind, fits
 from recbench.data.readers.files import lines
 from recbench.data.readers.tabular import Tabular
 from recbench.data.readers.times import TIMES, time_kind
@@ -25,8 +25,7 @@ from recbench.errors import DataError
 
 _LOOKED_AT = 100  # objects whose keys are the columns: the first may lack some
 _ROWS_AT_ONCE = 100_000
-# JSON can write halves of characters, which no other file can.
-_UNFIT = {kind: re.compile(rf"{unfit}|[\ud800-\udfff]") for kind, unfit in UNFIT.items()}
+_HALF = re.compile("[\ud800-\udfff]")  # of a character: JSON can write it, no other file can
 
 
 def opened(file: Path) -> Tabular:
@@ -101,15 +100,15 @@ def _value(value: Any, name: str, kind: str, file: Path, line: int) -> Any:
     if not _fits(value, kind):
         found = "nothing" if value is None else f"{value!r:.40}"
         raise DataError(f"{file}, line {line}: expected {WORDS[kind]} as {name}, found {found}")
-    if kind in _UNFIT:
+    if kind in TEXTS:
         return str(value)
     return float(value) if kind == "number" else value
 
 
 def _fits(value: Any, kind: str) -> bool:
     whole = isinstance(value, int) and not isinstance(value, bool)
-    if kind in _UNFIT:
-        return whole or (isinstance(value, str) and not _UNFIT[kind].search(value))
+    if kind in TEXTS:
+        return whole or (isinstance(value, str) and fits(value, kind) and not _HALF.search(value))
     if kind == "number":
         return (whole or isinstance(value, float)) and math.isfinite(value)
     if kind == "integer":

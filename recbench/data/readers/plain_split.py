@@ -3,7 +3,8 @@ A released split as plain files, as `recbench.data.export` writes it.
 
 ``train*.jsonl``, ``val*.jsonl`` and ``test*.jsonl``: a row a line, ``{"history":[ids, oldest
 first],"target":id}``, other keys are left alone; the ids are all JSON numbers or all texts.
-``items.tsv``: a header ``id<TAB>title``, then a line an item. All UTF-8, gzipped or not.
+``items.tsv``: a header ``id<TAB>title``, then a line an item, its id as in
+`recbench.data.id_field`. All UTF-8, gzipped or not.
 """
 
 import json
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from recbench.data.id_field import id_of
 from recbench.data.readers.released import (
     Items,
     RawRow,
@@ -108,6 +110,16 @@ def _items(file: Path, numbers: bool) -> Iterator[tuple[int, int | str, str]]:
         if len(titles) != 1:
             raise broken(file, number, "an id, a tab and a title", text)
         if number > 1:
-            if numbers and not is_int64(raw):
-                raise broken(file, number, "an integer as id, as in the rows", raw)
-            yield number, int(raw) if numbers else raw, plain_title(titles[0])
+            yield number, _id(file, number, raw, numbers), plain_title(titles[0])
+
+
+def _id(file: Path, number: int, field: str, as_number: bool) -> int | str:
+    if as_number:
+        if not is_int64(field):
+            raise broken(file, number, "an integer as id, as in the rows", field)
+        return int(field)
+    try:
+        return id_of(field)
+    except ValueError:
+        expected = "an id, as a JSON text where it begins with a quote"
+        raise broken(file, number, expected, field) from None

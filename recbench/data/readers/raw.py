@@ -193,4 +193,6 @@ def refuse(
     """
     if broken.any():
         row = int(broken.argmax())
-        raise DataError(f"{file}, {place(row)}: expected {expected}, found {values[row]}")
+        found = str(values[row])
+        shown = found if found.isprintable() else repr(found)  # an id may hold line breaks
+        raise DataError(f"{file}, {place(row)}: expected {expected}, found {shown}")

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from recbench.data.readers.delimited import UNFIT, WORDS, Kind, fits
+from recbench.data.readers.delimited import TEXTS, WORDS, Kind, fits, unfit
 from recbench.data.readers.raw import refuse
 from recbench.data.readers.times import TIMES, time_kind
 from recbench.errors import DataError
@@ -41,6 +41,8 @@ def typed(column: pa.ChunkedArray, name: str, kind: Kind, file: Path, place: Pla
     """
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
+    if _is_text(column.type):
+        _refuse_undecodable(column, name, file, place)
     if kind == "text":
         column = pc.fill_null(_as(column, pa.string(), name, kind, file), "")
     else:
@@ -53,7 +55,7 @@ def typed(column: pa.ChunkedArray, name: str, kind: Kind, file: Path, place: Pla
         return _times(column, name, file, place)
     if kind == "id" and not pa.types.is_integer(column.type):
         column = _as(column, pa.string(), name, kind, file).dictionary_encode()
-    if kind in UNFIT and not pa.types.is_integer(column.type):
+    if kind in TEXTS and not pa.types.is_integer(column.type):
         _refuse_unfit(column, name, kind, file, place)
     return column
 
@@ -72,6 +74,25 @@ def _as(
 
 def _is_text(kind: pa.DataType) -> bool:
     return pa.types.is_string(kind) or pa.types.is_large_string(kind)
+
+
+def _refuse_undecodable(column: pa.ChunkedArray, name: str, file: Path, place: Place) -> None:
+    """Refuse bytes that are no UTF-8: Parquet calls them text, and nobody looked at them."""
+    try:
+        column.validate(full=True)
+    except pa.ArrowInvalid:
+        values = np.array(column.cast(pa.large_binary()).to_pylist(), dtype=object)
+        broken = np.array([value is not None and not _is_utf8(value) for value in values])
+        refuse(broken, file, place, f"utf8 text as {name}", values)
+        raise
+
+
+def _is_utf8(value: bytes) -> bool:
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _times(column: pa.ChunkedArray, name: str, file: Path, place: Place) -> pa.ChunkedArray:
@@ -94,8 +115,7 @@ def _times(column: pa.ChunkedArray, name: str, file: Path, place: Place) -> pa.C
 def _refuse_unfit(column: pa.ChunkedArray, name: str, kind: str, file: Path, place: Place) -> None:
     distinct = column.unique()
     distinct = distinct.dictionary if pa.types.is_dictionary(column.type) else distinct
-    if pc.any(pc.match_substring_regex(distinct, UNFIT[kind])).as_py():
+    if pc.any(unfit(distinct, kind)).as_py():
         texts = column.cast(pa.string())
-        unfit = pc.match_substring_regex(texts, UNFIT[kind]).to_numpy()
         shown = np.array([repr(each) for each in texts.to_pylist()], dtype=object)
-        refuse(unfit, file, place, f"{WORDS[kind]} as {name}", shown)
+        refuse(unfit(texts, kind).to_numpy(), file, place, f"{WORDS[kind]} as {name}", shown)
