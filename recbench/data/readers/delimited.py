@@ -4,6 +4,7 @@ import csv
 import re
 from codecs import BOM_UTF8
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -37,6 +38,16 @@ TEXTS = ("id", "text")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _PLAIN_INTEGER = re.compile(r"[0-9]{1,18}", re.ASCII)
 _BLOCK = 1 << 20
+
+
+@dataclass(frozen=True)
+class _Dialect:
+    """How a file is written; see `read_delimited`."""
+
+    delimiter: str
+    encoding: str = "utf8"
+    header_lines: int = 0
+    quoting: bool = False
 
 
 def read_delimited(
@@ -81,38 +92,17 @@ def read_delimited(
         there.
     """
     quoting = quoting and _holds_quotes(file, header_lines)
-    first = next(_records(file, encoding, delimiter, quoting, skip=header_lines), (0, []))[1]
-    known: dict[str, str] = dict(kinds)
-    for name in [name for name, kind in kinds.items() if kind == "time"]:
-        known[name] = time_kind("".join(first[names.index(name) :][:1]))
-    form = (delimiter, encoding, header_lines, quoting)
-    check = partial(_check, file, names, known, *form)
+    dialect = _Dialect(delimiter, encoding, header_lines, quoting)
+    known = _with_kinds_of_times(file, names, kinds, dialect)
     if quoting:  # the fast reader lets a quote that is never closed swallow the rest
-        _check(file, names, {}, *form)
+        _check(file, names, {}, dialect)
     try:
-        table = pa.csv.read_csv(
-            arrow_stream(file),
-            read_options=pa.csv.ReadOptions(
-                column_names=names, encoding=encoding, skip_rows=header_lines
-            ),
-            parse_options=pa.csv.ParseOptions(
-                delimiter=delimiter,
-                quote_char='"' if quoting else False,
-                newlines_in_values=quoting,
-                ignore_empty_lines=False,
-            ),
-            convert_options=pa.csv.ConvertOptions(
-                column_types={name: ARROW[kind] for name, kind in known.items()},
-                include_columns=list(kinds),
-                null_values=[],
-                strings_can_be_null=False,
-            ),
-        )
+        table = _read(file, names, known, dialect)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        check()
+        _check(file, names, known, dialect)
         raise DataError(f"{file}: {str(error).splitlines()[0]}") from None
-    if not table.num_rows or any(_unfit(table[name], known[name]) for name in kinds):
-        check()
+    if not table.num_rows or any(_unfit(table[name], kind) for name, kind in known.items()):
+        _check(file, names, known, dialect)
     return table
 
 
@@ -125,7 +115,7 @@ def header(file: Path, *, delimiter: str, quoting: bool = False) -> list[str]:
     DataError
         For a file that is missing, empty or not UTF-8.
     """
-    for _, fields in _records(file, "utf8", delimiter, quoting):
+    for _, fields in _records(file, _Dialect(delimiter, quoting=quoting)):
         names = [_decoded(field, "utf8", file, 1) for field in fields]
         if any(_CONTROL.search(name) for name in names):
             raise DataError(f"{file}, line 1: expected the names of the columns, found {names!r}")
@@ -143,8 +133,41 @@ def line_of(
     quoting: bool = False,
 ) -> str:
     """Say where a row (from 0) of a file begins, as "line 2"."""
-    rows = _records(file, encoding, delimiter, quoting, skip=header_lines)
+    rows = _records(file, _Dialect(delimiter, encoding, header_lines, quoting))
     return f"line {next(islice(rows, row, None))[0]}"
+
+
+def _with_kinds_of_times(
+    file: Path, names: list[str], kinds: Mapping[str, Kind], dialect: _Dialect
+) -> dict[str, str]:
+    """Return `kinds` with what the first line has in the place of each ``"time"``."""
+    first = next(_records(file, dialect), (0, []))[1]
+    known: dict[str, str] = dict(kinds)
+    for name in [name for name, kind in kinds.items() if kind == "time"]:
+        known[name] = time_kind("".join(first[names.index(name) :][:1]))
+    return known
+
+
+def _read(file: Path, names: list[str], kinds: Mapping[str, str], dialect: _Dialect) -> pa.Table:
+    """Read the columns of `kinds` as Arrow does: fast, but without a word on which line is bad."""
+    return pa.csv.read_csv(
+        arrow_stream(file),
+        read_options=pa.csv.ReadOptions(
+            column_names=names, encoding=dialect.encoding, skip_rows=dialect.header_lines
+        ),
+        parse_options=pa.csv.ParseOptions(
+            delimiter=dialect.delimiter,
+            quote_char='"' if dialect.quoting else False,
+            newlines_in_values=dialect.quoting,
+            ignore_empty_lines=False,
+        ),
+        convert_options=pa.csv.ConvertOptions(
+            column_types={name: ARROW[kind] for name, kind in kinds.items()},
+            include_columns=list(kinds),
+            null_values=[],
+            strings_can_be_null=False,
+        ),
+    )
 
 
 def _unfit(column: pa.ChunkedArray, kind: str) -> bool:
@@ -155,44 +178,39 @@ def _unfit(column: pa.ChunkedArray, kind: str) -> bool:
     return any(pc.any(unfit(each, kind)).as_py() for each in values)
 
 
-def _check(
-    file: Path,
-    names: list[str],
-    kinds: Mapping[str, str],
-    delimiter: str,
-    encoding: str,
-    header_lines: int,
-    quoting: bool,
-) -> None:
+def _check(file: Path, names: list[str], kinds: Mapping[str, str], dialect: _Dialect) -> None:
     """Raise DataError for the first line that does not fit, or if there are no lines."""
     number = 0
-    fields = f"{len(names)} fields with {delimiter!r} between them"
+    fields = f"{len(names)} fields with {dialect.delimiter!r} between them"
     wanted = [(names.index(name), name, kind) for name, kind in kinds.items()]
-    for number, values in _records(file, encoding, delimiter, quoting, skip=header_lines):
+    for number, values in _records(file, dialect):
         if len(values) != len(names):
             found = len(values) if any(values) else "an empty line"
             raise DataError(f"{file}, line {number}: expected {fields}, found {found}")
         for place, name, kind in wanted:
-            value = _decoded(values[place], encoding, file, number)
+            value = _decoded(values[place], dialect.encoding, file, number)
             if not fits(value, kind):
                 expected = WORDS[kind]
                 raise DataError(
                     f"{file}, line {number}: expected {expected} as {name}, found {value!r}"
                 )
     if not number:
-        line = header_lines + 1
+        line = dialect.header_lines + 1
         raise DataError(f"{file}, line {line}: expected {fields}, found the end of the file")
 
 
-def _records(
-    file: Path, encoding: str, delimiter: str, quoting: bool, skip: int = 0
-) -> Iterator[tuple[int, list[str]]]:
-    """Give each line's number and its fields, each byte a character (`_decoded` makes text)."""
+def _records(file: Path, dialect: _Dialect) -> Iterator[tuple[int, list[str]]]:
+    """
+    Give the number and the fields of each line below the header.
+
+    Each byte is a character (`_decoded` makes text).
+    """
+    skip, delimiter = dialect.header_lines, dialect.delimiter
     with characters(file) as stream:
-        if encoding == "utf8" and stream.read(3) != BOM_UTF8.decode("latin-1"):
+        if dialect.encoding == "utf8" and stream.read(3) != BOM_UTF8.decode("latin-1"):
             stream.seek(0)  # the CSV reader passes over the mark as well
         lines = islice(stream, skip, None)
-        if not quoting:
+        if not dialect.quoting:
             for number, line in enumerate(lines, start=skip + 1):
                 yield number, line.rstrip("\r\n").split(delimiter)
             return
