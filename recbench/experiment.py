@@ -89,6 +89,11 @@ class Experiment(Settings):
     results: Path | None = None
     cache: Path | None = None
 
+    @property
+    def elsewhere(self) -> str | None:
+        """The dataset that is learnt from, where it is not the one asked about."""
+        return self.train_dataset if self.train_dataset != self.dataset else None
+
 
 @dataclass(frozen=True)
 class Question:
@@ -169,14 +174,13 @@ def run(
 def build(experiment: Experiment) -> Recommender:
     """Make the model, untrained; a typo ends here, and a question that it cannot be asked."""
     model_class: type[Recommender] = registry.load("models", experiment.model)
-    elsewhere = experiment.train_dataset not in (None, experiment.dataset)
-    if elsewhere and not issubclass(model_class, Transferable):
+    if experiment.elsewhere is not None and not issubclass(model_class, Transferable):
         raise UserError(
-            f"{experiment.model} cannot learn from {experiment.train_dataset} and be asked about "
+            f"{experiment.model} cannot learn from {experiment.elsewhere} and be asked about "
             f"{experiment.dataset}: it knows items by their codes in one catalogue, not by their "
             "titles; leave out --train-dataset, or take a language model"
         )
-    if experiment.train_data_dir is not None and not elsewhere:
+    if experiment.train_data_dir is not None and experiment.elsewhere is None:
         raise UserError(
             "--train-data-dir is the folder of --train-dataset: name that one as well, or give "
             "--data-dir"
@@ -216,9 +220,8 @@ def choose_lessons(
     show_progress: bool = False,
 ) -> Lessons:
     """Read what is learnt from: a part of the question's training data, or of another dataset's."""
-    card, fraction = question.dataset.card, experiment.train_fraction
-    other = experiment.train_dataset
-    if other in (None, experiment.dataset) or not isinstance(model, Transferable):
+    card, fraction, other = question.dataset.card, experiment.train_fraction, experiment.elsewhere
+    if other is None or not isinstance(model, Transferable):
         return own_lessons(card, question.split, fraction)
     cache, folder = cache_folder(experiment.cache), experiment.train_data_dir
     dataset = prepare(other, cache, folder, report, show_progress)
