@@ -155,14 +155,20 @@ def _ends(figure: Figure | None) -> list[float | str]:
 def _as_json(table: Table) -> dict[str, object]:
     record = table.rows[0].record
     return {
-        "dataset": record.dataset,
-        "dataset_digest": record.digests.dataset,
-        "protocol": record.protocol,
-        "pack": record.digests.pack,
+        **_question_as_json(record),
         "examples": record.examples,
         "draws": record.draws,
         "apart": table.apart,
         "rows": [_row_as_json(row) for row in table.rows],
+    }
+
+
+def _question_as_json(record: RunRecord) -> dict[str, object]:
+    return {
+        "dataset": record.dataset,
+        "dataset_digest": record.digests.dataset,
+        "protocol": record.protocol,
+        "pack": record.digests.pack,
     }
 
 
@@ -242,10 +248,7 @@ def _groups_as_csv(tables: Sequence[GroupedTable], by: str) -> str:
 def _groups_as_json(table: GroupedTable, by: str) -> dict[str, object]:
     record = table.rows[0].row.record
     return {
-        "dataset": record.dataset,
-        "dataset_digest": record.digests.dataset,
-        "protocol": record.protocol,
-        "pack": record.digests.pack,
+        **_question_as_json(record),
         "figure": RANKED_BY,
         "by": by,
         "rows": [
