@@ -20,9 +20,9 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from recbench.data.protocols import Protocol, protocol
+from recbench.data.protocols import Protocol, protocol, protocols
 from recbench.data.toml_cards import NamedCard, read_card, read_cards
-from recbench.errors import unknown
+from recbench.errors import UserError, unknown
 from recbench.registry import listed
 from recbench.settings import digest
 
@@ -269,8 +269,32 @@ def default_protocol(name: str, cache: Path | None = None) -> str:
 def protocol_of(
     dataset: str, name: str | None, cache: Path | None = None, **changes: str | None
 ) -> Protocol:
-    """Read the protocol that is named, else the dataset's own; see `protocol` for `changes`."""
-    return protocol(name or default_protocol(dataset, cache), **changes)
+    """
+    Read the protocol that is named, else the dataset's own; see `protocol` for `changes`.
+
+    Raises
+    ------
+    UserError
+        For an unknown name; as `check_allowed`, before any data are had.
+    """
+    asked = protocol(name or default_protocol(dataset, cache), **changes)
+    check_allowed(card(dataset, cache), asked)
+    return asked
+
+
+def check_allowed(known: Card, asked: Protocol) -> None:
+    """
+    Refuse a protocol that cannot be asked of a dataset; see `Card.allows`.
+
+    Raises
+    ------
+    UserError
+        With the protocols that can be asked, and what prints the reason.
+    """
+    if not known.allows(asked):
+        allowed = [each.name for each in protocols(lambda _: None).values() if known.allows(each)]
+        refusal = unknown(f"protocol of {known.name}", asked.card, allowed)
+        raise UserError(f"{refusal}; why: recbench data show {known.name}")
 
 
 def own_folder(cache: Path, name: str) -> Path:

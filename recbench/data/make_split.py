@@ -10,11 +10,11 @@ import hashlib
 import numpy as np
 from numpy.typing import NDArray
 
-from recbench.data.card import Rules
+from recbench.data.card import Rules, check_allowed
 from recbench.data.dataset import Dataset, array_digest
 from recbench.data.filters import filtered
 from recbench.data.introsort import introsort_argsort
-from recbench.data.protocols import Protocol, protocols
+from recbench.data.protocols import Protocol
 from recbench.data.released import Rows, pieced
 from recbench.data.split import Examples, Excluded, Ragged, Split
 from recbench.data.windows import (
@@ -28,7 +28,7 @@ from recbench.data.windows import (
     windows,
     without_last,
 )
-from recbench.errors import UserError, unknown
+from recbench.errors import UserError
 
 
 def make_split(dataset: Dataset, protocol: Protocol) -> Split:
@@ -77,9 +77,7 @@ def rules_of(dataset: Dataset, protocol: Protocol) -> Rules:
         split, of which the card must name every protocol.
     """
     card = dataset.card
-    if not card.allows(protocol):
-        allowed = [each.name for each in protocols(lambda _: None).values() if card.allows(each)]
-        raise unknown(f"protocol of {card.name}", protocol.card, allowed)
+    check_allowed(card, protocol)
     return card.protocols.get(protocol.card, card.rules)
 
 

@@ -113,7 +113,7 @@ def test_a_protocol_that_the_card_does_not_know_is_refused(movielens):
         make_split(movielens, PAPER.model_copy(update={"name": "papers"}))
     silent = movielens.card.model_copy(update={"protocols": {}})
     known = ", ".join(name for name, each in protocols().items() if not each.published)
-    with pytest.raises(UserError, match=f"protocol of movielens 'paper'; known: {known}$"):
+    with pytest.raises(UserError, match=f"protocol of movielens 'paper'; known: {known}; why: "):
         make_split(replace(movielens, card=silent), PAPER)
 
 

@@ -143,3 +143,29 @@ def assert_refused(result, named):
     last = err.splitlines()[-1]
     assert last.startswith(f"error: {named}")
     assert "stands where a f" in last
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["run", "--model", "popularity"],
+        ["candidates", "--out", "pack.parquet"],
+        ["data", "export", "--out", "rows"],
+        ["data", "doctor"],
+    ],
+    ids=str,
+)
+def test_a_protocol_that_cannot_be_asked_is_refused_before_any_download(
+    tmp_path, monkeypatch, capsys, arguments
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("recbench.data.prepare.fetched", lambda *_: pytest.fail("downloads"))
+    monkeypatch.setenv("RECBENCH_CACHE", str(tmp_path / "cache"))
+    dataset = ["steam"] if arguments[-1] == "doctor" else ["--dataset", "steam"]
+    with pytest.raises(SystemExit) as left:
+        cli.main([*arguments, *dataset, "--protocol", "paper"])
+    said = capsys.readouterr().err
+    assert (left.value.code, said.count("\n")) == (2, 1)
+    assert "unknown protocol of steam 'paper'" in said
+    assert "why: recbench data show steam" in said
+    assert not list(tmp_path.iterdir())
