@@ -1,6 +1,6 @@
 """`recbench leaderboard`: the table, and the runs it still lacks."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -94,7 +94,8 @@ def leaderboard(
         _refuse_without_run({"--seeds": seeds, "--device": device, **learnt})
     root, place = results_folder(results), cache_folder(cache)
     protocol = _protocol(protocol, candidates=candidates, negatives=negatives, history=history)
-    named = _models(models), _datasets(datasets, place)
+    recorded = () if fill else (folder.name for folder in root.glob("*"))
+    named = _models(models), _datasets(datasets, place, recorded)
     chosen = _chosen(*named, protocol, draws, pack_seed)
     failed: dict[Cell, int] = {}
     if fill:
@@ -152,13 +153,15 @@ def _models(names: str | None) -> list[str] | None:
     return [find("models", name).name for name in names_of(names, "--models")]
 
 
-def _datasets(names: str | None, cache: Path) -> list[str] | None:
-    """Check the names; those of the user's own data are in the cache."""
+def _datasets(names: str | None, cache: Path, recorded: Iterable[str]) -> list[str] | None:
+    """Check the names; own data are in the cache, and if they were removed, their records stay."""
     from recbench.data.card import card
 
     if names is None:
         return None
-    return [card(name, cache).name for name in names_of(names, "--datasets")]
+    there = set(recorded)
+    wanted = names_of(names, "--datasets")
+    return [name if name in there else card(name, cache).name for name in wanted]
 
 
 def _arguments(options: Mapping[str, Any]) -> list[str]:
