@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import pytest
 
@@ -58,6 +59,36 @@ def test_what_was_added_can_be_used_everywhere_and_removed(call, events, tmp_pat
     assert "mine, protocol next-item: 30 examples" in out
     fill = ("leaderboard", "--run", "--models", "popularity", "--datasets", "mine")
     assert "unknown dataset 'mine'" in call(*fill)[2]
+
+
+def test_a_preparation_that_is_interrupted_leaves_nothing_half_done(
+    call, events, tmp_path, monkeypatch
+):
+    written = []
+
+    def interrupted(table, file, **_):
+        file.write_bytes(b"half")
+        written.append(file)
+        if file.name == "items.parquet":
+            raise KeyboardInterrupt
+
+    add = ("data", "add", "mine", "--interactions", events, "--user-column", "client")
+    with monkeypatch.context() as patch:
+        patch.setattr("pyarrow.parquet.write_table", interrupted)
+        code, out, err = call(*add)
+        assert (code, out, len(written)) == (130, "", 2)
+        assert err.splitlines()[-1].startswith("interrupted; ")
+        assert not [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
+    made = call(*add)[1]
+    (prepared,) = (tmp_path / "cache/datasets/mine").iterdir()
+    shutil.rmtree(prepared)
+    with monkeypatch.context() as patch:
+        patch.setattr("pyarrow.parquet.write_table", interrupted)
+        code, out, err = call("data", "prepare", "--dataset", "mine")
+        assert (code, out, len(written)) == (130, "", 4)
+        assert err.splitlines()[-1].startswith("interrupted; ")
+        assert not list((tmp_path / "cache/datasets/mine").iterdir())
+    assert call("data", "prepare", "--dataset", "mine")[1].split()[-1] in made
 
 
 @pytest.mark.parametrize(
