@@ -26,6 +26,16 @@ ALWAYS: tuple[Check, ...] = (
 UNIFORM: tuple[Check, ...] = (titles.invalid_answers, rows.redraw_noise)
 """Where negatives are drawn uniformly: of others the probabilities have no closed form."""
 
+POPULAR = Finding(
+    name="popular negatives",
+    count=0,
+    of=None,
+    severity="note",
+    text="Two checks are left out, of right answers called invalid and of the noise of the "
+    "negatives: where popular items are drawn more often their figures are not known; ask under "
+    "uniform negatives.",
+)
+
 OWNED: tuple[Check, ...] = (rows.users_in_parts,)
 """Of data that say whose each interaction is."""
 
@@ -51,10 +61,12 @@ UNTIMED = Finding(
 
 
 def diagnose(case: Case) -> list[Finding]:
-    """Run every check that can be run; where there are no users or times, a finding says so."""
+    """Run every check that can be run; a finding says where some cannot, and why."""
     rule = case.protocol
     uniform = UNIFORM if rule.negatives == "uniform" and not rule.full else ()
     owned, timed = not case.dataset.card.finished, case.timed
     checks = (*ALWAYS, *uniform, *(OWNED if owned else ()), *(TIMED if timed else ()))
-    unsaid = [*([] if owned else [UNOWNED]), *([] if timed else [UNTIMED])]
+    popular = rule.negatives == "popular"
+    left_out = ((popular, POPULAR), (not owned, UNOWNED), (not timed, UNTIMED))
+    unsaid = [finding for holds, finding in left_out if holds]
     return [*(check(case) for check in checks), *unsaid]

@@ -151,7 +151,9 @@ def test_the_probability_of_a_draw_is_that_of_all_draws():
 def test_what_cannot_be_said_is_left_out():
     everything = len(ALWAYS) + len(UNIFORM) + len(OWNED) + len(TIMED)
     assert len(diagnose(made())) == everything
-    assert len(diagnose(made(negatives="popular"))) == everything - len(UNIFORM)
+    popular = diagnose(made(negatives="popular"))
+    assert len(popular) == everything - len(UNIFORM) + 1
+    assert popular[-1].text.startswith(f"{('No', 'One', 'Two')[len(UNIFORM)]} checks are left out")
     assert len(diagnose(made(candidates="all"))) == everything - len(UNIFORM)
     untimed = diagnose(replace(made(), timed=False))
     assert len(untimed) == everything - len(TIMED) + 1
