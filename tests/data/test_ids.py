@@ -102,6 +102,27 @@ def test_ids_come_back_from_an_export_and_from_its_import(kind, items, users):
         assert set(again.catalogue.raw_ids.tolist()) == set(items)
 
 
+@pytest.mark.parametrize("kind", ["csv", "tsv", "parquet", "jsonl", "inter"])
+def test_texts_that_look_like_integers_stay_texts_where_the_file_tells(tmp_path, kind):
+    events = [(user, item) for user in ("7", "8") for item in ("1", "2", "30", "4")]
+    made = add("mine", write(tmp_path, kind, events), tmp_path / "cache", lambda _: None)
+    wanted = ["1", "2", "30", "4"] if kind in ("parquet", "jsonl") else [1, 2, 4, 30]
+    assert made.catalogue.raw_ids.tolist() == wanted
+
+
+@pytest.mark.parametrize(
+    ("ids", "wanted"),
+    [([2, 1, 30], [1, 2, 30]), ([2**70, 1, -1], ["-1", "1", str(2**70)])],
+    ids=["integers", "beyond 64 bits"],
+)
+def test_integers_of_json_are_integers_where_64_bits_hold_them(tmp_path, ids, wanted):
+    rows = [json.dumps({"user": user, "item": item}) for user in (7, 8) for item in ids]
+    (tmp_path / "e.jsonl").write_text("\n".join(rows))
+    files = Files("table", tmp_path / "e.jsonl", None)
+    made = add("mine", files, tmp_path / "cache", lambda _: None)
+    assert made.catalogue.raw_ids.tolist() == wanted
+
+
 def test_ids_come_back_from_a_pack(tmp_path):
     catalogue = make_catalogue(np.array(ODD, dtype=object), [f"title {i}" for i in range(len(ODD))])
     candidates = np.arange(len(ODD), dtype=np.int32).reshape(1, 1, -1)

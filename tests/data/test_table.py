@@ -128,6 +128,10 @@ def test_a_broken_csv_file_is_named_with_line_and_reason(tmp_path, content, expe
         (b'{"user": 1, "item": 2}\n{"user"\n', ", line 2: expected a JSON object: Expecting"),
         (b"[" * 100_000, ", line 1: expected a JSON object: maximum recursion depth"),
         (b'{"user": 1, "item": 2}\n\n{"user": 1}\n', ", line 3: expected an id as item, found no"),
+        (
+            b'{"user": 1, "item": 7}\n{"user": 1, "item": "7"}\n',
+            ", line 2: expected ids that are all integers or all texts as item, found '7'",
+        ),
         (b'{"user": 1.5, "item": 2}\n', ", line 1: expected an id as user, found 1.5"),
         (b'{"user": true, "item": 2}\n', ", line 1: expected an id as user, found True"),
         (b'{"user": "\\ud800", "item": 2}\n', ", line 1: expected an id as user, found '"),

@@ -41,7 +41,7 @@ def opened(file: Path) -> Tabular:
     if not found:
         raise DataError(f"{file}, line 1: expected an object, found the end of the file")
     names = list(dict.fromkeys(name for _, fields in found for name in fields))
-    return Tabular(file, names, partial(_read, file), partial(_place, file))
+    return Tabular(file, names, partial(_read, file), partial(_place, file), typed=True)
 
 
 def _place(file: Path, row: int) -> str:
@@ -56,7 +56,10 @@ def _read(file: Path, kinds: Mapping[str, Kind]) -> pa.Table:
     rows = (
         (
             number,
-            *(_value(fields.get(name), name, kind, file, number) for name, kind in known.items()),
+            *(
+                _value(fields.get(name), name, kind, file, number, first.get(name))
+                for name, kind in known.items()
+            ),
         )
         for number, fields in _objects(file)
     )
@@ -70,7 +73,12 @@ def _read(file: Path, kinds: Mapping[str, Kind]) -> pa.Table:
         chunks.append(pa.table(arrays))
     if not chunks:
         raise DataError(f"{file}, line 1: expected an object, found the end of the file")
-    return pa.concat_tables(chunks)
+    table = pa.concat_tables(chunks)
+    integers = [name for name, kind in kinds.items() if kind == "id" and _whole(first[name])]
+    for name in integers:
+        place = table.column_names.index(name)
+        table = table.set_column(place, name, _integers(table[name]))
+    return table
 
 
 def _objects(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -93,20 +101,23 @@ def _refused(constant: str) -> Any:
     raise ValueError(f"{constant} is no JSON")
 
 
-def _value(value: Any, name: str, kind: str, file: Path, line: int) -> Any:
-    """Return a value fit for an Arrow array, or raise DataError."""
+def _value(value: Any, name: str, kind: str, file: Path, line: int, first: Any) -> Any:
+    """Return a value fit for an Arrow array, or raise DataError; `first` is that of its column."""
     if value is None and kind == "text":
         return ""
     if not _fits(value, kind):
         found = "nothing" if value is None else f"{value!r:.40}"
         raise DataError(f"{file}, line {line}: expected {WORDS[kind]} as {name}, found {found}")
+    if kind == "id" and type(value) is not type(first):
+        expected = f"ids that are all integers or all texts as {name}"
+        raise DataError(f"{file}, line {line}: expected {expected}, found {value!r:.40}")
     if kind in TEXTS:
         return str(value)
     return float(value) if kind == "number" else value
 
 
 def _fits(value: Any, kind: str) -> bool:
-    whole = isinstance(value, int) and not isinstance(value, bool)
+    whole = _whole(value)
     if kind in TEXTS:
         return whole or (isinstance(value, str) and fits(value, kind) and not _HALF.search(value))
     if kind == "number":
@@ -114,6 +125,18 @@ def _fits(value: Any, kind: str) -> bool:
     if kind == "integer":
         return whole and -(2**63) <= value < 2**63
     return isinstance(value, str)  # a date, which `_array` looks into
+
+
+def _whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _integers(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Make integers of the ids that were; text of those beyond 64 bits."""
+    try:
+        return column.cast(pa.string()).cast(pa.int64())
+    except pa.ArrowInvalid:
+        return column
 
 
 def _array(

@@ -23,7 +23,8 @@ def opened(file: Path) -> Tabular:
     DataError
         For a file that is missing or no Parquet file.
     """
-    return Tabular(file, _guarded(file, pq.read_schema).names, partial(_read, file), _place)
+    names = _guarded(file, pq.read_schema).names
+    return Tabular(file, names, partial(_read, file), _place, typed=True)
 
 
 def _read(file: Path, kinds: Mapping[str, Kind]) -> pa.Table:

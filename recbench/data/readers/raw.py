@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from recbench.errors import DataError
 
 Ids = NDArray[np.int64] | NDArray[np.object_]
-"""Raw ids: int64 where each is the plain decimal text of an int64, else str objects."""
+"""Raw ids: int64 where each is an int64, or its plain decimal text, else str objects."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,9 @@ class Raw:
     notes: tuple[str, ...] = ()
 
 
-def coded(column: NDArray[np.int64] | pa.Array | pa.ChunkedArray) -> Coded:
+def coded(
+    column: NDArray[np.int64] | pa.Array | pa.ChunkedArray, text_stays: bool = False
+) -> Coded:
     """
     Number the distinct ids of a column.
 
@@ -77,6 +79,9 @@ def coded(column: NDArray[np.int64] | pa.Array | pa.ChunkedArray) -> Coded:
     ----------
     column
         [n], integers or text, dictionaries of text included; without nulls.
+    text_stays
+        Whether text stays text where all of it is written as integers are: in files that tell the
+        two apart.
 
     Examples
     --------
@@ -91,7 +96,10 @@ def coded(column: NDArray[np.int64] | pa.Array | pa.ChunkedArray) -> Coded:
     whole = chunks.unify_dictionaries().combine_chunks()
     if isinstance(whole, pa.ChunkedArray):  # what older versions give for one chunk or none
         whole = whole.chunk(0)
-    return Coded(whole.indices.to_numpy().astype(np.int32, copy=False), ids_of(whole.dictionary))
+    distinct = whole.dictionary
+    stays = text_stays and not pa.types.is_integer(distinct.type)
+    ids = _texts(distinct.to_pylist()) if stays else ids_of(distinct)
+    return Coded(whole.indices.to_numpy().astype(np.int32, copy=False), ids)
 
 
 def ids_of(values: NDArray[np.int64] | pa.Array | pa.ChunkedArray) -> Ids:

@@ -40,12 +40,15 @@ class Tabular:
         DataError for a broken line.
     place
         Says where a row (from 0) stands in the file, for example "line 2".
+    typed
+        Whether the file tells text from numbers, so that the text "7" is not the number 7.
     """
 
     file: Path
     names: list[str]
     read: Callable[[Mapping[str, Kind]], pa.Table]
     place: Callable[[int], str]
+    typed: bool = False
 
 
 def columns_of(interactions: Tabular, items: Tabular | None, wanted: Columns) -> Columns:
@@ -124,7 +127,7 @@ def read_tables(interactions: Tabular, items: Tabular | None, wanted: Columns) -
         ratings = as_ratings(rated[found.rating])
         infinite, place = ~np.isfinite(ratings), interactions.place
         refuse(infinite, interactions.file, place, "a finite rating", ratings)
-    users, used = coded(rated[found.user]), coded(rated[found.item])
+    users, used = (coded(rated[each], interactions.typed) for each in (found.user, found.item))
     raw = Raw(users, used, ratings, times, used.ids, [str(each) for each in used.ids.tolist()])
     if items is None:
         return replace(raw, notes=("No titles: the ids of the items stand for them.",))
@@ -140,7 +143,7 @@ def _listed(raw: Raw, items: Tabular, found: Columns) -> Raw:
     if found.title is not None and found.title != key:
         kinds[found.title] = "text"
     table = items.read(kinds)
-    ids = coded(table[key])[:]
+    ids = coded(table[key], items.typed)[:]
     refuse_repeated(ids, items.file, items.place)
     unlisted = ~among(raw.item_ids, ids)
     if unlisted.all():
