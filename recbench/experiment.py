@@ -25,7 +25,7 @@ from recbench.data.make_split import make_split
 from recbench.data.prepare import prepare
 from recbench.data.protocols import Protocol
 from recbench.data.split import Split
-from recbench.errors import UserError
+from recbench.errors import RecbenchError, UserError
 from recbench.evaluation.answers import Matching
 from recbench.evaluation.evaluator import Judgement, evaluate
 from recbench.evaluation.full_ranking import FullRanking, check_can_rank_all
@@ -138,7 +138,8 @@ def run(
     Raises
     ------
     UserError
-        For an unknown name or setting, before any data is read; or a device that is not there.
+        For an unknown name or setting, before any data is read; a device that is not there; or a
+        finished run of this name that was asked other rows, since a card has changed.
     RecbenchError
         For whatever else went wrong; the run's folder can be gone on with.
     """
@@ -152,6 +153,11 @@ def run(
     with locked(folder):
         record = store.finished(folder)
         if record is not None:
+            if record.digests != setup.digests:
+                raise UserError(
+                    f"{folder} was asked other rows: the card of the protocol or the rules of the "
+                    "dataset have changed since; move it away and run again"
+                )
             return store.Run(folder, record, reused=True)
         runtime = Runtime(
             seed=experiment.seed,
@@ -173,7 +179,7 @@ def run(
 
 def build(experiment: Experiment) -> Recommender:
     """Make the model, untrained; a typo ends here, and a question that it cannot be asked."""
-    model_class: type[Recommender] = registry.load("models", experiment.model)
+    model_class = recommender_class(experiment.model)
     if experiment.elsewhere is not None and not issubclass(model_class, Transferable):
         raise UserError(
             f"{experiment.model} cannot learn from {experiment.elsewhere} and be asked about "
@@ -189,6 +195,17 @@ def build(experiment: Experiment) -> Recommender:
     if asked_protocol(experiment).full:
         check_can_rank_all(model, experiment.model)
     return model
+
+
+def recommender_class(name: str) -> type[Recommender]:
+    """Return what is registered as a model, or say in what it falls short of `Recommender`."""
+    found = registry.load("models", name)
+    if not (isinstance(found, type) and issubclass(found, Recommender)):
+        raise RecbenchError(f"the model '{name}' is no class made from recbench's Recommender")
+    lacking = found.__abstractmethods__ | ({"settings_class"} - set(dir(found)))
+    if lacking:
+        raise RecbenchError(f"the model '{name}' lacks {', '.join(sorted(lacking))}")
+    return found
 
 
 def asked_protocol(experiment: Experiment) -> Protocol:
@@ -243,12 +260,23 @@ def fit_or_load(
         return details
     runtime.checkpoints.mkdir(parents=True, exist_ok=True)
     details = model.fit(lessons.learnt, runtime)
+    report = _as_json(details)
     if isinstance(model, Transferable) and lessons.elsewhere:
         model.transfer(lessons.asked, runtime)
     with folder_aside(folder) as partial:
         model.save(partial)
-        (partial / FIT).write_text(json.dumps(details, indent=2) + "\n", encoding="utf-8")
+        (partial / FIT).write_text(report + "\n", encoding="utf-8")
     return details
+
+
+def _as_json(details: dict[str, Any]) -> str:
+    """Return as text what a model reported, or refuse it before it is asked anything."""
+    if not isinstance(details, dict) or not isinstance(details.get("parameters_trained"), int):
+        raise RecbenchError("the model's fit must return a dict with parameters_trained, an int")
+    try:
+        return json.dumps(details, indent=2)
+    except (TypeError, ValueError) as error:
+        raise RecbenchError(f"the model's fit must return JSON values: {error}") from None
 
 
 def describe(

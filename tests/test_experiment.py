@@ -9,7 +9,7 @@ from recbench import experiment as module
 from recbench import registry
 from recbench.data.card import Card
 from recbench.data.protocols import protocol
-from recbench.errors import UserError
+from recbench.errors import RecbenchError, UserError
 from recbench.experiment import Experiment, ask, build, run
 from recbench.recommender import Queries, Recommender, Transferable
 from recbench.runs import store
@@ -303,3 +303,47 @@ def test_a_folder_to_learn_from_without_its_dataset_is_refused(wanted, tmp_path,
 
 def test_settings_and_presets_reach_the_model(wanted):
     assert build(wanted(settings={"taste": "3"})).settings == SpySettings(taste=3)
+
+
+def test_a_run_that_was_asked_other_rows_is_not_found_again(wanted, monkeypatch):
+    # A plug-in's card may change under its name; the candidates are the same nevertheless.
+    run(wanted(protocol="next-item"), silent)
+    changed = protocol("next-item").model_copy(update={"history": 3})
+    monkeypatch.setattr(module, "protocol_of", lambda *_: changed)
+    with pytest.raises(UserError, match="was asked other rows: the card of the protocol"):
+        run(wanted(protocol="next-item"), silent)
+
+
+class Incomplete(Recommender):
+    summary, reference = "has no more than this", "none"
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        (Settings, "'mine' is no class made from recbench's Recommender"),
+        (silent, "'mine' is no class made from recbench's Recommender"),
+        (Incomplete, "'mine' lacks fit, load, save, score, settings_class"),
+    ],
+)
+def test_what_is_no_model_is_named_before_any_data_is_read(wanted, monkeypatch, target, said):
+    monkeypatch.setattr(registry, "load", lambda *_: target)
+    with pytest.raises(RecbenchError, match=said):
+        build(wanted(model="mine"))
+
+
+@pytest.mark.parametrize(
+    ("details", "said"),
+    [
+        (None, "a dict with parameters_trained"),
+        ({"epochs": 3}, "a dict with parameters_trained"),
+        ({"parameters_trained": 3, "loss": np.float32(0.5)}, "must return JSON values: .*float32"),
+    ],
+)
+def test_what_fit_may_not_return_is_refused_before_a_question_is_asked(
+    wanted, spy, monkeypatch, details, said
+):
+    monkeypatch.setattr(Spy, "fit", lambda *_: details)
+    with pytest.raises(RecbenchError, match=said):
+        run(wanted(), silent)
+    assert not spy.seen

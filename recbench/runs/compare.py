@@ -12,9 +12,14 @@ from recbench.runs.record import RunRecord
 from recbench.runs.store import Run, read_outcome
 
 
-def question(record: RunRecord) -> tuple[str, str, str]:
-    """Return dataset digest, protocol, pack hash: rows are compared where all three are equal."""
-    return record.digests.dataset, record.protocol, record.digests.pack
+def question(record: RunRecord) -> tuple[str, str, str, str]:
+    """
+    Return dataset digest, protocol, split digest, pack hash: rows are compared where all are equal.
+
+    The split is what the protocol's card came to: a card may change under its name, and other
+    histories or training rows may have the very same candidates.
+    """
+    return record.digests.dataset, record.protocol, record.digests.split, record.digests.pack
 
 
 def why_not(a: RunRecord, b: RunRecord) -> str:
@@ -24,6 +29,8 @@ def why_not(a: RunRecord, b: RunRecord) -> str:
         reasons.append("another dataset" if a.dataset != b.dataset else "another dataset digest")
     if a.protocol != b.protocol:
         reasons.append("another protocol")
+    elif not reasons and a.digests.split != b.digests.split:
+        reasons.append("another split")
     if a.digests.pack != b.digests.pack:
         reasons.append("another candidate pack")
     return ", ".join(reasons)

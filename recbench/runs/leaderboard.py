@@ -1,9 +1,9 @@
 """
 From records to tables.
 
-A table holds the rows that answered the same question: equal dataset digest, protocol and pack
-hash. What differs in one of these stands in a table of its own, with the reason. Training seeds
-are averaged inside a row and nowhere else.
+A table holds the rows that answered the same question: equal dataset digest, protocol, split and
+pack hash. What differs in one of these stands in a table of its own, with the reason. Training
+seeds are averaged inside a row and nowhere else.
 """
 
 from collections.abc import Sequence
@@ -90,7 +90,7 @@ def leaderboard(runs: Sequence[Run]) -> list[Table]:
     list of Table
         Sorted by dataset, protocol and pack; empty where there are no runs.
     """
-    questions: dict[tuple[str, str, str], list[Run]] = {}
+    questions: dict[tuple[str, ...], list[Run]] = {}
     for run in sorted(runs, key=_place):
         questions.setdefault(question(run.record), []).append(run)
     tables: list[Table] = []
@@ -102,16 +102,9 @@ def leaderboard(runs: Sequence[Run]) -> list[Table]:
     return tables
 
 
-def _place(run: Run) -> tuple[str, str, str, str, str, int]:
+def _place(run: Run) -> tuple[str | int, ...]:
     record = run.record
-    return (
-        record.dataset,
-        record.protocol,
-        record.digests.dataset,
-        record.digests.pack,
-        record.row,
-        record.seed,
-    )
+    return record.dataset, record.protocol, *question(record), record.row, record.seed
 
 
 def _rows(members: Sequence[Run]) -> tuple[Row, ...]:

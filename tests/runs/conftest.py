@@ -36,7 +36,15 @@ def judgement(hits, draws=2, writes=False, candidates=4, users=None):
     return Judgement(outcome, answers, summary(outcome, runtime))
 
 
-def record(judged, model="gru4rec", seed=0, pack="pack", dataset_digest="data", **changes):
+def record(
+    judged,
+    model="gru4rec",
+    seed=0,
+    pack="pack",
+    dataset_digest="data",
+    split="split",
+    **changes,
+):
     """Describe a judgement; `changes` are fields of the record."""
     fields = {
         "settings": {"epochs": 3},
@@ -47,7 +55,7 @@ def record(judged, model="gru4rec", seed=0, pack="pack", dataset_digest="data", 
         "preset": None,
         "training": USUAL,
     } | changes
-    digests = Digests(dataset=dataset_digest, catalogue="items", split="split", pack=pack)
+    digests = Digests(dataset=dataset_digest, catalogue="items", split=split, pack=pack)
     row = row_digest(
         model,
         fields["settings"],

@@ -43,6 +43,8 @@ def test_seeds_are_averaged_inside_a_row(made):
         ({"dataset_digest": "other"}, "another dataset digest"),
         ({"dataset_digest": "other", "dataset": "lastfm"}, "another dataset"),
         ({"protocol": "next-item"}, "another protocol"),
+        ({"split": "other"}, "another split"),
+        ({"protocol": "next-item", "split": "other"}, "another protocol"),
     ],
 )
 def test_rows_that_were_asked_something_else_are_not_compared(made, change, reason):

@@ -27,6 +27,7 @@ def test_rows_are_ranked_and_compared_with_the_first(made):
     ("change", "apart"),
     [
         ({"pack": "other"}, "another candidate pack"),
+        ({"split": "other"}, "another split"),
         ({"dataset_digest": "other"}, "another dataset digest"),
         ({"protocol": "next-item"}, ""),
         ({"dataset": "lastfm", "dataset_digest": "other"}, ""),
