@@ -65,9 +65,14 @@ class Pack:
         return self.candidates.shape[2]
 
     def queries(self, examples: Examples) -> Queries:
-        """Return what a model is asked: row ``example * draws + draw``, without the target."""
-        # [rows, draws, C] -> [rows * draws, C]
-        candidates = self.candidates.reshape(-1, self.size)
+        """
+        Return what a model is asked: row ``example * draws + draw``, without the target.
+
+        Its candidates cannot be written to: a model that sorts them in place fails.
+        """
+        candidates = self.candidates.view()
+        candidates.flags.writeable = False
+        candidates = candidates.reshape(-1, self.size)  # [rows, draws, C] -> [rows * draws, C]
         return Queries(np.repeat(examples.histories, self.draws, axis=0), candidates)
 
 

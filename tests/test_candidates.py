@@ -346,3 +346,12 @@ def test_movielens_asks_the_published_questions(
     of_target = np.take_along_axis(scores, many.target_position[..., None].astype(int), axis=2)
     hits = (scores >= of_target).sum(axis=2) == 1  # ties count against it
     assert hits.mean() == pytest.approx(popularity, abs=0.006)
+
+
+def test_a_model_cannot_reorder_the_candidates_that_it_is_given():
+    split = toy_split()
+    pack = draw(split, SMALL, "test", 2, 0)
+    asked = pack.queries(split.test)
+    with pytest.raises(ValueError, match="read-only"):
+        asked[1:3].candidates.sort(axis=1)
+    assert pack.candidates.flags.writeable

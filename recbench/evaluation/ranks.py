@@ -22,10 +22,14 @@ def check_scores(scores: NDArray[np.floating], shape: tuple[int, ...], first_row
     Raises
     ------
     RecbenchError
-        If the shape is another one, or a score is NaN or infinite; the row is named.
+        If the shape is another one, or they are no float32, in which they are ranked and stored
+        (what only float64 tells apart would become ties); or a score is NaN or infinite; the row is
+        named.
     """
     if scores.shape != shape:
         raise RecbenchError(f"the model gave scores of shape {scores.shape}, expected {shape}")
+    if scores.dtype != np.float32:
+        raise RecbenchError(f"the model gave scores of type {scores.dtype}, expected float32")
     broken = np.argwhere(~np.isfinite(scores))
     if len(broken):
         row, slot = broken[0]

@@ -167,7 +167,7 @@ def test_a_constant_scorer_never_hits(split, pack, runtime):
 
 def test_scores_that_are_no_numbers_are_an_error(split, pack, runtime):
     model = Scorer()
-    model.score = lambda queries, runtime: np.full(queries.candidates.shape, np.nan)
+    model.score = lambda queries, runtime: np.full(queries.candidates.shape, np.nan, np.float32)
     with pytest.raises(RecbenchError, match="row 0, candidate 0, is nan"):
         evaluate(model, split.test, split.catalogue, pack, runtime)
 

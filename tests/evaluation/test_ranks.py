@@ -38,4 +38,9 @@ def test_scores_that_are_no_numbers_are_an_error_that_names_the_row(bad):
 
 def test_scores_of_another_shape_are_an_error():
     with pytest.raises(RecbenchError, match=r"\(3, 1\), expected \(3, 4\)"):
-        check_scores(np.zeros((3, 1)), (3, 4))
+        check_scores(np.zeros((3, 1), dtype=np.float32), (3, 4))
+
+
+def test_scores_that_float32_cannot_tell_apart_are_an_error():
+    with pytest.raises(RecbenchError, match="type float64, expected float32"):
+        check_scores(np.array([[1.7e9, 1.7e9 + 1]]), (1, 2))
