@@ -4,7 +4,8 @@ Raw files -> prepared dataset, once.
 A folder that the user names comes first, then the sources of the card in their order. What the
 card's own sources give is pinned by the card's digest, so it is cached under that digest and
 found again without any source. What a user's folder gives is cached under a fingerprint of its
-files (path, size, time of change): a folder that changed is read anew.
+files (path, size, time of change): a folder that changed is read anew. Where it is what the card
+pins, it is kept under the card's digest as well, so that the folder need not be named again.
 """
 
 import tempfile
@@ -73,6 +74,9 @@ def prepare(
     if not wanted.digest:
         report(f"the digest of {name} is not pinned yet; these data have {dataset.digest}")
     store(dataset, folder)
+    pinned = prepared_folder(wanted, cache, pinned_key(wanted))
+    if dataset.digest == wanted.digest and not pinned.is_dir():
+        store(dataset, pinned)
     return dataset
 
 

@@ -273,3 +273,17 @@ def test_users_and_items_are_numbered_by_raw_id(own_folder):
     np.testing.assert_array_equal(dataset.users, raw.users[:] - 1)
     np.testing.assert_array_equal(dataset.catalogue.raw_ids[dataset.items], raw.items[:])
     assert dataset.catalogue.titles[4] == "Film 5"
+
+
+def test_a_folder_with_the_published_data_need_not_be_named_again(
+    grouplens_folder, tmp_path, monkeypatch
+):
+    prepare("movielens", tmp_path, grouplens_folder, silent)
+    monkeypatch.setattr(module, "_from_sources", None)
+    assert prepare("movielens", tmp_path, None, silent).digest == card("movielens").digest
+
+
+def test_a_folder_with_other_data_is_not_taken_for_the_published_ones(own_folder, tmp_path):
+    prepare("movielens", tmp_path, own_folder, silent)
+    wanted = card("movielens")
+    assert not module.prepared_folder(wanted, tmp_path, module.pinned_key(wanted)).exists()
