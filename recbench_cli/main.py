@@ -73,7 +73,7 @@ def _explained(error: Exception) -> tuple[int, str]:
     if isinstance(error, OSError) and (found := _of_a_path(error)):
         return found
     return 1, (
-        f"this is a bug in recbench: {_one_line(f'{type(error).__name__}: {error}')}; "
+        f"this is a bug in recbench or a plug-in: {_one_line(f'{type(error).__name__}: {error}')}; "
         "run the same command with --debug for the traceback"
     )
 

@@ -40,9 +40,11 @@ def read_card(place: EntryPoint | Path, kind: type[C]) -> C:
         file = place if isinstance(place, Path) else _file(place)
         read = kind.model_validate(tomllib.loads(file.read_text(encoding="utf-8")))
     except ValidationError as error:
-        first = error.errors()[0]
+        # A misspelt field is also a missing one: its name says more.
+        first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
         where = ".".join(map(str, first["loc"])) or "card"
-        raise _unreadable(place, f"{where}: {first['msg']}") from None
+        said = "no such field" if first["type"] == "extra_forbidden" else first["msg"]
+        raise _unreadable(place, f"{where}: {said}") from None
     except (ImportError, OSError, ValueError) as error:
         raise _unreadable(place, f"{type(error).__name__}: {error}") from None
     if read.name != name:

@@ -14,6 +14,7 @@ from one dataset and be asked about another `TransferableContract` besides. The 
 toy dataset, on the CPU.
 """
 
+import json
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -80,6 +81,7 @@ class RecommenderContract:
         model = cls.build()
         details = model.fit(toy_training_data(split), cls.runtime(workplace, "fitted"))
         assert details["parameters_trained"] >= 0
+        json.dumps(details)  # it goes into the run record
         return model
 
     def test_unknown_settings_are_refused(self) -> None:

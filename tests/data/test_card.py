@@ -56,7 +56,8 @@ def test_listing_cards_loads_nothing_heavy():
     [
         ("name = ", "TOMLDecodeError"),
         (TOML.replace('verb = "watched"', ""), "verb: Field required"),
-        (TOML + "\nskip = 1", "Extra inputs"),
+        (TOML.replace("verb", "verbs"), "verbs: no such field"),
+        (TOML + "\nskip = 1", "skip: no such field"),
         (TOML.replace('name = "movielens"', 'name = "other"', 1), "it calls itself 'other'"),
     ],
 )

@@ -157,6 +157,6 @@ def test_a_broken_plug_in_is_named_and_breaks_no_other(plug_in):
     assert list(protocols(told.append)) == ["next-item", "paper", "released", "temporal"]
     (line,) = told
     assert line.startswith("the card of protocol 'broken' (protocols_of_a_plugin:broken.toml) is ")
-    with pytest.raises(RecbenchError, match="history"):
+    with pytest.raises(RecbenchError, match="histories: no such field"):
         protocol("broken")
     assert protocol("paper") == PAPER

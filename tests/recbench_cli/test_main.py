@@ -132,7 +132,7 @@ def test_the_users_mistake_is_one_line_and_code_2(call, arguments, said):
         (
             ValueError("x"),
             1,
-            "error: this is a bug in recbench: ValueError: x; run the same command",
+            "error: this is a bug in recbench or a plug-in: ValueError: x; run the same command",
         ),
         (
             KeyboardInterrupt(),
@@ -166,7 +166,11 @@ def test_every_end_is_one_line_with_its_code(call, monkeypatch, error, code, sai
             1,
             "Failed to open 'x'; check that",
         ),
-        (OSError("what is this"), 1, "this is a bug in recbench: OSError: what is this"),
+        (
+            OSError("what is this"),
+            1,
+            "this is a bug in recbench or a plug-in: OSError: what is this",
+        ),
     ],
     ids=str,
 )
