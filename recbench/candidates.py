@@ -82,7 +82,7 @@ def make_pack(
     seed: int,
     catalogue: Catalogue,
 ) -> Pack:
-    """Put a pack together with its hash."""
+    """Put a pack together with its hash; the arrays are those of `Pack`, and are not copied."""
     hashed = array_digest("pack", catalogue.digest, candidates, target_position)
     return Pack(candidates, target_position, seed, hashed)
 
@@ -144,6 +144,18 @@ def frozen_pack(
     Return the pack of one part of a split, drawn once and kept under `cache`.
 
     A kept pack that does not match its hash is drawn again.
+
+    Parameters
+    ----------
+    split, protocol, part, draws, pack_seed
+        As for `draw`; they name the kept file.
+    cache
+        The user's cache folder, made if it is missing.
+
+    Raises
+    ------
+    UserError
+        As `draw`.
     """
     key = digest([split.digest, protocol.digest, part, draws, pack_seed])
     file = cache / "packs" / f"{key[:32]}.parquet"
@@ -160,6 +172,13 @@ def frozen_pack(
 def save(pack: Pack, catalogue: Catalogue, file: Path) -> None:
     """
     Write a pack as parquet, aside first.
+
+    Parameters
+    ----------
+    pack, catalogue
+        The pack, and what gives its codes their raw ids.
+    file
+        Replaced if it is there; missing folders above it are made.
 
     Notes
     -----

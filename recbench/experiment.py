@@ -178,7 +178,17 @@ def run(
 
 
 def build(experiment: Experiment) -> Recommender:
-    """Make the model, untrained; a typo ends here, and a question that it cannot be asked."""
+    """
+    Make the model, untrained; a typo ends here, and a question that it cannot be asked.
+
+    Raises
+    ------
+    UserError
+        For an unknown model, preset, setting, dataset or protocol, or a value out of range; where
+        the model cannot learn from another dataset, or cannot rank all items, and is asked to.
+    RecbenchError
+        If the model is a plug-in that cannot be imported or is no `Recommender`.
+    """
     model_class = recommender_class(experiment.model)
     if experiment.elsewhere is not None and not issubclass(model_class, Transferable):
         raise UserError(
@@ -198,7 +208,16 @@ def build(experiment: Experiment) -> Recommender:
 
 
 def recommender_class(name: str) -> type[Recommender]:
-    """Return what is registered as a model, or say in what it falls short of `Recommender`."""
+    """
+    Return what is registered as a model.
+
+    Raises
+    ------
+    UserError
+        If nothing has that name.
+    RecbenchError
+        If it cannot be imported, or falls short of `Recommender`; the message says in what.
+    """
     found = registry.load("models", name)
     if not (isinstance(found, type) and issubclass(found, Recommender)):
         raise RecbenchError(f"the model '{name}' is no class made from recbench's Recommender")
@@ -217,7 +236,17 @@ def asked_protocol(experiment: Experiment) -> Protocol:
 def ask(
     experiment: Experiment, report: Callable[[str], None], show_progress: bool = False
 ) -> Question:
-    """Read the data, split it and freeze the candidates, before any model sees them."""
+    """
+    Read the data, split it and freeze the candidates, before any model sees them.
+
+    Raises
+    ------
+    UserError
+        For an unknown dataset or protocol, one that cannot be asked of the other, rows or
+        candidates that the data do not suffice for; a DataError for a broken line.
+    RecbenchError
+        If no source of the data can be had.
+    """
     cache, asked = cache_folder(experiment.cache), asked_protocol(experiment)
     dataset = prepare(experiment.dataset, cache, experiment.data_dir, report, show_progress)
     split = make_split(dataset, asked)
@@ -236,7 +265,14 @@ def choose_lessons(
     report: Callable[[str], None],
     show_progress: bool = False,
 ) -> Lessons:
-    """Read what is learnt from: a part of the question's training data, or of another dataset's."""
+    """
+    Read what is learnt from: a part of the question's training data, or of another dataset's.
+
+    Raises
+    ------
+    UserError
+        For a fraction that is not in (0, 1] or keeps no training row; of another dataset, as `ask`.
+    """
     card, fraction, other = question.dataset.card, experiment.train_fraction, experiment.elsewhere
     if other is None or not isinstance(model, Transferable):
         return own_lessons(card, question.split, fraction)
@@ -252,7 +288,19 @@ def choose_lessons(
 def fit_or_load(
     model: Recommender, lessons: Lessons, runtime: Runtime, folder: Path
 ) -> dict[str, Any]:
-    """Fit the model and save it, unless a run that was killed afterwards has already."""
+    """
+    Fit the model and save it, unless a run that was killed afterwards has already.
+
+    Returns
+    -------
+    dict
+        What `Recommender.fit` reported.
+
+    Raises
+    ------
+    RecbenchError
+        If that is not what the record needs; nothing is then saved.
+    """
     if folder.is_dir():
         runtime.report(f"going on with the trained model in {folder}")
         model.load(folder, lessons.asked, runtime)

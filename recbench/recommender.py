@@ -192,11 +192,26 @@ class Recommender(ABC):
 
     @abstractmethod
     def save(self, folder: Path) -> None:
-        """Write what was learnt into an existing empty folder, weights as safetensors."""
+        """
+        Write what was learnt into an existing empty folder, weights as safetensors.
+
+        The file name ``fit.json`` is taken: what `fit` returned stands there.
+        """
 
     @abstractmethod
     def load(self, folder: Path, data: TrainingData, runtime: Runtime) -> None:
-        """Read back what `save` wrote; scores are then the same as before."""
+        """
+        Read back what `save` wrote; scores are then the same as before.
+
+        Parameters
+        ----------
+        folder
+            What `save` was given.
+        data
+            What `fit` was given; of a model that was transferred, what `transfer` was.
+        runtime
+            As for `fit`.
+        """
 
 
 class Answerer(Recommender):

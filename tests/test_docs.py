@@ -1,10 +1,25 @@
-"""What is committed of the documentation although the code says it must be what the code says."""
+"""What the documentation says that the code must bear out."""
 
+import re
+import tomllib
 from pathlib import Path
+from textwrap import dedent
+from types import SimpleNamespace
+from typing import Any
 
+import numpy as np
+
+from recbench.data.card import RawFiles
+from recbench.data.readers import READERS
+from recbench.data.readers.columns import Columns
 from recbench.runs.record import documentation
 
 DOCS = Path(__file__).parents[1] / "docs"
+
+
+def blocks(page: str, language: str) -> list[str]:
+    text = (DOCS / page).read_text(encoding="utf-8")
+    return [dedent(block) for block in re.findall(rf" *```{language}\n(.*?)```", text, re.DOTALL)]
 
 
 def test_the_fields_of_the_record_are_those_of_the_code():
@@ -14,3 +29,32 @@ def test_the_fields_of_the_record_are_those_of_the_code():
 
 def test_the_page_on_records_leads_to_them():
     assert "_record_fields.md" in (DOCS / "records.md").read_text(encoding="utf-8")
+
+
+def test_the_files_of_a_card_of_ones_own_are_as_the_page_says():
+    (read,) = [tomllib.loads(one) for one in blocks("extending.md", "toml") if "[formats" in one]
+    for name, files in read["formats"].items():
+        assert name in READERS
+        assert Columns(**RawFiles.model_validate(files).columns).title == "title"
+
+
+def test_the_entry_points_of_the_page_are_doors():
+    ours = tomllib.loads((DOCS.parent / "pyproject.toml").read_text(encoding="utf-8"))
+    pages = [*blocks("extending.md", "toml"), *blocks("protocols.md", "toml")]
+    named = {door for page in pages for door in entry_points(tomllib.loads(page))}
+    assert named == {door for door in entry_points(ours) if door.startswith("recbench.")}
+
+
+def entry_points(read: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = read.get("project", {}).get("entry-points", {})
+    return found
+
+
+def test_the_metric_of_the_page_gives_what_it_says():
+    (code,) = [one for one in blocks("extending.md", "python") if "Metric" in one]
+    made: dict[str, Any] = {}
+    exec(code, made)
+    scored = SimpleNamespace(writes=False, rank=np.array([1, 2, 3], dtype=np.int32))
+    (values,) = made["HitRatioAt2"]().values(scored).values()
+    assert values.tolist() == [1, 1, 0]
+    assert made["HitRatioAt2"]().values(SimpleNamespace(writes=True)) == {}
