@@ -67,6 +67,7 @@ class PromptWriter:
         tokenizer.add_tokens([AddedToken(ITEM_TOKEN, special=True, normalized=False)])
         self.item_token: int = tokenizer.convert_tokens_to_ids(ITEM_TOKEN)
         words = {"verb": data.verb, "noun": data.noun[0], "nouns": data.noun[1]}
+        words = {key: each.replace("{", "{{").replace("}", "}}") for key, each in words.items()}
         self._templates = {
             known: _read(name).format_map(
                 {**words, "history": "{history}", "candidates": "{candidates}"}
@@ -148,7 +149,7 @@ class PromptWriter:
 
     @property
     def _tail(self) -> str:
-        return self._templates[True].splitlines(keepends=True)[-1]
+        return self._templates[True].splitlines(keepends=True)[-1].format()
 
     def _encode(self, texts: list[str]) -> list[list[int]]:
         return self.tokenizer(texts, add_special_tokens=False).input_ids

@@ -88,6 +88,16 @@ def test_braces_in_a_title_are_text(data: TrainingData) -> None:
     assert "\n{0} %s\n" in text
 
 
+def test_braces_in_a_noun_or_a_verb_are_text(data: TrainingData) -> None:
+    words = replace(data, noun=("{item}", "{0}s"), verb="{candidates}")
+    writer = PromptWriter(words, toy_tokenizer())
+    text = writer.text(HISTORY, CANDIDATES, hybrid=False)
+    assert text.startswith("This user {candidates} these {0}s, oldest first:\n")
+    (prompt,) = writer.prompts(HISTORY[None], CANDIDATES[None], [False])
+    whole = writer.tokenizer(f"{text}{data.catalogue.titles[9]}\n", add_special_tokens=False)
+    assert prompt.ids + writer.answers[9] == whole.input_ids
+
+
 def test_a_title_with_an_item_token_is_refused(data: TrainingData) -> None:
     with pytest.raises(RecbenchError, match="marks an item"):
         PromptWriter(titled(data, f"A{ITEM_TOKEN}"), toy_tokenizer())
