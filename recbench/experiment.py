@@ -275,7 +275,7 @@ def choose_lessons(
     """
     card, fraction, other = question.dataset.card, experiment.train_fraction, experiment.elsewhere
     if other is None or not isinstance(model, Transferable):
-        return own_lessons(card, question.split, fraction)
+        return own_lessons(card, question.split, fraction, model.lists_candidates)
     cache, folder = cache_folder(experiment.cache), experiment.train_data_dir
     dataset = prepare(other, cache, folder, report, show_progress)
     rule = question.protocol

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from recbench.data.card import Card
+from recbench.data.card import Card, ships
 from recbench.data.fraction import with_fraction
 from recbench.data.split import Split
 from recbench.recommender import TrainingData
@@ -37,11 +37,21 @@ class Lessons:
         return self.asked is not self.learnt
 
 
-def own_lessons(card: Card, split: Split, fraction: float) -> Lessons:
-    """Learn from a part of the training users of the dataset that is asked about."""
+def own_lessons(card: Card, split: Split, fraction: float, reads: bool) -> Lessons:
+    """
+    Learn from a part of the training users of the dataset that is asked about.
+
+    Parameters
+    ----------
+    card, split, fraction
+        Of that dataset.
+    reads
+        Whether the model reads prompts: then their words are part of what it learns from.
+    """
     part = with_fraction(split, fraction)
     data = training_data(card, part)
-    return Lessons(data, data, part, Training(fraction=fraction))
+    training = Training(fraction=fraction, words=_words(card) if reads else None)
+    return Lessons(data, data, part, training)
 
 
 def other_lessons(
@@ -72,6 +82,7 @@ def other_lessons(
         protocol=protocol,
         split=split.digest,
         refitted=refitted,
+        words=_words(card, asked[0]),
     )
     data = training_data(card, with_fraction(split, fraction))
     return Lessons(data, training_data(*asked), asked[1], training)
@@ -88,3 +99,13 @@ def training_data(card: Card, split: Split) -> TrainingData:
         validation=split.validation,
         digest=split.digest,
     )
+
+
+def _words(*cards: Card) -> str | None:
+    """
+    Return the noun and verb of each card that a user may edit; None where recbench ships them all.
+
+    No digest of the data knows these words, and those of recbench's own cards never change.
+    """
+    words = [f"{'/'.join(card.noun)}, {card.verb}" for card in cards if not ships(card.name)]
+    return "; ".join(words) or None

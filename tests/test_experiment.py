@@ -13,6 +13,7 @@ from recbench.errors import RecbenchError, UserError
 from recbench.experiment import Experiment, ask, build, run
 from recbench.recommender import Queries, Recommender, Transferable
 from recbench.runs import store
+from recbench.runs.record import USUAL
 from recbench.settings import Settings
 
 
@@ -53,7 +54,9 @@ class Spy(Recommender):
 
 
 class Reader(Spy, Transferable):
-    """One that can be asked about other items than it has learnt from."""
+    """One that reads prompts, and can be asked about other items than it has learnt from."""
+
+    lists_candidates = True
 
     def transfer(self, data, runtime):
         self.seen.append(("transferred", data))
@@ -159,10 +162,42 @@ def test_learnt_from_one_dataset_and_asked_about_another(elsewhere, wanted, spy)
         "dataset": "other",
         "protocol": "paper",
         "refitted": ("encoder gru4rec",),
+        "words": "song/songs, watched",
     }
     assert record.caption == "tuned on other alone, encoder gru4rec trained on movielens"
     assert record.digests == usual.digests
     assert record.row != usual.row
+
+
+@pytest.fixture
+def edited(wanted, monkeypatch):
+    """Return a function that runs a model on a dataset of the user's own, whose card says so."""
+    real = module.prepare
+
+    def run_on_edited(verb, model="reader"):
+        def prepared(*arguments):
+            dataset = real(*arguments)
+            words = {"name": "mine", "verb": verb}
+            return replace(dataset, card=dataset.card.model_copy(update=words))
+
+        monkeypatch.setattr(module, "prepare", prepared)
+        return run(wanted(model=model), silent)
+
+    return run_on_edited
+
+
+def test_other_words_of_prompts_are_another_row_for_what_reads_them(edited):
+    first, other = edited("saw"), edited("watched")
+    assert (first.record.training.words, other.reused) == ("movie/movies, saw", False)
+    assert first.record.digests == other.record.digests
+    assert first.record.row != other.record.row
+    assert edited("saw").reused
+    assert not edited("saw", model="spy").reused
+    assert edited("watched", model="spy").reused
+
+
+def test_the_words_of_our_own_cards_are_no_part_of_a_row(wanted):
+    assert run(wanted(model="reader"), silent).record.training == USUAL
 
 
 def usual_noun():

@@ -239,6 +239,12 @@ def card(name: str, cache: Path | None = None) -> Card:
     return read_card(places[name], Card)
 
 
+def ships(name: str) -> bool:
+    """Tell whether the card of that name is one of recbench's own."""
+    point = listed("datasets").get(name)
+    return point is not None and point.value.startswith("recbench_datasets:")
+
+
 def cards(
     report: Callable[[str], None] | None = None, cache: Path | None = None
 ) -> dict[str, Card]:

@@ -163,7 +163,7 @@ def _labels(records: Sequence[RunRecord]) -> list[str]:
 
 def _choices(record: RunRecord) -> dict[str, Any]:
     learnt_from = record.training.model_dump(
-        exclude_defaults=True, include={"fraction", "dataset", "protocol"}
+        exclude_defaults=True, include={"fraction", "dataset", "protocol", "words"}
     )
     trained = {f"train_{name}": value for name, value in learnt_from.items()}
     return {**record.settings, **trained, "matching": record.matching}

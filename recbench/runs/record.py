@@ -80,6 +80,12 @@ class Training(_Part):
         "in words.",
     )
 
+    words: str | None = Field(
+        default=None,
+        description="Noun and verb of the prompts, where a card that recbench does not ship gives "
+        "them, or null.",
+    )
+
     def caption(self, asked: str) -> str:
         """Say which part comes from where, if not all from the dataset `asked` about."""
         if self.dataset is None:

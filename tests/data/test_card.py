@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from recbench.data import card as module
-from recbench.data.card import Rules, card, cards, default_protocol, own_folder, protocol_of
+from recbench.data.card import Rules, card, cards, default_protocol, own_folder, protocol_of, ships
 from recbench.data.protocols import protocol, protocols
 from recbench.data.readers import READERS
 from recbench.errors import RecbenchError, UserError
@@ -75,6 +75,18 @@ def test_a_broken_card_is_named_and_breaks_no_other(tmp_path, monkeypatch, text,
     assert len(told) == 1
     assert "cards_of_a_plugin:broken.toml" in told[0]
     assert "\n" not in told[0]
+
+
+def test_the_words_of_our_own_cards_stay():
+    # They are in no digest: with other words a run would be found again that read other prompts.
+    ours = {name: each for name, each in cards().items() if ships(name)}
+    assert {(*each.noun, each.verb) for each in ours.values()} == {
+        ("movie", "movies", "watched"),
+        ("artist", "artists", "listened to"),
+        ("game", "games", "played"),
+        ("product", "products", "bought"),
+    }
+    assert not ships("mine")
 
 
 def test_a_users_own_cards_are_found_in_the_cache(tmp_path):
