@@ -291,6 +291,9 @@ def fit_or_load(
     """
     Fit the model and save it, unless a run that was killed afterwards has already.
 
+    What that run had learnt from other rows, under a protocol's card that has changed since, is
+    learnt again.
+
     Returns
     -------
     dict
@@ -301,14 +304,18 @@ def fit_or_load(
     RecbenchError
         If that is not what the record needs; nothing is then saved.
     """
+    data = [lessons.learnt.digest, lessons.asked.digest]
     if folder.is_dir():
-        runtime.report(f"going on with the trained model in {folder}")
-        model.load(folder, lessons.asked, runtime)
-        details: dict[str, Any] = json.loads((folder / FIT).read_text(encoding="utf-8"))
-        return details
+        kept = json.loads((folder / FIT).read_text(encoding="utf-8"))
+        if kept.get("data") == data:
+            runtime.report(f"going on with the trained model in {folder}")
+            model.load(folder, lessons.asked, runtime)
+            details: dict[str, Any] = kept["fit"]
+            return details
+        runtime.report(f"training again: the model in {folder} has learnt from other rows")
     runtime.checkpoints.mkdir(parents=True, exist_ok=True)
     details = model.fit(lessons.learnt, runtime)
-    report = _as_json(details)
+    report = _as_json(details, data)
     if isinstance(model, Transferable) and lessons.elsewhere:
         model.transfer(lessons.asked, runtime)
     with folder_aside(folder) as partial:
@@ -317,12 +324,12 @@ def fit_or_load(
     return details
 
 
-def _as_json(details: dict[str, Any]) -> str:
-    """Return as text what a model reported, or refuse it before it is asked anything."""
+def _as_json(details: dict[str, Any], data: list[str]) -> str:
+    """Return as text what a model reported of which data, or refuse it before it is asked."""
     if not isinstance(details, dict) or not isinstance(details.get("parameters_trained"), int):
         raise RecbenchError("the model's fit must return a dict with parameters_trained, an int")
     try:
-        return json.dumps(details, indent=2)
+        return json.dumps({"data": data, "fit": details}, indent=2)
     except (TypeError, ValueError) as error:
         raise RecbenchError(f"the model's fit must return JSON values: {error}") from None
 

@@ -195,7 +195,7 @@ class Recommender(ABC):
         """
         Write what was learnt into an existing empty folder, weights as safetensors.
 
-        The file name ``fit.json`` is taken: what `fit` returned stands there.
+        The file name ``fit.json`` is taken: what `fit` returned and from which data stands there.
         """
 
     @abstractmethod

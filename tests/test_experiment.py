@@ -255,6 +255,21 @@ def test_what_was_interrupted_after_training_is_not_trained_again(wanted, spy):
     assert not (done.folder / store.CHECKPOINTS).exists()
 
 
+def test_what_was_interrupted_is_trained_again_if_its_rows_have_changed(wanted, spy, monkeypatch):
+    # A plug-in's protocol may change under its name; the candidates are the same nevertheless.
+    spy.killed = True
+    with pytest.raises(KeyboardInterrupt):
+        run(wanted(protocol="next-item"), silent)
+    spy.killed = False
+    changed = protocol("next-item").model_copy(update={"history": 3})
+    monkeypatch.setattr(module, "protocol_of", lambda *_: changed)
+    said: list[str] = []
+    done = run(wanted(protocol="next-item"), said.append)
+    assert spy.fitted == 2
+    assert any(line.startswith("training again: the model in ") for line in said)
+    assert done.record.digests.split == ask(wanted(protocol="next-item"), silent).split.digest
+
+
 def test_law_1_the_seed_of_training_never_changes_a_pack(wanted):
     records = [run(wanted(seed=seed), silent).record for seed in (0, 1)]
     assert records[0].digests == records[1].digests
