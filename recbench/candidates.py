@@ -28,6 +28,13 @@ from recbench.settings import digest
 
 _ROWS_AT_ONCE = 1 << 13  # decides the order in which words are used: part of what a pack is
 
+_VERSION = 1
+"""
+Of the drawing, for the names of kept packs: raise it when the same split, protocol and seed give
+another pack, whether by a change here or in `recbench.data.negatives`, `recbench.data.unseen` or
+`recbench.sampling`.
+"""
+
 
 @dataclass(frozen=True)
 class Pack:
@@ -148,7 +155,7 @@ def frozen_pack(
     Parameters
     ----------
     split, protocol, part, draws, pack_seed
-        As for `draw`; they name the kept file.
+        As for `draw`; with the version of the drawing they name the kept file.
     cache
         The user's cache folder, made if it is missing.
 
@@ -157,7 +164,7 @@ def frozen_pack(
     UserError
         As `draw`.
     """
-    key = digest([split.digest, protocol.digest, part, draws, pack_seed])
+    key = digest([_VERSION, split.digest, protocol.digest, part, draws, pack_seed])
     file = cache / "packs" / f"{key[:32]}.parquet"
     if file.is_file():
         try:

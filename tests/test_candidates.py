@@ -317,6 +317,14 @@ def test_a_frozen_pack_is_drawn_once_and_again_when_damaged(tmp_path, monkeypatc
     assert len({pack.hash for pack in (first, *others[:-1])}) == len(others)
 
 
+def test_a_pack_of_an_older_drawing_is_not_taken_from_the_cache(tmp_path, monkeypatch):
+    split = toy_split()
+    frozen_pack(split, PAPER, "test", 1, 0, tmp_path)
+    monkeypatch.setattr(module, "_VERSION", module._VERSION + 1)
+    frozen_pack(split, PAPER, "test", 1, 0, tmp_path)
+    assert len(list(tmp_path.rglob("*.parquet"))) == 2
+
+
 @pytest.mark.parametrize(
     ("protocol", "pack_hash", "popularity"),
     [

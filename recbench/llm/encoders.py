@@ -9,6 +9,12 @@ from recbench.recommender import Encoder, Runtime, TrainingData
 from recbench.registry import load
 from recbench.settings import digest
 
+_VERSION = 1
+"""
+Of the training, for the names of kept encoders: raise it when the same settings, data and seed give
+another encoder, whether by a change in `recbench.neural` or in one of the models.
+"""
+
 
 def build_encoder(name: str) -> Encoder:
     """
@@ -31,7 +37,7 @@ def fitted_encoder(name: str, data: TrainingData, runtime: Runtime) -> Encoder:
     """
     Return an encoder fitted on the training rows, from the cache where it is there.
 
-    The cache is keyed by the model, its settings, the digest of the split and the seed.
+    The cache is keyed by the model, its settings, the digest of the split, the seed and `_VERSION`.
 
     Parameters
     ----------
@@ -41,7 +47,7 @@ def fitted_encoder(name: str, data: TrainingData, runtime: Runtime) -> Encoder:
         As for `Recommender.fit`.
     """
     encoder = build_encoder(name)
-    key = digest([name, encoder.settings.record(), data.digest, runtime.seed])
+    key = digest([_VERSION, name, encoder.settings.record(), data.digest, runtime.seed])
     folder = runtime.cache / "encoders" / f"{name}-{key[:16]}"
     own = replace(runtime, checkpoints=runtime.checkpoints / "encoder")
     if folder.is_dir():

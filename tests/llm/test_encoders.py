@@ -85,6 +85,18 @@ def test_other_data_or_settings_are_another_encoder(
     assert len(fake.fits) == 3
 
 
+def test_what_an_older_training_gave_is_not_taken_from_the_cache(
+    fake: type[Fake],
+    data: TrainingData,
+    runtime_of: Callable[[int], Runtime],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    encoders.fitted_encoder("fake", data, runtime_of(1))
+    monkeypatch.setattr(encoders, "_VERSION", encoders._VERSION + 1)
+    encoders.fitted_encoder("fake", data, runtime_of(1))
+    assert fake.fits == [1, 1]
+
+
 def test_nothing_half_stored_stays_behind(
     fake: type[Fake],
     data: TrainingData,
