@@ -16,7 +16,7 @@ import numpy as np
 from recbench.errors import UserError
 from recbench.evaluation.intervals import Figure, figure
 from recbench.runs.compare import row_users, row_values
-from recbench.runs.leaderboard import RANKED_BY, Row, Table
+from recbench.runs.leaderboard import Row, Table, ranked_by
 from recbench.runs.store import read_exposure
 
 Grouping = Literal["target-count", "user-count", "history-length"]
@@ -37,7 +37,7 @@ class GroupedRow:
     row
         Of the leaderboard.
     figures
-        `RANKED_BY` of each of `GROUPS`; None where no example is in it.
+        What the table is `ranked_by`, of each of `GROUPS`; None where no example is in it.
     """
 
     row: Row
@@ -80,7 +80,7 @@ def _figures(row: Row, by: Grouping) -> tuple[Figure | None, ...]:
     # The seeds of a row learn from the same data, so their counts are the same.
     counts = getattr(read_exposure(row.runs[0]), by.replace("-", "_"))
     draws = row.record.draws
-    values = row_values(row.runs, RANKED_BY).reshape(-1, draws)  # [examples, draws]
+    values = row_values(row.runs, ranked_by(row.record)).reshape(-1, draws)  # [examples, draws]
     users = row_users(row.runs)
     members = [np.searchsorted(LAST, counts, side="left") == group for group in range(len(GROUPS))]
     return tuple(figure(values[inside].ravel(), draws, users[inside]) for inside in members)

@@ -18,8 +18,6 @@ from recbench.runs.compare import compare, question, why_not
 from recbench.runs.record import RunRecord
 from recbench.runs.store import EXAMPLES, Run
 
-RANKED_BY = "HitRatio@1"
-
 ALWAYS_NAMED = ("llm", "train_fraction", "train_dataset")
 """What a row's label says even where it tells it from no other row."""
 
@@ -40,8 +38,8 @@ class Row:
         seeds is at least as sure as they are on average, so this can only be too wide. It covers
         the choice of examples, not that of seeds.
     to_best
-        The paired difference in `RANKED_BY` to the table's first row; None for the first row itself
-        and where stored examples are missing or damaged.
+        The paired difference to the table's first row in what the table is `ranked_by`; None for
+        the first row itself and where stored examples are missing or damaged.
     damage
         Which stored examples cannot be read and why; empty where that is not why `to_best` is None.
     """
@@ -74,6 +72,16 @@ class Table:
 
     rows: tuple[Row, ...]
     apart: str = ""
+
+
+def ranked_by(record: RunRecord) -> str:
+    """
+    Return the figure by which the rows of a table are ordered and compared.
+
+    The first place among few candidates; where all items are ranked it says little, and the field
+    goes by NDCG@10.
+    """
+    return "NDCG@10" if record.full_ranking else "HitRatio@1"
 
 
 def leaderboard(runs: Sequence[Run]) -> list[Table]:
@@ -121,14 +129,15 @@ def _rows(members: Sequence[Run]) -> tuple[Row, ...]:
 
 
 def _rank_value(row: Row) -> float:
-    return row.metrics[RANKED_BY].value if RANKED_BY in row.metrics else -1.0
+    name = ranked_by(row.record)
+    return row.metrics[name].value if name in row.metrics else -1.0
 
 
 def _with_difference(row: Row, best: Row) -> Row:
     if not all((run.folder / EXAMPLES).exists() for run in (*row.runs, *best.runs)):
         return row  # its figures stand without them
     try:
-        return replace(row, to_best=compare(row.runs, best.runs, RANKED_BY))
+        return replace(row, to_best=compare(row.runs, best.runs, ranked_by(best.record)))
     except DataError as error:
         return replace(row, damage=str(error))
 

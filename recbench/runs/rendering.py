@@ -8,7 +8,7 @@ from typing import Literal
 
 from recbench.evaluation.intervals import Figure
 from recbench.runs.groups import GROUPS, GroupedTable
-from recbench.runs.leaderboard import RANKED_BY, Row, Table
+from recbench.runs.leaderboard import Row, Table, ranked_by
 from recbench.runs.record import RunRecord
 
 Format = Literal["table", "markdown", "csv", "json"]
@@ -17,7 +17,7 @@ HEADLINE = ("ValidRatio", "HitRatio@1", "HitRatio@1|likelihood", "MRR", "MRR|lik
 """The figures that fit on a page; CSV and JSON hold all of them."""
 
 FULL_HEADLINE = ("HitRatio@1", "HitRatio@5", "HitRatio@10", "NDCG@10", "MRR")
-"""Those of a full ranking, where the first place says little."""
+"""Those of a full ranking, whose rows are ordered by NDCG@10."""
 
 DASH = "-"
 
@@ -80,10 +80,12 @@ def _question(record: RunRecord) -> str:
 def _as_text(table: Table, markdown: bool) -> str:
     from tabulate import tabulate
 
-    headline = FULL_HEADLINE if table.rows[0].record.full_ranking else HEADLINE
+    record = table.rows[0].record
+    headline = FULL_HEADLINE if record.full_ranking else HEADLINE
     names = [name for name in headline if any(name in row.metrics for row in table.rows)]
     compared = len(table.rows) > 1
-    headers = ["model", "seeds", *names, *([f"{RANKED_BY} to first", "p"] if compared else [])]
+    difference = [f"{ranked_by(record)} to first", "p"] if compared else []
+    headers = ["model", "seeds", *names, *difference]
     lines = [
         [
             row.label,
@@ -96,9 +98,7 @@ def _as_text(table: Table, markdown: bool) -> str:
     if markdown:
         headers, lines = _escaped(headers), [_escaped(line) for line in lines]
     style = "pipe" if markdown else "simple"
-    title = (
-        f"**{_question(table.rows[0].record)}**" if markdown else _question(table.rows[0].record)
-    )
+    title = f"**{_question(record)}**" if markdown else _question(record)
     # A blank line parts the blocks, as Markdown needs it.
     blocks = [
         title,
@@ -158,6 +158,7 @@ def _as_json(table: Table) -> dict[str, object]:
         **_question_as_json(record),
         "examples": record.examples,
         "draws": record.draws,
+        "figure": ranked_by(record),
         "apart": table.apart,
         "rows": [_row_as_json(row) for row in table.rows],
     }
@@ -217,7 +218,8 @@ def _groups_as_text(table: GroupedTable, by: str, markdown: bool) -> str:
     ]
     if markdown:
         lines = [_escaped(line) for line in lines]
-    title = f"{_question(table.rows[0].row.record)}; {RANKED_BY} by {by}"
+    record = table.rows[0].row.record
+    title = f"{_question(record)}; {ranked_by(record)} by {by}"
     blocks = [
         f"**{title}**" if markdown else title,
         tabulate(
@@ -235,13 +237,14 @@ def _groups_as_csv(tables: Sequence[GroupedTable], by: str) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     place = ["dataset", "protocol", "dataset_digest", "pack", "model", "seeds"]
-    writer.writerow([*place, by, "n", RANKED_BY, f"{RANKED_BY} low", f"{RANKED_BY} high"])
+    writer.writerow([*place, by, "n", "figure", "mean", "low", "high"])
     for one in (one for table in tables for one in table.rows):
         record = one.row.record
         asked = [record.dataset, record.protocol, record.digests.dataset, record.digests.pack]
         for group, found in zip(GROUPS, one.figures, strict=True):
             n = 0 if found is None else found.n
-            writer.writerow([*asked, one.row.label, len(one.row.runs), group, n, *_ends(found)])
+            cells = [group, n, ranked_by(record), *_ends(found)]
+            writer.writerow([*asked, one.row.label, len(one.row.runs), *cells])
     return out.getvalue().rstrip("\n")
 
 
@@ -249,7 +252,7 @@ def _groups_as_json(table: GroupedTable, by: str) -> dict[str, object]:
     record = table.rows[0].row.record
     return {
         **_question_as_json(record),
-        "figure": RANKED_BY,
+        "figure": ranked_by(record),
         "by": by,
         "rows": [
             {

@@ -36,6 +36,23 @@ def judgement(hits, draws=2, writes=False, candidates=4, users=None):
     return Judgement(outcome, answers, summary(outcome, runtime))
 
 
+def full_ranking(ranks):
+    """Judge a ranking of all items, an example a rank."""
+    rank = np.array(ranks, dtype=np.int32)
+    outcome = Outcome(
+        draws=1,
+        users=np.arange(len(rank), dtype=np.int32),
+        scores=None,
+        rank=rank,
+        answer_slot=rank,
+        valid=np.ones(len(rank), dtype=bool),
+        hit=rank == 1,
+        writes=False,
+    )
+    runtime = Runtime(seed=0, device="cpu", checkpoints=None, cache=None)
+    return Judgement(outcome, None, summary(outcome, runtime))
+
+
 def record(
     judged,
     model="gru4rec",
@@ -73,7 +90,8 @@ def record(
         digests=digests,
         pack_seed=0,
         draws=judged.outcome.draws,
-        candidates=judged.outcome.scores.shape[1],
+        candidates=99 if judged.outcome.scores is None else judged.outcome.scores.shape[1],
+        full_ranking=judged.outcome.scores is None,
         examples=len(judged.outcome) // judged.outcome.draws,
         writes=judged.outcome.writes,
         parameters_trained=7,
@@ -107,9 +125,13 @@ def made(tmp_path):
         draws=2,
         target_count=None,
         users=None,
+        ranks=None,
         **changes,
     ):
-        judged = judgement(hits, draws=draws, writes=writes, users=users)
+        if ranks is None:
+            judged = judgement(hits, draws=draws, writes=writes, users=users)
+        else:
+            judged = full_ranking(ranks)
         described = record(judged, model=model, **changes)
         folder = store.run_folder(tmp_path / "results", described)
         return store.finish(folder, described, judged, counted(judged, target_count))

@@ -68,9 +68,19 @@ def test_every_form_holds_every_group(made, form):
         rows = list(csv.DictReader(text.splitlines()))
         assert [row["target-count"] for row in rows] == list(GROUPS)
         assert [row["n"] for row in rows] == ["2", "1", "1", "2", "0"]
-        assert rows[0]["HitRatio@1"] == "0.5"
-        assert rows[4]["HitRatio@1"] == ""
+        assert (rows[0]["figure"], rows[0]["mean"]) == ("HitRatio@1", "0.5")
+        assert rows[4]["mean"] == ""
     else:
         assert "0.500" in text
         assert "n=2" in text
         assert text.count("target-count") == len(GROUPS) + 1
+
+
+def test_full_rankings_are_grouped_by_what_orders_them(made):
+    tables = grouped(leaderboard([made(ranks=[2, 2])]), "target-count")
+    assert tables[0].rows[0].figures[1].value == pytest.approx(1 / np.log2(3))
+    assert "; NDCG@10 by target-count" in render_groups(tables, "target-count", "table")
+    (first, *_) = csv.DictReader(render_groups(tables, "target-count", "csv").splitlines())
+    assert first["figure"] == "NDCG@10"
+    (table,) = json.loads(render_groups(tables, "target-count", "json"))
+    assert table["figure"] == "NDCG@10"

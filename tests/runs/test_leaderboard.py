@@ -1,6 +1,7 @@
 import csv
 import json
 
+import numpy as np
 import pytest
 
 from recbench.runs.leaderboard import leaderboard
@@ -21,6 +22,17 @@ def test_rows_are_ranked_and_compared_with_the_first(made):
     assert table.rows[0].to_best is None
     assert table.rows[1].to_best.value == pytest.approx(-5 / 6)
     assert leaderboard([]) == []
+
+
+def test_full_rankings_are_ordered_and_compared_by_the_first_ten(made):
+    often_first, always_second = [1] * 3 + [99] * 17, [2] * 20
+    runs = [made(ranks=often_first, model="first"), made(ranks=always_second, model="second")]
+    (table,) = leaderboard(runs)
+    assert labels(table) == ["second", "first"]
+    assert table.rows[1].to_best.value == pytest.approx(3 / 20 - 1 / np.log2(3))
+    header = next(line for line in render([table], "table").splitlines() if "seeds" in line)
+    assert header.split()[-4:] == ["NDCG@10", "to", "first", "p"]
+    assert json.loads(render([table], "json"))[0]["figure"] == "NDCG@10"
 
 
 @pytest.mark.parametrize(
