@@ -1,6 +1,6 @@
 """`recbench leaderboard`: the table, and the runs it still lacks."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -103,8 +103,13 @@ def leaderboard(
         places = {"--results": root, "--cache": place}
         shared = _arguments({**asked, **learnt, **places})
         failed = _filled(chosen, seeds or 1, device or "auto", shared)
-    _print(_found(root, chosen), by, form)
+    broken: list[str] = []
+    _print(_found(root, chosen, broken.append), by, form)
+    for reason in broken:
+        say(f"a run is missing: {reason}")
     _raise_for(failed)
+    if broken:
+        raise typer.Exit(1)
 
 
 def _refuse_without_run(options: Mapping[str, Any]) -> None:
@@ -181,10 +186,11 @@ def _filled(chosen: Chosen, seeds: int, devices: str, shared: list[str]) -> "dic
     return cells.fill(wanted, devices_of(devices), say)
 
 
-def _found(root: Path, chosen: Chosen) -> "list[Run]":
+def _found(root: Path, chosen: Chosen, broken: Callable[[str], None]) -> "list[Run]":
+    """Read the runs that were asked for; `broken` is told of each record that cannot be read."""
     from recbench.runs.store import runs
 
-    there = runs(root)
+    there = runs(root, broken)
     found = [
         run
         for run in there

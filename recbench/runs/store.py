@@ -9,6 +9,7 @@ gone on with.
 
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -103,18 +104,27 @@ def finish(folder: Path, record: RunRecord, judgement: Judgement, counts: Exposu
     return Run(folder, record)
 
 
-def runs(results: Path) -> list[Run]:
+def runs(results: Path, report: Callable[[str], None] | None = None) -> list[Run]:
     """
     Read every finished run below a results folder, sorted by path; none where there is no folder.
 
-    Raises
-    ------
-    DataError
-        If a record is broken; the file is named.
+    Parameters
+    ----------
+    results
+        The folder.
+    report
+        Told one line about each record that is broken, which is then left out. Without it the
+        first such record raises DataError.
     """
     found = []
     for path in sorted(results.glob(f"*/*/*/*/{RECORD}")):
-        record = finished(path.parent)
+        try:
+            record = finished(path.parent)
+        except DataError as error:
+            if report is None:
+                raise
+            report(str(error))
+            continue
         if record is not None:
             found.append(Run(path.parent, record, reused=True))
     return found

@@ -125,6 +125,16 @@ def test_a_damaged_table_costs_one_difference(call, popular, tmp_path):
     assert err.count("\n") == 1
 
 
+def test_a_broken_record_is_left_out_and_said(call, popular, tmp_path):
+    broken, _ = sorted((tmp_path / "results").rglob("record.json"))
+    broken.write_text("{", encoding="utf-8")
+    code, out, err = call("leaderboard", "--format", "json")
+    assert code == 1
+    assert [row["seeds"] for table in json.loads(out) for row in table["rows"]] == [[1]]
+    assert err.startswith(f"a run is missing: {broken}: expected a JSON record: ")
+    assert err.count("\n") == 1
+
+
 @pytest.fixture
 def started(monkeypatch):
     """Start no cell, note its arguments; it ends with the next of `codes`, at last with 0."""
