@@ -3,7 +3,7 @@
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from recbench.errors import UserError
@@ -48,6 +48,7 @@ def _acquire(path: Path) -> int:
             ) from None
         # Its owner may have removed the file between our opening and locking it: then we hold
         # a file that nobody else will see.
-        if path.exists() and os.stat(path).st_ino == os.fstat(handle).st_ino:
-            return handle
+        with suppress(FileNotFoundError):
+            if os.path.samestat(path.stat(), os.fstat(handle)):
+                return handle
         os.close(handle)

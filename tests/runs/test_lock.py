@@ -2,6 +2,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -40,6 +41,24 @@ def test_another_process_keeps_it_until_it_is_killed(tmp_path):
     assert (tmp_path / "lock").exists()  # left behind, and in nobody's way
     with locked(tmp_path):
         pass
+
+
+def test_a_file_that_its_owner_removes_meanwhile_is_no_lock(tmp_path, monkeypatch):
+    path, opened = tmp_path / "lock", []
+    real, look = os.open, Path.exists
+
+    def removed_after(*arguments):
+        opened.append(real(*arguments))
+        if len(opened) == 1:
+            path.unlink()
+        return opened[-1]
+
+    # As late as can be: whoever asks whether the file is there is still told so.
+    monkeypatch.setattr(os, "open", removed_after)
+    monkeypatch.setattr(Path, "exists", lambda one: one == path or look(one))
+    with locked(tmp_path):
+        assert path.read_text() == str(os.getpid())
+    assert len(opened) == 2
 
 
 def test_an_error_inside_lets_go(tmp_path):
