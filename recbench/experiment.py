@@ -37,9 +37,9 @@ from recbench.runs.lock import locked
 from recbench.runs.places import cache_folder, results_folder
 from recbench.runs.record import Digests, RunRecord, Setup, Times, Training, row_digest, run_id
 from recbench.settings import Settings
+from recbench.usual import DRAWS, PACK_SEED
 
 FIT = "fit.json"
-DRAWS, PACK_SEED = 5, 0
 
 
 class Experiment(Settings):

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from recbench.usual import DRAWS, PACK_SEED
 from recbench_cli.options import (
     Cache,
     Candidates,
@@ -32,8 +33,8 @@ def candidates(
     part: Annotated[
         Literal["validation", "test"], typer.Option("--split", help="Whose examples.")
     ] = "test",
-    draws: Draws = 5,
-    pack_seed: PackSeed = 0,
+    draws: Draws = DRAWS,
+    pack_seed: PackSeed = PACK_SEED,
     data_dir: DataDir = None,
     _results: Results = None,
     cache: Cache = None,

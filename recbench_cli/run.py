@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from recbench.usual import DRAWS, PACK_SEED
 from recbench_cli.options import (
     Cache,
     Candidates,
@@ -67,8 +68,8 @@ def run(
     changes: Changes = None,
     llm: Llm = None,
     seed: Seed = 0,
-    draws: Draws = 5,
-    pack_seed: PackSeed = 0,
+    draws: Draws = DRAWS,
+    pack_seed: PackSeed = PACK_SEED,
     device: Device = "auto",
     train_fraction: TrainFraction = 1.0,
     train_dataset: TrainDataset = None,

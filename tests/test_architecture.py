@@ -19,6 +19,7 @@ SOURCES = {
 BELOW: dict[str, set[str]] = {
     "errors": set(),
     "progress": set(),
+    "usual": set(),
     "seeding": set(),
     "sampling": {"seeding"},
     "settings": {"errors"},
@@ -30,7 +31,7 @@ BELOW["candidates"] = {"recommender", *BELOW["recommender"]}
 BELOW["evaluation"] = {"candidates", "progress", *BELOW["candidates"]}
 BELOW["runs"] = {"evaluation", *BELOW["evaluation"]}
 BELOW["lessons"] = {"runs", *BELOW["runs"]}
-BELOW["experiment"] = {"lessons", "neural.devices", *BELOW["lessons"]}
+BELOW["experiment"] = {"lessons", "neural.devices", "usual", *BELOW["lessons"]}
 BELOW["studies"] = {"experiment", *BELOW["experiment"]}
 BELOW["neural"] = {"recommender", "progress", *BELOW["recommender"]}
 BELOW["llm"] = {"neural", *BELOW["neural"]}
