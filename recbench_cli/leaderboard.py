@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from recbench_cli.options import Cache, Candidates, Debug, History, Negatives, Results, say
-from recbench_cli.parsing import devices_of, names_of
+from recbench_cli.parsing import devices_of, names_of, settings_of
 
 if TYPE_CHECKING:
     from recbench.runs.cells import Cell
@@ -60,6 +60,21 @@ TrainFraction = Annotated[
 TrainDataset = Annotated[
     str | None, typer.Option("--train-dataset", help="With --run as for: recbench run.")
 ]
+DataDir = Annotated[
+    Path | None, typer.Option("--data-dir", help="With --run as for: recbench run; of one dataset.")
+]
+Preset = Annotated[
+    str | None, typer.Option("--preset", help="With --run as for: recbench run; of all models.")
+]
+Llm = Annotated[
+    str | None, typer.Option("--llm", help="With --run as for: recbench run; of all models.")
+]
+Changes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="NAME=VALUE", help="With --run as for: recbench run; of all models."
+    ),
+]
 Device = Annotated[
     str | None,
     typer.Option("--device", help="With --run: devices parted by commas.", show_default="auto"),
@@ -81,6 +96,10 @@ def leaderboard(
     seeds: Seeds = None,
     train_fraction: TrainFraction = None,
     train_dataset: TrainDataset = None,
+    data_dir: DataDir = None,
+    preset: Preset = None,
+    llm: Llm = None,
+    changes: Changes = None,
     device: Device = None,
     results: Results = None,
     cache: Cache = None,
@@ -89,7 +108,14 @@ def leaderboard(
     """Print the tables that the records below --results make."""
     from recbench.runs.places import cache_folder, results_folder
 
-    learnt = {"--train-fraction": train_fraction, "--train-dataset": train_dataset}
+    learnt = {
+        "--train-fraction": train_fraction,
+        "--train-dataset": train_dataset,
+        "--data-dir": data_dir,
+        "--preset": preset,
+        "--llm": llm,
+        "--set": changes or None,
+    }
     if not fill:
         _refuse_without_run({"--seeds": seeds, "--device": device, **learnt})
     root, place = results_folder(results), cache_folder(cache)
@@ -99,6 +125,7 @@ def leaderboard(
     chosen = _chosen(*named, protocol, draws, pack_seed)
     failed: dict[Cell, int] = {}
     if fill:
+        _check(chosen, settings_of(changes or [], llm), preset, data_dir)
         asked = {"--protocol": protocol, "--draws": draws, "--pack-seed": pack_seed}
         places = {"--results": root, "--cache": place}
         shared = _arguments({**asked, **learnt, **places})
@@ -169,19 +196,46 @@ def _datasets(names: str | None, cache: Path, recorded: Iterable[str]) -> list[s
     return [name if name in there else card(name, cache).name for name in wanted]
 
 
-def _arguments(options: Mapping[str, Any]) -> list[str]:
-    """Write options for `recbench run`; those that were not given are left to its defaults."""
-    pairs = [(option, str(value)) for option, value in options.items() if value is not None]
-    return [word for pair in pairs for word in pair]
-
-
-def _filled(chosen: Chosen, seeds: int, devices: str, shared: list[str]) -> "dict[Cell, int]":
+def _check(
+    chosen: Chosen, settings: dict[str, str], preset: str | None, data_dir: Path | None
+) -> None:
+    """Refuse what some cell would refuse before any is run, as far as that is known by then."""
     from recbench.errors import UserError
-    from recbench.runs import cells
 
     for field in ("model", "dataset"):
         if field not in chosen:
             raise UserError(f"--run needs --{field}s")
+    if data_dir is not None and len(chosen["dataset"]) > 1:
+        raise UserError("--data-dir is of one dataset; name one with --datasets")
+    if not settings and preset is None:
+        return  # else models would be imported for nothing
+    from recbench.experiment import recommender_class
+
+    for model in chosen["model"]:
+        try:
+            recommender_class(model).settings_class.build(settings, preset)
+        except UserError as error:
+            raise UserError(f"{model}: {error}") from None
+
+
+def _arguments(options: Mapping[str, Any]) -> list[str]:
+    """
+    Write options for `recbench run`; those that were not given are left to its defaults.
+
+    One with a list of values is given once for each.
+    """
+    pairs = [
+        (option, str(one))
+        for option, value in options.items()
+        if value is not None
+        for one in (value if isinstance(value, list) else [value])
+    ]
+    return [word for pair in pairs for word in pair]
+
+
+def _filled(chosen: Chosen, seeds: int, devices: str, shared: list[str]) -> "dict[Cell, int]":
+    from recbench.runs import cells
+
     wanted = cells.wanted(chosen["model"], chosen["dataset"], range(seeds), shared)
     return cells.fill(wanted, devices_of(devices), say)
 

@@ -198,6 +198,43 @@ def test_what_is_learnt_from_reaches_every_cell(call, started):
     assert "--train-fraction and --train-dataset cannot be given without --run" in err
 
 
+WRITERS = ["leaderboard", "--run", "--models", "tallrec,ilora", "--datasets", "movielens"]
+SETTINGS = ["--preset", "paper", "--llm", "folder/model", "--set", "rank=4", "--set", "epochs=1"]
+
+
+def test_settings_and_a_data_folder_reach_every_cell(call, started):
+    commands, _ = started
+    assert call(*WRITERS, "--data-dir", "raw", *SETTINGS)[0] == 0
+    assert len(commands) == 2
+    for command in commands:
+        first = command.index("--data-dir")
+        assert command[first : first + 10] == ["--data-dir", "raw", *SETTINGS]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (["--llm", "folder"], "popularity: unknown setting 'llm'"),
+        (["--set", "los=bce"], "ilora: unknown setting 'los'"),
+        (["--preset", "paper"], "popularity: unknown preset 'paper'"),
+        (["--set", "loss"], "--set takes NAME=VALUE, not 'loss'"),
+        (["--datasets", "movielens,steam", "--data-dir", "raw"], "--data-dir is of one dataset"),
+    ],
+    ids=str,
+)
+def test_a_setting_that_a_model_lacks_starts_no_cell(call, started, change, said):
+    code, out, err = call(*WRITERS, "--models", "ilora,popularity", *change)
+    assert (code, out, started[0]) == (2, "", [])
+    assert said in err
+    assert err.count("\n") == 1
+
+
+def test_settings_without_cells_to_run_are_refused(call):
+    code, _, err = call("leaderboard", *SETTINGS, "--data-dir", "raw")
+    assert code == 2
+    assert "--data-dir and --preset and --llm and --set cannot be given without --run" in err
+
+
 def test_a_changed_protocol_reaches_every_cell_under_its_name(call, started):
     commands, _ = started
     assert call(*FILL, "--protocol", "next-item", "--history", "5", "--candidates", "30")[0] == 0
