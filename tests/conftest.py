@@ -1,11 +1,25 @@
-"""Fixtures for more than one room."""
+"""Fixtures for more than one room; and plug-ins that happen to be installed are not tested."""
 
+from importlib.metadata import EntryPoints, entry_points
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from recbench import registry
+
 FIRST_DAY = 874_724_710
+
+
+def ours(group: str) -> EntryPoints:
+    """Return what recbench itself registers."""
+    points = entry_points(group=group)
+    return EntryPoints(
+        one for one in points if one.dist is not None and one.dist.name == "recbench"
+    )
+
+
+pytest.MonkeyPatch().setattr(registry, "entry_points", ours)  # for good, and before tests are found
 
 
 @pytest.fixture(scope="session")
