@@ -91,6 +91,17 @@ def test_where_a_model_learnt_is_always_named(made):
     assert labels(table) == ["gru4rec (train_dataset=lastfm)", "sasrec"]
 
 
+def test_rows_that_differ_in_the_words_of_their_prompts_are_told_apart(made):
+    runs = [
+        made(training=Training(words=words)) for words in ("item/items, saw", "film/films, saw")
+    ]
+    (table,) = leaderboard(runs)
+    assert labels(table) == [
+        "gru4rec (train_words=film/films, saw)",
+        "gru4rec (train_words=item/items, saw)",
+    ]
+
+
 def test_figures_stand_without_their_examples(made):
     runs = [made(GOOD, model="a"), made(BAD, model="b")]
     (runs[1].folder / "examples.parquet").unlink()
