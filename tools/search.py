@@ -1,7 +1,7 @@
 """
 The search that chose the defaults: random search, the same number of trials for every model.
 
-Each trial draws settings from the model's table in ``search_spaces.toml``, fits on the training
+Each trial draws settings from a space of the model in ``search_spaces.toml``, fits on the training
 rows and is judged by HitRatio@1 over the validation rows; no test row is looked at. A model that
 ranks is judged over all sets of candidates at once (`expected_hit_ratio`) and at every step of the
 validation rows; one that writes, by what it writes, over DRAWS sets drawn for this search alone.
@@ -9,7 +9,7 @@ The rows are few, so a second round fits the best settings of the first with mor
 best mean wins. Every fit is one line of the results file, which is appended to; fits that are
 already there are not repeated, so a search that was stopped goes on.
 
-    python tools/search.py --models gru4rec,sasrec,caser --trials 6 --finalists 2 --seeds 2
+    python tools/search.py --models gru4rec,sasrec,caser --trials 15 --finalists 2 --seeds 2
 """
 
 import csv
@@ -106,10 +106,18 @@ class Search:
 
 
 def drawn(model: str, trial: int) -> dict[str, Any]:
-    """Draw the settings of one trial from the model's table; the trial's number is the seed."""
-    spaces = tomllib.loads((HERE / "search_spaces.toml").read_text(encoding="utf-8"))
+    """Draw the settings of one trial from the model's spaces; the trial's number is the seed."""
+    spaces = tomllib.loads((HERE / "search_spaces.toml").read_text(encoding="utf-8"))[model]
+    # One space a trial, those of the first space before those of the second.
+    of_trial = [space for space in spaces for _ in range(space["trials"])]
+    if trial >= len(of_trial):
+        raise SystemExit(f"search_spaces.toml has {len(of_trial)} trials of {model}: add a space")
     random = generator(0, "search", model, trial)
-    return {name: choices[random.integers(len(choices))] for name, choices in spaces[model].items()}
+    return {
+        name: choices[random.integers(len(choices))]
+        for name, choices in of_trial[trial].items()
+        if name != "trials"
+    }
 
 
 def judged(model: Recommender, question: Question, seed: int, device: str) -> Judged:

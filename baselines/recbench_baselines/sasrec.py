@@ -29,6 +29,7 @@ class SASRecSettings(NeuralSettings):
         Attention heads; divides `embedding_dim`.
     """
 
+    dropout: float = Field(default=0.4, ge=0, lt=1)
     learning_rate: float = Field(default=2e-3, gt=0)
     weight_decay: float = Field(default=1.0, ge=0)
     batch_size: int = Field(default=128, ge=1)

@@ -37,17 +37,24 @@ def search() -> ModuleType:
 @pytest.mark.parametrize("model", SPACES)
 def test_every_choice_is_a_setting_of_its_model(search: ModuleType, model: str) -> None:
     settings = registry.load("models", model).settings_class
-    for name, choices in SPACES[model].items():
-        for choice in choices:
-            assert settings.build({name: choice}).record()[name] == choice
+    for space in SPACES[model]:
+        for name, choices in space.items():
+            for choice in choices if name != "trials" else ():
+                assert settings.build({name: choice}).record()[name] == choice
 
 
 @pytest.mark.parametrize("model", SPACES)
 def test_a_trial_is_drawn_from_its_number_alone(search: ModuleType, model: str) -> None:
-    trials = [search.drawn(model, trial) for trial in range(12)]
-    assert trials == [search.drawn(model, trial) for trial in range(12)]
-    assert len({str(trial) for trial in trials}) > 6
-    assert all(trial[name] in SPACES[model][name] for trial in trials for name in trial)
+    first, second = SPACES[model]
+    number = first["trials"] + second["trials"]
+    trials = [search.drawn(model, trial) for trial in range(number)]
+    assert trials == [search.drawn(model, trial) for trial in range(number)]
+    assert len({str(trial) for trial in trials}) == number
+    for place, trial in enumerate(trials):
+        space = first if place < first["trials"] else second
+        assert all(trial[name] in space[name] for name in space if name != "trials")
+    with pytest.raises(SystemExit, match=f"has {number} trials of {model}: add a space"):
+        search.drawn(model, number)
 
 
 def test_a_search_goes_on_where_it_stopped(
