@@ -16,32 +16,37 @@ def _column(role: str) -> typer.models.OptionInfo:
     )
 
 
+Interactions = Annotated[
+    Path | None, typer.Option(help="CSV, TSV, Parquet or JSON Lines: one row an interaction.")
+]
+Items = Annotated[
+    Path | None,
+    typer.Option(help="The same kinds: one row an item, with its title.", show_default="none"),
+]
+Recbole = Annotated[
+    Path | None,
+    typer.Option(metavar="FOLDER", help="RecBole's atomic files, in place of these two."),
+]
+MinRating = Annotated[
+    float | None, typer.Option(help="Leave out what is rated lower.", show_default="keep all")
+]
+Noun = Annotated[str, typer.Option(help="One item and several, in a prompt.")]
+Verb = Annotated[str, typer.Option(help="What a user did with an item, in a prompt.")]
+
+
 def add(
     name: Name,
-    interactions: Annotated[
-        Path | None,
-        typer.Option(help="CSV, TSV, Parquet or JSON Lines: one row an interaction."),
-    ] = None,
-    items: Annotated[
-        Path | None,
-        typer.Option(help="The same kinds: one row an item, with its title.", show_default="none"),
-    ] = None,
-    recbole: Annotated[
-        Path | None,
-        typer.Option(metavar="FOLDER", help="RecBole's atomic files, in place of these two."),
-    ] = None,
+    interactions: Interactions = None,
+    items: Items = None,
+    recbole: Recbole = None,
     user: Annotated[str | None, _column("user")] = None,
     item: Annotated[str | None, _column("item")] = None,
     time: Annotated[str | None, _column("time")] = None,
     rating: Annotated[str | None, _column("rating")] = None,
     title: Annotated[str | None, _column("title")] = None,
-    min_rating: Annotated[
-        float | None, typer.Option(help="Leave out what is rated lower.", show_default="keep all")
-    ] = None,
-    noun: Annotated[str, typer.Option(help="One item and several, in a prompt.")] = "item/items",
-    verb: Annotated[
-        str, typer.Option(help="What a user did with an item, in a prompt.")
-    ] = "interacted with",
+    min_rating: MinRating = None,
+    noun: Noun = "item/items",
+    verb: Verb = "interacted with",
     _results: Results = None,
     cache: Cache = None,
     _debug: Debug = False,

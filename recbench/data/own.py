@@ -111,15 +111,7 @@ def add(
     check_name(name, cache)
     check_place(files.interactions)
     check_place(files.items or files.interactions)
-    opened = OPENED[files.format]
-    columns = columns_of(
-        opened(files.interactions), opened(files.items) if files.items else None, files.columns
-    )
-    taken = {role: column for role, column in asdict(columns).items() if column is not None}
-    if min_rating is not None and not math.isfinite(min_rating):
-        raise UserError(f"--min-rating must be a number, not {min_rating}")
-    if min_rating is not None and columns.rating is None:
-        raise UserError(f"{files.interactions} has no ratings for --min-rating to go by")
+    taken = _columns(files, min_rating)
     report("columns: " + ", ".join(f"{role} is '{column}'" for role, column in taken.items()))
     raw = READERS[files.format](files.interactions, files.items, **taken)
     flaws = _flaws(raw)
@@ -145,6 +137,18 @@ def add(
         known_flaws=flaws,
     )
     return pinned(card, make_dataset(card, raw), cache)
+
+
+def _columns(files: Files, min_rating: float | None) -> dict[str, str]:
+    """Return what the files call the column of each role that they have."""
+    opened = OPENED[files.format]
+    items = opened(files.items) if files.items else None
+    columns = columns_of(opened(files.interactions), items, files.columns)
+    if min_rating is not None and not math.isfinite(min_rating):
+        raise UserError(f"--min-rating must be a number, not {min_rating}")
+    if min_rating is not None and columns.rating is None:
+        raise UserError(f"{files.interactions} has no ratings for --min-rating to go by")
+    return {role: column for role, column in asdict(columns).items() if column is not None}
 
 
 def check_name(name: str, cache: Path) -> None:
