@@ -6,12 +6,10 @@ from typing import Annotated
 
 import typer
 
-from recbench_cli.options import Cache, Debug, Results, say
+from recbench_cli.options import Cache, Debug, Noun, Results, Verb, say
 
 Source = Annotated[Path, typer.Argument(metavar="FOLDER", help="With the files of the release.")]
 Name = Annotated[str, typer.Option("--name", help="What --dataset will call it.")]
-Noun = Annotated[str, typer.Option(help="One item and several, in a prompt.")]
-Verb = Annotated[str, typer.Option(help="What a user did with an item, in a prompt.")]
 
 PLAIN = """
 Import a split as plain files: train.jsonl, validation.jsonl, test.jsonl and items.tsv.

@@ -59,6 +59,8 @@ History = Annotated[
 ]
 Draws = Annotated[int, typer.Option("--draws", min=1, help="Draws of each example's negatives.")]
 PackSeed = Annotated[int, typer.Option("--pack-seed", help="Seed of the candidate pack.")]
+Noun = Annotated[str, typer.Option(help="One item and several, in a prompt.")]
+Verb = Annotated[str, typer.Option(help="What a user did with an item, in a prompt.")]
 
 
 def say(line: str) -> None:

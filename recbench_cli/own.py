@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from recbench_cli.options import Cache, Debug, Results, say
+from recbench_cli.options import Cache, Debug, Noun, Results, Verb, say
 
 Name = Annotated[str, typer.Argument(help="What --dataset will call it.")]
 
@@ -30,8 +30,6 @@ Recbole = Annotated[
 MinRating = Annotated[
     float | None, typer.Option(help="Leave out what is rated lower.", show_default="keep all")
 ]
-Noun = Annotated[str, typer.Option(help="One item and several, in a prompt.")]
-Verb = Annotated[str, typer.Option(help="What a user did with an item, in a prompt.")]
 
 
 def add(

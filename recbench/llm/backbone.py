@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import torch
 from huggingface_hub import errors as hub
@@ -168,11 +167,12 @@ def quiet() -> Iterator[None]:
     logging.set_verbosity_error()
     hub_logging.set_verbosity_error()  # else a line for every try to reach the hub
     logging.disable_progress_bar()
+    # The bar of GGUF files alone does not ask that switch by itself.
+    gguf_bar, modeling_gguf_pytorch_utils.tqdm = modeling_gguf_pytorch_utils.tqdm, logging.tqdm
     try:
-        # The bar of GGUF files alone does not ask that switch by itself.
-        with patch.object(modeling_gguf_pytorch_utils, "tqdm", logging.tqdm):
-            yield
+        yield
     finally:
+        modeling_gguf_pytorch_utils.tqdm = gguf_bar
         logging.set_verbosity(level)
         hub_logging.set_verbosity(hub_level)
         if bars:
