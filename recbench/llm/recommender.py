@@ -94,10 +94,7 @@ class LanguageModelRecommender(Answerer, Transferable):
             )
         if self.module.gate is not None:
             self.module.gate.release()
-        return report.record() | {
-            "micro_batch_size": plan.micro_batch_size,
-            "precision": "bfloat16" if bfloat16 else "float32",
-        }
+        return report.record() | {"precision": "bfloat16" if bfloat16 else "float32"}
 
     def score(self, queries: Queries, runtime: Runtime) -> NDArray[np.float32]:  # noqa: ARG002
         """Return the log-likelihood of every candidate's title with its line end."""

@@ -54,7 +54,7 @@ class TrainingRun:
         self.total = plan.epochs * self.steps_per_epoch
         self.parameters = {n: p for n, p in module.named_parameters() if p.requires_grad}
         self.optimizer = self.accelerator.prepare_optimizer(_optimizer(self.parameters, plan))
-        self.position = Position()
+        self.position = Position(plan.micro_batch_size or plan.batch_size)
         self.average: Tensors = {}
         self.best: Tensors = {}
         self._resumed_at = time.monotonic()
@@ -73,7 +73,7 @@ class TrainingRun:
 
     def _step(self, batch: NDArray[np.int64], step: Step) -> float:
         """Make one optimizer step; return the batch's mean loss."""
-        size = self.plan.micro_batch_size or len(batch)
+        size = self.position.micro_batch_size
         total = torch.zeros((), device=self.device)
         for start in range(0, len(batch), size):
             rows = batch[start : start + size]

@@ -14,6 +14,8 @@ class Position:
 
     Attributes
     ----------
+    micro_batch_size
+        Rows computed at once, from the first step to the last: dropout depends on it.
     step
         Optimizer steps done.
     loss_sum
@@ -28,6 +30,7 @@ class Position:
         Whether nothing is left to do.
     """
 
+    micro_batch_size: int
     step: int = 0
     loss_sum: float = 0.0
     losses: list[float] = field(default_factory=list)

@@ -28,6 +28,8 @@ class TrainingReport:
     ----------
     parameters_trained
         Numbers in the trained tensors.
+    micro_batch_size
+        Rows computed at once.
     steps, epochs
         Optimizer steps and passes done.
     seconds
@@ -41,6 +43,7 @@ class TrainingReport:
     """
 
     parameters_trained: int
+    micro_batch_size: int
     steps: int
     epochs: int
     seconds: float
@@ -54,6 +57,7 @@ class TrainingReport:
         position = run.position
         return cls(
             parameters_trained=sum(p.numel() for p in run.parameters.values()),
+            micro_batch_size=position.micro_batch_size,
             steps=position.step,
             epochs=len(position.losses),
             seconds=round(position.seconds, 1),
@@ -123,7 +127,10 @@ def train(
         If the loss is not finite or the watched value is NaN.
     """
     run = TrainingRun(module, loss, rows, plan, runtime)
-    key = digest([name, identity, asdict(plan), rows, runtime.seed])
+    # How many rows are computed at once may follow the memory that is free; what was begun with a
+    # number goes on with it.
+    decisive = asdict(plan) | {"micro_batch_size": "the checkpoint's"}
+    key = digest([name, identity, decisive, rows, runtime.seed])
     checkpoint = Checkpoint(runtime.checkpoints, name, key, checkpoint_seconds)
     if (saved := checkpoint.read()) is not None:
         run.resume(*saved)

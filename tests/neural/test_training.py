@@ -220,6 +220,20 @@ def test_micro_batches_give_the_gradient_of_the_batch(tmp_path: Path) -> None:
         torch.testing.assert_close(parts.weights()[name], tensor)
 
 
+def test_a_killed_run_goes_on_with_its_micro_batches(tmp_path: Path) -> None:
+    """Dropout depends on them, and less memory may be free the next time."""
+    began, later = replace(PLAN, micro_batch_size=3), replace(PLAN, micro_batch_size=5)
+    whole = Task()
+    expected = whole.run(tmp_path / "whole", began)
+    with pytest.raises(KeyboardInterrupt):
+        Task(interrupt_at=6).run(tmp_path / "killed", began)
+    rest = Task()
+    report = rest.run(tmp_path / "killed", later)
+    assert report.micro_batch_size == 3
+    assert equal(rest.weights(), whole.weights())
+    assert replace(report, seconds=0) == replace(expected, seconds=0)
+
+
 def test_groups_have_rates_of_their_own(tmp_path: Path) -> None:
     plan = replace(PLAN, groups=(ParameterGroup("gate.2", learning_rate_factor=0.0),))
     task = Task()
