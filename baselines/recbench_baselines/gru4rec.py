@@ -25,6 +25,7 @@ class GRU4RecSettings(NeuralSettings):
         Stacked GRU layers.
     """
 
+    embedding_dim: int = Field(default=128, ge=1)
     learning_rate: float = Field(default=2e-3, gt=0)
     dropout: float = Field(default=0.4, ge=0, lt=1)
     weight_decay: float = Field(default=1.0, ge=0)

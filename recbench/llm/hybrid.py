@@ -1,11 +1,11 @@
 """
 A language model that reads item vectors between words, and adapts to the user before it.
 
-The vectors of a frozen sequential recommender are projected (64 -> d -> d with GELU) to the width
-of the language model and stand in its input after every title, in place of a token (LLaRA, Liao et
-al., SIGIR 2024). They are first centred and scaled, all by one factor, to a root mean square
-of 1, which keeps their geometry. The projector starts with outputs that have the mean and the
-spread of the model's token embeddings: item tokens unlike any word are slow to be read.
+The vectors of a frozen sequential recommender are projected by two layers, with GELU between them,
+to the width of the language model, and stand in its input after every title, in place of a token
+(LLaRA, Liao et al., SIGIR 2024). They are first centred and scaled, all by one factor, to a root
+mean square of 1, which keeps their geometry. The projector starts with outputs that have the mean
+and the spread of the model's token embeddings: item tokens unlike any word are slow to be read.
 """
 
 from collections.abc import Iterator, Sequence
