@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from recbench.data.windows import windows
 from recbench.neural.recommender import NeuralRecommender, NeuralSettings, SequenceModule
@@ -47,7 +48,7 @@ class CaserModule(SequenceModule):
         # that a score needs), and no user embedding: the users who are asked about are unseen.
         super().__init__(items, width)
         nn.init.normal_(self.items.weight.data[:-1], std=1 / width)
-        self.length = length
+        self.length, self.filters = length, settings.horizontal_filters
         # A filter of all d columns slides along the items alone: a Conv1d over d channels. One of a
         # single column and all L rows does not slide: a linear map over the items.
         self.horizontal = nn.ModuleList(
@@ -60,14 +61,35 @@ class CaserModule(SequenceModule):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Return [B, 1, d] for inputs [B, L] with PAD on the left."""
-        image = self.embedded(inputs).transpose(1, 2)  # [B, d, L]
-        horizontal = [torch.relu(conv(image)).amax(dim=2) for conv in self.horizontal]
-        vertical = self.vertical(image).flatten(1)  # [B, d * vertical_filters]
+        image = self.embedded(inputs)  # [B, L, d]
+        matches = torch.relu(F.linear(image.flatten(1), *self.filters_in_place()))
+        matches = matches.unflatten(1, (-1, self.filters))  # [B, places, filters]
+        places = list(range(self.length, 0, -1))  # a height of h has L - h + 1
+        horizontal = [of_a_height.amax(dim=1) for of_a_height in matches.split(places, dim=1)]
+        vertical = self.vertical(image.transpose(1, 2)).flatten(1)  # [B, d * vertical_filters]
         features = self.dropout(torch.cat([*horizontal, vertical], dim=1))  # [B, features]
         # The paper has a ReLU on z. Here, with no user embedding beside it and no other table of
         # items, a user vector that is nowhere negative can point at few of them. (Validation
         # NDCG@10 on one seed each: .069 with it, .084 without; a hint at most on 94 rows.)
         return self.dense(features)[:, None]
+
+    def filters_in_place(self) -> tuple[Tensor, Tensor]:
+        """
+        Return all filters at all their places as one matrix [M, L * d], and their biases [M].
+
+        M is L (L + 1) / 2 places times the filters of a height. One product with this matrix, which
+        is mostly zeros, takes a third of the time of L convolutions with a few filters each.
+        """
+        weights: list[Tensor] = []
+        biases: list[Tensor] = []
+        for conv in self.horizontal:
+            weight, bias = conv.parameters()
+            filters = weight.transpose(1, 2)  # [filters, height, d]
+            room = self.length - filters.shape[1]
+            for place in range(room + 1):
+                weights.append(F.pad(filters, (0, 0, place, room - place)))
+                biases.append(bias)
+        return torch.cat(weights).flatten(1), torch.cat(biases)
 
     def user_vectors(self, histories: Codes) -> Tensor:
         """Return [B, d]; zeros for an empty history."""

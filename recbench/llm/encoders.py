@@ -9,7 +9,7 @@ from recbench.recommender import Encoder, Runtime, TrainingData
 from recbench.registry import load
 from recbench.settings import digest
 
-_VERSION = 1
+_VERSION = 2
 """
 Of the training, for the names of kept encoders: raise it when the same settings, data and seed give
 another encoder, whether by a change in `recbench.neural` or in one of the models.
