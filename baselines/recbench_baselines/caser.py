@@ -29,12 +29,13 @@ class CaserSettings(NeuralSettings):
         Weighted sums over the L items.
     """
 
+    embedding_dim: int = Field(default=96, ge=1)
     max_length: int = Field(default=10, ge=1)
     dropout: float = Field(default=0.1, ge=0, lt=1)
-    learning_rate: float = Field(default=2e-3, gt=0)
+    learning_rate: float = Field(default=4e-3, gt=0)
     weight_decay: float = Field(default=1.0, ge=0)
     batch_size: int = Field(default=512, ge=1)
-    horizontal_filters: int = Field(default=8, ge=1)
+    horizontal_filters: int = Field(default=16, ge=1)
     vertical_filters: int = Field(default=4, ge=1)
 
 
