@@ -45,13 +45,12 @@ def test_every_choice_is_a_setting_of_its_model(search: ModuleType, model: str) 
 
 @pytest.mark.parametrize("model", SPACES)
 def test_a_trial_is_drawn_from_its_number_alone(search: ModuleType, model: str) -> None:
-    first, second = SPACES[model]
-    number = first["trials"] + second["trials"]
+    of_trial = [space for space in SPACES[model] for _ in range(space["trials"])]
+    number = len(of_trial)
     trials = [search.drawn(model, trial) for trial in range(number)]
     assert trials == [search.drawn(model, trial) for trial in range(number)]
     assert len({str(trial) for trial in trials}) == number
-    for place, trial in enumerate(trials):
-        space = first if place < first["trials"] else second
+    for trial, space in zip(trials, of_trial, strict=True):
         assert all(trial[name] in space[name] for name in space if name != "trials")
     with pytest.raises(SystemExit, match=f"has {number} trials of {model}: add a space"):
         search.drawn(model, number)
