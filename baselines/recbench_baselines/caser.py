@@ -19,7 +19,7 @@ from recbench.recommender import TrainingData
 
 class CaserSettings(NeuralSettings):
     """
-    Settings of `Caser`; `max_length` is the paper's L.
+    Settings of `Caser`; `max_length` is the paper's L (1 to 9 there). Memory grows with its cube.
 
     Attributes
     ----------
@@ -79,7 +79,8 @@ class CaserModule(SequenceModule):
         Return all filters at all their places as one matrix [M, L * d], and their biases [M].
 
         M is L (L + 1) / 2 places times the filters of a height. One product with this matrix, which
-        is mostly zeros, takes a third of the time of L convolutions with a few filters each.
+        is mostly zeros, took a third of the time of ten convolutions with eight filters (L = 10,
+        d = 64, on a CPU).
         """
         weights: list[Tensor] = []
         biases: list[Tensor] = []

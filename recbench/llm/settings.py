@@ -55,8 +55,9 @@ class LanguageModelSettings(Settings):
     batch_size
         Rows an optimizer step.
     micro_batch_size
-        Rows computed at once; None to choose by device and memory. Another value gives the same
-        numbers up to rounding and dropout.
+        Rows computed at once; None to choose by device and free memory, once for a run: one that is
+        gone on with keeps its number. Another value gives the same numbers up to rounding and
+        dropout.
     learning_rate
         Peak; warm-up over a twentieth of the steps from 1/100 of it, then a cosine down to 1/100.
     weight_decay

@@ -15,7 +15,7 @@ class Position:
     Attributes
     ----------
     micro_batch_size
-        Rows computed at once, from the first step to the last: dropout depends on it.
+        Rows computed at once, at most, from the first step to the last: dropout depends on it.
     step
         Optimizer steps done.
     loss_sum

@@ -29,7 +29,7 @@ class TrainingReport:
     parameters_trained
         Numbers in the trained tensors.
     micro_batch_size
-        Rows computed at once.
+        Rows computed at once, at most.
     steps, epochs
         Optimizer steps and passes done.
     seconds
@@ -110,7 +110,7 @@ def train(
         What is trained, for progress bars and for the checkpoint's file name: ``"sasrec"``.
     identity
         JSON value of everything else that decides the numbers (settings, data digest). A checkpoint
-        of another identity, plan or seed is not resumed.
+        of another identity, plan (but for its micro-batches) or seed is not resumed.
     watch
         Called after each epoch in evaluation mode without gradients: the higher, the better. The
         first of equal values is kept. NaN is an error.
@@ -134,6 +134,9 @@ def train(
     checkpoint = Checkpoint(runtime.checkpoints, name, key, checkpoint_seconds)
     if (saved := checkpoint.read()) is not None:
         run.resume(*saved)
+        began = run.position.micro_batch_size
+        if plan.micro_batch_size not in (None, began):
+            runtime.report(f"going on with {began} rows computed at once, as this training began")
     complete = run.position.finished
     with TrainingBar(name, run.total, runtime.show_progress) as bar:
         while not run.position.finished:

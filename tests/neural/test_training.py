@@ -1,5 +1,6 @@
 import itertools
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -58,14 +59,19 @@ class Task:
         return math.sin(1000 * self.module(self.x).sum().item())
 
     def run(
-        self, folder: Path, plan: Plan = PLAN, seed: int = 0, watch: bool = True
+        self,
+        folder: Path,
+        plan: Plan = PLAN,
+        seed: int = 0,
+        watch: bool = True,
+        report: Callable[[str], None] = lambda _: None,
     ) -> TrainingReport:
         return train(
             self.module,
             self.loss,
             len(self.x),
             plan,
-            Runtime(seed=seed, device="cpu", checkpoints=folder, cache=folder),
+            Runtime(seed, "cpu", checkpoints=folder, cache=folder, report=report),
             name="toy",
             identity={"data": "toy"},
             watch=self.watch if watch else None,
@@ -228,7 +234,9 @@ def test_a_killed_run_goes_on_with_its_micro_batches(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         Task(interrupt_at=6).run(tmp_path / "killed", began)
     rest = Task()
-    report = rest.run(tmp_path / "killed", later)
+    lines: list[str] = []
+    report = rest.run(tmp_path / "killed", later, report=lines.append)
+    assert lines == ["going on with 3 rows computed at once, as this training began"]
     assert report.micro_batch_size == 3
     assert equal(rest.weights(), whole.weights())
     assert replace(report, seconds=0) == replace(expected, seconds=0)
