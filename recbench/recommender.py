@@ -136,9 +136,9 @@ class Recommender(ABC):
     settings_class
         Its pydantic settings; `Recommender` is built as ``Model(settings)``.
     summary
-        One line for tables.
+        One line, for ``recbench models NAME``.
     reference
-        Paper, venue, year, identifier.
+        Paper, venue, year, identifier, for the same.
     lists_candidates
         Whether its candidates must be listed to it, as in a prompt: then it cannot be asked to rank
         the whole catalogue.
@@ -148,8 +148,8 @@ class Recommender(ABC):
     """
 
     settings_class: ClassVar[type[Settings]]
-    summary: ClassVar[str]
-    reference: ClassVar[str]
+    summary: ClassVar[str] = ""
+    reference: ClassVar[str] = ""
     lists_candidates: ClassVar[bool] = False
 
     def __init__(self, settings: Settings) -> None:

@@ -41,10 +41,10 @@ def listed(group: Group) -> dict[str, EntryPoint]:
     for point in entry_points(group=f"recbench.{group}"):
         other = found.setdefault(point.name, point)
         # A package seen twice on sys.path (an editable install and its checkout) is one package.
-        if (other.value, _owner(other)) != (point.value, _owner(point)):
+        if (other.value, owner(other)) != (point.value, owner(point)):
             raise UserError(
                 f"two packages register the {group[:-1]} '{point.name}': "
-                f"{_owner(other)} and {_owner(point)}; uninstall one of them"
+                f"{owner(other)} and {owner(point)}; uninstall one of them"
             )
     return dict(sorted(found.items()))
 
@@ -73,10 +73,11 @@ def load(group: Group, name: str) -> Any:
         return point.load()
     except Exception as error:
         raise RecbenchError(
-            f"the {group[:-1]} '{name}' of package {_owner(point)} cannot be imported: "
+            f"the {group[:-1]} '{name}' of package {owner(point)} cannot be imported: "
             f"{type(error).__name__}: {error}"
         ) from error
 
 
-def _owner(point: EntryPoint) -> str:
+def owner(point: EntryPoint) -> str:
+    """Return the name of the package that registers it."""
     return point.dist.name if point.dist is not None else "unknown package"

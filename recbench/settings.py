@@ -1,6 +1,7 @@
 """Typed settings: one pydantic class a model, unknown keys refused, digested for the run record."""
 
 import hashlib
+import inspect
 import json
 from collections.abc import Mapping
 from types import NoneType, UnionType
@@ -57,6 +58,44 @@ class Settings(BaseModel):
     def record(self) -> dict[str, Any]:
         """Return every setting as JSON values, for a run record."""
         return self.model_dump(mode="json")
+
+    @classmethod
+    def defaults(cls) -> dict[str, Any]:
+        """Return the default of every setting that has one, as JSON values."""
+        return cls.model_construct().model_dump(mode="json")
+
+    @classmethod
+    def explained(cls) -> list[tuple[list[str], str]]:
+        """
+        Return the settings with the words of the class that documents them.
+
+        Returns
+        -------
+        list of (list of str, str)
+            Names that share an explanation, and the explanation, which is empty where no class has
+            one under "Attributes". A class's own come before those of its bases; every setting is
+            there once.
+        """
+        left = list(cls.model_fields)
+        found: list[tuple[list[str], str]] = []
+        for owner in cls.__mro__:
+            for names, meaning in _documented(vars(owner).get("__doc__") or ""):
+                if here := [name for name in names if name in left]:
+                    found.append((here, meaning))
+                    left = [name for name in left if name not in here]
+        return [*found, *(([name], "") for name in left)]
+
+
+def _documented(docstring: str) -> list[tuple[list[str], str]]:
+    """Return names and meanings of a numpydoc docstring's section "Attributes"."""
+    _, _, section = inspect.cleandoc(docstring).partition("Attributes\n----------\n")
+    found: list[tuple[list[str], list[str]]] = []
+    for line in section.replace("`", "").splitlines():
+        if line[:1].strip():
+            found.append((line.split(", "), []))
+        elif found:
+            found[-1][1].append(line.strip())
+    return [(names, " ".join(words).strip()) for names, words in found]
 
 
 def _parsed(value: Any, field: FieldInfo) -> Any:

@@ -1,16 +1,83 @@
-"""`recbench models`: what can be run."""
+"""`recbench models`: what can be run, and what it can be told."""
+
+import json
+from textwrap import fill, indent
+from typing import Annotated, Any
 
 import typer
 
-from recbench_cli.options import Cache, Debug, Results
+from recbench_cli.options import Cache, Debug, Form, Results
+
+Name = Annotated[
+    str | None, typer.Argument(metavar="[MODEL]", help="Print what it is and its settings.")
+]
 
 
-def models(_results: Results = None, _cache: Cache = None, _debug: Debug = False) -> None:
-    """List the models that are installed, ours and those of plug-ins."""
-    from recbench.registry import listed
+def models(
+    name: Name = None,
+    form: Form = "text",
+    _results: Results = None,
+    _cache: Cache = None,
+    _debug: Debug = False,
+) -> None:
+    """List the models that are installed, ours and those of plug-ins, or explain one."""
+    if name is None:
+        _list(form)
+    else:
+        _explain(name, form)
+
+
+def _list(form: str) -> None:
+    from recbench.registry import listed, owner
 
     found = listed("models")
+    if form == "json":
+        page = {name: {"class": p.value, "package": owner(p)} for name, p in found.items()}
+        typer.echo(json.dumps(page, indent=2))
+        return
     width = max(map(len, found), default=0)
     for name, point in found.items():
-        package = point.dist.name if point.dist is not None else "?"
-        typer.echo(f"{name:<{width}}  {point.value}  ({package})")
+        typer.echo(f"{name:<{width}}  {point.value}  ({owner(point)})")
+
+
+def _explain(name: str, form: str) -> None:
+    from recbench.experiment import recommender_class
+
+    model = recommender_class(name)
+    settings, defaults = model.settings_class, model.settings_class.defaults()
+    if form == "json":
+        page = {
+            "model": name,
+            "summary": model.summary,
+            "reference": model.reference,
+            "settings": [
+                {"name": key, "default": defaults.get(key), "meaning": meaning}
+                for names, meaning in settings.explained()
+                for key in names
+            ],
+            "presets": settings.presets,
+        }
+        typer.echo(json.dumps(page, indent=2, ensure_ascii=False))
+        return
+    typer.echo("\n".join(filter(None, (f"{name}: {model.summary}", model.reference))))
+    if settings.model_fields:
+        typer.echo("\nsettings and their defaults (--set NAME=VALUE):")
+    for names, meaning in settings.explained():
+        typer.echo(f"  {_pairs({key: defaults.get(key, '?') for key in names})}")
+        if meaning:
+            typer.echo(indent(fill(meaning, 82, break_on_hyphens=False), " " * 6))
+    if settings.presets:
+        typer.echo("\npresets (--preset NAME):")
+    for preset, values in settings.presets.items():
+        typer.echo(f"  {preset}: {_pairs(values)}")
+
+
+def _pairs(values: dict[str, Any]) -> str:
+    """Write settings as `--set` takes them."""
+    return "  ".join(f"{name}={_text(value)}" for name, value in values.items())
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return ",".join(map(_text, value))
+    return value if isinstance(value, str) else json.dumps(value).replace("null", "none")

@@ -1,11 +1,12 @@
 """Options that several commands share, named and explained once."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+Form = Annotated[Literal["text", "json"], typer.Option("--format", help="Of the output.")]
 Results = Annotated[
     Path | None, typer.Option("--results", help="Folder of run records.", show_default="./results")
 ]

@@ -1,7 +1,7 @@
 """`recbench protocols`: what can be asked, in words."""
 
 import json
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -9,6 +9,7 @@ from recbench_cli.options import (
     Cache,
     Candidates,
     Debug,
+    Form,
     History,
     Negatives,
     Results,
@@ -16,8 +17,6 @@ from recbench_cli.options import (
 )
 
 app = typer.Typer(help="List protocols, say in words what each asks.", rich_markup_mode=None)
-
-Form = Annotated[Literal["text", "json"], typer.Option("--format", help="Of the output.")]
 
 
 @app.command("list")

@@ -3,6 +3,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import pytest
 from pydantic import Field
 
+from recbench import registry
 from recbench.errors import UserError
 from recbench.settings import Settings, digest
 
@@ -12,6 +13,53 @@ class Sample(Settings):
     rank: int = Field(4, ge=1)
     learning_rate: float = 1e-3
     curriculum: bool = True
+
+
+class Longer(Sample):
+    """
+    A sample with more.
+
+    Attributes
+    ----------
+    width, height
+        Of the ``picture``,
+        in pixels.
+    rank
+        Said anew.
+
+    Raises
+    ------
+    Nothing
+        At all.
+    """
+
+    width: int = 3
+    height: int | None = None
+    needed: tuple[int, ...]
+
+
+def test_settings_are_explained_by_the_classes_that_document_them():
+    assert Longer.explained() == [
+        (["width", "height"], "Of the picture, in pixels."),
+        (["rank"], "Said anew."),
+        (["learning_rate"], ""),
+        (["curriculum"], ""),
+        (["needed"], ""),
+    ]
+
+
+def test_a_setting_that_must_be_given_has_no_default():
+    defaults = {"rank": 4, "learning_rate": 1e-3, "curriculum": True, "width": 3, "height": None}
+    assert Longer.defaults() == defaults
+
+
+@pytest.mark.parametrize("name", registry.listed("models"))
+def test_every_setting_of_our_models_is_explained(name):
+    settings = registry.load("models", name).settings_class
+    names = [one for shared, _ in settings.explained() for one in shared]
+    assert sorted(names) == sorted(settings.model_fields)
+    assert all(meaning for _, meaning in settings.explained())
+    assert settings.defaults() == settings().record()
 
 
 def test_strings_from_the_command_line_are_parsed():

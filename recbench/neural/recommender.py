@@ -52,13 +52,13 @@ class NeuralSettings(Settings):
         Rate, wherever the model has dropout.
     learning_rate, weight_decay, batch_size
         Of AdamW; a batch is so many training rows.
-    epochs
-        At most; `patience` epochs without a better validation NDCG@10 end training.
+    epochs, patience
+        Epochs at most, and how many without a better validation NDCG@10 end training.
     averaged_epochs
         Epochs over which the weights that are judged and kept are averaged.
-    loss
-        ``softmax``: cross-entropy over the whole catalogue; ``bce``: against `negatives` items that
-        are drawn uniformly at each step.
+    loss, negatives
+        ``softmax``: cross-entropy over the whole catalogue; ``bce``: against that many negatives,
+        drawn uniformly at each step.
     """
 
     embedding_dim: int = Field(default=64, ge=1)

@@ -90,7 +90,7 @@ class RecommenderContract:
             self.model_class.settings_class.build({"no_such_setting": 1})
 
     def test_it_is_described(self) -> None:
-        """Tables and listings need a summary and a reference."""
+        """``recbench models NAME`` shows a summary and a reference."""
         assert self.model_class.summary
         assert "\n" not in self.model_class.summary
         assert self.model_class.reference

@@ -1,0 +1,63 @@
+"""`recbench models`: the list, and what one model can be told."""
+
+import json
+from typing import Any
+
+import pytest
+
+from recbench.experiment import recommender_class
+from recbench_cli.parsing import settings_of
+
+
+def test_the_list_in_json(call):
+    code, out, err = call("models", "--format", "json")
+    assert (code, err) == (0, "")
+    ours = {"class": "recbench_baselines.ilora:ILoRA", "package": "recbench"}
+    assert json.loads(out)["ilora"] == ours
+
+
+def test_a_model_is_explained(call):
+    code, out, err = call("models", "ilora")
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    assert lines[0].startswith("ilora: LLaRA with instance-wise LoRA experts")
+    assert lines[1] == "Kong et al., NeurIPS 2024, arXiv 2408.10159"
+    at = lines.index("  expert_ranks=none")
+    assert lines[at - 1] == "      K: experts of equal rank inside the one rank."
+    assert "  rank16: rank=16" in lines
+
+
+@pytest.mark.parametrize("name", ["caser", "ilora", "tallrec"])
+def test_what_is_printed_can_be_set(call, name):
+    _, out, _ = call("models", name)
+    printed = [line for line in out.splitlines() if line.startswith("  ") and "=" in line]
+    shown = [pair for line in printed if line[2] not in " " for pair in line.strip().split("  ")]
+    pairs = [pair for pair in shown if ": " not in pair]  # not the presets
+    settings = recommender_class(name).settings_class
+    defaults = settings.build({})
+    assert len(pairs) >= len(settings.model_fields)
+    assert settings.build(settings_of(pairs[: len(settings.model_fields)], None)) == defaults
+
+
+def test_a_model_is_explained_in_json(call):
+    _, out, _ = call("models", "caser", "--format", "json")
+    page: dict[str, Any] = json.loads(out)
+    assert page["model"] == "caser"
+    assert page["reference"] == "Tang and Wang, WSDM 2018, arXiv 1809.07426"
+    settings = {one["name"]: one["default"] for one in page["settings"]}
+    assert settings == recommender_class("caser").settings_class.build({}).record()
+    assert all(one["meaning"] for one in page["settings"])
+
+
+def test_a_model_without_settings_has_none_to_explain(call):
+    code, out, _ = call("models", "popularity")
+    assert code == 0
+    assert out.count("\n") == 2
+
+
+def test_a_typo_gets_the_nearest_model(call):
+    assert call("models", "ilroa") == (
+        2,
+        "",
+        "error: unknown model 'ilroa'; did you mean 'ilora'?\n",
+    )
