@@ -37,6 +37,8 @@ HERE = Path(__file__).parent
 COLUMNS = ("model", "seed", "hit_ratio", "valid_ratio", "seconds", "settings")
 DRAWS, PACK_SEED = 5, 2**32 - 1
 """Candidate sets a validation row for models that write, from a seed that no run has by default."""
+DRAWS_OF_A_TRIAL = 100
+"""Settings drawn before a space counts as used up."""
 
 Judged = tuple[float, float]
 """HitRatio@1 and ValidRatio."""
@@ -106,18 +108,23 @@ class Search:
 
 
 def drawn(model: str, trial: int) -> dict[str, Any]:
-    """Draw the settings of one trial from the model's spaces; the trial's number is the seed."""
+    """Draw a trial's settings, none drawn for an earlier trial; its number is part of the seed."""
     spaces = tomllib.loads((HERE / "search_spaces.toml").read_text(encoding="utf-8"))[model]
     # One space a trial, those of the first space before those of the second.
-    of_trial = [space for space in spaces for _ in range(space["trials"])]
+    of_trial = [space for space in spaces for _ in range(space.pop("trials"))]
     if trial >= len(of_trial):
         raise SystemExit(f"search_spaces.toml has {len(of_trial)} trials of {model}: add a space")
-    random = generator(0, "search", model, trial)
-    return {
-        name: choices[random.integers(len(choices))]
-        for name, choices in of_trial[trial].items()
-        if name != "trials"
-    }
+    found: list[dict[str, Any]] = []
+    for number, space in enumerate(of_trial[: trial + 1]):
+        random = generator(0, "search", model, number)
+        for _ in range(DRAWS_OF_A_TRIAL):
+            values = {key: choices[random.integers(len(choices))] for key, choices in space.items()}
+            if values not in found:
+                break
+        else:
+            raise SystemExit(f"trial {number} of {model}: its space has nothing new; widen it")
+        found.append(values)
+    return found[trial]
 
 
 def judged(model: Recommender, question: Question, seed: int, device: str) -> Judged:

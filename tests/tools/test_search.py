@@ -56,6 +56,18 @@ def test_a_trial_is_drawn_from_its_number_alone(search: ModuleType, model: str) 
         search.drawn(model, number)
 
 
+def test_no_settings_are_drawn_twice(
+    search: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    space = "[[sasrec]]\ntrials = {}\nlayers = [1, 2, 3]\n"
+    monkeypatch.setattr(search, "HERE", tmp_path)
+    (tmp_path / "search_spaces.toml").write_text(space.format(2) + space.format(1))
+    assert sorted(search.drawn("sasrec", trial)["layers"] for trial in range(3)) == [1, 2, 3]
+    (tmp_path / "search_spaces.toml").write_text(space.format(4))
+    with pytest.raises(SystemExit, match="trial 3 of sasrec: its space has nothing new; widen it"):
+        search.drawn("sasrec", 3)
+
+
 def test_a_search_goes_on_where_it_stopped(
     search: ModuleType,
     tmp_path: Path,
