@@ -9,7 +9,7 @@ The rows are few, so a second round fits the best settings of the first with mor
 best mean wins. Every fit is one line of the results file, which is appended to; fits that are
 already there are not repeated, so a search that was stopped goes on.
 
-    python tools/search.py --models gru4rec,sasrec,caser --trials 23 --finalists 2 --seeds 2
+    python tools/search.py --models gru4rec,sasrec,caser --trials 27 --finalists 2 --seeds 2
 """
 
 import csv
