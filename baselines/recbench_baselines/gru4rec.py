@@ -27,9 +27,9 @@ class GRU4RecSettings(NeuralSettings):
 
     embedding_dim: int = Field(default=128, ge=1)
     learning_rate: float = Field(default=2e-3, gt=0)
-    dropout: float = Field(default=0.4, ge=0, lt=1)
+    dropout: float = Field(default=0.3, ge=0, lt=1)
     weight_decay: float = Field(default=1.0, ge=0)
-    hidden_dim: int = Field(default=256, ge=1)
+    hidden_dim: int = Field(default=192, ge=1)
     layers: int = Field(default=1, ge=1)
 
 

@@ -29,11 +29,10 @@ class SASRecSettings(NeuralSettings):
         Attention heads; divides `embedding_dim`.
     """
 
-    dropout: float = Field(default=0.4, ge=0, lt=1)
-    learning_rate: float = Field(default=2e-3, gt=0)
-    weight_decay: float = Field(default=1.0, ge=0)
-    batch_size: int = Field(default=128, ge=1)
-    layers: int = Field(default=1, ge=1)
+    learning_rate: float = Field(default=4e-3, gt=0)
+    weight_decay: float = Field(default=0.5, ge=0)
+    batch_size: int = Field(default=64, ge=1)
+    layers: int = Field(default=2, ge=1)
     heads: int = Field(default=1, ge=1)
 
     @field_validator("heads")
