@@ -92,7 +92,8 @@ def _documented(docstring: str) -> list[tuple[list[str], str]]:
     found: list[tuple[list[str], list[str]]] = []
     for line in section.replace("`", "").splitlines():
         if line[:1].strip():
-            found.append((line.split(", "), []))
+            names, _, _ = line.partition(" : ")  # a type may follow
+            found.append((names.split(", "), []))
         elif found:
             found[-1][1].append(line.strip())
     return [(names, " ".join(words).strip()) for names, words in found]

@@ -21,7 +21,7 @@ class Longer(Sample):
 
     Attributes
     ----------
-    width, height
+    width, height : int, optional
         Of the ``picture``,
         in pixels.
     rank
