@@ -16,28 +16,28 @@ from typing import Any
 from pydantic import Field
 
 from recbench import registry
-from recbench.candidates import Pack, frozen_pack
-from recbench.data.aside import folder_aside
-from recbench.data.card import protocol_of
+from recbench.atomic_write import atomic_folder
 from recbench.data.dataset import Dataset
-from recbench.data.exposure import exposure
-from recbench.data.make_split import make_split
 from recbench.data.prepare import prepare
-from recbench.data.protocols import Protocol
-from recbench.data.split import Split
+from recbench.defaults import DRAWS, PACK_SEED
 from recbench.errors import RecbenchError, UserError
 from recbench.evaluation.answers import Matching
 from recbench.evaluation.evaluator import Judgement, evaluate
 from recbench.evaluation.full_ranking import FullRanking, check_can_rank_all
-from recbench.lessons import Lessons, other_lessons, own_lessons
 from recbench.neural.devices import resolve
+from recbench.questions.candidates import Pack, frozen_pack
+from recbench.questions.cold_start import cold_start
+from recbench.questions.make_split import make_split
+from recbench.questions.protocols import Protocol
+from recbench.questions.protocols.choice import allows, protocol_of
+from recbench.questions.split import Split
 from recbench.recommender import Answerer, Recommender, Runtime, Transferable
 from recbench.runs import environment, store
 from recbench.runs.lock import locked
 from recbench.runs.places import cache_folder, results_folder
 from recbench.runs.record import Digests, RunRecord, Setup, Times, Training, row_digest, run_id
 from recbench.settings import Settings
-from recbench.usual import DRAWS, PACK_SEED
+from recbench.training_source import TrainingSource, other_training, own_training
 
 FIT = "fit.json"
 
@@ -147,8 +147,8 @@ def run(
     model = build(experiment)
     device, ingredients = resolve(experiment.device), model.ingredients()
     question = ask(experiment, report, show_progress)
-    lessons = choose_lessons(experiment, model, question, report, show_progress)
-    setup = describe(experiment, model, ingredients, question, lessons.training)
+    source = choose_training_source(experiment, model, question, report, show_progress)
+    setup = describe(experiment, model, ingredients, question, source.training)
     folder = store.run_folder(results_folder(experiment.results), setup)
     with locked(folder):
         record = store.finished(folder)
@@ -168,13 +168,13 @@ def run(
             show_progress=show_progress,
         )
         prepared = time.monotonic()
-        fit = fit_or_load(model, lessons, runtime, folder / store.MODEL)
+        fit = fit_or_load(model, source, runtime, folder / store.MODEL)
         fitted = time.monotonic()
         rows, catalogue = question.split.test, question.split.catalogue
         judgement = evaluate(model, rows, catalogue, question.pack, runtime, experiment.matching)
         times = Times.between(started, prepared, fitted, time.monotonic())
         record = complete(setup, device, fit, judgement, times)
-        return store.finish(folder, record, judgement, exposure(lessons.split))
+        return store.finish(folder, record, judgement, cold_start(source.split))
 
 
 def build(experiment: Experiment) -> Recommender:
@@ -258,13 +258,13 @@ def ask(
     return Question(dataset, asked, split, pack)
 
 
-def choose_lessons(
+def choose_training_source(
     experiment: Experiment,
     model: Recommender,
     question: Question,
     report: Callable[[str], None],
     show_progress: bool = False,
-) -> Lessons:
+) -> TrainingSource:
     """
     Read what is learnt from: a part of the question's training data, or of another dataset's.
 
@@ -275,18 +275,18 @@ def choose_lessons(
     """
     card, fraction, other = question.dataset.card, experiment.train_fraction, experiment.elsewhere
     if other is None or not isinstance(model, Transferable):
-        return own_lessons(card, question.split, fraction, model.lists_candidates)
+        return own_training(card, question.split, fraction, model.lists_candidates)
     cache, folder = cache_folder(experiment.cache), experiment.train_data_dir
     dataset = prepare(other, cache, folder, report, show_progress)
     rule = question.protocol
-    if not dataset.card.allows(rule):
+    if not allows(dataset.card, rule):
         rule = protocol_of(other, None, cache)
     learnt = dataset.card, make_split(dataset, rule)
-    return other_lessons((card, question.split), learnt, rule.name, fraction, model.refitted)
+    return other_training((card, question.split), learnt, rule.name, fraction, model.refitted)
 
 
 def fit_or_load(
-    model: Recommender, lessons: Lessons, runtime: Runtime, folder: Path
+    model: Recommender, source: TrainingSource, runtime: Runtime, folder: Path
 ) -> dict[str, Any]:
     """
     Fit the model and save it, unless a run that was killed afterwards has already.
@@ -304,21 +304,21 @@ def fit_or_load(
     RecbenchError
         If that is not what the record needs; nothing is then saved.
     """
-    data = [lessons.learnt.digest, lessons.asked.digest]
+    data = [source.learnt.digest, source.asked.digest]
     if folder.is_dir():
         kept = json.loads((folder / FIT).read_text(encoding="utf-8"))
         if kept.get("data") == data:
             runtime.report(f"going on with the trained model in {folder}")
-            model.load(folder, lessons.asked, runtime)
+            model.load(folder, source.asked, runtime)
             details: dict[str, Any] = kept["fit"]
             return details
         runtime.report(f"training again: the model in {folder} has learnt from other rows")
     runtime.checkpoints.mkdir(parents=True, exist_ok=True)
-    details = model.fit(lessons.learnt, runtime)
+    details = model.fit(source.learnt, runtime)
     report = _as_json(details, data)
-    if isinstance(model, Transferable) and lessons.elsewhere:
-        model.transfer(lessons.asked, runtime)
-    with folder_aside(folder) as partial:
+    if isinstance(model, Transferable) and source.elsewhere:
+        model.transfer(source.asked, runtime)
+    with atomic_folder(folder) as partial:
         model.save(partial)
         (partial / FIT).write_text(report + "\n", encoding="utf-8")
     return details

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from recbench.usual import DRAWS, PACK_SEED
+from recbench.defaults import DRAWS, PACK_SEED
 from recbench_cli.options import (
     Cache,
     Candidates,
@@ -41,10 +41,10 @@ def candidates(
     _debug: Debug = False,
 ) -> None:
     """Write a candidate pack: raw ids in the order shown, and where the target stands."""
-    from recbench.candidates import frozen_pack, save
-    from recbench.data.card import protocol_of
-    from recbench.data.make_split import make_split
     from recbench.data.prepare import prepare
+    from recbench.questions.candidates import frozen_pack, save
+    from recbench.questions.make_split import make_split
+    from recbench.questions.protocols.choice import protocol_of
     from recbench.runs.places import cache_folder
 
     place = cache_folder(cache)

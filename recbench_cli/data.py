@@ -21,13 +21,14 @@ app.command("import-llara", help=imports.LLARA)(imports.importer("llara"))
 def list_(_results: Results = None, cache: Cache = None, _debug: Debug = False) -> None:
     """List the datasets with their protocols, licences and known flaws."""
     from recbench.data.card import cards
-    from recbench.data.protocols import protocols
+    from recbench.questions.protocols import protocols
+    from recbench.questions.protocols.choice import allows
     from recbench.runs.places import cache_folder
 
     asked = protocols(report=say).values()
     for name, card in cards(say, cache_folder(cache)).items():
         typer.echo(f"{name}: {card.title}. {card.description}")
-        fitting = [protocol.name for protocol in asked if card.allows(protocol)]
+        fitting = [protocol.name for protocol in asked if allows(card, protocol)]
         typer.echo(f"  protocols: {', '.join(fitting)}")
         typer.echo(f"  licence: {card.licence}")
         for flaw in card.known_flaws:
@@ -63,10 +64,10 @@ def export(
     _debug: Debug = False,
 ) -> None:
     """Write a protocol's rows as JSON lines and the items as a table."""
-    from recbench.data import export as files
-    from recbench.data.card import protocol_of
-    from recbench.data.make_split import make_split
     from recbench.data.prepare import prepare as prepared
+    from recbench.questions import export as files
+    from recbench.questions.make_split import make_split
+    from recbench.questions.protocols.choice import protocol_of
     from recbench.runs.places import cache_folder
 
     place = cache_folder(cache)

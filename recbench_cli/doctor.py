@@ -22,8 +22,8 @@ def show(
     import json
 
     from recbench.data.card import card
+    from recbench.data.overview import overview
     from recbench.data.prepare import prepare
-    from recbench.data.sheet import sheet
     from recbench.data.statistics import statistics
     from recbench.errors import RecbenchError
     from recbench.runs.places import cache_folder
@@ -38,7 +38,7 @@ def show(
         page = {"card": known.model_dump(mode="json"), "statistics": numbers, "why_none": why}
         typer.echo(json.dumps(page, indent=2, ensure_ascii=False))
     else:
-        typer.echo(sheet(known, counted, why))
+        typer.echo(overview(known, counted, why))
 
 
 def doctor(
@@ -53,11 +53,11 @@ def doctor(
     """Say what is wrong with a dataset under a protocol."""
     import json
 
-    from recbench.data.card import protocol_of
-    from recbench.data.doctor.case import Case
-    from recbench.data.doctor.diagnosis import diagnose
-    from recbench.data.doctor.finding import as_table
     from recbench.data.prepare import prepare
+    from recbench.questions.doctor.case import Case
+    from recbench.questions.doctor.diagnosis import diagnose
+    from recbench.questions.doctor.finding import as_table
+    from recbench.questions.protocols.choice import protocol_of
     from recbench.runs.places import cache_folder
 
     place = cache_folder(cache)

@@ -149,8 +149,8 @@ def _refuse_without_run(options: Mapping[str, Any]) -> None:
 
 def _protocol(name: str | None, **options: str | None) -> str | None:
     """Name the protocol that is asked for, with what is changed; None where none is."""
-    from recbench.data.protocols import protocol as named
     from recbench.errors import UserError
+    from recbench.questions.protocols import protocol as named
 
     if name is not None:
         return named(name, **options).name

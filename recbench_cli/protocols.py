@@ -5,16 +5,7 @@ from typing import Annotated
 
 import typer
 
-from recbench_cli.options import (
-    Cache,
-    Candidates,
-    Debug,
-    Form,
-    History,
-    Negatives,
-    Results,
-    say,
-)
+from recbench_cli.options import Cache, Candidates, Debug, Form, History, Negatives, Results, say
 
 app = typer.Typer(help="List protocols, say in words what each asks.", rich_markup_mode=None)
 
@@ -27,7 +18,7 @@ def list_(
     _debug: Debug = False,
 ) -> None:
     """List the protocols, ours and those of plug-ins."""
-    from recbench.data.protocols import protocols
+    from recbench.questions.protocols import protocols
 
     found = protocols(report=say)
     if form == "json":
@@ -49,8 +40,8 @@ def show(
     _debug: Debug = False,
 ) -> None:
     """Print what a protocol asks, why, what it cannot show, and its digest."""
-    from recbench.data.protocols import protocol
-    from recbench.data.protocols.words import in_words
+    from recbench.questions.protocols import protocol
+    from recbench.questions.protocols.words import in_words
 
     asked = protocol(name, candidates=candidates, negatives=negatives, history=history)
     if form == "json":

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from recbench.usual import DRAWS, PACK_SEED
+from recbench.defaults import DRAWS, PACK_SEED
 from recbench_cli.options import (
     Cache,
     Candidates,
@@ -83,7 +83,7 @@ def run(
 ) -> None:
     """Train a model and judge it on a frozen pack; a run that stands already is found again."""
     from recbench import experiment
-    from recbench.data.card import protocol_of
+    from recbench.questions.protocols.choice import protocol_of
     from recbench.runs.places import cache_folder, results_folder
     from recbench_cli.parsing import settings_of
 

@@ -1,12 +1,14 @@
 """Fixtures for more than one room; and plug-ins that happen to be installed are not tested."""
 
-from importlib.metadata import EntryPoints, entry_points
+from importlib.metadata import EntryPoints, PackageNotFoundError, distribution, entry_points
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from recbench import registry
+from recbench.data.dataset import Dataset
+from recbench.data.prepare import prepare
 
 FIRST_DAY = 874_724_710
 
@@ -39,3 +41,18 @@ def raw_folder(tmp_path_factory) -> Path:
     items = [f"{i}|Film {i} (1990)|01-Jan-1990||http://x|{flags}\n" for i in range(1, 81)]
     (folder / "u.item").write_text("".join(items), encoding="latin-1")
     return folder
+
+
+@pytest.fixture(scope="session")
+def atomic_folder() -> Path:
+    """The copy of MovieLens-100K inside RecBole's wheel."""
+    try:
+        files = distribution("recbole")
+    except PackageNotFoundError:
+        pytest.skip("recbole, which brings MovieLens-100K, is not installed")
+    return Path(str(files.locate_file("recbole/dataset_example/ml-100k")))
+
+
+@pytest.fixture(scope="session")
+def movielens(atomic_folder: Path, tmp_path_factory) -> Dataset:
+    return prepare("movielens", tmp_path_factory.mktemp("cache"), None, lambda _: None)

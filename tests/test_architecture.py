@@ -19,21 +19,26 @@ SOURCES = {
 BELOW: dict[str, set[str]] = {
     "errors": set(),
     "progress": set(),
-    "usual": set(),
+    "defaults": set(),
     "seeding": set(),
-    "sampling": {"seeding"},
+    "atomic_write": set(),
     "settings": {"errors"},
-    "registry": {"errors", "settings", "seeding", "sampling"},
+    "registry": {"errors", "settings", "seeding"},
 }
-BELOW["data"] = {"registry", "progress", *BELOW["registry"]}
-BELOW["recommender"] = {"data", *BELOW["data"]}
-BELOW["candidates"] = {"recommender", *BELOW["recommender"]}
-BELOW["evaluation"] = {"candidates", "progress", *BELOW["candidates"]}
+BELOW["data"] = {"registry", "progress", "atomic_write", *BELOW["registry"]}
+BELOW["questions"] = {"data", *BELOW["data"]}
+BELOW["recommender"] = {"questions", *BELOW["questions"]}
+BELOW["evaluation"] = {"recommender", *BELOW["recommender"]}
 BELOW["runs"] = {"evaluation", *BELOW["evaluation"]}
-BELOW["lessons"] = {"runs", *BELOW["runs"]}
-BELOW["experiment"] = {"lessons", "neural.devices", "usual", *BELOW["lessons"]}
+BELOW["training_source"] = {"runs", *BELOW["runs"]}
+BELOW["experiment"] = {
+    "training_source",
+    "neural.devices",
+    "defaults",
+    *BELOW["training_source"],
+}
 BELOW["studies"] = {"experiment", *BELOW["experiment"]}
-BELOW["neural"] = {"recommender", "progress", *BELOW["recommender"]}
+BELOW["neural"] = {"recommender", *BELOW["recommender"]}
 BELOW["llm"] = {"neural", *BELOW["neural"]}
 BELOW["recbench_baselines"] = {"llm", *BELOW["llm"]}
 BELOW["testing"] = {"recommender", *BELOW["recommender"]}

@@ -7,11 +7,11 @@ import torch
 
 from recbench import experiment as module
 from recbench import registry
-from recbench.data.card import Card
-from recbench.data.protocols import protocol
 from recbench.errors import RecbenchError, UserError
 from recbench.experiment import Experiment, ask, build, run
-from recbench.recommender import Queries, Recommender, Transferable
+from recbench.questions.protocols import protocol
+from recbench.questions.queries import Queries
+from recbench.recommender import Recommender, Transferable
 from recbench.runs import store
 from recbench.runs.record import USUAL
 from recbench.settings import Settings
@@ -206,7 +206,7 @@ def usual_noun():
 
 def test_a_dataset_that_cannot_be_asked_so_trains_by_its_own_protocol(elsewhere, monkeypatch):
     monkeypatch.setattr(
-        Card, "allows", lambda card, rule: (card.name, rule.card) != ("other", "paper")
+        module, "allows", lambda card, rule: (card.name, rule.card) != ("other", "paper")
     )
     monkeypatch.setattr(
         module, "protocol_of", lambda name, rule, cache: protocol(rule or "next-item")

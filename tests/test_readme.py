@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from recbench import experiment
-from recbench.data.protocols import protocol
 from recbench.errors import UserError
+from recbench.questions.protocols import protocol
 from recbench.registry import find
 from recbench.runs import cells
 from recbench.runs.places import CACHE_VARIABLE, cache_folder

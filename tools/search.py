@@ -23,15 +23,16 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from recbench.candidates import draw
 from recbench.evaluation.evaluator import evaluate
 from recbench.experiment import Experiment, Question, ask, build
-from recbench.lessons import training_data
 from recbench.neural.devices import resolve
 from recbench.neural.ranking import expected_hit_ratio, validation_steps
-from recbench.recommender import Answerer, Queries, Recommender, Runtime
+from recbench.questions.candidates import draw
+from recbench.questions.queries import Queries
+from recbench.recommender import Answerer, Recommender, Runtime
 from recbench.runs.places import cache_folder
 from recbench.seeding import generator
+from recbench.training_source import training_data
 
 HERE = Path(__file__).parent
 COLUMNS = ("model", "seed", "hit_ratio", "valid_ratio", "seconds", "settings")

@@ -11,9 +11,9 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from recbench.data.windows import windows
 from recbench.neural.recommender import NeuralRecommender, NeuralSettings, SequenceModule
 from recbench.neural.sequences import Codes, last_columns
+from recbench.questions.windows import windows
 from recbench.recommender import TrainingData
 
 

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
-from recbench.recommender import Queries, Recommender, Runtime, TrainingData
+from recbench.questions.queries import Queries
+from recbench.recommender import Recommender, Runtime, TrainingData
 from recbench.settings import Settings
 
 

@@ -20,9 +20,8 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from recbench.data.protocols import Protocol, protocol, protocols
 from recbench.data.toml_cards import NamedCard, read_card, read_cards
-from recbench.errors import UserError, unknown
+from recbench.errors import unknown
 from recbench.registry import listed
 from recbench.settings import digest
 
@@ -205,10 +204,6 @@ class Card(NamedCard):
     finished: bool = False
     known_flaws: tuple[str, ...]
 
-    def allows(self, protocol: Protocol) -> bool:
-        """Tell whether a protocol can be asked of this dataset: by name, or any sound one."""
-        return protocol.card in self.protocols or not (protocol.published or self.finished)
-
     def fingerprint(self) -> str:
         """Return a digest of all that decides how the data are prepared."""
         kept = {"titles", "title_fixes", "formats", "digest", "catalogue_digest"}
@@ -265,42 +260,6 @@ def cards(
         Sorted by name.
     """
     return read_cards(_places(cache), Card, report)
-
-
-def default_protocol(name: str, cache: Path | None = None) -> str:
-    """Return the protocol of a dataset if the user names none; raises as `card`."""
-    return next(iter(card(name, cache).protocols), "next-item")
-
-
-def protocol_of(
-    dataset: str, name: str | None, cache: Path | None = None, **changes: str | None
-) -> Protocol:
-    """
-    Read the protocol that is named, else the dataset's own; see `protocol` for `changes`.
-
-    Raises
-    ------
-    UserError
-        For an unknown name; as `check_allowed`, before any data are had.
-    """
-    asked = protocol(name or default_protocol(dataset, cache), **changes)
-    check_allowed(card(dataset, cache), asked)
-    return asked
-
-
-def check_allowed(known: Card, asked: Protocol) -> None:
-    """
-    Refuse a protocol that cannot be asked of a dataset; see `Card.allows`.
-
-    Raises
-    ------
-    UserError
-        With the protocols that can be asked, and what prints the reason.
-    """
-    if not known.allows(asked):
-        allowed = [each.name for each in protocols(lambda _: None).values() if known.allows(each)]
-        refusal = unknown(f"protocol of {known.name}", asked.card, allowed)
-        raise UserError(f"{refusal}; why: recbench data show {known.name}")
 
 
 def own_folder(cache: Path, name: str) -> Path:

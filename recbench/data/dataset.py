@@ -10,13 +10,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from recbench.data.aside import folder_aside
+from recbench.atomic_write import atomic_folder
 from recbench.data.card import Card
 from recbench.data.catalogue import Catalogue, make_catalogue
+from recbench.data.ragged import lengths
 from recbench.data.readers.raw import Ids, Raw, alike
 from recbench.data.released import Rows, pieced
 from recbench.data.titles import REPAIRS
-from recbench.data.windows import lengths
 from recbench.errors import RecbenchError
 
 
@@ -144,7 +144,7 @@ def _digested(
 
 def store(dataset: Dataset, folder: Path) -> None:
     """Write the dataset into `folder`, aside first."""
-    with folder_aside(folder) as partial:
+    with atomic_folder(folder) as partial:
         table = _table(dataset).replace_schema_metadata({"digest": dataset.digest})
         pq.write_table(table, partial / "interactions.parquet", compression="zstd")
         items = {

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from recbench.atomic_write import atomic_file
 from recbench.data.archive import check_gzip
-from recbench.data.aside import file_aside
 from recbench.data.card import WebFile
 from recbench.data.transfer import transfer, version_file
 from recbench.errors import RecbenchError
@@ -85,7 +85,7 @@ def _fetch(
         if file.suffix == ".gz":
             _check_gzip(partial, source.url, remedy)
         if not expected:
-            with file_aside(_record(file)) as written:
+            with atomic_file(_record(file)) as written:
                 written.write_text(found.removeprefix("sha256:") + "\n", encoding="utf-8")
             report(f"{source.url} has no published checksum; {_record(file)} keeps its SHA-256")
         partial.replace(file)

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from recbench.data.aside import file_aside
+from recbench.atomic_write import atomic_file
 from recbench.data.card import CARD, Card, Folder, RawFiles, Rules, cards, own_folder
 from recbench.data.dataset import Dataset, make_dataset, store
 from recbench.data.prepare import pinned_key, prepared_folder
@@ -191,7 +191,7 @@ def pinned(card: Card, dataset: Dataset, cache: Path) -> Dataset:
     text = card_text(card)
     store(dataset, prepared_folder(card, cache, pinned_key(card)))
     file = own_folder(cache, card.name) / CARD
-    with file_aside(file) as partial:
+    with atomic_file(file) as partial:
         partial.write_text(text, encoding="utf-8")
         if file.exists():  # another process was quicker, maybe with other data
             raise _taken(card.name)

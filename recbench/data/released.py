@@ -12,8 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from recbench.data.split import Ragged
-from recbench.data.windows import lengths, ragged
+from recbench.data.ragged import Ragged, lengths, ragged
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recbench.data.catalogue import Catalogue
-from recbench.data.split import Ragged
-from recbench.data.windows import ragged
+from recbench.data.ragged import Ragged, ragged
 
 UNKNOWN = "unknown"
 """Stands where an item has no title."""

@@ -5,9 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from recbench.candidates import Pack
 from recbench.data.catalogue import Catalogue
-from recbench.data.split import Examples
 from recbench.evaluation.answers import Matching, match
 from recbench.evaluation.full_ranking import FullRanking, rank_all
 from recbench.evaluation.intervals import Figure, figure
@@ -15,7 +13,10 @@ from recbench.evaluation.metrics import figures
 from recbench.evaluation.outcome import Outcome
 from recbench.evaluation.ranks import check_scores, target_ranks, top_slots
 from recbench.progress import progress_bar
-from recbench.recommender import Answerer, Queries, Recommender, Runtime
+from recbench.questions.candidates import Pack
+from recbench.questions.queries import Queries
+from recbench.questions.split import Examples
+from recbench.recommender import Answerer, Recommender, Runtime
 
 CHUNK = 256
 """Rows between two steps of the progress bar; a model cuts them into batches of its own."""

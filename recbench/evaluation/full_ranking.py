@@ -13,13 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recbench.data.dataset import array_digest
-from recbench.data.split import Examples, Excluded, Part, Split
-from recbench.data.windows import chosen, lengths
+from recbench.data.ragged import chosen, lengths
 from recbench.errors import UserError
 from recbench.evaluation.outcome import Outcome
 from recbench.evaluation.ranks import check_scores, target_ranks, top_slots
 from recbench.progress import progress_bar
-from recbench.recommender import Answerer, Queries, Recommender, Runtime
+from recbench.questions.queries import Queries
+from recbench.questions.split import Examples, Excluded, Part, Split
+from recbench.recommender import Answerer, Recommender, Runtime
 
 SCORES_AT_ONCE = 1 << 24
 """Most scores in memory at a time, unless one row has more; no result depends on it."""

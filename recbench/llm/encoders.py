@@ -3,7 +3,7 @@
 import json
 from dataclasses import replace
 
-from recbench.data.aside import folder_aside
+from recbench.atomic_write import atomic_folder
 from recbench.errors import UserError
 from recbench.recommender import Encoder, Runtime, TrainingData
 from recbench.registry import load
@@ -58,7 +58,7 @@ def fitted_encoder(name: str, data: TrainingData, runtime: Runtime) -> Encoder:
     own.checkpoints.mkdir(parents=True, exist_ok=True)
     details = encoder.fit(data, own)
     if not folder.is_dir():  # else another run was faster and stored the same
-        with folder_aside(folder) as partial:
+        with atomic_folder(folder) as partial:
             encoder.save(partial)
             about = {"model": name, "seed": runtime.seed, "fit": details}
             (partial / "about.json").write_text(json.dumps(about, indent=1), encoding="utf-8")

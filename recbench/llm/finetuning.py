@@ -3,9 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from recbench.data.split import PAD, Examples
 from recbench.llm.settings import LanguageModelSettings
 from recbench.neural.plan import Step
+from recbench.questions.split import PAD, Examples
 from recbench.seeding import generator
 
 

@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 from transformers import AddedToken, PreTrainedTokenizerBase
 
-from recbench.data.split import PAD
 from recbench.errors import RecbenchError
+from recbench.questions.split import PAD
 from recbench.recommender import TrainingData
 
 ITEM_TOKEN = "<|item|>"

@@ -31,7 +31,8 @@ from recbench.llm.settings import LanguageModelSettings
 from recbench.neural.plan import ParameterGroup, Plan, Step
 from recbench.neural.randomness import seeded
 from recbench.neural.training import train
-from recbench.recommender import Answerer, Queries, Runtime, TrainingData, Transferable
+from recbench.questions.queries import Queries
+from recbench.recommender import Answerer, Runtime, TrainingData, Transferable
 from recbench.seeding import derived_seed
 
 MARGIN = 4

@@ -14,7 +14,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from recbench.data.aside import file_aside
+from recbench.atomic_write import atomic_file
 from recbench.neural.progress import Position
 
 Tensors = dict[str, Tensor]
@@ -80,7 +80,7 @@ class Checkpoint:
             for group, members in tensors.items()
             for name, tensor in members.items()
         }
-        with file_aside(self.path) as partial:
+        with atomic_file(self.path) as partial:
             save_file(flat, partial, {"key": self._key, "position": json.dumps(asdict(position))})
         self._written = time.monotonic()
 

@@ -8,7 +8,7 @@ average over all its samples: it is exact, no candidates are drawn for it, and i
 import numpy as np
 from numpy.typing import NDArray
 
-from recbench.data.split import PAD, Examples
+from recbench.questions.split import PAD, Examples
 
 SHORTEST = 5
 """Least items before a step inside a validation row; what few items say is another question."""
@@ -29,7 +29,7 @@ def validation_steps(validation: Examples, train: Examples) -> Examples:
 
     Returns
     -------
-    recbench.data.split.Examples
+    recbench.questions.split.Examples
         The validation rows in their order, then the steps inside them.
     """
     width = validation.histories.shape[1]

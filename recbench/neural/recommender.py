@@ -19,7 +19,6 @@ from pydantic import Field
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from recbench.data.split import Examples
 from recbench.errors import UserError
 from recbench.neural.losses import full_softmax, sampled_bce
 from recbench.neural.plan import Plan, Step
@@ -27,7 +26,9 @@ from recbench.neural.randomness import seeded
 from recbench.neural.ranking import full_ranking_ndcg, validation_steps
 from recbench.neural.sequences import Codes, flush_left
 from recbench.neural.training import train
-from recbench.recommender import Encoder, Queries, Runtime, TrainingData
+from recbench.questions.queries import Queries
+from recbench.questions.split import Examples
+from recbench.recommender import Encoder, Runtime, TrainingData
 from recbench.seeding import derived_seed, generator
 from recbench.settings import Settings
 

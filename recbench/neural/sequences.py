@@ -3,7 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from recbench.data.split import PAD, Ragged
+from recbench.data.ragged import Ragged
+from recbench.questions.split import PAD
 
 Codes = NDArray[np.int32]
 

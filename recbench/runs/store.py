@@ -18,11 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from recbench.data.aside import file_aside
-from recbench.data.exposure import Exposure
+from recbench.atomic_write import atomic_file
 from recbench.errors import DataError, UserError
 from recbench.evaluation.evaluator import Judgement
 from recbench.evaluation.outcome import Outcome
+from recbench.questions.cold_start import ColdStart
 from recbench.runs.record import SCHEMA_VERSION, RunRecord, Setup
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def finished(folder: Path) -> RunRecord | None:
         raise DataError(f"{path}: expected a JSON record: {error}") from None
 
 
-def finish(folder: Path, record: RunRecord, judgement: Judgement, counts: Exposure) -> Run:
+def finish(folder: Path, record: RunRecord, judgement: Judgement, counts: ColdStart) -> Run:
     """
     Complete a run: examples first, the record last, then the checkpoints go.
 
@@ -160,7 +160,7 @@ def publish(run: Run, results: Path) -> Path:
 
 
 def write_examples(
-    path: Path, outcome: Outcome, answers: list[str] | None, counts: Exposure
+    path: Path, outcome: Outcome, answers: list[str] | None, counts: ColdStart
 ) -> None:
     """
     Write the per-row table.
@@ -168,7 +168,7 @@ def write_examples(
     Columns: ``example`` and ``draw`` (from 0), ``user`` (number in the dataset), ``rank`` (1 the
     best), ``scores`` (in the pack's order; null where all items were ranked), ``hit``, ``valid``,
     ``answer`` (null for a model that only scores) and ``answer_slot`` (negative for an invalid
-    answer, see `recbench.evaluation.answers`); and those of `Exposure`, the same in every draw of
+    answer, see `recbench.evaluation.answers`); and those of `ColdStart`, the same in every draw of
     an example.
     """
     import pyarrow as pa
@@ -220,7 +220,7 @@ def read_outcome(run: Run) -> Outcome:
         raise _damaged(run.folder / EXAMPLES, error) from None
 
 
-def read_exposure(run: Run) -> Exposure:
+def read_cold_start(run: Run) -> ColdStart:
     """
     Read how much there was to go on in each example of a run.
 
@@ -230,12 +230,12 @@ def read_exposure(run: Run) -> Exposure:
         If the run is older than these counts or its examples are missing; a DataError if they are
         damaged.
     """
-    table, names = _read_table(run.folder), [field.name for field in fields(Exposure)]
+    table, names = _read_table(run.folder), [field.name for field in fields(ColdStart)]
     if not set(names) <= set(table.column_names):
         raise UserError(
             f"{run.folder / EXAMPLES} was written before counts were; {_again(run.folder)}"
         )
-    return Exposure(*(table[name].to_numpy()[:: run.record.draws] for name in names))
+    return ColdStart(*(table[name].to_numpy()[:: run.record.draws] for name in names))
 
 
 def _outcome(table: "pa.Table", record: RunRecord) -> Outcome:
@@ -290,10 +290,10 @@ def _titleless(table: "pa.Table") -> "pa.Table":
 def _write_table(path: Path, table: "pa.Table") -> None:
     from pyarrow import parquet
 
-    with file_aside(path) as partial:
+    with atomic_file(path) as partial:
         parquet.write_table(table, partial, compression="zstd")
 
 
 def _write_record(folder: Path, record: RunRecord) -> None:
-    with file_aside(folder / RECORD) as partial:
+    with atomic_file(folder / RECORD) as partial:
         partial.write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")

@@ -21,9 +21,10 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from recbench.data.split import PAD, Split
 from recbench.errors import UserError
-from recbench.recommender import Answerer, Encoder, Queries, Recommender, Runtime, Transferable
+from recbench.questions.queries import Queries
+from recbench.questions.split import PAD, Split
+from recbench.recommender import Answerer, Encoder, Recommender, Runtime, Transferable
 from recbench.seeding import generator
 from recbench.testing.toy import toy_split, toy_training_data
 

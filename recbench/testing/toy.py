@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recbench.data.catalogue import Catalogue
-from recbench.data.split import PAD, Examples, Excluded, Ragged, Split
+from recbench.data.ragged import Ragged
+from recbench.questions.split import PAD, Examples, Excluded, Split
 from recbench.recommender import TrainingData
 from recbench.seeding import generator
 from recbench.settings import digest

@@ -6,12 +6,12 @@ import torch
 from recbench_baselines.ilora import ILoRA, ILoRASettings
 from recbench_baselines.llara import LLaRA
 
-from recbench.data.split import Split
 from recbench.errors import RecbenchError, UserError
 from recbench.llm.encoders import fitted_encoder
 from recbench.llm.finetuning import TrainingQuestions
 from recbench.llm.hybrid import root_mean_square, standardised
 from recbench.llm.settings import HybridSettings
+from recbench.questions.split import Split
 from recbench.recommender import Recommender, Runtime
 from recbench.testing.contract import AnswererContract, TransferableContract
 from recbench.testing.toy import toy_split, toy_training_data

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from recbench_baselines.llara import LLaRA
 
-from recbench.data.split import Split
 from recbench.llm.encoders import build_encoder
 from recbench.llm.settings import LLAMA2, HybridSettings
+from recbench.questions.split import Split
 from recbench.recommender import Recommender
 from recbench.testing.contract import AnswererContract, toy_queries
 from recbench.testing.toy_lm import toy_llm

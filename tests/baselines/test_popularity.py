@@ -3,8 +3,9 @@ from pathlib import Path
 import numpy as np
 from recbench_baselines.popularity import Popularity
 
-from recbench.data.split import PAD
-from recbench.recommender import Queries, Runtime
+from recbench.questions.queries import Queries
+from recbench.questions.split import PAD
+from recbench.recommender import Runtime
 from recbench.settings import Settings
 from recbench.testing.contract import RecommenderContract
 from recbench.testing.toy import toy_split, toy_training_data

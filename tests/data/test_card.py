@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from recbench.data import card as module
-from recbench.data.card import Rules, card, cards, default_protocol, own_folder, protocol_of, ships
-from recbench.data.protocols import protocol, protocols
+from recbench.data.card import card, cards, own_folder, ships
 from recbench.data.readers import READERS
 from recbench.errors import RecbenchError, UserError
+from recbench.questions.protocols import protocols
+from recbench.questions.protocols.choice import default_protocol, protocol_of
 
 TOML = (Path(__file__).parents[2] / "datasets" / "movielens.toml").read_text(encoding="utf-8")
 
@@ -131,12 +132,3 @@ def test_the_protocol_that_is_named_wins_over_the_dataset_s_own():
     assert protocol_of("movielens", "next-item").name == "next-item"
     changed = protocol_of("movielens", None, candidates="30", history=None)
     assert changed.name == "paper,candidates=30"
-
-
-def test_published_protocols_and_those_of_a_finished_split_must_be_named():
-    movielens = card("movielens")
-    allowed = {name for name, each in protocols().items() if movielens.allows(each)}
-    assert allowed == {"paper", "next-item", "temporal"}
-    assert movielens.allows(protocol("paper,candidates=5"))
-    finished = movielens.model_copy(update={"finished": True, "protocols": {"released": Rules()}})
-    assert {name for name, each in protocols().items() if finished.allows(each)} == {"released"}

@@ -4,10 +4,10 @@ import pytest
 from recbench.data.card import Rules, card
 from recbench.data.dataset import make_dataset
 from recbench.data.filters import filtered
-from recbench.data.make_split import make_split
-from recbench.data.protocols import protocol
 from recbench.data.readers.raw import Raw, coded
 from recbench.errors import UserError
+from recbench.questions.make_split import make_split
+from recbench.questions.protocols import protocol
 
 # user, item, rating, time
 ROWS = [

@@ -14,14 +14,14 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from recbench.candidates import load, make_pack, save
 from recbench.data.catalogue import make_catalogue
-from recbench.data.export import export
 from recbench.data.id_field import field_of, id_of
 from recbench.data.imported import import_split
-from recbench.data.make_split import make_split
 from recbench.data.own import Files, add
-from recbench.data.protocols import protocol
+from recbench.questions.candidates import load, make_pack, save
+from recbench.questions.export import export
+from recbench.questions.make_split import make_split
+from recbench.questions.protocols import protocol
 
 ANY = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=6)
 ODD = [

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from recbench.data.card import card
-from recbench.data.export import export
-from recbench.data.make_split import make_split
 from recbench.data.prepare import prepare
-from recbench.data.protocols import protocol
-from recbench.data.split import PAD
+from recbench.questions.export import export
+from recbench.questions.make_split import make_split
+from recbench.questions.protocols import protocol
+from recbench.questions.split import PAD
 
 REFERENCE = Path(__file__).parents[2] / "../shared/reference"
 RAW = REFERENCE / "hetrec2011-lastfm-2k"

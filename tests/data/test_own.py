@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from recbench.data.card import card
-from recbench.data.export import export
 from recbench.data.imported import import_split
-from recbench.data.make_split import make_split
 from recbench.data.own import Files, add, atomic_files, pinned, remove
 from recbench.data.prepare import prepare
-from recbench.data.protocols import protocol
 from recbench.data.readers.columns import Columns
 from recbench.errors import DataError, RecbenchError, UserError
+from recbench.questions.export import export
+from recbench.questions.make_split import make_split
+from recbench.questions.protocols import protocol
 
 
 def silent(_: str) -> None:

@@ -8,12 +8,13 @@ from hypothesis import strategies as st
 from recbench.data.card import Card, Rules
 from recbench.data.catalogue import make_catalogue
 from recbench.data.dataset import make_released, store, stored
-from recbench.data.make_split import make_split
-from recbench.data.protocols import protocol
+from recbench.data.ragged import ragged
 from recbench.data.released import Rows, pieced
-from recbench.data.split import PAD
-from recbench.data.windows import ragged, windows
 from recbench.errors import UserError
+from recbench.questions.make_split import make_split
+from recbench.questions.protocols import protocol
+from recbench.questions.split import PAD
+from recbench.questions.windows import windows
 
 CARD = Card(
     **dict.fromkeys(("title", "description", "licence", "citation", "homepage"), ""),

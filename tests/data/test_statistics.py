@@ -4,8 +4,8 @@ import numpy as np
 
 from recbench.data.card import card
 from recbench.data.dataset import Dataset
+from recbench.data.overview import overview
 from recbench.data.prepare import prepare
-from recbench.data.sheet import sheet
 from recbench.data.statistics import statistics
 
 
@@ -48,12 +48,12 @@ def test_times_in_smaller_units_and_none(raw_folder, tmp_path):
         assert (found.first, found.last) == ("2001-09-09T01:46:40", "2001-09-10T01:46:40")
     untimed = statistics(replace(data, times=np.arange(8)))
     assert (untimed.first, untimed.last) == (None, None)
-    assert "\n  time: none\n" in sheet(data.card, untimed)
+    assert "\n  time: none\n" in overview(data.card, untimed)
 
 
 def test_the_page_holds_the_whole_card(raw_folder, tmp_path):
     known = card("movielens")
-    page = " ".join(sheet(known, statistics(small(raw_folder, tmp_path))).split())
+    page = " ".join(overview(known, statistics(small(raw_folder, tmp_path))).split())
     wanted = [known.title, known.licence, " ".join(known.citation.split()), known.homepage]
     wanted += [*known.known_flaws, *(rules.note for rules in known.protocols.values())]
     wanted += ["recbole/dataset_example/ml-100k", "u.data", "min_rating 3.0", "movies"]
@@ -67,11 +67,11 @@ def test_the_page_holds_the_whole_card(raw_folder, tmp_path):
 
 
 def test_fields_inside_fields_are_words_too(raw_folder, tmp_path):
-    page = sheet(card("lastfm"), None, "no source is here")
+    page = overview(card("lastfm"), None, "no source is here")
     assert "files url https://" in page
     assert "[{" not in page
 
 
 def test_without_data_the_reason_stands_where_the_numbers_would():
-    page = sheet(card("movielens"), None, "no source is here")
+    page = overview(card("movielens"), None, "no source is here")
     assert page.endswith("statistics\n  none: no source is here")

@@ -3,7 +3,6 @@ import dataclasses
 import numpy as np
 import pytest
 
-from recbench.candidates import make_pack
 from recbench.data.catalogue import Catalogue
 from recbench.errors import RecbenchError
 from recbench.evaluation import evaluator
@@ -11,6 +10,7 @@ from recbench.evaluation.answers import SHARED_TITLE
 from recbench.evaluation.evaluator import evaluate
 from recbench.evaluation.intervals import figure
 from recbench.evaluation.metrics import reciprocal
+from recbench.questions.candidates import make_pack
 from recbench.recommender import Answerer, Recommender, Runtime
 from recbench.settings import Settings
 from recbench.testing.toy import toy_split

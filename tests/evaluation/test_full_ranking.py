@@ -3,13 +3,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from recbench.data.split import Excluded
-from recbench.data.windows import chosen, ragged
+from recbench.data.ragged import chosen, ragged
 from recbench.errors import RecbenchError, UserError
 from recbench.evaluation import full_ranking as module
 from recbench.evaluation.evaluator import evaluate
 from recbench.evaluation.full_ranking import FullRanking, rank_all
-from recbench.recommender import Answerer, Queries, Recommender, Runtime
+from recbench.questions.queries import Queries
+from recbench.questions.split import Excluded
+from recbench.recommender import Answerer, Recommender, Runtime
 from recbench.settings import Settings
 from recbench.testing.toy import toy_split
 

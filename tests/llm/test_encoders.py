@@ -7,7 +7,8 @@ import pytest
 
 from recbench.errors import UserError
 from recbench.llm import encoders
-from recbench.recommender import Encoder, Queries, Runtime, TrainingData
+from recbench.questions.queries import Queries
+from recbench.recommender import Encoder, Runtime, TrainingData
 from recbench.settings import Settings
 
 

@@ -1,9 +1,9 @@
 import numpy as np
 
-from recbench.data.split import PAD
 from recbench.llm.finetuning import TrainingQuestions
 from recbench.llm.settings import LanguageModelSettings
 from recbench.neural.plan import Step
+from recbench.questions.split import PAD
 from recbench.recommender import TrainingData
 
 ROWS = np.arange(50)

@@ -7,10 +7,10 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
 from recbench.data.catalogue import Catalogue
-from recbench.data.split import PAD
 from recbench.errors import RecbenchError
 from recbench.llm.backbone import load_backbone
 from recbench.llm.prompts import ITEM_TOKEN, PromptWriter
+from recbench.questions.split import PAD
 from recbench.recommender import TrainingData
 from recbench.testing.toy_lm import toy_tokenizer
 

@@ -7,7 +7,8 @@ import numpy as np
 from recbench import registry
 from recbench.evaluation.answers import match
 from recbench.llm.backbone import load_backbone
-from recbench.recommender import Queries, Runtime
+from recbench.questions.queries import Queries
+from recbench.recommender import Runtime
 from recbench.testing.toy import toy_split, toy_training_data
 
 

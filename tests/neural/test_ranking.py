@@ -4,8 +4,8 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from recbench.data.split import PAD, Examples
 from recbench.neural.ranking import expected_hit_ratio, full_ranking_ndcg, validation_steps
+from recbench.questions.split import PAD, Examples
 
 
 def example(history: list[int], target: int) -> Examples:

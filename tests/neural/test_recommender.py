@@ -10,12 +10,13 @@ from recbench_baselines.caser import Caser
 from recbench_baselines.gru4rec import GRU4Rec
 from recbench_baselines.sasrec import SASRec
 
-from recbench.data.split import PAD, Split
 from recbench.errors import RecbenchError, UserError
 from recbench.neural import training
 from recbench.neural.ranking import full_ranking_ndcg
 from recbench.neural.recommender import NeuralRecommender
-from recbench.recommender import Queries, Runtime
+from recbench.questions.queries import Queries
+from recbench.questions.split import PAD, Split
+from recbench.recommender import Runtime
 from recbench.testing.toy import toy_split, toy_training_data
 
 MODELS: dict[type[NeuralRecommender], dict[str, Any]] = {

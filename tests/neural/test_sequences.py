@@ -1,7 +1,8 @@
 import numpy as np
 
-from recbench.data.split import PAD, Ragged
+from recbench.data.ragged import Ragged
 from recbench.neural.sequences import chunks, flush_left, last_columns
+from recbench.questions.split import PAD
 
 
 def ragged(*rows: list[int]) -> Ragged:

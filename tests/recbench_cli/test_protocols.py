@@ -3,8 +3,8 @@ from importlib.metadata import EntryPoint
 
 import pytest
 
-from recbench.data import protocols as module
-from recbench.data.protocols import protocol
+from recbench.questions import protocols as module
+from recbench.questions.protocols import protocol
 from recbench_cli import main as cli
 
 

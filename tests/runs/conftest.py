@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from recbench.data.exposure import Exposure
 from recbench.evaluation.answers import NO_CANDIDATE
 from recbench.evaluation.evaluator import Judgement, summary
 from recbench.evaluation.outcome import Outcome
+from recbench.questions.cold_start import ColdStart
 from recbench.recommender import Runtime
 from recbench.runs import environment, store
 from recbench.runs.record import USUAL, Digests, RunRecord, Times, row_digest, run_id
@@ -111,7 +111,7 @@ def counted(judged, target_count=None):
     examples = len(judged.outcome) // judged.outcome.draws
     places = np.arange(examples, dtype=np.int32)
     own = places if target_count is None else np.array(target_count, dtype=np.int32)
-    return Exposure(own, places + 100, places * 0 + 10)
+    return ColdStart(own, places + 100, places * 0 + 10)
 
 
 @pytest.fixture

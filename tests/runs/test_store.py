@@ -103,7 +103,7 @@ def test_a_kill_inside_a_file_leaves_no_half_file(made, judge, count, monkeypatc
 
 def test_counts_are_read_back_one_an_example(made):
     run = made(hits=[1, 0, 0, 1, 1, 1], draws=3, target_count=[7, 0])
-    found = store.read_exposure(run)
+    found = store.read_cold_start(run)
     assert found.target_count.tolist() == [7, 0]
     assert found.user_count.tolist() == [100, 101]
     assert found.history_length.tolist() == [10, 10]
@@ -128,7 +128,7 @@ def test_a_run_older_than_the_counts_can_be_read_but_not_grouped(made):
     parquet.write_table(table.drop_columns(["target_count", "user_count", "history_length"]), path)
     assert len(read_outcome(run)) == 4
     with pytest.raises(UserError, match="was written before counts were; move"):
-        store.read_exposure(run)
+        store.read_cold_start(run)
 
 
 def test_only_finished_runs_are_read(made, tmp_path):

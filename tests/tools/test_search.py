@@ -14,9 +14,10 @@ import pytest
 from numpy.typing import NDArray
 
 from recbench import registry
-from recbench.data.protocols import protocol
 from recbench.experiment import Question
-from recbench.recommender import Answerer, Queries, Runtime, TrainingData
+from recbench.questions.protocols import protocol
+from recbench.questions.queries import Queries
+from recbench.recommender import Answerer, Runtime, TrainingData
 from recbench.settings import Settings
 from recbench.testing.toy import toy_split
 

@@ -12,17 +12,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from recbench.data.ragged import Ragged
 from recbench.data.readers.pickled_frame import plain, read_columns
-from recbench.data.readers.released import (
-    Items,
-    RawRow,
-    RawSplit,
-    broken,
-    is_int64,
-    text_lines,
-)
+from recbench.data.readers.released import Items, RawRow, RawSplit, broken, is_int64, text_lines
 from recbench.data.released import Rows
-from recbench.data.split import Ragged
 from recbench.data.titles import film_title, plain_title
 from recbench.errors import DataError, UserError
 

@@ -1,5 +1,5 @@
 """
-A released split as plain files, as `recbench.data.export` writes it.
+A released split as plain files, as `recbench.questions.export` writes it.
 
 ``train*.jsonl``, ``val*.jsonl`` and ``test*.jsonl``: a row a line, ``{"history":[ids, oldest
 first],"target":id}``, other keys are left alone; the ids are all JSON numbers or all texts.
@@ -14,17 +14,10 @@ from pathlib import Path
 import numpy as np
 
 from recbench.data.id_field import id_of
-from recbench.data.readers.released import (
-    Items,
-    RawRow,
-    RawSplit,
-    broken,
-    is_int64,
-    text_lines,
-)
+from recbench.data.ragged import chosen
+from recbench.data.readers.released import Items, RawRow, RawSplit, broken, is_int64, text_lines
 from recbench.data.released import Rows
 from recbench.data.titles import plain_title
-from recbench.data.windows import chosen
 from recbench.errors import DataError, UserError
 
 _SHAPE = '{"history":[ids],"target":id}'

@@ -9,10 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from recbench.data.catalogue import Catalogue, make_catalogue
+from recbench.data.ragged import Ragged, ragged
 from recbench.data.readers.files import lines
 from recbench.data.released import Rows
-from recbench.data.split import Ragged
-from recbench.data.windows import ragged
 from recbench.errors import DataError
 
 

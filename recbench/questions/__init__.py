@@ -1,0 +1,1 @@
+"""Asking questions of the data: protocols, splits and candidates, frozen before any model."""

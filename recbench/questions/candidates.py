@@ -1,0 +1,234 @@
+"""
+Candidate packs: which items stand to choice in which order, frozen before any model sees them.
+
+A pack holds, for each example and each draw, the target and negatives in random order. All of it
+comes from raw PCG64 words, one stream a part and draw, so that the first five draws are the same
+whether five or twenty are made.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from recbench.atomic_write import atomic_file
+from recbench.data.catalogue import Catalogue
+from recbench.data.dataset import array_digest
+from recbench.errors import DataError, RecbenchError, UserError
+from recbench.questions.negatives import Negatives
+from recbench.questions.protocols import Protocol
+from recbench.questions.queries import Queries
+from recbench.questions.sampling import Words, shuffle
+from recbench.questions.split import Examples, Part, Split
+from recbench.settings import digest
+
+_ROWS_AT_ONCE = 1 << 13  # decides the order in which words are used: part of what a pack is
+
+_VERSION = 1
+"""
+Of the drawing, for the names of kept packs: raise it when the same split, protocol and seed give
+another pack, whether by a change here or in `negatives`, `unseen` or `sampling` of this room.
+"""
+
+
+@dataclass(frozen=True)
+class Pack:
+    """
+    The candidates of every example and draw.
+
+    Attributes
+    ----------
+    candidates
+        int32 [rows, draws, C], catalogue codes in the order shown, distinct within a draw.
+    target_position
+        int16 [rows, draws], where the target stands, from 0.
+    seed
+        The pack seed it was drawn from.
+    hash
+        SHA-256 over both arrays and the catalogue's digest.
+    """
+
+    candidates: NDArray[np.int32]
+    target_position: NDArray[np.int16]
+    seed: int
+    hash: str
+
+    def __len__(self) -> int:
+        return len(self.candidates)
+
+    @property
+    def draws(self) -> int:
+        """How often the negatives of each example were drawn."""
+        return self.candidates.shape[1]
+
+    @property
+    def size(self) -> int:
+        """C, the candidates of each query."""
+        return self.candidates.shape[2]
+
+    def queries(self, examples: Examples) -> Queries:
+        """
+        Return what a model is asked: row ``example * draws + draw``, without the target.
+
+        Its candidates cannot be written to: a model that sorts them in place fails.
+        """
+        candidates = self.candidates.view()
+        candidates.flags.writeable = False
+        candidates = candidates.reshape(-1, self.size)  # [rows, draws, C] -> [rows * draws, C]
+        return Queries(np.repeat(examples.histories, self.draws, axis=0), candidates)
+
+
+def make_pack(
+    candidates: NDArray[np.int32],
+    target_position: NDArray[np.int16],
+    seed: int,
+    catalogue: Catalogue,
+) -> Pack:
+    """Put a pack together with its hash; the arrays are those of `Pack`, and are not copied."""
+    hashed = array_digest("pack", catalogue.digest, candidates, target_position)
+    return Pack(candidates, target_position, seed, hashed)
+
+
+def draw(split: Split, protocol: Protocol, part: Part, draws: int, pack_seed: int) -> Pack:
+    """
+    Draw the candidates of one part of a split.
+
+    Parameters
+    ----------
+    split
+        Its catalogue is where negatives come from, cold items included.
+    protocol
+        How many candidates, and whether their titles must differ.
+    part
+        Whose rows; it names the stream: validation and test share nothing.
+    draws
+        At least 1.
+    pack_seed
+        Any integer.
+
+    Returns
+    -------
+    Pack
+        Its negatives are those of `recbench.questions.negatives`, its orders are equally likely.
+
+    Raises
+    ------
+    UserError
+        For `draws` below 1; where the protocol ranks all items; where fewer items (or titles) are
+        free than it needs.
+    """
+    if draws < 1:
+        raise UserError(f"--draws must be at least 1, not {draws}")
+    size = protocol.drawn + 1
+    examples = split.examples(part)
+    negatives = Negatives(split, part, protocol)
+    candidates = np.empty((len(examples), draws, size), dtype=np.int32)
+    position = np.empty((len(examples), draws), dtype=np.int16)
+    streams = [Words(pack_seed, "pack", part, number) for number in range(draws)]
+    for start in range(0, len(examples), _ROWS_AT_ONCE):
+        rows = np.arange(start, min(start + _ROWS_AT_ONCE, len(examples)))
+        targets = examples.targets[rows]
+        free = negatives.free(rows)
+        for number, words in enumerate(streams):
+            shown = np.empty((size, len(rows)), dtype=np.int64)
+            shown[0] = targets
+            shown[1:] = negatives.draw(words, free)
+            shuffle(words, shown)
+            candidates[rows, number] = shown.T
+            position[rows, number] = (shown == targets).argmax(axis=0)
+    return make_pack(candidates, position, pack_seed, split.catalogue)
+
+
+def frozen_pack(
+    split: Split, protocol: Protocol, part: Part, draws: int, pack_seed: int, cache: Path
+) -> Pack:
+    """
+    Return the pack of one part of a split, drawn once and kept under `cache`.
+
+    A kept pack that does not match its hash is drawn again.
+
+    Parameters
+    ----------
+    split, protocol, part, draws, pack_seed
+        As for `draw`; with the version of the drawing they name the kept file.
+    cache
+        The user's cache folder, made if it is missing.
+
+    Raises
+    ------
+    UserError
+        As `draw`.
+    """
+    key = digest([_VERSION, split.digest, protocol.digest, part, draws, pack_seed])
+    file = cache / "packs" / f"{key[:32]}.parquet"
+    if file.is_file():
+        try:
+            return load(file, split.catalogue)
+        except RecbenchError:
+            file.unlink()
+    pack = draw(split, protocol, part, draws, pack_seed)
+    save(pack, split.catalogue, file)
+    return pack
+
+
+def save(pack: Pack, catalogue: Catalogue, file: Path) -> None:
+    """
+    Write a pack as parquet, aside first.
+
+    Parameters
+    ----------
+    pack, catalogue
+        The pack, and what gives its codes their raw ids.
+    file
+        Replaced if it is there; missing folders above it are made.
+
+    Notes
+    -----
+    Columns ``example`` and ``draw`` (int32, from 0), ``candidates`` (list of raw ids, in the
+    order shown), ``target_position`` (int16, from 0). Hash and seed stand in the file's
+    metadata. Under one version of pyarrow the bytes are the same everywhere.
+    """
+    rows, draws, size = pack.candidates.shape
+    ids = pa.array(catalogue.raw_ids).take(pa.array(pack.candidates.ravel()))
+    cuts = np.arange(rows * draws + 1, dtype=np.int32) * size
+    columns = {
+        "example": np.repeat(np.arange(rows, dtype=np.int32), draws),
+        "draw": np.tile(np.arange(draws, dtype=np.int32), rows),
+        "candidates": pa.ListArray.from_arrays(cuts, ids),
+        "target_position": pack.target_position.ravel(),
+    }
+    about = {"hash": pack.hash, "seed": str(pack.seed)}
+    table = pa.table(columns).replace_schema_metadata(about)
+    with atomic_file(file) as partial:
+        pq.write_table(table, partial, compression="zstd", use_dictionary=False)
+
+
+def load(file: Path, catalogue: Catalogue) -> Pack:
+    """
+    Read what `save` wrote.
+
+    Raises
+    ------
+    DataError
+        If the file is no pack, belongs to another catalogue, or does not hold what its hash says.
+    """
+    try:
+        table = pq.read_table(file)
+        about = {key.decode(): value.decode() for key, value in table.schema.metadata.items()}
+        draws = int(table["draw"].to_numpy().max(initial=-1)) + 1
+        ids = table["candidates"].combine_chunks().flatten()
+        shape = (table.num_rows // draws, draws)
+        # An id of no item becomes some item: the hash will tell.
+        codes = pc.index_in(ids, pa.array(catalogue.raw_ids)).fill_null(0).to_numpy()
+        position = table["target_position"].to_numpy().reshape(shape)
+        pack = make_pack(codes.reshape(*shape, -1), position, int(about["seed"]), catalogue)
+        wanted = about["hash"]
+    except (OSError, pa.ArrowException, LookupError, ValueError, ArithmeticError, AttributeError):
+        raise DataError(f"{file}: expected a pack of candidates as recbench writes them") from None
+    if pack.hash != wanted:
+        raise DataError(f"{file}: expected a pack of this catalogue with hash {wanted}")
+    return pack

@@ -1,0 +1,107 @@
+"""What the checks look at: a dataset under a protocol, and what several of them need."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recbench.data.dataset import Dataset
+from recbench.data.filters import filtered
+from recbench.data.ragged import lengths
+from recbench.questions.doctor.contained import TitleParts
+from recbench.questions.doctor.draws import Free
+from recbench.questions.make_split import make_split, rules_of
+from recbench.questions.protocols import Protocol
+from recbench.questions.split import PAD, Examples, Split
+
+
+@dataclass(frozen=True)
+class Case:
+    """
+    A dataset under a protocol.
+
+    Attributes
+    ----------
+    dataset
+        The interactions that the protocol uses; its catalogue is that of the split.
+    protocol, split
+        How it asks, and what.
+    timed
+        Whether the data have times.
+    """
+
+    dataset: Dataset
+    protocol: Protocol
+    split: Split
+    timed: bool = True
+
+    @classmethod
+    def of(cls, dataset: Dataset, protocol: Protocol) -> "Case":
+        """Split a prepared dataset; see `make_split` for what is refused."""
+        split = make_split(dataset, protocol)
+        used = filtered(dataset, rules_of(dataset, protocol))
+        return cls(used, protocol, split, dataset.timed)
+
+    @property
+    def test(self) -> Examples:
+        """The test rows."""
+        return self.split.test
+
+    @cached_property
+    def training_counts(self) -> NDArray[np.int64]:
+        """Interactions of each item in the training sequences, int64 [items]."""
+        return np.bincount(self.split.sequences.values, minlength=len(self.split.catalogue))
+
+    @cached_property
+    def title_parts(self) -> TitleParts:
+        """Which titles are parts of which others."""
+        return TitleParts.of(self.split.catalogue.titles)
+
+    @cached_property
+    def free(self) -> Free:
+        """What the test rows may draw."""
+        return Free.of(self.split, self.protocol)
+
+    @cached_property
+    def training_times(self) -> NDArray[np.int64]:
+        """
+        Return the times of the training interactions, int64 [interactions], ascending.
+
+        A user's training sequence holds the oldest of the user's interactions.
+        """
+        data, split = self.dataset, self.split
+        order = np.lexsort((data.times, data.users))
+        users = data.users[order]
+        place = np.arange(len(users)) - np.searchsorted(users, users)  # among the user's own
+        kept = np.zeros(max(users.max(), split.sequence_users.max(initial=0)) + 1, dtype=np.int64)
+        kept[split.sequence_users] = lengths(split.sequences)
+        return np.sort(data.times[order][place < kept[users]])
+
+    @cached_property
+    def target_times(self) -> NDArray[np.int64]:
+        """Times of the test targets, int64 [rows]; the last one where a pair comes many times."""
+        return self._times(self.test.users, self.test.targets)
+
+    @cached_property
+    def latest_history_times(self) -> NDArray[np.int64]:
+        """Time of the latest item of each test history; of an empty one the target's."""
+        histories, users = self.test.histories, self.test.users
+        rows, columns = np.nonzero(histories != PAD)
+        latest = np.where((histories == PAD).all(axis=1), self.target_times, np.iinfo(np.int64).min)
+        np.maximum.at(latest, rows, self._times(users[rows], histories[rows, columns]))
+        return latest
+
+    @cached_property
+    def _by_pair(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        pairs = _pairs(self.dataset.users, self.dataset.items)
+        order = np.lexsort((self.dataset.times, pairs))
+        return pairs[order], self.dataset.times[order]
+
+    def _times(self, users: NDArray[np.int32], items: NDArray[np.int32]) -> NDArray[np.int64]:
+        pairs, times = self._by_pair
+        return times[np.searchsorted(pairs, _pairs(users, items), side="right") - 1]
+
+
+def _pairs(users: NDArray[np.int32], items: NDArray[np.int32]) -> NDArray[np.int64]:
+    return users.astype(np.int64) << 32 | items

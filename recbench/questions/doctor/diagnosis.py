@@ -1,0 +1,72 @@
+"""
+Every check, one after the other.
+
+To add a check: write a function from `Case` to `Finding` into the file of its kind and name it in
+one of the tables below.
+"""
+
+from collections.abc import Callable
+
+from recbench.questions.doctor import order, rows, titles
+from recbench.questions.doctor.case import Case
+from recbench.questions.doctor.finding import Finding
+
+Check = Callable[[Case], Finding]
+
+ALWAYS: tuple[Check, ...] = (
+    rows.size,
+    rows.cold_items,
+    rows.cold_targets,
+    rows.targets_in_histories,
+    rows.follows_ids,
+    titles.missing,
+    titles.shared,
+    titles.inside_others,
+)
+UNIFORM: tuple[Check, ...] = (titles.invalid_answers, rows.redraw_noise)
+"""Where negatives are drawn uniformly: of others the probabilities have no closed form."""
+
+POPULAR = Finding(
+    name="popular negatives",
+    count=0,
+    of=None,
+    severity="note",
+    text="Two checks are left out, of right answers called invalid and of the noise of the "
+    "negatives: where popular items are drawn more often their figures are not known; ask under "
+    "uniform negatives.",
+)
+
+OWNED: tuple[Check, ...] = (rows.users_in_parts,)
+"""Of data that say whose each interaction is."""
+
+TIMED: tuple[Check, ...] = (order.before_training, order.ties, order.against_time)
+"""Of data with times."""
+
+UNOWNED = Finding(
+    name="users",
+    count=0,
+    of=None,
+    severity="note",
+    text="A finished split does not say whose its rows are: whether users who are asked about "
+    "train as well cannot be said.",
+)
+UNTIMED = Finding(
+    name="times",
+    count=0,
+    of=None,
+    severity="note",
+    text="The data have no times: whether a test target precedes training, and whether the order "
+    "is that of time, cannot be said.",
+)
+
+
+def diagnose(case: Case) -> list[Finding]:
+    """Run every check that can be run; a finding says where some cannot, and why."""
+    rule = case.protocol
+    uniform = UNIFORM if rule.negatives == "uniform" and not rule.full else ()
+    owned, timed = not case.dataset.card.finished, case.timed
+    checks = (*ALWAYS, *uniform, *(OWNED if owned else ()), *(TIMED if timed else ()))
+    popular = rule.negatives == "popular"
+    left_out = ((popular, POPULAR), (not owned, UNOWNED), (not timed, UNTIMED))
+    unsaid = [finding for holds, finding in left_out if holds]
+    return [*(check(case) for check in checks), *unsaid]

@@ -1,0 +1,54 @@
+"""Checks of what came before what."""
+
+import numpy as np
+
+from recbench.questions.doctor.case import Case
+from recbench.questions.doctor.finding import Finding, graded
+
+
+def before_training(case: Case) -> Finding:
+    """Test targets that precede some training interaction."""
+    train, targets = case.training_times, case.target_times
+    count = int((targets < train.max(initial=targets.min())).sum())
+    later = 1 - float(np.searchsorted(train, targets, side="right").mean()) / max(1, len(train))
+    return graded(
+        name="test before train",
+        count=count,
+        of=len(targets),
+        warning=0.0,
+        text=f"Test targets that precede some training interaction; on average {later:.0%} of the "
+        "training interactions are later than a target, so a model learns from the future; "
+        "a single cut in time (--protocol temporal) has none of this.",
+    )
+
+
+def ties(case: Case) -> Finding:
+    """Test targets that share their time with another interaction of the same user."""
+    data, test = case.dataset, case.test
+    first = int(data.times.min())
+    span = int(data.times.max()) - first + 1
+    moments = np.sort(data.users.astype(np.int64) * span + (data.times - first))
+    asked = test.users.astype(np.int64) * span + (case.target_times - first)
+    alike = np.searchsorted(moments, asked, "right") - np.searchsorted(moments, asked, "left")
+    count = int((alike > 1).sum())
+    return graded(
+        name="ties in time",
+        count=count,
+        of=len(test),
+        warning=0.1,
+        text="Test targets that share their time with another interaction of the same user: "
+        "which of them is the target, a rule decides and not the user.",
+    )
+
+
+def against_time(case: Case) -> Finding:
+    """Test targets that are older than something in their visible history."""
+    count = int((case.target_times < case.latest_history_times).sum())
+    return graded(
+        name="targets out of order",
+        count=count,
+        of=len(case.test),
+        warning=0.01,
+        text="Test targets that are older than an item of their visible history: the rows do not "
+        "follow time, and what they ask is not what comes next.",
+    )

@@ -1,0 +1,50 @@
+"""A split as plain text, for any other program: three files of rows and the titles."""
+
+import json
+from pathlib import Path
+
+from recbench.atomic_write import atomic_file
+from recbench.data.catalogue import Catalogue
+from recbench.data.id_field import field_of
+from recbench.questions.split import PAD, Examples, Split
+
+
+def export(split: Split, folder: Path) -> None:
+    """
+    Write ``train.jsonl``, ``validation.jsonl``, ``test.jsonl`` and ``items.tsv`` into `folder`.
+
+    Parameters
+    ----------
+    split
+        What to write: exactly the rows that the protocol uses, in its order.
+    folder
+        Made if it is missing; files of these names are replaced, others are left alone.
+
+    Notes
+    -----
+    A row is ``{"history":[raw ids, oldest first],"target":raw id}`` without spaces; integer ids
+    are JSON numbers. ``items.tsv`` has a header line, then raw id, tab, title, by ascending raw
+    id; an id that no field could hold is a JSON text (`recbench.data.id_field`).
+    """
+    parts = {"train": split.train, "validation": split.validation, "test": split.test}
+    for name, examples in parts.items():
+        with atomic_file(folder / f"{name}.jsonl") as partial:
+            _write_rows(examples, split.catalogue, partial)
+    with atomic_file(folder / "items.tsv") as partial:
+        _write_items(split.catalogue, partial)
+
+
+def _write_rows(examples: Examples, catalogue: Catalogue, file: Path) -> None:
+    ids = catalogue.raw_ids.tolist()
+    with file.open("w", encoding="utf-8", newline="\n") as stream:
+        pairs = zip(examples.histories.tolist(), examples.targets.tolist(), strict=True)
+        for history, target in pairs:
+            row = {"history": [ids[i] for i in history if i != PAD], "target": ids[target]}
+            stream.write(json.dumps(row, separators=(",", ":"), ensure_ascii=False) + "\n")
+
+
+def _write_items(catalogue: Catalogue, file: Path) -> None:
+    with file.open("w", encoding="utf-8", newline="\n") as stream:
+        stream.write("id\ttitle\n")
+        for raw_id, title in zip(catalogue.raw_ids.tolist(), catalogue.titles, strict=True):
+            stream.write(f"{field_of(raw_id)}\t{title}\n")

@@ -1,0 +1,222 @@
+"""
+A dataset under a protocol: who trains, who is asked, about what.
+
+``paper`` rebuilds the rows that LLaRA (Liao et al., SIGIR 2024) and iLoRA (Kong et al., NeurIPS
+2024) released; ``next-item`` is leave-one-out over all users; ``temporal`` cuts time once for all.
+"""
+
+import hashlib
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recbench.data.card import Rules
+from recbench.data.dataset import Dataset, array_digest
+from recbench.data.filters import filtered
+from recbench.data.ragged import Ragged, chosen, lengths, places, ragged, without_last
+from recbench.data.released import Rows, pieced
+from recbench.errors import UserError
+from recbench.questions.introsort import introsort_argsort
+from recbench.questions.protocols import Protocol
+from recbench.questions.protocols.choice import check_allowed
+from recbench.questions.split import Examples, Excluded, Split
+from recbench.questions.windows import examples_at, last_windows, seen, windows
+
+
+def make_split(dataset: Dataset, protocol: Protocol) -> Split:
+    """
+    Make training sequences and examples; nothing is random.
+
+    Raises
+    ------
+    UserError
+        If it is a published protocol of which the dataset's card says nothing; where cuts in time
+        leave a part empty, or there are no times to cut.
+    """
+    rules = rules_of(dataset, protocol)
+    if dataset.rows is not None:
+        return _as_released(dataset, dataset.rows, protocol)
+    if protocol.split == "temporal" and rules.order == "file":
+        raise UserError(
+            f"{dataset.card.name} has no times for {protocol.card} to cut; take another protocol"
+        )
+    dataset = filtered(dataset, rules)
+    if rules.order == "file":
+        rows = _by_user(dataset.users)
+    elif protocol.ties == "introsort":
+        rows = _by_introsort(dataset.users, dataset.times)
+    else:
+        rows = _by_item_hash(dataset)
+    starts = np.flatnonzero(np.diff(dataset.users[rows], prepend=-1))
+    users = dataset.users[rows][starts]
+    sequences = ragged(dataset.items[rows], np.diff(starts, append=len(rows)))
+    if protocol.split == "users":
+        first_times = np.minimum.reduceat(dataset.times[rows], starts)
+        return _users_apart(dataset, protocol, sequences, users, first_times)
+    if protocol.split == "temporal":
+        return _cut_in_time(dataset, protocol, sequences, users, dataset.times[rows])
+    return _last_items(dataset, protocol, sequences, users)
+
+
+def rules_of(dataset: Dataset, protocol: Protocol) -> Rules:
+    """
+    Return what the dataset's card says for a protocol; for a sound one it may say nothing.
+
+    Raises
+    ------
+    UserError
+        If it is a published protocol of which the card says nothing, or the dataset is a finished
+        split, of which the card must name every protocol.
+    """
+    card = dataset.card
+    check_allowed(card, protocol)
+    return card.protocols.get(protocol.card, card.rules)
+
+
+def _by_user(users: NDArray[np.int32]) -> NDArray[np.int64]:
+    """Order by user as first met; a user's interactions stay in file order."""
+    _, first, numbers = np.unique(users, return_index=True, return_inverse=True)
+    return np.argsort(first[numbers], kind="stable")
+
+
+def _by_introsort(users: NDArray[np.int32], times: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Order by user as first met, then by time as NumPy < 1.25 sorted each user's times."""
+    by_user = _by_user(users)
+    cuts = np.flatnonzero(np.diff(users[by_user])) + 1
+    parts = np.split(by_user, cuts)
+    return np.concatenate([part[introsort_argsort(times[part])] for part in parts])
+
+
+def _by_item_hash(dataset: Dataset) -> NDArray[np.int64]:
+    """Order by user, time and the hash of the raw item id."""
+    hashes = np.array([_hash(raw) for raw in dataset.catalogue.raw_ids.tolist()], dtype=np.uint64)
+    rows = np.lexsort((dataset.times, dataset.users))
+    users, times = dataset.users[rows], dataset.times[rows]
+    same = (users[1:] == users[:-1]) & (times[1:] == times[:-1])
+    # Only ties need a third key, which is slow to sort by; each group of them stays in its place.
+    tied = np.flatnonzero(np.append(same, False) | np.append(False, same))
+    by_hash = np.lexsort((hashes[dataset.items[rows[tied]]], times[tied], users[tied]))
+    rows[tied] = rows[tied][by_hash]
+    return rows
+
+
+def _hash(raw_id: int | str) -> int:
+    return int.from_bytes(hashlib.sha256(str(raw_id).encode()).digest()[:8], "big")
+
+
+def _users_apart(
+    dataset: Dataset,
+    protocol: Protocol,
+    sequences: Ragged,
+    users: NDArray[np.int32],
+    first_times: NDArray[np.int64],
+) -> Split:
+    order = np.argsort(first_times, kind="stable")
+    # 754 and 848 of 943, as published.
+    cuts = [percent * len(order) // 100 for percent in protocol.cuts]
+    # Time decides who is in which part; within a part users stand as they first appear in the file.
+    picks = [np.sort(part) for part in np.split(order, cuts)]
+    parts = [(chosen(sequences, part), users[part]) for part in picks]
+    (train, trainers), validation, test = parts
+    asked = [last_windows(*part, protocol.history) for part in (validation, test)]
+    rows = windows(train, trainers, protocol.history, protocol.min_train_history)
+    whole = [Excluded.each(part[0]) for part in (validation, test)]
+    return _split(dataset, protocol, (train, trainers), rows, asked, whole)
+
+
+def _last_items(
+    dataset: Dataset, protocol: Protocol, sequences: Ragged, users: NDArray[np.int32]
+) -> Split:
+    # A user with fewer than three items has none to spare: all of them train.
+    asked_about = lengths(sequences) >= 3
+    train = without_last(sequences, np.where(asked_about, 2, 0))
+    rows = windows(train, users, protocol.history, protocol.min_train_history)
+    whole = chosen(sequences, np.flatnonzero(asked_about))
+    owners = users[asked_about]
+    asked = [last_windows(whole, owners, protocol.history, back) for back in (1, 0)]
+    return _split(dataset, protocol, (train, users), rows, asked, [Excluded.each(whole)] * 2)
+
+
+def _cut_in_time(
+    dataset: Dataset,
+    protocol: Protocol,
+    sequences: Ragged,
+    users: NDArray[np.int32],
+    times: NDArray[np.int64],
+) -> Split:
+    """
+    Train on what lies before the first cut; ask about what lies between the cuts and behind them.
+
+    A cut is the time of the interaction that has so many percent of all before it in order of
+    time. What shares its second lies behind it, so that no second is in two parts.
+    """
+    ranks = [percent * len(times) // 100 for percent in protocol.cuts]
+    cuts = np.partition(times, ranks)[ranks]
+    period = np.searchsorted(cuts, times, side="right")  # 0 train, 1 validation, 2 test
+    owners = np.repeat(np.arange(len(sequences)), lengths(sequences))
+    later = np.bincount(owners[period > 0], minlength=len(sequences))
+    early = without_last(sequences, later)
+    trainers = np.flatnonzero(lengths(early))
+    train = chosen(early, trainers)
+    rows = windows(train, users[trainers], protocol.history, protocol.min_train_history)
+    enough = places(sequences) >= protocol.min_history
+    targets = [np.flatnonzero((period == part) & enough) for part in (1, 2)]
+    asked = [examples_at(sequences, users, protocol.history, one) for one in targets]
+    whole = [Excluded(sequences, owners[one]) for one in targets]
+    return _split(dataset, protocol, (train, users[trainers]), rows, asked, whole)
+
+
+def _as_released(dataset: Dataset, rows: Rows, protocol: Protocol) -> Split:
+    """Keep every row; what each user touched is known no further than the row says."""
+    sequences, owners = pieced(rows.train)
+    users = np.arange(len(sequences) + len(rows.validation) + len(rows.test), dtype=np.int32)
+    cuts = [len(sequences), len(sequences) + len(rows.validation)]
+    trainers, *asked_users = np.split(users, cuts)
+    train = last_windows(rows.train, owners, protocol.history)
+    whole = [rows.validation, rows.test]
+    asked = [
+        last_windows(part, part_users, protocol.history)
+        for part, part_users in zip(whole, asked_users, strict=True)
+    ]
+    return _split(
+        dataset, protocol, (sequences, trainers), train, asked, [Excluded.each(w) for w in whole]
+    )
+
+
+def _split(
+    dataset: Dataset,
+    protocol: Protocol,
+    trained_on: tuple[Ragged, NDArray[np.int32]],
+    train: Examples,
+    asked: list[Examples],
+    whole: list[Excluded],
+) -> Split:
+    """Refuse a part without rows, add what may not be drawn, and the digest."""
+    sequences, sequence_users = trained_on
+    validation, test = asked
+    if not all(map(len, (train, *asked))):
+        raise UserError(
+            f"{protocol.card} leaves no training, validation or test rows of {dataset.card.name}: "
+            "too few users, users with too few interactions or, where time is cut, too many at "
+            "one time; take another protocol"
+        )
+    by_history = protocol.exclude == "history"
+    excluded = [Excluded.each(seen(part)) for part in asked] if by_history else whole
+    parts: list[NDArray[np.int32] | NDArray[np.int64]] = []
+    for rows in (train, validation, test):
+        parts += [rows.histories, rows.targets, rows.users]
+    for sequence in (sequences, *(one.lists for one in excluded)):
+        parts += [sequence.values, sequence.offsets]
+    if protocol.split == "temporal" and not by_history:  # else every row has its own list
+        parts += [one.rows for one in excluded]
+    return Split(
+        catalogue=dataset.catalogue,
+        sequences=sequences,
+        sequence_users=sequence_users,
+        train=train,
+        validation=validation,
+        test=test,
+        excluded_validation=excluded[0],
+        excluded_test=excluded[1],
+        digest=array_digest(dataset.catalogue.digest, *parts),
+    )

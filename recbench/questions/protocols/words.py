@@ -1,0 +1,60 @@
+"""A protocol in words, so that nobody has to read its fields to know what is asked."""
+
+from recbench.questions.protocols import Protocol
+
+ROWS = {
+    "users": "users are cut apart by their first interaction: the first {first}% train, those up "
+    "to {second}% validate, the rest test; a validation or test row asks for a user's last item",
+    "last-items": "every user with at least 3 interactions is tested on the last one, validated on "
+    "the one before it and trained on the rest; users with fewer only train",
+    "temporal": "interactions before {first}% of all in order of time train, those up to {second}% "
+    "validate, the rest test; what shares a second with a cut lies behind it; a validation or test "
+    "row asks for an interaction that has at least {min_history} earlier ones of its user",
+    "released": "train, validation and test rows stand in the files that were released",
+}
+TIES = {
+    "introsort": "as NumPy before 1.25 sorted them, which is part of the published rows",
+    "item-hash": "by the first 64 bits of SHA-256 of the item's id",
+    "released": "as released",
+}
+NEGATIVES = {
+    "uniform": "uniformly",
+    "popular": "without replacement, in proportion to training count + 1",
+}
+EXCLUDED = {
+    "history": "the items of the visible history",
+    "user": "all items that the user touches at any time",
+}
+
+
+def in_words(protocol: Protocol) -> dict[str, str]:
+    """
+    Say what a protocol asks.
+
+    Returns
+    -------
+    dict of str to str
+        Topic to one clause, in the order in which they are to be read.
+    """
+    first, second = protocol.cuts
+    rows = ROWS[protocol.split].format(first=first, second=second, min_history=protocol.min_history)
+    positions = f"with {protocol.min_train_history} or more items before it"
+    words = {
+        "rows": rows,
+        "training rows": "as released"
+        if protocol.split == "released"
+        else f"every position of a training sequence {positions}",
+        "order within one second": TIES[protocol.ties],
+        "history": f"the last {protocol.history} items before the target, fewer where there are "
+        "fewer",
+    }
+    excluded = f"the target and what is not excluded; excluded are {EXCLUDED[protocol.exclude]}"
+    if protocol.full:
+        return words | {"candidates": f"the whole catalogue is ranked: {excluded}"}
+    titles = "all of different titles" if protocol.distinct_titles else "titles may be equal"
+    size, drawn = protocol.candidates, protocol.drawn
+    return words | {
+        "candidates": f"{size}: the target and {drawn} negatives, shuffled, {titles}",
+        "negatives": f"drawn {NEGATIVES[protocol.negatives]} from the whole catalogue, save "
+        f"{EXCLUDED[protocol.exclude]}",
+    }

@@ -1,0 +1,111 @@
+"""What a protocol makes of a dataset: training sequences and (history, target) examples."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recbench.data.catalogue import Catalogue
+from recbench.data.ragged import Ragged
+
+Part = Literal["validation", "test"]
+"""What is asked about."""
+
+PAD = -1
+"""Fills a history on its left where the user has fewer items; never a catalogue code."""
+
+
+@dataclass(frozen=True)
+class Examples:
+    """
+    Rows of (history, target), in the protocol's order.
+
+    Attributes
+    ----------
+    histories
+        int32 [rows, H], catalogue codes, oldest first, padded with PAD on the left.
+    targets
+        int32 [rows], catalogue codes.
+    users
+        int32 [rows], the user's number in the dataset.
+    """
+
+    histories: NDArray[np.int32]
+    targets: NDArray[np.int32]
+    users: NDArray[np.int32]
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def __getitem__(self, rows: slice) -> "Examples":
+        return Examples(self.histories[rows], self.targets[rows], self.users[rows])
+
+
+@dataclass(frozen=True)
+class Excluded:
+    """
+    For each row the items that may not be drawn as negatives, listed once for rows that share them.
+
+    Attributes
+    ----------
+    lists
+        Catalogue codes in any order, repeats allowed.
+    rows
+        int64 [rows], the number of each row's list.
+    """
+
+    lists: Ragged
+    rows: NDArray[np.int64]
+
+    @classmethod
+    def each(cls, lists: Ragged) -> "Excluded":
+        """Give every row its own list."""
+        return cls(lists, np.arange(len(lists)))
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, row: int) -> NDArray[np.int32]:
+        return self.lists[int(self.rows[row])]
+
+
+@dataclass(frozen=True)
+class Split:
+    """
+    A dataset under a protocol.
+
+    Attributes
+    ----------
+    catalogue
+        All items, cold ones included.
+    sequences
+        The training users' whole training sequences, oldest first: what ID models train on.
+    sequence_users
+        int32 [sequences], whose they are: the user's number in the dataset.
+    train, validation, test
+        The protocol's rows; `train` is what language models train on.
+    excluded_validation, excluded_test
+        The items that may never be drawn as negatives (besides the target).
+    digest
+        SHA-256 over the catalogue and every array above but `sequence_users`, which names no
+        item: two splits with one digest ask the same questions.
+    """
+
+    catalogue: Catalogue
+    sequences: Ragged
+    sequence_users: NDArray[np.int32]
+    train: Examples
+    validation: Examples
+    test: Examples
+    excluded_validation: Excluded
+    excluded_test: Excluded
+    digest: str
+
+    def examples(self, part: Part) -> Examples:
+        """Return the rows of one evaluation part."""
+        return self.test if part == "test" else self.validation
+
+    def excluded(self, part: Part) -> Excluded:
+        """Return what may not be drawn for the rows of one evaluation part."""
+        return self.excluded_test if part == "test" else self.excluded_validation

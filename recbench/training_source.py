@@ -1,0 +1,111 @@
+"""What a model learns from: training users of the dataset that is asked about, or of another."""
+
+from dataclasses import dataclass
+
+from recbench.data.card import Card, ships
+from recbench.questions.fraction import with_fraction
+from recbench.questions.split import Split
+from recbench.recommender import TrainingData
+from recbench.runs.record import Training
+
+
+@dataclass(frozen=True)
+class TrainingSource:
+    """
+    What a model learns from.
+
+    Attributes
+    ----------
+    learnt
+        Of the dataset that it is fitted on.
+    asked
+        Of the dataset that it is asked about: the same, or one to transfer it to.
+    split
+        Of the dataset that it is asked about, with the training users that it learns from.
+    training
+        Where both come from, for the record.
+    """
+
+    learnt: TrainingData
+    asked: TrainingData
+    split: Split
+    training: Training
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether what is learnt must be transferred."""
+        return self.asked is not self.learnt
+
+
+def own_training(card: Card, split: Split, fraction: float, reads: bool) -> TrainingSource:
+    """
+    Learn from a part of the training users of the dataset that is asked about.
+
+    Parameters
+    ----------
+    card, split, fraction
+        Of that dataset.
+    reads
+        Whether the model reads prompts: then their words are part of what it learns from.
+    """
+    part = with_fraction(split, fraction)
+    data = training_data(card, part)
+    training = Training(fraction=fraction, words=_words(card) if reads else None)
+    return TrainingSource(data, data, part, training)
+
+
+def other_training(
+    asked: tuple[Card, Split],
+    learnt: tuple[Card, Split],
+    protocol: str,
+    fraction: float,
+    refitted: tuple[str, ...],
+) -> TrainingSource:
+    """
+    Learn from a part of the training users of another dataset.
+
+    Parameters
+    ----------
+    asked, learnt
+        The two datasets.
+    protocol
+        Name of the one that split `learnt`.
+    fraction
+        Of the training users of `learnt`.
+    refitted
+        What learns from the whole training part of `asked` nevertheless.
+    """
+    card, split = learnt
+    training = Training(
+        fraction=fraction,
+        dataset=card.name,
+        protocol=protocol,
+        split=split.digest,
+        refitted=refitted,
+        words=_words(card, asked[0]),
+    )
+    data = training_data(card, with_fraction(split, fraction))
+    return TrainingSource(data, training_data(*asked), asked[1], training)
+
+
+def training_data(card: Card, split: Split) -> TrainingData:
+    """Return what a model may learn from: nothing of the test rows."""
+    return TrainingData(
+        catalogue=split.catalogue,
+        noun=card.noun,
+        verb=card.verb,
+        sequences=split.sequences,
+        train=split.train,
+        validation=split.validation,
+        digest=split.digest,
+    )
+
+
+def _words(*cards: Card) -> str | None:
+    """
+    Return the noun and verb of each card that a user may edit; None where recbench ships them all.
+
+    No digest of the data knows these words, and those of recbench's own cards never change.
+    """
+    words = [f"{'/'.join(card.noun)}, {card.verb}" for card in cards if not ships(card.name)]
+    return "; ".join(words) or None

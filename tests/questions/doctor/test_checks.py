@@ -1,0 +1,225 @@
+from dataclasses import replace
+from itertools import combinations
+
+import numpy as np
+import pytest
+
+from recbench.data.card import card
+from recbench.data.catalogue import make_catalogue
+from recbench.data.dataset import Dataset
+from recbench.data.ragged import ragged
+from recbench.questions.doctor import order, rows, titles
+from recbench.questions.doctor.case import Case
+from recbench.questions.doctor.diagnosis import ALWAYS, OWNED, TIMED, UNIFORM, diagnose
+from recbench.questions.doctor.draws import Free, any_drawn
+from recbench.questions.doctor.finding import Finding, as_table, graded
+from recbench.questions.protocols import protocol
+from recbench.questions.split import PAD, Examples, Excluded, Split
+
+TITLES = ["Heat", "The Heat", "unknown", "Rain", "rain", "Snow"]
+# user, item, time: users 0 and 1 train, user 2 and 3 are asked about their last item.
+INTERACTIONS = [
+    (0, 0, 10),
+    (0, 1, 20),
+    (0, 3, 60),
+    (1, 0, 15),
+    (1, 1, 16),
+    (2, 0, 30),
+    (2, 3, 40),
+    (2, 1, 40),
+    (3, 1, 80),
+    (3, 0, 70),
+    (3, 1, 90),
+    (3, 5, 50),
+]
+
+
+def made(**rules):
+    """Three test rows: (0, 3 -> 1), (1, 0 -> 1) and (- -> 5), which nobody trains on."""
+    users, items, moments = (np.array(column) for column in zip(*INTERACTIONS, strict=True))
+    catalogue = make_catalogue(np.arange(10, 16), TITLES)
+    dataset = Dataset(
+        card("movielens"),
+        catalogue,
+        users.astype(np.int32),
+        items.astype(np.int32),
+        np.ones(len(items), dtype=np.float32),
+        moments,
+        digest="",
+    )
+    histories = np.array([[PAD, 0, 3], [PAD, 1, 0], [PAD, PAD, PAD]], dtype=np.int32)
+    test = Examples(histories, np.array([1, 1, 5], np.int32), np.array([2, 3, 3], np.int32))
+    seen = ragged(np.array([0, 3, 0, 1], dtype=np.int32), np.array([2, 2, 0]))
+    split = Split(
+        catalogue=catalogue,
+        sequences=ragged(np.array([0, 1, 3, 0, 1], dtype=np.int32), np.array([3, 2])),
+        sequence_users=np.array([0, 1], dtype=np.int32),
+        train=test,
+        validation=test,
+        test=test,
+        excluded_validation=Excluded.each(seen),
+        excluded_test=Excluded.each(seen),
+        digest="",
+    )
+    rule = protocol("paper").model_copy(update={"candidates": 3, **rules})
+    return Case(dataset, rule, split)
+
+
+@pytest.mark.parametrize(
+    ("check", "count", "of"),
+    [
+        (rows.size, 3, None),
+        (rows.cold_items, 3, 6),
+        (rows.cold_targets, 1, 3),
+        (rows.targets_in_histories, 1, 3),
+        (rows.users_in_parts, 0, 2),
+        (rows.follows_ids, 0, 2),
+        (titles.missing, 1, 6),
+        (titles.shared, 2, 6),
+        (titles.inside_others, 1, 6),
+        # Targets at 40, 90 and 50; the last training interaction is at 60.
+        (order.before_training, 2, 3),
+        (order.ties, 1, 3),
+        (order.against_time, 0, 3),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_counts_worked_out_by_hand(check, count, of):
+    found = check(made())
+    assert (found.count, found.of) == (count, of)
+    assert found.severity == ("fine" if count == 0 else found.severity)
+    assert found.text.endswith((".", ","))
+
+
+def test_an_order_that_follows_ids():
+    case = made()
+    case.test.targets[:] = 5
+    found = rows.follows_ids(case)
+    assert (found.count, found.of, found.severity) == (2, 2, "warning")
+    assert "33% expected" in found.text
+
+
+def test_users_who_train_and_are_asked():
+    case = made()
+    case.test.users[0] = 1
+    found = rows.users_in_parts(case)
+    assert (found.count, found.of, found.severity) == (1, 2, "note")
+
+
+def test_rows_against_time():
+    case = made()
+    case.dataset.times[5] = 45  # item 0 of user 2, whose target was met at 40
+    assert order.against_time(case).count == 1
+
+
+def test_right_answers_that_the_substring_rule_calls_invalid():
+    # Row 0: "The Heat" holds "Heat", which stands in its history. Row 1 likewise. Row 2: nothing.
+    assert titles.invalid_answers(made()).count == 0
+    case = made()
+    case.test.targets[2] = 1
+    # Row 2 draws 2 of 0, 2, 3, 4, 5, and item 0 spoils it: 1 - C(4, 2) / C(5, 2) = 0.4.
+    assert titles.invalid_answers(case).count == pytest.approx(0.4)
+    case = made()
+    case.test.targets[2] = 3
+    # "Rain" and "rain" are one to the rule; of five items one spoils the answer again.
+    assert titles.invalid_answers(case).count == pytest.approx(0.4)
+
+
+def test_the_noise_of_the_negatives():
+    # Targets were trained on 2, 2 and 0 times. Rows 0 and 1 each draw two of three or four items
+    # without a rival: popularity always hits. Row 2 draws two of five that all rival: never.
+    assert rows.redraw_noise(made()).count == 0
+    case = made()
+    case.test.targets[2] = 3  # one training interaction; items 0 and 1 of five have two
+    p = 3 / 10  # C(3, 2) / C(5, 2)
+    expected = np.sqrt(p * (1 - p)) / 3
+    assert rows.redraw_noise(case).count == pytest.approx(expected, abs=1e-4)
+
+
+def test_the_smallest_difference_is_that_of_the_notes():
+    assert [round(rows.smallest_difference(n), 3) for n in (95, 122, 1186)] == [0.141, 0.125, 0.04]
+
+
+def test_the_probability_of_a_draw_is_that_of_all_draws():
+    for free, marked, drawn in [(5, 2, 2), (5, 0, 3), (5, 4, 2), (3, 1, 7), (4, 4, 1)]:
+        draws = list(combinations(range(free), min(drawn, free)))
+        share = sum(any(item < marked for item in draw) for draw in draws) / len(draws)
+        found = any_drawn(np.array([free]), np.array([marked]), drawn)
+        assert found == pytest.approx([share])
+
+
+def test_what_cannot_be_said_is_left_out():
+    everything = len(ALWAYS) + len(UNIFORM) + len(OWNED) + len(TIMED)
+    assert len(diagnose(made())) == everything
+    popular = diagnose(made(negatives="popular"))
+    assert len(popular) == everything - len(UNIFORM) + 1
+    assert popular[-1].text.startswith(f"{('No', 'One', 'Two')[len(UNIFORM)]} checks are left out")
+    assert len(diagnose(made(candidates="all"))) == everything - len(UNIFORM)
+    untimed = diagnose(replace(made(), timed=False))
+    assert len(untimed) == everything - len(TIMED) + 1
+    assert untimed[-1].name == "times"
+    finished = card("movielens").model_copy(update={"finished": True})
+    released = diagnose(replace(made(), dataset=replace(made().dataset, card=finished)))
+    assert len(released) == everything - len(OWNED) + 1
+    assert released[-1].name == "users"
+
+
+def test_what_a_row_may_draw_is_what_sets_say():
+    random = np.random.default_rng(0)
+    case = made(distinct_titles=True)
+    barred = [{0, 3}, {0, 1}, set()]
+    for _ in range(20):
+        case.test.targets[:] = random.integers(6, size=3)
+        values, least = random.integers(4, size=6), random.integers(5, size=3)
+        marked = [random.permutation(6)[: random.integers(7)] for _ in range(3)]
+        free = Free.of(case.split, case.protocol)
+        sets = []
+        for row, target in enumerate(case.test.targets.tolist()):
+            namesakes = {3, 4} if target in (3, 4) else {target}
+            sets.append(set(range(6)) - barred[row] - namesakes)
+        assert free.counts.tolist() == [len(one) for one in sets]
+        rows_of = ragged(np.concatenate(marked).astype(np.int32), np.array(list(map(len, marked))))
+        expected = [len(one & set(own.tolist())) for one, own in zip(sets, marked, strict=True)]
+        assert free.among(rows_of).tolist() == expected
+        expected = [
+            sum(values[i] >= low for i in one) for one, low in zip(sets, least, strict=True)
+        ]
+        assert free.at_least(values, least).tolist() == expected
+
+
+def test_grades():
+    shares = {"name": "cold items", "text": "They are cold.", "note": 0.02, "warning": 0.1}
+    found = [graded(count=count, of=100, **shares) for count in (0, 2, 3, 11)]
+    assert [one.severity for one in found] == ["fine", "fine", "note", "warning"]
+    assert graded(count=0, of=0, **shares).severity == "fine"
+    slightly = graded(count=2.004, of=100, **shares)
+    assert (slightly.count, slightly.severity) == (2.0, "note")
+
+
+def test_the_table_keeps_silent_on_what_is_fine():
+    bad = Finding(name="cold items", count=3, of=1200, severity="note", text="They are cold.")
+    fine = Finding(name="rows", count=12345, of=None, severity="fine", text="There are rows.")
+    table = as_table([bad, fine]).splitlines()
+    assert table[2].split() == ["note", "cold", "items", "3", "1,200", "0.2%", *bad.text.split()]
+    assert table[3].split() == ["fine", "rows", "12,345", "-", "-"]
+
+
+def test_movielens_as_the_notes_have_it(movielens):
+    known = {
+        "paper": {
+            "cold items": 157,
+            "cold targets": 2,
+            "shared titles": 45,
+            "titles inside titles": 79,
+            "items without a title": 1,
+            "test before train": 93,
+            "ties in time": 39,
+        },
+        "next-item": {"ties in time": 415, "users in several parts": 943},
+    }
+    for name, expected in known.items():
+        found = {one.name: one for one in diagnose(Case.of(movielens, protocol(name)))}
+        assert {key: found[key].count for key in expected} == expected
+        # The notes say 1.6%, of which 1.1% by the empty title, which is repaired here.
+        assert found["right answers called invalid"].share == pytest.approx(0.005, abs=0.0005)
+    assert "on average 41% of the training" in found["test before train"].text

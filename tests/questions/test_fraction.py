@@ -1,0 +1,71 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from recbench.data.prepare import prepare
+from recbench.errors import UserError
+from recbench.questions.fraction import with_fraction
+from recbench.questions.make_split import make_split
+from recbench.questions.protocols import protocol
+from recbench.questions.split import Examples
+from recbench.testing.toy import toy_split
+
+
+def test_it_is_a_part_of_the_users_and_all_of_their_rows():
+    split = toy_split()
+    part = with_fraction(split, 0.25)
+    users = set(part.sequence_users.tolist())
+    assert len(users) == 15
+    assert set(part.train.users.tolist()) == users
+    kept = np.isin(split.train.users, part.sequence_users)
+    np.testing.assert_array_equal(part.train.histories, split.train.histories[kept])
+    np.testing.assert_array_equal(part.train.targets, split.train.targets[kept])
+    for number, user in enumerate(part.sequence_users):
+        np.testing.assert_array_equal(part.sequences[number], split.sequences[user])
+    assert part.validation is split.validation
+    assert part.test is split.test
+    assert part.digest != split.digest
+
+
+def test_parts_are_nested_and_do_not_hang_on_who_else_is_there():
+    split = toy_split()
+    parts = [set(with_fraction(split, share).sequence_users.tolist()) for share in (0.1, 0.25, 0.5)]
+    assert [len(part) for part in parts] == [6, 15, 30]
+    assert parts[0] < parts[1] < parts[2]
+    digests = {with_fraction(split, share).digest for share in (0.1, 0.25, 0.5, 1)}
+    assert len(digests) == 4
+
+
+def test_the_users_are_these_on_every_machine():
+    assert with_fraction(toy_split(), 0.05).sequence_users.tolist() == [7, 47, 55]
+
+
+def test_the_whole_is_the_split_itself():
+    split = toy_split()
+    assert with_fraction(split, 1) is split
+
+
+@pytest.mark.parametrize("fraction", [0, -0.1, 1.5, float("nan")])
+def test_other_numbers_are_refused(fraction):
+    with pytest.raises(UserError, match="--train-fraction must be above 0 and at most 1"):
+        with_fraction(toy_split(), fraction)
+
+
+def test_users_without_a_row_are_refused():
+    split = toy_split()
+    (only,) = with_fraction(split, 1e-9).sequence_users
+    train = split.train
+    others = train.users != only
+    rows = Examples(train.histories[others], train.targets[others], train.users[others])
+    with pytest.raises(UserError, match="keeps 1 users without a training row"):
+        with_fraction(replace(split, train=rows), 1e-9)
+
+
+def test_where_tested_users_train_their_questions_stay(raw_folder, tmp_path):
+    dataset = prepare("movielens", tmp_path, raw_folder, lambda _: None)
+    split = make_split(dataset, protocol("next-item"))
+    part = with_fraction(split, 0.5)
+    assert len(part.sequences) == 30
+    assert len(part.test) == len(split.test) == 60
+    assert part.excluded_test is split.excluded_test
