@@ -5,7 +5,6 @@ data -> split -> candidate pack -> fit -> answers -> metrics -> run record. Ever
 function of the ones before it and of the settings in `Experiment`; nothing else decides a figure.
 """
 
-import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,13 +15,14 @@ from typing import Any
 from pydantic import Field
 
 from recbench import registry
-from recbench.atomic_write import atomic_folder
 from recbench.data.dataset import Dataset
 from recbench.data.prepare import prepare
 from recbench.defaults import DRAWS, PACK_SEED
 from recbench.errors import RecbenchError, UserError
 from recbench.evaluation.answers import Matching
+from recbench.evaluation.audit import Audit, audit
 from recbench.evaluation.evaluator import Judgement, evaluate
+from recbench.evaluation.fresh_process import SavedModel
 from recbench.evaluation.full_ranking import FullRanking, check_can_rank_all
 from recbench.neural.devices import resolve
 from recbench.questions.candidates import Pack, frozen_pack
@@ -35,11 +35,24 @@ from recbench.recommender import Answerer, Recommender, Runtime, Transferable
 from recbench.runs import environment, store
 from recbench.runs.lock import locked
 from recbench.runs.places import cache_folder, results_folder
-from recbench.runs.record import Digests, RunRecord, Setup, Times, Training, row_digest, run_id
+from recbench.runs.provenance import plugin, provenance
+from recbench.runs.record import (
+    FIGURE_VERSION,
+    Digests,
+    Provenance,
+    RunRecord,
+    Setup,
+    Times,
+    Trained,
+    Training,
+    row_digest,
+    run_id,
+    training_digest,
+)
+from recbench.runs.stopwatch import Stopwatch
 from recbench.settings import Settings
+from recbench.trained_model import TRAININGS, train_or_find
 from recbench.training_source import TrainingSource, other_training, own_training
-
-FIT = "fit.json"
 
 
 class Experiment(Settings):
@@ -66,6 +79,11 @@ class Experiment(Settings):
         Another dataset to learn from, and the folder with its raw files.
     device
         ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+    fresh
+        Whether to train and ask anew where a finished run or a training stands, which is replaced
+        when the new one is done.
+    audit
+        Whether a copy of the model is asked some rows again (`recbench.evaluation.audit`).
     data_dir
         Folder with the raw files; None for the card's sources.
     results, cache
@@ -85,6 +103,8 @@ class Experiment(Settings):
     train_dataset: str | None = None
     train_data_dir: Path | None = None
     device: str = "auto"
+    fresh: bool = False
+    audit: bool = True
     data_dir: Path | None = None
     results: Path | None = None
     cache: Path | None = None
@@ -138,42 +158,43 @@ def run(
     Raises
     ------
     UserError
-        For an unknown name or setting, before any data is read; a device that is not there; or a
-        finished run of this name that was asked other rows, since a card has changed.
+        For an unknown name or setting, before any data is read, or a device that is not there.
     RecbenchError
-        For whatever else went wrong; the run's folder can be gone on with.
+        If the audit refuses the run, or for whatever else went wrong; the folder can be gone on
+        with.
     """
-    started = time.monotonic()
+    began = time.monotonic()
     model = build(experiment)
-    device, ingredients = resolve(experiment.device), model.ingredients()
+    device = resolve(experiment.device)
     question = ask(experiment, report, show_progress)
     source = choose_training_source(experiment, model, question, report, show_progress)
-    setup = describe(experiment, model, ingredients, question, source.training)
+    setup = describe(experiment, model, question, source.training)
     folder = store.run_folder(results_folder(experiment.results), setup)
     with locked(folder):
-        record = store.finished(folder)
-        if record is not None:
-            if record.digests != setup.digests:
-                raise UserError(
-                    f"{folder} was asked other rows: the card of the protocol or the rules of the "
-                    "dataset have changed since; move it away and run again"
-                )
-            return store.Run(folder, record, reused=True)
-        runtime = Runtime(
-            seed=experiment.seed,
-            device=device,
-            checkpoints=folder / store.CHECKPOINTS,
-            cache=cache_folder(experiment.cache),
-            report=report,
-            show_progress=show_progress,
-        )
-        prepared = time.monotonic()
-        fit = fit_or_load(model, source, runtime, folder / store.MODEL)
-        fitted = time.monotonic()
-        rows, catalogue = question.split.test, question.split.catalogue
-        judgement = evaluate(model, rows, catalogue, question.pack, runtime, experiment.matching)
-        times = Times.between(started, prepared, fitted, time.monotonic())
-        record = complete(setup, device, fit, judgement, times)
+        if not experiment.fresh and (found := store.finished(folder)):
+            report_age(found.record, model, report)
+            return found
+        cache = cache_folder(experiment.cache)
+        runtime = Runtime(setup.seed, device, folder, cache, report, show_progress)
+        runtime = runtime.at(folder / store.CHECKPOINTS)
+        watch = Stopwatch(runtime.checkpoints)
+        watch.add("prepare", time.monotonic() - began)
+        kept = training_folder(experiment, model, source, setup.seed)
+        trained, new = train_or_find(setup.model, model, source, runtime, kept, experiment.fresh)
+        watch.add("fit", trained.seconds if new else 0.0)
+        asked = question.split.test, question.split.catalogue, question.pack, runtime
+        with watch.stage("score"):
+            answered = runtime.checkpoints / f"answered by {trained.weights[:12]}"
+            judgement = evaluate(model, *asked, experiment.matching, answered)
+        precision = model.scores_in
+        saved = SavedModel(type(model), model.settings, kept / store.MODEL, source.asked)
+        del model  # its memory is the copy's now
+        with watch.stage("audit"):
+            audited = None
+            if experiment.audit:
+                audited = audit(saved, judgement, *asked, precision, experiment.matching)
+        made = provenance(setup.model, device, precision)
+        record = complete(setup, trained, judgement, audited, made, watch)
         return store.finish(folder, record, judgement, cold_start(source.split))
 
 
@@ -285,81 +306,35 @@ def choose_training_source(
     return other_training((card, question.split), learnt, rule.name, fraction, model.refitted)
 
 
-def fit_or_load(
-    model: Recommender, source: TrainingSource, runtime: Runtime, folder: Path
-) -> dict[str, Any]:
-    """
-    Fit the model and save it, unless a run that was killed afterwards has already.
-
-    What that run had learnt from other rows, under a protocol's card that has changed since, is
-    learnt again.
-
-    Returns
-    -------
-    dict
-        What `Recommender.fit` reported.
-
-    Raises
-    ------
-    RecbenchError
-        If that is not what the record needs; nothing is then saved.
-    """
-    data = [source.learnt.digest, source.asked.digest]
-    if folder.is_dir():
-        kept = json.loads((folder / FIT).read_text(encoding="utf-8"))
-        if kept.get("data") == data:
-            runtime.report(f"going on with the trained model in {folder}")
-            model.load(folder, source.asked, runtime)
-            details: dict[str, Any] = kept["fit"]
-            return details
-        runtime.report(f"training again: the model in {folder} has learnt from other rows")
-    runtime.checkpoints.mkdir(parents=True, exist_ok=True)
-    details = model.fit(source.learnt, runtime)
-    report = _as_json(details, data)
-    if isinstance(model, Transferable) and source.elsewhere:
-        model.transfer(source.asked, runtime)
-    with atomic_folder(folder) as partial:
-        model.save(partial)
-        (partial / FIT).write_text(report + "\n", encoding="utf-8")
-    return details
-
-
-def _as_json(details: dict[str, Any], data: list[str]) -> str:
-    """Return as text what a model reported of which data, or refuse it before it is asked."""
-    if not isinstance(details, dict) or not isinstance(details.get("parameters_trained"), int):
-        raise RecbenchError("the model's fit must return a dict with parameters_trained, an int")
-    try:
-        return json.dumps({"data": data, "fit": details}, indent=2)
-    except (TypeError, ValueError) as error:
-        raise RecbenchError(f"the model's fit must return JSON values: {error}") from None
+def training_folder(
+    experiment: Experiment, model: Recommender, source: TrainingSource, seed: int
+) -> Path:
+    """Return the folder of a training, named after all that decides what is learnt."""
+    settings, ingredients = model.settings.identity(), model.ingredients()
+    learnt_from = source.digest, source.training, plugin(experiment.model)
+    digest = training_digest(experiment.model, settings, ingredients, *learnt_from)
+    root = results_folder(experiment.results) / experiment.dataset / TRAININGS
+    return root / experiment.model / run_id(digest, seed)
 
 
 def describe(
-    experiment: Experiment,
-    model: Recommender,
-    ingredients: dict[str, Any],
-    question: Question,
-    training: Training,
+    experiment: Experiment, model: Recommender, question: Question, training: Training
 ) -> Setup:
     """Write down what is asked of whom: what names the run, and what its figures are of."""
-    settings, protocol = model.settings.record(), question.protocol
-    row = row_digest(
-        experiment.model,
-        settings,
-        ingredients,
-        question.digests,
-        protocol.name,
-        experiment.matching,
-        training,
-    )
+    settings, protocol = model.settings.identity(), question.protocol
+    ingredients, matching = model.ingredients(), experiment.matching
+    asked = question.digests, protocol.name, matching, training
+    row = row_digest(experiment.model, settings, ingredients, *asked)
+    seed = experiment.seed if model.random_training else 0
     return Setup(
-        run_id=run_id(row, experiment.seed),
+        run_id=run_id(row, seed),
         row=row,
         model=experiment.model,
         preset=experiment.preset,
         settings=settings,
         ingredients=ingredients,
-        seed=experiment.seed,
+        seed=seed,
+        random_training=model.random_training,
         dataset=experiment.dataset,
         protocol=protocol.name,
         training=training,
@@ -369,24 +344,45 @@ def describe(
         candidates=question.pack.size,
         full_ranking=protocol.full,
         examples=len(question.split.test),
-        matching=experiment.matching,
+        matching=matching,
         caption="; ".join(filter(None, [model.caption, training.caption(experiment.dataset)])),
         writes=isinstance(model, Answerer),
     )
 
 
 def complete(
-    setup: Setup, device: str, fit: dict[str, Any], judgement: Judgement, times: Times
+    setup: Setup,
+    trained: Trained,
+    judgement: Judgement,
+    audited: Audit | None,
+    made: Provenance,
+    watch: Stopwatch,
 ) -> RunRecord:
-    """Write down what came out, and where and when."""
+    """Write down what came out, and how; the digest of the examples is added when they are kept."""
     return RunRecord(
         **dict(setup),
-        parameters_trained=fit["parameters_trained"],
-        fit=fit,
+        trained=trained,
         metrics=judgement.metrics,
-        device=environment.device(device),
-        times=times,
-        peak_memory=environment.peak_memory(device),
-        versions=environment.versions(),
+        examples_sha256="",
+        audit=audited,
+        provenance=made,
+        times=Times(**{stage: watch.seconds.get(stage, 0.0) for stage in Times.model_fields}),
+        peak_memory=environment.peak_memory(made.device.name),
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
     )
+
+
+def report_age(record: RunRecord, model: Recommender, report: Callable[[str], None]) -> None:
+    """Say what differs between a finished run that was found and one that would be made now."""
+    version = record.provenance.figure_version
+    if version != FIGURE_VERSION:
+        report(
+            f"found a run of figure version {version}, this recbench makes {FIGURE_VERSION}: its "
+            "figures may differ; --fresh runs it anew"
+        )
+    if (made := record.provenance.plugin) != (own := plugin(record.model)):
+        report(f"found a run of {made}, installed is {own}; --fresh runs it anew")
+    for name, value in record.trained.runtime_settings.items():
+        asked = model.settings.record().get(name)
+        if asked != value and asked != type(model.settings).defaults().get(name):
+            report(f"found a run with {name}={value}, not {asked}; --fresh runs it anew")

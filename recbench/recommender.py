@@ -7,7 +7,7 @@ and nothing else: no target, no position of the target, so a model cannot see wh
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -41,8 +41,8 @@ class TrainingData:
     validation
         Rows for early stopping and the choice of settings.
     digest
-        Of the split: with a model's settings and seed it names what was learnt, so that a cache
-        can key on it.
+        Of all of this (`recbench.questions.split.Split.training_digest`): with a model's settings
+        and seed it names what was learnt, so that a cache can key on it.
     """
 
     catalogue: Catalogue
@@ -70,8 +70,7 @@ class Runtime:
     device
         ``"cpu"``, ``"cuda"`` or ``"cuda:N"``, already resolved and checked.
     checkpoints
-        Folder of this run for whatever is needed to go on after a kill; emptied when the run is
-        complete.
+        Folder for whatever is needed to go on after a kill; emptied when that is complete.
     cache
         The user's cache folder, for what runs can share (fitted encoders).
     report
@@ -86,6 +85,11 @@ class Runtime:
     cache: Path
     report: Callable[[str], None] = field(default=_silent)
     show_progress: bool = False
+
+    def at(self, checkpoints: Path) -> "Runtime":
+        """Return the same with another folder of checkpoints, which is made."""
+        checkpoints.mkdir(parents=True, exist_ok=True)
+        return replace(self, checkpoints=checkpoints)
 
 
 class Recommender(ABC):
@@ -103,6 +107,8 @@ class Recommender(ABC):
     lists_candidates
         Whether its candidates must be listed to it, as in a prompt: then it cannot be asked to rank
         the whole catalogue.
+    random_training
+        Whether another seed trains another model. Where not (popularity), one run says all.
     caption
         Shown under every table that has this model's figures, for example "mechanism test"; empty
         for none.
@@ -112,6 +118,7 @@ class Recommender(ABC):
     summary: ClassVar[str] = ""
     reference: ClassVar[str] = ""
     lists_candidates: ClassVar[bool] = False
+    random_training: ClassVar[bool] = True
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -120,6 +127,15 @@ class Recommender(ABC):
     def caption(self) -> str:
         """What a reader must know before comparing this model's figures; empty for nothing."""
         return ""
+
+    @property
+    def scores_in(self) -> str:
+        """
+        Precision in which it scores, once fitted or loaded: ``"float32"``, ``"bfloat16"``, ...
+
+        What a copy of it answers may differ by as much.
+        """
+        return "float32"
 
     def ingredients(self) -> dict[str, Any]:
         """
@@ -148,7 +164,11 @@ class Recommender(ABC):
         """
         Return float32 [rows, C]: the higher, the sooner recommended; must be finite.
 
-        A row's scores depend on that row alone, not on the batch it came in.
+        A row's scores depend on that row alone: not on the rows it came with, nor on what was asked
+        before. A copy that is loaded from disk is asked some rows again, singly, and a run whose
+        scores differ is refused (`recbench.evaluation.audit`). A row's candidates may be more than
+        those of one draw, and the score of one does not depend on the others, unless
+        `lists_candidates`.
         """
 
     @abstractmethod
@@ -156,7 +176,8 @@ class Recommender(ABC):
         """
         Write what was learnt into an existing empty folder, weights as safetensors.
 
-        The file name ``fit.json`` is taken: what `fit` returned and from which data stands there.
+        What was fitted by itself, such as an encoder, goes into a folder of its own: its digest
+        tells which rows share it.
         """
 
     @abstractmethod

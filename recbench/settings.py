@@ -18,11 +18,13 @@ class Settings(BaseModel):
     Base class of every settings class.
 
     Instances are frozen. `presets` names sets of values that a paper or a release used; they are
-    applied first, what the user sets comes on top.
+    applied first, what the user sets comes on top. `runtime` names the settings that say how
+    something is computed and not what: they stand in a record, but name no row of a table.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     presets: ClassVar[dict[str, dict[str, Any]]] = {}
+    runtime: ClassVar[frozenset[str]] = frozenset()
 
     @classmethod
     def build(cls, values: Mapping[str, Any], preset: str | None = None) -> Self:
@@ -58,6 +60,10 @@ class Settings(BaseModel):
     def record(self) -> dict[str, Any]:
         """Return every setting as JSON values, for a run record."""
         return self.model_dump(mode="json")
+
+    def identity(self) -> dict[str, Any]:
+        """Return the settings that decide what is computed, as JSON values: without `runtime`."""
+        return {name: value for name, value in self.record().items() if name not in self.runtime}
 
     @classmethod
     def defaults(cls) -> dict[str, Any]:

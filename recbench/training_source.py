@@ -7,6 +7,7 @@ from recbench.questions.fraction import with_fraction
 from recbench.questions.split import Split
 from recbench.recommender import TrainingData
 from recbench.runs.record import Training
+from recbench.settings import digest
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,12 @@ class TrainingSource:
     def elsewhere(self) -> bool:
         """Whether what is learnt must be transferred."""
         return self.asked is not self.learnt
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of all data that decide what is learnt."""
+        learnt, asked = self.learnt.digest, self.asked.digest
+        return digest([learnt, asked]) if self.elsewhere else learnt
 
 
 def own_training(card: Card, split: Split, fraction: float, reads: bool) -> TrainingSource:
@@ -80,7 +87,7 @@ def other_training(
         fraction=fraction,
         dataset=card.name,
         protocol=protocol,
-        split=split.digest,
+        split=split.training_digest,
         refitted=refitted,
         words=_words(card, asked[0]),
     )
@@ -97,7 +104,7 @@ def training_data(card: Card, split: Split) -> TrainingData:
         sequences=split.sequences,
         train=split.train,
         validation=split.validation,
-        digest=split.digest,
+        digest=split.training_digest,
     )
 
 

@@ -52,6 +52,13 @@ Matching = Annotated[
     Literal["exact", "substring"],
     typer.Option("--matching", help="How a written answer names a candidate."),
 ]
+Fresh = Annotated[
+    bool, typer.Option("--fresh", help="Train and ask anew, whatever stands already.")
+]
+NoAudit = Annotated[
+    bool,
+    typer.Option("--no-audit", help="Do not ask some rows again of a copy; tables will say so."),
+]
 AsJson = Annotated[
     bool, typer.Option("--json", help="Print record path and metrics as JSON, nothing else.")
 ]
@@ -71,6 +78,8 @@ def run(
     draws: Draws = DRAWS,
     pack_seed: PackSeed = PACK_SEED,
     device: Device = "auto",
+    fresh: Fresh = False,
+    no_audit: NoAudit = False,
     train_fraction: TrainFraction = 1.0,
     train_dataset: TrainDataset = None,
     train_data_dir: TrainDataDir = None,
@@ -100,6 +109,8 @@ def run(
             draws=draws,
             pack_seed=pack_seed,
             device=device,
+            fresh=fresh,
+            audit=not no_audit,
             matching=matching,
             train_fraction=train_fraction,
             train_dataset=train_dataset,

@@ -18,6 +18,7 @@ class Popularity(Recommender):
     settings_class = Settings
     summary = "how often an item occurs in the training sequences"
     reference = "non-personalised baseline"
+    random_training = False
 
     counts: NDArray[np.float32]
 

@@ -1,12 +1,15 @@
 """Ask a model every question of a pack, then judge what it answered."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from recbench.data.catalogue import Catalogue
 from recbench.evaluation.answers import Matching, match
+from recbench.evaluation.asking import calls_of
+from recbench.evaluation.finished_calls import FinishedCalls
 from recbench.evaluation.full_ranking import FullRanking, rank_all
 from recbench.evaluation.intervals import Figure, figure
 from recbench.evaluation.metrics import figures
@@ -14,12 +17,8 @@ from recbench.evaluation.outcome import Outcome
 from recbench.evaluation.ranks import check_scores, target_ranks, top_slots
 from recbench.progress import progress_bar
 from recbench.questions.candidates import Pack
-from recbench.questions.queries import Queries
 from recbench.questions.split import Examples
 from recbench.recommender import Answerer, Recommender, Runtime
-
-CHUNK = 256
-"""Rows between two steps of the progress bar; a model cuts them into batches of its own."""
 
 
 @dataclass(frozen=True)
@@ -49,11 +48,13 @@ def evaluate(
     pack: Pack | FullRanking,
     runtime: Runtime,
     matching: Matching = "exact",
+    finished: Path | None = None,
 ) -> Judgement:
     """
     Evaluate a fitted model on a frozen pack, or on a full ranking.
 
-    The model is given histories and candidates alone; targets are read only afterwards, to judge.
+    The model is given histories and candidates alone, in the calls of `recbench.evaluation.asking`;
+    targets are read only afterwards, to judge.
 
     Parameters
     ----------
@@ -69,6 +70,9 @@ def evaluate(
         Where it runs; its `report` hears of broken metrics.
     matching
         How a written answer names a candidate, see `answers`.
+    finished
+        Folder of the calls that this model has answered to these questions before: they are not
+        put again. None keeps none.
 
     Returns
     -------
@@ -83,54 +87,61 @@ def evaluate(
         If all items are to be ranked by a model that must have its candidates listed.
     """
     if isinstance(pack, FullRanking):
-        outcome = rank_all(model, pack, runtime)
-        return Judgement(outcome, None, summary(outcome, runtime))
-    queries = pack.queries(examples)
-    scores, answers = _ask(model, queries, runtime)
-    target = pack.target_position.reshape(-1)  # [rows * draws]
+        outcome = rank_all(model, pack, runtime, finished)
+        return Judgement(outcome, None, summary(outcome, runtime.report))
+    asked = _ask(model, pack, examples, len(catalogue), runtime, finished)
+    scores = asked.columns["scores"]
+    candidates = pack.candidates.reshape(-1, pack.size)  # [rows * draws, C]
+    target = pack.target_position.reshape(-1).astype(np.int32)
+    writes = isinstance(model, Answerer)
     if isinstance(model, Answerer):
-        slots = match(answers, queries.candidates, catalogue.titles, matching)
-        per_token = scores / model.title_lengths()[queries.candidates]
-        rank_per_token = target_ranks(per_token, target)
+        slots = match(asked.texts, candidates, catalogue.titles, matching)
+        tokens = model.title_lengths()[candidates]
     else:
-        slots, rank_per_token = top_slots(scores, target), None
+        slots, tokens = top_slots(scores, target), None
     outcome = Outcome(
         draws=pack.draws,
         users=examples.users,
-        scores=scores,
         rank=target_ranks(scores, target),
+        writes=writes,
+        scores=scores,
+        target_slot=target,
         answer_slot=slots,
-        valid=slots >= 0,
-        hit=slots == target,
-        writes=isinstance(model, Answerer),
-        rank_per_token=rank_per_token,
+        title_tokens=tokens,
     )
-    return Judgement(outcome, answers if outcome.writes else None, summary(outcome, runtime))
+    return Judgement(outcome, asked.texts if writes else None, summary(outcome, runtime.report))
 
 
-def summary(outcome: Outcome, runtime: Runtime) -> dict[str, Figure]:
-    """Average every registered figure over the rows of `outcome`."""
+def summary(outcome: Outcome, report: Callable[[str], None]) -> dict[str, Figure]:
+    """Average every registered figure over the rows of `outcome`; `report` hears of broken ones."""
     averaged = {
         name: figure(values, outcome.draws, outcome.users)
-        for name, values in figures(outcome, runtime.report).items()
+        for name, values in figures(outcome, report).items()
     }
     return {name: one for name, one in averaged.items() if one is not None}
 
 
 def _ask(
-    model: Recommender, queries: Queries, runtime: Runtime
-) -> tuple[NDArray[np.float32], list[str]]:
-    """Return scores float32 [rows, C], and one answer a row (none for a model that only scores)."""
-    scores = np.empty(queries.candidates.shape, dtype=np.float32)
-    answers: list[str] = []
+    model: Recommender,
+    pack: Pack,
+    examples: Examples,
+    items: int,
+    runtime: Runtime,
+    finished: Path | None,
+) -> FinishedCalls:
+    """Put every question that has not been answered before; fill scores, and texts if it writes."""
+    shape = len(pack) * pack.draws, pack.size
+    asked = FinishedCalls(finished, scores=np.empty(shape, dtype=np.float32))
     with progress_bar(runtime.show_progress) as bar:
-        task = bar.add_task("scoring", total=len(queries))
-        for start in range(0, len(queries), CHUNK):
-            chunk = queries[start : start + CHUNK]
-            given = np.asarray(model.score(chunk, runtime))
-            check_scores(given, chunk.candidates.shape, first_row=start)
-            scores[start : start + CHUNK] = given
-            if isinstance(model, Answerer):
-                answers += model.answer(chunk, runtime)
-            bar.advance(task, len(chunk))
-    return scores, answers
+        task = bar.add_task("scoring", total=shape[0], completed=int(asked.done.sum()))
+        for call in calls_of(pack, examples, items, model.lists_candidates):
+            rows = call.rows.ravel()
+            if asked.done[rows].all():
+                continue
+            given = np.asarray(model.score(call.queries, runtime))
+            check_scores(given, call.queries.candidates.shape, call.rows[:, 0] // pack.draws)
+            texts = model.answer(call.queries, runtime) if isinstance(model, Answerer) else []
+            asked.add(rows, {"scores": call.cut(given)}, texts)
+            bar.advance(task, len(rows))
+    asked.write()
+    return asked

@@ -7,6 +7,7 @@ of rows is ever scored at once, and only ranks are kept.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -15,15 +16,14 @@ from numpy.typing import NDArray
 from recbench.data.dataset import array_digest
 from recbench.data.ragged import chosen, lengths
 from recbench.errors import UserError
+from recbench.evaluation.asking import calls
+from recbench.evaluation.finished_calls import FinishedCalls
 from recbench.evaluation.outcome import Outcome
-from recbench.evaluation.ranks import check_scores, target_ranks, top_slots
+from recbench.evaluation.ranks import check_scores, target_ranks
 from recbench.progress import progress_bar
 from recbench.questions.queries import Queries
 from recbench.questions.split import Examples, Excluded, Part, Split
 from recbench.recommender import Answerer, Recommender, Runtime
-
-SCORES_AT_ONCE = 1 << 24
-"""Most scores in memory at a time, unless one row has more; no result depends on it."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,9 @@ def check_can_rank_all(model: Recommender, name: str) -> None:
         )
 
 
-def rank_all(model: Recommender, ranking: FullRanking, runtime: Runtime) -> Outcome:
+def rank_all(
+    model: Recommender, ranking: FullRanking, runtime: Runtime, finished: Path | None = None
+) -> Outcome:
     """
     Rank every target among all items that are not excluded for its row.
 
@@ -90,11 +92,13 @@ def rank_all(model: Recommender, ranking: FullRanking, runtime: Runtime) -> Outc
         What is asked.
     runtime
         Where it runs.
+    finished
+        As for `recbench.evaluation.evaluator.evaluate`.
 
     Returns
     -------
     Outcome
-        One row an example; its slots are catalogue codes, scores are not kept.
+        One row an example; neither scores nor slots are kept.
 
     Raises
     ------
@@ -104,33 +108,24 @@ def rank_all(model: Recommender, ranking: FullRanking, runtime: Runtime) -> Outc
         If a score is NaN or infinite, or the scores are not one an item.
     """
     check_can_rank_all(model, type(model).__name__)
-    targets = ranking.examples.targets
-    ranks, tops = np.empty((2, len(ranking)), dtype=np.int32)
-    size = max(1, SCORES_AT_ONCE // ranking.size)
+    targets, rank = ranking.examples.targets, np.empty(len(ranking), dtype=np.int32)
+    asked = FinishedCalls(finished, rank=rank)
     with progress_bar(runtime.show_progress) as bar:
-        task = bar.add_task("scoring", total=len(ranking))
-        for start in range(0, len(ranking), size):
-            rows = np.arange(start, min(start + size, len(ranking)))
+        task = bar.add_task("scoring", total=len(ranking), completed=int(asked.done.sum()))
+        for rows in calls(ranking.examples.users, ranking.size):
+            if asked.done[rows].all():
+                continue
             queries = Queries.of_all(ranking.examples.histories[rows], ranking.size)
             given = np.asarray(model.score(queries, runtime))
-            check_scores(given, queries.candidates.shape, first_row=start)
-            scores = _without(given, ranking.excluded, rows, targets[rows])
-            ranks[rows] = target_ranks(scores, targets[rows])
-            tops[rows] = top_slots(scores, targets[rows])
+            check_scores(given, queries.candidates.shape, rows)
+            scores = without_excluded(given, ranking.excluded, rows, targets[rows])
+            asked.add(rows, {"rank": target_ranks(scores, targets[rows])})
             bar.advance(task, len(rows))
-    return Outcome(
-        draws=ranking.draws,
-        users=ranking.examples.users,
-        scores=None,
-        rank=ranks,
-        answer_slot=tops,
-        valid=np.ones(len(ranking), dtype=bool),
-        hit=tops == targets,
-        writes=False,
-    )
+    asked.write()
+    return Outcome(draws=ranking.draws, users=ranking.examples.users, rank=rank, writes=False)
 
 
-def _without(
+def without_excluded(
     given: NDArray[np.floating],
     excluded: Excluded,
     rows: NDArray[np.int64],

@@ -63,7 +63,7 @@ class SharedTitleRatio(Metric):
 
     def values(self, outcome: Outcome) -> dict[str, Values]:
         """Return ``SharedTitleRatio`` for models that write."""
-        if not outcome.writes:
+        if not outcome.writes or outcome.answer_slot is None:
             return {}
         return {"SharedTitleRatio": (outcome.answer_slot == SHARED_TITLE).astype(np.float64)}
 

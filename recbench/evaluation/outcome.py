@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from recbench.evaluation.ranks import target_ranks
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -17,35 +19,53 @@ class Outcome:
         Draws of each example, at least 1.
     users
         int32 [examples], the user's number in the dataset.
-    scores
-        float32 [rows, C], in the pack's order; None where all items were ranked, whose slots are
-        their catalogue codes.
     rank
         int32 [rows], 1 the best to C, ties against the model.
+    writes
+        Whether the model answered in text.
+    scores
+        float32 [rows, C], in the pack's order; None where all items were ranked: then there are no
+        slots either.
+    target_slot
+        int32 [rows], where the target stood among the candidates, 0..C-1; None where all items were
+        ranked.
     answer_slot
         int32 [rows], the candidate that was meant: 0..C-1, else `answers.NO_CANDIDATE` or
         `answers.SHARED_TITLE`. Of a model that writes, what it wrote; of any other, its highest
-        score.
-    valid
-        bool [rows], whether `answer_slot` is a candidate; always true for a model that only scores.
-    hit
-        bool [rows], whether `answer_slot` is the target.
-    writes
-        Whether the model answered in text.
-    rank_per_token
-        int32 [rows] or None: the rank by the mean log-likelihood a token. Known only while
-        evaluating a model that writes; it is not stored.
+        score. None where all items were ranked.
+    title_tokens
+        int32 [rows, C], tokens of each candidate's title, of a model that writes; else None.
     """
 
     draws: int
     users: NDArray[np.int32]
-    scores: NDArray[np.float32] | None
     rank: NDArray[np.int32]
-    answer_slot: NDArray[np.int32]
-    valid: NDArray[np.bool_]
-    hit: NDArray[np.bool_]
     writes: bool
-    rank_per_token: NDArray[np.int32] | None = None
+    scores: NDArray[np.float32] | None = None
+    target_slot: NDArray[np.int32] | None = None
+    answer_slot: NDArray[np.int32] | None = None
+    title_tokens: NDArray[np.int32] | None = None
 
     def __len__(self) -> int:
         return len(self.rank)
+
+    @property
+    def valid(self) -> NDArray[np.bool_]:
+        """Whether the answer is a candidate, bool [rows]; always of a model that only scores."""
+        if self.answer_slot is None:
+            return np.ones(len(self), dtype=np.bool_)
+        return self.answer_slot >= 0
+
+    @property
+    def hit(self) -> NDArray[np.bool_]:
+        """Whether the answer is the target, bool [rows]."""
+        if self.answer_slot is None or self.target_slot is None:
+            return self.rank == 1
+        return self.answer_slot == self.target_slot
+
+    @property
+    def rank_per_token(self) -> NDArray[np.int32] | None:
+        """The rank by the mean log-likelihood a token, int32 [rows]; None for no model of text."""
+        if self.scores is None or self.target_slot is None or self.title_tokens is None:
+            return None
+        return target_ranks(self.scores / self.title_tokens, self.target_slot)

@@ -6,7 +6,9 @@ from numpy.typing import NDArray
 from recbench.errors import RecbenchError
 
 
-def check_scores(scores: NDArray[np.floating], shape: tuple[int, ...], first_row: int = 0) -> None:
+def check_scores(
+    scores: NDArray[np.floating], shape: tuple[int, ...], rows: NDArray[np.int64]
+) -> None:
     """
     Refuse scores that cannot be ranked.
 
@@ -16,8 +18,8 @@ def check_scores(scores: NDArray[np.floating], shape: tuple[int, ...], first_row
         What a model gave.
     shape
         The shape it was to have, [rows, C].
-    first_row
-        Number of the first row, for the message.
+    rows
+        int64 [rows], the number of each test row, for the message.
 
     Raises
     ------
@@ -34,7 +36,7 @@ def check_scores(scores: NDArray[np.floating], shape: tuple[int, ...], first_row
     if len(broken):
         row, slot = broken[0]
         raise RecbenchError(
-            f"the model's score in row {first_row + row}, candidate {slot}, is "
+            f"the model's score in test row {rows[row]}, candidate {slot}, is "
             f"{scores[row, slot]}; scores must be finite"
         )
 

@@ -63,6 +63,11 @@ class LanguageModelRecommender(Answerer, Transferable):
         """Say of the built-in model what its figures are worth."""
         return caption(self.settings.llm)
 
+    @property
+    def scores_in(self) -> str:
+        """Bfloat16 on a GPU, float32 on a CPU."""
+        return "bfloat16" if self.module.device.type == "cuda" else "float32"
+
     def ingredients(self) -> dict[str, Any]:
         """Return digests of the language model and of the prompts."""
         return {"llm": fingerprint(self.settings.llm), "prompts": prompt_files()}

@@ -87,6 +87,9 @@ class LanguageModelSettings(Settings):
     gradient_checkpointing: bool = False
 
     presets: ClassVar[dict[str, dict[str, Any]]] = {"paper": PAPER}
+    runtime: ClassVar[frozenset[str]] = frozenset(
+        {"micro_batch_size", "precision", "gradient_checkpointing"}
+    )
 
 
 class HybridSettings(LanguageModelSettings):

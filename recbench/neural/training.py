@@ -30,6 +30,8 @@ class TrainingReport:
         Numbers in the trained tensors.
     micro_batch_size
         Rows computed at once, at most.
+    precision
+        ``"bfloat16"`` where torch computed in mixed precision, else ``"float32"``.
     steps, epochs
         Optimizer steps and passes done.
     seconds
@@ -44,6 +46,7 @@ class TrainingReport:
 
     parameters_trained: int
     micro_batch_size: int
+    precision: str
     steps: int
     epochs: int
     seconds: float
@@ -58,6 +61,7 @@ class TrainingReport:
         return cls(
             parameters_trained=sum(p.numel() for p in run.parameters.values()),
             micro_batch_size=position.micro_batch_size,
+            precision="bfloat16" if run.accelerator.mixed_precision == "bf16" else "float32",
             steps=position.step,
             epochs=len(position.losses),
             seconds=round(position.seconds, 1),

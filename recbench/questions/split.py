@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recbench.data.catalogue import Catalogue
+from recbench.data.dataset import array_digest
 from recbench.data.ragged import Ragged
 
 Part = Literal["validation", "test"]
@@ -101,6 +102,24 @@ class Split:
     excluded_validation: Excluded
     excluded_test: Excluded
     digest: str
+
+    @property
+    def training_digest(self) -> str:
+        """
+        SHA-256 over all that a model may learn from.
+
+        The catalogue, the training sequences and rows, and the validation rows, with their users.
+        Two splits with one training digest may differ in what they ask: a model that was trained
+        under one need not be trained again to be asked under the other.
+        """
+        parts: list[NDArray[np.int32] | NDArray[np.int64]] = [
+            self.sequences.values,
+            self.sequences.offsets,
+            self.sequence_users,
+        ]
+        for rows in (self.train, self.validation):
+            parts += [rows.histories, rows.targets, rows.users]
+        return array_digest("training", self.catalogue.digest, *parts)
 
     def examples(self, part: Part) -> Examples:
         """Return the rows of one evaluation part."""

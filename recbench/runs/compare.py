@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 from recbench.errors import UserError, unknown
 from recbench.evaluation.intervals import Difference, paired_difference
 from recbench.evaluation.metrics import figures
+from recbench.runs.examples import read_outcome
 from recbench.runs.record import RunRecord
-from recbench.runs.store import Run, read_outcome
+from recbench.runs.store import Run
 
 
 def question(record: RunRecord) -> tuple[str, str, str, str]:
@@ -73,12 +74,14 @@ def row_values(runs: Sequence[Run], metric: str) -> NDArray[np.float64]:
 
 def row_users(runs: Sequence[Run]) -> NDArray[np.int32]:
     """Return int32 [examples]: whose each is, of runs that were asked the same."""
-    # A run older than stored users has one an example; any other run knows better.
-    return min((read_outcome(run).users for run in runs), key=lambda users: len(np.unique(users)))
+    return min(
+        (read_outcome(run.folder, run.record).users for run in runs),
+        key=lambda users: len(np.unique(users)),
+    )
 
 
 def _values(run: Run, metric: str) -> NDArray[np.float64]:
-    found = figures(read_outcome(run))
+    found = figures(read_outcome(run.folder, run.record))
     if metric not in found:
         raise unknown(f"figure of {run.record.model}", metric, found)
     return found[metric]

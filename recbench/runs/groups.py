@@ -16,8 +16,8 @@ import numpy as np
 from recbench.errors import UserError
 from recbench.evaluation.intervals import Figure, figure
 from recbench.runs.compare import row_users, row_values
+from recbench.runs.examples import read_cold_start
 from recbench.runs.leaderboard import Row, Table, ranked_by
-from recbench.runs.store import read_cold_start
 
 Grouping = Literal["target-count", "user-count", "history-length"]
 
@@ -78,7 +78,7 @@ def _grouped(table: Table, by: Grouping) -> GroupedTable:
 
 def _figures(row: Row, by: Grouping) -> tuple[Figure | None, ...]:
     # The seeds of a row learn from the same data, so their counts are the same.
-    counts = getattr(read_cold_start(row.runs[0]), by.replace("-", "_"))
+    counts = getattr(read_cold_start(row.runs[0].folder, row.record), by.replace("-", "_"))
     draws = row.record.draws
     values = row_values(row.runs, ranked_by(row.record)).reshape(-1, draws)  # [examples, draws]
     users = row_users(row.runs)

@@ -15,8 +15,9 @@ import numpy as np
 from recbench.errors import DataError
 from recbench.evaluation.intervals import Difference, Figure
 from recbench.runs.compare import compare, question, why_not
+from recbench.runs.examples import EXAMPLES
 from recbench.runs.record import RunRecord
-from recbench.runs.store import EXAMPLES, Run
+from recbench.runs.store import Run
 
 ALWAYS_NAMED = ("llm", "train_fraction", "train_dataset")
 """What a row's label says even where it tells it from no other row."""

@@ -5,10 +5,14 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from recbench.evaluation.answers import Matching
+from recbench.evaluation.audit import Audit
 from recbench.evaluation.intervals import Figure
 from recbench.settings import digest
 
-SCHEMA_VERSION: Literal[1] = 1
+SCHEMA_VERSION: Literal[2] = 2
+
+FIGURE_VERSION = 1
+"""Of all code that decides a figure: raise it when a golden run moves (`tests/golden`)."""
 
 
 class _Part(BaseModel):
@@ -16,7 +20,7 @@ class _Part(BaseModel):
 
 
 class Device(_Part):
-    """Where a run was computed."""
+    """Where something was computed."""
 
     name: str = Field(description="Device that was asked for and checked: cpu or cuda:N.")
     hardware: str = Field(description="Name of the processor or of the GPU.")
@@ -24,23 +28,36 @@ class Device(_Part):
     threads: int = Field(description="Threads that one numerical operation may use on the CPU.")
 
 
+class Provenance(_Part):
+    """By what code, where and how something was computed."""
+
+    figure_version: int = Field(
+        description="Version of all that decides a figure; raised when a golden run moves."
+    )
+    plugin: str = Field(description="Distribution that the model comes from, and its version.")
+    commit: str | None = Field(
+        description="Commit of recbench's own source, with + where files differ from it; null "
+        "where it is no checkout."
+    )
+    device: Device = Field(description="Where it was computed.")
+    precision: str = Field(description="Of the arithmetic: float32, bfloat16, ...")
+    versions: dict[str, str] = Field(
+        description="Versions of Python, recbench and what it stands on."
+    )
+
+
 class Times(_Part):
-    """Wall-clock seconds by stage; of a run that went on after a kill, its last process alone."""
+    """Wall-clock seconds by stage, those of processes that were stopped counted in."""
 
     prepare: float = Field(description="Reading the data, splitting it, drawing the pack, seconds.")
-    fit: float = Field(description="Training, seconds.")
+    fit: float = Field(description="Training, seconds; 0 where a kept model was asked.")
     score: float = Field(description="Scoring and, for models that write, answering, seconds.")
-    total: float = Field(description="From the start of the run to its record, seconds.")
+    audit: float = Field(description="Asking some rows again in a fresh process, seconds.")
 
-    @classmethod
-    def between(cls, started: float, prepared: float, fitted: float, scored: float) -> "Times":
-        """Make it of the moments at which the stages began and ended, in seconds."""
-        return cls(
-            prepare=prepared - started,
-            fit=fitted - prepared,
-            score=scored - fitted,
-            total=scored - started,
-        )
+    @property
+    def total(self) -> float:
+        """All of it, seconds."""
+        return self.prepare + self.fit + self.score + self.audit
 
 
 class Memory(_Part):
@@ -100,25 +117,32 @@ USUAL = Training()
 class Setup(_Part):
     """What is run: the part of a record that is known before a model has learnt."""
 
-    schema_version: Literal[1] = Field(
+    schema_version: Literal[2] = Field(
         default=SCHEMA_VERSION, description="Version of this schema; readers refuse any other."
     )
     run_id: str = Field(description="Name of the run's folder, made from row and seed.")
     row: str = Field(
-        description="SHA-256 of model, settings, ingredients, matching, dataset, protocol, pack "
-        "and training; runs with the same one differ in nothing but the training seed."
+        description="SHA-256 of model, settings (but those of the runtime), ingredients, matching, "
+        "dataset, protocol, split, pack and training; runs with the same one differ in nothing but "
+        "the training seed."
     )
     model: str = Field(description="Registered name of the model.")
     preset: str | None = Field(description="Preset that the settings started from, or null.")
-    settings: dict[str, Any] = Field(description="Every setting of the model, as used.")
+    settings: dict[str, Any] = Field(
+        description="Every setting of the model that decides what is computed."
+    )
     ingredients: dict[str, Any] = Field(
         default_factory=dict,
         description="What else decides what is learnt: digests of the language model and of the "
         "prompts, settings of the encoder.",
     )
     seed: int = Field(description="Seed of training; it never changes a pack.")
+    random_training: bool = Field(
+        description="Whether another seed gives another model; if not, one run is all there is."
+    )
     dataset: str = Field(description="Registered name of the dataset.")
     protocol: str = Field(description="Name of the protocol.")
+    protocol_version: int = Field(default=1, description="Version of the protocol's card.")
     training: Training = Field(default=USUAL, description="What was learnt from.")
     digests: Digests = Field(description="Hashes of dataset, catalogue, split and pack.")
     pack_seed: int = Field(description="Seed of the candidate pack.")
@@ -141,23 +165,43 @@ class Setup(_Part):
     )
 
 
-class RunRecord(Setup):
-    """One finished run; stored as ``record.json``."""
+class Trained(_Part):
+    """A training that was kept, and may be asked many questions."""
 
+    training_id: str = Field(description="Name of its folder below `trainings/`.")
+    runtime_settings: dict[str, Any] = Field(
+        description="Settings that say how it was computed, and name no row."
+    )
+    seed: int = Field(description="Seed of training.")
+    data: str = Field(description="SHA-256 of what was learnt from.")
     parameters_trained: int = Field(description="Parameters that training changed.")
     fit: dict[str, Any] = Field(
         description="What the model reported of its training: epochs, best validation figure, ..."
     )
+    seconds: float = Field(description="Wall-clock seconds, of all processes that worked on it.")
+    peak_memory: Memory = Field(description="Peak memory of the last of them, bytes.")
+    weights: str = Field(description="SHA-256 of the saved model.")
+    parts: dict[str, str] = Field(
+        description="SHA-256 of each part that was fitted by itself, for example the encoder: rows "
+        "with one in common have matched seeds."
+    )
+    provenance: Provenance = Field(description="By what code, where and how it was trained.")
+    finished: str = Field(description="When it was kept, UTC, ISO 8601.")
+
+
+class RunRecord(Setup):
+    """One finished run; stored as ``record.json``."""
+
+    trained: Trained = Field(description="The training that was asked.")
     metrics: dict[str, Figure] = Field(
         description="Figure name to value, 95% interval and number of examples; a figure that the "
         "system cannot give is left out."
     )
-    device: Device = Field(description="Where it was computed.")
+    examples_sha256: str = Field(description="SHA-256 of the file `examples.parquet`.")
+    audit: Audit | None = Field(description="What the audit found; null where there was none.")
+    provenance: Provenance = Field(description="By what code, where and how it was asked.")
     times: Times = Field(description="Seconds by stage.")
-    peak_memory: Memory = Field(description="Peak memory, bytes.")
-    versions: dict[str, str] = Field(
-        description="Versions of Python, recbench and what it stands on."
-    )
+    peak_memory: Memory = Field(description="Peak memory of the last process, bytes.")
     finished: str = Field(description="When the record was written, UTC, ISO 8601.")
 
 
@@ -176,31 +220,83 @@ def row_digest(
     Parameters
     ----------
     model, settings, ingredients, protocol, matching, training
-        As in `RunRecord`. A training on the usual data adds nothing, so that rows keep the digest
-        that they had before there was a choice.
+        As in `RunRecord`.
     digests
-        Of which `Digests.dataset` and `Digests.pack` count; the split follows from dataset and
-        protocol.
+        Of which the catalogue's follows from the dataset's.
 
     Returns
     -------
     str
         64 hexadecimal characters.
     """
-    asked = [digests.dataset, protocol, digests.pack, matching]
-    learnt_from = [] if training == USUAL else [training.model_dump(exclude_defaults=True)]
-    return digest([model, settings, ingredients, *asked, *learnt_from])
+    asked = [digests.dataset, protocol, digests.split, digests.pack, matching]
+    return digest([model, settings, ingredients, *asked, training.model_dump(mode="json")])
+
+
+def row_of(setup: Setup) -> str:
+    """Return the row digest that belongs to what a record says."""
+    asked = setup.digests, setup.protocol, setup.matching, setup.training
+    return row_digest(setup.model, setup.settings, setup.ingredients, *asked)
+
+
+def training_digest(
+    model: str,
+    settings: dict[str, Any],
+    ingredients: dict[str, Any],
+    data: str,
+    training: Training,
+    plugin: str,
+) -> str:
+    """
+    Name a training, except for its seed: all that decides what is learnt.
+
+    Parameters
+    ----------
+    model, settings, ingredients, training
+        As in `RunRecord`.
+    data
+        SHA-256 of what is learnt from (`Trained.data`).
+    plugin
+        As in `Provenance`: another version of a plug-in may train otherwise.
+
+    Returns
+    -------
+    str
+        64 hexadecimal characters; another `FIGURE_VERSION` gives others.
+    """
+    return digest(
+        [
+            FIGURE_VERSION,
+            plugin,
+            model,
+            settings,
+            ingredients,
+            data,
+            training.model_dump(mode="json"),
+        ]
+    )
 
 
 def run_id(row: str, seed: int) -> str:
-    """Name the folder of one run: the same row and seed always give the same name."""
+    """Name the folder of one run or training: the same digest and seed give the same name."""
     return f"{row[:12]}-seed{seed}"
 
 
 def documentation() -> str:
     """Return a Markdown list of every field of the record and what it means."""
     lines: list[str] = []
-    for part in (RunRecord, Training, Digests, Figure, Device, Times, Memory):
+    for part in (
+        RunRecord,
+        Training,
+        Digests,
+        Trained,
+        Figure,
+        Audit,
+        Provenance,
+        Device,
+        Times,
+        Memory,
+    ):
         first = (part.__doc__ or "").strip().splitlines()[0]
         lines += [f"### {part.__name__}", "", first, ""]
         for name, field in part.model_fields.items():

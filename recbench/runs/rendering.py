@@ -59,7 +59,7 @@ def run_table(record: RunRecord) -> str:
                 disable_numparse=True,
             ),
             f"time: {times.prepare:.0f} s preparing, {times.fit:.0f} s training, "
-            f"{times.score:.0f} s scoring, {times.total:.0f} s in all; "
+            f"{times.score:.0f} s scoring, {times.audit:.0f} s audit, {times.total:.0f} s in all; "
             f"peak memory {record.peak_memory.host / 2**20:.0f} MiB",
             *([f"{record.caption}"] if record.caption else []),
         ]

@@ -1,0 +1,163 @@
+"""
+How a model is asked: in calls that give nothing away.
+
+The target of an example is the one item that all its draws have in common, and later rows of a
+user hold the targets of earlier ones in their histories. So a call never holds two draws of one
+example nor two rows of one user, and calls go forward in time: round r asks each user's r-th row,
+the oldest first. Even a model that remembers every call has met no history that holds a target
+still to come.
+
+A model that lists its candidates in a prompt is asked draw by draw. Any other is asked once a row,
+over the union of its draws' candidates, which is filled up to one width with other items; each
+draw's scores are cut from those. Which item all draws share cannot be told from one union.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recbench.questions.candidates import Pack
+from recbench.questions.queries import Queries
+from recbench.questions.split import Examples
+
+ROWS_AT_ONCE = 256
+"""Most rows of a call; a model cuts them into batches of its own."""
+
+CELLS_AT_ONCE = 1 << 24
+"""Most rows times items of a call, unless one row has more: a bound on memory."""
+
+Rows = NDArray[np.int64]
+
+
+def rounds(users: NDArray[np.int32]) -> list[Rows]:
+    """
+    Part rows so that no part holds two of one user.
+
+    Parameters
+    ----------
+    users
+        int32 [rows], whose each is; the rows of a user stand oldest first.
+
+    Returns
+    -------
+    list of ndarray
+        Part r holds the r-th row of every user that has so many, as row numbers, ascending.
+    """
+    by_user = np.argsort(users, kind="stable")
+    sorted_users = users[by_user]
+    turn = np.empty(len(users), dtype=np.int64)
+    turn[by_user] = np.arange(len(users)) - np.searchsorted(sorted_users, sorted_users)
+    in_turn = np.argsort(turn, kind="stable")
+    return np.split(in_turn, np.cumsum(np.bincount(turn))[:-1]) if len(users) else []
+
+
+def calls(users: NDArray[np.int32], width: int) -> Iterator[Rows]:
+    """Cut every round into calls of as many rows as may be asked at once, `width` items each."""
+    size = max(1, min(ROWS_AT_ONCE, CELLS_AT_ONCE // max(1, width)))
+    for rows in rounds(users):
+        for start in range(0, len(rows), size):
+            yield rows[start : start + size]
+
+
+@dataclass(frozen=True)
+class Call:
+    """
+    One call, and where its scores belong.
+
+    Attributes
+    ----------
+    queries
+        What the model is given.
+    rows
+        int64 [n, D]: which rows of the table (``example * draws + draw``) it answers; D is all
+        draws, or one.
+    slots
+        int64 [n, D, C]: where among the query's candidates those of each row stand; None where
+        they are the query's own, in their order.
+    """
+
+    queries: Queries
+    rows: Rows
+    slots: NDArray[np.int64] | None = None
+
+    def cut(self, scores: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return float32 [n * D, C]: the scores of each row's own candidates."""
+        if self.slots is None:
+            return scores
+        n = np.arange(len(scores))[:, None, None]
+        own: NDArray[np.float32] = scores[n, self.slots]
+        return own.reshape(-1, own.shape[-1])
+
+
+def calls_of(pack: Pack, examples: Examples, items: int, listed: bool) -> Iterator[Call]:
+    """
+    Put every question of a pack, each once.
+
+    Parameters
+    ----------
+    pack, examples
+        What is asked.
+    items
+        Size of the catalogue.
+    listed
+        Whether the model has its candidates listed to it: then it is asked draw by draw.
+    """
+    if not listed:
+        width = _widest(pack)
+        for rows in calls(examples.users, items):
+            shown, slots = union(pack.candidates[rows], items, width)
+            queries = Queries(examples.histories[rows], shown)
+            yield Call(queries, rows[:, None] * pack.draws + np.arange(pack.draws), slots)
+        return
+    for rows in calls(examples.users, pack.size):
+        for draw in range(pack.draws):
+            candidates = pack.candidates[rows, draw]
+            candidates.flags.writeable = False  # a model that sorts them in place fails
+            queries = Queries(examples.histories[rows], candidates)
+            yield Call(queries, rows[:, None] * pack.draws + draw)
+
+
+def union(
+    candidates: NDArray[np.int32], items: int, width: int
+) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """
+    Show all draws of a row as one set.
+
+    Parameters
+    ----------
+    candidates
+        int32 [n, D, C], catalogue codes.
+    items
+        Size of the catalogue.
+    width
+        Items to show of each row, at most `items`, at least as many as any row's draws hold.
+
+    Returns
+    -------
+    shown : ndarray
+        int32 [n, width], ascending: the draws' items and, up to `width`, the lowest other codes,
+        which depend on nothing but that set. Not to be written to.
+    slots : ndarray
+        int64 [n, D, C], where each candidate stands in its row of `shown`.
+    """
+    n = np.arange(len(candidates))[:, None, None]
+    inside = np.zeros((len(candidates), items), dtype=bool)
+    inside[n, candidates] = True
+    missing = width - inside.sum(axis=1, keepdims=True)
+    inside |= ~inside & ((~inside).cumsum(axis=1) <= missing)
+    shown = np.nonzero(inside)[1].reshape(-1, width).astype(np.int32)
+    shown.flags.writeable = False
+    places = inside.cumsum(axis=1) - 1
+    return shown, places[n, candidates]
+
+
+def _widest(pack: Pack) -> int:
+    """Return the most different items that the draws of one row hold."""
+    widest = 0
+    for start in range(0, len(pack), ROWS_AT_ONCE):
+        held = pack.candidates[start : start + ROWS_AT_ONCE].reshape(-1, pack.draws * pack.size)
+        different = (np.diff(np.sort(held, axis=1), axis=1) > 0).sum(axis=1) + 1
+        widest = max(widest, int(different.max()))
+    return widest

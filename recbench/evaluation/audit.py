@@ -1,0 +1,232 @@
+"""
+The audit: some rows are asked again of a copy of the model that knows of nothing else.
+
+Scores must depend on a row's history and candidates alone. A model that looks at what else was
+asked, remembers it, or reads what the run left behind, can know targets; so a fresh process with an
+empty cache loads the saved model and answers a sample of rows singly, in another order, and what it
+answers must be what the run got. That also proves that the model was saved whole.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from recbench.data.catalogue import Catalogue
+from recbench.errors import RecbenchError
+from recbench.evaluation.answers import Matching, match
+from recbench.evaluation.evaluator import Judgement
+from recbench.evaluation.fresh_process import Asked, SavedModel, ask_fresh
+from recbench.evaluation.full_ranking import FullRanking, without_excluded
+from recbench.evaluation.ranks import check_scores, target_ranks
+from recbench.questions.candidates import Pack
+from recbench.questions.queries import Queries
+from recbench.questions.split import Examples
+from recbench.recommender import Runtime
+from recbench.seeding import generator
+
+LEAST, SHARE, MOST = 32, 0.05, 2_000
+"""Examples that are asked again: this share, but no fewer and no more than these numbers."""
+
+TOLERANCE = 1e-4
+"""Of a float32 score, over the larger of 1 and its size."""
+
+OTHER_TEXTS = 0.1
+"""Of float32 answers, most that may read differently: rounding decides between equal words."""
+
+DOUBT = 1e-3
+"""Where rows are better placed in the run than in the copy by chance this seldom, it is refused."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """
+    The rows that are asked again.
+
+    Attributes
+    ----------
+    examples
+        int64 [n], which, in random order.
+    rows
+        int64 [n], the row of each in the table of outcomes: one draw of each example.
+    queries
+        What is asked.
+    """
+
+    examples: NDArray[np.int64]
+    rows: NDArray[np.int64]
+    queries: Queries
+
+
+class Audit(BaseModel):
+    """Some rows asked again, singly, of a copy that a fresh process loaded from disk."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    rows: int = Field(description="Test rows that were asked again.")
+    largest_difference: float | None = Field(
+        description="Largest difference of a score, over the larger of 1 and its size; null of a "
+        "full ranking, of which a run keeps ranks alone."
+    )
+    better_placed: int = Field(
+        description="Rows whose target, or written answer, the run placed better than the copy."
+    )
+    worse_placed: int = Field(
+        description="Rows whose target, or written answer, the run placed worse than the copy."
+    )
+
+
+def audit(
+    saved: SavedModel,
+    judgement: Judgement,
+    examples: Examples,
+    catalogue: Catalogue,
+    pack: Pack | FullRanking,
+    runtime: Runtime,
+    precision: str,
+    matching: Matching,
+) -> Audit:
+    """
+    Ask a sample of rows again of a saved model in a fresh process; see `check`.
+
+    Parameters
+    ----------
+    saved
+        The model that was judged, as it was kept.
+    judgement
+        What it answered.
+    examples, catalogue, pack, matching
+        As for `recbench.evaluation.evaluator.evaluate`.
+    runtime
+        Seed and device; a folder below its `checkpoints` is used.
+    precision
+        In which the model scores.
+    """
+    asked = sample(examples, pack)
+    given = ask_fresh(saved, asked.queries, runtime)
+    return check(asked, given, judgement, pack, catalogue, precision, matching)
+
+
+def sample(examples: Examples, pack: Pack | FullRanking) -> Sample:
+    """Choose the rows; the same question has the same sample."""
+    random = generator(0, "audit", pack.hash)
+    count = min(len(examples), max(LEAST, min(MOST, int(SHARE * len(examples)))))
+    chosen = random.permutation(len(examples))[:count]
+    histories = examples.histories[chosen]
+    if isinstance(pack, FullRanking):
+        return Sample(chosen, chosen, Queries.of_all(histories, pack.size))
+    draws = random.integers(pack.draws, size=count)
+    return Sample(
+        chosen, chosen * pack.draws + draws, Queries(histories, pack.candidates[chosen, draws])
+    )
+
+
+def check(
+    asked: Sample,
+    given: Asked,
+    judgement: Judgement,
+    pack: Pack | FullRanking,
+    catalogue: Catalogue,
+    precision: str,
+    matching: Matching,
+) -> Audit:
+    """
+    Compare what a copy answered with what the run got.
+
+    Parameters
+    ----------
+    asked, given
+        The sample, and what the copy answered to it.
+    judgement, pack, catalogue, matching
+        Of the run.
+    precision
+        In which the model scores. In float32 scores must agree within `TOLERANCE`; in a lower
+        precision, the target must not be systematically better placed in the run than in the copy
+        (a one-sided sign test at `DOUBT`), which holds for written answers in any precision.
+
+    Raises
+    ------
+    RecbenchError
+        If they do not agree; the first row that does not is named.
+    """
+    scores, texts = given
+    check_scores(scores, asked.queries.candidates.shape, asked.examples)
+    if isinstance(pack, FullRanking):
+        difference, ranks = None, _check_full_ranks(asked, scores, judgement, pack, precision)
+    else:
+        targets = pack.target_position.reshape(-1)[asked.rows]
+        ranks = target_ranks(scores, targets)
+        difference = _check_scores(asked, scores, judgement, precision)
+    before = judgement.outcome.rank[asked.rows]
+    better, worse = int((before < ranks).sum()), int((before > ranks).sum())
+    _refuse_if_systematic(better, worse)
+    if judgement.answers is not None and not isinstance(pack, FullRanking):
+        own = np.array(judgement.answers, dtype=object)[asked.rows]
+        other = np.array([one != two for one, two in zip(own, texts, strict=True)])
+        if precision == "float32" and other.mean() > OTHER_TEXTS:
+            _refuse(asked.examples[other.argmax()], "is answered in other words")
+        slots = match(texts, asked.queries.candidates, catalogue.titles, matching)
+        hit, hit_before = slots == targets, judgement.outcome.hit[asked.rows]
+        more, fewer = int((hit_before & ~hit).sum()), int((hit & ~hit_before).sum())
+        _refuse_if_systematic(more, fewer)
+        better, worse = better + more, worse + fewer
+    return Audit(
+        rows=len(asked.rows),
+        largest_difference=difference,
+        better_placed=better,
+        worse_placed=worse,
+    )
+
+
+def _check_scores(
+    asked: Sample, scores: NDArray[np.float32], judgement: Judgement, precision: str
+) -> float:
+    assert judgement.outcome.scores is not None  # a pack was asked
+    before = judgement.outcome.scores[asked.rows]
+    apart = np.abs(scores - before) / np.maximum(1.0, np.abs(scores))
+    worst = apart.max(axis=1)
+    if precision == "float32" and worst.max() > TOLERANCE:
+        row = int(worst.argmax())
+        _refuse(asked.examples[row], f"differs by {worst[row]:.3g}")
+    return float(worst.max())
+
+
+def _check_full_ranks(
+    asked: Sample,
+    scores: NDArray[np.float32],
+    judgement: Judgement,
+    ranking: FullRanking,
+    precision: str,
+) -> NDArray[np.int32]:
+    """Return the copy's ranks; in float32 the run's may differ by what is within the tolerance."""
+    targets = ranking.examples.targets[asked.examples]
+    ranked = without_excluded(scores, ranking.excluded, asked.examples, targets)
+    own = np.take_along_axis(ranked, targets[:, None].astype(np.intp), axis=1)
+    margin = TOLERANCE * np.maximum(1.0, np.abs(own))
+    first = (ranked > own + margin).sum(axis=1) + 1
+    last = (ranked >= own - margin).sum(axis=1)
+    before = judgement.outcome.rank[asked.rows]
+    outside = (before < first) | (before > last)
+    if precision == "float32" and outside.any():
+        row = int(outside.argmax())
+        _refuse(asked.examples[row], f"ranks its target {before[row]} and not {last[row]}")
+    return target_ranks(ranked, targets)
+
+
+def _refuse_if_systematic(better: int, worse: int) -> None:
+    from scipy.stats import binomtest
+
+    if better and binomtest(better, better + worse, alternative="greater").pvalue < DOUBT:
+        raise RecbenchError(
+            f"scores depend on what else was asked: of the rows that a fresh copy of the model was "
+            f"asked again, singly, the run placed {better} better and {worse} worse; the run is "
+            "refused"
+        )
+
+
+def _refuse(example: int, what: str) -> None:
+    raise RecbenchError(
+        f"scores depend on what else was asked: test row {example} {what} when a fresh copy of the "
+        "model is asked it alone; the run is refused"
+    )

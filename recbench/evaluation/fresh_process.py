@@ -1,0 +1,188 @@
+"""
+A model asked in a process of its own, which has been given histories and candidates alone.
+
+    python -P -m recbench.evaluation.fresh_process FOLDER
+
+The folder holds what to load and what to ask, as JSON and plain arrays; no target, no scores and no
+cache of the run. The rows are asked singly, in the order given. Answers are written beside them.
+"""
+
+import importlib
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recbench.data.catalogue import Catalogue
+from recbench.data.ragged import Ragged
+from recbench.errors import RecbenchError
+from recbench.questions.queries import Queries
+from recbench.questions.split import Examples
+from recbench.recommender import Answerer, Recommender, Runtime, TrainingData
+from recbench.settings import Settings
+
+REQUEST, SCORES, TEXTS = "request.json", "scores.npy", "texts.json"
+
+Asked = tuple[NDArray[np.float32], list[str]]
+"""Scores float32 [rows, C], and one text a row (none of a model that only scores)."""
+
+
+@dataclass(frozen=True)
+class SavedModel:
+    """
+    A model on disk, and what it takes to load it.
+
+    Attributes
+    ----------
+    model
+        Its class, which must be importable.
+    settings
+        All its settings.
+    folder
+        What it was saved into.
+    data
+        What it is loaded with.
+    """
+
+    model: type[Recommender]
+    settings: Settings
+    folder: Path
+    data: TrainingData
+
+
+def ask_fresh(saved: SavedModel, queries: Queries, runtime: Runtime) -> Asked:
+    """
+    Have a fresh process load a model from disk and answer queries one by one.
+
+    Parameters
+    ----------
+    saved
+        The model.
+    queries
+        What it is asked.
+    runtime
+        Seed and device; a folder below its `checkpoints` is used.
+
+    Raises
+    ------
+    RecbenchError
+        If the process fails, with the last line that it wrote.
+    """
+    folder = runtime.at(runtime.checkpoints / "fresh process").checkpoints
+    request = {
+        "module": saved.model.__module__,
+        "name": saved.model.__qualname__,
+        "settings": saved.settings.record(),
+        "model": str(saved.folder.resolve()),
+        "seed": runtime.seed,
+        "device": runtime.device,
+        "all items": None if queries.shared is None else len(queries.shared),
+    }
+    (folder / REQUEST).write_text(json.dumps(request), encoding="utf-8")
+    _write_data(saved.data, folder)
+    np.save(folder / "asked histories.npy", queries.histories)
+    if queries.shared is None:
+        np.save(folder / "asked candidates.npy", queries.candidates)
+    command = [sys.executable, "-P", "-m", __name__, str(folder)]
+    # What a model has put into the user's cache is out of its reach.
+    environment = os.environ | {"RECBENCH_CACHE": str(folder / "cache")}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    if done.returncode:
+        said = " ".join((done.stderr.strip().splitlines() or ["no reason given"])[-1].split())
+        raise RecbenchError(
+            f"{saved.model.__name__}, loaded by a fresh process, could not be asked: {said}"
+        )
+    texts: list[str] = json.loads((folder / TEXTS).read_text(encoding="utf-8"))
+    return np.load(folder / SCORES, allow_pickle=False), texts
+
+
+def answer(folder: Path) -> None:
+    """Do what a request says, in this process."""
+    request = json.loads((folder / REQUEST).read_text(encoding="utf-8"))
+    found = importlib.import_module(request["module"])
+    for part in request["name"].split("."):
+        found = getattr(found, part)
+    model_class: type[Recommender] = found  # type: ignore[assignment]
+    model = model_class(model_class.settings_class.build(request["settings"]))
+    runtime = Runtime(
+        seed=request["seed"],
+        device=request["device"],
+        checkpoints=folder / "checkpoints",
+        cache=folder / "cache",
+    )
+    for place in (runtime.checkpoints, runtime.cache):
+        place.mkdir(exist_ok=True)
+    model.load(Path(request["model"]), _read_data(folder), runtime)
+    rows = _single_rows(folder, request["all items"])
+    scores = [np.asarray(model.score(row, runtime)) for row in rows]
+    texts = [model.answer(row, runtime)[0] for row in rows] if isinstance(model, Answerer) else []
+    np.save(folder / SCORES, np.concatenate(scores))
+    (folder / TEXTS).write_text(json.dumps(texts), encoding="utf-8")
+
+
+def _single_rows(folder: Path, items: int | None) -> list[Queries]:
+    histories = _array(folder, "asked histories")
+    alone = [histories[i : i + 1] for i in range(len(histories))]
+    if items is not None:
+        return [Queries.of_all(history, items) for history in alone]
+    candidates = _array(folder, "asked candidates")
+    return [Queries(history, candidates[i : i + 1]) for i, history in enumerate(alone)]
+
+
+def _write_data(data: TrainingData, folder: Path) -> None:
+    arrays: dict[str, NDArray[Any]] = {
+        "sequence values": data.sequences.values,
+        "sequence offsets": data.sequences.offsets,
+    }
+    for part, rows in (("train", data.train), ("validation", data.validation)):
+        arrays |= {
+            f"{part} histories": rows.histories,
+            f"{part} targets": rows.targets,
+            f"{part} users": rows.users,
+        }
+    for name, array in arrays.items():
+        np.save(folder / f"{name}.npy", array)
+    about = {
+        "ids": data.catalogue.raw_ids.tolist(),
+        "titles": data.catalogue.titles,
+        "items": data.catalogue.digest,
+        "noun": data.noun,
+        "verb": data.verb,
+        "digest": data.digest,
+    }
+    (folder / "data.json").write_text(json.dumps(about), encoding="utf-8")
+
+
+def _read_data(folder: Path) -> TrainingData:
+    about = json.loads((folder / "data.json").read_text(encoding="utf-8"))
+    ids = about["ids"]
+    codes = np.array(ids, dtype=np.int64 if all(isinstance(one, int) for one in ids) else object)
+    train, validation = (
+        Examples(*(_array(folder, f"{part} {name}") for name in ("histories", "targets", "users")))
+        for part in ("train", "validation")
+    )
+    return TrainingData(
+        catalogue=Catalogue(codes, tuple(about["titles"]), about["items"]),
+        noun=(about["noun"][0], about["noun"][1]),
+        verb=about["verb"],
+        sequences=Ragged(_array(folder, "sequence values"), _array(folder, "sequence offsets")),
+        train=train,
+        validation=validation,
+        digest=about["digest"],
+    )
+
+
+def _array(folder: Path, name: str) -> NDArray[Any]:
+    """Read an array, of which only what is looked at is loaded."""
+    array: NDArray[Any] = np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+    return array
+
+
+if __name__ == "__main__":
+    answer(Path(sys.argv[1]))

@@ -1,0 +1,59 @@
+"""By what code a run was computed."""
+
+import subprocess
+from pathlib import Path
+
+import recbench
+from recbench.registry import find
+from recbench.runs import environment
+from recbench.runs.record import FIGURE_VERSION, Provenance
+
+
+def provenance(model: str, device: str, precision: str) -> Provenance:
+    """
+    Say by what code and where something is computed, now and in this process.
+
+    Parameters
+    ----------
+    model
+        Registered name.
+    device
+        ``"cpu"`` or ``"cuda:N"``, already checked.
+    precision
+        Of the arithmetic.
+    """
+    return Provenance(
+        figure_version=FIGURE_VERSION,
+        plugin=plugin(model),
+        commit=commit(Path(recbench.__file__).parent),
+        device=environment.device(device),
+        precision=precision,
+        versions=environment.versions(),
+    )
+
+
+def plugin(model: str) -> str:
+    """Return the distribution that registers a model, and its version."""
+    distribution = find("models", model).dist
+    return "unknown" if distribution is None else f"{distribution.name} {distribution.version}"
+
+
+def commit(folder: Path) -> str | None:
+    """
+    Return the commit of the checkout that a source folder belongs to, None where it is in none.
+
+    Returns
+    -------
+    str or None
+        40 hexadecimal digits, and ``+`` where a file of the folder is not as committed.
+    """
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(folder), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        git("ls-files", "--error-unmatch", "__init__.py")  # else it only lies in someone's checkout
+        return git("rev-parse", "HEAD") + ("+" if git("status", "--porcelain", ".") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return None

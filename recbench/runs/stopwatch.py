@@ -1,0 +1,56 @@
+"""Seconds by stage, over all processes that work on one thing."""
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from recbench.atomic_write import atomic_file
+
+FILE = "seconds.json"
+
+
+class Stopwatch:
+    """
+    Counts the seconds of stages, kept in a folder.
+
+    A process that is killed cannot say when: its last sign of life is the latest change of a file
+    in the folder, so a stage that was begun and never ended counts up to there.
+
+    Parameters
+    ----------
+    folder
+        Made when needed.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.seconds: dict[str, float] = {}
+        if (file := folder / FILE).is_file():
+            kept = json.loads(file.read_text(encoding="utf-8"))
+            self.seconds = kept["seconds"]
+            if kept["running"] is not None:
+                stage, begun = kept["running"]
+                latest = max(path.stat().st_mtime for path in folder.rglob("*"))
+                self.add(stage, max(0.0, latest - begun))
+
+    def add(self, stage: str, seconds: float) -> None:
+        """Count seconds that were measured elsewhere."""
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds
+        self._write(None)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Count the seconds of the block, also of one that raises."""
+        self._write((name, time.time()))
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self.add(name, time.monotonic() - began)
+
+    def _write(self, running: tuple[str, float] | None) -> None:
+        text = json.dumps({"seconds": self.seconds, "running": running})
+        with atomic_file(self._folder / FILE) as partial:
+            partial.write_text(text, encoding="utf-8")

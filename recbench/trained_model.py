@@ -1,0 +1,140 @@
+"""
+A trained model: found where the same was trained before, else trained now and kept.
+
+``results/<dataset>/trainings/<model>/<training id>/`` holds ``model/`` (safetensors) and
+``training.json``, which is written last. The id names all that decides what is learnt: model,
+settings, ingredients, the training part of the split, plug-in and seed. Candidates, draws and
+whatever else only changes the question ask a kept model again.
+"""
+
+import hashlib
+import json
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from recbench.atomic_write import atomic_file, atomic_folder
+from recbench.errors import RecbenchError
+from recbench.recommender import Recommender, Runtime, Transferable
+from recbench.runs import environment
+from recbench.runs.lock import locked
+from recbench.runs.provenance import provenance
+from recbench.runs.record import Trained
+from recbench.runs.stopwatch import Stopwatch
+from recbench.runs.store import CHECKPOINTS, MODEL
+from recbench.training_source import TrainingSource
+
+TRAININGS = "trainings"
+TRAINING = "training.json"
+
+
+def train_or_find(
+    name: str,
+    model: Recommender,
+    source: TrainingSource,
+    runtime: Runtime,
+    folder: Path,
+    fresh: bool = False,
+) -> tuple[Trained, bool]:
+    """
+    Fit a model and keep it, or load what was kept.
+
+    Parameters
+    ----------
+    name
+        The registered name of `model`.
+    model
+        Not fitted; afterwards it is.
+    source
+        What is learnt from.
+    runtime
+        Where it runs; its `checkpoints` are not used.
+    folder
+        Named after all that decides what is learnt; one process at a time works in it.
+    fresh
+        Whether to train even where a training was kept. It is replaced when the new one is done.
+
+    Returns
+    -------
+    Trained
+        What is known of the training.
+    bool
+        Whether it was made now.
+
+    Raises
+    ------
+    RecbenchError
+        If what the model reports is not what the record needs; nothing is then kept.
+    UserError
+        If another process trains the same.
+    """
+    with locked(folder):
+        kept = None if fresh else _kept(folder)
+        if kept is not None:
+            runtime.report(f"asking the model trained before: {folder}")
+            model.load(folder / MODEL, source.asked, runtime)
+            return kept, False
+        runtime.report(f"training {name}: {folder}")
+        return _train(name, model, source, runtime, folder), True
+
+
+def _kept(folder: Path) -> Trained | None:
+    path = folder / TRAINING
+    if not path.is_file():
+        return None
+    trained = Trained.model_validate_json(path.read_text(encoding="utf-8"))
+    return trained if trained.weights == weights(folder / MODEL) else None
+
+
+def _train(
+    name: str, model: Recommender, source: TrainingSource, runtime: Runtime, folder: Path
+) -> Trained:
+    watch = Stopwatch(folder / CHECKPOINTS)
+    with watch.stage("fit"):
+        details = model.fit(source.learnt, runtime.at(folder / CHECKPOINTS))
+        _check(details)
+        if isinstance(model, Transferable) and source.elsewhere:
+            model.transfer(source.asked, runtime.at(folder / CHECKPOINTS))
+    (folder / TRAINING).unlink(missing_ok=True)  # a model never stands beside another's record
+    with atomic_folder(folder / MODEL) as partial:
+        model.save(partial)
+    parts = [one for one in sorted((folder / MODEL).iterdir()) if one.is_dir()]
+    trained = Trained(
+        training_id=folder.name,
+        runtime_settings={key: model.settings.record()[key] for key in model.settings.runtime},
+        seed=runtime.seed,
+        data=source.digest,
+        parameters_trained=details["parameters_trained"],
+        fit=details,
+        seconds=watch.seconds["fit"],
+        peak_memory=environment.peak_memory(runtime.device),
+        weights=weights(folder / MODEL),
+        parts={part.name: weights(part) for part in parts},
+        provenance=provenance(name, runtime.device, details.get("precision", "float32")),
+        finished=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+    with atomic_file(folder / TRAINING) as partial:
+        partial.write_text(trained.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
+    return trained
+
+
+def _check(details: Any) -> None:
+    """Refuse what a model reported of its fit, if it is not what a record needs."""
+    if not isinstance(details, dict) or not isinstance(details.get("parameters_trained"), int):
+        raise RecbenchError("the model's fit must return a dict with parameters_trained, an int")
+    try:
+        json.dumps(details)
+    except (TypeError, ValueError) as error:
+        raise RecbenchError(f"the model's fit must return JSON values: {error}") from None
+
+
+def weights(folder: Path) -> str:
+    """Return the SHA-256 over the names and contents of all files below a folder."""
+    total = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        with path.open("rb") as file:
+            content = hashlib.file_digest(file, "sha256").hexdigest()
+        total.update(f"{path.relative_to(folder).as_posix()} {content}\n".encode())
+    return total.hexdigest()
