@@ -8,11 +8,13 @@ import torch
 from recbench import experiment as module
 from recbench import registry
 from recbench.errors import RecbenchError, UserError
+from recbench.evaluation import asking, finished_calls
 from recbench.experiment import Experiment, ask, build, run
 from recbench.questions.protocols import protocol
 from recbench.questions.queries import Queries
 from recbench.recommender import Recommender, Transferable
 from recbench.runs import store
+from recbench.runs.examples import read_outcome
 from recbench.runs.record import USUAL
 from recbench.settings import Settings
 
@@ -30,6 +32,7 @@ class Spy(Recommender):
     fitted: ClassVar[int] = 0
     seen: ClassVar[list[Any]] = []
     killed: ClassVar[bool] = False
+    killed_after: ClassVar[int | None] = None
     brought: ClassVar[dict[str, str]] = {}
 
     def fit(self, data, runtime):
@@ -39,7 +42,8 @@ class Spy(Recommender):
 
     def score(self, queries, runtime):
         self.seen.append(queries)
-        if self.killed:
+        calls = sum(isinstance(one, Queries) for one in self.seen)
+        if self.killed or (self.killed_after is not None and calls > self.killed_after):
             raise KeyboardInterrupt
         return queries.candidates.astype(np.float32)
 
@@ -69,6 +73,7 @@ class Reader(Spy, Transferable):
 @pytest.fixture(autouse=True)
 def spy(monkeypatch):
     Spy.fitted, Spy.seen, Spy.killed, Spy.brought = 0, [], False, {}
+    Spy.killed_after = None
     real = registry.load
     monkeypatch.setattr(
         registry,
@@ -87,6 +92,7 @@ def wanted(raw_folder, tmp_path):
             "results": tmp_path / "results",
             "cache": tmp_path / "cache",
             "device": "cpu",
+            "audit": False,  # a fresh process could not import what this file defines
         }
         return Experiment(**{**values, **changes})
 
@@ -102,9 +108,9 @@ def test_the_record_says_what_was_run(wanted):
     record = done.record
     assert (record.model, record.protocol, record.draws) == ("spy", "paper", 2)
     assert record.settings == {"taste": 7}
-    assert record.parameters_trained == 3
+    assert record.trained.parameters_trained == 3
     assert not done.reused
-    assert store.finished(done.folder) == record
+    assert store.finished(done.folder).record == record
 
 
 def test_a_second_run_finds_the_first(wanted, spy):
@@ -251,23 +257,91 @@ def test_what_was_interrupted_after_training_is_not_trained_again(wanted, spy):
     spy.killed = False
     done = run(wanted(), silent)
     assert spy.fitted == 1
-    assert done.record.parameters_trained == 3
+    assert done.record.trained.parameters_trained == 3
     assert not (done.folder / store.CHECKPOINTS).exists()
 
 
-def test_what_was_interrupted_is_trained_again_if_its_rows_have_changed(wanted, spy, monkeypatch):
-    # A plug-in's protocol may change under its name; the candidates are the same nevertheless.
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"draws": 2},
+        {"pack_seed": 3},
+        {"protocol": "next-item,candidates=7"},
+        {"protocol": "next-item,negatives=popular"},
+        {"protocol": "next-item,candidates=all"},
+        {"matching": "substring"},
+        {"audit": True},
+    ],
+    ids=str,
+)
+def test_another_question_asks_the_model_that_was_trained(wanted, spy, change, monkeypatch):
+    monkeypatch.setattr(module, "audit", lambda *_: None)
+    first = run(wanted(protocol="next-item"), silent).record
+    said: list[str] = []
+    other = run(wanted(**{"protocol": "next-item"} | change), said.append)
+    if "audit" not in change:
+        assert not other.reused
+        assert said[-1].startswith("asking the model trained before: ")
+        assert other.record.row != first.row
+        assert other.record.times.fit == 0
+    assert other.record.trained == first.trained
+    assert spy.fitted == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"seed": 1},
+        {"settings": {"taste": 1}},
+        {"protocol": "paper"},
+        {"protocol": "next-item,history=3"},
+        {"train_fraction": 0.5},
+    ],
+    ids=str,
+)
+def test_what_changes_the_learning_trains_anew(wanted, spy, change):
+    first = run(wanted(protocol="next-item"), silent).record
+    other = run(wanted(**{"protocol": "next-item"} | change), silent).record
+    assert spy.fitted == 2
+    assert other.trained.training_id != first.trained.training_id
+
+
+def test_fresh_trains_and_asks_anew_and_replaces_what_stood(wanted, spy):
+    first = run(wanted(), silent)
     spy.killed = True
     with pytest.raises(KeyboardInterrupt):
-        run(wanted(protocol="next-item"), silent)
+        run(wanted(fresh=True), silent)
+    assert run(wanted(), silent).record == first.record  # nothing is lost before it is replaced
     spy.killed = False
-    changed = protocol("next-item").model_copy(update={"history": 3})
-    monkeypatch.setattr(module, "protocol_of", lambda *_: changed)
-    said: list[str] = []
-    done = run(wanted(protocol="next-item"), said.append)
-    assert spy.fitted == 2
-    assert any(line.startswith("training again: the model in ") for line in said)
-    assert done.record.digests.split == ask(wanted(protocol="next-item"), silent).split.digest
+    again = run(wanted(fresh=True), silent)
+    assert (again.folder, again.reused, spy.fitted) == (first.folder, False, 3)
+
+
+def test_a_training_that_is_not_random_has_one_seed(wanted, spy, monkeypatch):
+    monkeypatch.setattr(Spy, "random_training", False)
+    first, other = run(wanted(seed=0), silent), run(wanted(seed=5), silent)
+    assert other.reused
+    assert (first.record.seed, first.record.random_training) == (0, False)
+
+
+def test_the_model_is_asked_in_rounds_and_what_was_answered_is_not_asked_again(
+    wanted, spy, monkeypatch
+):
+    monkeypatch.setattr(finished_calls, "SECONDS", 0.0)
+    monkeypatch.setattr(asking, "ROWS_AT_ONCE", 2)
+    run(wanted(results=wanted().results / "whole"), silent)
+    whole = [one.histories for one in spy.seen if isinstance(one, Queries)]
+    assert max(map(len, whole)) == 2
+    spy.seen.clear()
+    spy.killed_after = 2
+    with pytest.raises(KeyboardInterrupt):
+        run(wanted(), silent)
+    spy.killed_after = None
+    run(wanted(), silent)
+    asked = [one.histories for one in spy.seen if isinstance(one, Queries)]
+    del asked[2]  # the one that killed it
+    assert len(asked) == len(whole)
+    assert all(np.array_equal(one, other) for one, other in zip(asked, whole, strict=True))
 
 
 def test_law_1_the_seed_of_training_never_changes_a_pack(wanted):
@@ -306,7 +380,7 @@ def test_a_full_ranking_is_run_recorded_and_found_again(wanted, spy):
     assert (record.protocol, record.full_ranking) == ("next-item,candidates=all", True)
     assert (record.draws, record.candidates, record.examples) == (1, 80, 60)
     assert done.folder.parent.parent.name == "next-item,candidates=all"
-    again = store.read_outcome(done)
+    again = read_outcome(done.folder, record)
     assert again.scores is None
     assert again.rank.max() > 20
     assert record.metrics["HitRatio@10"].value == pytest.approx((again.rank <= 10).mean())
@@ -355,13 +429,15 @@ def test_settings_and_presets_reach_the_model(wanted):
     assert build(wanted(settings={"taste": "3"})).settings == SpySettings(taste=3)
 
 
-def test_a_run_that_was_asked_other_rows_is_not_found_again(wanted, monkeypatch):
+def test_what_a_card_changed_under_its_name_is_another_run(wanted, monkeypatch, spy):
     # A plug-in's card may change under its name; the candidates are the same nevertheless.
-    run(wanted(protocol="next-item"), silent)
+    first = run(wanted(protocol="next-item"), silent)
     changed = protocol("next-item").model_copy(update={"history": 3})
     monkeypatch.setattr(module, "protocol_of", lambda *_: changed)
-    with pytest.raises(UserError, match="was asked other rows: the card of the protocol"):
-        run(wanted(protocol="next-item"), silent)
+    other = run(wanted(protocol="next-item"), silent)
+    assert first.record.digests.pack == other.record.digests.pack
+    assert (other.reused, spy.fitted) == (False, 2)
+    assert first.record.row != other.record.row
 
 
 class Incomplete(Recommender):

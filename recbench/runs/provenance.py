@@ -4,7 +4,7 @@ import subprocess
 from pathlib import Path
 
 import recbench
-from recbench.registry import find
+from recbench.registry import listed
 from recbench.runs import environment
 from recbench.runs.record import FIGURE_VERSION, Provenance
 
@@ -34,8 +34,10 @@ def provenance(model: str, device: str, precision: str) -> Provenance:
 
 def plugin(model: str) -> str:
     """Return the distribution that registers a model, and its version."""
-    distribution = find("models", model).dist
-    return "unknown" if distribution is None else f"{distribution.name} {distribution.version}"
+    point = listed("models").get(model)
+    if point is None or point.dist is None:
+        return "unknown"
+    return f"{point.dist.name} {point.dist.version}"
 
 
 def commit(folder: Path) -> str | None:
