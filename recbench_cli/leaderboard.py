@@ -12,8 +12,8 @@ from recbench_cli.parsing import devices_of, names_of, settings_of
 if TYPE_CHECKING:
     from recbench.runs.cells import Cell
     from recbench.runs.groups import Grouping
-    from recbench.runs.rendering import Format
     from recbench.runs.store import Run
+    from recbench.runs.text import Format
 
 Chosen = dict[str, list[Any]]
 """Field of a record to the values that were asked for; one that was not given is left out."""
@@ -22,12 +22,16 @@ Form = Annotated[
     Literal["table", "markdown", "csv", "json"], typer.Option("--format", help="Of the output.")
 ]
 GroupBy = Annotated[
-    Literal["target-count", "user-count", "history-length"] | None,
+    Literal["target-count", "user-count", "history-length", "user"] | None,
     typer.Option(
         "--group-by",
         help="Part the test rows by training interactions of the target or the user, "
-        "or by items in the history.",
+        "by items in the history, or into new and known users.",
     ),
+]
+Baseline = Annotated[
+    str | None,
+    typer.Option("--baseline", help="Compare all rows with this one too, named beforehand."),
 ]
 Fill = Annotated[bool, typer.Option("--run", help="Run the missing cells first.")]
 Models = Annotated[
@@ -84,6 +88,7 @@ Device = Annotated[
 def leaderboard(
     form: Form = "table",
     by: GroupBy = None,
+    baseline: Baseline = None,
     fill: Fill = False,
     models: Models = None,
     datasets: Datasets = None,
@@ -131,7 +136,7 @@ def leaderboard(
         shared = _arguments({**asked, **learnt, **places})
         failed = _filled(chosen, seeds or 1, device or "auto", shared)
     broken: list[str] = []
-    _print(_found(root, chosen, broken.append), by, form)
+    _print(_found(root, place, chosen, broken.append), by, baseline, form)
     for reason in broken:
         say(f"a run is missing: {reason}")
     _raise_for(failed)
@@ -240,11 +245,11 @@ def _filled(chosen: Chosen, seeds: int, devices: str, shared: list[str]) -> "dic
     return cells.fill(wanted, devices_of(devices), say)
 
 
-def _found(root: Path, chosen: Chosen, broken: Callable[[str], None]) -> "list[Run]":
+def _found(root: Path, cache: Path, chosen: Chosen, broken: Callable[[str], None]) -> "list[Run]":
     """Read the runs that were asked for; `broken` is told of each record that cannot be read."""
     from recbench.runs.store import runs
 
-    there = runs(root, broken)
+    there = runs(root, broken, cache)
     found = [
         run
         for run in there
@@ -256,22 +261,23 @@ def _found(root: Path, chosen: Chosen, broken: Callable[[str], None]) -> "list[R
     return found
 
 
-def _print(runs: "Sequence[Run]", by: "Grouping | None", form: "Format") -> None:
-    """Write the tables, group by group if asked; what they lack is told on standard error."""
+def _print(
+    runs: "Sequence[Run]", by: "Grouping | None", baseline: str | None, form: "Format"
+) -> None:
+    """Write the tables, group by group if asked."""
+    from recbench.errors import UserError
+    from recbench.runs.group_rendering import render_groups
     from recbench.runs.groups import grouped
     from recbench.runs.leaderboard import leaderboard as tables_of
-    from recbench.runs.rendering import render, render_groups
+    from recbench.runs.rendering import render
 
-    tables = tables_of(runs)
+    tables = tables_of(runs, baseline)
+    if baseline is not None and tables and not any(table.baseline for table in tables):
+        raise UserError(f"no row is of {baseline}: give a model or a label of the table")
     if by is None:
-        for damage in dict.fromkeys(row.damage for one in tables for row in one.rows if row.damage):
-            say(f"a difference is missing: {damage}")
         typer.echo(render(tables, form))
     else:
-        parted = grouped(tables, by)
-        for reason in dict.fromkeys(reason for table in parted for reason in table.left_out):
-            say(f"a row is missing: {reason}")
-        typer.echo(render_groups(parted, by, form))
+        typer.echo(render_groups(grouped(tables, by), by, form))
 
 
 def _raise_for(failed: "Mapping[Cell, int]") -> None:

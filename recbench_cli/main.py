@@ -7,7 +7,7 @@ import traceback
 import typer
 
 from recbench.errors import RecbenchError
-from recbench_cli import candidates, data, leaderboard, models, protocols, run
+from recbench_cli import candidates, compare, data, leaderboard, models, protocols, run
 
 REMEDIES = {
     PermissionError: "you may not read or write there; change its permissions or name another path",
@@ -28,6 +28,8 @@ app = typer.Typer(
 )
 app.command("run")(run.run)
 app.command("leaderboard")(leaderboard.leaderboard)
+app.command("compare")(compare.compare)
+app.command("plan")(compare.plan)
 app.command("models")(models.models)
 app.add_typer(data.app, name="data")
 app.add_typer(protocols.app, name="protocols")

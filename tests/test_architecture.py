@@ -24,18 +24,20 @@ BELOW: dict[str, set[str]] = {
     "atomic_write": set(),
     "settings": {"errors"},
     "registry": {"errors", "settings", "seeding"},
+    "statistics": {"errors"},
 }
 BELOW["data"] = {"registry", "progress", "atomic_write", *BELOW["registry"]}
-BELOW["questions"] = {"data", *BELOW["data"]}
+BELOW["questions"] = {"statistics", "data", *BELOW["data"]}
 BELOW["recommender"] = {"questions", *BELOW["questions"]}
 BELOW["evaluation"] = {"recommender", *BELOW["recommender"]}
 BELOW["runs"] = {"evaluation", *BELOW["evaluation"]}
 BELOW["training_source"] = {"runs", *BELOW["runs"]}
+BELOW["trained_model"] = {"training_source", *BELOW["training_source"]}
 BELOW["experiment"] = {
-    "training_source",
+    "trained_model",
     "neural.devices",
     "defaults",
-    *BELOW["training_source"],
+    *BELOW["trained_model"],
 }
 BELOW["studies"] = {"experiment", *BELOW["experiment"]}
 BELOW["neural"] = {"recommender", *BELOW["recommender"]}

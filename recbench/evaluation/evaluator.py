@@ -11,14 +11,14 @@ from recbench.evaluation.answers import Matching, match
 from recbench.evaluation.asking import calls_of
 from recbench.evaluation.finished_calls import FinishedCalls
 from recbench.evaluation.full_ranking import FullRanking, rank_all
-from recbench.evaluation.intervals import Figure, figure
-from recbench.evaluation.metrics import figures
+from recbench.evaluation.metrics import constant, figures
 from recbench.evaluation.outcome import Outcome
 from recbench.evaluation.ranks import check_scores, target_ranks, top_slots
 from recbench.progress import progress_bar
 from recbench.questions.candidates import Pack
 from recbench.questions.split import Examples
 from recbench.recommender import Answerer, Recommender, Runtime
+from recbench.statistics.intervals import Figure, figure
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ def evaluate(
 def summary(outcome: Outcome, report: Callable[[str], None]) -> dict[str, Figure]:
     """Average every registered figure over the rows of `outcome`; `report` hears of broken ones."""
     averaged = {
-        name: figure(values, outcome.draws, outcome.users)
+        name: figure(values, outcome.draws, outcome.users, constant(name, outcome))
         for name, values in figures(outcome, report).items()
     }
     return {name: one for name, one in averaged.items() if one is not None}

@@ -1,87 +1,144 @@
-"""What a difference between two rows is worth: a paired test over the examples they share."""
+"""What the differences between rows are worth, pair by pair, and what makes them doubtful."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recbench.errors import UserError, unknown
-from recbench.evaluation.intervals import Difference, paired_difference
-from recbench.evaluation.metrics import figures
-from recbench.runs.examples import read_outcome
-from recbench.runs.record import RunRecord
+from recbench.runs.leaderboard import Row, ranked_by, row_named, rows_of
 from recbench.runs.store import Run
+from recbench.runs.systems import matched, systems, why_not
+from recbench.statistics.best import ALPHA, Pair, all_pairs, differences
+from recbench.statistics.power import Design, Split, smallest_difference, split
+from recbench.statistics.system import System, per_user
 
 
-def question(record: RunRecord) -> tuple[str, str, str, str]:
+@dataclass(frozen=True)
+class Compared:
     """
-    Return dataset digest, protocol, split digest, pack hash: rows are compared where all are equal.
+    Two rows.
 
-    The split is what the protocol's card came to: a card may change under its name, and other
-    histories or training rows may have the very same candidates.
+    Attributes
+    ----------
+    a, b
+        The rows; the difference is the first less the second.
+    pair
+        The difference, its simultaneous interval and adjusted p.
+    matched
+        Whether their seeds are matched, since they share what was fitted from each.
+    discordant
+        Users on whose mean values the two differ.
+    parts
+        Of the variance of the difference, by what makes it smaller, as it is here.
+    smallest
+        True difference that is found with 80% power, with so many pairs.
     """
-    return record.digests.dataset, record.protocol, record.digests.split, record.digests.pack
+
+    a: Row
+    b: Row
+    pair: Pair
+    matched: bool
+    discordant: int
+    parts: Split
+    smallest: float
 
 
-def why_not(a: RunRecord, b: RunRecord) -> str:
-    """Say why two records answer different questions; empty where they answer the same."""
-    reasons = []
-    if a.digests.dataset != b.digests.dataset:
-        reasons.append("another dataset" if a.dataset != b.dataset else "another dataset digest")
-    if a.protocol != b.protocol:
-        reasons.append("another protocol")
-    elif not reasons and a.digests.split != b.digests.split:
-        reasons.append("another split")
-    if a.digests.pack != b.digests.pack:
-        reasons.append("another candidate pack")
-    return ", ".join(reasons)
-
-
-def compare(a: Sequence[Run], b: Sequence[Run], metric: str = "HitRatio@1") -> Difference:
+@dataclass(frozen=True)
+class Comparison:
     """
-    Compare two rows.
+    Rows that were asked the same, two by two.
+
+    Attributes
+    ----------
+    metric
+        The figure that is compared.
+    rows
+        The best first.
+    pairs
+        Every two of them, or every other one with the baseline.
+    """
+
+    metric: str
+    rows: tuple[Row, ...]
+    pairs: tuple[Compared, ...]
+
+
+def compare(
+    runs: Sequence[Run], metric: str | None = None, baseline: str | None = None
+) -> Comparison:
+    """
+    Compare rows two by two.
 
     Parameters
     ----------
-    a, b
-        The runs of each row, at least one; their values are averaged over the training seeds first.
+    runs
+        Of at least two rows, all asked the same.
     metric
-        A figure that both have on every row of the pack.
-
-    Returns
-    -------
-    Difference
-        a - b over examples, see `recbench.evaluation.intervals.paired_difference`.
+        A figure that all have on every row of the pack; None for what the table is ranked by.
+    baseline
+        Label or model of the row that the others are compared with; None for all pairs. Chosen
+        before looking, it leaves fewer pairs to correct for.
 
     Raises
     ------
     UserError
-        If they answer different questions (with the reason), a row does not have the figure, or a
-        run's examples are missing.
+        If they answer different questions (with the reason), are of one row, do not have the
+        figure, or there is no such baseline.
     """
-    reason = next((why for x in a for y in b if (why := why_not(x.record, y.record))), "")
-    if reason:
-        raise UserError(f"{a[0].folder} and {b[0].folder} cannot be compared: {reason}")
-    draws = a[0].record.draws
-    users = row_users((*a, *b))
-    return paired_difference(row_values(a, metric), row_values(b, metric), draws, users)
-
-
-def row_values(runs: Sequence[Run], metric: str) -> NDArray[np.float64]:
-    """Return float64 [examples * draws]: a figure's values, averaged over the runs of one row."""
-    return np.mean([_values(run, metric) for run in runs], axis=0)
-
-
-def row_users(runs: Sequence[Run]) -> NDArray[np.int32]:
-    """Return int32 [examples]: whose each is, of runs that were asked the same."""
-    return min(
-        (read_outcome(run.folder, run.record).users for run in runs),
-        key=lambda users: len(np.unique(users)),
+    check_alike(runs)
+    rows = rows_of(runs)
+    if len(rows) < 2:
+        raise UserError(f"{rows[0].label} is one row; name another to compare it with")
+    figure = metric or ranked_by(rows[0].record)
+    asked = [_system(row, figure) for row in rows]
+    found = differences(asked, lambda a, b: matched(rows[a].runs, rows[b].runs))
+    base = None if baseline is None else row_named(rows, baseline)
+    if baseline is not None and base is None:
+        raise unknown("row", baseline, [row.label for row in rows])
+    pairs = all_pairs(found, baseline=base)
+    return Comparison(
+        figure, tuple(rows), tuple(_compared(rows, asked, pair, len(pairs)) for pair in pairs)
     )
 
 
-def _values(run: Run, metric: str) -> NDArray[np.float64]:
-    found = figures(read_outcome(run.folder, run.record))
+def check_alike(runs: Sequence[Run]) -> None:
+    """Refuse runs that answer different questions, with a UserError that says in what."""
+    for run in runs[1:]:
+        if reason := why_not(runs[0].record, run.record):
+            raise UserError(
+                f"{runs[0].folder} and {run.folder} cannot be compared: {reason}; choose by "
+                "--dataset, --protocol, --draws or --pack-seed"
+            )
+
+
+def _system(row: Row, metric: str) -> System:
+    found = systems(row.runs)
     if metric not in found:
-        raise unknown(f"figure of {run.record.model}", metric, found)
+        raise unknown(f"figure of {row.label}", metric, found)
     return found[metric]
+
+
+def _compared(rows: Sequence[Row], asked: Sequence[System], pair: Pair, pairs: int) -> Compared:
+    a, b = rows[pair.a], rows[pair.b]
+    one, other = asked[pair.a], asked[pair.b]
+    same = matched(a.runs, b.runs)
+    trainings = [len(row.runs) for row in (a, b) if row.record.random_training]
+    design = Design.of(one.users, one.draws, min(trainings, default=1))
+    apart = np.abs(_of_users(one) - _of_users(other)) > 1e-9
+    return Compared(
+        a=a,
+        b=b,
+        pair=pair,
+        matched=same,
+        discordant=int(apart.sum()),
+        parts=split(one, other, same).of(design),
+        smallest=smallest_difference(pair.difference.se, pair.difference.df, ALPHA / pairs),
+    )
+
+
+def _of_users(system: System) -> NDArray[np.float64]:
+    """Return the mean of each user over seeds and draws, float64 [users]."""
+    each = per_user(system)
+    return np.asarray(each.values.reshape(len(each.seeds), -1, each.draws).mean(axis=(0, 2)))

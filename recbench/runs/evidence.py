@@ -10,10 +10,10 @@ from pathlib import Path
 
 from recbench.errors import DataError
 from recbench.evaluation.evaluator import summary
-from recbench.evaluation.intervals import Figure
 from recbench.evaluation.outcome import Outcome
 from recbench.runs.examples import read_outcome, sha256
 from recbench.runs.record import FIGURE_VERSION, RunRecord, row_of, run_id
+from recbench.statistics.intervals import Figure
 
 RECORD = "record.json"
 

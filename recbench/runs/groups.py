@@ -1,47 +1,56 @@
 """
-Figures by group of test rows: what a system does for cold items and for new users.
+Figures by group of test rows: what a system does for cold items, and for new and known users.
 
-Rows are grouped by a count that was stored with them, so no model is run again. The groups are 0
-(cold: nothing was learnt of it), 1-5, 6-20, 21-100 and more: what has fewer than
-5 interactions is what the field filters out (Kang and McAuley, ICDM 2018), fewer than 20 what
-MovieLens leaves out of its users (Harper and Konstan, TiiS 2015).
+Rows are grouped by a count that was stored with them, so no model is run again. The groups of a
+count are 0 (cold: nothing was learnt of it), 1-5, 6-20, 21-100 and more: what has fewer than 5
+interactions is what the field filters out (Kang and McAuley, ICDM 2018), fewer than 20 what
+MovieLens leaves out of its users (Harper and Konstan, TiiS 2015). Systems are compared inside each
+group, as they are in a table.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
-from recbench.errors import UserError
-from recbench.evaluation.intervals import Figure, figure
-from recbench.runs.compare import row_users, row_values
 from recbench.runs.examples import read_cold_start
-from recbench.runs.leaderboard import Row, Table, ranked_by
+from recbench.runs.leaderboard import Row, Table, compared
+from recbench.statistics.intervals import Estimate, estimate
+from recbench.statistics.system import part
 
-Grouping = Literal["target-count", "user-count", "history-length"]
+Grouping = Literal["target-count", "user-count", "history-length", "user"]
 
 LAST = (0, 5, 20, 100)
 """The largest count of each group but the last one."""
 
-GROUPS = ("0", "1-5", "6-20", "21-100", "over 100")
+COUNTS = ("0", "1-5", "6-20", "21-100", "over 100")
+USERS = ("new", "known")
 
 
 @dataclass(frozen=True)
-class GroupedRow:
+class Group:
     """
-    One system on one question, group by group.
+    The test rows of one group.
 
     Attributes
     ----------
-    row
-        Of the leaderboard.
-    figures
-        What the table is `ranked_by`, of each of `GROUPS`; None where no example is in it.
+    name
+        Of the group.
+    examples, users
+        How many there are.
+    rows
+        The systems in the leaderboard's order, with their differences inside this group.
+    estimates
+        Of each row, what the table is `ranked_by`; None where no example is in the group.
     """
 
-    row: Row
-    figures: tuple[Figure | None, ...]
+    name: str
+    examples: int
+    users: int
+    rows: tuple[Row, ...]
+    estimates: tuple[Estimate | None, ...]
 
 
 @dataclass(frozen=True)
@@ -51,36 +60,42 @@ class GroupedTable:
 
     Attributes
     ----------
-    rows
-        In the leaderboard's order.
-    left_out
-        Why a row cannot be grouped, one line each.
+    table
+        The whole.
+    groups
+        In the order of their counts, empty ones included.
     """
 
-    rows: tuple[GroupedRow, ...]
-    left_out: tuple[str, ...]
+    table: Table
+    groups: tuple[Group, ...]
 
 
 def grouped(tables: Sequence[Table], by: Grouping) -> list[GroupedTable]:
-    """Group the rows of every table by a count."""
-    return [_grouped(table, by) for table in tables]
+    """Group the test rows of every table; raises DataError where examples are missing."""
+    return [GroupedTable(table, tuple(_groups(table, by))) for table in tables]
 
 
-def _grouped(table: Table, by: Grouping) -> GroupedTable:
-    rows, left_out = [], []
-    for row in table.rows:
-        try:
-            rows.append(GroupedRow(row, _figures(row, by)))
-        except UserError as error:
-            left_out.append(str(error))
-    return GroupedTable(tuple(rows), tuple(left_out))
+def _groups(table: Table, by: Grouping) -> list[Group]:
+    # All rows of a table were asked about the same examples; what a row has learnt from may differ.
+    rows = [row for row in table.rows if row.system is not None]
+    names, members = _members(rows[0], by) if rows else ((), [])
+    return [_group(name, rows, inside) for name, inside in zip(names, members, strict=True)]
 
 
-def _figures(row: Row, by: Grouping) -> tuple[Figure | None, ...]:
-    # The seeds of a row learn from the same data, so their counts are the same.
-    counts = getattr(read_cold_start(row.runs[0].folder, row.record), by.replace("-", "_"))
-    draws = row.record.draws
-    values = row_values(row.runs, ranked_by(row.record)).reshape(-1, draws)  # [examples, draws]
-    users = row_users(row.runs)
-    members = [np.searchsorted(LAST, counts, side="left") == group for group in range(len(GROUPS))]
-    return tuple(figure(values[inside].ravel(), draws, users[inside]) for inside in members)
+def _members(row: Row, by: Grouping) -> tuple[tuple[str, ...], list[NDArray[np.bool_]]]:
+    counts = read_cold_start(row.runs[0].folder, row.record)
+    if by == "user":
+        return USERS, [counts.user_count == 0, counts.user_count > 0]
+    count = getattr(counts, by.replace("-", "_"))
+    number = np.searchsorted(LAST, count, side="left")
+    return COUNTS, [number == group for group in range(len(COUNTS))]
+
+
+def _group(name: str, rows: Sequence[Row], inside: NDArray[np.bool_]) -> Group:
+    systems = [part(row.system, inside) for row in rows if row.system is not None]
+    examples, users = int(inside.sum()), len(np.unique(systems[0].users))
+    parts = [replace(row, system=one) for row, one in zip(rows, systems, strict=True)]
+    if not examples:
+        return Group(name, 0, 0, tuple(parts), (None,) * len(parts))
+    found = tuple(estimate(one) for one in systems)
+    return Group(name, examples, users, compared(parts).rows, found)

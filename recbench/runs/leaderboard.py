@@ -10,14 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
-from recbench.errors import DataError
-from recbench.evaluation.intervals import Difference, Figure
-from recbench.runs.compare import compare, question, why_not
-from recbench.runs.examples import EXAMPLES
+from recbench.errors import UserError
 from recbench.runs.record import RunRecord
 from recbench.runs.store import Run
+from recbench.runs.systems import matched, question, systems, why_not
+from recbench.statistics.best import Differences, ToBest, differences, to_best
+from recbench.statistics.differences import Difference
+from recbench.statistics.intervals import Estimate, estimate
+from recbench.statistics.system import System
 
 ALWAYS_NAMED = ("llm", "train_fraction", "train_dataset")
 """What a row's label says even where it tells it from no other row."""
@@ -34,27 +34,38 @@ class Row:
         The model and those of its settings that tell it from the table's other rows.
     runs
         One a training seed.
-    metrics
-        Means over the seeds. The ends of the intervals are averaged as well: the mean of several
-        seeds is at least as sure as they are on average, so this can only be too wide. It covers
-        the choice of examples, not that of seeds.
+    estimates
+        What every figure is and how sure, users and seeds counted.
+    system
+        Its values of what the table is `ranked_by`; None where it does not have that figure.
     to_best
-        The paired difference to the table's first row in what the table is `ranked_by`; None for
-        the first row itself and where stored examples are missing or damaged.
-    damage
-        Which stored examples cannot be read and why; empty where that is not why `to_best` is None.
+        The difference to the best of the other rows, in the same; None where nothing is to compare.
+    to_baseline
+        The difference to the row that was named beforehand; None where none was, and of that row.
     """
 
     label: str
     runs: tuple[Run, ...]
-    metrics: dict[str, Figure]
-    to_best: Difference | None = None
-    damage: str = ""
+    estimates: dict[str, Estimate]
+    system: System | None
+    to_best: ToBest | None = None
+    to_baseline: Difference | None = None
 
     @property
     def record(self) -> RunRecord:
         """The record of the first seed."""
         return self.runs[0].record
+
+    @property
+    def mixed(self) -> str:
+        """What the runs of this row were not computed alike in; empty where all were."""
+        made = [one for run in self.runs for one in _made(run.record)]
+        kinds = {
+            "figure versions": {one.figure_version for one in made},
+            "device kinds": {one.device.name.partition(":")[0] for one in made},
+            "precisions": {run.record.trained.provenance.precision for run in self.runs},
+        }
+        return ", ".join(kind for kind, values in kinds.items() if len(values) > 1)
 
 
 @dataclass(frozen=True)
@@ -66,13 +77,24 @@ class Table:
     ----------
     rows
         At least one.
+    differences
+        Between every two of them that have what the table is `ranked_by`, in that figure.
     apart
         Why this table is not part of the one before, empty where dataset or protocol say so
         already.
+    baseline
+        Label of the row that all others are compared with; empty where none was named.
     """
 
     rows: tuple[Row, ...]
+    differences: Differences | None = None
     apart: str = ""
+    baseline: str = ""
+
+    @property
+    def record(self) -> RunRecord:
+        """A record that says what was asked."""
+        return self.rows[0].record
 
 
 def ranked_by(record: RunRecord) -> str:
@@ -85,7 +107,7 @@ def ranked_by(record: RunRecord) -> str:
     return "NDCG@10" if record.full_ranking else "HitRatio@1"
 
 
-def leaderboard(runs: Sequence[Run]) -> list[Table]:
+def leaderboard(runs: Sequence[Run], baseline: str | None = None) -> list[Table]:
     """
     Make tables of runs.
 
@@ -93,11 +115,20 @@ def leaderboard(runs: Sequence[Run]) -> list[Table]:
     ----------
     runs
         Finished ones, of any datasets and protocols.
+    baseline
+        Label, or model, of the row that the others are compared with, where it is in a table.
 
     Returns
     -------
     list of Table
         Sorted by dataset, protocol and pack; empty where there are no runs.
+
+    Raises
+    ------
+    UserError
+        If two runs are one row's and of one seed, or several rows of a table could be the baseline.
+    DataError
+        If examples are missing or damaged.
     """
     questions: dict[tuple[str, ...], list[Run]] = {}
     for run in sorted(runs, key=_place):
@@ -105,10 +136,81 @@ def leaderboard(runs: Sequence[Run]) -> list[Table]:
     tables: list[Table] = []
     for members in questions.values():
         record = members[0].record
-        before = tables[-1].rows[0].record if tables else record
+        before = tables[-1].record if tables else record
         alike = (before.dataset, before.protocol) == (record.dataset, record.protocol)
-        tables.append(Table(_rows(members), why_not(before, record) if alike else ""))
+        table = compared(rows_of(members), baseline)
+        tables.append(replace(table, apart=why_not(before, record) if alike else ""))
     return tables
+
+
+def rows_of(runs: Sequence[Run]) -> list[Row]:
+    """
+    Make rows of runs that were asked the same, the best first.
+
+    Raises
+    ------
+    UserError
+        If two runs are one row's and of one seed.
+    """
+    by_row: dict[str, dict[int, Run]] = {}
+    for run in sorted(runs, key=_place):
+        seeds = by_row.setdefault(run.record.row, {})
+        if other := seeds.get(run.record.seed):
+            raise UserError(
+                f"{other.folder} and {run.folder} are the same row and seed, which counts once; "
+                "move one away"
+            )
+        seeds[run.record.seed] = run
+    groups = [tuple(seeds.values()) for seeds in by_row.values()]
+    labels = _labels([group[0].record for group in groups])
+    rows = [_row(label, group) for label, group in zip(labels, groups, strict=True)]
+    return sorted(rows, key=lambda row: (-_value(row), row.label))
+
+
+def compared(rows: Sequence[Row], baseline: str | None = None) -> Table:
+    """Compare rows that were asked the same, the best first, with one another."""
+    able = [row for row in rows if row.system is not None]
+    base = None if baseline is None else row_named(able, baseline)
+    named = [row.label for row in able]
+    if len(able) < 2:
+        return Table(tuple(rows), baseline="" if base is None else named[base])
+    found = differences(
+        [row.system for row in able if row.system is not None],
+        lambda a, b: matched(able[a].runs, able[b].runs),
+    )
+    best = dict(zip([row.label for row in able], to_best(found), strict=True))
+    return Table(
+        rows=tuple(
+            replace(
+                row,
+                to_best=best.get(row.label),
+                to_baseline=None
+                if base is None or row.label == named[base] or row.label not in named
+                else found[named.index(row.label), base],
+            )
+            for row in rows
+        ),
+        differences=found,
+        baseline="" if base is None else named[base],
+    )
+
+
+def row_named(rows: Sequence[Row], baseline: str) -> int | None:
+    """
+    Return the number of the row that is meant by a label or a model; None where none is.
+
+    Raises
+    ------
+    UserError
+        If several could be meant.
+    """
+    exact = [number for number, row in enumerate(rows) if row.label == baseline]
+    of_model = [number for number, row in enumerate(rows) if row.record.model == baseline]
+    meant = exact or of_model
+    if len(meant) > 1:
+        labels = "; ".join(rows[number].label for number in meant)
+        raise UserError(f"several rows are of {baseline}: {labels}; name one of them, in quotes")
+    return meant[0] if meant else None
 
 
 def _place(run: Run) -> tuple[str | int, ...]:
@@ -116,44 +218,20 @@ def _place(run: Run) -> tuple[str | int, ...]:
     return record.dataset, record.protocol, *question(record), record.row, record.seed
 
 
-def _rows(members: Sequence[Run]) -> tuple[Row, ...]:
-    by_row: dict[str, list[Run]] = {}
-    for run in members:
-        by_row.setdefault(run.record.row, []).append(run)
-    groups = [tuple(group) for group in by_row.values()]
-    labels = _labels([group[0].record for group in groups])
-    rows = [
-        Row(label, group, _averaged(group)) for label, group in zip(labels, groups, strict=True)
-    ]
-    rows.sort(key=lambda row: (-_rank_value(row), row.label))
-    return (rows[0], *(_with_difference(row, rows[0]) for row in rows[1:]))
+def _row(label: str, group: tuple[Run, ...]) -> Row:
+    found = systems(group)
+    estimates = {name: estimate(system) for name, system in found.items()}
+    known = {name: one for name, one in estimates.items() if one is not None}
+    return Row(label, group, known, found.get(ranked_by(group[0].record)))
 
 
-def _rank_value(row: Row) -> float:
+def _value(row: Row) -> float:
     name = ranked_by(row.record)
-    return row.metrics[name].value if name in row.metrics else -1.0
+    return row.estimates[name].figure.value if name in row.estimates else -1.0
 
 
-def _with_difference(row: Row, best: Row) -> Row:
-    if not all((run.folder / EXAMPLES).exists() for run in (*row.runs, *best.runs)):
-        return row  # its figures stand without them
-    try:
-        return replace(row, to_best=compare(row.runs, best.runs, ranked_by(best.record)))
-    except DataError as error:
-        return replace(row, damage=str(error))
-
-
-def _averaged(group: Sequence[Run]) -> dict[str, Figure]:
-    names = dict.fromkeys(name for run in group for name in run.record.metrics)
-    return {
-        name: _mean([run.record.metrics[name] for run in group if name in run.record.metrics])
-        for name in names
-    }
-
-
-def _mean(figures: Sequence[Figure]) -> Figure:
-    value, low, high = np.mean([[one.value, one.low, one.high] for one in figures], axis=0).tolist()
-    return Figure(value=value, low=low, high=high, n=min(one.n for one in figures))
+def _made(record: RunRecord) -> list[Any]:
+    return [record.provenance, record.trained.provenance]
 
 
 def _labels(records: Sequence[RunRecord]) -> list[str]:
@@ -163,7 +241,7 @@ def _labels(records: Sequence[RunRecord]) -> list[str]:
         namesakes = [_choices(other) for other in records if other.model == record.model]
         own = _choices(record)
         telling = [
-            f"{name}={value}"
+            f"{name}={_short(value)}"
             for name, value in own.items()
             if name in ALWAYS_NAMED or any(other.get(name) != value for other in namesakes)
         ]
@@ -172,8 +250,28 @@ def _labels(records: Sequence[RunRecord]) -> list[str]:
 
 
 def _choices(record: RunRecord) -> dict[str, Any]:
+    """Return everything by which rows of one model may differ, by name."""
     learnt_from = record.training.model_dump(
         exclude_defaults=True, include={"fraction", "dataset", "protocol", "words"}
     )
     trained = {f"train_{name}": value for name, value in learnt_from.items()}
-    return {**record.settings, **trained, "matching": record.matching}
+    # A setting and an ingredient may share a name: the language model's, and its digest.
+    brought = {f"{name} digest": value for name, value in _flat(record.ingredients).items()}
+    return {**record.settings, **trained, "matching": record.matching, **brought}
+
+
+def _flat(values: dict[str, Any], before: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{before}{name}.")
+        else:
+            flat[f"{before}{name}"] = value
+    return flat
+
+
+def _short(value: Any) -> str:
+    """Write a value; of a digest its beginning."""
+    text = str(value)
+    is_digest = len(text) >= 40 and set(text) <= set("0123456789abcdef")
+    return text[:8] if is_digest else text

@@ -3,7 +3,6 @@
 import subprocess
 from pathlib import Path
 
-import recbench
 from recbench.registry import listed
 from recbench.runs import environment
 from recbench.runs.record import FIGURE_VERSION, Provenance
@@ -25,7 +24,7 @@ def provenance(model: str, device: str, precision: str) -> Provenance:
     return Provenance(
         figure_version=FIGURE_VERSION,
         plugin=plugin(model),
-        commit=commit(Path(recbench.__file__).parent),
+        commit=commit(Path(__file__).parents[1]),
         device=environment.device(device),
         precision=precision,
         versions=environment.versions(),

@@ -6,8 +6,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from recbench.evaluation.answers import Matching
 from recbench.evaluation.audit import Audit
-from recbench.evaluation.intervals import Figure
 from recbench.settings import digest
+from recbench.statistics.intervals import Figure
 
 SCHEMA_VERSION: Literal[2] = 2
 

@@ -1,25 +1,31 @@
-"""Tables as text: for a terminal, Markdown, CSV and JSON."""
+"""The leaderboard as text: for a terminal, Markdown, CSV and JSON."""
 
-import csv
-import io
 import json
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any
 
-from recbench.evaluation.intervals import Figure
-from recbench.runs.groups import GROUPS, GroupedTable
 from recbench.runs.leaderboard import Row, Table, ranked_by
 from recbench.runs.record import RunRecord
-
-Format = Literal["table", "markdown", "csv", "json"]
+from recbench.runs.text import (
+    DASH,
+    Format,
+    as_csv,
+    figure_cell,
+    grid,
+    question_as_json,
+    question_line,
+    signed,
+)
+from recbench.statistics.best import ALPHA, one_sided
+from recbench.statistics.intervals import Estimate, caution, estimate
+from recbench.statistics.power import smallest_difference
+from recbench.statistics.system import per_user
 
 HEADLINE = ("ValidRatio", "HitRatio@1", "HitRatio@1|likelihood", "MRR", "MRR|likelihood")
 """The figures that fit on a page; CSV and JSON hold all of them."""
 
 FULL_HEADLINE = ("HitRatio@1", "HitRatio@5", "HitRatio@10", "NDCG@10", "MRR")
 """Those of a full ranking, whose rows are ordered by NDCG@10."""
-
-DASH = "-"
 
 
 def render(tables: Sequence[Table], form: Format) -> str:
@@ -43,227 +49,217 @@ def render(tables: Sequence[Table], form: Format) -> str:
 
 def run_table(record: RunRecord) -> str:
     """Write the figures of one run, its times and its caption: what `recbench run` closes with."""
-    from tabulate import tabulate
-
     lines = [
-        [name, f"{one.value:.4f}", f"[{one.low:.4f}, {one.high:.4f}]", one.n]
+        [name, f"{one.value:.4f}", _ends(one.low, one.high), str(one.n)]
         for name, one in record.metrics.items()
     ]
     times = record.times
-    return "\n".join(
-        [
-            f"{record.model} on {_question(record)}, seed {record.seed}",
-            tabulate(
-                lines,
-                headers=["figure", "mean", "95% interval", "examples"],
-                disable_numparse=True,
-            ),
-            f"time: {times.prepare:.0f} s preparing, {times.fit:.0f} s training, "
-            f"{times.score:.0f} s scoring, {times.audit:.0f} s audit, {times.total:.0f} s in all; "
-            f"peak memory {record.peak_memory.host / 2**20:.0f} MiB",
-            *([f"{record.caption}"] if record.caption else []),
-        ]
-    )
+    blocks = [
+        f"{question_line(record)}: {record.model}, seed {record.seed}",
+        grid(["figure", "mean", "95% interval", "examples"], lines, markdown=False),
+        f"time: {times.prepare:.0f} s preparing, {times.fit:.0f} s training, "
+        f"{times.score:.0f} s scoring, {times.audit:.0f} s audit, {times.total:.0f} s in all; "
+        f"peak memory {record.peak_memory.host / 2**20:.0f} MiB",
+        record.caption,
+        "" if record.audit is not None else "not audited: no copy was asked again",
+    ]
+    return "\n".join(filter(None, blocks))
 
 
-def _question(record: RunRecord) -> str:
-    if record.full_ranking:
-        asked = f"all {record.candidates} items ranked"
-    else:
-        asked = f"{record.draws} draws of {record.candidates} candidates"
-    return (
-        f"{record.dataset}, protocol {record.protocol}: {record.examples} examples, {asked}, "
-        f"pack {record.digests.pack[:8]}"
-    )
+def _ends(low: float, high: float) -> str:
+    return DASH if low == high else f"[{low:.4f}, {high:.4f}]"
 
 
 def _as_text(table: Table, markdown: bool) -> str:
-    from tabulate import tabulate
-
-    record = table.rows[0].record
+    record, figure = table.record, ranked_by(table.record)
     headline = FULL_HEADLINE if record.full_ranking else HEADLINE
-    names = [name for name in headline if any(name in row.metrics for row in table.rows)]
-    compared = len(table.rows) > 1
-    difference = [f"{ranked_by(record)} to first", "p"] if compared else []
-    headers = ["model", "seeds", *names, *difference]
-    lines = [
-        [
-            row.label,
-            str(len(row.runs)),
-            *(_cell(row.metrics.get(name)) for name in names),
-            *(_difference(row) if compared else []),
-        ]
-        for row in table.rows
-    ]
-    if markdown:
-        headers, lines = _escaped(headers), [_escaped(line) for line in lines]
-    style = "pipe" if markdown else "simple"
-    title = f"**{_question(record)}**" if markdown else _question(record)
+    names = [name for name in headline if any(name in row.estimates for row in table.rows)]
+    columns = {
+        "model": [row.label for row in table.rows],
+        "seeds": [seeds_cell(row) for row in table.rows],
+        **{name: [_cell(row.estimates.get(name)) for row in table.rows] for name in names},
+        **_by_user(table),
+        "seed SD": [_seed_sd(row) for row in table.rows],
+        **_comparisons(table),
+    }
     # A blank line parts the blocks, as Markdown needs it.
     blocks = [
-        title,
-        *([f"Not comparable with the table above: {table.apart}."] if table.apart else []),
-        tabulate(lines, headers=headers, tablefmt=style, disable_numparse=True),
-        *_captions(table),
-        "95% intervals over users; '-' is what a system cannot give."
-        + (" Differences are paired over users, p by sign flips." if compared else ""),
+        question_line(record, markdown),
+        f"Not comparable with the table above: {table.apart}." if table.apart else "",
+        grid(list(columns), list(zip(*columns.values(), strict=True)), markdown),
+        *_notes(table),
+        f"95% intervals over users and training seeds; '{DASH}' is what a system cannot give. Rows "
+        f"stand by {figure}.",
+        *_rule(table),
     ]
-    return "\n\n".join(blocks)
+    return "\n\n".join(filter(None, blocks))
 
 
-def _captions(table: Table) -> list[str]:
-    by_caption: dict[str, list[str]] = {}
+def seeds_cell(row: Row) -> str:
+    """Say how many trainings a row stands on, and what it can say of others."""
+    if not row.record.random_training:
+        return "any"
+    return "1 (this training)" if len(row.runs) == 1 else str(len(row.runs))
+
+
+def _cell(found: Estimate | None) -> str:
+    return DASH if found is None else figure_cell(found.figure)
+
+
+def _seed_sd(row: Row) -> str:
+    found = row.estimates.get(ranked_by(row.record))
+    return DASH if found is None or found.seed_sd is None else f"{found.seed_sd:.3f}"
+
+
+def _by_user(table: Table) -> dict[str, list[str]]:
+    """Add the mean over users, each once, where users have several rows."""
+    asked = [row.system for row in table.rows]
+    if all(one is None or len(set(one.users.tolist())) == len(one.users) for one in asked):
+        return {}
+    cells = [_cell(None if one is None else estimate(per_user(one))) for one in asked]
+    return {f"{ranked_by(table.record)}, each user once": cells}
+
+
+def _comparisons(table: Table) -> dict[str, list[str]]:
+    if table.differences is None:
+        return {}
+    figure = ranked_by(table.record)
+    columns = {
+        f"{figure} to the best other": [
+            DASH if row.to_best is None else signed(*row.to_best[:3]) for row in table.rows
+        ],
+        "may be best": [
+            DASH if row.to_best is None else "yes" if row.to_best.may_be_best else "no"
+            for row in table.rows
+        ],
+    }
+    if not table.baseline:
+        return columns
+    level = ALPHA / max(1, len(table.rows) - 1)
+    cells = [
+        DASH
+        if (one := row.to_baseline) is None
+        else signed(one.value, one.value - one.half_width(level), one.value + one.half_width(level))
+        for row in table.rows
+    ]
+    return {**columns, f"{figure} to {table.baseline}": cells}
+
+
+def _notes(table: Table) -> list[str]:
+    """Say of which rows something must be known before they are compared."""
+    said: dict[str, list[str]] = {}
     for row in table.rows:
-        if row.record.caption:
-            by_caption.setdefault(row.record.caption, []).append(row.label)
-    return [f"{', '.join(labels)}: {caption}" for caption, labels in by_caption.items()]
+        for note in _notes_of(row):
+            said.setdefault(note, []).append(row.label)
+    return [f"{', '.join(labels)}: {note}" for note, labels in said.items()]
 
 
-def _cell(figure: Figure | None) -> str:
-    return DASH if figure is None else f"{figure.value:.3f} [{figure.low:.3f}, {figure.high:.3f}]"
+def _notes_of(row: Row) -> list[str]:
+    found = row.estimates.get(ranked_by(row.record))
+    narrow = "" if found is None else caution(found)
+    notes = [
+        row.record.caption,
+        "" if all(run.record.audit for run in row.runs) else "not audited",
+        f"runs of several {row.mixed}" if row.mixed else "",
+        f"the interval may be too narrow: {narrow}" if narrow else "",
+        "a single training is judged, as it is: nothing is said of another seed"
+        if row.record.random_training and len(row.runs) == 1
+        else "",
+    ]
+    return [note for note in notes if note]
 
 
-def _difference(row: Row) -> list[str]:
-    one = row.to_best
-    if one is None:
-        return [DASH, DASH]
-    return [f"{one.value:+.3f} [{one.low:+.3f}, {one.high:+.3f}]", f"{one.p:.4f}"]
-
-
-def _escaped(cells: list[str]) -> list[str]:
-    return [cell.replace("|", r"\|") for cell in cells]
+def _rule(table: Table) -> list[str]:
+    if table.differences is None:
+        return []
+    size = len(table.differences.value)
+    level = one_sided(size)
+    found = {
+        (a, b): smallest_difference(one.se, one.df, 2 * level)
+        for a in range(size)
+        for b in range(a)
+        if (one := table.differences[a, b]).se
+    }
+    rule = (
+        f"A row may be the best unless another is better at one-sided {level:.3g} "
+        f"({ALPHA:.3g} over the {size - 1} others: multiple comparisons with the best, Hsu 1984)."
+    )
+    if not found:
+        return [rule]
+    low, high = min(found.values()), max(found.values())
+    span = f"{low:.3f}" if f"{low:.3f}" == f"{high:.3f}" else f"{low:.3f} to {high:.3f}"
+    shown = f" With 80% power this table tells rows apart that truly differ by {span}, by the pair."
+    named = f" Differences to {table.baseline}: simultaneous 95% intervals (Bonferroni)."
+    return [rule + shown + (named if table.baseline else "")]
 
 
 def _as_csv(tables: Sequence[Table]) -> str:
-    names = list(dict.fromkeys(n for table in tables for row in table.rows for n in row.metrics))
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    ends = [f"{name}{end}" for name in names for end in ("", " low", " high")]
-    writer.writerow(["dataset", "protocol", "dataset_digest", "pack", "model", "seeds", "n", *ends])
-    for row in (row for table in tables for row in table.rows):
-        record = row.record
-        place = [record.dataset, record.protocol, record.digests.dataset, record.digests.pack]
-        cells = [cell for name in names for cell in _ends(row.metrics.get(name))]
-        writer.writerow([*place, row.label, len(row.runs), record.examples, *cells])
-    return out.getvalue().rstrip("\n")
+    names = list(dict.fromkeys(n for table in tables for row in table.rows for n in row.estimates))
+    ends = [f"{name}{end}" for name in names for end in ("", " low", " high", " seed SD")]
+    place = ["dataset", "protocol", "protocol_version", "dataset_digest", "pack", "draws"]
+    row_heads = ["model", "seeds", "random_training", "audited", "n", *ends]
+    best = ["figure", "to_best", "to_best low", "to_best high", "may_be_best"]
+    base = ["baseline", "to_baseline", "to_baseline low", "to_baseline high"]
+    lines = [_csv_line(table, row, names) for table in tables for row in table.rows]
+    return as_csv([*place, *row_heads, *best, *base], lines)
 
 
-def _ends(figure: Figure | None) -> list[float | str]:
-    return ["", "", ""] if figure is None else [figure.value, figure.low, figure.high]
+def _csv_line(table: Table, row: Row, names: Sequence[str]) -> list[object]:
+    record = row.record
+    found = [row.estimates.get(name) for name in names]
+    cells: list[object] = []
+    for one in found:
+        cells += (
+            ["", "", "", ""]
+            if one is None
+            else [
+                one.figure.value,
+                one.figure.low,
+                one.figure.high,
+                "" if one.seed_sd is None else one.seed_sd,
+            ]
+        )
+    best, base = row.to_best, row.to_baseline
+    return [
+        *(record.dataset, record.protocol, record.protocol_version, record.digests.dataset),
+        *(record.digests.pack, record.draws, row.label, len(row.runs), record.random_training),
+        *(all(run.record.audit for run in row.runs), record.examples, *cells),
+        ranked_by(record),
+        *(("", "", "", "") if best is None else best),
+        table.baseline,
+        *(("", "", "") if base is None else (base.value, base.low, base.high)),
+    ]
 
 
-def _as_json(table: Table) -> dict[str, object]:
-    record = table.rows[0].record
+def _as_json(table: Table) -> dict[str, Any]:
     return {
-        **_question_as_json(record),
-        "examples": record.examples,
-        "draws": record.draws,
-        "figure": ranked_by(record),
+        **question_as_json(table.record),
+        "figure": ranked_by(table.record),
         "apart": table.apart,
+        "baseline": table.baseline,
         "rows": [_row_as_json(row) for row in table.rows],
     }
 
 
-def _question_as_json(record: RunRecord) -> dict[str, object]:
-    return {
-        "dataset": record.dataset,
-        "dataset_digest": record.digests.dataset,
-        "protocol": record.protocol,
-        "pack": record.digests.pack,
-    }
-
-
-def _row_as_json(row: Row) -> dict[str, object]:
+def _row_as_json(row: Row) -> dict[str, Any]:
+    record, best, base = row.record, row.to_best, row.to_baseline
     return {
         "label": row.label,
-        "model": row.record.model,
-        "row": row.record.row,
-        "settings": row.record.settings,
-        "matching": row.record.matching,
+        "model": record.model,
+        "row": record.row,
+        "settings": record.settings,
+        "matching": record.matching,
         "seeds": [run.record.seed for run in row.runs],
-        "caption": row.record.caption,
-        "metrics": {name: one.model_dump() for name, one in row.metrics.items()},
-        "to_first": None if row.to_best is None else row.to_best._asdict(),
-    }
-
-
-def render_groups(tables: Sequence[GroupedTable], by: str, form: Format) -> str:
-    """
-    Write figures by group as text, without a last line end.
-
-    Parameters
-    ----------
-    tables
-        From `recbench.runs.groups.grouped`.
-    by
-        What the groups are of: the head of the table.
-    form
-        ``"csv"`` has a line a row and group, the others a line a row.
-    """
-    filled = [table for table in tables if table.rows]
-    if form == "json":
-        return json.dumps([_groups_as_json(table, by) for table in filled], indent=2)
-    if form == "csv":
-        return _groups_as_csv(filled, by)
-    return "\n\n".join(_groups_as_text(table, by, form == "markdown") for table in filled)
-
-
-def _groups_as_text(table: GroupedTable, by: str, markdown: bool) -> str:
-    from tabulate import tabulate
-
-    headers = ["model", *(f"{by} {group}" for group in GROUPS)]
-    lines = [
-        [one.row.label, *(DASH if f is None else f"{_cell(f)} n={f.n}" for f in one.figures)]
-        for one in table.rows
-    ]
-    if markdown:
-        lines = [_escaped(line) for line in lines]
-    record = table.rows[0].row.record
-    title = f"{_question(record)}; {ranked_by(record)} by {by}"
-    blocks = [
-        f"**{title}**" if markdown else title,
-        tabulate(
-            lines,
-            headers=headers,
-            tablefmt="pipe" if markdown else "simple",
-            disable_numparse=True,
-        ),
-        f"95% intervals over the n examples of a group; '{DASH}' is a group without examples.",
-    ]
-    return "\n\n".join(blocks)
-
-
-def _groups_as_csv(tables: Sequence[GroupedTable], by: str) -> str:
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    place = ["dataset", "protocol", "dataset_digest", "pack", "model", "seeds"]
-    writer.writerow([*place, by, "n", "figure", "mean", "low", "high"])
-    for one in (one for table in tables for one in table.rows):
-        record = one.row.record
-        asked = [record.dataset, record.protocol, record.digests.dataset, record.digests.pack]
-        for group, found in zip(GROUPS, one.figures, strict=True):
-            n = 0 if found is None else found.n
-            cells = [group, n, ranked_by(record), *_ends(found)]
-            writer.writerow([*asked, one.row.label, len(one.row.runs), *cells])
-    return out.getvalue().rstrip("\n")
-
-
-def _groups_as_json(table: GroupedTable, by: str) -> dict[str, object]:
-    record = table.rows[0].row.record
-    return {
-        **_question_as_json(record),
-        "figure": ranked_by(record),
-        "by": by,
-        "rows": [
-            {
-                "label": one.row.label,
-                "row": one.row.record.row,
-                "seeds": [run.record.seed for run in one.row.runs],
-                "groups": {
-                    group: found and found.model_dump()
-                    for group, found in zip(GROUPS, one.figures, strict=True)
-                },
-            }
-            for one in table.rows
-        ],
+        "random_training": record.random_training,
+        "audited": all(run.record.audit for run in row.runs),
+        "mixed": row.mixed,
+        "caption": record.caption,
+        "metrics": {
+            name: one.figure.model_dump() | {"seed_sd": one.seed_sd, "se": one.se, "df": one.df}
+            for name, one in row.estimates.items()
+        },
+        "to_best": None if best is None else best._asdict() | {"may_be_best": best.may_be_best},
+        "to_baseline": None
+        if base is None
+        else {"value": base.value, "low": base.low, "high": base.high},
     }

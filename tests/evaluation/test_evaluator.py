@@ -8,11 +8,11 @@ from recbench.errors import RecbenchError
 from recbench.evaluation import evaluator
 from recbench.evaluation.answers import SHARED_TITLE
 from recbench.evaluation.evaluator import evaluate
-from recbench.evaluation.intervals import figure
 from recbench.evaluation.metrics import reciprocal
 from recbench.questions.candidates import make_pack
 from recbench.recommender import Answerer, Recommender, Runtime
 from recbench.settings import Settings
+from recbench.statistics.intervals import figure
 from recbench.testing.toy import toy_split
 
 

@@ -4,9 +4,9 @@ import re
 import pytest
 
 from recbench import experiment
-from recbench.evaluation.intervals import Figure
 from recbench.runs.record import Device, Digests, Memory, RunRecord, Times
 from recbench.runs.store import Run
+from recbench.statistics.intervals import Figure
 from recbench_cli import main as cli
 
 RECORD = RunRecord(

@@ -4,10 +4,10 @@ import json
 import numpy as np
 import pytest
 
-from recbench.evaluation.intervals import figure
 from recbench.runs.groups import GROUPS, grouped
 from recbench.runs.leaderboard import leaderboard
 from recbench.runs.rendering import render_groups
+from recbench.statistics.intervals import figure
 
 # Six examples of two draws: all hits but the first two rows.
 HITS, COUNTS = [0, 0] + [1] * 10, [0, 0, 5, 6, 100, 101]

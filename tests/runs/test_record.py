@@ -3,7 +3,6 @@ import json
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from recbench.evaluation.intervals import Figure
 from recbench.runs.record import (
     Device,
     Digests,
@@ -15,6 +14,7 @@ from recbench.runs.record import (
     row_digest,
     run_id,
 )
+from recbench.statistics.intervals import Figure
 
 DIGESTS = Digests(dataset="d", catalogue="c", split="s", pack="p")
 PARTS = (RunRecord, Training, Digests, Device, Times, Memory, Figure)

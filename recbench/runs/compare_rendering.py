@@ -1,0 +1,114 @@
+"""Comparisons and plans as text: for a terminal, Markdown, CSV and JSON."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from recbench.runs.compare import Compared, Comparison
+from recbench.runs.rendering import seeds_cell
+from recbench.runs.text import Format, as_csv, grid, question_as_json, question_line, signed
+
+PARTS = ("users", "draws", "seeds", "rest")
+
+
+def render_comparison(found: Comparison, form: Format) -> str:
+    """Write a comparison as text, a line a pair, without a last line end."""
+    if form == "json":
+        return json.dumps(_as_json(found), indent=2, ensure_ascii=False)
+    if form == "csv":
+        return _as_csv(found)
+    return _as_text(found, form == "markdown")
+
+
+def _as_text(found: Comparison, markdown: bool) -> str:
+    record = found.rows[0].record
+    rows = [[row.label, seeds_cell(row)] for row in found.rows]
+    lines = [
+        [
+            *(one.a.label, one.b.label, signed(one.pair.difference.value, *_ends(one))),
+            *(f"{one.pair.p:.4f}", f"{one.pair.difference.df:.1f}", _discordant(one)),
+            *(f"{share:.0%}" for share in _shares(one)),
+            *("matched" if one.matched else "apart", f"{one.smallest:.3f}"),
+        ]
+        for one in found.pairs
+    ]
+    headers = ["first", "second", f"{found.metric}: first less second", "p", "df"]
+    headers += ["users apart", *PARTS, "seeds are", "smallest told apart"]
+    many = len(found.pairs)
+    blocks = [
+        question_line(record, markdown),
+        grid(["row", "seeds"], rows, markdown),
+        grid(headers, lines, markdown),
+        f"Intervals hold all at once with 95%, p is adjusted for {many} "
+        f"pair{'s' if many > 1 else ''} (Bonferroni), each with degrees of freedom of its own. "
+        "Users, draws, seeds and the rest: their shares of the variance of the difference. The "
+        "smallest true difference that such a table tells apart: with 80% power.",
+        _of_one_training(found),
+    ]
+    return "\n\n".join(filter(None, blocks))
+
+
+def _of_one_training(found: Comparison) -> str:
+    single = [row.label for row in found.rows if seeds_cell(row).startswith("1 ")]
+    if not single:
+        return ""
+    return f"{', '.join(single)}: a single training is compared, as it is, not its kind."
+
+
+def _ends(one: Compared) -> tuple[float, float]:
+    return one.pair.low, one.pair.high
+
+
+def _discordant(one: Compared) -> str:
+    return str(one.discordant)
+
+
+def _shares(one: Compared) -> list[float]:
+    amounts = [getattr(one.parts, part) for part in PARTS]
+    whole = sum(amounts)
+    return [amount / whole if whole else 0.0 for amount in amounts]
+
+
+def _as_csv(found: Comparison) -> str:
+    headers = ["metric", "first", "second", "difference", "low", "high", "p", "df", "se"]
+    headers += ["users_apart", *(f"{part}_share" for part in PARTS), "matched", "smallest"]
+    return as_csv(headers, [_values(found, one) for one in found.pairs])
+
+
+def _values(found: Comparison, one: Compared) -> Sequence[object]:
+    whole = one.pair.difference
+    return [
+        *(found.metric, one.a.label, one.b.label, whole.value, one.pair.low, one.pair.high),
+        *(one.pair.p, whole.df, whole.se, one.discordant, *_shares(one)),
+        *(one.matched, one.smallest),
+    ]
+
+
+def _as_json(found: Comparison) -> dict[str, Any]:
+    return {
+        **question_as_json(found.rows[0].record),
+        "metric": found.metric,
+        "rows": [
+            {"label": row.label, "seeds": [run.record.seed for run in row.runs]}
+            for row in found.rows
+        ],
+        "pairs": [
+            {
+                "first": one.a.label,
+                "second": one.b.label,
+                "difference": one.pair.difference.value,
+                "low": one.pair.low,
+                "high": one.pair.high,
+                "p": one.pair.p,
+                "se": one.pair.difference.se,
+                "df": one.pair.difference.df,
+                "given_training": one.pair.difference.given_training,
+                "users_apart": one.discordant,
+                "variance": asdict(one.parts),
+                "matched": one.matched,
+                "smallest": one.smallest,
+            }
+            for one in found.pairs
+        ],
+    }

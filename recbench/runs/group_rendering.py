@@ -1,0 +1,119 @@
+"""Figures by group as text: for a terminal, Markdown, CSV and JSON."""
+
+import json
+from collections.abc import Iterator, Sequence
+
+from recbench.runs.groups import Group, GroupedTable
+from recbench.runs.leaderboard import Row, ranked_by
+from recbench.runs.rendering import seeds_cell
+from recbench.runs.text import (
+    DASH,
+    Format,
+    as_csv,
+    figure_cell,
+    grid,
+    question_as_json,
+    question_line,
+    signed,
+)
+from recbench.statistics.intervals import Estimate
+
+
+def render_groups(tables: Sequence[GroupedTable], by: str, form: Format) -> str:
+    """
+    Write figures by group as text, a line a group and system, without a last line end.
+
+    Parameters
+    ----------
+    tables
+        From `recbench.runs.groups.grouped`.
+    by
+        What the groups are of: the head of the column.
+    form
+        Of the output.
+    """
+    if form == "json":
+        return json.dumps([_as_json(table, by) for table in tables], indent=2, ensure_ascii=False)
+    if form == "csv":
+        return _as_csv(tables, by)
+    return "\n\n".join(_as_text(table, by, form == "markdown") for table in tables)
+
+
+def _lines(table: GroupedTable) -> Iterator[tuple[Group, Row, Estimate | None]]:
+    for group in table.groups:
+        for row, found in zip(group.rows, group.estimates, strict=True):
+            yield group, row, found
+
+
+def _as_text(table: GroupedTable, by: str, markdown: bool) -> str:
+    record = table.table.record
+    figure = ranked_by(record)
+    lines = [
+        [
+            *(group.name, str(group.examples), str(group.users), row.label, seeds_cell(row)),
+            DASH if found is None else figure_cell(found.figure),
+            DASH if found is None or row.to_best is None else signed(*row.to_best[:3]),
+        ]
+        for group, row, found in _lines(table)
+    ]
+    headers = [by, "rows", "users", "model", "seeds", figure, f"{figure} to the best other"]
+    blocks = [
+        f"{question_line(record, markdown)}; {figure} by {by}",
+        grid(headers, lines, markdown),
+        "95% intervals over the users of a group and training seeds; differences as in the "
+        "leaderboard (multiple comparisons with the best), inside each group.",
+    ]
+    return "\n\n".join(blocks)
+
+
+def _as_csv(tables: Sequence[GroupedTable], by: str) -> str:
+    place = ["dataset", "protocol", "protocol_version", "dataset_digest", "pack", "model", "seeds"]
+    ends = [by, "n", "users", "figure", "mean", "low", "high"]
+    best = ["to_best", "to_best low", "to_best high", "may_be_best"]
+    lines = []
+    for table in tables:
+        for group, row, found in _lines(table):
+            record = row.record
+            ended = (
+                ("", "", "")
+                if found is None
+                else (found.figure.value, found.figure.low, found.figure.high)
+            )
+            compared = found is not None and row.to_best is not None
+            lines.append(
+                [
+                    *(record.dataset, record.protocol, record.protocol_version),
+                    *(record.digests.dataset, record.digests.pack, row.label, len(row.runs)),
+                    *(group.name, group.examples, group.users, ranked_by(record), *ended),
+                    *(row.to_best if compared and row.to_best is not None else ("", "", "", "")),
+                ]
+            )
+    return as_csv([*place, *ends, *best], lines)
+
+
+def _as_json(table: GroupedTable, by: str) -> dict[str, object]:
+    return {
+        **question_as_json(table.table.record),
+        "figure": ranked_by(table.table.record),
+        "by": by,
+        "groups": [
+            {
+                "name": group.name,
+                "examples": group.examples,
+                "users": group.users,
+                "rows": [
+                    {
+                        "label": row.label,
+                        "row": row.record.row,
+                        "seeds": [run.record.seed for run in row.runs],
+                        "figure": None if found is None else found.figure.model_dump(),
+                        "to_best": None
+                        if found is None or row.to_best is None
+                        else row.to_best._asdict(),
+                    }
+                    for row, found in zip(group.rows, group.estimates, strict=True)
+                ],
+            }
+            for group in table.groups
+        ],
+    }

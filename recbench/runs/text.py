@@ -1,0 +1,92 @@
+"""Cells, titles and grids that all tables share, as text, Markdown, CSV or JSON."""
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+from recbench.runs.record import RunRecord
+from recbench.statistics.intervals import Figure
+
+Format = Literal["table", "markdown", "csv", "json"]
+
+DASH = "-"
+
+
+def question_line(record: RunRecord, markdown: bool = False) -> str:
+    """Say what was asked, in one line."""
+    if record.full_ranking:
+        asked = f"all {record.candidates} items ranked"
+    else:
+        asked = f"{record.draws} draws of {record.candidates} candidates"
+    line = (
+        f"{record.dataset}, protocol {protocol_name(record)}: {record.examples} examples, {asked}, "
+        f"pack {record.digests.pack[:8]}"
+    )
+    return f"**{line}**" if markdown else line
+
+
+def protocol_name(record: RunRecord) -> str:
+    """Name a protocol with what is changed of it, and the version of its card from 2 on."""
+    version = record.protocol_version
+    return record.protocol if version == 1 else f"{record.protocol} v{version}"
+
+
+def question_as_json(record: RunRecord) -> dict[str, object]:
+    """Return what was asked, as JSON values."""
+    return {
+        "dataset": record.dataset,
+        "dataset_digest": record.digests.dataset,
+        "protocol": record.protocol,
+        "protocol_version": record.protocol_version,
+        "pack": record.digests.pack,
+        "examples": record.examples,
+        "draws": record.draws,
+    }
+
+
+def grid(headers: Sequence[str], lines: Sequence[Sequence[str]], markdown: bool) -> str:
+    """Lay cells out for a terminal, or as a Markdown table."""
+    from tabulate import tabulate
+
+    if markdown:
+        headers, lines = _escaped(headers), [_escaped(line) for line in lines]
+    style = "pipe" if markdown else "simple"
+    return tabulate(lines, headers=headers, tablefmt=style, disable_numparse=True)
+
+
+def as_csv(headers: Sequence[str], lines: Iterable[Sequence[object]]) -> str:
+    """Write CSV, without a last line end."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(headers)
+    writer.writerows(lines)
+    return out.getvalue().rstrip("\n")
+
+
+def figure_cell(figure: Figure | None) -> str:
+    """Write a value with its interval; without one where it is constant by construction."""
+    if figure is None:
+        return DASH
+    if figure.low == figure.high:
+        return f"{figure.value:.3f}"
+    return f"{figure.value:.3f} {interval(figure.low, figure.high)}"
+
+
+def signed(value: float, low: float, high: float) -> str:
+    """Write a difference with its interval; nought has no sign."""
+    return f"{_sign(value)} [{_sign(low)}, {_sign(high)}]"
+
+
+def _sign(value: float) -> str:
+    text = f"{value:+.3f}"
+    return "0.000" if text in ("+0.000", "-0.000") else text
+
+
+def interval(low: float, high: float) -> str:
+    """Write the ends of an interval."""
+    return f"[{low:.3f}, {high:.3f}]"
+
+
+def _escaped(cells: Sequence[str]) -> list[str]:
+    return [cell.replace("|", r"\|") for cell in cells]

@@ -1,0 +1,1 @@
+"""From stored values to what they are worth: intervals, differences, the best, and power."""

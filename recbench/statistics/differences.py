@@ -1,0 +1,127 @@
+"""
+What a difference between two systems is worth.
+
+Both were asked the same, so users are always paired. Trainings are paired where equal seeds share
+something that was fitted (an encoder): then the seeds that both have are one crossed design of
+differences. Else each system adds the doubt of its own seeds. The test is Student's t with the
+degrees of freedom of `crossed`, of the hypothesis that the systems are equal in expectation over
+users and trainings. A system with one training of a random kind adds nothing for it; the difference
+is then one given that training.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from recbench.errors import UserError
+from recbench.statistics.crossed import Array, effective_users, variance
+from recbench.statistics.intervals import CONFIDENCE
+from recbench.statistics.system import System
+
+
+@dataclass(frozen=True)
+class Difference:
+    """
+    The mean difference a - b of two systems.
+
+    Attributes
+    ----------
+    value
+        Over examples, in [-1, 1] for values in [0, 1].
+    se, df
+        Standard error and degrees of freedom. Infinite and 1 for a single user, who shows nothing.
+    given_training
+        True where a single training of a random kind took part.
+    """
+
+    value: float
+    se: float
+    df: float
+    given_training: bool = False
+
+    @property
+    def low(self) -> float:
+        """Lower end of the 95% interval, at least -1."""
+        return max(-1.0, self.value - self.half_width())
+
+    @property
+    def high(self) -> float:
+        """Upper end of the 95% interval, at most 1."""
+        return min(1.0, self.value + self.half_width())
+
+    @property
+    def p(self) -> float:
+        """Two-sided p-value of no difference; 1 where the systems never differ."""
+        from scipy.stats import t
+
+        return float(2 * t.sf(abs(self.value) / self.se, self.df)) if self.value else 1.0
+
+    def half_width(self, alpha: float = 1 - CONFIDENCE) -> float:
+        """Return half the width of the interval with confidence 1 - alpha."""
+        from scipy.stats import t
+
+        return float(t.isf(alpha / 2, self.df) * self.se) if self.se else 0.0
+
+
+def difference(a: System, b: System, matched: bool = False) -> Difference:
+    """
+    Compare two systems that were asked the same.
+
+    Parameters
+    ----------
+    a, b
+        The same examples and draws in the same order, every value defined.
+    matched
+        Whether equal seeds share something that was fitted. The seeds that both have then count,
+        and only those; where they have fewer than two in common, all count as independent.
+
+    Returns
+    -------
+    Difference
+        Where users differ by one and the same amount there is no spread to go by; the standard
+        error is then the one under no difference, the root of the mean square over that of users.
+
+    Raises
+    ------
+    UserError
+        If the rows differ, there are none, or a value is not defined.
+    """
+    check_pair(a, b)
+    parts = by_training(a, b, matched)
+    value = float(net([part.crossed.by_seed.mean() for part in parts]))
+    residuals = net([part.crossed.residuals.mean(axis=0) for part in parts])
+    given = a.given_training or b.given_training
+    if residuals.size < 2:
+        return Difference(value, np.inf, 1.0, given)
+    doubt = variance(residuals, *(part.crossed for part in parts))
+    se = float(np.sqrt(doubt.total))
+    if se < 1e-9:  # rounding leaves a trace
+        se = abs(value) / float(np.sqrt(effective_users(parts[0].crossed.shares)))
+    return Difference(value, se, float(doubt.df), given)
+
+
+def by_training(a: System, b: System, matched: bool) -> tuple[System, ...]:
+    """Return what has trainings of its own: the differences of matched seeds, or each system."""
+    common = sorted({*a.seeds} & {*b.seeds})
+    if not (matched and a.random_training and b.random_training and len(common) > 1):
+        return a, b
+    i, j = ([one.seeds.index(seed) for seed in common] for one in (a, b))
+    return (System(a.values[i] - b.values[j], a.draws, a.users, tuple(common)),)
+
+
+def net(parts: Sequence[Array]) -> Array:
+    """Return the first less the second, or the only one."""
+    return parts[0] - parts[1] if len(parts) == 2 else parts[0]
+
+
+def check_pair(a: System, b: System) -> None:
+    """Refuse what cannot be paired, with a `UserError`."""
+    same = a.draws == b.draws and np.array_equal(a.users, b.users)
+    if not same or a.values.size == 0:
+        raise UserError(
+            f"a paired test needs the same rows of both: "
+            f"{a.values.shape[1]} and {b.values.shape[1]} values"
+        )
+    if np.isnan(a.values).any() or np.isnan(b.values).any():
+        raise UserError("a paired test needs a value on every row; compare HitRatio@1 instead")

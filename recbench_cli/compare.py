@@ -1,0 +1,122 @@
+"""`recbench compare` and `recbench plan`: what differences are worth, and what it takes."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from recbench_cli.options import Cache, Debug, Results, say
+
+if TYPE_CHECKING:
+    from recbench.runs.store import Run
+
+Form = Annotated[
+    Literal["table", "markdown", "csv", "json"], typer.Option("--format", help="Of the output.")
+]
+Dataset = Annotated[str | None, typer.Option("--dataset", help="Runs on this one alone.")]
+Protocol = Annotated[str | None, typer.Option("--protocol", help="Runs under this one alone.")]
+Draws = Annotated[int | None, typer.Option("--draws", min=1, help="Runs of so many alone.")]
+PackSeed = Annotated[int | None, typer.Option("--pack-seed", help="Runs of this pack alone.")]
+Metric = Annotated[
+    str | None,
+    typer.Option(
+        "--metric", help="What is compared.", show_default="as the leaderboard is ordered"
+    ),
+]
+Baseline = Annotated[
+    str | None,
+    typer.Option("--baseline", help="Compare the others with this one alone, named beforehand."),
+]
+
+
+def compare(
+    named: Annotated[list[str], typer.Argument(metavar="RUN|MODEL...", help="Folders or models.")],
+    metric: Metric = None,
+    baseline: Baseline = None,
+    dataset: Dataset = None,
+    protocol: Protocol = None,
+    draws: Draws = None,
+    pack_seed: PackSeed = None,
+    form: Form = "table",
+    results: Results = None,
+    cache: Cache = None,
+    _debug: Debug = False,
+) -> None:
+    """Compare rows two by two: differences, what makes them doubtful, what could be told apart."""
+    from recbench.runs.compare import compare as compared
+    from recbench.runs.compare_rendering import render_comparison
+
+    asked = {"dataset": dataset, "protocol": protocol, "draws": draws, "pack_seed": pack_seed}
+    runs = _named(named, asked, results, cache)
+    typer.echo(render_comparison(compared(runs, metric, baseline), form))
+
+
+def plan(
+    dataset: Dataset = "movielens",
+    protocol: Protocol = None,
+    difference: Annotated[
+        float | None,
+        typer.Option("--difference", help="True difference to be found with 80% power."),
+    ] = None,
+    draws: Draws = None,
+    pack_seed: PackSeed = None,
+    form: Form = "table",
+    results: Results = None,
+    cache: Cache = None,
+    _debug: Debug = False,
+) -> None:
+    """Say from stored runs how many users, draws and seeds a claim takes."""
+    from recbench.errors import UserError
+    from recbench.runs.leaderboard import leaderboard
+    from recbench.runs.plan import plan as planned
+    from recbench.runs.plan import render_plans
+
+    if difference is not None and not 0 < difference < 1:
+        raise UserError(f"--difference must be above 0 and below 1, not {difference:g}")
+    asked = {"dataset": dataset, "protocol": protocol, "draws": draws, "pack_seed": pack_seed}
+    tables = leaderboard(_chosen(_all(results, cache), asked))
+    plans = [made for table in tables if (made := planned(table, difference)) is not None]
+    if not plans:
+        raise UserError(
+            "a plan is made from the stored runs of two models or more that were asked the same, "
+            f"and there are none of {dataset}{f' under {protocol}' if protocol else ''}; make them "
+            "with: recbench leaderboard --run --seeds 3"
+        )
+    typer.echo(render_plans(plans, form))
+
+
+def _named(
+    names: list[str], asked: Mapping[str, object], results: Path | None, cache: Path | None
+) -> "list[Run]":
+    """Find the runs that are meant: by folder, or all of a model below the results."""
+    from recbench.errors import unknown
+    from recbench.runs.store import RECORD, finished
+
+    folders = [Path(name) for name in names if (Path(name) / RECORD).is_file()]
+    runs = [run for folder in folders if (run := finished(folder)) is not None]
+    models = [name for name in names if not (Path(name) / RECORD).is_file()]
+    if models:
+        there = _chosen(_all(results, cache), asked)
+        known = sorted({run.record.model for run in there})
+        for model in models:
+            if model not in known:
+                raise unknown("model with a run of what was asked", model, known)
+        runs += [run for run in there if run.record.model in models]
+    return list({run.folder.resolve(): run for run in runs}.values())
+
+
+def _all(results: Path | None, cache: Path | None) -> "list[Run]":
+    from recbench.runs.places import cache_folder, results_folder
+    from recbench.runs.store import runs
+
+    return runs(results_folder(results), say, cache_folder(cache))
+
+
+def _chosen(runs: "list[Run]", asked: Mapping[str, object]) -> "list[Run]":
+    wanted = {field: value for field, value in asked.items() if value is not None}
+    return [
+        run
+        for run in runs
+        if all(getattr(run.record, field) == value for field, value in wanted.items())
+    ]

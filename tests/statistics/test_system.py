@@ -1,0 +1,39 @@
+import numpy as np
+import pytest
+
+from recbench.errors import UserError
+from recbench.statistics.system import System
+
+
+def test_values_are_summed_by_user():
+    values = np.array([[1.0, 0.0, 1.0, 1.0], [0.0, 0.0, 1.0, 0.0]])
+    one = System(values, 1, np.array([7, 3, 7, 7]), seeds=(0, 1)).crossed
+    assert one.by_seed.tolist() == [0.75, 0.25]
+    assert one.shares.tolist() == [0.25, 0.75]  # users 3 and 7
+    assert one.residuals.tolist() == [[-0.1875, 0.1875], [-0.0625, 0.0625]]
+
+
+def test_what_is_not_defined_is_left_out():
+    gaps = np.array([[1.0, np.nan, np.nan, np.nan], [np.nan, np.nan, np.nan, np.nan]])
+    system = System(gaps, 2, np.array([5, 6]), seeds=(0, 1))
+    assert system.grid.shape == (1, 1, 2)
+    assert system.crossed.by_seed.tolist() == [1.0]
+
+
+@pytest.mark.parametrize(
+    ("values", "draws", "users", "seeds"),
+    [
+        (np.ones((1, 4)), 2, [0], (0,)),
+        (np.ones((2, 2)), 1, [0, 1], (0,)),
+        (np.ones(2), 1, [0], (0,)),
+    ],
+)
+def test_what_does_not_fit_is_refused(values, draws, users, seeds):
+    with pytest.raises(UserError, match="do not fit"):
+        System(values, draws, np.array(users), seeds)
+
+
+@pytest.mark.honesty
+def test_a_seed_counts_once():
+    with pytest.raises(UserError, match="counts once"):
+        System(np.ones((2, 3)), 1, np.arange(3), seeds=(4, 4))
