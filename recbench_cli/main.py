@@ -7,7 +7,7 @@ import traceback
 import typer
 
 from recbench.errors import RecbenchError
-from recbench_cli import candidates, compare, data, leaderboard, models, protocols, run
+from recbench_cli import candidates, compare, data, leaderboard, models, protocols, run, study
 
 REMEDIES = {
     PermissionError: "you may not read or write there; change its permissions or name another path",
@@ -33,6 +33,7 @@ app.command("plan")(compare.plan)
 app.command("models")(models.models)
 app.add_typer(data.app, name="data")
 app.add_typer(protocols.app, name="protocols")
+app.add_typer(study.app, name="study")
 app.command("candidates")(candidates.candidates)
 
 
@@ -49,7 +50,7 @@ def main(arguments: list[str] | None = None) -> None:
         Without the program's name; None takes those of the process.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
-    if arguments in ([], ["data"], ["protocols"]):  # a group alone asks what it holds
+    if arguments in ([], ["data"], ["protocols"], ["study"]):  # a group alone asks what it holds
         arguments = [*arguments, "--help"]
     try:
         code = app(arguments, prog_name="recbench", standalone_mode=False)

@@ -1,0 +1,47 @@
+"""`recbench study`: questions that several tables answer together."""
+
+from typing import Annotated
+
+import typer
+
+from recbench_cli.compare import Form
+from recbench_cli.options import Cache, Debug, Results, say
+
+app = typer.Typer(help="Questions that several tables answer together.", rich_markup_mode=None)
+
+
+@app.callback()
+def study() -> None:
+    """Questions that several tables answer together."""
+
+
+@app.command()
+def order(
+    dataset: Annotated[str, typer.Option("--dataset", help="Whose runs.")] = "movielens",
+    draws: Annotated[
+        int | None,
+        typer.Option("--draws", min=1, help="Sampled rows of so many draws alone."),
+    ] = None,
+    form: Form = "table",
+    results: Results = None,
+    cache: Cache = None,
+    _debug: Debug = False,
+) -> None:
+    """Say whether the order of systems survives the change of protocol (Kendall's tau)."""
+    from recbench.errors import UserError
+    from recbench.runs.leaderboard import leaderboard
+    from recbench.runs.places import cache_folder, results_folder
+    from recbench.runs.store import runs
+    from recbench.studies.order import agreements, render_order
+
+    there = runs(results_folder(results), say, cache_folder(cache))
+    asked = [run for run in there if run.record.dataset == dataset]
+    if draws is not None:
+        asked = [run for run in asked if run.record.full_ranking or run.record.draws == draws]
+    found = agreements(leaderboard(asked))
+    if not found:
+        raise UserError(
+            f"no two questions about {dataset} have three systems in common; run them under "
+            "another protocol: recbench leaderboard --run --protocol next-item"
+        )
+    typer.echo(render_order(found, form))
