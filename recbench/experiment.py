@@ -23,10 +23,11 @@ from recbench.evaluation.answers import Matching
 from recbench.evaluation.audit import Audit, audit
 from recbench.evaluation.evaluator import Judgement, evaluate
 from recbench.evaluation.fresh_process import SavedModel
-from recbench.evaluation.full_ranking import FullRanking, check_can_rank_all
+from recbench.evaluation.full_ranking import check_can_rank_all
 from recbench.neural.devices import resolve
 from recbench.questions.candidates import Pack, frozen_pack
 from recbench.questions.cold_start import cold_start
+from recbench.questions.full_ranking import FullRanking
 from recbench.questions.make_split import make_split
 from recbench.questions.protocols import Protocol
 from recbench.questions.protocols.choice import allows, protocol_of
@@ -337,6 +338,7 @@ def describe(
         random_training=model.random_training,
         dataset=experiment.dataset,
         protocol=protocol.name,
+        protocol_version=protocol.version,
         training=training,
         digests=question.digests,
         pack_seed=experiment.pack_seed,

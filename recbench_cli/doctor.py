@@ -66,5 +66,5 @@ def doctor(
     if form == "json":
         typer.echo(json.dumps([finding.model_dump() for finding in findings], indent=2))
     else:
-        typer.echo(f"{dataset}, protocol {rule.name}")
+        typer.echo(f"{dataset}, protocol {rule.label}")
         typer.echo(as_table(findings))

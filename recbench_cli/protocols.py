@@ -24,8 +24,8 @@ def list_(
     if form == "json":
         typer.echo(json.dumps({name: one.summary for name, one in found.items()}, indent=2))
         return
-    for name, one in found.items():
-        typer.echo(f"{name}: {one.summary}")
+    for one in found.values():
+        typer.echo(f"{one.label}: {one.summary}")
 
 
 @app.command()
@@ -48,7 +48,7 @@ def show(
         page = {"digest": asked.digest, "words": in_words(asked), **asked.model_dump(mode="json")}
         typer.echo(json.dumps(page, indent=2, ensure_ascii=False))
         return
-    typer.echo(f"{asked.name}: {asked.summary}")
+    typer.echo(f"{asked.label}: {asked.summary}")
     for topic, words in in_words(asked).items():
         typer.echo(f"  {topic}: {words}")
     if asked.published:

@@ -43,18 +43,21 @@ def ragged(values: NDArray[np.int32], row_lengths: NDArray[np.int64]) -> Ragged:
 
 def chosen(rows: Ragged, picks: NDArray[np.int64]) -> Ragged:
     """Return the picked rows, in the order of `picks`."""
-    return _cut(rows, rows.offsets[picks], lengths(rows)[picks])
+    return cut(rows.values, rows.offsets[picks], lengths(rows)[picks])
 
 
 def without_last(rows: Ragged, left_out: NDArray[np.int64]) -> Ragged:
     """Return every row without its last ``left_out[row]`` values, of which it must have as many."""
-    return _cut(rows, rows.offsets[:-1], lengths(rows) - left_out)
+    return cut(rows.values, rows.offsets[:-1], lengths(rows) - left_out)
 
 
-def _cut(rows: Ragged, starts: NDArray[np.int64], kept: NDArray[np.int64]) -> Ragged:
-    offsets = np.concatenate([[0], np.cumsum(kept)])
-    flat = np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], kept)
-    return Ragged(rows.values[flat], offsets)
+def cut(
+    values: NDArray[np.int32], starts: NDArray[np.int64], row_lengths: NDArray[np.int64]
+) -> Ragged:
+    """Return the pieces of int32 [total] that begin at `starts`; they may overlap."""
+    offsets = np.concatenate([[0], np.cumsum(row_lengths)])
+    flat = np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], row_lengths)
+    return Ragged(values[flat], offsets)
 
 
 def places(rows: Ragged) -> NDArray[np.int64]:

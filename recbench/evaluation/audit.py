@@ -18,9 +18,10 @@ from recbench.errors import RecbenchError
 from recbench.evaluation.answers import Matching, match
 from recbench.evaluation.evaluator import Judgement
 from recbench.evaluation.fresh_process import Asked, SavedModel, ask_fresh
-from recbench.evaluation.full_ranking import FullRanking, without_excluded
+from recbench.evaluation.full_ranking import without_excluded
 from recbench.evaluation.ranks import check_scores, target_ranks
 from recbench.questions.candidates import Pack
+from recbench.questions.full_ranking import FullRanking
 from recbench.questions.queries import Queries
 from recbench.questions.split import Examples
 from recbench.recommender import Runtime

@@ -10,12 +10,13 @@ from recbench.data.catalogue import Catalogue
 from recbench.evaluation.answers import Matching, match
 from recbench.evaluation.asking import calls_of
 from recbench.evaluation.finished_calls import FinishedCalls
-from recbench.evaluation.full_ranking import FullRanking, rank_all
+from recbench.evaluation.full_ranking import rank_all
 from recbench.evaluation.metrics import constant, figures
 from recbench.evaluation.outcome import Outcome
 from recbench.evaluation.ranks import check_scores, target_ranks, top_slots
 from recbench.progress import progress_bar
 from recbench.questions.candidates import Pack
+from recbench.questions.full_ranking import FullRanking
 from recbench.questions.split import Examples
 from recbench.recommender import Answerer, Recommender, Runtime
 from recbench.statistics.intervals import Figure, figure

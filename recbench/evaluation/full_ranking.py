@@ -1,65 +1,26 @@
 """
 Full ranking: the target's rank among all items of the catalogue, save those excluded for its row.
 
-Nothing is drawn, so there is one draw and no pack seed. A model is asked to score every item; what
-is excluded is taken out afterwards, so it neither counts nor tells the model anything. Only a chunk
-of rows is ever scored at once, and only ranks are kept.
+A model is asked to score every item; what is excluded is taken out afterwards, so it neither counts
+nor tells the model anything. Only a chunk of rows is ever scored at once, and only ranks are kept.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recbench.data.dataset import array_digest
-from recbench.data.ragged import chosen, lengths
+from recbench.data.ragged import lengths
 from recbench.errors import UserError
 from recbench.evaluation.asking import calls
 from recbench.evaluation.finished_calls import FinishedCalls
 from recbench.evaluation.outcome import Outcome
 from recbench.evaluation.ranks import check_scores, target_ranks
 from recbench.progress import progress_bar
+from recbench.questions.excluded import Excluded
+from recbench.questions.full_ranking import FullRanking
 from recbench.questions.queries import Queries
-from recbench.questions.split import Examples, Excluded, Part, Split
 from recbench.recommender import Answerer, Recommender, Runtime
-
-
-@dataclass(frozen=True)
-class FullRanking:
-    """
-    The frozen question of a full ranking: what a candidate pack is where negatives are drawn.
-
-    Attributes
-    ----------
-    examples
-        Whose targets are ranked.
-    excluded
-        For each row what is not ranked; the target is, wherever it stands.
-    size
-        Items of the catalogue.
-    hash
-        SHA-256 over the catalogue's digest, the targets and what is excluded.
-    """
-
-    examples: Examples
-    excluded: Excluded
-    size: int
-    hash: str
-    draws: ClassVar[int] = 1
-
-    @classmethod
-    def of(cls, split: Split, part: Part) -> "FullRanking":
-        """Ask for all items on every row of one part of a split."""
-        examples, excluded = split.examples(part), split.excluded(part)
-        lists = excluded.lists
-        arrays = examples.targets, lists.values, lists.offsets, excluded.rows
-        hashed = array_digest("full ranking", split.catalogue.digest, *arrays)
-        return cls(examples, excluded, len(split.catalogue), hashed)
-
-    def __len__(self) -> int:
-        return len(self.examples)
 
 
 def check_can_rank_all(model: Recommender, name: str) -> None:
@@ -133,7 +94,7 @@ def without_excluded(
 ) -> NDArray[np.float32]:
     """Return the scores of `rows` with those of excluded items below all others."""
     scores = np.array(given, dtype=np.float32)
-    lists = chosen(excluded.lists, excluded.rows[rows])
+    lists = excluded.lists(rows)
     places = np.arange(len(rows))
     of_targets = scores[places, targets]
     scores[np.repeat(places, lengths(lists)), lists.values] = -np.inf

@@ -26,9 +26,13 @@ from recbench.questions.sampling import Words, shuffle
 from recbench.questions.split import Examples, Part, Split
 from recbench.settings import digest
 
-_ROWS_AT_ONCE = 1 << 13  # decides the order in which words are used: part of what a pack is
+_ROWS_AT_ONCE, _EXCLUDED_AT_ONCE = 1 << 13, 1 << 23
+"""
+Rows that are drawn together, and items on the lists of what is excluded for them. They decide the
+order in which words are used: part of what a pack is.
+"""
 
-_VERSION = 1
+_VERSION = 2
 """
 Of the drawing, for the names of kept packs: raise it when the same split, protocol and seed give
 another pack, whether by a change here or in `negatives`, `unseen` or `sampling` of this room.
@@ -129,8 +133,7 @@ def draw(split: Split, protocol: Protocol, part: Part, draws: int, pack_seed: in
     candidates = np.empty((len(examples), draws, size), dtype=np.int32)
     position = np.empty((len(examples), draws), dtype=np.int16)
     streams = [Words(pack_seed, "pack", part, number) for number in range(draws)]
-    for start in range(0, len(examples), _ROWS_AT_ONCE):
-        rows = np.arange(start, min(start + _ROWS_AT_ONCE, len(examples)))
+    for rows in split.excluded(part).runs(_ROWS_AT_ONCE, _EXCLUDED_AT_ONCE):
         targets = examples.targets[rows]
         free = negatives.free(rows)
         for number, words in enumerate(streams):

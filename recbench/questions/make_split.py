@@ -16,11 +16,12 @@ from recbench.data.filters import filtered
 from recbench.data.ragged import Ragged, chosen, lengths, places, ragged, without_last
 from recbench.data.released import Rows, pieced
 from recbench.errors import UserError
+from recbench.questions.asked import Asked
 from recbench.questions.introsort import introsort_argsort
 from recbench.questions.protocols import Protocol
 from recbench.questions.protocols.choice import check_allowed
-from recbench.questions.split import Examples, Excluded, Split
-from recbench.questions.windows import examples_at, last_windows, seen, windows
+from recbench.questions.split import Examples, Split
+from recbench.questions.windows import last_windows, windows
 
 
 def make_split(dataset: Dataset, protocol: Protocol) -> Split:
@@ -118,10 +119,9 @@ def _users_apart(
     picks = [np.sort(part) for part in np.split(order, cuts)]
     parts = [(chosen(sequences, part), users[part]) for part in picks]
     (train, trainers), validation, test = parts
-    asked = [last_windows(*part, protocol.history) for part in (validation, test)]
     rows = windows(train, trainers, protocol.history, protocol.min_train_history)
-    whole = [Excluded.each(part[0]) for part in (validation, test)]
-    return _split(dataset, protocol, (train, trainers), rows, asked, whole)
+    asked = Asked.last(*validation), Asked.last(*test)
+    return _split(dataset, protocol, (train, trainers), rows, asked)
 
 
 def _last_items(
@@ -133,8 +133,8 @@ def _last_items(
     rows = windows(train, users, protocol.history, protocol.min_train_history)
     whole = chosen(sequences, np.flatnonzero(asked_about))
     owners = users[asked_about]
-    asked = [last_windows(whole, owners, protocol.history, back) for back in (1, 0)]
-    return _split(dataset, protocol, (train, users), rows, asked, [Excluded.each(whole)] * 2)
+    asked = Asked.last(whole, owners, back=1), Asked.last(whole, owners)
+    return _split(dataset, protocol, (train, users), rows, asked)
 
 
 def _cut_in_time(
@@ -160,10 +160,13 @@ def _cut_in_time(
     train = chosen(early, trainers)
     rows = windows(train, users[trainers], protocol.history, protocol.min_train_history)
     enough = places(sequences) >= protocol.min_history
-    targets = [np.flatnonzero((period == part) & enough) for part in (1, 2)]
-    asked = [examples_at(sequences, users, protocol.history, one) for one in targets]
-    whole = [Excluded(sequences, owners[one]) for one in targets]
-    return _split(dataset, protocol, (train, users[trainers]), rows, asked, whole)
+    tested = np.bincount(owners[period == 2], minlength=len(sequences))
+    ends = sequences.offsets[1:]
+    validation, test = (
+        Asked(sequences, users, np.flatnonzero((period == part) & enough), known)
+        for part, known in ((1, ends - tested), (2, ends))
+    )
+    return _split(dataset, protocol, (train, users[trainers]), rows, (validation, test))
 
 
 def _as_released(dataset: Dataset, rows: Rows, protocol: Protocol) -> Split:
@@ -173,14 +176,8 @@ def _as_released(dataset: Dataset, rows: Rows, protocol: Protocol) -> Split:
     cuts = [len(sequences), len(sequences) + len(rows.validation)]
     trainers, *asked_users = np.split(users, cuts)
     train = last_windows(rows.train, owners, protocol.history)
-    whole = [rows.validation, rows.test]
-    asked = [
-        last_windows(part, part_users, protocol.history)
-        for part, part_users in zip(whole, asked_users, strict=True)
-    ]
-    return _split(
-        dataset, protocol, (sequences, trainers), train, asked, [Excluded.each(w) for w in whole]
-    )
+    asked = Asked.last(rows.validation, asked_users[0]), Asked.last(rows.test, asked_users[1])
+    return _split(dataset, protocol, (sequences, trainers), train, asked)
 
 
 def _split(
@@ -188,27 +185,23 @@ def _split(
     protocol: Protocol,
     trained_on: tuple[Ragged, NDArray[np.int32]],
     train: Examples,
-    asked: list[Examples],
-    whole: list[Excluded],
+    asked: tuple[Asked, Asked],
 ) -> Split:
-    """Refuse a part without rows, add what may not be drawn, and the digest."""
+    """Cut validation and test rows out, refuse a part without rows, and add the digest."""
     sequences, sequence_users = trained_on
-    validation, test = asked
-    if not all(map(len, (train, *asked))):
+    validation, excluded_validation = asked[0].cut_out(protocol)
+    test, excluded_test = asked[1].cut_out(protocol)
+    if not all(map(len, (train, validation, test))):
         raise UserError(
             f"{protocol.card} leaves no training, validation or test rows of {dataset.card.name}: "
             "too few users, users with too few interactions or, where time is cut, too many at "
             "one time; take another protocol"
         )
-    by_history = protocol.exclude == "history"
-    excluded = [Excluded.each(seen(part)) for part in asked] if by_history else whole
     parts: list[NDArray[np.int32] | NDArray[np.int64]] = []
     for rows in (train, validation, test):
         parts += [rows.histories, rows.targets, rows.users]
-    for sequence in (sequences, *(one.lists for one in excluded)):
-        parts += [sequence.values, sequence.offsets]
-    if protocol.split == "temporal" and not by_history:  # else every row has its own list
-        parts += [one.rows for one in excluded]
+    parts += [sequences.values, sequences.offsets]
+    parts += [*excluded_validation.arrays, *excluded_test.arrays]
     return Split(
         catalogue=dataset.catalogue,
         sequences=sequences,
@@ -216,7 +209,7 @@ def _split(
         train=train,
         validation=validation,
         test=test,
-        excluded_validation=excluded[0],
-        excluded_test=excluded[1],
+        excluded_validation=excluded_validation,
+        excluded_test=excluded_test,
         digest=array_digest(dataset.catalogue.digest, *parts),
     )

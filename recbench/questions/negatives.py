@@ -61,8 +61,8 @@ class Negatives:
         UserError
             If that is fewer items than are needed.
         """
-        lists, owners = np.unique(self.excluded.rows[rows], return_inverse=True)
-        excluded, targets = chosen(self.excluded.lists, lists), self.targets[rows]
+        excluded, owners = self.excluded.distinct(rows)
+        targets = self.targets[rows]
         groups, titles = self.titles.items, self.titles.numbers[targets]
         # A target that is excluded with the rest, and has no namesakes, takes nothing more away.
         alone = (lengths(groups)[titles] == 1) & holds(excluded, owners, targets)

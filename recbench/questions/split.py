@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from recbench.data.catalogue import Catalogue
 from recbench.data.dataset import array_digest
 from recbench.data.ragged import Ragged
+from recbench.questions.excluded import Excluded
 
 Part = Literal["validation", "test"]
 """What is asked about."""
@@ -41,34 +42,6 @@ class Examples:
 
     def __getitem__(self, rows: slice) -> "Examples":
         return Examples(self.histories[rows], self.targets[rows], self.users[rows])
-
-
-@dataclass(frozen=True)
-class Excluded:
-    """
-    For each row the items that may not be drawn as negatives, listed once for rows that share them.
-
-    Attributes
-    ----------
-    lists
-        Catalogue codes in any order, repeats allowed.
-    rows
-        int64 [rows], the number of each row's list.
-    """
-
-    lists: Ragged
-    rows: NDArray[np.int64]
-
-    @classmethod
-    def each(cls, lists: Ragged) -> "Excluded":
-        """Give every row its own list."""
-        return cls(lists, np.arange(len(lists)))
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __getitem__(self, row: int) -> NDArray[np.int32]:
-        return self.lists[int(self.rows[row])]
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from recbench.data.catalogue import Catalogue
 from recbench.data.ragged import Ragged
-from recbench.questions.split import PAD, Examples, Excluded, Split
+from recbench.questions.excluded import Excluded
+from recbench.questions.split import PAD, Examples, Split
 from recbench.recommender import TrainingData
 from recbench.seeding import generator
 from recbench.settings import digest

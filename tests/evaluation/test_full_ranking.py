@@ -3,13 +3,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from recbench.data.ragged import chosen, ragged
 from recbench.errors import RecbenchError, UserError
 from recbench.evaluation import full_ranking as module
 from recbench.evaluation.evaluator import evaluate
-from recbench.evaluation.full_ranking import FullRanking, rank_all
+from recbench.evaluation.full_ranking import rank_all
+from recbench.questions.excluded import Excluded
+from recbench.questions.full_ranking import FullRanking
 from recbench.questions.queries import Queries
-from recbench.questions.split import Excluded
 from recbench.recommender import Answerer, Recommender, Runtime
 from recbench.settings import Settings
 from recbench.testing.toy import toy_split
@@ -43,8 +43,9 @@ def split():
     """Twelve rows of 40 items; rows share three lists of excluded items, some with the target."""
     split = toy_split(users=120)
     rows = np.arange(12) % 3
-    lists = ragged(np.array([1, 2, 3, 3, 9, *range(40)], dtype=np.int32), np.array([5, 0, 40]))
-    return replace(split, excluded_test=Excluded(lists, rows))
+    values = np.array([1, 2, 3, 3, 9, *range(40)], dtype=np.int32)
+    starts, ends = np.array([[0, 5], [5, 5], [5, 45]]).T
+    return replace(split, excluded_test=Excluded(values, starts[rows], ends[rows]))
 
 
 @pytest.fixture
@@ -159,29 +160,8 @@ def test_a_score_that_is_no_number_is_an_error_even_of_an_excluded_item(split, t
         rank_all(Scorer(table), FullRanking.of(split, "test"), runtime)
 
 
-def test_the_hash_is_of_targets_excluded_items_and_catalogue(split):
-    one = FullRanking.of(split, "test")
-    assert FullRanking.of(split, "test").hash == one.hash
-    assert (len(one), one.size, one.draws) == (12, 40, 1)
-    test, excluded = split.test, split.excluded_test
-    others = [
-        replace(split, test=replace(test, targets=test.targets[::-1].copy())),
-        replace(split, excluded_test=replace(excluded, rows=excluded.rows[::-1].copy())),
-        replace(split, excluded_test=replace(excluded, lists=chosen(excluded.lists, [1, 0, 2]))),
-        replace(split, catalogue=replace(split.catalogue, digest="another")),
-    ]
-    hashes = {FullRanking.of(other, "test").hash for other in others}
-    assert len(hashes | {one.hash, FullRanking.of(split, "validation").hash}) == 6
-
-
-def test_the_hash_is_pinned(split):
-    test = replace(split.test, targets=np.arange(12, dtype=np.int32))
-    ranking = FullRanking.of(replace(split, test=test), "test")
-    assert ranking.hash == "28e1ed0d21e634c6f2a86fe921ad99f22393eb47403c9fef8a17061ac733306a"
-
-
 def test_no_rows_are_no_ranks(split, table, runtime):
-    none = replace(
-        split, test=split.test[:0], excluded_test=Excluded(split.excluded_test.lists, np.arange(0))
-    )
+    no_places = np.arange(0)
+    nothing = Excluded(split.excluded_test.values, no_places, no_places)
+    none = replace(split, test=split.test[:0], excluded_test=nothing)
     assert len(rank_all(Scorer(table), FullRanking.of(none, "test"), runtime)) == 0

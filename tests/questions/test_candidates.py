@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 from scipy.stats import chisquare
 
 from recbench.data.catalogue import Catalogue, make_catalogue
-from recbench.data.ragged import Ragged, chosen, ragged
+from recbench.data.ragged import Ragged, ragged
 from recbench.errors import DataError, UserError
 from recbench.questions import candidates as module
 from recbench.questions.candidates import draw, frozen_pack, load, save
+from recbench.questions.excluded import Excluded
 from recbench.questions.protocols import Protocol, protocol
-from recbench.questions.split import Examples, Excluded, Split
+from recbench.questions.split import Examples, Split
 from recbench.testing.toy import toy_split
 
 PAPER, NEXT_ITEM = protocol("paper"), protocol("next-item")
@@ -164,18 +165,17 @@ def test_popular_negatives_of_distinct_titles():
 @pytest.mark.parametrize("protocol", [PAPER, NEXT_ITEM, POPULAR])
 def test_rows_that_share_their_excluded_items_are_drawn_as_if_each_had_its_own(protocol):
     split = arithmetic()
-    rows = np.repeat(np.arange(4), 10)  # list 0, which holds the first ten targets, and so on
-    lists = ragged(split.test.targets.copy(), np.full(4, 10))
-    for excluded in (lists, ragged(lists.values[1:], np.array([9, 10, 10, 10]))):
-        hashes = {
-            draw(replace(split, excluded_test=one), protocol, "test", 2, 0).hash
-            for one in (Excluded(excluded, rows), Excluded.each(chosen(excluded, rows)))
-        }
-        assert len(hashes) == 1
-    pack = draw(replace(split, excluded_test=Excluded(lists, rows)), protocol, "test", 9, 0)
+    # The first ten rows leave out the first ten targets, the next ten 20 of them, and so on.
+    starts, ends = np.repeat([[0, 0, 10, 25], [10, 20, 20, 40]], 10, axis=1)
+    shared = Excluded(split.test.targets.copy(), starts, ends)
+    own = Excluded.each(shared.lists(np.arange(40)))
+    packs = [
+        draw(replace(split, excluded_test=one), protocol, "test", 9, 0) for one in (shared, own)
+    ]
+    assert packs[0].hash == packs[1].hash
     for row in range(40):
-        drawn = set(pack.candidates[row].ravel().tolist()) - {int(split.test.targets[row])}
-        assert not drawn & set(lists[rows[row]].tolist())
+        drawn = set(packs[0].candidates[row].ravel().tolist()) - {int(split.test.targets[row])}
+        assert not drawn & set(shared[row].tolist())
 
 
 def test_ten_items_of_the_whole_catalogue_are_equally_likely():
@@ -206,8 +206,9 @@ def test_draws_are_nested_and_parts_and_seeds_apart():
     assert (few.candidates[:, 0] != few.candidates[:, 1]).mean() > 0.9
 
 
-def test_rows_beyond_one_chunk_are_drawn_too(monkeypatch):
-    monkeypatch.setattr(module, "_ROWS_AT_ONCE", 16)
+@pytest.mark.parametrize(("bound", "most"), [("_ROWS_AT_ONCE", 16), ("_EXCLUDED_AT_ONCE", 70)])
+def test_rows_beyond_one_chunk_are_drawn_too(monkeypatch, bound, most):
+    monkeypatch.setattr(module, bound, most)
     test_a_row_holds_the_target_once_and_nothing_excluded(NEXT_ITEM)
 
 

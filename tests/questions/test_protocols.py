@@ -26,16 +26,28 @@ def test_ours():
     assert (NEXT_ITEM.exclude, NEXT_ITEM.distinct_titles) == ("user", True)
 
 
+@pytest.mark.honesty
 @pytest.mark.parametrize(
-    ("name", "digest"),
+    ("name", "version", "digest"),
     [
-        ("paper", "90c4168bc013733a6a8ab635dd06ccfa5263de1c54fd940790e3037dd78cb33d"),
-        ("next-item", "103733a3e3e7c1c8489c073b073a00bcb9b117d8930bbe9523bb9874c51db61f"),
+        ("paper", 1, "90c4168bc013733a6a8ab635dd06ccfa5263de1c54fd940790e3037dd78cb33d"),
+        ("released", 1, "98d7729adae3fbcc4127655fb573e4a442250b32feb28ece6fbc57e0d683e438"),
+        ("next-item", 2, "ca6306c4dfa51c5bea3d7061edcc4bdbad68c23171c2e162289e6f14704b20e0"),
+        ("temporal", 2, "3b22082b9b0bf79643c709cf054935a8e543ccdccad37f0a145249b847837c6c"),
     ],
 )
-def test_digests_are_pinned(name, digest):
-    # They name kept packs: a new field must have a default that means what was done before.
-    assert protocol(name).digest == digest
+def test_a_shipped_card_that_asks_otherwise_has_a_higher_version(name, version, digest):
+    # Runs of another version answered other questions. A new field of all protocols must have a
+    # default that means what was done before: it changes no digest.
+    assert (protocol(name).version, protocol(name).digest) == (version, digest)
+
+
+def test_tables_show_the_version_of_a_card_that_has_changed():
+    assert protocol("paper,history=5").label == "paper,history=5"
+    second = protocol("paper,history=5").model_copy(update={"version": 2})
+    assert second.label == "paper v2,history=5"
+    assert protocol("temporal").label == "temporal v2"
+    assert protocol("temporal").name == "temporal"
 
 
 def test_an_unknown_name_gets_the_nearest():
@@ -102,6 +114,7 @@ def test_a_full_ranking_draws_nothing():
 def test_the_digest_covers_what_changes_questions():
     words = {"name", "summary", "why", "limits", "published"}
     changes = {
+        "version": 2,
         "split": "last-items",
         "cuts": (70, 90),
         "ties": "item-hash",

@@ -1,4 +1,5 @@
 import hashlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,10 +9,14 @@ from recbench.data.catalogue import make_catalogue
 from recbench.data.dataset import Dataset
 from recbench.errors import UserError
 from recbench.questions.candidates import draw
+from recbench.questions.doctor.case import Case
+from recbench.questions.doctor.diagnosis import diagnose
+from recbench.questions.full_ranking import FullRanking
 from recbench.questions.make_split import make_split
 from recbench.questions.protocols import protocol
 from recbench.questions.split import PAD
 
+DOCS = Path(__file__).parents[2] / "docs/protocols.md"
 TEMPORAL = protocol("temporal,history=4")
 
 # (time, user, item) of 22 interactions: 80% of them, 17, have times up to 16, 90%, 19, up to 18.
@@ -62,8 +67,8 @@ def test_the_rows_are_those_worked_out_by_hand():
         (2, [0, 1, 2], 3),
     ]
     excluded = [sorted(split.excluded_test[row].tolist()) for row in range(3)]
-    assert excluded == [[*range(7)], [*range(7)], [0, 1, 2, 3]]
-    assert sorted(split.excluded_validation[0].tolist()) == [*range(7)]
+    assert excluded == [[*range(5)], sorted([*range(5), first]), [0, 1, 2]]
+    assert sorted(split.excluded_validation[0].tolist()) == [*range(4)]
 
 
 def test_the_order_of_the_file_changes_nothing():
@@ -73,20 +78,29 @@ def test_the_order_of_the_file_changes_nothing():
 
 def test_the_digest_sees_what_is_excluded():
     split = make_split(dataset(TOY), TEMPORAL)
-    by_history = make_split(dataset(TOY), TEMPORAL.model_copy(update={"exclude": "history"}))
-    assert rows_of(by_history.test) == rows_of(split.test)
-    assert by_history.excluded_test[2].tolist() == [0, 1, 2]
-    assert by_history.digest != split.digest
+    digests = {split.digest}
+    for exclude, of_first in (("history", [1, 2, 3, 4]), ("user", [*range(7)])):
+        other = make_split(dataset(TOY), TEMPORAL.model_copy(update={"exclude": exclude}))
+        assert rows_of(other.test) == rows_of(split.test)
+        assert sorted(other.excluded_test[0].tolist()) == of_first
+        digests.add(other.digest)
+    assert len(digests) == 3
 
 
-def test_negatives_are_what_the_user_never_touched():
+def test_all_that_a_user_touches_is_at_validation_all_before_the_test():
+    split = make_split(dataset(TOY), TEMPORAL.model_copy(update={"exclude": "user"}))
+    assert sorted(split.excluded_validation[0].tolist()) == [*range(5)]
+
+
+def test_negatives_are_what_the_user_had_not_touched():
     split = make_split(dataset(TOY), TEMPORAL)
     four = TEMPORAL.model_copy(update={"candidates": 4})
-    pack = draw(split, four, "test", 50, 0)
-    for row, touched in enumerate([[*range(7)], [*range(7)], [0, 1, 2, 3]]):
+    pack = draw(split, four, "test", 80, 0)
+    first = int(split.test.targets[0])
+    for row, touched in enumerate([[*range(5)], [*range(5), first], [0, 1, 2]]):
         target = split.test.targets[row]
         negatives = set(pack.candidates[row].ravel().tolist()) - {target}
-        assert negatives == set(range(13)) - set(touched)
+        assert negatives == set(range(13)) - {*touched, target}
 
 
 @pytest.mark.parametrize(
@@ -121,10 +135,11 @@ def test_movielens_equals_a_plain_loop(movielens):
     raw_ids = movielens.catalogue.raw_ids.tolist()
     hashes = [hashlib.sha256(str(raw).encode()).digest() for raw in raw_ids]
     parts = {"train": [], "validation": [], "test": []}
-    sequences = []
+    sequences, orders = [], []
     for user in range(943):
         rows = np.flatnonzero(movielens.users == user).tolist()
         rows.sort(key=lambda row: (movielens.times[row], hashes[movielens.items[row]]))
+        orders.append(rows)
         items = movielens.items[rows].tolist()
         early = [row for row in rows if movielens.times[row] < cuts[0]]
         if early:
@@ -136,14 +151,68 @@ def test_movielens_equals_a_plain_loop(movielens):
     for name, expected in parts.items():
         assert rows_of(getattr(split, name)) == expected
     assert [split.sequences[i].tolist() for i in range(len(split.sequences))] == sequences
-    for row in (0, 500, len(split.test) - 1):
-        touched = movielens.items[movielens.users == split.test.users[row]]
-        assert sorted(split.excluded_test[row].tolist()) == sorted(touched.tolist())
+    for name in ("validation", "test"):
+        excluded = split.excluded(name)
+        for row, (user, _, target) in enumerate(parts[name][::97]):
+            items = movielens.items[orders[user]].tolist()
+            assert excluded[97 * row].tolist() == items[: items.index(target)]
 
 
 def test_movielens_is_pinned(movielens):
     split = make_split(movielens, protocol("temporal"))
     assert (len(split.train), len(split.validation), len(split.test)) == (79_248, 9_653, 9_770)
-    assert split.digest == "e53b9c91e59f023b5d62bd4f181330965f7aa4c523d96d5560b7487a55b86d9a"
+    assert split.digest == "9f2880843ad7ad5f026d83720cd4cb93dc1a1f47d30294d6f31a09e6fb6a188c"
     pack = draw(split, protocol("temporal"), "test", 1, 0)
-    assert pack.hash == "8e41a82f3a3a732e5fa9a42a8411df9f8cf5a3d71db5937c2eb5ad18b510fd39"
+    assert pack.hash == "536361d4e5011f563ee88db83fac55ff64ebe657d3bcfd59f6e9925d26e76348"
+
+
+@pytest.mark.honesty
+def test_what_a_user_touches_later_is_drawn_and_ranked_like_any_other_item():
+    split = make_split(dataset(TOY), TEMPORAL)
+    later = int(split.test.targets[1])  # user 0 touches it after the first row's target
+    pack = draw(split, TEMPORAL.model_copy(update={"candidates": 4}), "test", 50, 0)
+    assert later in pack.candidates[0]
+    assert later not in FullRanking.of(split, "test").excluded[0]
+
+
+@pytest.mark.honesty
+def test_what_is_left_out_of_a_row_was_touched_before_its_target(movielens):
+    split = make_split(movielens, protocol("temporal"))
+    for row in range(0, len(split.test), 1000):
+        user, target = split.test.users[row], split.test.targets[row]
+        own = movielens.users == user
+        moment = movielens.times[own & (movielens.items == target)][0]
+        before = own & (movielens.times < moment)
+        at_latest = own & (movielens.times <= moment) & (movielens.items != target)
+        left_out = set(split.excluded_test[row].tolist())
+        assert {*movielens.items[before]} <= left_out <= {*movielens.items[at_latest]}
+
+
+@pytest.mark.honesty
+def test_the_figures_on_the_card_are_what_the_data_give(movielens):
+    case = Case.of(movielens, protocol("temporal"))
+    found = {one.name: one for one in diagnose(case)}
+    rows, asked = len(case.test), case.split.excluded_test
+    later = np.bincount(movielens.users)[case.test.users] - asked.sizes - 1  # no pair comes twice
+    new, tied = found["rows of new users"], found["ties with the history"]
+    assert case.protocol.limits[-2:] == (
+        "What the user touches after the target is a wrong answer like any other: on "
+        f"MovieLens-100K {later.mean():.0f} of the {len(movielens.catalogue):,} items a row, on "
+        "average.",
+        f"On MovieLens-100K {new.share:.1%} of the test rows are of users without any training "
+        f"interaction, in {tied.share:.0%} the last item of the history has the target's own "
+        f"second, and all {rows:,} rows are worth {found['effective users'].count:.0f} users with "
+        "equally many rows.",
+    )
+    text = " ".join(DOCS.read_text(encoding="utf-8").split())
+    sampled = 19 * later / (len(movielens.catalogue) - asked.sizes - 1)
+    assert round(sampled.mean()) == 1
+    for said in (
+        f"{later.mean():.0f} of the {len(movielens.catalogue):,} items of MovieLens-100K a row, on "
+        f"average, and up to {later.max()}.",
+        f"{new.share:.1%} of the test rows are of users without any training interaction",
+        f"in {tied.share:.0%} the last item of the history",
+        f"the {rows:,} rows of {found['effective users'].of} users are worth "
+        f"{found['effective users'].count:.0f} users",
+    ):
+        assert said in text

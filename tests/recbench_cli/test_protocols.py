@@ -25,7 +25,7 @@ def test_they_are_listed(call):
     code, out, err = call("list")
     assert (code, err) == (0, "")
     for name in ("next-item", "paper", "temporal"):
-        assert f"{name}: {protocol(name).summary}" in out.splitlines()
+        assert f"{protocol(name).label}: {protocol(name).summary}" in out.splitlines()
     assert json.loads(call("list", "--format", "json")[1])["paper"] == protocol("paper").summary
 
 
@@ -44,11 +44,11 @@ def test_one_is_shown_in_words_with_limits_and_digest(call):
     code, out, err = call("show", "temporal")
     assert (code, err) == (0, "")
     asked = protocol("temporal")
-    assert out.startswith(f"temporal: {asked.summary}\n")
+    assert out.startswith(f"temporal v2: {asked.summary}\n")
     assert "before 80% of all in order of time train, those up to 90% validate" in out
     assert "at least 3 earlier ones of its user" in out
     assert "  candidates: 20: the target and 19 negatives, shuffled, all of different titles" in out
-    assert "drawn uniformly from the whole catalogue, save all items that the user touches" in out
+    assert "from the whole catalogue, save all items that the user touched before the" in out
     for sentence in (*asked.why, *asked.limits):
         assert sentence in out
     assert out.endswith(f"  digest: {asked.digest}\n")

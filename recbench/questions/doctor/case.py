@@ -1,5 +1,6 @@
 """What the checks look at: a dataset under a protocol, and what several of them need."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -9,8 +10,9 @@ from numpy.typing import NDArray
 from recbench.data.dataset import Dataset
 from recbench.data.filters import filtered
 from recbench.data.ragged import lengths
+from recbench.questions.cold_start import ColdStart, cold_start
 from recbench.questions.doctor.contained import TitleParts
-from recbench.questions.doctor.draws import Free
+from recbench.questions.doctor.draws import Free, any_drawn
 from recbench.questions.make_split import make_split, rules_of
 from recbench.questions.protocols import Protocol
 from recbench.questions.split import PAD, Examples, Split
@@ -48,6 +50,16 @@ class Case:
         """The test rows."""
         return self.split.test
 
+    @property
+    def clustered(self) -> bool:
+        """Whether some user has several test rows; of a finished split nobody knows."""
+        return len(np.unique(self.test.users)) < len(self.test)
+
+    @cached_property
+    def cold_start(self) -> ColdStart:
+        """How much there is to go on in each test row."""
+        return cold_start(self.split)
+
     @cached_property
     def training_counts(self) -> NDArray[np.int64]:
         """Interactions of each item in the training sequences, int64 [items]."""
@@ -58,10 +70,18 @@ class Case:
         """Which titles are parts of which others."""
         return TitleParts.of(self.split.catalogue.titles)
 
-    @cached_property
-    def free(self) -> Free:
-        """What the test rows may draw."""
-        return Free.of(self.split, self.protocol)
+    def any_drawn(self, marked: Callable[[Free], NDArray[np.int64]]) -> NDArray[np.float64]:
+        """
+        Return the probability that a test row draws an item of some kind, float64 [rows].
+
+        Parameters
+        ----------
+        marked
+            Counts the items of that kind which some test rows may draw, int64 [their number].
+        """
+        parts = Free.of(self.split, self.protocol)
+        drawn = self.protocol.drawn
+        return np.concatenate([any_drawn(free.counts, marked(free), drawn) for free in parts])
 
     @cached_property
     def training_times(self) -> NDArray[np.int64]:
@@ -81,7 +101,7 @@ class Case:
     @cached_property
     def target_times(self) -> NDArray[np.int64]:
         """Times of the test targets, int64 [rows]; the last one where a pair comes many times."""
-        return self._times(self.test.users, self.test.targets)
+        return self.times_of(self.test.users, self.test.targets)
 
     @cached_property
     def latest_history_times(self) -> NDArray[np.int64]:
@@ -89,7 +109,7 @@ class Case:
         histories, users = self.test.histories, self.test.users
         rows, columns = np.nonzero(histories != PAD)
         latest = np.where((histories == PAD).all(axis=1), self.target_times, np.iinfo(np.int64).min)
-        np.maximum.at(latest, rows, self._times(users[rows], histories[rows, columns]))
+        np.maximum.at(latest, rows, self.times_of(users[rows], histories[rows, columns]))
         return latest
 
     @cached_property
@@ -98,7 +118,8 @@ class Case:
         order = np.lexsort((self.dataset.times, pairs))
         return pairs[order], self.dataset.times[order]
 
-    def _times(self, users: NDArray[np.int32], items: NDArray[np.int32]) -> NDArray[np.int64]:
+    def times_of(self, users: NDArray[np.int32], items: NDArray[np.int32]) -> NDArray[np.int64]:
+        """Return when each user met the item beside it, which must be so; the last time."""
         pairs, times = self._by_pair
         return times[np.searchsorted(pairs, _pairs(users, items), side="right") - 1]
 

@@ -42,6 +42,12 @@ OWNED: tuple[Check, ...] = (rows.users_in_parts,)
 TIMED: tuple[Check, ...] = (order.before_training, order.ties, order.against_time)
 """Of data with times."""
 
+CLUSTERED: tuple[Check, ...] = (rows.new_users, rows.users_worth)
+"""Where a user has several test rows."""
+
+CLUSTERED_TIMED: tuple[Check, ...] = (order.ties_with_history,)
+"""The same, of data with times; where a user is asked once, `order.ties` says as much."""
+
 UNOWNED = Finding(
     name="users",
     count=0,
@@ -63,9 +69,17 @@ UNTIMED = Finding(
 def diagnose(case: Case) -> list[Finding]:
     """Run every check that can be run; a finding says where some cannot, and why."""
     rule = case.protocol
-    uniform = UNIFORM if rule.negatives == "uniform" and not rule.full else ()
-    owned, timed = not case.dataset.card.finished, case.timed
-    checks = (*ALWAYS, *uniform, *(OWNED if owned else ()), *(TIMED if timed else ()))
+    uniform = rule.negatives == "uniform" and not rule.full
+    owned, timed, clustered = not case.dataset.card.finished, case.timed, case.clustered
+    tables = (
+        (True, ALWAYS),
+        (uniform, UNIFORM),
+        (owned, OWNED),
+        (timed, TIMED),
+        (clustered, CLUSTERED),
+        (clustered and timed, CLUSTERED_TIMED),
+    )
+    checks = [check for holds, table in tables if holds for check in table]
     popular = rule.negatives == "popular"
     left_out = ((popular, POPULAR), (not owned, UNOWNED), (not timed, UNTIMED))
     unsaid = [finding for holds, finding in left_out if holds]

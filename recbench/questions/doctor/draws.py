@@ -1,5 +1,6 @@
 """What test rows may draw, counted, and how likely a draw is to hold it, without drawing."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -15,16 +16,20 @@ from recbench.questions.unseen import holds, union
 
 Numbers = NDArray[np.int64]
 
+_EXCLUDED_AT_ONCE = 1 << 23  # as when packs are drawn; no result depends on it
+
 
 @dataclass(frozen=True)
 class Free:
     """
-    The items that test rows may draw: neither excluded, nor the target, nor its namesakes.
+    The items that some test rows may draw: neither excluded, nor the target, nor its namesakes.
 
     Attributes
     ----------
     items
         Size of the catalogue.
+    numbers
+        int64 [rows], which of the split's test rows these are.
     lists, rows
         Excluded items, ascending and distinct, and int64 [rows], the list of each row.
     targets
@@ -32,22 +37,21 @@ class Free:
     """
 
     items: int
+    numbers: Numbers
     lists: Ragged
     rows: Numbers
     targets: Ragged
 
     @classmethod
-    def of(cls, split: Split, protocol: Protocol) -> "Free":
-        """Count for the test rows of a split."""
+    def of(cls, split: Split, protocol: Protocol) -> Iterator["Free"]:
+        """Count for the test rows of a split, as many at a time as fit into memory."""
         alike = TitleGroups.of if protocol.distinct_titles else TitleGroups.apart
         groups, excluded = alike(split.catalogue), split.excluded_test
-        nothing = ragged(np.empty(0, dtype=np.int32), np.zeros(len(excluded.lists), dtype=np.int64))
-        return cls(
-            len(split.catalogue),
-            union(excluded.lists, nothing),
-            excluded.rows,
-            chosen(groups.items, groups.numbers[split.test.targets]),
-        )
+        for numbers in excluded.runs(len(excluded), _EXCLUDED_AT_ONCE):
+            lists, rows = excluded.distinct(numbers)
+            nothing = ragged(np.empty(0, dtype=np.int32), np.zeros(len(lists), dtype=np.int64))
+            targets = chosen(groups.items, groups.numbers[split.test.targets[numbers]])
+            yield cls(len(split.catalogue), numbers, union(lists, nothing), rows, targets)
 
     @property
     def counts(self) -> Numbers:

@@ -4,6 +4,7 @@ import numpy as np
 
 from recbench.questions.doctor.case import Case
 from recbench.questions.doctor.finding import Finding, graded
+from recbench.questions.split import PAD
 
 
 def before_training(case: Case) -> Finding:
@@ -38,6 +39,22 @@ def ties(case: Case) -> Finding:
         warning=0.1,
         text="Test targets that share their time with another interaction of the same user: "
         "which of them is the target, a rule decides and not the user.",
+    )
+
+
+def ties_with_history(case: Case) -> Finding:
+    """Test targets that share their time with the last item of their history, another one."""
+    test, last = case.test, case.test.histories[:, -1]
+    rows = np.flatnonzero((last != PAD) & (last != test.targets))
+    times = case.times_of(test.users[rows], last[rows])
+    count = int((times == case.target_times[rows]).sum())
+    return graded(
+        name="ties with the history",
+        count=count,
+        of=len(case.test),
+        warning=0.1,
+        text="Test targets that share their time with the last item of their visible history: "
+        "which of the two comes next, a rule decides and not the user.",
     )
 
 

@@ -5,12 +5,15 @@ import math
 import numpy as np
 
 from recbench.questions.doctor.case import Case
-from recbench.questions.doctor.draws import any_drawn
 from recbench.questions.doctor.finding import Finding, graded
+from recbench.questions.effective_users import effective_users
 from recbench.questions.split import PAD
 
 HIT_RATIO = 0.45
 """At which the smallest difference is given: about what good systems reach on 20 candidates."""
+
+FEW_USERS = 100
+"""Below as many effective users, a test is no surer than the small published ones."""
 
 
 def smallest_difference(rows: int, hit_ratio: float = HIT_RATIO) -> float:
@@ -45,9 +48,8 @@ def redraw_noise(case: Case) -> Finding:
     It hits a row when all negatives occurred less often in training than the target, with some
     probability p; over n rows the standard deviation of its hit ratio is sqrt(sum p (1 - p)) / n.
     """
-    counts = case.training_counts
-    rivals = case.free.at_least(counts, counts[case.test.targets])
-    misses = any_drawn(case.free.counts, rivals, case.protocol.drawn)
+    counts, targets = case.training_counts, case.test.targets
+    misses = case.any_drawn(lambda free: free.at_least(counts, counts[targets[free.numbers]]))
     deviation = math.sqrt(float((misses * (1 - misses)).sum())) / len(misses)
     return Finding(
         name="noise of the negatives",
@@ -110,6 +112,36 @@ def users_in_parts(case: Case) -> Finding:
         of=len(users),
         text="Test users whose earlier interactions train, so figures are for known users; "
         "under a protocol that keeps users apart they would be for new ones.",
+    )
+
+
+def new_users(case: Case) -> Finding:
+    """Test rows of users who have no training interaction."""
+    count, of = int((case.cold_start.user_count == 0).sum()), len(case.test)
+    return graded(
+        name="rows of new users",
+        count=count,
+        of=of,
+        note=0.1,
+        warning=0.5,
+        text="Test rows of users without any training interaction: figures are largely for new "
+        "users, of whom a model knows the visible history alone; look at known and new ones apart "
+        "by recbench leaderboard --group-by user.",
+    )
+
+
+def users_worth(case: Case) -> Finding:
+    """How many users with equally many test rows the test rows are worth."""
+    users = case.test.users
+    count, of = effective_users(users), len(np.unique(users))
+    return Finding(
+        name="effective users",
+        count=round(count, 1),
+        of=of,
+        severity="warning" if count < FEW_USERS else "note",
+        text=f"So many users with equally many rows are worth as much as these {of}, of whom a few "
+        "have most of the rows (Kish: the square of the number of rows over the sum of the users' "
+        "squared numbers); the number of rows says little about how sure a figure is.",
     )
 
 

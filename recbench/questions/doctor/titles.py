@@ -3,7 +3,6 @@
 from recbench.data.ragged import lengths
 from recbench.data.titles import UNKNOWN, TitleGroups, normalised
 from recbench.questions.doctor.case import Case
-from recbench.questions.doctor.draws import any_drawn
 from recbench.questions.doctor.finding import Finding, graded
 
 
@@ -56,12 +55,11 @@ def invalid_answers(case: Case) -> Finding:
     miss them all with probability comb(n - k, m) / comb(n, m). Exact but where titles must differ:
     there a set is drawn again when two negatives share a title, which is left out of account.
     """
-    targets, free = case.test.targets, case.free
-    spoiling = free.among(case.title_parts.spoilers(targets))
-    expected = float(any_drawn(free.counts, spoiling, case.protocol.drawn).sum())
+    targets, parts = case.test.targets, case.title_parts
+    spoiled = case.any_drawn(lambda free: free.among(parts.spoilers(targets[free.numbers])))
     return graded(
         name="right answers called invalid",
-        count=expected,
+        count=float(spoiled.sum()),
         of=len(targets),
         warning=0.01,
         text="Test rows, as expected over random negatives, in which the exactly right title holds "

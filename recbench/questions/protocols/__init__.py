@@ -45,6 +45,8 @@ class Protocol(NamedCard):
         Who trains and who is asked, in one line.
     why, limits
         Why it asks so, and what it cannot show: one sentence each.
+    version
+        How often its card has changed what is asked, counted from 1; see `label`.
     published
         Whether it asks published questions: then only of datasets whose card says how.
     split
@@ -71,8 +73,9 @@ class Protocol(NamedCard):
         ``"uniform"``, or ``"popular"``: in proportion to training counts, see
         `recbench.questions.negatives`.
     exclude
-        What is never a negative: ``"history"`` (the visible one) or ``"user"`` (all the user ever
-        touched); the target itself stays.
+        What is never a negative: ``"history"`` (the visible one), ``"earlier"`` (all that the user
+        touched before the target, on whichever side of a cut) or ``"user"`` (all the user ever
+        touched, at validation save what is asked at test); the target itself stays.
     distinct_titles
         Whether the candidates that are drawn for a row all have different titles.
     """
@@ -80,6 +83,7 @@ class Protocol(NamedCard):
     summary: str
     why: tuple[str, ...] = ()
     limits: tuple[str, ...] = ()
+    version: int = Field(default=1, ge=1)
     published: bool = False
     split: Literal["users", "last-items", "temporal", "released"]
     cuts: tuple[int, int] = (80, 90)
@@ -89,7 +93,7 @@ class Protocol(NamedCard):
     min_train_history: int = Field(ge=0)
     candidates: Annotated[int, Field(ge=2, le=32767)] | Literal["all"]
     negatives: Literal["uniform", "popular"] = "uniform"
-    exclude: Literal["history", "user"]
+    exclude: Literal["history", "earlier", "user"]
     distinct_titles: bool
 
     @model_validator(mode="after")
@@ -117,6 +121,16 @@ class Protocol(NamedCard):
     def card(self) -> str:
         """Name of its card: `name` without what was changed."""
         return self.name.partition(",")[0]
+
+    @property
+    def label(self) -> str:
+        """
+        Its name for tables: with the card's version behind its name, unless that is the first.
+
+        ``temporal v2,candidates=all``; the command line and the folders go by `name`.
+        """
+        version = f" v{self.version}" if self.version > 1 else ""
+        return self.card + version + self.name.removeprefix(self.card)
 
     @property
     def digest(self) -> str:

@@ -23,7 +23,8 @@ NEGATIVES = {
 }
 EXCLUDED = {
     "history": "the items of the visible history",
-    "user": "all items that the user touches at any time",
+    "earlier": "all items that the user touched before the target",
+    "user": "all items that the user touches at any time, at validation save those of the test",
 }
 
 

@@ -7,14 +7,23 @@ import pytest
 from recbench.data.card import card
 from recbench.data.catalogue import make_catalogue
 from recbench.data.dataset import Dataset
-from recbench.data.ragged import ragged
-from recbench.questions.doctor import order, rows, titles
+from recbench.data.ragged import chosen, ragged
+from recbench.questions.doctor import draws, order, rows, titles
 from recbench.questions.doctor.case import Case
-from recbench.questions.doctor.diagnosis import ALWAYS, OWNED, TIMED, UNIFORM, diagnose
+from recbench.questions.doctor.diagnosis import (
+    ALWAYS,
+    CLUSTERED,
+    CLUSTERED_TIMED,
+    OWNED,
+    TIMED,
+    UNIFORM,
+    diagnose,
+)
 from recbench.questions.doctor.draws import Free, any_drawn
 from recbench.questions.doctor.finding import Finding, as_table, graded
+from recbench.questions.excluded import Excluded
 from recbench.questions.protocols import protocol
-from recbench.questions.split import PAD, Examples, Excluded, Split
+from recbench.questions.split import PAD, Examples, Split
 
 TITLES = ["Heat", "The Heat", "unknown", "Rain", "rain", "Snow"]
 # user, item, time: users 0 and 1 train, user 2 and 3 are asked about their last item.
@@ -81,6 +90,10 @@ def made(**rules):
         (order.before_training, 2, 3),
         (order.ties, 1, 3),
         (order.against_time, 0, 3),
+        (rows.new_users, 3, 3),
+        (rows.users_worth, 1.8, 2),  # one row and two: 3 * 3 / (1 + 4)
+        # The first target and item 3 at 40; the second's 0 is older, the third has no history.
+        (order.ties_with_history, 1, 3),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
@@ -149,14 +162,18 @@ def test_the_probability_of_a_draw_is_that_of_all_draws():
 
 
 def test_what_cannot_be_said_is_left_out():
-    everything = len(ALWAYS) + len(UNIFORM) + len(OWNED) + len(TIMED)
+    in_time = len(TIMED) + len(CLUSTERED_TIMED)
+    everything = len(ALWAYS) + len(UNIFORM) + len(OWNED) + len(CLUSTERED) + in_time
     assert len(diagnose(made())) == everything
+    once = made()
+    once.test.users[1] = 1
+    assert len(diagnose(once)) == everything - len(CLUSTERED) - len(CLUSTERED_TIMED)
     popular = diagnose(made(negatives="popular"))
     assert len(popular) == everything - len(UNIFORM) + 1
     assert popular[-1].text.startswith(f"{('No', 'One', 'Two')[len(UNIFORM)]} checks are left out")
     assert len(diagnose(made(candidates="all"))) == everything - len(UNIFORM)
     untimed = diagnose(replace(made(), timed=False))
-    assert len(untimed) == everything - len(TIMED) + 1
+    assert len(untimed) == everything - in_time + 1
     assert untimed[-1].name == "times"
     finished = card("movielens").model_copy(update={"finished": True})
     released = diagnose(replace(made(), dataset=replace(made().dataset, card=finished)))
@@ -164,7 +181,9 @@ def test_what_cannot_be_said_is_left_out():
     assert released[-1].name == "users"
 
 
-def test_what_a_row_may_draw_is_what_sets_say():
+@pytest.mark.parametrize("most", [1, 1 << 20])
+def test_what_a_row_may_draw_is_what_sets_say(monkeypatch, most):
+    monkeypatch.setattr(draws, "_EXCLUDED_AT_ONCE", most)
     random = np.random.default_rng(0)
     case = made(distinct_titles=True)
     barred = [{0, 3}, {0, 1}, set()]
@@ -172,19 +191,28 @@ def test_what_a_row_may_draw_is_what_sets_say():
         case.test.targets[:] = random.integers(6, size=3)
         values, least = random.integers(4, size=6), random.integers(5, size=3)
         marked = [random.permutation(6)[: random.integers(7)] for _ in range(3)]
-        free = Free.of(case.split, case.protocol)
+        parts = [*Free.of(case.split, case.protocol)]
+        assert len(parts) == (3 if most == 1 else 1)
         sets = []
         for row, target in enumerate(case.test.targets.tolist()):
             namesakes = {3, 4} if target in (3, 4) else {target}
             sets.append(set(range(6)) - barred[row] - namesakes)
-        assert free.counts.tolist() == [len(one) for one in sets]
         rows_of = ragged(np.concatenate(marked).astype(np.int32), np.array(list(map(len, marked))))
+        counted = [
+            (free.counts, free.among(chosen(rows_of, own)), free.at_least(values, least[own]))
+            for free in parts
+            for own in [free.numbers]
+        ]
+        counts, among, at_least = (
+            np.concatenate(one).tolist() for one in zip(*counted, strict=True)
+        )
+        assert counts == [len(one) for one in sets]
         expected = [len(one & set(own.tolist())) for one, own in zip(sets, marked, strict=True)]
-        assert free.among(rows_of).tolist() == expected
+        assert among == expected
         expected = [
             sum(values[i] >= low for i in one) for one, low in zip(sets, least, strict=True)
         ]
-        assert free.at_least(values, least).tolist() == expected
+        assert at_least == expected
 
 
 def test_grades():
