@@ -12,7 +12,7 @@ from recbench.runs.store import Run
 from recbench.runs.systems import matched, systems, why_not
 from recbench.statistics.best import ALPHA, Pair, all_pairs, differences
 from recbench.statistics.power import Design, Split, smallest_difference, split
-from recbench.statistics.system import System, per_user
+from recbench.statistics.system import System
 
 
 @dataclass(frozen=True)
@@ -139,6 +139,7 @@ def _compared(rows: Sequence[Row], asked: Sequence[System], pair: Pair, pairs: i
 
 
 def _of_users(system: System) -> NDArray[np.float64]:
-    """Return the mean of each user over seeds and draws, float64 [users]."""
-    each = per_user(system)
-    return np.asarray(each.values.reshape(len(each.seeds), -1, each.draws).mean(axis=(0, 2)))
+    """Return the sum of each user's values over its examples, float64 [users]."""
+    one = system.crossed
+    shares = one.residuals.mean(axis=0) + one.by_seed.mean() * one.shares
+    return np.asarray(shares)

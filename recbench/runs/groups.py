@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from recbench.runs.examples import read_cold_start
 from recbench.runs.leaderboard import Row, Table, compared
 from recbench.statistics.intervals import Estimate, estimate
-from recbench.statistics.system import part
 
 Grouping = Literal["target-count", "user-count", "history-length", "user"]
 
@@ -92,7 +91,7 @@ def _members(row: Row, by: Grouping) -> tuple[tuple[str, ...], list[NDArray[np.b
 
 
 def _group(name: str, rows: Sequence[Row], inside: NDArray[np.bool_]) -> Group:
-    systems = [part(row.system, inside) for row in rows if row.system is not None]
+    systems = [row.system.only(inside) for row in rows if row.system is not None]
     examples, users = int(inside.sum()), len(np.unique(systems[0].users))
     parts = [replace(row, system=one) for row, one in zip(rows, systems, strict=True)]
     if not examples:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from recbench.runs.leaderboard import Row, Table, ranked_by
@@ -19,7 +20,6 @@ from recbench.runs.text import (
 from recbench.statistics.best import ALPHA, one_sided
 from recbench.statistics.intervals import Estimate, caution, estimate
 from recbench.statistics.power import smallest_difference
-from recbench.statistics.system import per_user
 
 HEADLINE = ("ValidRatio", "HitRatio@1", "HitRatio@1|likelihood", "MRR", "MRR|likelihood")
 """The figures that fit on a page; CSV and JSON hold all of them."""
@@ -116,7 +116,9 @@ def _by_user(table: Table) -> dict[str, list[str]]:
     asked = [row.system for row in table.rows]
     if all(one is None or len(set(one.users.tolist())) == len(one.users) for one in asked):
         return {}
-    cells = [_cell(None if one is None else estimate(per_user(one))) for one in asked]
+    cells = [
+        _cell(None if one is None else estimate(replace(one, each_user_once=True))) for one in asked
+    ]
     return {f"{ranked_by(table.record)}, each user once": cells}
 
 
@@ -156,7 +158,7 @@ def _notes(table: Table) -> list[str]:
 
 def _notes_of(row: Row) -> list[str]:
     found = row.estimates.get(ranked_by(row.record))
-    narrow = "" if found is None else caution(found)
+    narrow = "" if found is None else caution(found.figure.value, found.users)
     notes = [
         row.record.caption,
         "" if all(run.record.audit for run in row.runs) else "not audited",

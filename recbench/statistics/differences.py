@@ -10,7 +10,7 @@ is then one given that training.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -107,7 +107,7 @@ def by_training(a: System, b: System, matched: bool) -> tuple[System, ...]:
     if not (matched and a.random_training and b.random_training and len(common) > 1):
         return a, b
     i, j = ([one.seeds.index(seed) for seed in common] for one in (a, b))
-    return (System(a.values[i] - b.values[j], a.draws, a.users, tuple(common)),)
+    return (replace(a, values=a.values[i] - b.values[j], seeds=tuple(common)),)
 
 
 def net(parts: Sequence[Array]) -> Array:
@@ -117,7 +117,8 @@ def net(parts: Sequence[Array]) -> Array:
 
 def check_pair(a: System, b: System) -> None:
     """Refuse what cannot be paired, with a `UserError`."""
-    same = a.draws == b.draws and np.array_equal(a.users, b.users)
+    same = a.draws == b.draws and a.each_user_once == b.each_user_once
+    same = same and np.array_equal(a.users, b.users)
     if not same or a.values.size == 0:
         raise UserError(
             f"a paired test needs the same rows of both: "

@@ -161,15 +161,21 @@ def score_interval(
     return np.maximum(middle - half, 0.0), np.minimum(middle + half, 1.0)
 
 
-def caution(found: Estimate) -> str:
+def caution(value: float, users: float) -> str:
     """
     Say why an interval may be too narrow; empty where it is not known to be.
 
-    The limits are where simulated coverage falls below .93: `docs/statistics.md`.
+    Parameters
+    ----------
+    value
+        In [0, 1].
+    users
+        Effective, see `Estimate`. The limits are where simulated coverage falls below .93:
+        `docs/statistics.md`.
     """
-    rarer = found.users * min(found.figure.value, 1.0 - found.figure.value)
-    if found.users < ENOUGH_USERS:
-        return f"worth {found.users:.0f} users"
+    rarer = users * min(value, 1.0 - value)
+    if users < ENOUGH_USERS:
+        return f"worth {users:.0f} users"
     if rarer < ENOUGH:
         return f"worth {rarer:.1f} users on the rarer side"
     return ""

@@ -126,13 +126,14 @@ def split(a: System, b: System, matched: bool = False) -> Split:
     residuals = net([part.crossed.residuals.mean(axis=0) for part in parts])
     users, draws = float(effective_users(shares)), a.draws
     between = float(variance(residuals, parts[0].crossed).users)
-    within = _within(net([part.grid.mean(axis=0) for part in parts]))
+    within = _within(net([part.grid.mean(axis=0) for part in parts]), a.weights)
     of_seeds = of_users = of_draws = 0.0  # of one seed
     for part in parts:
         trainings = len(part.grid)
         if trainings > 1:
             one = variance(residuals, part.crossed)
-            inner = _within(part.grid - part.grid.mean(axis=0)) / (trainings * (trainings - 1))
+            apart = part.grid - part.grid.mean(axis=0)
+            inner = _within(apart, a.weights) / (trainings * (trainings - 1))
             between, within = between - float(one.rest), within - inner
             of_seeds += trainings * float(one.seeds - one.rest)
             of_users += trainings * (float(one.rest) - inner)
@@ -147,10 +148,10 @@ def split(a: System, b: System, matched: bool = False) -> Split:
     )
 
 
-def _within(grid: Array) -> float:
+def _within(grid: Array, weights: Array) -> float:
     """Return what draws give to the variance of the mean of float64 [..., examples, draws]."""
-    *_, examples, draws = grid.shape
-    return float(grid.var(axis=-1, ddof=1).sum()) / draws / examples**2 if draws > 1 else 0.0
+    draws = grid.shape[-1]
+    return float((grid.var(axis=-1, ddof=1) @ weights**2).sum()) / draws if draws > 1 else 0.0
 
 
 def assumed(

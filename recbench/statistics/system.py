@@ -30,6 +30,8 @@ class System:
     constant
         True where the figure is what it is by construction (the ValidRatio of an ID model), so that
         there is nothing to be unsure of.
+    each_user_once
+        Whether the mean is over users, each of them once, instead of over examples.
 
     Raises
     ------
@@ -43,6 +45,7 @@ class System:
     seeds: tuple[int, ...] = (0,)
     random_training: bool = True
     constant: bool = False
+    each_user_once: bool = False
 
     def __post_init__(self) -> None:
         if self.values.shape != (len(self.seeds), len(self.users) * self.draws):
@@ -72,12 +75,27 @@ class System:
         return grid if self.random_training else grid[:1]
 
     @cached_property
+    def weights(self) -> NDArray[np.float64]:
+        """Float64 [examples] of `grid`, what each counts, summing to 1."""
+        _, numbers, rows = np.unique(
+            self.users[~self._undefined], return_inverse=True, return_counts=True
+        )
+        weights = 1.0 / rows[numbers] if self.each_user_once else np.ones(len(numbers))
+        return weights / weights.sum()
+
+    @cached_property
     def crossed(self) -> Crossed:
         """By seed and user, users in the order of their numbers; of at least one defined value."""
         defined = ~np.isnan(self.grid)
         whose = self.users[~self._undefined]
-        total = _by_user(np.where(defined, self.grid, 0.0).mean(axis=2), whose)
-        return crossed(total, _by_user(defined.mean(axis=2), whose))
+        total = np.where(defined, self.grid, 0.0).mean(axis=2) * self.weights
+        return crossed(_by_user(total, whose), _by_user(defined.mean(axis=2) * self.weights, whose))
+
+    def only(self, examples: NDArray[np.bool_]) -> "System":
+        """Return the system on some of the examples, bool [examples]."""
+        grid = self.values.reshape(len(self.seeds), len(self.users), self.draws)[:, examples]
+        users = self.users[examples]
+        return replace(self, values=grid.reshape(len(self.seeds), -1), users=users)
 
     @property
     def _undefined(self) -> NDArray[np.bool_]:
@@ -90,31 +108,3 @@ def _by_user(values: NDArray[np.float64], users: NDArray[np.integer]) -> NDArray
     """Sum float64 [seeds, examples] into float64 [seeds, users]."""
     found, numbers = np.unique(users, return_inverse=True)
     return np.stack([np.bincount(numbers, row, minlength=len(found)) for row in values])
-
-
-def per_user(system: System) -> System:
-    """
-    Let every user count once, however many rows it has.
-
-    Returns
-    -------
-    System
-        One example a user: in each draw the mean over the user's examples, those defined; users by
-        ascending number.
-    """
-    users, numbers = np.unique(system.users, return_inverse=True)
-    grid = system.values.reshape(len(system.seeds), len(system.users), system.draws)
-    defined = ~np.isnan(grid)
-    sums, counts = np.zeros((2, len(users), len(system.seeds), system.draws))
-    np.add.at(sums, numbers, np.where(defined, grid, 0.0).swapaxes(0, 1))
-    np.add.at(counts, numbers, defined.swapaxes(0, 1))
-    means = np.divide(sums, counts, out=np.full_like(sums, np.nan), where=counts > 0)
-    values = means.swapaxes(0, 1).reshape(len(system.seeds), -1)
-    return replace(system, values=values, users=users)
-
-
-def part(system: System, inside: NDArray[np.bool_]) -> System:
-    """Keep some examples, bool [examples]."""
-    grid = system.values.reshape(len(system.seeds), len(system.users), system.draws)
-    kept = grid[:, inside].reshape(len(system.seeds), -1)
-    return replace(system, values=kept, users=system.users[inside])

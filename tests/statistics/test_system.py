@@ -37,3 +37,19 @@ def test_what_does_not_fit_is_refused(values, draws, users, seeds):
 def test_a_seed_counts_once():
     with pytest.raises(UserError, match="counts once"):
         System(np.ones((2, 3)), 1, np.arange(3), seeds=(4, 4))
+
+
+def test_each_user_once_is_a_mean_over_users():
+    values = np.array([[1.0, 0.0, 1.0, 1.0]])
+    users = np.array([7, 3, 7, 7])
+    once = System(values, 1, users, each_user_once=True)
+    assert once.crossed.by_seed == pytest.approx([0.5])
+    assert once.crossed.shares == pytest.approx([0.5, 0.5])
+    assert once.weights == pytest.approx([1 / 6, 1 / 2, 1 / 6, 1 / 6])
+
+
+def test_some_of_the_examples():
+    values = np.array([[1.0, 0.0, 1.0, 1.0], [0.0, 0.0, 1.0, 0.0]])
+    some = System(values, 2, np.array([7, 3]), seeds=(0, 1)).only(np.array([False, True]))
+    assert some.values.tolist() == [[1.0, 1.0], [1.0, 0.0]]
+    assert some.users.tolist() == [3]
