@@ -5,8 +5,10 @@ data -> split -> candidate pack -> fit -> answers -> metrics -> run record. Ever
 function of the ones before it and of the settings in `Experiment`; nothing else decides a figure.
 """
 
+import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +22,7 @@ from recbench.data.prepare import prepare
 from recbench.defaults import DRAWS, PACK_SEED
 from recbench.errors import RecbenchError, UserError
 from recbench.evaluation.answers import Matching
-from recbench.evaluation.audit import Audit, audit
+from recbench.evaluation.audit import Audit, AuditError, audit
 from recbench.evaluation.evaluator import Judgement, evaluate
 from recbench.evaluation.fresh_process import SavedModel
 from recbench.evaluation.full_ranking import check_can_rank_all
@@ -52,7 +54,7 @@ from recbench.runs.record import (
 )
 from recbench.runs.stopwatch import Stopwatch
 from recbench.settings import Settings
-from recbench.trained_model import TRAININGS, train_or_find
+from recbench.trained_model import TRAINING, TRAININGS, train_or_find
 from recbench.training_source import TrainingSource, other_training, own_training
 
 
@@ -188,15 +190,38 @@ def run(
             answered = runtime.checkpoints / f"answered by {trained.weights[:12]}"
             judgement = evaluate(model, *asked, experiment.matching, answered)
         precision = model.scores_in
-        saved = SavedModel(type(model), model.settings, kept / store.MODEL, source.asked)
+        stored = kept / store.MODEL, trained.weights, source.asked
+        saved = SavedModel(type(model), model.settings, *stored)
         del model  # its memory is the copy's now
-        with watch.stage("audit"):
+        with watch.stage("audit"), forgotten_if_refused(answered, kept / TRAINING if new else None):
             audited = None
             if experiment.audit:
                 audited = audit(saved, judgement, *asked, precision, experiment.matching)
         made = provenance(setup.model, device, precision)
         record = complete(setup, trained, judgement, audited, made, watch)
         return store.finish(folder, record, judgement, cold_start(source.split))
+
+
+@contextmanager
+def forgotten_if_refused(answered: Path, training: Path | None) -> Iterator[None]:
+    """
+    Keep nothing of a run that the audit refuses: a mended model is asked everything anew.
+
+    Parameters
+    ----------
+    answered
+        Folder of the finished calls.
+    training
+        The record of a training that was made in this run; without it the model is trained again,
+        since it may not have been saved whole. None where a kept model was asked.
+    """
+    try:
+        yield
+    except AuditError:
+        shutil.rmtree(answered, ignore_errors=True)
+        if training is not None:
+            training.unlink(missing_ok=True)
+        raise
 
 
 def build(experiment: Experiment) -> Recommender:

@@ -7,7 +7,6 @@ settings, ingredients, the training part of the split, plug-in and seed. Candida
 whatever else only changes the question ask a kept model again.
 """
 
-import hashlib
 import json
 import shutil
 from datetime import UTC, datetime
@@ -16,6 +15,7 @@ from typing import Any
 
 from recbench.atomic_write import atomic_file, atomic_folder
 from recbench.errors import RecbenchError
+from recbench.folder_digest import folder_digest
 from recbench.recommender import Recommender, Runtime, Transferable
 from recbench.runs import environment
 from recbench.runs.lock import locked
@@ -84,7 +84,7 @@ def _kept(folder: Path) -> Trained | None:
     if not path.is_file():
         return None
     trained = Trained.model_validate_json(path.read_text(encoding="utf-8"))
-    return trained if trained.weights == weights(folder / MODEL) else None
+    return trained if trained.weights == folder_digest(folder / MODEL) else None
 
 
 def _train(
@@ -109,8 +109,8 @@ def _train(
         fit=details,
         seconds=watch.seconds["fit"],
         peak_memory=environment.peak_memory(runtime.device),
-        weights=weights(folder / MODEL),
-        parts={part.name: weights(part) for part in parts},
+        weights=folder_digest(folder / MODEL),
+        parts={part.name: folder_digest(part) for part in parts},
         provenance=provenance(name, runtime.device, details.get("precision", "float32")),
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
     )
@@ -128,13 +128,3 @@ def _check(details: Any) -> None:
         json.dumps(details)
     except (TypeError, ValueError) as error:
         raise RecbenchError(f"the model's fit must return JSON values: {error}") from None
-
-
-def weights(folder: Path) -> str:
-    """Return the SHA-256 over the names and contents of all files below a folder."""
-    total = hashlib.sha256()
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        with path.open("rb") as file:
-            content = hashlib.file_digest(file, "sha256").hexdigest()
-        total.update(f"{path.relative_to(folder).as_posix()} {content}\n".encode())
-    return total.hexdigest()

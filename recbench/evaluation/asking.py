@@ -5,7 +5,7 @@ The target of an example is the one item that all its draws have in common, and 
 user hold the targets of earlier ones in their histories. So a call never holds two draws of one
 example nor two rows of one user, and calls go forward in time: round r asks each user's r-th row,
 the oldest first. Even a model that remembers every call has met no history that holds a target
-still to come.
+still to come. Inside a round rows are shuffled: a file may be sorted by what is asked for.
 
 A model that lists its candidates in a prompt is asked draw by draw. Any other is asked once a row,
 over the union of its draws' candidates, which is filled up to one width with other items; each
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from recbench.questions.candidates import Pack
 from recbench.questions.queries import Queries
 from recbench.questions.split import Examples
+from recbench.seeding import generator
 
 ROWS_AT_ONCE = 256
 """Most rows of a call; a model cuts them into batches of its own."""
@@ -53,10 +54,23 @@ def rounds(users: NDArray[np.int32]) -> list[Rows]:
     return np.split(in_turn, np.cumsum(np.bincount(turn))[:-1]) if len(users) else []
 
 
-def calls(users: NDArray[np.int32], width: int) -> Iterator[Rows]:
-    """Cut every round into calls of as many rows as may be asked at once, `width` items each."""
+def calls(users: NDArray[np.int32], width: int, question: str) -> Iterator[Rows]:
+    """
+    Cut every round into calls of as many rows as may be asked at once.
+
+    Parameters
+    ----------
+    users
+        As for `rounds`.
+    width
+        Items that a row is asked about.
+    question
+        A hash of the question, from which rows are shuffled: asked again, the calls are the same.
+    """
+    random = generator(0, "calls", question)
     size = max(1, min(ROWS_AT_ONCE, CELLS_AT_ONCE // max(1, width)))
-    for rows in rounds(users):
+    for in_order in rounds(users):
+        rows = random.permutation(in_order)
         for start in range(0, len(rows), size):
             yield rows[start : start + size]
 
@@ -106,12 +120,12 @@ def calls_of(pack: Pack, examples: Examples, items: int, listed: bool) -> Iterat
     """
     if not listed:
         width = _widest(pack)
-        for rows in calls(examples.users, items):
+        for rows in calls(examples.users, width, pack.hash):
             shown, slots = union(pack.candidates[rows], items, width)
             queries = Queries(examples.histories[rows], shown)
             yield Call(queries, rows[:, None] * pack.draws + np.arange(pack.draws), slots)
         return
-    for rows in calls(examples.users, pack.size):
+    for rows in calls(examples.users, pack.size, pack.hash):
         for draw in range(pack.draws):
             candidates = pack.candidates[rows, draw]
             candidates.flags.writeable = False  # a model that sorts them in place fails
@@ -128,7 +142,7 @@ def union(
     Parameters
     ----------
     candidates
-        int32 [n, D, C], catalogue codes.
+        int32 [n, D, C], catalogue codes; n at least 1.
     items
         Size of the catalogue.
     width
@@ -142,15 +156,22 @@ def union(
     slots : ndarray
         int64 [n, D, C], where each candidate stands in its row of `shown`.
     """
-    n = np.arange(len(candidates))[:, None, None]
-    inside = np.zeros((len(candidates), items), dtype=bool)
-    inside[n, candidates] = True
-    missing = width - inside.sum(axis=1, keepdims=True)
-    inside |= ~inside & ((~inside).cumsum(axis=1) <= missing)
-    shown = np.nonzero(inside)[1].reshape(-1, width).astype(np.int32)
+    n = len(candidates)
+    held = np.sort(candidates.reshape(n, -1), axis=1)  # [n, D * C]
+    is_first = np.diff(held, axis=1, prepend=-1) > 0
+    missing = width - is_first.sum(axis=1, keepdims=True)
+    # The lowest `missing` codes that a row does not hold are below `width`: it holds all others.
+    is_other = np.ones((n, width), dtype=bool)
+    row, place = np.nonzero(held < width)
+    is_other[row, held[row, place]] = False
+    is_shown = np.concatenate([is_first, is_other & (is_other.cumsum(axis=1) <= missing)], axis=1)
+    codes = np.concatenate([held, np.tile(np.arange(width, dtype=np.int32), (n, 1))], axis=1)
+    shown = codes[is_shown].reshape(n, width)
+    shown.sort(axis=1)
     shown.flags.writeable = False
-    places = inside.cumsum(axis=1) - 1
-    return shown, places[n, candidates]
+    first = np.arange(n)[:, None] * items  # makes the codes of all rows one ascending array
+    found = np.searchsorted((shown + first).ravel(), candidates.reshape(n, -1) + first)
+    return shown, (found - np.arange(n)[:, None] * width).reshape(candidates.shape)
 
 
 def _widest(pack: Pack) -> int:

@@ -4,9 +4,11 @@ The audit: some rows are asked again of a copy of the model that knows of nothin
 Scores must depend on a row's history and candidates alone. A model that looks at what else was
 asked, remembers it, or reads what the run left behind, can know targets; so a fresh process with an
 empty cache loads the saved model and answers a sample of rows singly, in another order, and what it
-answers must be what the run got. That also proves that the model was saved whole.
+answers must be what the run got. That also proves that the model was saved whole. The sample is
+drawn anew in every audit, so that no model can know its rows beforehand.
 """
 
+import secrets
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,10 +33,13 @@ LEAST, SHARE, MOST = 32, 0.05, 2_000
 """Examples that are asked again: this share, but no fewer and no more than these numbers."""
 
 TOLERANCE = 1e-4
-"""Of a float32 score, over the larger of 1 and its size."""
+"""Of a float32 score, over its `scale`."""
 
-OTHER_TEXTS = 0.1
-"""Of float32 answers, most that may read differently: rounding decides between equal words."""
+OTHER_TEXTS = 0.02
+"""
+Of float32 answers, most that may read differently, and one in any case: rounding decides between
+equal words.
+"""
 
 DOUBT = 1e-3
 """Where rows are better placed in the run than in the copy by chance this seldom, it is refused."""
@@ -47,6 +52,8 @@ class Sample:
 
     Attributes
     ----------
+    seed
+        From which they were chosen.
     examples
         int64 [n], which, in random order.
     rows
@@ -55,6 +62,7 @@ class Sample:
         What is asked.
     """
 
+    seed: int
     examples: NDArray[np.int64]
     rows: NDArray[np.int64]
     queries: Queries
@@ -66,9 +74,10 @@ class Audit(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     rows: int = Field(description="Test rows that were asked again.")
+    seed: int = Field(description="From which they were chosen.")
     largest_difference: float | None = Field(
-        description="Largest difference of a score, over the larger of 1 and its size; null of a "
-        "full ranking, of which a run keeps ranks alone."
+        description="Largest difference of a score, as a part of what the scores of a row differ "
+        "by; null of a full ranking, of which a run keeps ranks alone."
     )
     better_placed: int = Field(
         description="Rows whose target, or written answer, the run placed better than the copy."
@@ -76,6 +85,10 @@ class Audit(BaseModel):
     worse_placed: int = Field(
         description="Rows whose target, or written answer, the run placed worse than the copy."
     )
+
+
+class AuditError(RecbenchError):
+    """What a copy answered is not what the run got."""
 
 
 def audit(
@@ -100,27 +113,34 @@ def audit(
     examples, catalogue, pack, matching
         As for `recbench.evaluation.evaluator.evaluate`.
     runtime
-        Seed and device; a folder below its `checkpoints` is used.
+        Seed and device; a new folder below its `checkpoints` is used, and removed.
     precision
         In which the model scores.
+
+    Raises
+    ------
+    AuditError
+        As `check`.
+    RecbenchError
+        As `recbench.evaluation.fresh_process.ask_fresh`.
     """
-    asked = sample(examples, pack)
+    asked = sample(examples, pack, secrets.randbits(32))
+    runtime.report(f"audit: asking {len(asked.rows)} test rows again of a copy in a fresh process")
     given = ask_fresh(saved, asked.queries, runtime)
     return check(asked, given, judgement, pack, catalogue, precision, matching)
 
 
-def sample(examples: Examples, pack: Pack | FullRanking) -> Sample:
-    """Choose the rows; the same question has the same sample."""
-    random = generator(0, "audit", pack.hash)
+def sample(examples: Examples, pack: Pack | FullRanking, seed: int) -> Sample:
+    """Choose at least one row, at most all."""
+    random = generator(seed, "audit", pack.hash)
     count = min(len(examples), max(LEAST, min(MOST, int(SHARE * len(examples)))))
     chosen = random.permutation(len(examples))[:count]
     histories = examples.histories[chosen]
     if isinstance(pack, FullRanking):
-        return Sample(chosen, chosen, Queries.of_all(histories, pack.size))
+        return Sample(seed, chosen, chosen, Queries.of_all(histories, pack.size))
     draws = random.integers(pack.draws, size=count)
-    return Sample(
-        chosen, chosen * pack.draws + draws, Queries(histories, pack.candidates[chosen, draws])
-    )
+    queries = Queries(histories, pack.candidates[chosen, draws])
+    return Sample(seed, chosen, chosen * pack.draws + draws, queries)
 
 
 def check(
@@ -148,25 +168,23 @@ def check(
 
     Raises
     ------
-    RecbenchError
-        If they do not agree; the first row that does not is named.
+    AuditError
+        If they do not agree; a row that does not is named.
     """
     scores, texts = given
     check_scores(scores, asked.queries.candidates.shape, asked.examples)
     if isinstance(pack, FullRanking):
+        targets = pack.examples.targets[asked.examples]
         difference, ranks = None, _check_full_ranks(asked, scores, judgement, pack, precision)
     else:
-        targets = pack.target_position.reshape(-1)[asked.rows]
+        targets = pack.target_position.reshape(-1)[asked.rows].astype(np.int32)
         ranks = target_ranks(scores, targets)
         difference = _check_scores(asked, scores, judgement, precision)
     before = judgement.outcome.rank[asked.rows]
     better, worse = int((before < ranks).sum()), int((before > ranks).sum())
     _refuse_if_systematic(better, worse)
-    if judgement.answers is not None and not isinstance(pack, FullRanking):
-        own = np.array(judgement.answers, dtype=object)[asked.rows]
-        other = np.array([one != two for one, two in zip(own, texts, strict=True)])
-        if precision == "float32" and other.mean() > OTHER_TEXTS:
-            _refuse(asked.examples[other.argmax()], "is answered in other words")
+    if judgement.answers is not None:
+        _check_words(asked, texts, judgement.answers, precision)
         slots = match(texts, asked.queries.candidates, catalogue.titles, matching)
         hit, hit_before = slots == targets, judgement.outcome.hit[asked.rows]
         more, fewer = int((hit_before & ~hit).sum()), int((hit & ~hit_before).sum())
@@ -174,10 +192,26 @@ def check(
         better, worse = better + more, worse + fewer
     return Audit(
         rows=len(asked.rows),
+        seed=asked.seed,
         largest_difference=difference,
         better_placed=better,
         worse_placed=worse,
     )
+
+
+def scale(scores: NDArray[np.float32]) -> NDArray[np.float64]:
+    """
+    Return against what differences are held, float64 [rows, 1].
+
+    What the scores [rows, C] of a row differ by, or of the median row where that is more. Scores
+    that are small or close together must agree as closely as any; but where a score is a hundred
+    times what scores differ by, that hundredth: float32 cannot hold more.
+    """
+    exact = scores.astype(np.float64)
+    spread = np.ptp(exact, axis=1, keepdims=True)
+    size = np.abs(exact).max(axis=1, keepdims=True)
+    least = np.finfo(np.float32).tiny  # of a row of noughts
+    return np.maximum(np.maximum(spread, np.median(spread)), np.maximum(size / 100, least))
 
 
 def _check_scores(
@@ -185,12 +219,19 @@ def _check_scores(
 ) -> float:
     assert judgement.outcome.scores is not None  # a pack was asked
     before = judgement.outcome.scores[asked.rows]
-    apart = np.abs(scores - before) / np.maximum(1.0, np.abs(scores))
-    worst = apart.max(axis=1)
+    apart = np.abs(scores.astype(np.float64) - before)
+    worst = (apart / scale(scores)).max(axis=1)
     if precision == "float32" and worst.max() > TOLERANCE:
         row = int(worst.argmax())
-        _refuse(asked.examples[row], f"differs by {worst[row]:.3g}")
+        _refuse(
+            asked.examples[row],
+            f"has a score that differs by {apart[row].max():.3g} (scores: {_range(scores[row])})",
+        )
     return float(worst.max())
+
+
+def _range(scores: NDArray[np.float32]) -> str:
+    return f"{scores.min():.3g} to {scores.max():.3g}"
 
 
 def _check_full_ranks(
@@ -204,22 +245,31 @@ def _check_full_ranks(
     targets = ranking.examples.targets[asked.examples]
     ranked = without_excluded(scores, ranking.excluded, asked.examples, targets)
     own = np.take_along_axis(ranked, targets[:, None].astype(np.intp), axis=1)
-    margin = TOLERANCE * np.maximum(1.0, np.abs(own))
+    margin = TOLERANCE * scale(scores)
     first = (ranked > own + margin).sum(axis=1) + 1
     last = (ranked >= own - margin).sum(axis=1)
     before = judgement.outcome.rank[asked.rows]
     outside = (before < first) | (before > last)
     if precision == "float32" and outside.any():
         row = int(outside.argmax())
-        _refuse(asked.examples[row], f"ranks its target {before[row]} and not {last[row]}")
+        _refuse(
+            asked.examples[row],
+            f"has its target in place {before[row]}, and in {first[row]} to {last[row]}",
+        )
     return target_ranks(ranked, targets)
+
+
+def _check_words(asked: Sample, texts: list[str], answers: list[str], precision: str) -> None:
+    other = np.array([answers[row] != text for row, text in zip(asked.rows, texts, strict=True)])
+    if precision == "float32" and other.sum() > max(1, OTHER_TEXTS * len(other)):
+        _refuse(asked.examples[other.argmax()], "is answered in other words")
 
 
 def _refuse_if_systematic(better: int, worse: int) -> None:
     from scipy.stats import binomtest
 
     if better and binomtest(better, better + worse, alternative="greater").pvalue < DOUBT:
-        raise RecbenchError(
+        raise AuditError(
             f"scores depend on what else was asked: of the rows that a fresh copy of the model was "
             f"asked again, singly, the run placed {better} better and {worse} worse; the run is "
             "refused"
@@ -227,7 +277,7 @@ def _refuse_if_systematic(better: int, worse: int) -> None:
 
 
 def _refuse(example: int, what: str) -> None:
-    raise RecbenchError(
+    raise AuditError(
         f"scores depend on what else was asked: test row {example} {what} when a fresh copy of the "
         "model is asked it alone; the run is refused"
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from recbench.data.catalogue import Catalogue
+from recbench.errors import RecbenchError
 from recbench.evaluation.answers import Matching, match
 from recbench.evaluation.asking import calls_of
 from recbench.evaluation.finished_calls import FinishedCalls
@@ -132,8 +133,11 @@ def _ask(
 ) -> FinishedCalls:
     """Put every question that has not been answered before; fill scores, and texts if it writes."""
     shape = len(pack) * pack.draws, pack.size
-    asked = FinishedCalls(finished, scores=np.empty(shape, dtype=np.float32))
-    with progress_bar(runtime.show_progress) as bar:
+    scores = np.empty(shape, dtype=np.float32)
+    with (
+        FinishedCalls(finished, scores=scores) as asked,
+        progress_bar(runtime.show_progress) as bar,
+    ):
         task = bar.add_task("scoring", total=shape[0], completed=int(asked.done.sum()))
         for call in calls_of(pack, examples, items, model.lists_candidates):
             rows = call.rows.ravel()
@@ -141,8 +145,9 @@ def _ask(
                 continue
             given = np.asarray(model.score(call.queries, runtime))
             check_scores(given, call.queries.candidates.shape, call.rows[:, 0] // pack.draws)
-            texts = model.answer(call.queries, runtime) if isinstance(model, Answerer) else []
+            texts = model.answer(call.queries, runtime) if isinstance(model, Answerer) else None
+            if texts is not None and len(texts) != len(rows):
+                raise RecbenchError(f"the model gave {len(texts)} answers to {len(rows)} rows")
             asked.add(rows, {"scores": call.cut(given)}, texts)
             bar.advance(task, len(rows))
-    asked.write()
     return asked

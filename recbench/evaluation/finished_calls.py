@@ -2,9 +2,12 @@
 
 import json
 import time
+import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,13 +20,14 @@ SECONDS = 30.0
 
 class FinishedCalls:
     """
-    What has been answered so far, row by row.
+    What has been answered so far, row by row; a context that keeps it however the block ends.
 
     Parameters
     ----------
     folder
-        Where it is kept, a file every `SECONDS` at most; what is there already is read. None keeps
-        nothing. It belongs to one question of one trained model.
+        Where it is kept, a file every `SECONDS` at most; what is there already is read, and a file
+        that is damaged is left out and removed. None keeps nothing. It belongs to one question of
+        one trained model.
     **columns
         Arrays [rows, ...] to be filled.
 
@@ -40,44 +44,63 @@ class FinishedCalls:
         self.columns, self.texts = columns, [""] * rows
         self.done = np.zeros(rows, dtype=bool)
         self._folder, self._waiting = folder, list[NDArray[np.int64]]()
-        self._written = time.monotonic()
+        self._written, self._files = time.monotonic(), 0
         for file in sorted(folder.glob("*.npz")) if folder is not None else ():
-            with np.load(file, allow_pickle=False) as kept:
-                held = {name: kept[name] for name in columns}
-                self._put(kept["rows"], held, json.loads(bytes(kept["texts"])))
+            self._files = int(file.stem)
+            self._read(file)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._write()
 
     def add(
         self,
         rows: NDArray[np.int64],
         columns: dict[str, NDArray[Any]],
-        texts: Sequence[str] = (),
+        texts: Sequence[str] | None = None,
     ) -> None:
-        """Fill in rows (int64 [n]) that were answered; `texts` are empty or one a row."""
+        """Fill in rows (int64 [n]) that were answered; `texts` are one a row, if any."""
         self._put(rows, columns, texts)
         self._waiting.append(rows)
         if time.monotonic() - self._written >= SECONDS:
-            self.write()
+            self._write()
 
-    def write(self) -> None:
+    def _put(
+        self,
+        rows: NDArray[np.int64],
+        columns: dict[str, NDArray[Any]],
+        texts: Sequence[str] | None,
+    ) -> None:
+        for name, values in columns.items():
+            self.columns[name][rows] = values
+        for row, text in zip(rows, texts, strict=True) if texts is not None else ():
+            self.texts[row] = text
+        self.done[rows] = True
+
+    def _write(self) -> None:
         """Keep what was added since the last file."""
         if self._folder is None or not self._waiting:
             return
         rows = np.concatenate(self._waiting)
         texts = json.dumps([self.texts[row] for row in rows]).encode()
         held: dict[str, Any] = {name: column[rows] for name, column in self.columns.items()}
-        file = self._folder / f"{int(self.done.sum()):09d}.npz"
+        self._files += 1
+        file = self._folder / f"{self._files:06d}.npz"
         with atomic_file(file) as partial, partial.open("wb") as stream:
             np.savez(stream, **held, rows=rows, texts=np.frombuffer(texts, np.uint8))
         self._waiting, self._written = [], time.monotonic()
 
-    def _put(
-        self,
-        rows: NDArray[np.int64],
-        columns: dict[str, NDArray[Any]],
-        texts: Sequence[str],
-    ) -> None:
-        for name, values in columns.items():
-            self.columns[name][rows] = values
-        for row, text in zip(rows, texts, strict=bool(len(texts))):
-            self.texts[row] = text
-        self.done[rows] = True
+    def _read(self, file: Path) -> None:
+        try:
+            with file.open("rb") as stream, np.load(stream, allow_pickle=False) as kept:
+                held = {name: kept[name] for name in self.columns}
+                self._put(kept["rows"], held, json.loads(bytes(kept["texts"])))
+        except (OSError, EOFError, LookupError, ValueError, zipfile.BadZipFile, zlib.error):
+            file.unlink()

@@ -3,15 +3,19 @@ A model asked in a process of its own, which has been given histories and candid
 
     python -P -m recbench.evaluation.fresh_process FOLDER
 
-The folder holds what to load and what to ask, as JSON and plain arrays; no target, no scores and no
-cache of the run. The rows are asked singly, in the order given. Answers are written beside them.
+The folder is a new one and holds what to load and what to ask, as JSON and plain arrays; no
+target, no scores and no cache of the run. The rows are asked singly, in the order given. Answers
+are written beside them.
 """
 
+import gc
 import importlib
 import json
 import os
+import signal
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,12 +26,14 @@ from numpy.typing import NDArray
 from recbench.data.catalogue import Catalogue
 from recbench.data.ragged import Ragged
 from recbench.errors import RecbenchError
+from recbench.folder_digest import folder_digest
 from recbench.questions.queries import Queries
 from recbench.questions.split import Examples
 from recbench.recommender import Answerer, Recommender, Runtime, TrainingData
 from recbench.settings import Settings
 
-REQUEST, SCORES, TEXTS = "request.json", "scores.npy", "texts.json"
+REQUEST, FAILURE = "request.json", "failure.txt"
+SCORES, TEXTS = "scores.npy", "texts.json"  # written in this order
 
 Asked = tuple[NDArray[np.float32], list[str]]
 """Scores float32 [rows, C], and one text a row (none of a model that only scores)."""
@@ -46,6 +52,8 @@ class SavedModel:
         All its settings.
     folder
         What it was saved into.
+    weights
+        `folder_digest` of that folder since it was saved.
     data
         What it is loaded with.
     """
@@ -53,6 +61,7 @@ class SavedModel:
     model: type[Recommender]
     settings: Settings
     folder: Path
+    weights: str
     data: TrainingData
 
 
@@ -67,14 +76,25 @@ def ask_fresh(saved: SavedModel, queries: Queries, runtime: Runtime) -> Asked:
     queries
         What it is asked.
     runtime
-        Seed and device; a folder below its `checkpoints` is used.
+        Seed and device; a new folder below its `checkpoints` is used, and removed.
 
     Raises
     ------
     RecbenchError
-        If the process fails, with the last line that it wrote.
+        If the saved model is no longer what was saved, or the process fails; the reason is given.
     """
-    folder = runtime.at(runtime.checkpoints / "fresh process").checkpoints
+    if folder_digest(saved.folder) != saved.weights:
+        raise RecbenchError(
+            f"{saved.model.__name__} has changed what it had saved while it was asked: "
+            f"{saved.folder}; what was learnt is kept once, after fit"
+        )
+    _release_memory()
+    with tempfile.TemporaryDirectory(prefix="fresh-process-", dir=runtime.checkpoints) as new:
+        _write_request(saved, queries, runtime, Path(new))
+        return _run(Path(new), saved.model.__name__)
+
+
+def _write_request(saved: SavedModel, queries: Queries, runtime: Runtime, folder: Path) -> None:
     request = {
         "module": saved.model.__module__,
         "name": saved.model.__qualname__,
@@ -89,17 +109,39 @@ def ask_fresh(saved: SavedModel, queries: Queries, runtime: Runtime) -> Asked:
     np.save(folder / "asked histories.npy", queries.histories)
     if queries.shared is None:
         np.save(folder / "asked candidates.npy", queries.candidates)
+
+
+def _run(folder: Path, name: str) -> Asked:
     command = [sys.executable, "-P", "-m", __name__, str(folder)]
     # What a model has put into the user's cache is out of its reach.
     environment = os.environ | {"RECBENCH_CACHE": str(folder / "cache")}
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
-    if done.returncode:
-        said = " ".join((done.stderr.strip().splitlines() or ["no reason given"])[-1].split())
-        raise RecbenchError(
-            f"{saved.model.__name__}, loaded by a fresh process, could not be asked: {said}"
-        )
+    done = subprocess.run(
+        command, capture_output=True, text=True, errors="replace", check=False, env=environment
+    )
+    if not (folder / TEXTS).is_file():
+        reason = _reason(folder, done.returncode)
+        error = RecbenchError(f"{name}, loaded by a fresh process, could not be asked: {reason}")
+        error.add_note(done.stderr)  # shown with --debug
+        raise error
     texts: list[str] = json.loads((folder / TEXTS).read_text(encoding="utf-8"))
     return np.load(folder / SCORES, allow_pickle=False), texts
+
+
+def _reason(folder: Path, code: int) -> str:
+    """Say in one line why a process gave no answers."""
+    if (folder / FAILURE).is_file():
+        return (folder / FAILURE).read_text(encoding="utf-8")
+    if code < 0:
+        return f"it was ended by {signal.Signals(-code).name}"
+    return f"it ended with exit code {code} before it had answered"
+
+
+def _release_memory() -> None:
+    """Give back what a deleted model held, on a GPU as well: the copy needs as much."""
+    gc.collect()
+    torch = sys.modules.get("torch")  # loaded only where a model has loaded it
+    if torch is not None and torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
 
 
 def answer(folder: Path) -> None:
@@ -184,5 +226,15 @@ def _array(folder: Path, name: str) -> NDArray[Any]:
     return array
 
 
+def main(folder: Path) -> None:
+    """Answer; what is raised is written down in one line besides."""
+    try:
+        answer(folder)
+    except Exception as error:
+        said = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        (folder / FAILURE).write_text(said, encoding="utf-8")
+        raise
+
+
 if __name__ == "__main__":
-    answer(Path(sys.argv[1]))
+    main(Path(sys.argv[1]))

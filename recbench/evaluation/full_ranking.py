@@ -70,10 +70,12 @@ def rank_all(
     """
     check_can_rank_all(model, type(model).__name__)
     targets, rank = ranking.examples.targets, np.empty(len(ranking), dtype=np.int32)
-    asked = FinishedCalls(finished, rank=rank)
-    with progress_bar(runtime.show_progress) as bar:
+    with (
+        FinishedCalls(finished, rank=rank) as asked,
+        progress_bar(runtime.show_progress) as bar,
+    ):
         task = bar.add_task("scoring", total=len(ranking), completed=int(asked.done.sum()))
-        for rows in calls(ranking.examples.users, ranking.size):
+        for rows in calls(ranking.examples.users, ranking.size, ranking.hash):
             if asked.done[rows].all():
                 continue
             queries = Queries.of_all(ranking.examples.histories[rows], ranking.size)
@@ -82,7 +84,6 @@ def rank_all(
             scores = without_excluded(given, ranking.excluded, rows, targets[rows])
             asked.add(rows, {"rank": target_ranks(scores, targets[rows])})
             bar.advance(task, len(rows))
-    asked.write()
     return Outcome(draws=ranking.draws, users=ranking.examples.users, rank=rank, writes=False)
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from recbench.data.catalogue import Catalogue
 from recbench.errors import RecbenchError
-from recbench.evaluation import evaluator
+from recbench.evaluation import asking
 from recbench.evaluation.answers import SHARED_TITLE
 from recbench.evaluation.evaluator import evaluate
 from recbench.evaluation.metrics import reciprocal
@@ -107,9 +107,9 @@ def test_intervals_are_clustered_by_user(split, pack, runtime):
     assert judged.metrics["MRR"].low != alone.low
 
 
-def test_chunks_change_nothing(split, pack, runtime, monkeypatch):
+def test_the_size_of_calls_changes_nothing(split, pack, runtime, monkeypatch):
     whole = evaluate(Scorer(), split.test, split.catalogue, pack, runtime)
-    monkeypatch.setattr(evaluator, "CHUNK", 3)
+    monkeypatch.setattr(asking, "ROWS_AT_ONCE", 3)
     model = Scorer()
     parts = evaluate(model, split.test, split.catalogue, pack, runtime)
     assert max(map(len, model.asked)) == 3
@@ -168,8 +168,59 @@ def test_a_constant_scorer_never_hits(split, pack, runtime):
 def test_scores_that_are_no_numbers_are_an_error(split, pack, runtime):
     model = Scorer()
     model.score = lambda queries, runtime: np.full(queries.candidates.shape, np.nan, np.float32)
-    with pytest.raises(RecbenchError, match="row 0, candidate 0, is nan"):
+    with pytest.raises(RecbenchError, match=r"row \d, candidate 0, is nan"):
         evaluate(model, split.test, split.catalogue, pack, runtime)
+
+
+@pytest.mark.parametrize("texts", [[], ["one"]])
+def test_answers_that_are_not_one_a_row_are_an_error(split, pack, runtime, texts):
+    model = Writer()
+    model.titles = split.catalogue.titles
+    model.answer = lambda queries, runtime: texts
+    with pytest.raises(RecbenchError, match=f"gave {len(texts)} answers to 8 rows"):
+        evaluate(model, split.test, split.catalogue, pack, runtime)
+
+
+class Killed(Scorer):
+    """Is stopped at one of its calls."""
+
+    def __init__(self, at):
+        super().__init__()
+        self.at = at
+
+    def score(self, queries, runtime):
+        if len(self.asked) == self.at:
+            raise KeyboardInterrupt
+        return super().score(queries, runtime)
+
+
+class KilledWriter(Killed, Writer):
+    pass
+
+
+@pytest.mark.honesty
+@pytest.mark.parametrize("at", [0, 1, 2])
+@pytest.mark.parametrize(("kind", "calls"), [(Killed, 3), (KilledWriter, 6)])
+def test_a_stopped_evaluation_asks_only_what_is_left_and_ends_the_same(
+    split, pack, runtime, monkeypatch, tmp_path, kind, calls, at
+):
+    monkeypatch.setattr(asking, "ROWS_AT_ONCE", 3)
+    kind.titles = split.catalogue.titles
+    question = split.test, split.catalogue, pack, runtime, "exact"
+    whole = evaluate(kind(None), *question)
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(kind(at), *question, tmp_path / "kept")
+    again = kind(None)
+    resumed = evaluate(again, *question, tmp_path / "kept")
+    assert len(again.asked) == calls - at
+    assert resumed.metrics == whole.metrics
+    assert resumed.answers == whole.answers
+    np.testing.assert_array_equal(resumed.outcome.scores, whole.outcome.scores)
+    nothing_left = kind(0)  # would be stopped at its first call
+    assert evaluate(nothing_left, *question, tmp_path / "kept").metrics == whole.metrics
+    elsewhere = kind(None)
+    evaluate(elsewhere, *question, tmp_path / "of another model")
+    assert len(elsewhere.asked) == calls
 
 
 def test_the_bar_is_drawn_on_standard_error_alone(split, pack, runtime, capsys, monkeypatch):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from recbench.errors import RecbenchError, UserError
-from recbench.evaluation import full_ranking as module
+from recbench.evaluation import asking
 from recbench.evaluation.evaluator import evaluate
 from recbench.evaluation.full_ranking import rank_all
 from recbench.questions.excluded import Excluded
@@ -65,13 +65,12 @@ def test_ranks_are_those_of_a_plain_loop(split, table, runtime):
         scores = table[split.test.histories[row, -1]]
         ranked = {*range(40)} - {*split.excluded_test[row].tolist()} - {target}
         assert outcome.rank[row] == 1 + sum(scores[item] >= scores[target] for item in ranked)
-        assert outcome.answer_slot[row] in ranked | {target}
-        assert scores[outcome.answer_slot[row]] == max(scores[[*ranked, target]])
     assert (outcome.rank[2::3] == 1).all()  # all but the target is excluded
     assert len(set(outcome.rank.tolist())) > 4
     np.testing.assert_array_equal(outcome.hit, outcome.rank == 1)
     assert outcome.valid.all()
     assert (outcome.draws, outcome.scores, outcome.writes) == (1, None, False)
+    assert outcome.answer_slot is None
     np.testing.assert_array_equal(outcome.users, split.test.users)
 
 
@@ -102,13 +101,12 @@ def test_no_more_scores_than_allowed_are_asked_for_at_once(
     split, table, runtime, monkeypatch, most, rows
 ):
     whole = rank_all(Scorer(table), FullRanking.of(split, "test"), runtime)
-    monkeypatch.setattr(module, "SCORES_AT_ONCE", most)
+    monkeypatch.setattr(asking, "CELLS_AT_ONCE", most)
     model = Scorer(table)
     parts = rank_all(model, FullRanking.of(split, "test"), runtime)
     assert max(map(len, model.asked)) == rows
     assert sum(map(len, model.asked)) == 12
     np.testing.assert_array_equal(parts.rank, whole.rank)
-    np.testing.assert_array_equal(parts.answer_slot, whole.answer_slot)
 
 
 def test_a_model_is_told_neither_target_nor_what_is_excluded(split, table, runtime):
@@ -127,6 +125,30 @@ def test_shared_candidates_are_told_from_equal_ones():
     assert everything[1:].shared.tolist() == [*range(5)]
     assert Queries(histories, everything.candidates.copy()).shared is None
     assert Queries.of_all(histories[:0], 5).shared is None
+
+
+@pytest.mark.honesty
+def test_a_stopped_ranking_asks_only_what_is_left_and_ends_the_same(
+    split, table, runtime, monkeypatch, tmp_path
+):
+    monkeypatch.setattr(asking, "ROWS_AT_ONCE", 5)
+    ranking = FullRanking.of(split, "test")
+    whole = rank_all(Scorer(table), ranking, runtime)
+    model = Scorer(table)
+    real = model.score
+
+    def stopped(queries, runtime):
+        if len(model.asked) == 2:
+            raise KeyboardInterrupt
+        return real(queries, runtime)
+
+    model.score = stopped
+    with pytest.raises(KeyboardInterrupt):
+        rank_all(model, ranking, runtime, tmp_path / "kept")
+    again = Scorer(table)
+    resumed = rank_all(again, ranking, runtime, tmp_path / "kept")
+    assert list(map(len, again.asked)) == [2]
+    np.testing.assert_array_equal(resumed.rank, whole.rank)
 
 
 class Writer(Scorer, Answerer):
@@ -156,7 +178,7 @@ def test_a_model_that_has_its_candidates_listed_is_refused(split, table, runtime
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_a_score_that_is_no_number_is_an_error_even_of_an_excluded_item(split, table, runtime, bad):
     table[:, 3] = bad
-    with pytest.raises(RecbenchError, match="row 0, candidate 3"):
+    with pytest.raises(RecbenchError, match=r"row \d+, candidate 3"):
         rank_all(Scorer(table), FullRanking.of(split, "test"), runtime)
 
 

@@ -20,18 +20,22 @@ from recbench.evaluation.outcome import Outcome
 
 
 def outcome(ranks, writes=False, slots=None, target=0, candidates=20, per_token=None):
-    rank = np.array(ranks, dtype=np.int16)
-    slot = np.array(slots if slots is not None else np.where(rank == 1, target, 1), dtype=np.int16)
+    rank = np.array(ranks, dtype=np.int32)
+    slot = np.array(slots if slots is not None else np.where(rank == 1, target, 1), dtype=np.int32)
+    scores, tokens = np.zeros((len(rank), candidates), dtype=np.float32), None
+    if per_token is not None:  # scores 1, 2, ... by the token; the target's decides its rank
+        tokens = np.ones(scores.shape, dtype=np.int32)
+        scores[:] = -np.arange(candidates)
+        scores[:, target] = 0.5 - np.array(per_token)
     return Outcome(
         draws=1,
         users=np.arange(len(rank), dtype=np.int32),
-        scores=np.zeros((len(rank), candidates), dtype=np.float32),
         rank=rank,
-        answer_slot=slot,
-        valid=slot >= 0,
-        hit=slot == target,
         writes=writes,
-        rank_per_token=None if per_token is None else np.array(per_token, dtype=np.int16),
+        scores=scores,
+        target_slot=np.full(len(rank), target, dtype=np.int32),
+        answer_slot=slot,
+        title_tokens=tokens,
     )
 
 

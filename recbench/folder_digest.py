@@ -1,0 +1,14 @@
+"""A hash of what a folder holds."""
+
+import hashlib
+from pathlib import Path
+
+
+def folder_digest(folder: Path) -> str:
+    """Return the SHA-256 over the names and contents of all files below a folder."""
+    total = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        with path.open("rb") as file:
+            content = hashlib.file_digest(file, "sha256").hexdigest()
+        total.update(f"{path.relative_to(folder).as_posix()} {content}\n".encode())
+    return total.hexdigest()

@@ -1,0 +1,166 @@
+import dataclasses
+
+import cheats
+import numpy as np
+import pytest
+
+from recbench.errors import RecbenchError
+from recbench.evaluation import audit as module
+from recbench.evaluation.audit import AuditError, audit, check, sample, scale
+from recbench.evaluation.evaluator import evaluate
+from recbench.evaluation.fresh_process import SavedModel
+from recbench.evaluation.full_ranking import FullRanking
+from recbench.folder_digest import folder_digest
+from recbench.questions.split import Examples
+from recbench.settings import Settings
+from recbench.testing.toy import toy_training_data
+
+pytestmark = pytest.mark.honesty
+
+
+@pytest.fixture
+def answer_alone(many, runtime, tmp_path):
+    """Judge a model; ask a copy of it singly in this process, since a fresh one takes a second."""
+
+    def judged(model_class, full=False):
+        data = toy_training_data(many.split)
+        model, copy = model_class(Settings()), model_class(Settings())
+        model.fit(data, runtime)
+        (tmp_path / "saved").mkdir(exist_ok=True)
+        model.save(tmp_path / "saved")
+        pack = FullRanking.of(many.split, "test") if full else many.pack
+        judgement = evaluate(model, many.split.test, many.split.catalogue, pack, runtime)
+        copy.load(tmp_path / "saved", data, runtime)
+        (tmp_path / "empty").mkdir()
+        alone = dataclasses.replace(runtime, cache=tmp_path / "empty")
+        asked = sample(many.split.test, pack, 0)
+        rows = [asked.queries[row : row + 1] for row in range(len(asked.rows))]
+        scores = np.concatenate([copy.score(row, alone) for row in rows])
+        texts = [copy.answer(row, alone)[0] for row in rows] if judgement.answers else []
+        return check(
+            *(asked, (scores, texts), judgement, pack, many.split.catalogue),
+            *(model.scores_in, "exact"),
+        )
+
+    return judged
+
+
+REFUSED = [
+    cheats.ListedRememberingCandidates,
+    cheats.SmallScores,
+    cheats.CloseScores,
+    cheats.LowPrecision,
+    cheats.CountingAll,
+    cheats.BatchNormalised,
+    cheats.NormalisedByRow,
+    cheats.ReadingCache,
+    cheats.SavedByHalves,
+    cheats.ImpreciseUnsaid,
+    cheats.WritingWhatItRemembers,
+]
+
+
+@pytest.mark.parametrize("model_class", REFUSED)
+def test_scores_that_depend_on_what_else_was_asked_are_refused(answer_alone, model_class):
+    found = "test row [0-9]+ has a score that differs by .*"
+    if model_class is cheats.LowPrecision:
+        found = "of the rows .*, singly, the run placed [0-9]+ better and 0 worse"
+    if model_class is cheats.WritingWhatItRemembers:
+        found = "test row [0-9]+ is answered in other words .*"
+    with pytest.raises(AuditError, match=f"^scores depend .* asked: {found}; the run is refused$"):
+        answer_alone(model_class)
+
+
+def test_in_full_rankings_as_well(answer_alone):
+    with pytest.raises(AuditError, match="has its target in place [0-9]+, and in [0-9]+ to"):
+        answer_alone(cheats.SavedByHalves, full=True)
+
+
+def test_ties_hide_nothing_in_full_rankings(answer_alone):
+    with pytest.raises(AuditError, match="the run placed 3[0-9] better and 0 worse"):
+        answer_alone(cheats.BatchNormalised, full=True)  # alone, it scores all items the same
+
+
+HONEST = [
+    cheats.Guess,
+    cheats.Imprecise,
+    cheats.ImpreciseHalf,
+    cheats.Writing,
+    cheats.Counting,
+    cheats.LookingAhead,
+]
+
+
+@pytest.mark.parametrize("full", [False, True])
+@pytest.mark.parametrize("model_class", HONEST)
+def test_what_gained_nothing_passes(answer_alone, model_class, full):
+    if full and model_class is cheats.Writing:
+        pytest.skip("reads its candidates in a prompt")
+    found = answer_alone(model_class, full)
+    assert (found.rows, found.seed) == (32, 0)
+    if full:
+        assert found.largest_difference is None
+    elif model_class is cheats.Guess:
+        assert found.largest_difference == found.better_placed == found.worse_placed == 0
+    elif model_class is cheats.Imprecise:
+        assert 0 < found.largest_difference < 1e-4
+    elif model_class is cheats.ImpreciseHalf:
+        assert found.largest_difference > 1e-4
+        assert found.better_placed + found.worse_placed > 3
+
+
+@pytest.mark.parametrize(
+    ("rows", "asked"), [(1, 1), (31, 31), (33, 32), (640, 32), (1000, 50), (100_000, 2000)]
+)
+def test_how_many_rows_are_asked_again(many, rows, asked):
+    histories = np.zeros((rows, 10), dtype=np.int32)
+    numbers = np.zeros(rows, dtype=np.int32)
+    ranking = FullRanking.of(many.split, "test")
+    chosen = sample(Examples(histories, numbers, numbers), ranking, 0)
+    assert len(chosen.rows) == len(set(chosen.examples.tolist())) == asked
+    assert sorted(chosen.examples.tolist()) != chosen.examples.tolist() or asked == 1
+
+
+def test_each_audit_asks_other_rows_and_says_which(many, monkeypatch, runtime):
+    seeds = []
+    monkeypatch.setattr(module, "ask_fresh", lambda saved, queries, runtime: None)
+    monkeypatch.setattr(module, "check", lambda asked, *rest: seeds.append(asked.seed))
+    test, catalogue = many.split.test, many.split.catalogue
+    for _ in range(2):
+        audit(None, None, test, catalogue, many.pack, runtime, "float32", "exact")
+    assert seeds[0] != seeds[1]
+    one, same, other = (sample(test, many.pack, seed) for seed in (seeds[0], *seeds))
+    assert one.rows.tolist() == same.rows.tolist() != other.rows.tolist()
+    own = many.pack.candidates.reshape(-1, many.pack.size)[one.rows]
+    np.testing.assert_array_equal(one.queries.candidates, own)
+    np.testing.assert_array_equal(one.queries.histories, test.histories[one.examples])
+    assert (one.rows // many.pack.draws == one.examples).all()
+    assert len({*(one.rows % many.pack.draws).tolist()}) > 1
+
+
+def test_differences_are_held_against_what_scores_differ_by():
+    scores = np.array([[0, 1, 2], [500, 500, 500], [7, 7, 9]], dtype=np.float32)
+    assert scale(scores).ravel().tolist() == [2, 5, 2]
+    np.testing.assert_allclose(scale(scores * np.float32(1e-6)), scale(scores) * 1e-6, rtol=1e-6)
+    assert (scale(np.zeros((2, 3), dtype=np.float32)) > 0).all()
+
+
+@pytest.mark.usefixtures("plugins")
+@pytest.mark.parametrize("model_class", [cheats.Writing, cheats.WritingWhatItRemembers])
+def test_the_whole_of_it_with_a_fresh_process(many, runtime, tmp_path, model_class):
+    data, folder, told = toy_training_data(many.split), tmp_path / "saved", []
+    folder.mkdir()
+    model = model_class(Settings())
+    model.fit(data, runtime)
+    model.save(folder)
+    question = many.split.test, many.split.catalogue, many.pack
+    judgement = evaluate(model, *question, runtime)
+    saved = SavedModel(model_class, model.settings, folder, folder_digest(folder), data)
+    loud = dataclasses.replace(runtime, report=told.append)
+    if model_class is cheats.Writing:
+        found = audit(saved, judgement, *question, loud, "float32", "exact")
+        assert (found.rows, found.largest_difference) == (32, 0)
+    else:
+        with pytest.raises(RecbenchError, match="answered in other words"):
+            audit(saved, judgement, *question, loud, "float32", "exact")
+    assert told == ["audit: asking 32 test rows again of a copy in a fresh process"]

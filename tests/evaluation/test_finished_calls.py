@@ -1,0 +1,77 @@
+import numpy as np
+import pytest
+
+from recbench.evaluation import finished_calls
+from recbench.evaluation.finished_calls import FinishedCalls
+
+pytestmark = pytest.mark.honesty
+
+
+def calls(folder, rows=6):
+    return FinishedCalls(folder, scores=np.full((rows, 2), np.nan, dtype=np.float32))
+
+
+def answer(kept, *rows, texts=None):
+    scores = np.array([[row, row / 2] for row in rows], dtype=np.float32)
+    kept.add(np.array(rows), {"scores": scores}, texts)
+
+
+@pytest.fixture
+def each(monkeypatch):
+    """Write a file after every call."""
+    monkeypatch.setattr(finished_calls, "SECONDS", 0)
+
+
+def test_what_was_answered_is_there_again(tmp_path):
+    with calls(tmp_path / "kept") as kept:
+        answer(kept, 4, 1, texts=["vier", "eins\nünd"])
+        answer(kept, 3)
+        assert not (tmp_path / "kept").exists()  # not a file a call
+    again = calls(tmp_path / "kept")
+    assert again.done.tolist() == [False, True, False, True, True, False]
+    assert again.texts == ["", "eins\nünd", "", "", "vier", ""]
+    np.testing.assert_array_equal(again.columns["scores"][[1, 3, 4]], [[1, 0.5], [3, 1.5], [4, 2]])
+    assert np.isnan(again.columns["scores"][[0, 2, 5]]).all()
+    assert len(list((tmp_path / "kept").iterdir())) == 1
+
+
+def test_it_is_kept_however_the_block_ends(tmp_path):
+    with pytest.raises(KeyboardInterrupt), calls(tmp_path) as kept:
+        answer(kept, 2)
+        raise KeyboardInterrupt
+    assert calls(tmp_path).done.tolist() == [False, False, True, False, False, False]
+
+
+def test_a_killed_process_loses_what_was_not_yet_written(tmp_path, each):
+    kept = calls(tmp_path)
+    answer(kept, 0)
+    answer(kept, 5)
+    assert calls(tmp_path).done.sum() == 2
+
+
+@pytest.mark.parametrize("damage", [b"", b"PK", b"nonsense" * 99, "cut", "another shape", "rows"])
+def test_a_damaged_file_is_asked_again_and_overwrites_none(tmp_path, each, damage):
+    kept = calls(tmp_path)
+    for row in range(3):
+        answer(kept, row)
+    second = tmp_path / "000002.npz"
+    if damage == "cut":
+        second.write_bytes(second.read_bytes()[:-30])
+    elif damage == "another shape":
+        np.savez(second, scores=np.ones((1, 7)), rows=[1], texts=np.frombuffer(b"[]", np.uint8))
+    elif damage == "rows":
+        np.savez(second, scores=np.ones((1, 2)), rows=[99], texts=np.frombuffer(b"[]", np.uint8))
+    else:
+        second.write_bytes(damage)
+    with calls(tmp_path) as again:
+        assert again.done.tolist() == [True, False, True, False, False, False]
+        answer(again, 1)
+    assert calls(tmp_path).done.tolist() == [True, True, True, False, False, False]
+
+
+def test_without_a_folder_nothing_is_kept(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with calls(None) as kept:
+        answer(kept, 1)
+    assert kept.done.sum() == 1
+    assert not list(tmp_path.iterdir())

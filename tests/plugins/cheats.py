@@ -1,0 +1,274 @@
+"""
+Models that learn nothing: one that guesses, and others that try to find the target out.
+
+They stand in a module that a fresh process can import.
+"""
+
+import json
+from collections import Counter, defaultdict
+from typing import ClassVar
+
+import numpy as np
+
+from recbench.questions.split import PAD
+from recbench.recommender import Answerer, Recommender
+from recbench.settings import Settings
+
+
+class Guess(Recommender):
+    """Gives each history and item a number of their own: honest, and at chance."""
+
+    settings_class = Settings
+    summary = reference = "test"
+
+    def fit(self, data, runtime):
+        return {"parameters_trained": 0}
+
+    def score(self, queries, runtime):
+        powers = np.cumprod(np.full(queries.histories.shape[1], 1_000_003, dtype=np.uint64))
+        rows = (queries.histories.astype(np.uint64) * powers).sum(axis=1, keepdims=True)
+        mixed = (rows + queries.candidates.astype(np.uint64)) * np.uint64(0x9E3779B97F4A7C15)
+        mixed = (mixed ^ (mixed >> np.uint64(29))) * np.uint64(0xBF58476D1CE4E5B9)
+        return ((mixed ^ (mixed >> np.uint64(32))) % 99_991 / 99_991).astype(np.float32)
+
+    def save(self, folder):
+        (folder / "nothing").write_text("learnt")
+
+    def load(self, folder, data, runtime):
+        assert (folder / "nothing").read_text() == "learnt"
+
+
+class Counting(Guess):
+    """Counts how often the rows of a call with the same history show a candidate (issue: a)."""
+
+    def score(self, queries, runtime):
+        shown = defaultdict(Counter)
+        for history, candidates in zip(queries.histories, queries.candidates, strict=True):
+            shown[history.tobytes()].update(candidates.tolist())
+        rows = zip(queries.histories, queries.candidates, strict=True)
+        counts = [[shown[h.tobytes()][c] for c in own.tolist()] for h, own in rows]
+        return super().score(queries, runtime) + np.array(counts, dtype=np.float32)
+
+
+class LookingAhead(Guess):
+    """Looks in the call's other histories for what follows a row's last three items (issue: b)."""
+
+    def score(self, queries, runtime):
+        after = self.followers(queries.histories.tolist())
+        follows = np.zeros(queries.candidates.shape, dtype=np.float32)
+        for row, own in enumerate(queries.candidates):
+            if found := after.get(tuple(queries.histories[row, -3:].tolist())):
+                follows[row] = np.isin(own, [*found])
+        return super().score(queries, runtime) + follows
+
+    def followers(self, histories):
+        after = defaultdict(set)
+        for history in histories:
+            for last in range(3, len(history)):
+                if history[last - 3] != PAD:
+                    after[tuple(history[last - 3 : last])].add(history[last])
+        return after
+
+
+class RememberingHistories(LookingAhead):
+    """The same over all calls so far."""
+
+    def __init__(self, settings):
+        super().__init__(settings)
+        self.met = defaultdict(set)
+
+    def followers(self, histories):
+        for last, after in super().followers(histories).items():
+            self.met[last] |= after
+        return self.met
+
+
+class RememberingCandidates(Guess):
+    """Remembers what each history was asked about, and prefers what was there each time."""
+
+    def __init__(self, settings):
+        super().__init__(settings)
+        self.common = {}
+
+    def score(self, queries, runtime):
+        always = np.zeros(queries.candidates.shape, dtype=np.float32)
+        for row, own in enumerate(queries.candidates):
+            history = queries.histories[row].tobytes()
+            self.common[history] = self.common.get(history, {*own.tolist()}) & {*own.tolist()}
+            always[row] = np.isin(own, [*self.common[history]])
+        return super().score(queries, runtime) + always
+
+
+class ListedRememberingCandidates(RememberingCandidates):
+    """The same, asked draw by draw."""
+
+    lists_candidates = True
+
+
+class SmallScores(ListedRememberingCandidates):
+    """The same, with scores so small that no plain tolerance tells them apart."""
+
+    def score(self, queries, runtime):
+        return super().score(queries, runtime) * np.float32(1e-6)
+
+
+class CloseScores(ListedRememberingCandidates):
+    """The same, with scores close together and far from nought."""
+
+    def score(self, queries, runtime):
+        return np.float32(500) + super().score(queries, runtime)
+
+
+class LowPrecision(ListedRememberingCandidates):
+    """The same, called imprecise."""
+
+    scores_in = "bfloat16"
+
+
+class CountingAll(Guess):
+    """Counts what all rows of a call show: targets are shown more often than other items."""
+
+    def score(self, queries, runtime):
+        shown = np.bincount(queries.candidates.ravel())
+        return super().score(queries, runtime) + shown[queries.candidates].astype(np.float32)
+
+
+class BatchNormalised(Guess):
+    """Honest, but normalises scores over its batch."""
+
+    def score(self, queries, runtime):
+        scores = super().score(queries, runtime)
+        return (scores - scores.mean(axis=0)) / (scores.std(axis=0) + np.float32(0.1))
+
+
+class NormalisedByRow(Guess):
+    """Normalises over a row's candidates: their number and company change scores."""
+
+    def score(self, queries, runtime):
+        scores = super().score(queries, runtime)
+        return scores / scores.max(axis=1, keepdims=True)
+
+
+class ReadingCache(Guess):
+    """Leaves in the cache what it was asked and looks there for more."""
+
+    def score(self, queries, runtime):
+        file = runtime.cache / "met.json"
+        met = json.loads(file.read_text()) if file.is_file() else []
+        file.write_text(json.dumps(met + queries.histories[:, -1].tolist()))
+        return super().score(queries, runtime) + np.isin(queries.candidates, met).astype(np.float32)
+
+
+class SavedByHalves(Guess):
+    """Saves a part of what it has learnt."""
+
+    learnt = 0.0
+
+    def fit(self, data, runtime):
+        self.learnt = 1.0
+        return super().fit(data, runtime)
+
+    def score(self, queries, runtime):
+        even = (queries.candidates % 2 == 0).astype(np.float32)
+        return super().score(queries, runtime) + np.float32(self.learnt) * even
+
+
+class SavedLater(Guess):
+    """Writes what it was asked beside what it had learnt."""
+
+    def save(self, folder):
+        super().save(folder)
+        (folder / "met.json").write_text("[]")
+
+    def load(self, folder, data, runtime):
+        super().load(folder, data, runtime)
+        self.folder = folder
+
+    def score(self, queries, runtime):
+        with (self.folder / "met.json").open("a") as file:
+            file.write(f"{queries.histories.tolist()}\n")
+        return super().score(queries, runtime)
+
+
+class Imprecise(Guess):
+    """Honest, with an error that differs every time, of a size of its own."""
+
+    error = 2e-5
+
+    def score(self, queries, runtime):
+        scores = super().score(queries, runtime)
+        errors = np.random.default_rng().normal(0, self.error, scores.shape)
+        return scores + np.clip(errors, -2 * self.error, 2 * self.error).astype(np.float32)
+
+
+class ImpreciseHalf(Imprecise):
+    """The same with the error of half precision, and says so."""
+
+    error = 2e-2
+    scores_in = "bfloat16"
+
+
+class ImpreciseUnsaid(Imprecise):
+    """The same without saying so."""
+
+    error = 2e-2
+
+
+class Writing(Guess, Answerer):
+    """Honest: writes the title of its best candidate."""
+
+    titles = ()
+
+    def fit(self, data, runtime):
+        self.titles = data.catalogue.titles
+        return super().fit(data, runtime)
+
+    def load(self, folder, data, runtime):
+        super().load(folder, data, runtime)
+        self.titles = data.catalogue.titles
+
+    def answer(self, queries, runtime):
+        best = Guess.score(self, queries, runtime).argmax(axis=1)
+        rows = np.arange(len(queries))
+        return [self.titles[item] for item in queries.candidates[rows, best]]
+
+    def title_lengths(self):
+        return np.full(len(self.titles), 2, dtype=np.int32)
+
+
+class WritingWhatItRemembers(Writing):
+    """Scores honestly, and writes what was among the candidates each time."""
+
+    def __init__(self, settings):
+        super().__init__(settings)
+        self.memory = RememberingCandidates(settings)
+
+    def answer(self, queries, runtime):
+        best = self.memory.score(queries, runtime).argmax(axis=1)
+        rows = np.arange(len(queries))
+        return [self.titles[item] for item in queries.candidates[rows, best]]
+
+
+class Failing(Guess):
+    """Fails in a fresh process, in the way that is asked for."""
+
+    how: ClassVar[str] = ""
+
+    def save(self, folder):
+        (folder / "how").write_text(self.how)
+
+    def load(self, folder, data, runtime):
+        import os
+        import signal
+        import sys
+
+        how = (folder / "how").read_text()
+        print("noise")
+        if how == "raise":
+            raise ValueError("two\nlines")
+        if how == "exit":
+            sys.exit(0)
+        if how == "code":
+            os._exit(3)
+        if how == "crash":
+            os.kill(os.getpid(), signal.SIGSEGV)
