@@ -10,7 +10,9 @@ An entry point is a name and a target, so listing costs no import. To add a mode
    runs it.
 """
 
-from importlib.metadata import EntryPoint, entry_points
+from collections.abc import Callable
+from functools import cache
+from importlib.metadata import EntryPoint, EntryPoints, entry_points
 from typing import Any, Literal
 
 from recbench.errors import RecbenchError, UserError, unknown
@@ -37,8 +39,15 @@ def listed(group: Group) -> dict[str, EntryPoint]:
     UserError
         If two packages register the same name for different targets.
     """
+    return dict(_listed(group, entry_points))
+
+
+@cache
+def _listed(group: Group, source: Callable[..., EntryPoints]) -> dict[str, EntryPoint]:
+    # Reading what is installed takes 10 ms, and to check a thousand runs it is asked ten thousand
+    # times: once a process is enough.
     found: dict[str, EntryPoint] = {}
-    for point in entry_points(group=f"recbench.{group}"):
+    for point in source(group=f"recbench.{group}"):
         other = found.setdefault(point.name, point)
         # A package seen twice on sys.path (an editable install and its checkout) is one package.
         if (other.value, owner(other)) != (point.value, owner(point)):

@@ -136,7 +136,7 @@ def leaderboard(
         shared = _arguments({**asked, **learnt, **places})
         failed = _filled(chosen, seeds or 1, device or "auto", shared)
     broken: list[str] = []
-    _print(_found(root, place, chosen, broken.append), by, baseline, form)
+    _print(_found(root, chosen, place, broken.append), by, baseline, form)
     for reason in broken:
         say(f"a run is missing: {reason}")
     _raise_for(failed)
@@ -245,7 +245,7 @@ def _filled(chosen: Chosen, seeds: int, devices: str, shared: list[str]) -> "dic
     return cells.fill(wanted, devices_of(devices), say)
 
 
-def _found(root: Path, cache: Path, chosen: Chosen, broken: Callable[[str], None]) -> "list[Run]":
+def _found(root: Path, chosen: Chosen, cache: Path, broken: Callable[[str], None]) -> "list[Run]":
     """Read the runs that were asked for; `broken` is told of each record that cannot be read."""
     from recbench.runs.store import runs
 

@@ -1,6 +1,6 @@
 """Ask a model every question of a pack, then judge what it answered."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -114,11 +114,17 @@ def evaluate(
     return Judgement(outcome, asked.texts if writes else None, summary(outcome, runtime.report))
 
 
-def summary(outcome: Outcome, report: Callable[[str], None]) -> dict[str, Figure]:
-    """Average every registered figure over the rows of `outcome`; `report` hears of broken ones."""
+def summary(
+    outcome: Outcome, report: Callable[[str], None], registered: Collection[str] | None = None
+) -> dict[str, Figure]:
+    """
+    Average every figure over the rows of `outcome`; see `recbench.evaluation.metrics.figures`.
+
+    One that is defined on no row is left out.
+    """
     averaged = {
         name: figure(values, outcome.draws, outcome.users, constant(name, outcome))
-        for name, values in figures(outcome, report).items()
+        for name, values in figures(outcome, report, registered).items()
     }
     return {name: one for name, one in averaged.items() if one is not None}
 

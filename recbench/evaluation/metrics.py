@@ -15,7 +15,7 @@ is left out and shown as a dash.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import numpy as np
 from numpy.typing import NDArray
@@ -120,7 +120,11 @@ def reciprocal(rank: NDArray[np.int32]) -> Values:
     return 1.0 / rank.astype(np.float64)
 
 
-def figures(outcome: Outcome, report: Callable[[str], None] = lambda _: None) -> dict[str, Values]:
+def figures(
+    outcome: Outcome,
+    report: Callable[[str], None] = lambda _: None,
+    registered: Collection[str] | None = None,
+) -> dict[str, Values]:
     """
     Work out every registered metric.
 
@@ -130,6 +134,8 @@ def figures(outcome: Outcome, report: Callable[[str], None] = lambda _: None) ->
         What the system did.
     report
         Told, in one line each, which plug-ins could not be imported or failed; the others go on.
+    registered
+        Work out these alone; None for all.
 
     Returns
     -------
@@ -143,6 +149,8 @@ def figures(outcome: Outcome, report: Callable[[str], None] = lambda _: None) ->
     """
     found: dict[str, Values] = {}
     for name in listed("metrics"):
+        if registered is not None and name not in registered:
+            continue
         try:
             for figure, values in load("metrics", name)().values(outcome).items():
                 found[figure] = _checked(name, figure, values, found, len(outcome))

@@ -3,16 +3,19 @@ What a record says is checked before anyone reads it.
 
 A figure that was edited, a folder that was copied under another name, another run's table, settings
 that are not those of the row: each is named, and the run is left out. Nothing but the run's own
-folder is needed; `recbench.runs.verify` also asks the data.
+folder is needed; `recbench.runs.verify` also asks the data. What was made up as a whole, table,
+figures and digests, cannot be told from a run in this way: only running it again can.
 """
 
+import os
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from recbench.errors import DataError
 from recbench.evaluation.evaluator import summary
-from recbench.evaluation.outcome import Outcome
+from recbench.registry import listed
 from recbench.runs.examples import read_outcome, sha256
-from recbench.runs.record import FIGURE_VERSION, RunRecord, row_of, run_id
+from recbench.runs.record import FIGURE_VERSION, RunRecord, row_of, run_id, training_id_of
 from recbench.statistics.intervals import Figure
 
 RECORD = "record.json"
@@ -20,66 +23,148 @@ RECORD = "record.json"
 ROUNDING = 1e-9
 """Of a figure that is worked out again on another machine."""
 
+FAMILIES = ("ValidRatio", "SharedTitleRatio", "HitRatio@", "NDCG@", "MRR")
+"""How the names of recbench's own figures begin; no plug-in gives one of these."""
 
-def check_names(folder: Path, record: RunRecord) -> None:
-    """
-    Check that a record is where it belongs and names what it says.
+Check = Callable[[Path, RunRecord], None]
+"""Raises DataError where a run's folder and record are not what they say."""
 
-    Raises
-    ------
-    DataError
-        If the row is not that of its settings, or the folder not that of its row and seed.
-    """
+
+def check_record(folder: Path, record: RunRecord) -> None:
+    """Check that no field was changed since the record was written."""
+    if record.record_sha256 != record.own_digest:
+        raise refused(folder, "it was changed after it was written")
+
+
+def check_row(folder: Path, record: RunRecord) -> None:
+    """Check that the row and the run's name are those of the settings, the question and seed."""
     if record.row != (row := row_of(record)):
-        raise _refused(folder, f"its row is {record.row[:12]}, its settings are of {row[:12]}")
+        raise refused(folder, f"its row is {record.row[:12]}, its settings are of {row[:12]}")
     if record.run_id != (named := run_id(record.row, record.seed)):
-        raise _refused(folder, f"its run id is {record.run_id}, its row and seed are of {named}")
+        raise refused(folder, f"its run id is {record.run_id}, its row and seed are of {named}")
+
+
+def check_place(folder: Path, record: RunRecord) -> None:
+    """Check that the folder is named as the run is; links are not followed."""
     belongs = (record.dataset, record.protocol, record.model, record.run_id)
-    if (found := folder.resolve().parts[-4:]) != belongs:
-        raise _refused(folder, f"it belongs into {'/'.join(belongs)}, not {'/'.join(found)}")
+    if (found := Path(os.path.abspath(folder)).parts[-4:]) != belongs:
+        raise refused(folder, f"it belongs into {'/'.join(belongs)}, not {'/'.join(found)}")
 
 
-def check_content(folder: Path, record: RunRecord) -> None:
-    """
-    Check that a record's examples are its own, and its figures are those of its examples.
+def check_training(folder: Path, record: RunRecord) -> None:
+    """Check that the training that was asked is one of this model, these settings and this seed."""
+    trained = record.trained
+    if trained.seed != record.seed:
+        raise refused(folder, f"its seed is {record.seed}, its training's is {trained.seed}")
+    if trained.training_id != (named := training_id_of(record)):
+        raise refused(folder, f"its training is {trained.training_id}, its settings are of {named}")
 
-    Raises
-    ------
-    DataError
-        If they are not, or examples are missing.
-    """
+
+def check_examples(folder: Path, record: RunRecord) -> None:
+    """Check that the table is the one that was recorded, and agrees with itself."""
     if (found := sha256(folder)) != record.examples_sha256:
-        raise _refused(folder, f"its examples have the SHA-256 {found[:12]}, not as recorded")
-    outcome = read_outcome(folder, record)
-    check_figures(folder, record, outcome)
+        raise refused(folder, f"its examples have the SHA-256 {found[:12]}, not as recorded")
+    read_outcome(folder, record)
 
 
-def check_figures(folder: Path, record: RunRecord, outcome: Outcome) -> None:
+def check_figures(folder: Path, record: RunRecord) -> None:
     """
-    Work every figure out again; what a plug-in that is not here gave is left alone.
+    Work every figure out again; what a plug-in that is not installed gave is left alone.
+
+    Intervals are compared where this recbench makes them as the record's did.
+    """
+    outcome = read_outcome(folder, record)
+    metrics = listed("metrics")
+    ours = {name for name, point in metrics.items() if point.module.startswith("recbench.")}
+    own = summary(outcome, _nobody, ours)
+    if lacking := own.keys() - record.metrics.keys():
+        raise refused(folder, f"it lacks the figure {min(lacking)}")
+    others = {name: one for name, one in record.metrics.items() if name not in own}
+    if strange := [name for name in others if name.startswith(FAMILIES)]:
+        raise refused(folder, f"its examples give no {min(strange)}")
+    if others:
+        own |= summary(outcome, _nobody, metrics.keys() - ours)
+    exact = record.provenance.figure_version == FIGURE_VERSION
+    for name, recorded in record.metrics.items():
+        if name in own and not _alike(own[name], recorded, exact):
+            given = f"its examples give {_written(own[name])}"
+            raise refused(folder, f"its {name} is {_written(recorded)}, {given}")
+
+
+NAMES: dict[str, Check] = {
+    "record": check_record,
+    "row": check_row,
+    "place": check_place,
+    "training": check_training,
+}
+"""What the record alone can answer for."""
+
+CONTENT: dict[str, Check] = {"examples": check_examples, "figures": check_figures}
+"""What takes its table."""
+
+
+def check_run(folder: Path, record: RunRecord) -> None:
+    """
+    Check all of a run that its folder can answer for.
 
     Raises
     ------
     DataError
-        If one is not as recorded. Intervals are compared where this recbench makes them alike.
+        With the first thing that is not so.
     """
-    own = summary(outcome, lambda _: None)
-    if lacking := own.keys() - record.metrics.keys():
-        raise _refused(folder, f"it lacks the figure {min(lacking)}")
-    exact = record.provenance.figure_version == FIGURE_VERSION
-    for name in own.keys() & record.metrics.keys():
-        if not _alike(own[name], record.metrics[name], exact):
-            raise _refused(
+    for check in (*NAMES.values(), *CONTENT.values()):
+        check(folder, record)
+
+
+def check_apart(folder: Path, record: RunRecord, others: Iterable[RunRecord]) -> None:
+    """
+    Check that a run is none of those that are counted already, under another name.
+
+    Parameters
+    ----------
+    folder, record
+        The run.
+    others
+        Runs of the same row.
+
+    Raises
+    ------
+    DataError
+        If one has the same seed; or the same model under another seed, of a training that is said
+        to be random, or the same scores.
+    """
+    for other in others:
+        if other.seed == record.seed:
+            raise refused(folder, f"its row and seed are those of another run of {other.dataset}")
+        same = other.trained.weights == record.trained.weights, _scores_as(record, other)
+        if record.random_training and any(same):
+            what = "model" if same[0] else "scores"
+            raise refused(
                 folder,
-                f"its {name} is {record.metrics[name].value:.4f}, "
-                f"its examples give {own[name].value:.4f}",
+                f"its {what} are those of seed {other.seed}: it is a copy, or its training is not "
+                "random and must say so",
             )
+
+
+def _scores_as(one: RunRecord, other: RunRecord) -> bool:
+    # Of a full ranking only ranks are kept, which two trainings may well share.
+    return not one.full_ranking and one.examples_sha256 == other.examples_sha256
 
 
 def _alike(a: Figure, b: Figure, exact: bool) -> bool:
     pairs = [(a.value, b.value), *([(a.low, b.low), (a.high, b.high)] if exact else [])]
-    return a.n == b.n and all(abs(one - other) <= ROUNDING for one, other in pairs)
+    within = 0 <= b.low <= b.value + ROUNDING and b.value - ROUNDING <= b.high <= 1
+    return a.n == b.n and within and all(abs(one - other) <= ROUNDING for one, other in pairs)
 
 
-def _refused(folder: Path, why: str) -> DataError:
+def _written(one: Figure) -> str:
+    return f"{one.value:.4f} [{one.low:.4f}, {one.high:.4f}] of {one.n}"
+
+
+def refused(folder: Path, why: str) -> DataError:
+    """Say why a record is not to be trusted, and what to do about it."""
     return DataError(f"{folder / RECORD} is not to be trusted: {why}; move {folder} away")
+
+
+def _nobody(_: str) -> None:
+    """Hear of broken plug-ins, which whoever made the run was told of."""

@@ -11,14 +11,16 @@ and those of `ColdStart`, the same in every draw of an example. What a run does 
 import hashlib
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recbench.atomic_write import atomic_file
 from recbench.errors import DataError
+from recbench.evaluation.answers import SHARED_TITLE
 from recbench.evaluation.outcome import Outcome
+from recbench.evaluation.ranks import target_ranks, top_slots
 from recbench.questions.cold_start import ColdStart
 from recbench.runs.record import Setup
 
@@ -26,6 +28,19 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 EXAMPLES = "examples.parquet"
+
+_COUNTS = tuple(field.name for field in fields(ColdStart))
+
+REQUIRED = ("example", "draw", "user", "rank", *_COUNTS)
+"""Columns that every run has; of the others it has all values or none."""
+
+COLUMNS = {
+    **dict.fromkeys((*REQUIRED, "target_slot", "answer_slot"), "int32"),
+    "scores": "list<item: float>",
+    "title_tokens": "list<item: int32>",
+    "answer": "string",
+}
+"""Name of each column to its Arrow type."""
 
 
 def write_examples(
@@ -81,7 +96,7 @@ def read_outcome(folder: Path, setup: Setup) -> Outcome:
     table = _read(folder)
     try:
         return _outcome(table, setup)
-    except (KeyError, ValueError) as error:
+    except (KeyError, ValueError, TypeError, NotImplementedError) as error:  # Arrow's are of these
         raise damaged(folder / EXAMPLES, error) from None
 
 
@@ -94,11 +109,24 @@ def read_cold_start(folder: Path, setup: Setup) -> ColdStart:
     DataError
         If the table is missing or damaged.
     """
-    table, names = _read(folder), [field.name for field in fields(ColdStart)]
+    table = _read(folder)
     try:
-        return ColdStart(*(table[name].to_numpy()[:: setup.draws] for name in names))
+        return ColdStart(*(table[name].to_numpy()[:: setup.draws] for name in _COUNTS))
     except KeyError as error:
         raise damaged(folder / EXAMPLES, error) from None
+
+
+def read_answers(folder: Path) -> list[str] | None:
+    """
+    Read what was written, one text a row; None of a model that only scores, or a published copy.
+
+    Raises
+    ------
+    DataError
+        If the table is missing or damaged.
+    """
+    table = _read(folder)
+    return None if _is_null(table, "answer") else table["answer"].to_pylist()
 
 
 def sha256(folder: Path) -> str:
@@ -133,36 +161,82 @@ def _again(folder: Path) -> str:
 
 
 def _outcome(table: "pa.Table", setup: Setup) -> Outcome:
+    """Return what the columns hold; ValueError where they are not those of a run of this shape."""
     rows = setup.examples * setup.draws
+    _check_columns(table, rows)
+    if setup.full_ranking != _is_null(table, "scores") and rows:
+        raise ValueError("scores are kept of a pack, and of a full ranking none")
+    users = table["user"].to_numpy()
+    numbers = np.arange(rows)
+    if (table["example"].to_numpy() != numbers // setup.draws).any():
+        raise ValueError(f"the examples are not numbered by {setup.draws} draws")
+    if (table["draw"].to_numpy() != numbers % setup.draws).any():
+        raise ValueError(f"the draws are not numbered from 0 to {setup.draws - 1}")
+    if (users != np.repeat(users[:: setup.draws], setup.draws)).any():
+        raise ValueError("the draws of an example are of several users")
+    rank = table["rank"].to_numpy()
+    if ((rank < 1) | (rank > setup.candidates)).any():
+        raise ValueError(f"a rank is not among 1 to {setup.candidates}")
+    shape = {"draws": setup.draws, "users": users[:: setup.draws], "rank": rank}
+    if setup.full_ranking:
+        return Outcome(**shape, writes=setup.writes)
+    outcome = Outcome(
+        **shape,
+        writes=setup.writes,
+        scores=_matrix(table, "scores", setup.candidates),
+        target_slot=table["target_slot"].to_numpy(),
+        answer_slot=table["answer_slot"].to_numpy(),
+        title_tokens=_matrix(table, "title_tokens", setup.candidates) if setup.writes else None,
+    )
+    _check_slots(outcome, setup.candidates)
+    return outcome
+
+
+def _check_columns(table: "pa.Table", rows: int) -> None:
     if table.num_rows != rows:
         raise ValueError(f"{table.num_rows} rows, expected {rows}")
+    for name, kind in COLUMNS.items():
+        found = str(table.schema.field(name).type).replace("element: ", "item: ")
+        if found != kind:
+            raise ValueError(f"column {name} of type {found}, expected {kind}")
+        nulls = table[name].null_count
+        if nulls and (name in REQUIRED or nulls < rows):
+            raise ValueError(f"column {name} lacks {nulls} of {rows} values")
 
-    def numbers(name: str) -> NDArray[np.int32] | None:
-        column = table[name].combine_chunks()
-        return None if column.null_count == rows and rows else column.to_numpy().astype(np.int32)
 
-    def lists(name: str) -> NDArray[np.generic] | None:
-        column = table[name].combine_chunks()
-        if column.null_count == rows and rows:
-            return None
-        flat: NDArray[np.generic] = column.flatten().to_numpy()
-        return flat.reshape(rows, setup.candidates)
+def _check_slots(outcome: Outcome, candidates: int) -> None:
+    """Check that ranks follow from the scores, and of a model that only scores the answers too."""
+    scores, target, answer = outcome.scores, outcome.target_slot, outcome.answer_slot
+    if scores is None or target is None or answer is None:
+        raise ValueError("scores and slots go together")
+    if not np.isfinite(scores).all():
+        raise ValueError("a score is not finite")
+    if ((target < 0) | (target >= candidates)).any():
+        raise ValueError(f"a target is in no slot of {candidates}")
+    if ((answer < SHARED_TITLE) | (answer >= candidates)).any():
+        raise ValueError(f"an answer names no slot of {candidates}")
+    if outcome.title_tokens is not None and (outcome.title_tokens < 1).any():
+        raise ValueError("a title has no token")
+    if (outcome.rank != target_ranks(scores, target)).any():
+        raise ValueError("its ranks are not those of its scores")
+    if not outcome.writes and (answer != top_slots(scores, target)).any():
+        raise ValueError("its answers are not those of its scores")
 
-    rank = table["rank"].to_numpy().astype(np.int32)
-    users = table["user"].to_numpy()[:: setup.draws].astype(np.int32)
-    if setup.full_ranking:
-        return Outcome(draws=setup.draws, users=users, rank=rank, writes=setup.writes)
-    scores, tokens = lists("scores"), lists("title_tokens") if setup.writes else None
-    return Outcome(
-        draws=setup.draws,
-        users=users,
-        rank=rank,
-        writes=setup.writes,
-        scores=None if scores is None else scores.astype(np.float32, copy=False),
-        target_slot=numbers("target_slot"),
-        answer_slot=numbers("answer_slot"),
-        title_tokens=None if tokens is None else tokens.astype(np.int32, copy=False),
-    )
+
+def _is_null(table: "pa.Table", name: str) -> bool:
+    return bool(table[name].null_count == table.num_rows)
+
+
+def _matrix(table: "pa.Table", name: str, width: int) -> NDArray[Any]:
+    """Return [rows, width]; ValueError where a list is of another length."""
+    import pyarrow.compute as pc
+
+    column = table[name].combine_chunks()
+    same = pc.fill_null(pc.equal(pc.list_value_length(column), width), False)
+    if not pc.all(same, min_count=0).as_py():
+        raise ValueError(f"a row of {name} has not {width} values")
+    flat: NDArray[Any] = column.flatten().to_numpy()
+    return flat.reshape(len(column), width)
 
 
 def _numbers(values: NDArray[np.int32] | None, rows: int) -> "pa.Array":

@@ -203,6 +203,20 @@ class RunRecord(Setup):
     times: Times = Field(description="Seconds by stage.")
     peak_memory: Memory = Field(description="Peak memory of the last process, bytes.")
     finished: str = Field(description="When the record was written, UTC, ISO 8601.")
+    record_sha256: str = Field(
+        default="",
+        description="SHA-256 of all other fields (`own_digest`): one that is changed later shows.",
+    )
+
+    @property
+    def own_digest(self) -> str:
+        """SHA-256 of all fields but `record_sha256`."""
+        return digest(self.model_dump(mode="json", exclude={"record_sha256"}))
+
+    def signed(self, examples_sha256: str) -> "RunRecord":
+        """Return the record of these examples, with its own digest."""
+        complete = self.model_copy(update={"examples_sha256": examples_sha256})
+        return complete.model_copy(update={"record_sha256": complete.own_digest})
 
 
 def row_digest(
@@ -246,6 +260,7 @@ def training_digest(
     data: str,
     training: Training,
     plugin: str,
+    figure_version: int = FIGURE_VERSION,
 ) -> str:
     """
     Name a training, except for its seed: all that decides what is learnt.
@@ -256,25 +271,25 @@ def training_digest(
         As in `RunRecord`.
     data
         SHA-256 of what is learnt from (`Trained.data`).
-    plugin
-        As in `Provenance`: another version of a plug-in may train otherwise.
+    plugin, figure_version
+        As in `Provenance`: another version of a plug-in or of this code may train otherwise.
 
     Returns
     -------
     str
-        64 hexadecimal characters; another `FIGURE_VERSION` gives others.
+        64 hexadecimal characters.
     """
-    return digest(
-        [
-            FIGURE_VERSION,
-            plugin,
-            model,
-            settings,
-            ingredients,
-            data,
-            training.model_dump(mode="json"),
-        ]
-    )
+    by = [figure_version, plugin]
+    learnt = [model, settings, ingredients, data, training.model_dump(mode="json")]
+    return digest([*by, *learnt])
+
+
+def training_id_of(record: RunRecord) -> str:
+    """Return the name of the training that belongs to what a record says."""
+    trained = record.trained
+    by = trained.provenance.plugin, trained.provenance.figure_version
+    learnt = record.model, record.settings, record.ingredients, trained.data, record.training
+    return run_id(training_digest(*learnt, *by), trained.seed)
 
 
 def run_id(row: str, seed: int) -> str:

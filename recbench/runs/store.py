@@ -7,7 +7,6 @@ run of the same row and seed finds the same folder, finished or to be gone on wi
 run has it checked (`recbench.runs.evidence`).
 """
 
-import hashlib
 import json
 import shutil
 from collections.abc import Callable
@@ -20,14 +19,13 @@ from recbench.atomic_write import atomic_file
 from recbench.errors import DataError
 from recbench.evaluation.evaluator import Judgement
 from recbench.questions.cold_start import ColdStart
-from recbench.runs.evidence import RECORD, check_content, check_names
-from recbench.runs.examples import EXAMPLES, copy_without_answers, write_examples
+from recbench.runs.checked_runs import CheckedRuns
+from recbench.runs.evidence import RECORD, check_apart, check_run
+from recbench.runs.examples import copy_without_answers, write_examples
 from recbench.runs.record import SCHEMA_VERSION, RunRecord, Setup
 
 MODEL = "model"
 CHECKPOINTS = "checkpoints"
-CHECKED = "checked-runs.json"
-"""In the cache folder: what was checked, by size, time and digest."""
 
 
 @dataclass(frozen=True)
@@ -67,9 +65,8 @@ def finished(folder: Path) -> Run | None:
     """
     if not (folder / RECORD).exists():
         return None
-    record = _record(folder)
-    check_names(folder, record)
-    check_content(folder, record)
+    record = read_record(folder)
+    check_run(folder, record)
     return Run(folder, record, reused=True)
 
 
@@ -82,16 +79,21 @@ def finish(folder: Path, record: RunRecord, judgement: Judgement, counts: ColdSt
     folder
         Of this run; killed at any moment, it is either complete or can be run again.
     record
-        What to write; the digest of the examples is added.
+        What to write; the digests of the examples and of itself are added.
     judgement, counts
         What to write.
     """
     (folder / RECORD).unlink(missing_ok=True)  # a record never stands beside another's examples
     digest = write_examples(folder, judgement.outcome, judgement.answers, counts)
-    complete = record.model_copy(update={"examples_sha256": digest})
+    complete = record.signed(digest)
     _write_record(folder, complete)
     shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
     return Run(folder, complete)
+
+
+def run_folders(root: Path) -> list[Path]:
+    """Return the folders of all finished runs below a results folder, sorted."""
+    return sorted(path.parent for path in root.glob(f"*/*/*/*/{RECORD}"))
 
 
 def runs(
@@ -108,22 +110,22 @@ def runs(
         Told one line about each run that is broken, which is then left out. Without it the first
         such run raises DataError.
     cache
-        Where it is kept which examples have been checked; a run whose files have not changed since
-        is not worked out again. None checks all.
+        Where it is kept which runs have been checked (`recbench.runs.checked_runs`). None checks
+        all.
     """
-    checked = _Checked(cache)
-    found = []
-    for path in sorted(results.glob(f"*/*/*/*/{RECORD}")):
-        folder = path.parent
+    checked, found = CheckedRuns(cache), list[Run]()
+    of_row: dict[str, list[RunRecord]] = {}
+    for folder in run_folders(results):
         try:
-            record = _record(folder)
-            check_names(folder, record)
+            record = read_record(folder)
             checked.check(folder, record)
+            check_apart(folder, record, same := of_row.setdefault(record.row, []))
         except DataError as error:
             if report is None:
                 raise
             report(str(error))
             continue
+        same.append(record)
         found.append(Run(folder, record, reused=True))
     checked.write()
     return found
@@ -155,59 +157,40 @@ def publish(run: Run, results: Path) -> Path:
     folder = run_folder(results, run.record)
     folder.mkdir(parents=True, exist_ok=True)
     digest = copy_without_answers(run.folder, folder)
-    _write_record(folder, run.record.model_copy(update={"examples_sha256": digest}))
+    _write_record(folder, run.record.signed(digest))
     return folder
 
 
-class _Checked:
-    """Which runs have been checked, as their files stood then."""
+def read_record(folder: Path) -> RunRecord:
+    """
+    Read a run's record; nothing but its schema is checked.
 
-    def __init__(self, cache: Path | None) -> None:
-        self._file = None if cache is None else cache / CHECKED
-        self._known: dict[str, list[object]] = {}
-        self._changed = False
-        if self._file is not None and self._file.is_file():
-            try:
-                self._known = json.loads(self._file.read_text(encoding="utf-8"))
-            except ValueError:  # a cache that cannot be read is made anew
-                self._changed = True
-
-    def check(self, folder: Path, record: RunRecord) -> None:
-        """Check a run's content unless it is known; raises as `check_content`."""
-        place = str(folder.resolve())
-        table = folder / EXAMPLES
-        if table.is_file():
-            stat = table.stat()
-            text = (folder / RECORD).read_bytes()
-            now = [stat.st_size, stat.st_mtime_ns, hashlib.sha256(text).hexdigest()]
-            if self._known.get(place) == now:
-                return
-        check_content(folder, record)
-        self._known[place], self._changed = now, True
-
-    def write(self) -> None:
-        """Keep what was learnt."""
-        if self._file is not None and self._changed:
-            with atomic_file(self._file) as partial:
-                partial.write_text(json.dumps(self._known), encoding="utf-8")
-
-
-def _record(folder: Path) -> RunRecord:
+    Raises
+    ------
+    DataError
+        If it is broken, or of another schema version.
+    """
     path = folder / RECORD
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-        if isinstance(value, dict) and value.get("schema_version") != SCHEMA_VERSION:
-            raise DataError(
-                f"{path}: schema version {value.get('schema_version')}, expected {SCHEMA_VERSION}; "
-                "move it away, or read it with the recbench that wrote it"
-            )
-        return RunRecord.model_validate(value)
+        text = path.read_bytes()
+        return RunRecord.model_validate_json(text)
     except ValidationError as error:
         first = error.errors()[0]
-        field = ".".join(map(str, first["loc"]))
-        raise DataError(f"{path}: field '{field}': {first['msg']}") from None
-    except ValueError as error:
-        raise DataError(f"{path}: expected a JSON record: {error}") from None
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}; move {folder} away") from None
+    field = ".".join(map(str, first["loc"]))
+    if not field:
+        raise DataError(f"{path}: expected a JSON record: {first['msg']}; move {folder} away")
+    if (version := _version(text)) != SCHEMA_VERSION:
+        raise DataError(
+            f"{path}: schema version {version}, expected {SCHEMA_VERSION}; move {folder} away, or "
+            "read it with the recbench that wrote it"
+        )
+    raise DataError(f"{path}: field '{field}': {first['msg']}; move {folder} away")
+
+
+def _version(text: bytes) -> object:
+    return json.loads(text).get("schema_version")
 
 
 def _write_record(folder: Path, record: RunRecord) -> None:

@@ -65,7 +65,7 @@ def draws_of_rows(draw):
     random = np.random.default_rng(draw(st.integers(0, 1000)))
     rows = [[random.permutation(items)[:size] for _ in range(times)] for _ in range(n)]
     candidates = np.array(rows, dtype=np.int32).reshape(n, times, size)
-    least = max((len(set(row.ravel().tolist())) for row in candidates))
+    least = max(len(set(row.ravel().tolist())) for row in candidates)
     return candidates, items, draw(st.integers(least, items))
 
 

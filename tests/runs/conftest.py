@@ -1,107 +1,170 @@
 """Runs as they would stand on disk, without a model."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 
 from recbench.evaluation.answers import NO_CANDIDATE
+from recbench.evaluation.audit import Audit
 from recbench.evaluation.evaluator import Judgement, summary
 from recbench.evaluation.outcome import Outcome
 from recbench.questions.cold_start import ColdStart
-from recbench.recommender import Runtime
 from recbench.runs import environment, store
-from recbench.runs.record import USUAL, Digests, RunRecord, Times, row_digest, run_id
+from recbench.runs.record import (
+    FIGURE_VERSION,
+    USUAL,
+    Device,
+    Digests,
+    Memory,
+    Provenance,
+    RunRecord,
+    Times,
+    Trained,
+    row_digest,
+    run_id,
+    training_digest,
+)
+
+AUDIT = Audit(rows=32, largest_difference=0.0, better_placed=0, worse_placed=0)
+FINISHED = "2026-01-01T00:00:00+00:00"
+MEMORY = Memory(host=1 << 30, device=None)
 
 
-def judgement(hits, draws=2, writes=False, candidates=4, users=None):
-    """Judge rows that are right where `hits` is true; a writer's second row is invalid."""
-    hit = np.array(hits, dtype=bool)
-    slot = np.where(hit, 0, 1).astype(np.int16)
+def whose(users, examples):
+    return np.arange(examples) if users is None else np.array(users)
+
+
+def judgement(hits=(), draws=2, writes=False, candidates=4, users=None, seed=0, ranks=None):
+    """
+    Judge rows that rank first where `hits` is true and second elsewhere, or as `ranks` say.
+
+    Slot 0 scores highest and is answered with; a writer's second row is invalid. Seeds differ in
+    their scores and in nothing that a figure is made from.
+    """
+    rank = np.where(np.array(hits, dtype=bool), 1, 2) if ranks is None else np.array(ranks)
+    answer = np.zeros(len(rank), dtype=np.int32)
     if writes:
-        slot[1] = NO_CANDIDATE
+        answer[1] = NO_CANDIDATE
+    scores = np.tile(-np.arange(candidates, dtype=np.float32), (len(rank), 1)) - seed
     outcome = Outcome(
         draws=draws,
-        users=np.arange(len(hit) // draws, dtype=np.int32)
-        if users is None
-        else np.array(users, dtype=np.int32),
-        scores=np.arange(len(hit) * candidates, dtype=np.float32).reshape(-1, candidates),
-        rank=np.where(hit, 1, 2).astype(np.int16),
-        answer_slot=slot,
-        valid=slot >= 0,
-        hit=slot == 0,
+        users=whose(users, len(rank) // draws).astype(np.int32),
+        rank=rank.astype(np.int32),
         writes=writes,
-        rank_per_token=np.where(hit, 1, 2).astype(np.int16) if writes else None,
+        scores=scores,
+        target_slot=(rank - 1).astype(np.int32),
+        answer_slot=answer,
+        title_tokens=np.full(scores.shape, 2, dtype=np.int32) if writes else None,
     )
-    runtime = Runtime(seed=0, device="cpu", checkpoints=None, cache=None)
-    answers = [f"Title {i}" for i in range(len(hit))] if writes else None
-    return Judgement(outcome, answers, summary(outcome, runtime))
+    answers = [f"Title {i}" for i in range(len(rank))] if writes else None
+    return Judgement(outcome, answers, summary(outcome, lambda _: None))
 
 
-def full_ranking(ranks):
+def full_ranking(ranks, users=None):
     """Judge a ranking of all items, an example a rank."""
-    rank = np.array(ranks, dtype=np.int32)
-    outcome = Outcome(
-        draws=1,
-        users=np.arange(len(rank), dtype=np.int32),
-        scores=None,
-        rank=rank,
-        answer_slot=rank,
-        valid=np.ones(len(rank), dtype=bool),
-        hit=rank == 1,
-        writes=False,
+    rank, users = np.array(ranks, dtype=np.int32), whose(users, len(ranks)).astype(np.int32)
+    outcome = Outcome(draws=1, users=users, rank=rank, writes=False)
+    return Judgement(outcome, None, summary(outcome, lambda _: None))
+
+
+@cache
+def versions():
+    return environment.versions()
+
+
+def provenance(
+    device="cpu",
+    precision="float32",
+    figure_version=FIGURE_VERSION,
+    plugin="recbench 0.1.0",
+    commit="0" * 40,
+):
+    return Provenance(
+        figure_version=figure_version,
+        plugin=plugin,
+        commit=commit,
+        device=Device(name=device, hardware=f"a {device}", system="Linux x86_64", threads=1),
+        precision=precision,
+        versions=versions(),
     )
-    runtime = Runtime(seed=0, device="cpu", checkpoints=None, cache=None)
-    return Judgement(outcome, None, summary(outcome, runtime))
+
+
+def trained(record, made, parts=None, weights=None):
+    """Describe the training of a record's fields; another row or seed has other weights."""
+    learnt = record["model"], record["settings"], record["ingredients"], "data"
+    by = record["training"], made.plugin, made.figure_version
+    named = run_id(training_digest(*learnt, *by), record["seed"])
+    return Trained(
+        training_id=named,
+        runtime_settings={},
+        seed=record["seed"],
+        data="data",
+        parameters_trained=7,
+        fit={"epochs": 3},
+        seconds=2.0,
+        peak_memory=MEMORY,
+        weights=weights or f"weights of {named}",
+        parts=parts or {},
+        provenance=made,
+        finished=FINISHED,
+    )
 
 
 def record(
     judged,
     model="gru4rec",
-    seed=0,
     pack="pack",
     dataset_digest="data",
     split="split",
+    parts=None,
+    weights=None,
+    trained_by=None,
+    asked_by=None,
     **changes,
 ):
-    """Describe a judgement; `changes` are fields of the record."""
-    fields = {
-        "settings": {"epochs": 3},
-        "protocol": "paper",
-        "matching": "exact",
-        "dataset": "movielens",
-        "caption": "",
-        "preset": None,
-        "training": USUAL,
-    } | changes
+    """
+    Describe a judgement.
+
+    `parts` and `weights` are those of the training; `trained_by` and `asked_by` are arguments of
+    `provenance`, the second as the first where it is not given; `changes` are fields of the record.
+    """
+    outcome = judged.outcome
     digests = Digests(dataset=dataset_digest, catalogue="items", split=split, pack=pack)
-    row = row_digest(
-        model,
-        fields["settings"],
-        {},
-        digests,
-        fields["protocol"],
-        fields["matching"],
-        fields["training"],
-    )
+    fields = {
+        "model": model,
+        "preset": None,
+        "settings": {"epochs": 3},
+        "ingredients": {},
+        "seed": 0,
+        "random_training": True,
+        "dataset": "movielens",
+        "protocol": "paper",
+        "training": USUAL,
+        "matching": "exact",
+        "caption": "",
+        "audit": AUDIT,
+        "candidates": 99 if outcome.scores is None else outcome.scores.shape[1],
+    } | changes
+    asked = digests, fields["protocol"], fields["matching"], fields["training"]
+    row = row_digest(model, fields["settings"], fields["ingredients"], *asked)
+    made = provenance(**(trained_by or {}))
     return RunRecord(
-        run_id=run_id(row, seed),
+        run_id=run_id(row, fields["seed"]),
         row=row,
-        model=model,
-        seed=seed,
         digests=digests,
         pack_seed=0,
-        draws=judged.outcome.draws,
-        candidates=99 if judged.outcome.scores is None else judged.outcome.scores.shape[1],
-        full_ranking=judged.outcome.scores is None,
-        examples=len(judged.outcome) // judged.outcome.draws,
-        writes=judged.outcome.writes,
-        parameters_trained=7,
-        fit={"epochs": 3},
+        draws=outcome.draws,
+        full_ranking=outcome.scores is None,
+        examples=len(outcome) // outcome.draws,
+        writes=outcome.writes,
+        trained=trained(fields, made, parts, weights),
         metrics=judged.metrics,
-        device=environment.device("cpu"),
-        times=Times(prepare=1, fit=2, score=3, total=6),
-        peak_memory=environment.peak_memory("cpu"),
-        versions=environment.versions(),
-        finished="2026-01-01T00:00:00+00:00",
+        examples_sha256="",
+        provenance=made if asked_by is None else provenance(**asked_by),
+        times=Times(prepare=1, fit=2, score=3, audit=0),
+        peak_memory=MEMORY,
+        finished=FINISHED,
         **fields,
     )
 
@@ -116,24 +179,32 @@ def counted(judged, target_count=None):
 
 @pytest.fixture
 def made(tmp_path):
-    """Return a function that writes a finished run below ``tmp_path/results``."""
+    """
+    Return a function that writes a finished run below ``tmp_path/results``.
+
+    `hits` or `ranks` with `draws`, `writes`, `candidates` and `users` go to `judgement`; with
+    ``full=True`` the `ranks` are those of a full ranking; the rest goes to `record`.
+    """
 
     def make(
         hits=(1, 0, 0, 1),
-        model="gru4rec",
         writes=False,
         draws=2,
-        target_count=None,
+        candidates=4,
         users=None,
         ranks=None,
+        full=False,
+        target_count=None,
+        results=tmp_path / "results",
         **changes,
     ):
-        if ranks is None:
-            judged = judgement(hits, draws=draws, writes=writes, users=users)
+        if full:
+            judged = full_ranking(ranks, users)
         else:
-            judged = full_ranking(ranks)
-        described = record(judged, model=model, **changes)
-        folder = store.run_folder(tmp_path / "results", described)
+            shape = draws, writes, candidates, users, changes.get("seed", 0)
+            judged = judgement(hits, *shape, ranks)
+        described = record(judged, **changes)
+        folder = store.run_folder(results, described)
         return store.finish(folder, described, judged, counted(judged, target_count))
 
     return make

@@ -1,5 +1,4 @@
 import pytest
-from pyarrow import parquet
 
 from recbench.errors import UserError
 from recbench.runs.compare import compare, row_values, why_not
@@ -22,13 +21,6 @@ def test_the_difference_is_clustered_by_user(made):
     found = compare([a], [b])
     assert found.value == pytest.approx(5 / 6)
     assert found.p == 1.0
-
-
-def test_a_run_that_knows_its_users_speaks_for_one_that_does_not(made):
-    old, new = made(GOOD, model="a"), made(BAD, model="b", users=[3, *[9] * 5])
-    path = old.folder / "examples.parquet"
-    parquet.write_table(parquet.read_table(path).drop_columns(["user"]), path)
-    assert compare([old], [new]).p == compare([new], [old]).p == 1.0
 
 
 def test_seeds_are_averaged_inside_a_row(made):

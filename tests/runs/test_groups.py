@@ -77,7 +77,7 @@ def test_every_form_holds_every_group(made, form):
 
 
 def test_full_rankings_are_grouped_by_what_orders_them(made):
-    tables = grouped(leaderboard([made(ranks=[2, 2])]), "target-count")
+    tables = grouped(leaderboard([made(full=True, ranks=[2, 2])]), "target-count")
     assert tables[0].rows[0].figures[1].value == pytest.approx(1 / np.log2(3))
     assert "; NDCG@10 by target-count" in render_groups(tables, "target-count", "table")
     (first, *_) = csv.DictReader(render_groups(tables, "target-count", "csv").splitlines())

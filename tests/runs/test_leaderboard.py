@@ -26,7 +26,10 @@ def test_rows_are_ranked_and_compared_with_the_first(made):
 
 def test_full_rankings_are_ordered_and_compared_by_the_first_ten(made):
     often_first, always_second = [1] * 3 + [99] * 17, [2] * 20
-    runs = [made(ranks=often_first, model="first"), made(ranks=always_second, model="second")]
+    runs = [
+        made(full=True, ranks=often_first, model="first"),
+        made(full=True, ranks=always_second, model="second"),
+    ]
     (table,) = leaderboard(runs)
     assert labels(table) == ["second", "first"]
     assert table.rows[1].to_best.value == pytest.approx(3 / 20 - 1 / np.log2(3))

@@ -3,21 +3,30 @@ import json
 import pytest
 from pydantic import BaseModel, ValidationError
 
+from recbench.evaluation.audit import Audit
 from recbench.runs.record import (
+    FIGURE_VERSION,
     Device,
     Digests,
     Memory,
+    Provenance,
     RunRecord,
     Times,
+    Trained,
     Training,
     documentation,
     row_digest,
+    row_of,
     run_id,
+    training_digest,
+    training_id_of,
 )
 from recbench.statistics.intervals import Figure
 
 DIGESTS = Digests(dataset="d", catalogue="c", split="s", pack="p")
-PARTS = (RunRecord, Training, Digests, Device, Times, Memory, Figure)
+PARTS = (
+    *(RunRecord, Training, Digests, Trained, Figure, Audit, Provenance, Device, Times, Memory),
+)
 
 
 @pytest.mark.parametrize("part", PARTS)
@@ -33,7 +42,7 @@ def test_round_trip(made):
     record = made(writes=True).record
     text = record.model_dump_json()
     assert RunRecord.model_validate(json.loads(text)) == record
-    assert json.loads(text)["schema_version"] == 1
+    assert json.loads(text)["schema_version"] == 2
     value = json.loads(text)["metrics"]["HitRatio@1"]
     assert set(value) == {"value", "low", "high", "n"}
 
@@ -74,3 +83,57 @@ def test_a_row_is_everything_that_may_change_a_figure_but_the_seed():
     assert len(rows) == 9
     assert row() == row()
     assert run_id(row(), 0) != run_id(row(), 1)
+
+
+def test_a_training_is_everything_that_decides_what_is_learnt_but_the_seed():
+    def training(
+        *,
+        model="m",
+        settings=1,
+        llm="x",
+        data="d",
+        fraction=1,
+        plugin="p 1",
+        version=FIGURE_VERSION,
+    ):
+        learnt = {"a": settings}, {"llm": llm}, data, Training(fraction=fraction)
+        return training_digest(model, *learnt, plugin, version)
+
+    trainings = {
+        training(),
+        training(model="n"),
+        training(settings=2),
+        training(llm="y"),
+        training(data="e"),
+        training(fraction=0.5),
+        training(plugin="p 2"),
+        training(version=FIGURE_VERSION + 1),
+    }
+    assert len(trainings) == 8
+    assert training() == training()
+
+
+def test_a_record_names_its_row_and_training(made):
+    record = made(seed=4, settings={"a": 1}, ingredients={"llm": "x"}).record
+    assert row_of(record) == record.row
+    assert training_id_of(record) == record.trained.training_id
+    assert record.trained.training_id.endswith("-seed4")
+
+
+def test_another_question_asks_the_same_training(made):
+    one, other = made(), made(pack="other", draws=1, protocol="next-item", matching="substring")
+    assert one.record.trained.training_id == other.record.trained.training_id
+    assert one.record.row != other.record.row
+
+
+def test_a_record_knows_its_own_digest(made):
+    record = made(writes=True).record
+    assert record.record_sha256 == record.own_digest
+    read = RunRecord.model_validate_json(record.model_dump_json())
+    assert read.own_digest == record.own_digest
+    assert record.model_copy(update={"caption": "x"}).own_digest != record.own_digest
+    assert record.signed("other").record_sha256 != record.record_sha256
+
+
+def test_seconds_are_added_up():
+    assert Times(prepare=1, fit=2, score=3, audit=4).total == 10

@@ -1,0 +1,231 @@
+import hashlib
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+from recbench.errors import DataError
+from recbench.evaluation.answers import NO_CANDIDATE
+from recbench.evaluation.metrics import figures
+from recbench.runs.examples import (
+    COLUMNS,
+    copy_without_answers,
+    read_answers,
+    read_cold_start,
+    read_outcome,
+    sha256,
+    write_examples,
+)
+
+ORDER = ["example", "draw", "user", "rank", "target_slot", "answer_slot", "scores", "title_tokens"]
+ORDER += ["answer", "target_count", "user_count", "history_length"]
+
+
+def outcome_of(run):
+    return read_outcome(run.folder, run.record)
+
+
+def changed(run, **columns):
+    """Write a run's table with other values in some columns."""
+    path = run.folder / "examples.parquet"
+    table = parquet.read_table(path)
+    for name, values in columns.items():
+        place = table.column_names.index(name)
+        column = pa.array(values, table.schema.field(name).type)
+        table = table.set_column(place, name, column)
+    parquet.write_table(table, path)
+
+
+def test_the_examples_row_by_row(made):
+    run = made(hits=[1, 0, 0, 1, 1, 1], writes=True, draws=3, users=[8, 5])
+    table = parquet.read_table(run.folder / "examples.parquet")
+    assert table.column_names == ORDER
+    assert set(ORDER) == set(COLUMNS)
+    rows = table.to_pydict()
+    assert rows["example"] == [0, 0, 0, 1, 1, 1]
+    assert rows["draw"] == [0, 1, 2, 0, 1, 2]
+    assert rows["user"] == [8, 8, 8, 5, 5, 5]
+    assert rows["rank"] == [1, 2, 2, 1, 1, 1]
+    assert rows["target_slot"] == [0, 1, 1, 0, 0, 0]
+    assert rows["answer_slot"][:3] == [0, NO_CANDIDATE, 0]
+    assert rows["scores"][1] == [0.0, -1.0, -2.0, -3.0]
+    assert rows["title_tokens"][1] == [2, 2, 2, 2]
+    assert rows["answer"][2] == "Title 2"
+    assert read_answers(run.folder) == rows["answer"]
+
+
+def test_a_model_that_scores_has_neither_answers_nor_tokens(made):
+    run = made()
+    table = parquet.read_table(run.folder / "examples.parquet")
+    assert table["answer"].null_count == table["title_tokens"].null_count == len(table)
+    assert read_answers(run.folder) is None
+
+
+@pytest.mark.parametrize("shape", [{"writes": True}, {"writes": False}, {"full": True}])
+def test_every_figure_can_be_worked_out_again_from_what_is_stored(made, shape):
+    run = made(hits=[1, 0, 0, 1], ranks=[3, 1] if "full" in shape else None, **shape)
+    again = figures(outcome_of(run))
+    assert again.keys() == run.record.metrics.keys()
+    for name, values in again.items():
+        assert np.nanmean(values) == pytest.approx(run.record.metrics[name].value)
+    assert ("HitRatio@1|likelihood-per-token" in again) == shape.get("writes", False)
+
+
+def test_what_is_read_is_what_was_written(made, judge):
+    judged = judge([1, 0, 0, 1], writes=True, users=[4, 4])
+    found = outcome_of(made(hits=[1, 0, 0, 1], writes=True, users=[4, 4]))
+    for name, value in vars(judged.outcome).items():
+        other = getattr(found, name)
+        np.testing.assert_array_equal(other, value)
+        assert getattr(other, "dtype", None) == getattr(value, "dtype", None)
+
+
+def test_no_examples_at_all_can_be_stored(made):
+    assert len(outcome_of(made(hits=[]))) == 0
+
+
+def test_counts_are_read_back_one_an_example(made):
+    run = made(hits=[1, 0, 0, 1, 1, 1], draws=3, target_count=[7, 0])
+    found = read_cold_start(run.folder, run.record)
+    assert found.target_count.tolist() == [7, 0]
+    assert found.user_count.tolist() == [100, 101]
+    assert found.history_length.tolist() == [10, 10]
+
+
+def test_a_table_without_counts_is_damaged(made):
+    run = made()
+    path = run.folder / "examples.parquet"
+    parquet.write_table(parquet.read_table(path).drop_columns(["user_count"]), path)
+    with pytest.raises(DataError, match="user_count"):
+        read_cold_start(run.folder, run.record)
+
+
+def test_the_digest_is_that_of_the_file(made, judge, count, tmp_path):
+    judged = judge([1, 0])
+    digest = write_examples(tmp_path, judged.outcome, None, count(judged))
+    raw = (tmp_path / "examples.parquet").read_bytes()
+    assert digest == sha256(tmp_path) == hashlib.sha256(raw).hexdigest()
+
+
+def test_a_copy_without_answers_has_the_same_outcome(made, tmp_path):
+    run = made(writes=True)
+    digest = copy_without_answers(run.folder, tmp_path)
+    assert digest == sha256(tmp_path) != run.record.examples_sha256
+    assert b"Title" not in (tmp_path / "examples.parquet").read_bytes()
+    copy = read_outcome(tmp_path, run.record)
+    np.testing.assert_array_equal(copy.answer_slot, outcome_of(run).answer_slot)
+    assert read_answers(tmp_path) is None
+    copy_without_answers(tmp_path, tmp_path)  # what has none can be copied as well
+
+
+def test_a_kill_inside_the_file_leaves_no_half_file(made, judge, count, monkeypatch):
+    folder = made().folder
+    before = (folder / "examples.parquet").read_bytes()
+
+    def torn(table, path, **_):
+        path.write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(parquet, "write_table", torn)
+    judged = judge([0, 0])
+    with pytest.raises(KeyboardInterrupt):
+        write_examples(folder, judged.outcome, None, count(judged))
+    assert (folder / "examples.parquet").read_bytes() == before
+    assert not list(folder.glob("*.partial"))
+
+
+def test_missing_examples_are_named(made):
+    run = made()
+    (run.folder / "examples.parquet").unlink()
+    for read in (lambda: outcome_of(run), lambda: sha256(run.folder)):
+        with pytest.raises(DataError, match=r"examples\.parquet is missing; move .* away and run"):
+            read()
+
+
+def torn(path):
+    path.write_bytes(path.read_bytes()[:100])
+
+
+def emptied(path):
+    path.write_bytes(b"")
+
+
+def garbled(path):
+    """Spoil the footer and keep its length and magic bytes: Arrow answers with an OSError."""
+    raw = path.read_bytes()
+    path.write_bytes(raw[:-40] + b"\xff" * 30 + raw[-10:])
+
+
+def without_ranks(path):
+    parquet.write_table(parquet.read_table(path).drop_columns(["rank"]), path)
+
+
+def twice_ranked(path):
+    table = parquet.read_table(path)
+    parquet.write_table(table.append_column("rank", table["rank"]), path)
+
+
+def cut(path):
+    parquet.write_table(parquet.read_table(path).slice(0, 2), path)
+
+
+@pytest.mark.honesty
+@pytest.mark.parametrize("damage", [torn, emptied, garbled, without_ranks, twice_ranked, cut])
+def test_damaged_examples_are_named_in_one_line(made, damage):
+    run = made()
+    path = run.folder / "examples.parquet"
+    damage(path)
+    with pytest.raises(DataError) as caught:
+        outcome_of(run)
+    assert str(caught.value).startswith(f"{path} cannot be read (")
+    assert str(caught.value).endswith(
+        f"; move {run.folder} away and run this cell again to have its examples"
+    )
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.honesty
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        ({"rank": [1, 2, 2, 2]}, "ranks are not those of its scores"),
+        ({"rank": [1, 2, 2, 0]}, "a rank is not among 1 to 4"),
+        ({"rank": [1, 2, 2, None]}, "column rank lacks 1 of 4 values"),
+        ({"target_slot": [0, 1, 1, 9]}, "a target is in no slot of 4"),
+        ({"answer_slot": [0, 0, 0, 3]}, "answers are not those of its scores"),
+        ({"answer_slot": [0, 0, 0, -3]}, "an answer names no slot of 4"),
+        ({"scores": [[9.0, 8, 7, 6]] * 3 + [[6.0, 7, 8, 9]]}, "ranks are not those of its scores"),
+        ({"scores": [[9.0, 8, 7, 6]] * 3 + [[9.0, float("nan"), 7, 6]]}, "score is not finite"),
+        ({"scores": [[9.0, 8, 7]] * 2 + [[9.0, 8, 7, 6, 5]] * 2}, "scores has not 4 values"),
+        ({"scores": [None] * 4}, "scores are kept of a pack"),
+        ({"draw": [0, 1, 1, 0]}, "draws are not numbered"),
+        ({"example": [0, 0, 0, 1]}, "examples are not numbered"),
+        ({"user": [0, 0, 0, 1]}, "draws of an example are of several users"),
+    ],
+    ids=str,
+)
+def test_a_table_that_contradicts_itself_is_refused(made, columns, said):
+    run = made(hits=[1, 0, 0, 1])
+    changed(run, **columns)
+    with pytest.raises(DataError, match=said):
+        outcome_of(run)
+
+
+@pytest.mark.honesty
+def test_other_types_are_refused(made):
+    run = made()
+    path = run.folder / "examples.parquet"
+    table = parquet.read_table(path)
+    ranks = table["rank"].cast(pa.float64())
+    parquet.write_table(table.set_column(table.column_names.index("rank"), "rank", ranks), path)
+    with pytest.raises(DataError, match="column rank of type double, expected int32"):
+        outcome_of(run)
+
+
+@pytest.mark.honesty
+def test_a_title_without_tokens_is_refused(made):
+    run = made(writes=True)
+    changed(run, title_tokens=[[2, 2, 2, 0]] * 4)
+    with pytest.raises(DataError, match="a title has no token"):
+        outcome_of(run)
