@@ -13,6 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from recbench.atomic_write import atomic_file, atomic_folder
 from recbench.errors import RecbenchError
 from recbench.folder_digest import folder_digest
@@ -38,7 +40,7 @@ def train_or_find(
     fresh: bool = False,
 ) -> tuple[Trained, bool]:
     """
-    Fit a model and keep it, or load what was kept.
+    Fit a model and keep it, or load what was kept; what is not as it was kept is trained again.
 
     Parameters
     ----------
@@ -83,8 +85,15 @@ def _kept(folder: Path) -> Trained | None:
     path = folder / TRAINING
     if not path.is_file():
         return None
-    trained = Trained.model_validate_json(path.read_text(encoding="utf-8"))
-    return trained if trained.weights == folder_digest(folder / MODEL) else None
+    try:
+        trained = Trained.model_validate_json(path.read_bytes())
+    except ValidationError:
+        return None
+    model = folder / MODEL
+    # A folder copied under the name of another seed would count that seed's training twice.
+    named = trained.training_id == folder.name
+    whole = (trained.weights, trained.parts) == (folder_digest(model), _parts(model))
+    return trained if named and whole else None
 
 
 def _train(
@@ -99,7 +108,6 @@ def _train(
     (folder / TRAINING).unlink(missing_ok=True)  # a model never stands beside another's record
     with atomic_folder(folder / MODEL) as partial:
         model.save(partial)
-    parts = [one for one in sorted((folder / MODEL).iterdir()) if one.is_dir()]
     trained = Trained(
         training_id=folder.name,
         runtime_settings={key: model.settings.record()[key] for key in model.settings.runtime},
@@ -110,7 +118,7 @@ def _train(
         seconds=watch.seconds["fit"],
         peak_memory=environment.peak_memory(runtime.device),
         weights=folder_digest(folder / MODEL),
-        parts={part.name: folder_digest(part) for part in parts},
+        parts=_parts(folder / MODEL),
         provenance=provenance(name, runtime.device, details.get("precision", "float32")),
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
     )
@@ -128,3 +136,7 @@ def _check(details: Any) -> None:
         json.dumps(details)
     except (TypeError, ValueError) as error:
         raise RecbenchError(f"the model's fit must return JSON values: {error}") from None
+
+
+def _parts(folder: Path) -> dict[str, str]:
+    return {one.name: folder_digest(one) for one in sorted(folder.glob("*")) if one.is_dir()}

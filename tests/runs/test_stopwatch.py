@@ -1,0 +1,66 @@
+import json
+import os
+import time
+
+import pytest
+
+from recbench.runs.stopwatch import FILE, Stopwatch
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Return a function that lets seconds pass; the time of day stands as it is."""
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    return lambda seconds: now.__setitem__(0, now[0] + seconds)
+
+
+def test_stages_are_counted_and_added_up(tmp_path, clock):
+    watch = Stopwatch(tmp_path / "folder")
+    for seconds in (2, 3):
+        with watch.stage("fit"):
+            clock(seconds)
+    watch.add("prepare", 1.5)
+    assert watch.seconds == {"fit": 5.0, "prepare": 1.5}
+
+
+def test_another_process_goes_on_counting(tmp_path, clock):
+    Stopwatch(tmp_path).add("fit", 4)
+    watch = Stopwatch(tmp_path)
+    watch.add("fit", 1)
+    assert Stopwatch(tmp_path).seconds == {"fit": 5.0}
+
+
+def test_a_stage_that_fails_is_counted(tmp_path, clock):
+    def fail():
+        with Stopwatch(tmp_path).stage("fit"):
+            clock(7)
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
+    assert Stopwatch(tmp_path).seconds == {"fit": 7.0}
+
+
+def killed(folder, stage, begun):
+    """Leave the file that a process leaves which was killed in a stage."""
+    folder.mkdir(exist_ok=True)
+    text = json.dumps({"seconds": {stage: 10.0}, "running": [stage, begun]})
+    (folder / FILE).write_text(text)
+
+
+def test_a_killed_stage_counts_up_to_its_last_sign_of_life(tmp_path):
+    begun = time.time() - 1000
+    killed(tmp_path, "fit", begun)
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep/checkpoint").touch()
+    for path in (tmp_path / FILE, tmp_path / "deep", tmp_path / "deep/checkpoint"):
+        os.utime(path, (begun + 3, begun + 3))
+    os.utime(tmp_path / "deep/checkpoint", (begun + 60, begun + 60))
+    assert Stopwatch(tmp_path).seconds["fit"] == pytest.approx(70.0, abs=0.01)
+    assert Stopwatch(tmp_path).seconds["fit"] == pytest.approx(70.0, abs=0.01)
+
+
+def test_a_clock_that_was_set_back_takes_nothing_away(tmp_path):
+    killed(tmp_path, "fit", time.time() + 1000)
+    assert Stopwatch(tmp_path).seconds == {"fit": 10.0}
