@@ -129,7 +129,8 @@ def _users_needed(single: Split, design: Design, wanted: float) -> int | None:
     """Search for the fewest effective users; their degrees of freedom grow with their number."""
 
     def enough(users: int) -> bool:
-        more = replace(design, users=users, users_df=design.users_df * users / design.users)
+        left = design.users_df / (design.users - 1)  # of what equal users would leave
+        more = replace(design, users=users, users_df=max(1.0, left * (users - 1)))
         return told_apart(single, more) <= wanted
 
     if not enough(MOST_USERS):

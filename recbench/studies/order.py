@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recbench.runs.leaderboard import Row, Table, ranked_by
-from recbench.runs.text import Format, as_csv, grid, protocol_name
+from recbench.runs.text import DASH, Format, as_csv, grid, protocol_name
 from recbench.seeding import generator
 from recbench.settings import digest
 from recbench.statistics.system import System
@@ -38,7 +38,7 @@ class Agreement:
     systems
         How many were asked both.
     tau, low, high
-        Kendall's tau-b, in [-1, 1], with its 95% interval.
+        Kendall's tau-b, in [-1, 1], with its 95% interval; NaN where systems never differ.
     """
 
     first: Table
@@ -82,7 +82,8 @@ def _agreement(first: Table, second: Table, own: list[System], other: list[Syste
         weights = random.poisson(1.0, users).astype(np.float64)
         taus[sample] = _tau(*([_mean(one, weights, random) for one in some] for some in sums))
     tau = _tau(*([_mean(one, np.ones(users)) for one in some] for some in sums))
-    low, high = np.nanquantile(taus, [0.025, 0.975])
+    known = taus[~np.isnan(taus)]
+    low, high = np.quantile(known, [0.025, 0.975]) if known.size else (np.nan, np.nan)
     return Agreement(first, second, len(own), tau, float(low), float(high))
 
 
@@ -121,10 +122,7 @@ def render_order(found: Sequence[Agreement], form: Format) -> str:
         return json.dumps(named, indent=2, ensure_ascii=False)
     if form == "csv":
         return as_csv(_KEYS, [_values(one) for one in found])
-    lines = [
-        [*map(str, _values(one)[:6]), f"{one.tau:+.2f}", f"[{one.low:+.2f}, {one.high:+.2f}]"]
-        for one in found
-    ]
+    lines = [[*map(str, _values(one)[:6]), *_tau_cells(one)] for one in found]
     return "\n\n".join(
         [
             grid(headers, lines, form == "markdown"),
@@ -132,6 +130,12 @@ def render_order(found: Sequence[Agreement], form: Format) -> str:
             f"Intervals by bootstrap over users and training seeds ({RESAMPLES:,} resamples).",
         ]
     )
+
+
+def _tau_cells(one: Agreement) -> tuple[str, str]:
+    if np.isnan(one.tau):
+        return "none", DASH
+    return f"{one.tau:+.2f}", f"[{one.low:+.2f}, {one.high:+.2f}]"
 
 
 _KEYS = ("dataset", "first", "first_by", "second", "second_by", "systems", "tau", "low", "high")

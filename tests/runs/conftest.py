@@ -26,7 +26,7 @@ from recbench.runs.record import (
     training_digest,
 )
 
-AUDIT = Audit(rows=32, largest_difference=0.0, better_placed=0, worse_placed=0)
+AUDIT = Audit(seed=0, rows=32, largest_difference=0.0, better_placed=0, worse_placed=0)
 FINISHED = "2026-01-01T00:00:00+00:00"
 MEMORY = Memory(host=1 << 30, device=None)
 

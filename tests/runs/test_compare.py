@@ -1,31 +1,85 @@
+import csv
+import json
+
+import numpy as np
 import pytest
 
 from recbench.errors import UserError
-from recbench.runs.compare import compare, row_values, why_not
+from recbench.runs.compare import compare
+from recbench.runs.compare_rendering import render_comparison
+from recbench.runs.systems import matched, systems, why_not
 
 GOOD, BAD = [1] * 12, [1, 1] + [0] * 10
 
 
-def test_the_difference_is_over_examples(made):
-    found = compare([made(GOOD, model="a")], [made(BAD, model="b")])
-    assert found.value == pytest.approx(5 / 6)
-    assert found.low < found.value < found.high
-    assert found.p == pytest.approx(2 / 32, abs=0.01)
+def mixture(seed, share=0.5, rows=60):
+    return (np.random.default_rng(seed).random(rows) < share).astype(int).tolist()
+
+
+def test_the_difference_is_over_examples_and_so_is_who_stands_apart(made):
+    found = compare([made(GOOD, model="a"), made(BAD, model="b")])
+    (one,) = found.pairs
+    assert [row.label for row in found.rows] == ["a", "b"]
+    assert one.pair.difference.value == pytest.approx(5 / 6)
+    assert one.pair.low < one.pair.difference.value < one.pair.high
+    assert one.discordant == 5
 
 
 def test_the_difference_is_clustered_by_user(made):
-    # Five of six examples differ, all of one user: both signs are as extreme.
-    a, b = (
-        made(hits, model=model, users=[3, *[9] * 5]) for hits, model in [(GOOD, "a"), (BAD, "b")]
-    )
-    found = compare([a], [b])
-    assert found.value == pytest.approx(5 / 6)
-    assert found.p == 1.0
+    users = [3, *[9] * 5]  # five of six examples differ, all of one user
+    runs = [made(hits, model=model, users=users) for hits, model in [(GOOD, "a"), (BAD, "b")]]
+    (one,) = compare(runs).pairs
+    assert one.discordant == 1
+    assert one.pair.p > 0.2
 
 
-def test_seeds_are_averaged_inside_a_row(made):
+@pytest.mark.honesty
+def test_all_pairs_are_corrected_for_and_those_with_a_baseline_for_fewer(made):
+    runs = [made(mixture(i), model=f"m{i}") for i in range(4)]
+    every, few = compare(runs), compare(runs, baseline="m2")
+    assert (len(every.pairs), len(few.pairs)) == (6, 3)
+    assert {one.b.label for one in few.pairs} == {"m2"}
+    width = {
+        (frozenset((one.a.label, one.b.label))): one.pair.high - one.pair.low for one in every.pairs
+    }
+    for one in few.pairs:
+        key = frozenset((one.a.label, one.b.label))
+        assert one.pair.high - one.pair.low < width[key]
+
+
+@pytest.mark.honesty
+def test_seeds_that_differ_make_a_difference_doubtful(made):
+    sure = [made(mixture(0), model="a", seed=seed) for seed in range(3)]
+    unsure = [
+        made(mixture(seed, share=0.2 + 0.3 * seed), model="b", seed=seed) for seed in range(3)
+    ]
+    popular = made(mixture(5), model="popularity", random_training=False)
+    (steady,) = compare([*sure, popular]).pairs
+    (shaken,) = compare([*unsure, popular]).pairs
+    assert shaken.parts.seeds > 10 * steady.parts.seeds
+    assert shaken.smallest > steady.smallest
+    assert shaken.pair.difference.df < 3
+
+
+@pytest.mark.honesty
+def test_seeds_are_matched_where_an_encoder_is_shared(made):
+    encoders = [{"encoder": f"encoder {seed}"} for seed in range(2)]
+    ilora = [made(model="ilora", seed=s, parts=encoders[s]) for s in range(2)]
+    llara = [made(model="llara", seed=s, parts=encoders[s]) for s in range(2)]
+    sasrec = [made(model="sasrec", seed=s, weights=f"encoder {s}") for s in range(2)]
+    other = [made(model="other", seed=s, parts={"encoder": f"own {s}"}) for s in range(2)]
+    assert matched(ilora, llara)
+    assert matched(ilora, sasrec)
+    assert not matched(ilora, other)
+    assert not matched(sasrec, other)
+    assert compare([*ilora, *llara]).pairs[0].matched
+
+
+def test_every_run_of_a_row_is_kept_apart(made):
     row = [made(GOOD, seed=0), made(BAD, seed=1)]
-    assert row_values(row, "HitRatio@1").tolist() == [1, 1] + [0.5] * 10
+    system = systems(row)["HitRatio@1"]
+    assert system.seeds == (0, 1)
+    assert system.values.tolist() == [[1.0] * 12, [1.0] * 2 + [0.0] * 10]
 
 
 @pytest.mark.parametrize(
@@ -35,6 +89,7 @@ def test_seeds_are_averaged_inside_a_row(made):
         ({"dataset_digest": "other"}, "another dataset digest"),
         ({"dataset_digest": "other", "dataset": "lastfm"}, "another dataset"),
         ({"protocol": "next-item"}, "another protocol"),
+        ({"protocol_version": 2, "split": "other"}, "another version of the protocol"),
         ({"split": "other"}, "another split"),
         ({"protocol": "next-item", "split": "other"}, "another protocol"),
     ],
@@ -43,13 +98,51 @@ def test_rows_that_were_asked_something_else_are_not_compared(made, change, reas
     one, other = made(), made(**change)
     assert why_not(one.record, other.record) == reason
     with pytest.raises(UserError, match=f"cannot be compared: {reason}"):
-        compare([one], [other])
+        compare([one, other])
     assert why_not(one.record, made(model="sasrec", seed=5).record) == ""
 
 
 def test_a_figure_that_a_row_does_not_have(made):
     written, scored = made(model="ilora", writes=True), made()
     with pytest.raises(UserError, match=r"unknown figure of ilora 'HitRatio@3'; did you mean"):
-        compare([written], [scored], "HitRatio@3")
+        compare([written, scored], "HitRatio@3")
     with pytest.raises(UserError, match="value on every row"):
-        compare([written], [scored], "HitRatio@1|valid")
+        compare([written, scored], "HitRatio@1|valid")
+
+
+def test_one_row_is_no_comparison_and_a_baseline_must_be_there(made):
+    with pytest.raises(UserError, match="gru4rec is one row"):
+        compare([made(seed=0), made(seed=1)])
+    runs = [made(GOOD, model="a"), made(BAD, model="b"), made(BAD, model="b", matching="substring")]
+    with pytest.raises(UserError, match="unknown row 'sasrec'"):
+        compare(runs, baseline="sasrec")
+    with pytest.raises(UserError, match="several rows are of b: b "):
+        compare(runs, baseline="b")
+    assert compare(runs, baseline="b (matching=exact)").pairs[0].b.label == "b (matching=exact)"
+
+
+@pytest.mark.parametrize("form", ["table", "markdown", "csv", "json"])
+def test_every_form_says_the_same(made, form):
+    found = compare(
+        [
+            *(made(mixture(seed), model="a", seed=seed) for seed in range(3)),
+            made(mixture(7), model="b"),
+            made(mixture(8), model="popularity", random_training=False),
+        ]
+    )
+    text = render_comparison(found, form)
+    first = found.pairs[0]
+    if form == "json":
+        (pairs, rows) = (json.loads(text)[key] for key in ("pairs", "rows"))
+        assert pairs[0]["difference"] == first.pair.difference.value
+        assert {row["label"]: row["seeds"] for row in rows}["a"] == [0, 1, 2]
+    elif form == "csv":
+        lines = list(csv.DictReader(text.splitlines()))
+        assert float(lines[0]["p"]) == first.pair.p
+        assert len(lines) == 3
+        shares = [float(lines[0][f"{part}_share"]) for part in ("users", "draws", "seeds", "rest")]
+        assert sum(shares) == pytest.approx(1)
+    else:
+        assert "b: a single training is compared, as it is, not its kind." in text
+        assert f"{first.smallest:.3f}" in text
+        assert "adjusted for 3 pairs (Bonferroni)" in text

@@ -4,53 +4,77 @@ import json
 import numpy as np
 import pytest
 
-from recbench.runs.groups import GROUPS, grouped
+from recbench.errors import DataError
+from recbench.runs.group_rendering import render_groups
+from recbench.runs.groups import COUNTS as NAMES
+from recbench.runs.groups import USERS, grouped
 from recbench.runs.leaderboard import leaderboard
-from recbench.runs.rendering import render_groups
 from recbench.statistics.intervals import figure
 
 # Six examples of two draws: all hits but the first two rows.
 HITS, COUNTS = [0, 0] + [1] * 10, [0, 0, 5, 6, 100, 101]
 
 
+def groups_of(runs, by):
+    return grouped(leaderboard(runs), by)[0].groups
+
+
+def values(groups):
+    found = [group.estimates[0] for group in groups]
+    return [None if one is None else (one.figure.value, one.figure.n) for one in found]
+
+
 def test_rows_stand_in_the_group_of_their_count(made):
-    (table,) = grouped(leaderboard([made(HITS, target_count=COUNTS)]), "target-count")
-    (row,) = table.rows
-    assert [one and (one.value, one.n) for one in row.figures] == [
-        *((0.5, 2), (1.0, 1), (1.0, 1), (1.0, 1), (1.0, 1))
-    ]
+    groups = groups_of([made(HITS, target_count=COUNTS)], "target-count")
+    assert values(groups) == [(0.5, 2), (1.0, 1), (1.0, 1), (1.0, 1), (1.0, 1)]
+    assert [group.examples for group in groups] == [2, 1, 1, 1, 1]
 
 
 def test_intervals_are_clustered_by_user(made):
     run = made(HITS, target_count=[3, 0, 0, 0, 0, 0], users=[7, 8, 8, 9, 9, 9])
-    cold = grouped(leaderboard([run]), "target-count")[0].rows[0].figures[0]
-    assert cold == figure(np.ones(10), 2, np.array([8, 8, 9, 9, 9]))
-    assert cold.low < figure(np.ones(10), 2).low
+    cold = groups_of([run], "target-count")[0]
+    assert cold.users == 2
+    assert cold.estimates[0].figure == figure(np.ones(10), 2, np.array([8, 8, 9, 9, 9]))
 
 
 def test_other_counts_make_other_groups(made):
-    tables = leaderboard([made(HITS)])
-    by_user = grouped(tables, "user-count")[0].rows[0].figures
-    by_length = grouped(tables, "history-length")[0].rows[0].figures
-    assert [one and one.n for one in by_user] == [None, None, None, 1, 5]
-    assert [one and one.n for one in by_length] == [None, None, 6, None, None]
+    runs = [made(HITS)]
+    assert [group.examples for group in groups_of(runs, "user-count")] == [0, 0, 0, 1, 5]
+    assert [group.examples for group in groups_of(runs, "history-length")] == [0, 0, 6, 0, 0]
 
 
-def test_seeds_are_averaged(made):
+def test_known_and_new_users_are_told_apart(made, count, monkeypatch):
+    run = made(HITS)
+    assert [group.name for group in groups_of([run], "user")] == list(USERS)
+    assert [group.examples for group in groups_of([run], "user")] == [0, 6]
+
+
+@pytest.mark.honesty
+def test_systems_are_compared_inside_each_group(made):
+    # Over all the two are equal; each is the better one in a group of its own.
+    runs = [
+        made([1] * 6 + [0] * 6, model="a", target_count=[0, 0, 0, 50, 50, 50]),
+        made([0] * 6 + [1] * 6, model="b", target_count=[0, 0, 0, 50, 50, 50]),
+    ]
+    cold, _, _, warm, _ = groups_of(runs, "target-count")
+    leads = [{row.label: row.to_best.value for row in group.rows} for group in (cold, warm)]
+    assert leads == [{"a": 1.0, "b": -1.0}, {"a": -1.0, "b": 1.0}]
+
+
+@pytest.mark.honesty
+def test_seeds_are_counted_in_a_group_as_in_a_table(made):
     runs = [made(HITS, target_count=COUNTS), made([1] * 12, target_count=COUNTS, seed=1)]
-    figures = grouped(leaderboard(runs), "target-count")[0].rows[0].figures
-    assert figures[0].value == 0.75
+    (one,) = groups_of(runs, "target-count")[0].estimates
+    assert one.figure.value == 0.75
+    assert one.seed_sd == pytest.approx(np.std([0.5, 1.0], ddof=1))
 
 
-def test_a_row_without_counts_is_left_out_and_said(made):
-    runs = [made(HITS, model="a"), made(HITS, model="b")]
-    (runs[1].folder / "examples.parquet").unlink()
-    (table,) = grouped(leaderboard(runs), "target-count")
-    assert [one.row.label for one in table.rows] == ["a"]
-    assert len(table.left_out) == 1
-    assert str(runs[1].folder) in table.left_out[0]
+def test_examples_that_are_missing_are_named(made):
+    runs = [made(HITS, model="a")]
+    tables = leaderboard(runs)
     (runs[0].folder / "examples.parquet").unlink()
-    assert render_groups(grouped(leaderboard(runs), "target-count"), "target-count", "table") == ""
+    with pytest.raises(DataError, match=r"examples\.parquet is missing"):
+        grouped(tables, "target-count")
 
 
 @pytest.mark.parametrize("form", ["table", "markdown", "csv", "json"])
@@ -60,27 +84,23 @@ def test_every_form_holds_every_group(made, form):
     if form == "json":
         (table,) = json.loads(text)
         assert (table["by"], table["figure"]) == ("target-count", "HitRatio@1")
-        groups = table["rows"][0]["groups"]
-        assert list(groups) == list(GROUPS)
-        assert groups["0"]["n"] == 2
-        assert groups["over 100"] is None
+        assert [group["name"] for group in table["groups"]] == list(NAMES)
+        assert table["groups"][0]["examples"] == 2
+        assert table["groups"][4]["rows"][0]["figure"] is None
     elif form == "csv":
         rows = list(csv.DictReader(text.splitlines()))
-        assert [row["target-count"] for row in rows] == list(GROUPS)
+        assert [row["target-count"] for row in rows] == list(NAMES)
         assert [row["n"] for row in rows] == ["2", "1", "1", "2", "0"]
         assert (rows[0]["figure"], rows[0]["mean"]) == ("HitRatio@1", "0.5")
         assert rows[4]["mean"] == ""
     else:
         assert "0.500" in text
-        assert "n=2" in text
-        assert text.count("target-count") == len(GROUPS) + 1
+        assert [name for name in NAMES if name in text] == list(NAMES)
 
 
 def test_full_rankings_are_grouped_by_what_orders_them(made):
     tables = grouped(leaderboard([made(full=True, ranks=[2, 2])]), "target-count")
-    assert tables[0].rows[0].figures[1].value == pytest.approx(1 / np.log2(3))
+    assert tables[0].groups[1].estimates[0].figure.value == pytest.approx(1 / np.log2(3))
     assert "; NDCG@10 by target-count" in render_groups(tables, "target-count", "table")
     (first, *_) = csv.DictReader(render_groups(tables, "target-count", "csv").splitlines())
     assert first["figure"] == "NDCG@10"
-    (table,) = json.loads(render_groups(tables, "target-count", "json"))
-    assert table["figure"] == "NDCG@10"

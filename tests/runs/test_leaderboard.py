@@ -4,6 +4,7 @@ import json
 import numpy as np
 import pytest
 
+from recbench.errors import UserError
 from recbench.runs.leaderboard import leaderboard
 from recbench.runs.record import Training
 from recbench.runs.rendering import render, run_table
@@ -15,13 +16,15 @@ def labels(table):
     return [row.label for row in table.rows]
 
 
-def test_rows_are_ranked_and_compared_with_the_first(made):
+def test_rows_are_ranked_and_compared_with_the_best_other(made):
     runs = [made(BAD, model="b"), made(GOOD, model="a")]
     (table,) = leaderboard(runs)
     assert labels(table) == ["a", "b"]
-    assert table.rows[0].to_best is None
-    assert table.rows[1].to_best.value == pytest.approx(-5 / 6)
+    assert [row.to_best.value for row in table.rows] == pytest.approx([5 / 6, -5 / 6])
+    assert [row.to_best.may_be_best for row in table.rows] == [True, False]
     assert leaderboard([]) == []
+    (alone,) = leaderboard(runs[:1])
+    assert alone.rows[0].to_best is None
 
 
 def test_full_rankings_are_ordered_and_compared_by_the_first_ten(made):
@@ -34,8 +37,107 @@ def test_full_rankings_are_ordered_and_compared_by_the_first_ten(made):
     assert labels(table) == ["second", "first"]
     assert table.rows[1].to_best.value == pytest.approx(3 / 20 - 1 / np.log2(3))
     header = next(line for line in render([table], "table").splitlines() if "seeds" in line)
-    assert header.split()[-4:] == ["NDCG@10", "to", "first", "p"]
+    assert "NDCG@10 to the best other" in header
     assert json.loads(render([table], "json"))[0]["figure"] == "NDCG@10"
+
+
+@pytest.mark.honesty
+def test_what_shows_two_of_many_may_not_show_one_of_two(made):
+    """The rule knows how many rows there are: a lead that tells two apart does not tell fifteen."""
+    lead, behind = [1] * 12 + [0] * 28, [1] * 2 + [0] * 38
+    two = [made(lead, model="a"), made(behind, model="b")]
+    many = [*two, *(made(behind, model=f"c{i:02}") for i in range(13))]
+    beaten = next(row.to_best for row in leaderboard(two)[0].rows if row.label == "b")
+    among = next(row.to_best for row in leaderboard(many)[0].rows if row.label == "b")
+    assert beaten.low > among.low
+    (table,) = leaderboard(many)
+    assert "one-sided 0.00357 (0.05 over the 14 others" in render([table], "table")
+
+
+@pytest.mark.honesty
+def test_one_run_counts_once(made, tmp_path):
+    run = made(GOOD)
+    again = made(GOOD, results=tmp_path / "elsewhere")
+    with pytest.raises(UserError, match="are the same row and seed, which counts once"):
+        leaderboard([run, again])
+
+
+@pytest.mark.honesty
+def test_a_single_training_is_said_to_be_one(made):
+    runs = [
+        made(GOOD, model="a"),
+        *(made(BAD, model="b", seed=seed) for seed in range(3)),
+        made(BAD, model="popularity", random_training=False),
+    ]
+    text = render(leaderboard(runs), "table")
+    cells = {line.split("  ")[0]: line for line in text.splitlines() if "  " in line}
+    assert "1 (this training)" in cells["a"]
+    assert " 3 " in cells["b"]
+    assert " any " in cells["popularity"]
+    assert "a: a single training is judged, as it is: nothing is said of another seed" in text
+
+
+@pytest.mark.honesty
+@pytest.mark.parametrize(
+    ("one", "other", "said"),
+    [
+        ({"trained_by": {"figure_version": 7}}, {}, "figure versions"),
+        ({"trained_by": {"device": "cuda:0"}}, {}, "device kinds"),
+        ({"trained_by": {"precision": "bfloat16"}}, {}, "precisions"),
+        ({"asked_by": {"device": "cuda:0"}}, {"asked_by": {"device": "cuda:1"}}, "device kinds"),
+    ],
+)
+def test_a_row_whose_runs_were_not_computed_alike_is_marked(made, one, other, said):
+    (table,) = leaderboard([made(GOOD, seed=0, **one), made(GOOD, seed=1, **other)])
+    assert table.rows[0].mixed == said
+    assert f"gru4rec: runs of several {said}" in render([table], "markdown")
+    (table,) = leaderboard([made(GOOD, model="b", seed=0), made(GOOD, model="b", seed=1)])
+    assert table.rows[0].mixed == ""
+
+
+@pytest.mark.honesty
+def test_a_run_that_was_not_audited_is_marked(made):
+    audited, not_audited = made(GOOD, model="a"), made(GOOD, model="b", audit=None)
+    text = render(leaderboard([audited, not_audited]), "table")
+    assert "\nb: not audited\n" in text
+    assert "a: not audited" not in text
+    assert "not audited: no copy was asked again" in run_table(not_audited.record)
+
+
+@pytest.mark.honesty
+def test_a_baseline_is_named_beforehand(made):
+    runs = [made(GOOD, model="a"), made(BAD, model="b"), made(BAD, model="c")]
+    (table,) = leaderboard(runs, baseline="b")
+    assert table.baseline == "b"
+    assert [row.to_baseline and row.to_baseline.value for row in table.rows] == pytest.approx(
+        [5 / 6, None, 0.0]
+    )
+    assert "HitRatio@1 to b" in render([table], "table")
+    assert leaderboard(runs, baseline="sasrec")[0].baseline == ""
+
+
+@pytest.mark.honesty
+def test_every_user_once_where_users_have_several_rows(made):
+    # One user has five rows, all right; another one, wrong: 5/6 of the rows, half of the users.
+    (table,) = leaderboard([made([1] * 10 + [0, 0], users=[1, 1, 1, 1, 1, 2])])
+    text = render([table], "table")
+    assert "HitRatio@1, each user once" in text
+    assert " 0.833 [" in text
+    assert " 0.500 [" in text
+    assert "each user once" not in render(leaderboard([made(GOOD)]), "table")
+
+
+def test_a_version_of_a_protocol_is_shown(made):
+    (table,) = leaderboard([made(protocol="temporal", protocol_version=2)])
+    assert "protocol temporal v2:" in render([table], "table")
+
+
+def test_what_is_constant_by_construction_has_no_interval(made):
+    (table,) = leaderboard([made(GOOD)])
+    line = next(one for one in render([table], "table").splitlines() if one.startswith("gru4rec"))
+    assert line.split()[4] == "1.000"
+    assert line.split()[5] == "1.000"
+    assert line.split()[6].startswith("[")  # the hit ratio is measured
 
 
 @pytest.mark.parametrize(
@@ -69,11 +171,9 @@ def test_seeds_are_averaged_only_inside_a_row(made):
         "gru4rec (epochs=3, matching=substring)",
         "gru4rec (epochs=4, matching=exact)",
     ]
-    averaged = table.rows[0].metrics["HitRatio@1"]
-    one, other = runs[0].record.metrics["HitRatio@1"], runs[1].record.metrics["HitRatio@1"]
-    assert averaged.value == pytest.approx((1 + 1 / 6) / 2)
-    assert averaged.low == pytest.approx((one.low + other.low) / 2)
-    assert averaged.high == pytest.approx((one.high + other.high) / 2)
+    averaged = table.rows[0].estimates["HitRatio@1"]
+    assert averaged.figure.value == pytest.approx((1 + 1 / 6) / 2)
+    assert averaged.seed_sd == pytest.approx(np.std([1, 1 / 6], ddof=1))
     assert [run.record.seed for run in table.rows[0].runs] == [0, 1]
 
 
@@ -105,26 +205,11 @@ def test_rows_that_differ_in_the_words_of_their_prompts_are_told_apart(made):
     ]
 
 
-def test_figures_stand_without_their_examples(made):
-    runs = [made(GOOD, model="a"), made(BAD, model="b")]
-    (runs[1].folder / "examples.parquet").unlink()
+def test_rows_that_differ_in_what_they_were_made_from_are_told_apart(made):
+    digests = [f"{first}{'0' * 63}" for first in "ab"]
+    runs = [made(ingredients={"llm": one, "encoder": {"layers": 2}}) for one in digests]
     (table,) = leaderboard(runs)
-    assert table.rows[1].to_best is None
-    lacking = next(line for line in render([table], "table").splitlines() if line.startswith("b "))
-    assert lacking.split()[-2:] == ["-", "-"]  # the difference to the first row, and its p
-
-
-@pytest.mark.parametrize("broken", [0, 1], ids=["the first row's", "a later row's"])
-def test_figures_stand_with_damaged_examples(made, broken):
-    runs = [made(GOOD, model="a"), made(BAD, model="b"), made(BAD, model="c")]
-    path = runs[broken].folder / "examples.parquet"
-    path.write_bytes(path.read_bytes()[:50])
-    (table,) = leaderboard(runs)
-    assert labels(table) == ["a", "b", "c"]
-    lacking = [row.label for row in table.rows if row.damage]
-    assert lacking == (["b", "c"] if broken == 0 else ["b"])
-    assert all(str(path) in row.damage for row in table.rows if row.damage)
-    assert [row.to_best is None for row in table.rows[1:]] == [True, broken == 0]
+    assert labels(table) == [f"gru4rec (llm digest={one[:8]})" for one in digests]
 
 
 @pytest.fixture
@@ -143,12 +228,13 @@ def test_the_terminal_table(mixed):
     header = next(line for line in text.splitlines() if line.startswith("model"))
     assert header.split() == [
         *("model", "seeds", "ValidRatio", "HitRatio@1", "HitRatio@1|likelihood"),
-        *("MRR", "MRR|likelihood", "HitRatio@1", "to", "first", "p"),
+        *("MRR", "MRR|likelihood", "seed", "SD"),
+        *("HitRatio@1", "to", "the", "best", "other", "may", "be", "best"),
     ]
     scored = next(line for line in text.splitlines() if line.startswith("gru4rec"))
-    # What a system cannot give is a dash: both likelihoods, and the difference to itself.
-    assert scored.split().count("-") == 4
-    one = mixed[0].rows[1].metrics["HitRatio@1"]
+    # What a system cannot give is a dash: both likelihoods, and the spread of a single seed.
+    assert scored.split().count("-") == 3
+    one = mixed[0].rows[1].estimates["HitRatio@1"].figure
     assert f"{one.value:.3f} [{one.low:.3f}, {one.high:.3f}]" in text
 
 
@@ -171,14 +257,17 @@ def test_csv_and_json_hold_every_figure(mixed):
     assert table["pack"] == "pack"
     assert [row["model"] for row in table["rows"]] == ["gru4rec", "ilora"]
     assert table["rows"][1]["caption"] == "mechanism test"
-    assert set(table["rows"][1]["metrics"]["HitRatio@1"]) == {"value", "low", "high", "n"}
-    assert table["rows"][1]["to_first"]["p"] < 0.2
+    figure = table["rows"][1]["metrics"]["HitRatio@1"]
+    assert set(figure) == {"value", "low", "high", "n", "seed_sd", "se", "df"}
+    assert table["rows"][1]["to_best"]["value"] < 0
+    assert (first["draws"], first["seeds"], first["may_be_best"]) == ("2", "1", "True")
+    assert float(first["to_best"]) == -table["rows"][1]["to_best"]["value"]
     assert (render([], "json"), render([], "table")) == ("[]", "")
 
 
 def test_the_closing_table_of_a_run(made):
     text = run_table(made(writes=True, caption="mechanism test").record)
-    assert "gru4rec on movielens, protocol paper: 2 examples" in text
+    assert "movielens, protocol paper: 2 examples" in text
     assert "HitRatio@1|valid" in text
     assert "6 s in all" in text
     assert text.endswith("mechanism test")

@@ -1,0 +1,69 @@
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from recbench.runs.leaderboard import leaderboard
+from recbench.runs.plan import plan, render_plans
+from recbench.statistics.power import Design, told_apart
+
+
+def hits(seed, share=0.5, rows=80):
+    return (np.random.default_rng(seed).random(rows) < share).astype(int).tolist()
+
+
+@pytest.fixture
+def table(made):
+    runs = [
+        made(hits(10 * m + s), model=f"m{m}", seed=s, draws=4) for m in range(2) for s in (0, 1)
+    ]
+    runs.append(made([0] * 80, model="never", draws=4, random_training=False))
+    return leaderboard(runs)[0]
+
+
+def test_more_of_anything_finds_smaller_differences(table):
+    found = {(one.draws, one.seeds): one.smallest for one in plan(table).options}
+    assert found[1, 5] > found[5, 5] > found[20, 5]
+    assert found[5, 3] > found[5, 5] > found[5, 10]
+
+
+def test_a_plan_goes_by_rows_that_may_be_the_best(table):
+    assert {row.label for row in plan(table).pair} == {"m0", "m1"}
+
+
+def test_users_that_are_needed_suffice_and_fewer_do_not(table):
+    found = plan(table, 0.2)
+    for option in found.options:
+        if option.users is not None and option.users > 3:
+            for users, enough in ((option.users, True), (option.users - 1, False)):
+                design = Design.equal(users, option.draws, option.seeds)
+                assert (told_apart(found.single, design) <= 0.2) == enough
+
+
+def test_a_difference_that_no_number_of_users_shows(table):
+    options = plan(table, 1e-4).options
+    assert all(one.users is None for one in options if one.seeds == 3)
+    assert "no number" in render_plans([plan(table, 1e-4)], "table")
+
+
+def test_one_system_is_no_plan(made):
+    assert plan(leaderboard([made(hits(0))])[0]) is None
+
+
+@pytest.mark.parametrize("form", ["table", "markdown", "csv", "json"])
+def test_every_form_holds_every_design(table, form):
+    made = plan(table, 0.1)
+    text = render_plans([made], form)
+    if form == "json":
+        assert len(json.loads(text)[0]["options"]) == len(made.options)
+    elif form == "csv":
+        assert len(list(csv.DictReader(text.splitlines()))) == len(made.options)
+    else:
+        assert "With one seed the claim is of that training alone." in text
+        assert "users for 0.1" in text
+
+
+def test_a_single_training_tells_nothing_of_seeds(made):
+    table = leaderboard([made(hits(0), model="a"), made(hits(1), model="b")])[0]
+    assert "what seeds add is not known" in render_plans([plan(table)], "table")
