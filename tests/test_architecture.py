@@ -27,7 +27,7 @@ BELOW: dict[str, set[str]] = {
     "statistics": {"errors"},
 }
 BELOW["data"] = {"registry", "progress", "atomic_write", *BELOW["registry"]}
-BELOW["questions"] = {"statistics", "data", *BELOW["data"]}
+BELOW["questions"] = {"statistics", "data", "defaults", *BELOW["data"]}
 BELOW["recommender"] = {"questions", *BELOW["questions"]}
 BELOW["evaluation"] = {"recommender", *BELOW["recommender"]}
 BELOW["runs"] = {"evaluation", *BELOW["evaluation"]}

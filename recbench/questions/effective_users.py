@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from recbench.statistics.crossed import effective_users as of_shares
+
 
 def effective_users(users: NDArray[np.integer]) -> float:
     """
@@ -29,4 +31,4 @@ def effective_users(users: NDArray[np.integer]) -> float:
     if not len(users):
         return 0.0
     _, rows = np.unique(users, return_counts=True)
-    return len(users) ** 2 / float((rows.astype(np.float64) ** 2).sum())
+    return float(of_shares(rows / len(users)))

@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 from itertools import combinations
 
@@ -149,8 +150,30 @@ def test_the_noise_of_the_negatives():
     assert rows.redraw_noise(case).count == pytest.approx(expected, abs=1e-4)
 
 
-def test_the_smallest_difference_is_that_of_the_notes():
-    assert [round(rows.smallest_difference(n), 3) for n in (95, 122, 1186)] == [0.141, 0.125, 0.04]
+@pytest.mark.honesty
+@pytest.mark.parametrize(
+    ("place", "figures"),
+    [
+        (lambda: card("movielens").protocols["paper"].note, {95: 0.094}),
+        (lambda: card("lastfm").protocols["paper"].note, {122: 0.083}),
+        (lambda: " ".join(protocol("paper").limits), {95: 0.094}),
+    ],
+)
+def test_what_a_note_says_is_told_apart_is_what_the_doctor_says(place, figures):
+    said = {
+        int(rows): float(least)
+        for rows, least in re.findall(r"(\d+) (?:test )?rows [^.]*?tell apart[^.]*(\.\d+)", place())
+    }
+    assert said == figures
+    for rows_asked, least in figures.items():
+        assert round(rows.smallest_difference(np.arange(rows_asked)), 3) == least
+
+
+@pytest.mark.honesty
+def test_rows_of_few_users_tell_less_apart_than_as_many_users():
+    alone, shared = np.arange(1000), np.repeat(np.arange(50), 20)
+    assert rows.smallest_difference(shared) > rows.smallest_difference(alone)
+    assert rows.smallest_difference(shared) < rows.smallest_difference(np.arange(50))
 
 
 def test_the_probability_of_a_draw_is_that_of_all_draws():
