@@ -22,11 +22,12 @@ BELOW: dict[str, set[str]] = {
     "defaults": set(),
     "seeding": set(),
     "atomic_write": set(),
+    "folder_digest": set(),
     "settings": {"errors"},
     "registry": {"errors", "settings", "seeding"},
     "statistics": {"errors"},
 }
-BELOW["data"] = {"registry", "progress", "atomic_write", *BELOW["registry"]}
+BELOW["data"] = {"registry", "progress", "atomic_write", "folder_digest", *BELOW["registry"]}
 BELOW["questions"] = {"statistics", "data", "defaults", *BELOW["data"]}
 BELOW["recommender"] = {"questions", *BELOW["questions"]}
 BELOW["evaluation"] = {"recommender", *BELOW["recommender"]}
@@ -43,7 +44,7 @@ BELOW["studies"] = {"experiment", *BELOW["experiment"]}
 BELOW["neural"] = {"recommender", *BELOW["recommender"]}
 BELOW["llm"] = {"neural", *BELOW["neural"]}
 BELOW["recbench_baselines"] = {"llm", *BELOW["llm"]}
-BELOW["testing"] = {"recommender", *BELOW["recommender"]}
+BELOW["testing"] = {"evaluation", *BELOW["evaluation"]}
 
 HEAVY = {"torch", "transformers", "peft", "accelerate", "recbole"}
 TORCH_ROOMS = {"neural", "llm", "recbench_baselines"}

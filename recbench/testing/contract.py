@@ -12,6 +12,9 @@ In your own test suite::
 An answerer inherits `AnswererContract`, an encoder `EncoderContract`, and a model that can learn
 from one dataset and be asked about another `TransferableContract` besides. The tests train on the
 toy dataset, on the CPU.
+
+What a row is given must depend on that row alone (`recbench.evaluation.asking` says why), so rows
+that tell of each other are asked together, in another order, alone, and after something else.
 """
 
 import json
@@ -20,16 +23,15 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from recbench.errors import UserError
+from recbench.evaluation.audit import scale
 from recbench.questions.queries import Queries
 from recbench.questions.split import PAD, Split
 from recbench.recommender import Answerer, Encoder, Recommender, Runtime, Transferable
 from recbench.seeding import generator
 from recbench.testing.toy import toy_split, toy_training_data
-
-TOLERANCE = 1e-4
-"""Largest difference that two ways of batching may make to a score."""
 
 
 def toy_queries(split: Split, candidates: int = 8) -> Queries:
@@ -43,11 +45,50 @@ def toy_queries(split: Split, candidates: int = 8) -> Queries:
     return Queries(split.test.histories, np.array(rows, dtype=np.int32))
 
 
+def telling_queries(split: Split, histories: int = 2, candidates: int = 8) -> Queries:
+    """
+    Return queries that tell of each other, 4 rows a history.
+
+    Three rows have the same history, and candidates that share one item alone: the target. The
+    fourth has the history without its last item, which is among its candidates: what it asks for
+    stands in the other three.
+    """
+    random = generator(0, "telling")
+    items, rows, shown = len(split.catalogue), [], []
+    for history, target in zip(split.test.histories[:histories], split.test.targets, strict=False):
+        others = random.permutation(np.delete(np.arange(items), target))
+        earlier = np.concatenate([[PAD], history[:-1]])
+        for own, wanted, part in [(history, target, i) for i in range(3)] + [
+            (earlier, history[-1], 3)
+        ]:
+            rows.append(own)
+            drawn = others[others != wanted][part * (candidates - 1) :][: candidates - 1]
+            shown.append(random.permutation([wanted, *drawn]))
+    return Queries(np.array(rows, dtype=np.int32), np.array(shown, dtype=np.int32))
+
+
+def _chosen(queries: Queries, rows: Any) -> Queries:
+    return Queries(queries.histories[rows], queries.candidates[rows])
+
+
 class RecommenderContract:
-    """What every recommender must do. Set `model_class`; `settings` should make training short."""
+    """
+    What every recommender must do.
+
+    Attributes
+    ----------
+    model_class
+        Set it.
+    settings
+        Of the model; they should make training short.
+    tolerance
+        Largest difference that the way of asking may make to a float32 score, over its
+        `recbench.evaluation.audit.scale`.
+    """
 
     model_class: ClassVar[type[Recommender]]
     settings: ClassVar[dict[str, Any]] = {}
+    tolerance: ClassVar[float] = 1e-4
 
     @pytest.fixture(scope="class")
     @classmethod
@@ -85,6 +126,21 @@ class RecommenderContract:
         json.dumps(details)  # it goes into the run record
         return model
 
+    @classmethod
+    def copy(cls, fitted: Recommender, split: Split, workplace: Path, name: str) -> Recommender:
+        """Return another model with what a fitted one has learnt, by way of a folder."""
+        (workplace / name).mkdir()
+        fitted.save(workplace / name)
+        copy = cls.build()
+        copy.load(workplace / name, toy_training_data(split), cls.runtime(workplace, "copy"))
+        return copy
+
+    @classmethod
+    def assert_agree(cls, given: NDArray[np.float32], expected: NDArray[np.float32]) -> None:
+        """Fail where scores [rows, C] differ by more than the tolerance."""
+        apart = np.abs(given.astype(np.float64) - expected) / scale(expected)
+        assert apart.max() <= cls.tolerance, f"a score differs by {apart.max():.3g} of its scale"
+
     def test_unknown_settings_are_refused(self) -> None:
         """A typo in a setting is an error, not a default."""
         with pytest.raises(UserError, match="unknown setting"):
@@ -117,18 +173,43 @@ class RecommenderContract:
         scores = fitted.score(queries, runtime)
         assert scores.shape == queries.candidates.shape
         apart = Queries(queries.histories, queries.candidates.copy())
-        np.testing.assert_allclose(scores, fitted.score(apart, runtime), atol=TOLERANCE)
+        self.assert_agree(scores, fitted.score(apart, runtime))
 
     def test_a_row_does_not_depend_on_its_batch(
         self, fitted: Recommender, split: Split, workplace: Path
     ) -> None:
-        """Scored alone or among others, a row has the same scores."""
-        queries = toy_queries(split)
-        runtime = self.runtime(workplace, "fitted")
+        """Alone, among rows that tell of it or in another order, a row has the same scores."""
+        queries, runtime = telling_queries(split), self.runtime(workplace, "fitted")
         together = fitted.score(queries, runtime)
-        for row in (0, len(queries) - 1):
-            alone = fitted.score(queries[row : row + 1], runtime)
-            np.testing.assert_allclose(alone[0], together[row], atol=TOLERANCE)
+        alone = [fitted.score(queries[row : row + 1], runtime) for row in range(len(queries))]
+        self.assert_agree(np.concatenate(alone), together)
+        order = generator(0, "order").permutation(len(queries))
+        self.assert_agree(fitted.score(_chosen(queries, order), runtime), together[order])
+
+    def test_a_row_does_not_depend_on_what_was_asked_before(
+        self, fitted: Recommender, split: Split, workplace: Path
+    ) -> None:
+        """A copy that was asked nothing else scores the same, then and afterwards."""
+        queries, runtime = telling_queries(split), self.runtime(workplace, "fitted")
+        before = self.copy(fitted, split, workplace, "asked before")
+        first = [before.score(_chosen(queries, [row]), runtime) for row in (3, 0)]
+        before.score(queries, runtime)
+        for row, scores in zip((3, 0), first, strict=True):
+            self.assert_agree(before.score(_chosen(queries, [row]), runtime), scores)
+            self.assert_agree(fitted.score(_chosen(queries, [row]), runtime), scores)
+
+    def test_the_score_of_a_candidate_does_not_depend_on_the_others(
+        self, fitted: Recommender, split: Split, workplace: Path
+    ) -> None:
+        """Draws are cut from the scores of all their candidates."""
+        if self.model_class.lists_candidates:
+            pytest.skip("its candidates are listed to it, and it may compare them")
+        queries, runtime = toy_queries(split), self.runtime(workplace, "fitted")
+        items = len(split.catalogue)
+        everything = np.tile(np.arange(items, dtype=np.int32), (len(queries), 1))
+        of_all = fitted.score(Queries(queries.histories, everything), runtime)
+        own = np.take_along_axis(of_all, queries.candidates.astype(np.intp), axis=1)
+        self.assert_agree(fitted.score(queries, runtime), own)
 
     def test_short_and_empty_histories_are_scored(
         self, fitted: Recommender, split: Split, workplace: Path
@@ -149,12 +230,9 @@ class RecommenderContract:
         """What was learnt survives on disk, without pickle."""
         queries = toy_queries(split)
         runtime = self.runtime(workplace, "fitted")
-        folder = workplace / "saved"
-        folder.mkdir()
-        fitted.save(folder)
-        assert not [path for path in folder.rglob("*") if path.suffix in {".bin", ".pt", ".pkl"}]
-        loaded = self.build()
-        loaded.load(folder, toy_training_data(split), runtime)
+        loaded = self.copy(fitted, split, workplace, "saved")
+        saved = (workplace / "saved").rglob("*")
+        assert not [path for path in saved if path.suffix in {".bin", ".pt", ".pkl"}]
         np.testing.assert_allclose(
             loaded.score(queries, runtime), fitted.score(queries, runtime), atol=1e-6
         )
@@ -196,14 +274,21 @@ class AnswererContract(RecommenderContract):
         assert len(answers) == len(queries)
         assert not [text for text in answers if "\n" in text]
 
-    def test_an_answer_does_not_depend_on_its_batch(
+    def test_an_answer_does_not_depend_on_what_else_is_asked(
         self, fitted: Recommender, split: Split, workplace: Path
     ) -> None:
-        """Alone or among others, a row is answered the same."""
-        assert isinstance(fitted, Answerer)
-        queries = toy_queries(split)
-        runtime = self.runtime(workplace, "fitted")
-        assert fitted.answer(queries[2:3], runtime) == fitted.answer(queries, runtime)[2:3]
+        """Alone, among rows that tell of it or after them, a row is answered the same."""
+        queries, runtime = telling_queries(split), self.runtime(workplace, "fitted")
+        copy = self.copy(fitted, split, workplace, "asked for answers")
+        assert isinstance(copy, Answerer)
+        alone = [copy.answer(_chosen(queries, [row]), runtime) for row in (3, 0)]
+        together = copy.answer(queries, runtime)
+        order = generator(0, "order").permutation(len(queries))
+        in_order = copy.answer(_chosen(queries, order), runtime)
+        assert in_order == [together[row] for row in order]
+        for row, texts in zip((3, 0), alone, strict=True):
+            assert texts == together[row : row + 1]
+            assert texts == copy.answer(_chosen(queries, [row]), runtime)
 
     def test_title_lengths_are_positive(self, fitted: Recommender, split: Split) -> None:
         """The mean per token divides by them."""

@@ -72,12 +72,12 @@ def test_scores_that_depend_on_what_else_was_asked_are_refused(answer_alone, mod
 
 
 def test_in_full_rankings_as_well(answer_alone):
-    with pytest.raises(AuditError, match="has its target in place [0-9]+, and in [0-9]+ to"):
+    with pytest.raises(AuditError, match=r"has its target in place \d+, and in \d+ to"):
         answer_alone(cheats.SavedByHalves, full=True)
 
 
 def test_ties_hide_nothing_in_full_rankings(answer_alone):
-    with pytest.raises(AuditError, match="the run placed 3[0-9] better and 0 worse"):
+    with pytest.raises(AuditError, match=r"the run placed 3\d better and 0 worse"):
         answer_alone(cheats.BatchNormalised, full=True)  # alone, it scores all items the same
 
 

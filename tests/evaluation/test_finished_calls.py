@@ -36,9 +36,13 @@ def test_what_was_answered_is_there_again(tmp_path):
 
 
 def test_it_is_kept_however_the_block_ends(tmp_path):
-    with pytest.raises(KeyboardInterrupt), calls(tmp_path) as kept:
-        answer(kept, 2)
-        raise KeyboardInterrupt
+    def stopped():
+        with calls(tmp_path) as kept:
+            answer(kept, 2)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stopped()
     assert calls(tmp_path).done.tolist() == [False, False, True, False, False, False]
 
 

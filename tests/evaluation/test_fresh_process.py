@@ -136,7 +136,7 @@ def test_why_it_failed_is_said_in_one_line(keep, runtime, monkeypatch, how, reas
 
 
 def test_a_class_that_cannot_be_imported_is_named(keep, runtime):
-    with pytest.raises(RecbenchError, match="Recording, loaded by a fresh process.*Error: .*"):
+    with pytest.raises(RecbenchError, match=r"^Recording, loaded by a fresh process, .*Error: .*"):
         ask_fresh(keep(Recording), queries(), runtime)
 
 

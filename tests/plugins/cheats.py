@@ -38,6 +38,19 @@ class Guess(Recommender):
         assert (folder / "nothing").read_text() == "learnt"
 
 
+class Watched(Guess):
+    """Counts its calls in this process, and is stopped at one of them."""
+
+    calls: ClassVar[int] = 0
+    stopped_at: ClassVar[int | None] = None
+
+    def score(self, queries, runtime):
+        if Watched.calls == self.stopped_at:
+            raise KeyboardInterrupt
+        Watched.calls += 1
+        return super().score(queries, runtime)
+
+
 class Counting(Guess):
     """Counts how often the rows of a call with the same history show a candidate (issue: a)."""
 
@@ -191,20 +204,23 @@ class SavedLater(Guess):
 
 
 class Imprecise(Guess):
-    """Honest, with an error that differs every time, of a size of its own."""
+    """Honest, with an error that depends on how it is asked, of a size of its own."""
 
-    error = 2e-5
+    error = 1e-5
+    calls = 0
 
     def score(self, queries, runtime):
+        self.calls += 1
         scores = super().score(queries, runtime)
-        errors = np.random.default_rng().normal(0, self.error, scores.shape)
+        random = np.random.default_rng([len(queries), self.calls])
+        errors = random.normal(0, self.error, scores.shape)
         return scores + np.clip(errors, -2 * self.error, 2 * self.error).astype(np.float32)
 
 
 class ImpreciseHalf(Imprecise):
     """The same with the error of half precision, and says so."""
 
-    error = 2e-2
+    error = 5e-2
     scores_in = "bfloat16"
 
 
