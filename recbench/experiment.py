@@ -186,10 +186,10 @@ def run(
         trained, new = train_or_find(setup.model, model, source, runtime, kept, experiment.fresh)
         watch.add("fit", trained.seconds if new else 0.0)
         asked = question.split.test, question.split.catalogue, question.pack, runtime
-        with watch.stage("score"):
-            answered = runtime.checkpoints / f"answered by {trained.weights[:12]}"
-            judgement = evaluate(model, *asked, experiment.matching, answered)
         precision = model.scores_in
+        answered = runtime.checkpoints / f"{trained.weights[:12]} on {device} in {precision}"
+        with watch.stage("score"):
+            judgement = evaluate(model, *asked, experiment.matching, answered)
         stored = kept / store.MODEL, trained.weights, source.asked
         saved = SavedModel(type(model), model.settings, *stored)
         del model  # its memory is the copy's now

@@ -32,6 +32,9 @@ from recbench.seeding import generator
 LEAST, SHARE, MOST = 32, 0.05, 2_000
 """Examples that are asked again: this share, but no fewer and no more than these numbers."""
 
+CELLS = 1 << 26
+"""Most scores of a sample, unless it is the smallest: a bound on memory in full rankings."""
+
 TOLERANCE = 1e-4
 """Of a float32 score, over its `scale`."""
 
@@ -133,7 +136,8 @@ def audit(
 def sample(examples: Examples, pack: Pack | FullRanking, seed: int) -> Sample:
     """Choose at least one row, at most all."""
     random = generator(seed, "audit", pack.hash)
-    count = min(len(examples), max(LEAST, min(MOST, int(SHARE * len(examples)))))
+    most = min(MOST, CELLS // pack.size)
+    count = min(len(examples), max(LEAST, min(most, int(SHARE * len(examples)))))
     chosen = random.permutation(len(examples))[:count]
     histories = examples.histories[chosen]
     if isinstance(pack, FullRanking):
@@ -207,9 +211,9 @@ def scale(scores: NDArray[np.float32]) -> NDArray[np.float64]:
     that are small or close together must agree as closely as any; but where a score is a hundred
     times what scores differ by, that hundredth: float32 cannot hold more.
     """
-    exact = scores.astype(np.float64)
-    spread = np.ptp(exact, axis=1, keepdims=True)
-    size = np.abs(exact).max(axis=1, keepdims=True)
+    highest = scores.max(axis=1, keepdims=True).astype(np.float64)
+    lowest = scores.min(axis=1, keepdims=True).astype(np.float64)
+    spread, size = highest - lowest, np.maximum(highest, -lowest)
     least = np.finfo(np.float32).tiny  # of a row of noughts
     return np.maximum(np.maximum(spread, np.median(spread)), np.maximum(size / 100, least))
 

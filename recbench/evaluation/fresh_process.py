@@ -116,7 +116,13 @@ def _run(folder: Path, name: str) -> Asked:
     # What a model has put into the user's cache is out of its reach.
     environment = os.environ | {"RECBENCH_CACHE": str(folder / "cache")}
     done = subprocess.run(
-        command, capture_output=True, text=True, errors="replace", check=False, env=environment
+        command,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+        env=environment,
     )
     if not (folder / TEXTS).is_file():
         reason = _reason(folder, done.returncode)

@@ -118,6 +118,8 @@ def test_how_many_rows_are_asked_again(many, rows, asked):
     ranking = FullRanking.of(many.split, "test")
     chosen = sample(Examples(histories, numbers, numbers), ranking, 0)
     assert len(chosen.rows) == len(set(chosen.examples.tolist())) == asked
+    large = dataclasses.replace(ranking, size=(1 << 26) // 40)
+    assert len(sample(Examples(histories, numbers, numbers), large, 0).rows) == min(asked, 40)
     assert sorted(chosen.examples.tolist()) != chosen.examples.tolist() or asked == 1
 
 

@@ -216,8 +216,9 @@ def test_a_stopped_evaluation_asks_only_what_is_left_and_ends_the_same(
     assert resumed.metrics == whole.metrics
     assert resumed.answers == whole.answers
     np.testing.assert_array_equal(resumed.outcome.scores, whole.outcome.scores)
-    nothing_left = kind(0)  # would be stopped at its first call
+    nothing_left = kind(None)
     assert evaluate(nothing_left, *question, tmp_path / "kept").metrics == whole.metrics
+    assert not nothing_left.asked
     elsewhere = kind(None)
     evaluate(elsewhere, *question, tmp_path / "of another model")
     assert len(elsewhere.asked) == calls
