@@ -199,8 +199,10 @@ def test_models_that_look_at_the_rest_of_the_call_are_at_chance(many, model_clas
 def test_a_memory_of_candidates_finds_nothing_where_draws_are_one_set(many, runtime):
     assert hits_in_one_call(cheats.RememberingCandidates, many.split, many.pack) > 0.5
     assert hits(cheats.RememberingCandidates, many.split, many.pack, runtime) < 0.15
-    # Draw by draw it does find them: only the audit tells.
+    # Draw by draw it does find them, and so does one that knows what a user was shown before,
+    # where a user's own items are never negatives: only the audit tells.
     assert hits(cheats.ListedRememberingCandidates, many.split, many.pack, runtime) > 0.5
+    assert hits(cheats.RememberingShown, many.split, many.pack, runtime) > 0.5
 
 
 @pytest.mark.parametrize(("draws", "figure"), [(2, 0.779), (5, 0.998), (20, 1.0)])

@@ -50,6 +50,7 @@ REFUSED = [
     cheats.SmallScores,
     cheats.CloseScores,
     cheats.LowPrecision,
+    cheats.RememberingShown,
     cheats.CountingAll,
     cheats.BatchNormalised,
     cheats.NormalisedByRow,

@@ -112,6 +112,28 @@ class RememberingCandidates(Guess):
         return super().score(queries, runtime) + always
 
 
+class RememberingShown(Guess):
+    """
+    Remembers what a user was shown in earlier rows, and prefers what is new.
+
+    Where none of a user's items is ever a negative, it is the target.
+    """
+
+    def __init__(self, settings):
+        super().__init__(settings)
+        self.shown = {}
+
+    def score(self, queries, runtime):
+        new = np.zeros(queries.candidates.shape, dtype=np.float32)
+        for row, (history, own) in enumerate(
+            zip(queries.histories, queries.candidates, strict=True)
+        ):
+            met = self.shown.get(history[:-1].tobytes(), set())
+            new[row] = ~np.isin(own, [*met])
+            self.shown[history[1:].tobytes()] = met | {*own.tolist()}
+        return super().score(queries, runtime) + new
+
+
 class ListedRememberingCandidates(RememberingCandidates):
     """The same, asked draw by draw."""
 
