@@ -1,0 +1,44 @@
+"""Our own models, trained on the toy data, are asked again by a fresh process."""
+
+from pathlib import Path
+
+import pytest
+from recbench_baselines.caser import Caser
+from recbench_baselines.ilora import ILoRA
+
+from recbench.evaluation.audit import audit
+from recbench.evaluation.evaluator import evaluate
+from recbench.evaluation.fresh_process import SavedModel
+from recbench.folder_digest import folder_digest
+from recbench.questions.candidates import draw
+from recbench.questions.protocols import protocol
+from recbench.recommender import Recommender, Runtime
+from recbench.testing.toy import toy_split, toy_training_data
+from recbench.testing.toy_lm import toy_llm
+
+
+@pytest.mark.honesty
+@pytest.mark.parametrize("model_class", [Caser, ILoRA])
+def test_a_fresh_copy_agrees(model_class: type[Recommender], tmp_path: Path) -> None:
+    values = {"epochs": 1}
+    if model_class is ILoRA:
+        values |= {"llm": str(toy_llm(tmp_path / "llm")), "examples": 64, "batch_size": 16}
+    runtime = Runtime(0, "cpu", tmp_path / "checkpoints", tmp_path / "cache")
+    for folder in (runtime.checkpoints, runtime.cache, tmp_path / "saved"):
+        folder.mkdir()
+    split = toy_split(users=300)  # 30 test rows
+    data = toy_training_data(split)
+    pack = draw(split, protocol("paper"), "test", 2, 0)
+    model = model_class(model_class.settings_class.build(values))
+    model.fit(data, runtime)
+    model.save(tmp_path / "saved")
+    judgement = evaluate(model, split.test, split.catalogue, pack, runtime)
+    weights = folder_digest(tmp_path / "saved")
+    saved = SavedModel(model_class, model.settings, tmp_path / "saved", weights, data)
+    found = audit(
+        *(saved, judgement, split.test, split.catalogue, pack, runtime),
+        *(model.scores_in, "exact"),
+    )
+    assert (found.rows, model.scores_in) == (30, "float32")
+    assert found.largest_difference is not None
+    assert found.largest_difference < 1e-5
