@@ -36,6 +36,7 @@ from recbench.questions.protocols.choice import allows, protocol_of
 from recbench.questions.split import Split
 from recbench.recommender import Answerer, Recommender, Runtime, Transferable
 from recbench.runs import environment, store
+from recbench.runs.kept_trainings import MODEL, TRAINING, TRAININGS
 from recbench.runs.lock import locked
 from recbench.runs.places import cache_folder, results_folder
 from recbench.runs.provenance import plugin, provenance
@@ -54,7 +55,7 @@ from recbench.runs.record import (
 )
 from recbench.runs.stopwatch import Stopwatch
 from recbench.settings import Settings
-from recbench.trained_model import TRAINING, TRAININGS, train_or_find
+from recbench.trained_model import train_or_find
 from recbench.training_source import TrainingSource, other_training, own_training
 
 
@@ -190,7 +191,7 @@ def run(
         answered = runtime.checkpoints / f"{trained.weights[:12]} on {device} in {precision}"
         with watch.stage("score"):
             judgement = evaluate(model, *asked, experiment.matching, answered)
-        stored = kept / store.MODEL, trained.weights, source.asked
+        stored = kept / MODEL, trained.weights, source.asked
         saved = SavedModel(type(model), model.settings, *stored)
         del model  # its memory is the copy's now
         with watch.stage("audit"), forgotten_if_refused(answered, kept / TRAINING if new else None):

@@ -20,15 +20,13 @@ from recbench.errors import RecbenchError
 from recbench.folder_digest import folder_digest
 from recbench.recommender import Recommender, Runtime, Transferable
 from recbench.runs import environment
+from recbench.runs.kept_trainings import MODEL, TRAINING, parts
 from recbench.runs.lock import locked
 from recbench.runs.provenance import provenance
 from recbench.runs.record import Trained
 from recbench.runs.stopwatch import Stopwatch
-from recbench.runs.store import CHECKPOINTS, MODEL
+from recbench.runs.store import CHECKPOINTS
 from recbench.training_source import TrainingSource
-
-TRAININGS = "trainings"
-TRAINING = "training.json"
 
 
 def train_or_find(
@@ -92,7 +90,7 @@ def _kept(folder: Path) -> Trained | None:
     model = folder / MODEL
     # A folder copied under the name of another seed would count that seed's training twice.
     named = trained.training_id == folder.name
-    whole = (trained.weights, trained.parts) == (folder_digest(model), _parts(model))
+    whole = (trained.weights, trained.parts) == (folder_digest(model), parts(model))
     return trained if named and whole else None
 
 
@@ -118,7 +116,7 @@ def _train(
         seconds=watch.seconds["fit"],
         peak_memory=environment.peak_memory(runtime.device),
         weights=folder_digest(folder / MODEL),
-        parts=_parts(folder / MODEL),
+        parts=parts(folder / MODEL),
         provenance=provenance(name, runtime.device, details.get("precision", "float32")),
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
     )
@@ -136,7 +134,3 @@ def _check(details: Any) -> None:
         json.dumps(details)
     except (TypeError, ValueError) as error:
         raise RecbenchError(f"the model's fit must return JSON values: {error}") from None
-
-
-def _parts(folder: Path) -> dict[str, str]:
-    return {one.name: folder_digest(one) for one in sorted(folder.glob("*")) if one.is_dir()}

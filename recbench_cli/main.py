@@ -7,7 +7,17 @@ import traceback
 import typer
 
 from recbench.errors import RecbenchError
-from recbench_cli import candidates, compare, data, leaderboard, models, protocols, run, study
+from recbench_cli import (
+    candidates,
+    compare,
+    data,
+    leaderboard,
+    models,
+    protocols,
+    run,
+    study,
+    verify,
+)
 
 REMEDIES = {
     PermissionError: "you may not read or write there; change its permissions or name another path",
@@ -30,6 +40,7 @@ app.command("run")(run.run)
 app.command("leaderboard")(leaderboard.leaderboard)
 app.command("compare")(compare.compare)
 app.command("plan")(compare.plan)
+app.command("verify")(verify.verify)
 app.command("models")(models.models)
 app.add_typer(data.app, name="data")
 app.add_typer(protocols.app, name="protocols")

@@ -8,12 +8,13 @@ import pytest
 from recbench.errors import RecbenchError, UserError
 from recbench.folder_digest import folder_digest as weights
 from recbench.recommender import Runtime, Transferable
+from recbench.runs.kept_trainings import MODEL, TRAINING
 from recbench.runs.lock import locked
 from recbench.runs.record import Training
-from recbench.runs.store import CHECKPOINTS, MODEL
+from recbench.runs.store import CHECKPOINTS
 from recbench.settings import Settings
 from recbench.testing.toy import toy_split, toy_training_data
-from recbench.trained_model import TRAINING, train_or_find
+from recbench.trained_model import train_or_find
 from recbench.training_source import TrainingSource
 
 

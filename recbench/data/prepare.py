@@ -80,6 +80,20 @@ def prepare(
     return dataset
 
 
+def at_hand(name: str, cache: Path) -> bool:
+    """Tell whether `prepare` gives a dataset without a download; raises as `card`."""
+    wanted = card(name, cache)
+    if prepared_folder(wanted, cache, pinned_key(wanted)).is_dir():
+        return True
+    for source in wanted.sources:
+        if isinstance(source, Download):
+            return False
+        here = _is_here(wanted, source) if isinstance(source, Folder) else _installed(source)
+        if here:
+            return True
+    return False
+
+
 def prepared_folder(wanted: Card, cache: Path, key: str) -> Path:
     """Return where a prepared dataset lies; `key` says from which files it was made."""
     return cache / "datasets" / wanted.name / f"{key}-{wanted.fingerprint()[:8]}"

@@ -24,7 +24,6 @@ from recbench.runs.evidence import RECORD, check_apart, check_run
 from recbench.runs.examples import copy_without_answers, write_examples
 from recbench.runs.record import SCHEMA_VERSION, RunRecord, Setup
 
-MODEL = "model"
 CHECKPOINTS = "checkpoints"
 
 

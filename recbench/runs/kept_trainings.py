@@ -1,0 +1,21 @@
+"""Where trainings are kept below a results folder, and how a model on disk is told from another."""
+
+from pathlib import Path
+
+from recbench.folder_digest import folder_digest
+from recbench.runs.record import RunRecord
+
+TRAININGS = "trainings"
+TRAINING = "training.json"
+MODEL = "model"
+
+
+def kept_model(results: Path, record: RunRecord) -> Path:
+    """Return the folder of the model that a run asked, which need not exist any more."""
+    named = record.trained.training_id
+    return results / record.dataset / TRAININGS / record.model / named / MODEL
+
+
+def parts(folder: Path) -> dict[str, str]:
+    """Return the digest of each folder in a saved model: of what was fitted by itself."""
+    return {one.name: folder_digest(one) for one in sorted(folder.glob("*")) if one.is_dir()}

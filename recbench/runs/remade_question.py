@@ -1,0 +1,186 @@
+"""The question of a record, made again from the data, and what of the record can be held to it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recbench.data.dataset import Dataset
+from recbench.data.prepare import at_hand, prepare
+from recbench.data.ragged import lengths
+from recbench.errors import RecbenchError
+from recbench.evaluation.answers import match
+from recbench.evaluation.full_ranking import FullRanking
+from recbench.evaluation.ranks import target_ranks
+from recbench.questions.candidates import Pack, draw
+from recbench.questions.cold_start import cold_start
+from recbench.questions.fraction import with_fraction
+from recbench.questions.make_split import make_split
+from recbench.questions.protocols.choice import protocol_of
+from recbench.questions.split import Split
+from recbench.runs.evidence import refused
+from recbench.runs.examples import read_answers, read_cold_start, read_outcome
+from recbench.runs.record import RunRecord
+
+
+class NotCheckedError(RecbenchError):
+    """Why something cannot be checked, which is no fault of the run."""
+
+
+@dataclass(frozen=True)
+class Remade:
+    """What a model was asked, if the record tells the truth; the candidates are drawn anew."""
+
+    dataset: Dataset
+    split: Split
+    candidates: Pack | FullRanking
+
+
+Check = Callable[[Path, RunRecord, Remade], None]
+"""Raises DataError where a record is not of this question, NotCheckedError where none can tell."""
+
+
+class Questions:
+    """
+    Makes questions again, each once.
+
+    Parameters
+    ----------
+    cache
+        The user's cache folder: prepared data are read from it, kept candidates are not.
+    data_dir
+        Raw files of the dataset; None for what is at hand. Nothing is downloaded.
+    report
+        Told one line at each step that takes time.
+    """
+
+    def __init__(self, cache: Path, data_dir: Path | None, report: Callable[[str], None]) -> None:
+        self._cache, self._data_dir, self._report = cache, data_dir, report
+        self._datasets: dict[str, Dataset] = {}
+        self._splits: dict[tuple[str, str], Split] = {}
+        self._made: dict[tuple[str, str, int, int], Remade] = {}
+
+    def of(self, record: RunRecord) -> Remade:
+        """
+        Make the question of a record again.
+
+        Raises
+        ------
+        NotCheckedError
+            If the data are not at hand, or are others, or the protocol is not installed.
+        """
+        key = record.dataset, record.protocol, record.draws, record.pack_seed
+        if key not in self._made:
+            try:
+                self._made[key] = self._make(record)
+            except NotCheckedError:
+                raise
+            except RecbenchError as error:
+                raise NotCheckedError(str(error)) from None
+        return self._made[key]
+
+    def _make(self, record: RunRecord) -> Remade:
+        name, rule = record.dataset, protocol_of(record.dataset, record.protocol, self._cache)
+        if name not in self._datasets:
+            if self._data_dir is None and not at_hand(name, self._cache):
+                raise NotCheckedError(f"{name} is not at hand; name its folder with --data-dir")
+            self._datasets[name] = prepare(name, self._cache, self._data_dir, self._report)
+        dataset = self._datasets[name]
+        if dataset.digest != record.digests.dataset and self._data_dir is None:
+            raise NotCheckedError(
+                f"the run is of data with the digest {record.digests.dataset[:12]}, at hand are "
+                f"{dataset.digest[:12]}; name their folder with --data-dir"
+            )
+        split = self._splits.setdefault((name, rule.name), make_split(dataset, rule))
+        if rule.full:
+            return Remade(dataset, split, FullRanking.of(split, "test"))
+        pack = draw(split, rule, "test", record.draws, record.pack_seed)
+        return Remade(dataset, split, pack)
+
+
+def check_digests(folder: Path, record: RunRecord, made: Remade) -> None:
+    """Compare the data, the split, and the candidates that were drawn again from the pack seed."""
+    found = {
+        "dataset": made.dataset.digest,
+        "catalogue": made.split.catalogue.digest,
+        "split": made.split.digest,
+        "pack": made.candidates.hash,
+    }
+    for name, own in found.items():
+        if (recorded := getattr(record.digests, name)) != own:
+            raise refused(folder, f"its {name} is {recorded[:12]}, made again it is {own[:12]}")
+    shape = made.candidates.draws, made.candidates.size, len(made.candidates)
+    if (record.draws, record.candidates, record.examples) != shape:
+        raise refused(folder, "draws, candidates and examples are not those of its question")
+
+
+def check_rows(folder: Path, record: RunRecord, made: Remade) -> None:
+    """Compare the users, the targets' places and the counts of every row."""
+    outcome, counts = read_outcome(folder, record), read_cold_start(folder, record)
+    _check_same(folder, "users", outcome.users, made.split.test.users)
+    if isinstance(made.candidates, Pack) and outcome.target_slot is not None:
+        places = made.candidates.target_position.reshape(-1)
+        _check_same(folder, "targets' places", outcome.target_slot, places)
+    for name, own in vars(cold_start(_learnt(record, made))).items():
+        _check_same(folder, name.replace("_", " "), getattr(counts, name), own)
+
+
+def check_ranks(folder: Path, record: RunRecord, made: Remade) -> None:
+    """Work the ranks out again from the stored scores and the targets of the candidates drawn."""
+    outcome, asked = read_outcome(folder, record), made.candidates
+    if isinstance(asked, Pack) and outcome.scores is not None:
+        own = target_ranks(outcome.scores, asked.target_position.reshape(-1))
+        _check_same(folder, "ranks", outcome.rank, own)
+    elif isinstance(asked, FullRanking):
+        left_out = lengths(asked.excluded.lists)[asked.excluded.rows]
+        # The target is ranked though it may be among what is left out.
+        if (outcome.rank > asked.size - left_out + 1).any():
+            raise refused(folder, "a rank is larger than the number of items ranked")
+        raise NotCheckedError(
+            "a full ranking keeps no scores; that no rank is too large was checked"
+        )
+
+
+def check_answers(folder: Path, record: RunRecord, made: Remade) -> None:
+    """Match the texts again to the candidates drawn."""
+    texts, slots = read_answers(folder), read_outcome(folder, record).answer_slot
+    if texts is None or slots is None or not isinstance(made.candidates, Pack):
+        raise NotCheckedError("its texts are not kept, as in every published copy")
+    shown = made.candidates.candidates.reshape(-1, made.candidates.size)
+    own = match(texts, shown, made.split.catalogue.titles, record.matching)
+    _check_same(folder, "answers", slots, own)
+
+
+def check_learnt(folder: Path, record: RunRecord, made: Remade) -> None:
+    """Compare the data that were learnt from."""
+    if record.training.dataset is not None:
+        raise NotCheckedError(f"it learnt from {record.training.dataset}")
+    own = _learnt(record, made).training_digest
+    if record.trained.data != own:
+        raise refused(folder, "its training was of other data than this split gives")
+
+
+QUESTION: dict[str, Check] = {
+    "question": check_digests,
+    "rows": check_rows,
+    "ranks": check_ranks,
+    "answers": check_answers,
+    "learnt": check_learnt,
+}
+"""What takes the data."""
+
+
+def _learnt(record: RunRecord, made: Remade) -> Split:
+    """Return the split with the training users that were learnt from."""
+    if record.training.dataset is not None:
+        return made.split
+    return with_fraction(made.split, record.training.fraction)
+
+
+def _check_same(
+    folder: Path, what: str, recorded: NDArray[np.integer], own: NDArray[np.integer]
+) -> None:
+    if recorded.shape != own.shape or (recorded != own).any():
+        raise refused(folder, f"its {what} are not those of its question")

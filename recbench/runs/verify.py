@@ -1,0 +1,167 @@
+"""
+Verification: everything that can be checked of a run, named one by one.
+
+What a table checks of every run before it is read (`recbench.runs.evidence`); where the kept model
+is at hand, its digest; and where the data are, the question, made again (`remade_question`).
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel
+
+from recbench.errors import DataError, UserError
+from recbench.evaluation.metrics import figures
+from recbench.runs.evidence import CONTENT, NAMES, RECORD, check_apart, refused
+from recbench.runs.examples import read_outcome
+from recbench.runs.kept_trainings import kept_model, parts, weights
+from recbench.runs.record import RunRecord
+from recbench.runs.remade_question import QUESTION, NotCheckedError, Questions
+from recbench.runs.store import read_record, run_folders
+
+MEANING = {
+    "record": "no field was changed since it was written",
+    "row": "row and run id are those of settings, question and seed",
+    "place": "the folder is named as the run is",
+    "training": "the training is one of this model, settings, data and seed",
+    "examples": "the table is the recorded one, and agrees with itself",
+    "figures": "every figure and interval, worked out again",
+    "plug-ins": "figures of metrics that other packages bring, worked out again",
+    "model": "the kept model is the recorded one",
+    "single": "no other of these runs is the same one",
+    "question": "data, split and candidates, made and drawn again",
+    "rows": "users, targets' places and counts of every row",
+    "ranks": "every rank, from the stored scores",
+    "answers": "every text, matched again",
+    "learnt": "the data that were learnt from",
+}
+"""Name of each check, in order, to what holds where it passes."""
+
+
+class Check(BaseModel):
+    """One check of one run: its name in `MEANING`, what came out, and why if it did not pass."""
+
+    name: str
+    result: Literal["ok", "failed", "not checked"]
+    why: str = ""
+
+
+class Verified(BaseModel):
+    """What was checked of one run, in order."""
+
+    folder: str
+    checks: tuple[Check, ...]
+
+    @property
+    def failed(self) -> bool:
+        """Whether a check failed; what could not be checked does not count."""
+        return any(one.result == "failed" for one in self.checks)
+
+
+def folders_of(paths: Sequence[Path]) -> list[Path]:
+    """
+    Return the run folders that are named, or lie below one that is.
+
+    Raises
+    ------
+    UserError
+        For a path without a run.
+    """
+    found: dict[Path, None] = {}
+    for path in paths:
+        below = {one.parent for one in path.rglob(RECORD)}
+        here = sorted(below.union(run_folders(path)))  # run folders that are links, too
+        if not here:
+            raise UserError(f"{path} holds no finished run; name a run's folder, or one of results")
+        found |= dict.fromkeys(here)
+    return list(found)
+
+
+def verify(folders: Iterable[Path], questions: Questions) -> list[Verified]:
+    """
+    Check runs.
+
+    Parameters
+    ----------
+    folders
+        Of finished runs.
+    questions
+        Makes their questions again, where the data are at hand.
+    """
+    of_row: dict[str, list[RunRecord]] = {}
+    return [_verified(folder, of_row, questions) for folder in folders]
+
+
+def _verified(folder: Path, of_row: dict[str, list[RunRecord]], questions: Questions) -> Verified:
+    try:
+        record = read_record(folder)
+    except DataError as error:
+        broken = Check(name="record", result="failed", why=str(error))
+        return Verified(folder=str(folder), checks=(broken,))
+    same = of_row.setdefault(record.row, [])
+    own = {**NAMES, **CONTENT, "plug-ins": _check_plugins, "model": _check_model}
+    checks = [_tried(name, partial(check, folder, record)) for name, check in own.items()]
+    checks.append(_tried("single", partial(check_apart, folder, record, same)))
+    same.append(record)
+    if any(one.result == "failed" for one in checks):
+        checks += _none_of_data("a check before failed")
+    else:
+        checks += _of_data(folder, record, questions)
+    return Verified(folder=str(folder), checks=tuple(checks))
+
+
+def _of_data(folder: Path, record: RunRecord, questions: Questions) -> list[Check]:
+    """Check what takes the data; where the question is another, nothing else can be held to it."""
+    try:
+        made = questions.of(record)
+    except NotCheckedError as error:
+        return _none_of_data(str(error))
+    wanted = {name: one for name, one in QUESTION.items() if record.writes or name != "answers"}
+    first = _tried("question", partial(wanted.pop("question"), folder, record, made))
+    if first.result == "failed":
+        return [first, *_none_of_data("the question is another")[1:]]
+    tried = [_tried(name, partial(one, folder, record, made)) for name, one in wanted.items()]
+    return [first, *tried]
+
+
+def _none_of_data(why: str) -> list[Check]:
+    return [Check(name=name, result="not checked", why=why) for name in QUESTION]
+
+
+def _check_plugins(folder: Path, record: RunRecord) -> None:
+    known = figures(read_outcome(folder, record)).keys()
+    if unknown := sorted(record.metrics.keys() - known):
+        raise NotCheckedError(f"no metric that is installed gives {', '.join(unknown)}")
+
+
+def _check_model(folder: Path, record: RunRecord) -> None:
+    model = kept_model(folder.absolute().parents[3], record)
+    if not model.is_dir():
+        raise NotCheckedError("it is not kept beside its results")
+    own, trained = (weights(model), parts(model)), record.trained
+    if own != (trained.weights, trained.parts):
+        raise refused(folder, f"the model in {model} is not the one that was asked")
+
+
+def _tried(name: str, check: Callable[[], None]) -> Check:
+    try:
+        check()
+    except NotCheckedError as error:
+        return Check(name=name, result="not checked", why=str(error))
+    except DataError as error:
+        return Check(name=name, result="failed", why=str(error))
+    return Check(name=name, result="ok")
+
+
+def as_text(found: Sequence[Verified]) -> str:
+    """Write one block a run, and at last how many passed."""
+    lines: list[str] = []
+    for run in found:
+        lines.append(f"{run.folder}: {'FAILED' if run.failed else 'verified'}")
+        for one in run.checks:
+            why = f": {one.why}" if one.why else ""
+            lines.append(f"  {one.result:<11}  {one.name:<8}  {MEANING[one.name]}{why}")
+    failed = sum(run.failed for run in found)
+    return "\n".join([*lines, f"{len(found)} runs, {failed} failed"])

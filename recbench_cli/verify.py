@@ -1,0 +1,39 @@
+"""`recbench verify`: whether runs are what they say."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from recbench_cli.options import Cache, DataDir, Debug, Form, Results, say
+
+Paths = Annotated[
+    list[Path], typer.Argument(metavar="PATH...", help="Run folders, or folders of results.")
+]
+
+
+def verify(
+    paths: Paths,
+    form: Form = "text",
+    data_dir: DataDir = None,
+    _results: Results = None,
+    cache: Cache = None,
+    _debug: Debug = False,
+) -> None:
+    """Check runs against their own files and, where the data are at hand, draw and rank again."""
+    import json
+
+    from recbench.runs.places import cache_folder
+    from recbench.runs.remade_question import Questions
+    from recbench.runs.verify import as_text, folders_of
+    from recbench.runs.verify import verify as verified
+
+    folders = folders_of(paths)
+    found = verified(folders, Questions(cache_folder(cache), data_dir, say))
+    if form == "json":
+        page = [{**one.model_dump(mode="json"), "failed": one.failed} for one in found]
+        typer.echo(json.dumps(page, indent=2, ensure_ascii=False))
+    else:
+        typer.echo(as_text(found))
+    if any(one.failed for one in found):
+        raise typer.Exit(1)

@@ -1,0 +1,344 @@
+import json
+import shutil
+from functools import partial
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+from recbench.data.prepare import prepare
+from recbench.errors import UserError
+from recbench.evaluation.answers import match
+from recbench.evaluation.evaluator import Judgement, summary
+from recbench.evaluation.full_ranking import FullRanking
+from recbench.evaluation.outcome import Outcome
+from recbench.evaluation.ranks import target_ranks, top_slots
+from recbench.questions.candidates import draw
+from recbench.questions.cold_start import cold_start
+from recbench.questions.fraction import with_fraction
+from recbench.questions.make_split import make_split
+from recbench.questions.protocols import protocol
+from recbench.runs.evidence import check_run
+from recbench.runs.examples import read_outcome
+from recbench.runs.kept_trainings import kept_model, weights
+from recbench.runs.record import (
+    RunRecord,
+    Training,
+    row_of,
+    run_id,
+    training_id_of,
+)
+from recbench.runs.remade_question import Questions
+from recbench.runs.store import finish, publish, run_folder
+from recbench.runs.verify import MEANING, as_text, folders_of, verify
+
+pytestmark = pytest.mark.honesty
+
+
+def silent(_):
+    pass
+
+
+@pytest.fixture(scope="module")
+def dataset(raw_folder, tmp_path_factory):
+    return prepare("movielens", tmp_path_factory.mktemp("cache"), raw_folder, silent)
+
+
+def named(record, **changes):
+    """Give a record the names and digests that belong to what is changed in it."""
+    changed = record.model_copy(update=changes)
+    changed = changed.model_copy(update={"row": row_of(changed)})
+    changed = changed.model_copy(update={"run_id": run_id(changed.row, changed.seed)})
+    trained = changed.trained.model_copy(update={"training_id": training_id_of(changed)})
+    return changed.model_copy(update={"trained": trained})
+
+
+@pytest.fixture
+def honest(dataset, describe, tmp_path):
+    """Return a function that writes a run that was really asked, of random scores."""
+
+    def make(rule="paper", writes=False, draws=2, fraction=1.0, **changes):
+        asked = protocol(rule)
+        split = make_split(dataset, asked)
+        random, test = np.random.default_rng(0), split.test
+        if asked.full:
+            ranking = FullRanking.of(split, "test")
+            ranks = np.full(len(test), 3, dtype=np.int32)
+            outcome, texts = Outcome(draws=1, users=test.users, rank=ranks, writes=False), None
+            pack, size = ranking.hash, ranking.size
+        else:
+            drawn = draw(split, asked, "test", draws, 0)
+            shown, target = drawn.candidates.reshape(-1, 20), drawn.target_position.reshape(-1)
+            scores = random.random(shown.shape, dtype=np.float32)
+            titles = split.catalogue.titles
+            texts = [titles[item] for item in shown[:, 0]] if writes else None
+            outcome = Outcome(
+                draws=draws,
+                users=test.users,
+                rank=target_ranks(scores, target),
+                writes=writes,
+                scores=scores,
+                target_slot=target.astype(np.int32),
+                answer_slot=match(texts, shown, titles) if writes else top_slots(scores, target),
+                title_tokens=np.ones(shown.shape, dtype=np.int32) if writes else None,
+            )
+            pack, size = drawn.hash, 20
+        judged = Judgement(outcome, texts, summary(outcome, silent))
+        record = describe(
+            judged,
+            dataset_digest=dataset.digest,
+            split=split.digest,
+            pack=pack,
+            protocol=asked.name,
+            candidates=size,
+            training=Training(fraction=fraction),
+        )
+        learnt = with_fraction(split, fraction)
+        data = record.trained.model_copy(update={"data": learnt.training_digest})
+        digests = record.digests.model_copy(update={"catalogue": split.catalogue.digest})
+        record = named(record, **{"trained": data, "digests": digests, **changes})
+        folder = run_folder(tmp_path / "results", record)
+        return finish(folder, record, judged, cold_start(learnt))
+
+    return make
+
+
+@pytest.fixture
+def checked(raw_folder, tmp_path):
+    """Return a function that verifies all results: result of each check, by its name."""
+
+    def check(data_dir=raw_folder, path=tmp_path / "results"):
+        questions = Questions(tmp_path / "cache", data_dir, silent)
+        return verify(folders_of([path]), questions)
+
+    return check
+
+
+def results(verified):
+    return {one.name: one.result for one in verified.checks}
+
+
+@pytest.mark.parametrize("rule", ["paper", "next-item", "temporal"])
+def test_an_honest_run_passes(honest, checked, rule):
+    honest(rule)
+    (run,) = checked()
+    expected = dict.fromkeys(MEANING, "ok") | {"model": "not checked"}
+    assert results(run) == {name: one for name, one in expected.items() if name != "answers"}
+    assert not run.failed
+
+
+def test_answers_are_matched_again(honest, checked, tmp_path):
+    run = honest(writes=True)
+    assert results(checked()[0])["answers"] == "ok"
+    publish(run, tmp_path / "public")
+    (published,) = checked(path=tmp_path / "public")
+    assert results(published)["answers"] == "not checked"
+    assert not published.failed
+
+
+def test_a_full_ranking_is_checked_as_far_as_can_be(honest, checked):
+    honest("next-item,candidates=all")
+    (run,) = checked()
+    assert not run.failed
+    assert results(run)["rows"] == "ok"
+    assert results(run)["ranks"] == "not checked"
+
+
+def test_a_part_of_the_training_users_is_made_again(honest, checked):
+    honest(fraction=0.5)
+    assert not checked()[0].failed
+
+
+def rewrite(run, change):
+    """Forge a run as one would who knows every check but has no model: table, figures, digests."""
+    path = run.folder / "examples.parquet"
+    table = parquet.read_table(path)
+    for name, values in change(table.to_pydict()).items():
+        column = pa.array(values, table.schema.field(name).type)
+        table = table.set_column(table.column_names.index(name), name, column)
+    parquet.write_table(table, path)
+    outcome = read_outcome(run.folder, run.record)
+    record = run.record.model_copy(update={"metrics": summary(outcome, silent)})
+    from recbench.runs.examples import sha256
+
+    text = record.signed(sha256(run.folder)).model_dump_json()
+    (run.folder / "record.json").write_text(text)
+    check_run(run.folder, RunRecord.model_validate_json(text))
+
+
+def other_targets(rows):
+    """Call the highest score the target."""
+    best = np.argmax(rows["scores"], axis=1).tolist()
+    return {"target_slot": best, "answer_slot": best, "rank": [1] * len(best)}
+
+
+def other_users(rows):
+    return {"user": [user + 1 for user in rows["user"]]}
+
+
+def other_counts(rows):
+    return {"target_count": [0] * len(rows["user"])}
+
+
+def other_answers(rows):
+    return {"answer_slot": rows["target_slot"]}
+
+
+@pytest.mark.parametrize(
+    ("forge", "writes", "found"),
+    [
+        (other_targets, False, "rows"),
+        (other_users, False, "rows"),
+        (other_counts, False, "rows"),
+        (other_answers, True, "answers"),
+    ],
+)
+def test_what_no_table_can_see_is_seen_with_the_data(honest, checked, forge, writes, found):
+    rewrite(honest(writes=writes), forge)
+    (run,) = checked()
+    assert run.failed
+    assert results(run)[found] == "failed"
+    assert not checked(data_dir=None)[0].failed
+
+
+@pytest.mark.parametrize("name", ["split", "pack", "dataset", "catalogue"])
+def test_another_question_is_seen_with_the_data(honest, checked, name):
+    def forged(record):
+        return record.digests.model_copy(update={name: "0" * 64})
+
+    run = honest()
+    shutil.rmtree(run.folder)
+    honest(digests=forged(run.record))
+    (found,) = checked()
+    assert results(found)["question"] == "failed"
+    assert f"its {name} is 000000000000" in as_text([found])
+
+
+@pytest.mark.parametrize(
+    "changes", [{"pack_seed": 5}, {"trained": None}], ids=["pack seed", "learnt"]
+)
+def test_other_lies_about_the_question(honest, checked, changes):
+    if "trained" in changes:
+        run = honest()
+        shutil.rmtree(run.folder)
+        changes = {"trained": run.record.trained.model_copy(update={"data": "other"})}
+    honest(**changes)
+    (run,) = checked()
+    assert run.failed
+    failed = [name for name, result in results(run).items() if result == "failed"]
+    assert failed == (["question"] if "pack_seed" in changes else ["learnt"])
+
+
+def test_a_rank_beyond_what_is_ranked(honest, checked):
+    run = honest("next-item,candidates=all")
+    rewrite(run, lambda rows: {"rank": [80] * len(rows["rank"])})
+    assert results(checked()[0])["ranks"] == "failed"
+
+
+def test_without_the_data_it_says_what_was_not_checked(honest, checked, monkeypatch):
+    honest()
+    module = "recbench.runs.remade_question"
+    monkeypatch.setattr(f"{module}.prepare", None)  # nothing may be downloaded
+    monkeypatch.setattr(f"{module}.at_hand", lambda *_: False)
+    (run,) = checked(data_dir=None)
+    assert not run.failed
+    assert results(run)["question"] == "not checked"
+    assert "movielens is not at hand; name its folder with --data-dir" in as_text([run])
+
+
+def test_other_data_at_hand_are_said(honest, checked, dataset, monkeypatch):
+    from dataclasses import replace
+
+    honest()
+    module = "recbench.runs.remade_question"
+    monkeypatch.setattr(f"{module}.at_hand", lambda *_: True)
+    monkeypatch.setattr(f"{module}.prepare", lambda *_: replace(dataset, digest="f" * 64))
+    text = as_text(checked(data_dir=None))
+    assert "at hand are ffffffffffff; name their folder with --data-dir" in text
+    assert checked()[0].failed  # here they were named
+
+
+def test_a_protocol_that_is_not_installed_is_said(honest, checked):
+    honest(protocol="theirs")
+    (run,) = checked()
+    assert not run.failed
+    assert "unknown protocol 'theirs'" in as_text([run])
+
+
+def test_the_kept_model_is_checked_where_it_is(honest, checked, tmp_path):
+    run = honest()
+    model = kept_model(tmp_path / "results", run.record)
+    model.mkdir(parents=True)
+    (model / "weights").write_text("of this run")
+    assert results(checked()[0])["model"] == "failed"
+    shutil.rmtree(run.folder)
+    digest = {"weights": weights(model), "parts": {}}
+    honest(trained=run.record.trained.model_copy(update=digest))
+    assert results(checked()[0])["model"] == "ok"
+
+
+def test_doubles_and_broken_records_fail(honest, made, checked, tmp_path):
+    honest()
+    made(weights="w", model="caser")
+    made(weights="w", model="caser", seed=1)
+    (made(model="sasrec").folder / "record.json").write_text("{")
+    by_model = {(one.folder.split("/")[-2], one.folder[-1]): one for one in checked()}
+    assert {key: run.failed for key, run in by_model.items()} == {
+        ("gru4rec", "0"): False,
+        ("caser", "0"): True,  # no data of this digest are in the folder that was named
+        ("caser", "1"): True,
+        ("sasrec", "0"): True,
+    }
+    assert results(by_model["caser", "0"])["single"] == "ok"
+    assert results(by_model["caser", "1"])["single"] == "failed"
+    assert results(by_model["caser", "1"])["question"] == "not checked"
+    assert results(by_model["sasrec", "0"]) == {"record": "failed"}
+
+
+def test_the_text_has_one_line_a_check(honest, checked):
+    honest()
+    found = checked()
+    lines = as_text(found).splitlines()
+    assert len(lines) == 1 + len(found[0].checks) + 1
+    assert lines[0].endswith(": verified")
+    assert lines[-1] == "1 runs, 0 failed"
+
+
+def test_a_path_may_be_a_run_or_any_folder_above(made, tmp_path, monkeypatch):
+    one, other = made(), made(seed=1)
+    root = tmp_path / "results"
+    assert folders_of([one.folder]) == [one.folder]
+    assert folders_of([root / "movielens"]) == [one.folder, other.folder]
+    assert folders_of([root, one.folder]) == [one.folder, other.folder]
+    monkeypatch.chdir(one.folder)
+    assert len(folders_of([type(root)(".")])) == 1
+    for path in (tmp_path / "nowhere", one.folder / "record.json"):
+        with pytest.raises(UserError, match="holds no finished run"):
+            folders_of([path])
+
+
+def test_a_link_to_a_run_is_looked_at(made, tmp_path, checked):
+    run = made()
+    run.folder.with_name("another-seed1").symlink_to(run.folder)
+    found = checked(data_dir=None)
+    assert [results(one)["place"] for one in found] == ["ok", "failed"]
+
+
+def test_json_can_be_read_back(honest, checked):
+    honest()
+    (run,) = checked()
+    value = json.loads(run.model_dump_json())
+    assert {one["result"] for one in value["checks"]} <= {"ok", "failed", "not checked"}
+
+
+def test_questions_are_made_once(honest, raw_folder, tmp_path, monkeypatch):
+    honest()
+    calls, module = [], "recbench.runs.remade_question"
+    real = partial(draw)
+    monkeypatch.setattr(f"{module}.draw", lambda *rest: calls.append(1) or real(*rest))
+    questions = Questions(tmp_path / "cache", raw_folder, silent)
+    folders = folders_of([tmp_path / "results"])
+    for _ in range(2):
+        verify(folders, questions)
+    assert calls == [1]

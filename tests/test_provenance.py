@@ -1,0 +1,58 @@
+"""A finished run that other code made is found again, and it is said."""
+
+import pytest
+
+from recbench import experiment
+from recbench.experiment import Experiment, run
+
+
+@pytest.fixture
+def asked(raw_folder, tmp_path):
+    """Return a function that runs popularity, and gives the run with what was said."""
+
+    def ask(**changes):
+        said: list[str] = []
+        places = {"results": tmp_path / "results", "cache": tmp_path / "cache"}
+        wanted = {"model": "popularity", "data_dir": raw_folder, "draws": 1, "audit": False}
+        return run(Experiment(**wanted, **places, **changes), said.append), said
+
+    return ask
+
+
+def test_a_run_of_this_code_is_found_without_a_word(asked):
+    asked()
+    found, said = asked()
+    assert found.reused
+    assert not [line for line in said if "fresh" in line]
+
+
+@pytest.mark.honesty
+def test_a_run_of_another_figure_version_is_found_and_said(asked, monkeypatch):
+    first, _ = asked()
+    monkeypatch.setattr(experiment, "FIGURE_VERSION", 99)
+    found, said = asked()
+    assert found.reused
+    assert found.record == first.record
+    assert said[-1] == (
+        "found a run of figure version 1, this recbench makes 99: its figures may differ; --fresh "
+        "runs it anew"
+    )
+
+
+@pytest.mark.honesty
+def test_a_run_of_another_plugin_is_found_and_said(asked, monkeypatch):
+    first, _ = asked()
+    monkeypatch.setattr(experiment, "plugin", lambda _: "recbench 9.9")
+    found, said = asked()
+    assert found.reused
+    made = first.record.provenance.plugin
+    assert said[-1] == f"found a run of {made}, installed is recbench 9.9; --fresh runs it anew"
+
+
+def test_fresh_runs_it_anew(asked, monkeypatch):
+    first, _ = asked()
+    monkeypatch.setattr(experiment, "FIGURE_VERSION", 99)
+    found, said = asked(fresh=True)
+    assert not found.reused
+    assert found.folder == first.folder
+    assert not [line for line in said if "figure version" in line]
