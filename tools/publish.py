@@ -3,15 +3,28 @@ Copy finished runs into `results/`, as they may be committed: no weights, no wri
 
     recbench leaderboard --run --models ... --datasets movielens --results build/results
     python tools/publish.py build/results
+
+Every run is checked before one is copied. A second folder takes the place of `results/`.
 """
 
 import sys
 from pathlib import Path
 
+from recbench.errors import RecbenchError
 from recbench.runs.store import publish, runs
 
 ROOT = Path(__file__).resolve().parents[1]
 
+
+def main(source: Path, target: Path = ROOT / "results") -> None:
+    """Publish all runs below a folder, or none where one is not to be trusted."""
+    try:
+        found = runs(source)
+    except RecbenchError as error:
+        sys.exit(f"error: {error}")
+    for run in found:
+        print(publish(run, target))
+
+
 if __name__ == "__main__":
-    for run in runs(Path(sys.argv[1])):
-        print(publish(run, ROOT / "results"))
+    main(*map(Path, sys.argv[1:]))

@@ -11,7 +11,7 @@ import pytest
 
 from recbench.data.card import Download, card
 from recbench.data.dataset import array_digest, make_dataset
-from recbench.data.prepare import prepare
+from recbench.data.prepare import at_hand, prepare
 from recbench.errors import DataError, RecbenchError, UserError
 
 # The package's function hides the module of the same name from a plain "import ... as".
@@ -287,3 +287,17 @@ def test_a_folder_with_other_data_is_not_taken_for_the_published_ones(own_folder
     prepare("movielens", tmp_path, own_folder, silent)
     wanted = card("movielens")
     assert not module.prepared_folder(wanted, tmp_path, module.pinned_key(wanted)).exists()
+
+
+def test_what_is_at_hand_needs_no_download(own_folder, tmp_path, monkeypatch):
+    cache = tmp_path / "cache"
+    monkeypatch.setattr(module, "_installed", lambda _: None)
+    assert not at_hand("movielens", cache)
+    monkeypatch.setattr(module, "_installed", lambda source: own_folder)
+    assert at_hand("movielens", cache)
+    assert not at_hand("ml-1m", cache)  # no source but a download
+    prepared = module.prepared_folder(card("ml-1m"), cache, module.pinned_key(card("ml-1m")))
+    prepared.mkdir(parents=True)
+    assert at_hand("ml-1m", cache)
+    with pytest.raises(UserError, match="unknown dataset"):
+        at_hand("nowhere", cache)
