@@ -49,6 +49,7 @@ from recbench.runs.record import (
     Times,
     Trained,
     Training,
+    caption_of,
     row_digest,
     run_id,
     training_digest,
@@ -373,7 +374,7 @@ def describe(
         full_ranking=protocol.full,
         examples=len(question.split.test),
         matching=matching,
-        caption="; ".join(filter(None, [model.caption, training.caption(experiment.dataset)])),
+        caption=caption_of(model.caption, training, experiment.dataset),
         writes=isinstance(model, Answerer),
     )
 

@@ -31,7 +31,11 @@ Check = Callable[[Path, RunRecord], None]
 
 
 def check_record(folder: Path, record: RunRecord) -> None:
-    """Check that no field was changed since the record was written."""
+    """Check that no field was changed since the record was written, and its words are one line."""
+    # What a table prints could otherwise hold rows of its own.
+    named = record.model, record.preset or "", record.dataset, record.protocol, record.caption
+    if not all(text.isprintable() for text in (*named, *record.metrics)):
+        raise refused(folder, "a name or its caption holds signs that cannot be printed")
     if record.record_sha256 != record.own_digest:
         raise refused(folder, "it was changed after it was written")
 

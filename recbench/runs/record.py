@@ -292,6 +292,11 @@ def training_id_of(record: RunRecord) -> str:
     return run_id(training_digest(*learnt, *by), trained.seed)
 
 
+def caption_of(model: str, training: Training, dataset: str) -> str:
+    """Join a model's caption with what must be known of its training to be asked of `dataset`."""
+    return "; ".join(filter(None, [model, training.caption(dataset)]))
+
+
 def run_id(row: str, seed: int) -> str:
     """Name the folder of one run or training: the same digest and seed give the same name."""
     return f"{row[:12]}-seed{seed}"

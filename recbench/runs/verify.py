@@ -12,12 +12,14 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from recbench.errors import DataError, UserError
+from recbench.errors import DataError, RecbenchError, UserError
 from recbench.evaluation.metrics import figures
+from recbench.recommender import Answerer, Recommender
+from recbench.registry import load
 from recbench.runs.evidence import CONTENT, NAMES, RECORD, check_apart, refused
 from recbench.runs.examples import read_outcome
 from recbench.runs.kept_trainings import kept_model, parts, weights
-from recbench.runs.record import RunRecord
+from recbench.runs.record import RunRecord, caption_of
 from recbench.runs.remade_question import QUESTION, NotCheckedError, Questions
 from recbench.runs.store import read_record, run_folders
 
@@ -30,6 +32,7 @@ MEANING = {
     "figures": "every figure and interval, worked out again",
     "plug-ins": "figures of metrics that other packages bring, worked out again",
     "model": "the kept model is the recorded one",
+    "claims": "caption, writing and randomness are those that the model's class declares",
     "single": "no other of these runs is the same one",
     "question": "data, split and candidates, made and drawn again",
     "rows": "users, targets' places and counts of every row",
@@ -102,6 +105,7 @@ def _verified(folder: Path, of_row: dict[str, list[RunRecord]], questions: Quest
         return Verified(folder=str(folder), checks=(broken,))
     same = of_row.setdefault(record.row, [])
     own = {**NAMES, **CONTENT, "plug-ins": _check_plugins, "model": _check_model}
+    own["claims"] = _check_claims
     checks = [_tried(name, partial(check, folder, record)) for name, check in own.items()]
     checks.append(_tried("single", partial(check_apart, folder, record, same)))
     same.append(record)
@@ -134,6 +138,23 @@ def _check_plugins(folder: Path, record: RunRecord) -> None:
     known = figures(read_outcome(folder, record)).keys()
     if unknown := sorted(record.metrics.keys() - known):
         raise NotCheckedError(f"no metric that is installed gives {', '.join(unknown)}")
+
+
+def _check_claims(folder: Path, record: RunRecord) -> None:
+    try:
+        model_class: type[Recommender] = load("models", record.model)
+        given = {**record.settings, **record.trained.runtime_settings}
+        model = model_class(model_class.settings_class.build(given))
+    except RecbenchError as error:
+        raise NotCheckedError(str(error)) from None
+    own = {
+        "caption": caption_of(model.caption, record.training, record.dataset),
+        "writes": isinstance(model, Answerer),
+        "random_training": model.random_training,
+    }
+    for name, declared in own.items():
+        if (recorded := getattr(record, name)) != declared:
+            raise refused(folder, f"its {name} is {recorded!r}, its model declares {declared!r}")
 
 
 def _check_model(folder: Path, record: RunRecord) -> None:

@@ -142,6 +142,12 @@ CAREFUL = {
     "training seed": (put("trained", "seed", 3), "its seed is 0, its training's is 3"),
     "examples": (put("examples_sha256", "0" * 64), "its examples have the SHA-256"),
     "dataset": (put("dataset", "lastfm"), "it belongs into lastfm/paper/gru4rec/"),
+    "rows in a caption": (put("caption", "x\n| best | 0.99 |"), "cannot be printed"),
+    "colours in a caption": (put("caption", "\x1b[2K0.99"), "cannot be printed"),
+    "rows in a figure's name": (
+        lambda record: record["metrics"].update({"a\n| b": record["metrics"]["MRR"]}),
+        "cannot be printed",
+    ),
 }
 
 

@@ -14,6 +14,7 @@ from recbench.evaluation.evaluator import Judgement, summary
 from recbench.evaluation.full_ranking import FullRanking
 from recbench.evaluation.outcome import Outcome
 from recbench.evaluation.ranks import target_ranks, top_slots
+from recbench.llm.backbone import caption
 from recbench.questions.candidates import draw
 from recbench.questions.cold_start import cold_start
 from recbench.questions.fraction import with_fraction
@@ -93,6 +94,8 @@ def honest(dataset, describe, tmp_path):
             protocol=asked.name,
             candidates=size,
             training=Training(fraction=fraction),
+            model="ilora" if writes else "gru4rec",
+            caption=caption("tiny") if writes else "",
         )
         learnt = with_fraction(split, fraction)
         data = record.trained.model_copy(update={"data": learnt.training_digest})
@@ -276,6 +279,34 @@ def test_the_kept_model_is_checked_where_it_is(honest, checked, tmp_path):
     digest = {"weights": weights(model), "parts": {}}
     honest(trained=run.record.trained.model_copy(update=digest))
     assert results(checked()[0])["model"] == "ok"
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"random_training": False}, "its random_training is False, its model declares True"),
+        ({"caption": "as in the paper"}, "its caption is 'as in the paper', its model declares ''"),
+    ],
+)
+def test_claims_are_those_of_the_model(honest, checked, changes, said):
+    honest(**changes)
+    (run,) = checked()
+    assert [name for name, result in results(run).items() if result == "failed"] == ["claims"]
+    assert said in as_text([run])
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"model": "theirs"}, "unknown model 'theirs'"),
+        ({"settings": {"speed": 3}}, "unknown setting 'speed'"),
+    ],
+)
+def test_claims_of_a_model_that_is_not_here_are_not_checked(honest, checked, changes, why):
+    honest(**changes)
+    (run,) = checked()
+    assert results(run)["claims"] == "not checked"
+    assert why in as_text([run])
 
 
 def test_doubles_and_broken_records_fail(honest, made, checked, tmp_path):
