@@ -13,14 +13,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from recbench.atomic_write import atomic_file, atomic_folder
 from recbench.errors import RecbenchError
 from recbench.folder_digest import folder_digest
 from recbench.recommender import Recommender, Runtime, Transferable
 from recbench.runs import environment
-from recbench.runs.kept_trainings import MODEL, TRAINING, parts
+from recbench.runs.kept_trainings import MODEL, TRAINING, parts, read_training
 from recbench.runs.lock import locked
 from recbench.runs.provenance import provenance
 from recbench.runs.record import Trained
@@ -80,18 +78,12 @@ def train_or_find(
 
 
 def _kept(folder: Path) -> Trained | None:
-    path = folder / TRAINING
-    if not path.is_file():
-        return None
-    try:
-        trained = Trained.model_validate_json(path.read_bytes())
-    except ValidationError:
-        return None
-    model = folder / MODEL
+    trained, model = read_training(folder), folder / MODEL
     # A folder copied under the name of another seed would count that seed's training twice.
-    named = trained.training_id == folder.name
-    whole = (trained.weights, trained.parts) == (folder_digest(model), parts(model))
-    return trained if named and whole else None
+    if trained is None or trained.training_id != folder.name:
+        return None
+    own = folder_digest(model), parts(model)
+    return trained if (trained.weights, trained.parts) == own else None
 
 
 def _train(

@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from recbench.folder_digest import folder_digest
-from recbench.runs.record import RunRecord
+from recbench.runs.record import RunRecord, Trained
 
 TRAININGS = "trainings"
 TRAINING = "training.json"
@@ -14,6 +16,14 @@ def kept_model(results: Path, record: RunRecord) -> Path:
     """Return the folder of the model that a run asked, which need not exist any more."""
     named = record.trained.training_id
     return results / record.dataset / TRAININGS / record.model / named / MODEL
+
+
+def read_training(folder: Path) -> Trained | None:
+    """Read what was written down of a training; None where it is missing or cannot be read."""
+    try:
+        return Trained.model_validate_json((folder / TRAINING).read_bytes())
+    except (OSError, ValidationError):
+        return None
 
 
 def parts(folder: Path) -> dict[str, str]:

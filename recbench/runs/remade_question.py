@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from recbench.data.dataset import Dataset
 from recbench.data.prepare import at_hand, prepare
-from recbench.data.ragged import lengths
 from recbench.errors import RecbenchError
 from recbench.evaluation.answers import match
 from recbench.evaluation.full_ranking import FullRanking
@@ -134,7 +133,7 @@ def check_ranks(folder: Path, record: RunRecord, made: Remade) -> None:
         own = target_ranks(outcome.scores, asked.target_position.reshape(-1))
         _check_same(folder, "ranks", outcome.rank, own)
     elif isinstance(asked, FullRanking):
-        left_out = lengths(asked.excluded.lists)[asked.excluded.rows]
+        left_out = asked.excluded.sizes
         # The target is ranked though it may be among what is left out.
         if (outcome.rank > asked.size - left_out + 1).any():
             raise refused(folder, "a rank is larger than the number of items ranked")

@@ -18,7 +18,7 @@ from recbench.recommender import Answerer, Recommender
 from recbench.registry import load
 from recbench.runs.evidence import CONTENT, NAMES, RECORD, check_apart, refused
 from recbench.runs.examples import read_outcome
-from recbench.runs.kept_trainings import kept_model, parts, weights
+from recbench.runs.kept_trainings import kept_model, parts, read_training
 from recbench.runs.record import RunRecord, caption_of
 from recbench.runs.remade_question import QUESTION, NotCheckedError, Questions
 from recbench.runs.store import read_record, run_folders
@@ -31,7 +31,7 @@ MEANING = {
     "examples": "the table is the recorded one, and agrees with itself",
     "figures": "every figure and interval, worked out again",
     "plug-ins": "figures of metrics that other packages bring, worked out again",
-    "model": "the kept model is the recorded one",
+    "model": "the kept model, and what was written down of its training, are the recorded ones",
     "claims": "caption, writing and randomness are those that the model's class declares",
     "single": "no other of these runs is the same one",
     "question": "data, split and candidates, made and drawn again",
@@ -161,8 +161,12 @@ def _check_model(folder: Path, record: RunRecord) -> None:
     model = kept_model(folder.absolute().parents[3], record)
     if not model.is_dir():
         raise NotCheckedError("it is not kept beside its results")
-    own, trained = (weights(model), parts(model)), record.trained
-    if own != (trained.weights, trained.parts):
+    kept = read_training(model.parent)
+    if kept is not None and kept.finished > record.finished:
+        raise NotCheckedError("the training was made anew after the run")
+    if kept != record.trained:
+        raise refused(folder, f"what it says of its training is not what {model.parent} says")
+    if (kept.weights, kept.parts) != (folder_digest(model), parts(model)):
         raise refused(folder, f"the model in {model} is not the one that was asked")
 
 

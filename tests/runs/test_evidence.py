@@ -123,6 +123,39 @@ def test_an_edited_record_is_named_and_left_out(made, root, what):
     assert "\n" not in said[0]
 
 
+def leaves(value, path=()):
+    """Yield the path of every value in a record that holds no others."""
+    inside = value.items() if isinstance(value, dict) else enumerate(value)
+    for key, one in inside:
+        if isinstance(one, dict | list) and one:
+            yield from leaves(one, (*path, key))
+        else:
+            yield (*path, key)
+
+
+def other(value):
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, int | float):
+        return value + 1
+    return {"a": 1} if isinstance(value, dict) else [1] if value == [] else f"{value or ''}x"
+
+
+def test_no_value_of_a_record_can_be_changed_unseen(made, root):
+    run = made(writes=True, parts={"encoder": "e"}, ingredients={"llm": "x"})
+    text = (run.folder / "record.json").read_text()
+    paths = list(leaves(json.loads(text)))
+    assert len(paths) > 100
+    for path in paths:
+        value = json.loads(text)
+        inner = value
+        for key in path[:-1]:
+            inner = inner[key]
+        inner[path[-1]] = other(inner[path[-1]])
+        (run.folder / "record.json").write_text(json.dumps(value))
+        assert len(left_out(root)[1]) == 1, path
+
+
 CAREFUL = {
     "figure": (put("metrics", "HitRatio@1", "value", 0.55), "HitRatio@1 is 0.5500"),
     "interval": (put("metrics", "HitRatio@1", "low", 0.49), "HitRatio@1 is 0.5000"),

@@ -22,7 +22,7 @@ from recbench.questions.make_split import make_split
 from recbench.questions.protocols import protocol
 from recbench.runs.evidence import check_run
 from recbench.runs.examples import read_outcome
-from recbench.runs.kept_trainings import kept_model, weights
+from recbench.runs.kept_trainings import TRAINING, kept_model
 from recbench.runs.record import (
     RunRecord,
     Training,
@@ -269,16 +269,53 @@ def test_a_protocol_that_is_not_installed_is_said(honest, checked):
     assert "unknown protocol 'theirs'" in as_text([run])
 
 
-def test_the_kept_model_is_checked_where_it_is(honest, checked, tmp_path):
+@pytest.fixture
+def kept(honest, tmp_path):
+    """A run whose training is kept beside it: the run, and the training's folder."""
     run = honest()
     model = kept_model(tmp_path / "results", run.record)
     model.mkdir(parents=True)
     (model / "weights").write_text("of this run")
-    assert results(checked()[0])["model"] == "failed"
     shutil.rmtree(run.folder)
-    digest = {"weights": weights(model), "parts": {}}
-    honest(trained=run.record.trained.model_copy(update=digest))
+    digests = {"weights": folder_digest(model), "parts": {}}
+    run = honest(trained=run.record.trained.model_copy(update=digests))
+    (model.parent / TRAINING).write_text(run.record.trained.model_dump_json())
+    return run, model.parent
+
+
+def test_the_kept_model_is_checked(kept, checked):
     assert results(checked()[0])["model"] == "ok"
+
+
+def test_a_training_that_was_made_anew_since_says_nothing(kept, checked):
+    run, training = kept
+    text = (training / TRAINING).read_text()
+    (training / TRAINING).write_text(text.replace(run.record.trained.finished, "2027-01-01"))
+    assert results(checked()[0])["model"] == "not checked"
+
+
+def other_weights(run, training):
+    (training / "model/weights").write_text("of another run")
+
+
+def another_part(run, training):
+    (training / "model/encoder").mkdir()
+    (training / "model/encoder/weights").touch()
+
+
+def other_device(run, training):
+    text = (training / TRAINING).read_text()
+    (training / TRAINING).write_text(text.replace('"threads":1', '"threads":2'))
+
+
+def nothing_written(run, training):
+    (training / TRAINING).unlink()
+
+
+@pytest.mark.parametrize("harm", [other_weights, another_part, other_device, nothing_written])
+def test_a_kept_model_that_is_another_is_seen(kept, checked, harm):
+    harm(*kept)
+    assert results(checked()[0])["model"] == "failed"
 
 
 @pytest.mark.parametrize(
