@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from recbench.errors import DataError, RecbenchError, UserError
 from recbench.evaluation.metrics import figures
+from recbench.folder_digest import folder_digest
 from recbench.recommender import Answerer, Recommender
 from recbench.registry import load
 from recbench.runs.evidence import CONTENT, NAMES, RECORD, check_apart, refused

@@ -48,7 +48,8 @@ def test_what_was_added_can_be_used_everywhere_and_removed(call, events, tmp_pat
     code, out, _ = call("run", "--model", "popularity", *asked, "--draws", "1")
     assert code == 0
     assert call("run", "--model", "popularity", "--dataset", "mine", "--draws", "1")[0] == 0
-    assert [folder.name for folder in (tmp_path / "results/mine").iterdir()] == ["next-item"]
+    kept = sorted(folder.name for folder in (tmp_path / "results/mine").iterdir())
+    assert kept == ["next-item", "trainings"]
     code, out, _ = call("leaderboard", "--datasets", "mine", *asked[2:])
     assert code == 0
     assert "mine, protocol next-item: 30 examples" in out

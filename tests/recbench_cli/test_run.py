@@ -4,11 +4,33 @@ import re
 import pytest
 
 from recbench import experiment
-from recbench.runs.record import Device, Digests, Memory, RunRecord, Times
+from recbench.runs.record import Device, Digests, Memory, Provenance, RunRecord, Times, Trained
 from recbench.runs.store import Run
 from recbench.statistics.intervals import Figure
 from recbench_cli import main as cli
 
+MADE = Provenance(
+    figure_version=1,
+    plugin="p 1",
+    commit=None,
+    device=Device(name="cpu", hardware="x", system="y", threads=1),
+    precision="float32",
+    versions={},
+)
+TRAINED = Trained(
+    training_id="4567-seed4",
+    runtime_settings={},
+    seed=4,
+    data="d",
+    parameters_trained=1,
+    fit={},
+    seconds=2,
+    peak_memory=Memory(host=2**30, device=None),
+    weights="w",
+    parts={},
+    provenance=MADE,
+    finished="2026-01-01T00:00:00+00:00",
+)
 RECORD = RunRecord(
     run_id="0123-seed4",
     row="0123",
@@ -16,6 +38,7 @@ RECORD = RunRecord(
     preset=None,
     settings={},
     seed=4,
+    random_training=True,
     dataset="movielens",
     protocol="paper",
     digests=Digests(dataset="d", catalogue="c", split="s", pack="p"),
@@ -26,13 +49,13 @@ RECORD = RunRecord(
     matching="exact",
     caption="mechanism test",
     writes=True,
-    parameters_trained=1,
-    fit={},
+    trained=TRAINED,
     metrics={"HitRatio@1": Figure(value=0.5, low=0.4, high=0.6, n=95)},
-    device=Device(name="cpu", hardware="x", system="y", threads=1),
-    times=Times(prepare=1, fit=2, score=3, total=6),
+    examples_sha256="e",
+    audit=None,
+    provenance=MADE,
+    times=Times(prepare=1, fit=2, score=3, audit=0),
     peak_memory=Memory(host=2**30, device=None),
-    versions={},
     finished="2026-01-01T00:00:00+00:00",
 )
 
