@@ -52,16 +52,16 @@ class Difference:
 
     @property
     def p(self) -> float:
-        """Two-sided p-value of no difference; 1 where the systems never differ."""
+        """Two-sided p-value of no difference."""
         from scipy.stats import t
 
-        return float(2 * t.sf(abs(self.value) / self.se, self.df)) if self.value else 1.0
+        return float(2 * t.sf(abs(self.value) / self.se, self.df))
 
     def half_width(self, alpha: float = 1 - CONFIDENCE) -> float:
         """Return half the width of the interval with confidence 1 - alpha."""
         from scipy.stats import t
 
-        return float(t.isf(alpha / 2, self.df) * self.se) if self.se else 0.0
+        return float(t.isf(alpha / 2, self.df) * self.se)
 
 
 def difference(a: System, b: System, matched: bool = False) -> Difference:
@@ -79,8 +79,7 @@ def difference(a: System, b: System, matched: bool = False) -> Difference:
     Returns
     -------
     Difference
-        Where users differ by one and the same amount there is no spread to go by; the standard
-        error is then the one under no difference, the root of the mean square over that of users.
+        See `standard_error` for systems that differ nowhere, or everywhere alike.
 
     Raises
     ------
@@ -95,10 +94,26 @@ def difference(a: System, b: System, matched: bool = False) -> Difference:
     if residuals.size < 2:
         return Difference(value, np.inf, 1.0, given)
     doubt = variance(residuals, *(part.crossed for part in parts))
-    se = float(np.sqrt(doubt.total))
-    if se < 1e-9:  # rounding leaves a trace
-        se = abs(value) / float(np.sqrt(effective_users(parts[0].crossed.shares)))
+    users = effective_users(parts[0].crossed.shares)
+    se = float(standard_error(np.asarray(value), doubt.total, users))
     return Difference(value, se, float(doubt.df), given)
+
+
+def standard_error(value: Array, total: Array, users: Array) -> Array:
+    """
+    Return the standard error of differences, float64 [...], above 0.
+
+    Parameters
+    ----------
+    value, total
+        float64 [...], the differences and their variances.
+    users
+        Effective, [...]. They stand in where there is no spread to go by: systems that differ by
+        one amount for everyone have the error under no difference, |value| / sqrt(users), and those
+        that never differ that of one user for whom they do, 1 / users.
+    """
+    unvaried = np.where(np.abs(value) > 1e-9, np.abs(value) / np.sqrt(users), 1 / users)
+    return np.where(total > 1e-18, np.sqrt(total), unvaried)  # rounding leaves a trace
 
 
 def by_training(a: System, b: System, matched: bool) -> tuple[System, ...]:

@@ -31,9 +31,6 @@ CONFIDENCE = 0.95
 ENOUGH = 5.0
 """Effective users on the rarer side (right or wrong) from which on intervals cover."""
 
-ENOUGH_USERS = 20.0
-"""Effective users from which on intervals cover."""
-
 
 class Figure(BaseModel):
     """A mean with its 95% interval; of no width where it is constant by construction."""
@@ -170,12 +167,8 @@ def caution(value: float, users: float) -> str:
     value
         In [0, 1].
     users
-        Effective, see `Estimate`. The limits are where simulated coverage falls below .93:
-        `docs/statistics.md`.
+        Effective, see `Estimate`. Where fewer than `ENOUGH` of them are on the rarer side, some
+        simulated coverage is below .93, and nowhere else: `docs/statistics.md`.
     """
     rarer = users * min(value, 1.0 - value)
-    if users < ENOUGH_USERS:
-        return f"worth {users:.0f} users"
-    if rarer < ENOUGH:
-        return f"worth {rarer:.1f} users on the rarer side"
-    return ""
+    return f"worth {rarer:.1f} users on the rarer side" if rarer < ENOUGH else ""

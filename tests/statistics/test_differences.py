@@ -41,9 +41,10 @@ def test_draws_of_an_example_and_rows_of_a_user_are_one_observation():
         assert (found.value, found.se, found.df) == pytest.approx((once.value, once.se, once.df))
 
 
-def test_systems_that_never_differ():
-    found = difference(system([1, 0, 1]), system([1, 0, 1]))
-    assert (found.value, found.low, found.high, found.p) == (0.0, 0.0, 0.0, 1.0)
+def test_systems_that_never_differ_may_yet_for_the_next_user():
+    found = difference(system([1, 0, 1, 1]), system([1, 0, 1, 1]))
+    assert (found.value, found.se, found.p) == (0.0, pytest.approx(1 / 4), 1.0)
+    assert found.high == -found.low == pytest.approx(stats.t.isf(0.025, 3) / 4)
 
 
 def test_a_difference_that_never_varies_is_not_certain():

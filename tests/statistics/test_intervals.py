@@ -209,4 +209,4 @@ def test_a_table_says_where_intervals_are_too_narrow():
     assert caution(0.45, 95) == ""
     assert caution(0.02, 95) == "worth 1.9 users on the rarer side"
     assert caution(0.98, 100) == "worth 2.0 users on the rarer side"
-    assert caution(0.5, 12) == "worth 12 users"
+    assert caution(0.5, 9) == "worth 4.5 users on the rarer side"

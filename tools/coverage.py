@@ -1,0 +1,347 @@
+"""
+Simulate how often intervals cover and tests reject, through the functions that tables call.
+
+    python tools/coverage.py                      # results/simulations/*.csv, some 20 minutes
+    python tools/coverage.py --replications 200   # a glance
+    python tools/coverage.py --docs               # the tables of docs/statistics.md, from the files
+
+Users differ in how easy their questions are, on the logit scale with standard deviation 1.5, most
+of it alike for all systems; a training adds something to all users, and something to each (.5);
+every draw of every row is then right or wrong by chance. The mean is chosen so that the hit ratio
+over users and trainings is as asked; the spread of trainings so that a hit ratio of .45 would have
+the standard deviation that is asked. With one seed the truth is that of this training.
+"""
+
+import argparse
+import csv
+import itertools
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import brentq
+from scipy.special import expit
+from scipy.stats import norm, t
+
+from recbench.seeding import generator
+from recbench.statistics.best import Differences, constrained, one_sided
+from recbench.statistics.crossed import (
+    Crossed,
+    Variance,
+    crossed,
+    effective_users,
+    variance,
+)
+from recbench.statistics.differences import standard_error
+from recbench.statistics.intervals import score_interval
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "results" / "simulations"
+COVERAGE, EQUAL = RESULTS / "coverage.csv", RESULTS / "equal_systems.csv"
+PAGE = ROOT / "docs" / "statistics.md"
+
+SHARED, OWN, BY_SEED = 1.3, 0.75, 0.5
+"""Standard deviations of users' logits: alike for all systems, a system's, and a training's."""
+
+SEEDS = (1, 3, 5)
+RATES = ("coverage", "rejection", "coverage_satterthwaite", "rejection_users_only")
+"""How often 95% intervals cover and tests at .05 reject, and what other ways would have done."""
+
+REPLICATIONS = 4_000
+BATCH = 250
+ALPHA = 0.05
+
+Array = NDArray[np.float64]
+
+
+def unequal(users: int, most: int = 428, share: float = 55 / 166) -> Array:
+    """Return lognormal rows of users, 1 to `most`, worth a share of them: `temporal` has such."""
+    places = norm.ppf((np.arange(users) + 0.5) / users)
+
+    def rows(sigma: float) -> Array:
+        return np.clip(np.round(most * np.exp(sigma * (places - places[-1]))), 1, most)
+
+    def surplus(sigma: float) -> float:
+        return float(effective_users(rows(sigma) / rows(sigma).sum())) - share * users
+
+    return rows(brentq(surplus, 0.3, 3.0))
+
+
+DESIGNS = {
+    "95 users": np.ones(95),
+    "943 users": np.ones(943),
+    "2,000 users": np.ones(2000),
+    "166 unequal users": unequal(166),
+    "10 users": np.ones(10),
+    "20 users": np.ones(20),
+    "40 users": np.ones(40),
+    "250 users": np.ones(250),
+    "60 unequal users": unequal(60),
+}
+"""Rows of each user."""
+
+ASKED = tuple(DESIGNS)[:4]
+"""The designs of the table; the others are where intervals begin to cover."""
+
+
+class Cell(NamedTuple):
+    """What is simulated; the spread is that of hit ratios of .45 between trainings."""
+
+    design: str
+    draws: int
+    hit_ratio: float
+    spread: float
+
+
+def cells() -> Iterator[Cell]:
+    """Yield what is simulated."""
+    for design in DESIGNS:
+        ratios = (0.02, 0.45, 0.98) if design in ASKED else (0.05, 0.1, 0.2, 0.45)
+        spreads = (0.0, 0.01, 0.038) if design in ASKED else (0.01,)
+        yield from itertools.starmap(Cell, itertools.product([design], (1, 20), ratios, spreads))
+
+
+NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(80)
+USER_SD = float(np.sqrt(SHARED**2 + OWN**2 + BY_SEED**2))
+
+
+def hit_ratio(logit: Array | float, sd: float) -> Array:
+    """Return the mean of right answers, [...], over logits of mean [...] and standard deviation."""
+    chances = expit(np.add.outer(np.asarray(logit), sd * NODES))
+    return np.asarray(chances @ WEIGHTS / WEIGHTS.sum())
+
+
+def logit_of(ratio: float, sd: float) -> float:
+    """Return the mean logit that gives a hit ratio."""
+    return float(brentq(lambda logit: float(hit_ratio(logit, sd)) - ratio, -15, 15))
+
+
+def logit_spread(spread: float) -> float:
+    """Return the spread of trainings, in logits, that hit ratios of .45 have as `spread`."""
+    if spread == 0:
+        return 0.0
+    logit = logit_of(0.45, USER_SD)
+
+    def of(sd: float) -> float:
+        means = hit_ratio(logit + sd * NODES, USER_SD)
+        return float(np.sqrt((means - 0.45) ** 2 @ WEIGHTS / WEIGHTS.sum()))
+
+    return float(brentq(lambda sd: of(sd) - spread, 0, 3))
+
+
+def simulate(
+    cell: Cell, systems: int, seeds: int, size: int, random: np.random.Generator
+) -> tuple[Array, Array]:
+    """Return right answers, float64 [size, systems, seeds, users], and truths by training."""
+    rows, spread = DESIGNS[cell.design], logit_spread(cell.spread)
+    logit = logit_of(cell.hit_ratio, float(np.hypot(USER_SD, spread)))
+
+    def normal(*shape: int) -> Array:
+        return random.standard_normal((size, *shape), dtype=np.float32).astype(np.float64)
+
+    of_seed = logit + spread * normal(systems, seeds, 1)
+    users = len(rows)
+    people = SHARED * normal(1, 1, users) + OWN * normal(systems, 1, users)
+    chance = expit(of_seed + people + BY_SEED * normal(systems, seeds, users))
+    right = random.binomial((rows * cell.draws).astype(int), chance) / cell.draws
+    return right, hit_ratio(of_seed[..., 0], USER_SD)
+
+
+def first(right: Array, seeds: int, design: str) -> Crossed:
+    """Return what the first seeds of [..., seeds, users] give."""
+    kept = right[..., :seeds, :]
+    return crossed(kept, np.broadcast_to(DESIGNS[design], kept.shape))
+
+
+def rejected(value: Array, se: Array, df: Array, alpha: float = ALPHA) -> NDArray[np.bool_]:
+    """Return which differences a two-sided test rejects, [...]."""
+    return np.abs(value) > t.isf(alpha / 2, df) * se
+
+
+def satterthwaite(doubt: Variance) -> tuple[Array, Array]:
+    """Return the variance not cut at nought and Satterthwaite's degrees of freedom, [...]."""
+    total = doubt.users + doubt.seeds - doubt.rest
+    squares = doubt.users**2 / doubt.users_df + doubt.seeds**2 / doubt.seeds_df
+    squares = squares + doubt.rest**2 / (doubt.users_df * doubt.seeds_df)
+    varied = (total > 0) & (squares > 0)
+    df = np.where(varied, total**2 / np.where(varied, squares, 1.0), 1.0)
+    return np.maximum(total, 0.0), np.maximum(df, 1.0)
+
+
+def judge(cell: Cell, right: Array, truth: Array, seeds: int) -> tuple[NDArray[np.bool_], ...]:
+    """Return what happened, bool [size] each, in the order of `RATES`."""
+    a, b = (first(right[:, system], seeds, cell.design) for system in (0, 1))
+    users = effective_users(a.shares)
+    value, difference = a.by_seed.mean(axis=-1), (a.by_seed - b.by_seed).mean(axis=-1)
+    of_a, of_both = a.residuals.mean(axis=-2), (a.residuals - b.residuals).mean(axis=-2)
+    doubt, both = variance(of_a, a), variance(of_both, a, b)
+    low, high = score_interval(value, doubt.total, doubt.df, users)
+    lower, upper = score_interval(value, *satterthwaite(doubt), users)
+    true = truth[:, 0, 0] if seeds == 1 else cell.hit_ratio
+    true_difference = truth[:, 0, 0] - truth[:, 1, 0] if seeds == 1 else 0.0
+    return (
+        (low <= true) & (true <= high),
+        rejected(
+            difference - true_difference, standard_error(difference, both.total, users), both.df
+        ),
+        (lower <= true) & (true <= upper),
+        rejected(difference, np.sqrt(both.users), both.users_df),
+    )
+
+
+def coverage(cell: Cell, replications: int) -> list[dict[str, object]]:
+    """Simulate one cell, with each number of seeds."""
+    random = generator(0, "coverage", *map(str, cell))
+    found: dict[int, list[Array]] = {seeds: [] for seeds in SEEDS}
+    for size in _batches(replications, BATCH):
+        right, truth = simulate(cell, 2, max(SEEDS), size, random)
+        for seeds in SEEDS:
+            found[seeds].append(np.stack(judge(cell, right, truth, seeds)))
+    rates = {seeds: np.concatenate(found[seeds], axis=1).mean(axis=1) for seeds in SEEDS}
+    return [{**cell._asdict(), "seeds": seeds, **_rounded(RATES, rates[seeds])} for seeds in SEEDS]
+
+
+def equal_systems(cell: Cell, systems: int, seeds: int, replications: int) -> dict[str, object]:
+    """Simulate tables of equal systems: who is called worse than the best."""
+    random = generator(0, "equal systems", systems, seeds, *map(str, cell))
+    found = []
+    for size in _batches(replications, BATCH // systems):
+        right, _ = simulate(cell, systems, seeds, size, random)
+        found.append(left_out(first(right, seeds, cell.design)))
+    names = ("users_only", "users_only_corrected", "a_row_left_out", "some_left_out", "with_ties")
+    rates = np.concatenate(found, axis=1).mean(axis=1)
+    return {**cell._asdict(), "seeds": seeds, "systems": systems, **_rounded(names, rates)}
+
+
+def left_out(each: Crossed) -> Array:
+    """
+    Return what tables of K systems [size, K, ...] say, float64 [5, size].
+
+    The first row is better than some other by users alone, at .05 and at .05 / (K - 1); the share
+    of the rows that leave the set of the best; whether some row does; whether it does with ties.
+    """
+    size, systems, _ = each.by_seed.shape
+    shape = (size, systems, systems)
+    value, se, df = np.zeros(shape), np.zeros(shape), np.ones(shape)
+    alone = np.zeros(shape)
+    for i, j in itertools.combinations(range(systems), 2):
+        a, b = (Crossed(*(part[:, row] for part in each)) for row in (i, j))
+        doubt = variance((a.residuals - b.residuals).mean(axis=-2), a, b)
+        value[:, i, j] = (a.by_seed - b.by_seed).mean(axis=-1)
+        value[:, j, i] = -value[:, i, j]
+        se[:, i, j] = se[:, j, i] = np.sqrt(doubt.total)
+        df[:, i, j] = df[:, j, i] = doubt.df
+        alone[:, i, j] = alone[:, j, i] = np.sqrt(doubt.users)
+    users_df = each.residuals.shape[-1] - 1
+    table = Differences(value, se, df, np.zeros(shape, dtype=bool))
+    out = [constrained(table, one_sided(systems, ties))[2] == 0 for ties in (False, True)]
+    before = [
+        (value > t.isf(alpha / 2, users_df) * alone).any(axis=(1, 2))
+        for alpha in (ALPHA, ALPHA / (systems - 1))
+    ]
+    return np.stack([*before, out[0].mean(axis=1), *(one.any(axis=1) for one in out)])
+
+
+def _batches(replications: int, size: int) -> list[int]:
+    return [min(size, replications - start) for start in range(0, replications, size)]
+
+
+def _rounded(names: Sequence[str], rates: Array) -> dict[str, str]:
+    return {name: f"{rate:.3f}" for name, rate in zip(names, rates, strict=True)}
+
+
+def write(path: Path, rows: Sequence[dict[str, object]]) -> None:
+    """Write rows as CSV."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, rows[0], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def read(path: Path) -> list[dict[str, str]]:
+    """Read what `write` has written."""
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def page(text: str) -> str:
+    """Return `docs/statistics.md` with its tables made anew from the files."""
+    for name, lines in (("coverage", coverage_table()), ("equal", equal_table())):
+        start, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
+        before, rest = text.split(start)
+        text = before + start + "\n".join(lines) + "\n" + end + rest.split(end)[1]
+    return text
+
+
+def coverage_table() -> list[str]:
+    """Return the worst of the spreads for each design, draws and hit ratio, as Markdown."""
+    heads = [f"{what}, {n} seed{'s'[: n > 1]}" for n in SEEDS for what in ("covers", "rejects")]
+    others = ["Satterthwaite covers, 3 seeds", "users only reject, 3 seeds"]
+    lines = _head(["rows", "draws", "hit ratio", *heads, *others])
+    rows = [row for row in read(COVERAGE) if row["design"] in ASKED]
+
+    def place(row: dict[str, str]) -> tuple[str, str, str]:
+        return row["design"], row["draws"], row["hit_ratio"]
+
+    for key in dict.fromkeys(map(place, rows)):
+        here = [row for row in rows if place(row) == key]
+        cells = []
+        for seeds in map(str, SEEDS):
+            mine = [row for row in here if row["seeds"] == seeds]
+            cells.append(min(row["coverage"] for row in mine))
+            cells.append(max(row["rejection"] for row in mine))
+        three = [row for row in here if row["seeds"] == "3"]
+        cells.append(min(row["coverage_satterthwaite"] for row in three))
+        cells.append(max(row["rejection_users_only"] for row in three))
+        lines.append(_line([*key, *cells]))
+    return lines
+
+
+def equal_table() -> list[str]:
+    """Return who is called worse than the best among equals, as Markdown."""
+    names = ["design", "draws", "spread", "seeds", "systems", "users_only", "users_only_corrected"]
+    names += ["a_row_left_out", "some_left_out", "with_ties"]
+    heads = ["rows", "draws", "spread", "seeds", "K", "p < .05", "p < .05 / (K - 1)"]
+    heads += ["a row leaves", "some row leaves", "some row leaves, `ties`"]
+    return [*_head(heads), *(_line([row[name] for name in names]) for row in read(EQUAL))]
+
+
+def _head(cells: Sequence[str]) -> list[str]:
+    return [_line(cells), "|" + "---|" * len(cells)]
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def main() -> None:
+    """Simulate, or write the page."""
+    options = argparse.ArgumentParser(description=(__doc__ or "").strip().splitlines()[0])
+    options.add_argument("--replications", type=int, default=REPLICATIONS)
+    options.add_argument("--docs", action="store_true", help="write the tables of the page")
+    asked = options.parse_args()
+    if asked.docs:
+        PAGE.write_text(page(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+        return
+    write(EQUAL, [equal_systems(*one, asked.replications) for one in tables()])
+    write(COVERAGE, [row for cell in cells() for row in coverage(cell, asked.replications)])
+
+
+def tables() -> Iterator[tuple[Cell, int, int]]:
+    """Yield cell, systems and seeds of the tables of equal systems."""
+    for design, draws, spread, seeds in [
+        ("943 users", 1, 0.0, 1),
+        ("943 users", 1, 0.01, 3),
+        ("943 users", 1, 0.01, 5),
+        ("95 users", 20, 0.038, 3),
+        ("95 users", 20, 0.038, 5),
+    ]:
+        for systems in (3, 7, 15):
+            yield Cell(design, draws, 0.45, spread), systems, seeds
+
+
+if __name__ == "__main__":
+    main()
