@@ -30,14 +30,11 @@ Check = Callable[[Path, RunRecord], None]
 """Raises DataError where a run's folder and record are not what they say."""
 
 
-def check_record(folder: Path, record: RunRecord) -> None:
-    """Check that no field was changed since the record was written, and its words are one line."""
-    # What a table prints could otherwise hold rows of its own.
+def check_words(folder: Path, record: RunRecord) -> None:
+    """Check that what a table prints is one line: it could otherwise hold rows of its own."""
     named = record.model, record.preset or "", record.dataset, record.protocol, record.caption
     if not all(text.isprintable() for text in (*named, *record.metrics)):
         raise refused(folder, "a name or its caption holds signs that cannot be printed")
-    if record.record_sha256 != record.own_digest:
-        raise refused(folder, "it was changed after it was written")
 
 
 def check_row(folder: Path, record: RunRecord) -> None:
@@ -95,16 +92,22 @@ def check_figures(folder: Path, record: RunRecord) -> None:
             raise refused(folder, f"its {name} is {_written(recorded)}, {given}")
 
 
-NAMES: dict[str, Check] = {
-    "record": check_record,
+def check_record(folder: Path, record: RunRecord) -> None:
+    """Check that no field was changed since the record was written."""
+    if record.record_sha256 != record.own_digest:
+        raise refused(folder, "it was changed after it was written")
+
+
+CHECKS: dict[str, Check] = {
+    "words": check_words,
     "row": check_row,
     "place": check_place,
     "training": check_training,
+    "examples": check_examples,
+    "figures": check_figures,
+    "record": check_record,
 }
-"""What the record alone can answer for."""
-
-CONTENT: dict[str, Check] = {"examples": check_examples, "figures": check_figures}
-"""What takes its table."""
+"""All that a run's folder can answer for; the last finds any change, the others say which."""
 
 
 def check_run(folder: Path, record: RunRecord) -> None:
@@ -116,7 +119,7 @@ def check_run(folder: Path, record: RunRecord) -> None:
     DataError
         With the first thing that is not so.
     """
-    for check in (*NAMES.values(), *CONTENT.values()):
+    for check in CHECKS.values():
         check(folder, record)
 
 

@@ -17,7 +17,7 @@ from recbench.evaluation.metrics import figures
 from recbench.folder_digest import folder_digest
 from recbench.recommender import Answerer, Recommender
 from recbench.registry import load
-from recbench.runs.evidence import CONTENT, NAMES, RECORD, check_apart, refused
+from recbench.runs.evidence import CHECKS, RECORD, check_apart, refused
 from recbench.runs.examples import read_outcome
 from recbench.runs.kept_trainings import kept_model, parts, read_training
 from recbench.runs.record import RunRecord, caption_of
@@ -25,12 +25,13 @@ from recbench.runs.remade_question import QUESTION, NotCheckedError, Questions
 from recbench.runs.store import read_record, run_folders
 
 MEANING = {
-    "record": "no field was changed since it was written",
+    "words": "names and caption are one line each",
     "row": "row and run id are those of settings, question and seed",
     "place": "the folder is named as the run is",
     "training": "the training is one of this model, settings, data and seed",
     "examples": "the table is the recorded one, and agrees with itself",
     "figures": "every figure and interval, worked out again",
+    "record": "no field was changed since it was written",
     "plug-ins": "figures of metrics that other packages bring, worked out again",
     "model": "the kept model, and what was written down of its training, are the recorded ones",
     "claims": "caption, writing and randomness are those that the model's class declares",
@@ -105,7 +106,7 @@ def _verified(folder: Path, of_row: dict[str, list[RunRecord]], questions: Quest
         broken = Check(name="record", result="failed", why=str(error))
         return Verified(folder=str(folder), checks=(broken,))
     same = of_row.setdefault(record.row, [])
-    own = {**NAMES, **CONTENT, "plug-ins": _check_plugins, "model": _check_model}
+    own = {**CHECKS, "plug-ins": _check_plugins, "model": _check_model}
     own["claims"] = _check_claims
     checks = [_tried(name, partial(check, folder, record)) for name, check in own.items()]
     checks.append(_tried("single", partial(check_apart, folder, record, same)))

@@ -41,7 +41,7 @@ def test_a_figure_edited_after_it_was_checked_is_found_out(made, tmp_path, looke
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
     said = []
     assert runs(tmp_path / "results", said.append, tmp_path / "cache") == []
-    assert "changed after it was written" in said[0]
+    assert "its HitRatio@1 is 0.6000" in said[0]
 
 
 def test_examples_changed_with_their_old_time_are_found_out(made, tmp_path, looked_at):
