@@ -183,8 +183,9 @@ def _rule(table: Table) -> list[str]:
         if (one := table.differences[a, b]).se
     }
     rule = (
-        f"A row may be the best unless another is better at one-sided {level:.3g} "
-        f"({ALPHA:.3g} over the {size - 1} others: multiple comparisons with the best, Hsu 1984)."
+        f"The best is among the rows that may be best, with 95% confidence: a row leaves them when "
+        f"another is better at one-sided {level:.3g} ({ALPHA:.3g} over the other {size - 1}: "
+        "multiple comparisons with the best, Hsu 1984)."
     )
     if not found:
         return [rule]

@@ -51,7 +51,7 @@ def test_what_shows_two_of_many_may_not_show_one_of_two(made):
     among = next(row.to_best for row in leaderboard(many)[0].rows if row.label == "b")
     assert beaten.low > among.low
     (table,) = leaderboard(many)
-    assert "one-sided 0.00357 (0.05 over the 14 others" in render([table], "table")
+    assert "one-sided 0.00357 (0.05 over the other 14" in render([table], "table")
 
 
 @pytest.mark.honesty
