@@ -5,12 +5,9 @@ data -> split -> candidate pack -> fit -> answers -> metrics -> run record. Ever
 function of the ones before it and of the settings in `Experiment`; nothing else decides a figure.
 """
 
-import shutil
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +19,8 @@ from recbench.data.prepare import prepare
 from recbench.defaults import DRAWS, PACK_SEED
 from recbench.errors import RecbenchError, UserError
 from recbench.evaluation.answers import Matching
-from recbench.evaluation.audit import Audit, AuditError, audit
-from recbench.evaluation.evaluator import Judgement, evaluate
+from recbench.evaluation.audit import audit
+from recbench.evaluation.evaluator import evaluate
 from recbench.evaluation.fresh_process import SavedModel
 from recbench.evaluation.full_ranking import check_can_rank_all
 from recbench.neural.devices import resolve
@@ -35,19 +32,15 @@ from recbench.questions.protocols import Protocol
 from recbench.questions.protocols.choice import allows, protocol_of
 from recbench.questions.split import Split
 from recbench.recommender import Answerer, Recommender, Runtime, Transferable
-from recbench.runs import environment, store
-from recbench.runs.kept_trainings import MODEL, TRAINING, TRAININGS
+from recbench.runs import store
+from recbench.runs.completion import complete, forgotten_if_refused, report_age
+from recbench.runs.kept_trainings import MODEL, TRAININGS
 from recbench.runs.lock import locked
 from recbench.runs.places import cache_folder, results_folder
 from recbench.runs.provenance import plugin, provenance
 from recbench.runs.record import (
-    FIGURE_VERSION,
     Digests,
-    Provenance,
-    RunRecord,
     Setup,
-    Times,
-    Trained,
     Training,
     caption_of,
     row_digest,
@@ -177,7 +170,7 @@ def run(
     folder = store.run_folder(results_folder(experiment.results), setup)
     with locked(folder):
         if not experiment.fresh and (found := store.finished(folder)):
-            report_age(found.record, model, report)
+            report_age(found.record, model.settings, experiment.audit, report)
             return found
         cache = cache_folder(experiment.cache)
         runtime = Runtime(setup.seed, device, folder, cache, report, show_progress)
@@ -188,42 +181,18 @@ def run(
         trained, new = train_or_find(setup.model, model, source, runtime, kept, experiment.fresh)
         watch.add("fit", trained.seconds if new else 0.0)
         asked = question.split.test, question.split.catalogue, question.pack, runtime
-        precision = model.scores_in
+        precision, how = model.scores_in, experiment.matching
         answered = runtime.checkpoints / f"{trained.weights[:12]} on {device} in {precision}"
         with watch.stage("score"):
-            judgement = evaluate(model, *asked, experiment.matching, answered)
+            judgement = evaluate(model, *asked, how, answered)
         stored = kept / MODEL, trained.weights, source.asked
         saved = SavedModel(type(model), model.settings, *stored)
         del model  # its memory is the copy's now
-        with watch.stage("audit"), forgotten_if_refused(answered, kept / TRAINING if new else None):
-            audited = None
-            if experiment.audit:
-                audited = audit(saved, judgement, *asked, precision, experiment.matching)
+        with watch.stage("audit"), forgotten_if_refused(answered, kept if new else None):
+            audited = audit(saved, judgement, *asked, precision, how) if experiment.audit else None
         made = provenance(setup.model, device, precision)
-        record = complete(setup, trained, judgement, audited, made, watch)
+        record = complete(setup, trained, judgement, audited, made, watch.seconds)
         return store.finish(folder, record, judgement, cold_start(source.split))
-
-
-@contextmanager
-def forgotten_if_refused(answered: Path, training: Path | None) -> Iterator[None]:
-    """
-    Keep nothing of a run that the audit refuses: a mended model is asked everything anew.
-
-    Parameters
-    ----------
-    answered
-        Folder of the finished calls.
-    training
-        The record of a training that was made in this run; without it the model is trained again,
-        since it may not have been saved whole. None where a kept model was asked.
-    """
-    try:
-        yield
-    except AuditError:
-        shutil.rmtree(answered, ignore_errors=True)
-        if training is not None:
-            training.unlink(missing_ok=True)
-        raise
 
 
 def build(experiment: Experiment) -> Recommender:
@@ -377,41 +346,3 @@ def describe(
         caption=caption_of(model.caption, training, experiment.dataset),
         writes=isinstance(model, Answerer),
     )
-
-
-def complete(
-    setup: Setup,
-    trained: Trained,
-    judgement: Judgement,
-    audited: Audit | None,
-    made: Provenance,
-    watch: Stopwatch,
-) -> RunRecord:
-    """Write down what came out, and how; the digest of the examples is added when they are kept."""
-    return RunRecord(
-        **dict(setup),
-        trained=trained,
-        metrics=judgement.metrics,
-        examples_sha256="",
-        audit=audited,
-        provenance=made,
-        times=Times(**{stage: watch.seconds.get(stage, 0.0) for stage in Times.model_fields}),
-        peak_memory=environment.peak_memory(made.device.name),
-        finished=datetime.now(UTC).isoformat(timespec="seconds"),
-    )
-
-
-def report_age(record: RunRecord, model: Recommender, report: Callable[[str], None]) -> None:
-    """Say what differs between a finished run that was found and one that would be made now."""
-    version = record.provenance.figure_version
-    if version != FIGURE_VERSION:
-        report(
-            f"found a run of figure version {version}, this recbench makes {FIGURE_VERSION}: its "
-            "figures may differ; --fresh runs it anew"
-        )
-    if (made := record.provenance.plugin) != (own := plugin(record.model)):
-        report(f"found a run of {made}, installed is {own}; --fresh runs it anew")
-    for name, value in record.trained.runtime_settings.items():
-        asked = model.settings.record().get(name)
-        if asked != value and asked != type(model.settings).defaults().get(name):
-            report(f"found a run with {name}={value}, not {asked}; --fresh runs it anew")

@@ -17,6 +17,7 @@ from recbench.questions.candidates import Pack, draw
 from recbench.questions.cold_start import cold_start
 from recbench.questions.fraction import with_fraction
 from recbench.questions.make_split import make_split
+from recbench.questions.protocols import Protocol
 from recbench.questions.protocols.choice import protocol_of
 from recbench.questions.split import Split
 from recbench.runs.evidence import refused
@@ -33,6 +34,7 @@ class Remade:
     """What a model was asked, if the record tells the truth; the candidates are drawn anew."""
 
     dataset: Dataset
+    protocol: Protocol
     split: Split
     candidates: Pack | FullRanking
 
@@ -94,13 +96,18 @@ class Questions:
             )
         split = self._splits.setdefault((name, rule.name), make_split(dataset, rule))
         if rule.full:
-            return Remade(dataset, split, FullRanking.of(split, "test"))
+            return Remade(dataset, rule, split, FullRanking.of(split, "test"))
         pack = draw(split, rule, "test", record.draws, record.pack_seed)
-        return Remade(dataset, split, pack)
+        return Remade(dataset, rule, split, pack)
 
 
 def check_digests(folder: Path, record: RunRecord, made: Remade) -> None:
     """Compare the data, the split, and the candidates that were drawn again from the pack seed."""
+    if record.protocol_version != (version := made.protocol.version):
+        raise refused(
+            folder,
+            f"its protocol is of version {record.protocol_version}, installed is {version}",
+        )
     found = {
         "dataset": made.dataset.digest,
         "catalogue": made.split.catalogue.digest,

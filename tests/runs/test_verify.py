@@ -93,6 +93,7 @@ def honest(dataset, describe, tmp_path):
             split=split.digest,
             pack=pack,
             protocol=asked.name,
+            protocol_version=asked.version,
             candidates=size,
             training=Training(fraction=fraction),
             model="ilora" if writes else "gru4rec",
@@ -220,7 +221,9 @@ def test_another_question_is_seen_with_the_data(honest, checked, name):
 
 
 @pytest.mark.parametrize(
-    "changes", [{"pack_seed": 5}, {"trained": None}], ids=["pack seed", "learnt"]
+    "changes",
+    [{"pack_seed": 5}, {"protocol_version": 7}, {"trained": None}],
+    ids=["pack seed", "version", "learnt"],
 )
 def test_other_lies_about_the_question(honest, checked, changes):
     if "trained" in changes:
@@ -231,7 +234,7 @@ def test_other_lies_about_the_question(honest, checked, changes):
     (run,) = checked()
     assert run.failed
     failed = [name for name, result in results(run).items() if result == "failed"]
-    assert failed == (["question"] if "pack_seed" in changes else ["learnt"])
+    assert failed == (["learnt"] if "trained" in changes else ["question"])
 
 
 def test_a_rank_beyond_what_is_ranked(honest, checked):

@@ -1,0 +1,79 @@
+"""How a run ends: its record, what is said of one that was found, and a refused one forgotten."""
+
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from recbench.evaluation.audit import Audit, AuditError
+from recbench.evaluation.evaluator import Judgement
+from recbench.runs import environment
+from recbench.runs.kept_trainings import TRAINING
+from recbench.runs.provenance import plugin
+from recbench.runs.record import FIGURE_VERSION, Provenance, RunRecord, Setup, Times, Trained
+from recbench.settings import Settings
+
+
+def complete(
+    setup: Setup,
+    trained: Trained,
+    judgement: Judgement,
+    audited: Audit | None,
+    made: Provenance,
+    seconds: Mapping[str, float],
+) -> RunRecord:
+    """Write down what came out, and how; digests are added when the examples are kept."""
+    return RunRecord(
+        **dict(setup),
+        trained=trained,
+        metrics=judgement.metrics,
+        examples_sha256="",
+        audit=audited,
+        provenance=made,
+        times=Times(**{stage: seconds.get(stage, 0.0) for stage in Times.model_fields}),
+        peak_memory=environment.peak_memory(made.device.name),
+        finished=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def report_age(
+    record: RunRecord, settings: Settings, audited: bool, report: Callable[[str], None]
+) -> None:
+    """Say what differs between a finished run that was found and one that would be made now."""
+    version, again = record.provenance.figure_version, "; --fresh runs it anew"
+    if version != FIGURE_VERSION:
+        report(
+            f"found a run of figure version {version}, this recbench makes {FIGURE_VERSION}: its "
+            f"figures may differ{again}"
+        )
+    if (made := record.provenance.plugin) != (own := plugin(record.model)):
+        report(f"found a run of {made}, installed is {own}{again}")
+    if audited and record.audit is None:
+        report(f"found a run that was not audited{again}")
+    for name, value in record.trained.runtime_settings.items():
+        asked = settings.record().get(name)
+        if asked != value and asked != type(settings).defaults().get(name):
+            report(f"found a run with {name}={value}, not {asked}{again}")
+
+
+@contextmanager
+def forgotten_if_refused(answered: Path, training: Path | None) -> Iterator[None]:
+    """
+    Keep nothing of a run that the audit refuses: a mended model is asked everything anew.
+
+    Parameters
+    ----------
+    answered
+        Folder of the finished calls.
+    training
+        Folder of a training that was made in this run; without its record the model is trained
+        again, since it may not have been saved whole. None where a kept model was asked.
+    """
+    try:
+        yield
+    except AuditError:
+        shutil.rmtree(answered, ignore_errors=True)
+        if training is not None:
+            (training / TRAINING).unlink(missing_ok=True)
+        raise
