@@ -1,12 +1,12 @@
 """`recbench compare` and `recbench plan`: what differences are worth, and what it takes."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from recbench_cli.options import Cache, Debug, Results, say
+from recbench_cli.options import Cache, Debug, Results, left_out_are_said
 
 if TYPE_CHECKING:
     from recbench.runs.store import Run
@@ -48,8 +48,9 @@ def compare(
     from recbench.runs.compare_rendering import render_comparison
 
     asked = {"dataset": dataset, "protocol": protocol, "draws": draws, "pack_seed": pack_seed}
-    runs = _named(named, asked, results, cache)
-    typer.echo(render_comparison(compared(runs, metric, baseline), form))
+    with left_out_are_said() as broken:
+        runs = _named(named, asked, lambda: _all(results, cache, broken))
+        typer.echo(render_comparison(compared(runs, metric, baseline), form))
 
 
 def plan(
@@ -75,19 +76,21 @@ def plan(
     if difference is not None and not 0 < difference < 1:
         raise UserError(f"--difference must be above 0 and below 1, not {difference:g}")
     asked = {"dataset": dataset, "protocol": protocol, "draws": draws, "pack_seed": pack_seed}
-    tables = leaderboard(_chosen(_all(results, cache), asked))
-    plans = [made for table in tables if (made := planned(table, difference)) is not None]
+    with left_out_are_said() as broken:
+        tables = leaderboard(_chosen(_all(results, cache, broken), asked))
+        plans = [made for table in tables if (made := planned(table, difference)) is not None]
+        if plans:
+            typer.echo(render_plans(plans, form))
     if not plans:
         raise UserError(
             "a plan is made from the stored runs of two models or more that were asked the same, "
             f"and there are none of {dataset}{f' under {protocol}' if protocol else ''}; make them "
             "with: recbench leaderboard --run --seeds 3"
         )
-    typer.echo(render_plans(plans, form))
 
 
 def _named(
-    names: list[str], asked: Mapping[str, object], results: Path | None, cache: Path | None
+    names: list[str], asked: Mapping[str, object], below: "Callable[[], list[Run]]"
 ) -> "list[Run]":
     """Find the runs that are meant: by folder, or all of a model below the results."""
     from recbench.errors import unknown
@@ -97,7 +100,7 @@ def _named(
     runs = [run for folder in folders if (run := finished(folder)) is not None]
     models = [name for name in names if not (Path(name) / RECORD).is_file()]
     if models:
-        there = _chosen(_all(results, cache), asked)
+        there = _chosen(below(), asked)
         known = sorted({run.record.model for run in there})
         for model in models:
             if model not in known:
@@ -106,11 +109,11 @@ def _named(
     return list({run.folder.resolve(): run for run in runs}.values())
 
 
-def _all(results: Path | None, cache: Path | None) -> "list[Run]":
+def _all(results: Path | None, cache: Path | None, broken: list[str]) -> "list[Run]":
     from recbench.runs.places import cache_folder, results_folder
     from recbench.runs.store import runs
 
-    return runs(results_folder(results), say, cache_folder(cache))
+    return runs(results_folder(results), broken.append, cache_folder(cache))
 
 
 def _chosen(runs: "list[Run]", asked: Mapping[str, object]) -> "list[Run]":

@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from recbench_cli.options import Cache, Candidates, Debug, History, Negatives, Results, say
+from recbench_cli.options import (
+    Cache,
+    Candidates,
+    Debug,
+    History,
+    Negatives,
+    Results,
+    left_out_are_said,
+    say,
+)
 from recbench_cli.parsing import devices_of, names_of, settings_of
 
 if TYPE_CHECKING:
@@ -135,13 +144,9 @@ def leaderboard(
         places = {"--results": root, "--cache": place}
         shared = _arguments({**asked, **learnt, **places})
         failed = _filled(chosen, seeds or 1, device or "auto", shared)
-    broken: list[str] = []
-    _print(_found(root, chosen, place, broken.append), by, baseline, form)
-    for reason in broken:
-        say(f"a run is missing: {reason}")
-    _raise_for(failed)
-    if broken:
-        raise typer.Exit(1)
+    with left_out_are_said() as broken:
+        _print(_found(root, chosen, place, broken.append), by, baseline, form)
+        _raise_for(failed)
 
 
 def _refuse_without_run(options: Mapping[str, Any]) -> None:

@@ -1,5 +1,7 @@
 """Options that several commands share, named and explained once."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -62,6 +64,17 @@ Draws = Annotated[int, typer.Option("--draws", min=1, help="Draws of each exampl
 PackSeed = Annotated[int, typer.Option("--pack-seed", help="Seed of the candidate pack.")]
 Noun = Annotated[str, typer.Option(help="One item and several, in a prompt.")]
 Verb = Annotated[str, typer.Option(help="What a user did with an item, in a prompt.")]
+
+
+@contextmanager
+def left_out_are_said() -> Iterator[list[str]]:
+    """Give a list for the runs that cannot be read; they are told at the end, which is exit 1."""
+    broken: list[str] = []
+    yield broken
+    for reason in broken:
+        say(f"a run is missing: {reason}")
+    if broken:
+        raise typer.Exit(1)
 
 
 def say(line: str) -> None:

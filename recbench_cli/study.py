@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from recbench_cli.compare import Form
-from recbench_cli.options import Cache, Debug, Results, say
+from recbench_cli.options import Cache, Debug, Results, left_out_are_said
 
 app = typer.Typer(help="Questions that several tables answer together.", rich_markup_mode=None)
 
@@ -34,14 +34,16 @@ def order(
     from recbench.runs.store import runs
     from recbench.studies.order import agreements, render_order
 
-    there = runs(results_folder(results), say, cache_folder(cache))
-    asked = [run for run in there if run.record.dataset == dataset]
-    if draws is not None:
-        asked = [run for run in asked if run.record.full_ranking or run.record.draws == draws]
-    found = agreements(leaderboard(asked))
+    with left_out_are_said() as broken:
+        there = runs(results_folder(results), broken.append, cache_folder(cache))
+        asked = [run for run in there if run.record.dataset == dataset]
+        if draws is not None:
+            asked = [run for run in asked if run.record.full_ranking or run.record.draws == draws]
+        found = agreements(leaderboard(asked))
+        if found:
+            typer.echo(render_order(found, form))
     if not found:
         raise UserError(
             f"no two questions about {dataset} have three systems in common; run them under "
             "another protocol: recbench leaderboard --run --protocol next-item"
         )
-    typer.echo(render_order(found, form))

@@ -1,5 +1,6 @@
 """What the README says must be so: its commands, its table."""
 
+import importlib.util
 import re
 import shlex
 import subprocess
@@ -16,6 +17,12 @@ from recbench.runs import cells
 from recbench.runs.places import CACHE_VARIABLE, cache_folder
 from recbench_cli import main as cli
 from recbench_cli.parsing import devices_of
+
+_SPEC = importlib.util.spec_from_file_location(
+    "printed", Path(__file__).parents[1] / "tools" / "printed.py"
+)
+printed = importlib.util.module_from_spec(_SPEC)
+_SPEC.loader.exec_module(printed)
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -135,10 +142,16 @@ def test_the_quick_commands_run(command, tmp_path):
     assert done.returncode == 0, done.stderr
 
 
-def test_the_table_is_the_one_that_the_leaderboard_prints(tmp_path):
-    printed = recbench(
-        "leaderboard", "--results", str(ROOT / "results"), "--format", "markdown", cwd=tmp_path
-    )
-    assert printed.returncode == 0, printed.stderr
-    assert "| sasrec" in printed.stdout
-    assert printed.stdout.strip() in README
+@pytest.mark.honesty
+@pytest.mark.parametrize(
+    ("command", "shown"),
+    [block for page in printed.PAGES for block in printed.blocks(page.read_text("utf-8"))],
+)
+def test_a_table_is_what_its_command_prints(command, shown):
+    """If not: python tools/printed.py."""
+    assert printed.printed(command) == shown
+
+
+def test_tables_are_printed_by_commands():
+    commands = [command for command, _ in printed.blocks(README)]
+    assert "recbench leaderboard --results results --protocol paper --format markdown" in commands

@@ -1,0 +1,44 @@
+"""
+Fill in what commands print, in the README and the docs.
+
+A block begins with ``<!-- printed by: recbench ... -->`` and ends with ``<!-- end of print -->``;
+what stands between them is what the command prints in the repository's root.
+
+    python tools/printed.py
+"""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = (ROOT / "README.md", ROOT / "docs" / "results.md")
+BEGIN = r"(<!-- printed by: (?P<command>recbench [^\n]*) -->\n\n)"
+BLOCK = re.compile(BEGIN + r"(?P<printed>.*?)(\n\n<!-- end of print -->)", re.DOTALL)
+
+
+def blocks(page: str) -> list[tuple[str, str]]:
+    """Return each command of a page and what stands there as printed by it."""
+    return [(found["command"], found["printed"]) for found in BLOCK.finditer(page)]
+
+
+def printed(command: str) -> str:
+    """Return what a command prints in the root of the repository."""
+    words = shlex.split(command)[1:]
+    call = [sys.executable, "-P", "-m", "recbench_cli.main", *words]
+    done = subprocess.run(call, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"error: {command}: {done.stderr.strip()}")
+    return done.stdout.strip()
+
+
+def filled(page: str) -> str:
+    """Return a page with every block as its command prints it now."""
+    return BLOCK.sub(lambda found: f"{found[1]}{printed(found['command'])}{found[4]}", page)
+
+
+if __name__ == "__main__":
+    for path in PAGES:
+        path.write_text(filled(path.read_text(encoding="utf-8")), encoding="utf-8")
