@@ -14,3 +14,10 @@ def call(capsys):
         return left.value.code or 0, shown.out, shown.err
 
     return run
+
+
+@pytest.fixture
+def call_here(call, tmp_path):
+    """Run the command line on folders of this test; return as `call` does."""
+    places = ["--results", str(tmp_path / "results"), "--cache", str(tmp_path / "cache")]
+    return lambda *arguments: call(*arguments, *places)

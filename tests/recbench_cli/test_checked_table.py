@@ -7,23 +7,13 @@ import pytest
 
 from recbench import experiment
 from recbench.runs import checked_runs
-from recbench_cli import main as cli
 
 pytestmark = pytest.mark.honesty
 
 
 @pytest.fixture
-def call(capsys, tmp_path):
-    """Run the command line on folders of this test; return code, stdout, stderr."""
-
-    def run(*arguments):
-        places = ["--results", str(tmp_path / "results"), "--cache", str(tmp_path / "cache")]
-        with pytest.raises(SystemExit) as left:
-            cli.main([*arguments, *places])
-        shown = capsys.readouterr()
-        return left.value.code or 0, shown.out, shown.err
-
-    return run
+def call(call_here):
+    return call_here
 
 
 @pytest.fixture

@@ -2,8 +2,8 @@
 
 import pytest
 
-from recbench import experiment
 from recbench.experiment import Experiment, run
+from recbench.runs import completion
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def test_a_run_of_this_code_is_found_without_a_word(asked):
 @pytest.mark.honesty
 def test_a_run_of_another_figure_version_is_found_and_said(asked, monkeypatch):
     first, _ = asked()
-    monkeypatch.setattr(experiment, "FIGURE_VERSION", 99)
+    monkeypatch.setattr(completion, "FIGURE_VERSION", 99)
     found, said = asked()
     assert found.reused
     assert found.record == first.record
@@ -42,7 +42,7 @@ def test_a_run_of_another_figure_version_is_found_and_said(asked, monkeypatch):
 @pytest.mark.honesty
 def test_a_run_of_another_plugin_is_found_and_said(asked, monkeypatch):
     first, _ = asked()
-    monkeypatch.setattr(experiment, "plugin", lambda _: "recbench 9.9")
+    monkeypatch.setattr(completion, "plugin", lambda _: "recbench 9.9")
     found, said = asked()
     assert found.reused
     made = first.record.provenance.plugin
@@ -51,8 +51,16 @@ def test_a_run_of_another_plugin_is_found_and_said(asked, monkeypatch):
 
 def test_fresh_runs_it_anew(asked, monkeypatch):
     first, _ = asked()
-    monkeypatch.setattr(experiment, "FIGURE_VERSION", 99)
+    monkeypatch.setattr(completion, "FIGURE_VERSION", 99)
     found, said = asked(fresh=True)
     assert not found.reused
     assert found.folder == first.folder
     assert not [line for line in said if "figure version" in line]
+
+
+@pytest.mark.honesty
+def test_a_run_that_was_not_audited_is_found_and_said(asked):
+    asked()
+    found, said = asked(audit=True)
+    assert found.reused
+    assert said[-1] == "found a run that was not audited; --fresh runs it anew"
