@@ -5,6 +5,7 @@ data -> split -> candidate pack -> fit -> answers -> metrics -> run record. Ever
 function of the ones before it and of the settings in `Experiment`; nothing else decides a figure.
 """
 
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -33,7 +34,7 @@ from recbench.questions.protocols.choice import allows, protocol_of
 from recbench.questions.split import Split
 from recbench.recommender import Answerer, Recommender, Runtime, Transferable
 from recbench.runs import store
-from recbench.runs.completion import complete, forgotten_if_refused, report_age
+from recbench.runs.completion import answered_by, complete, forgotten_if_refused, report_age
 from recbench.runs.kept_trainings import MODEL, TRAININGS
 from recbench.runs.lock import locked
 from recbench.runs.places import cache_folder, results_folder
@@ -182,7 +183,10 @@ def run(
         watch.add("fit", trained.seconds if new else 0.0)
         asked = question.split.test, question.split.catalogue, question.pack, runtime
         precision, how = model.scores_in, experiment.matching
-        answered = runtime.checkpoints / f"{trained.weights[:12]} on {device} in {precision}"
+        made = provenance(setup.model, device, precision)
+        answered = runtime.checkpoints / answered_by(trained, made)
+        if experiment.fresh:
+            shutil.rmtree(answered, ignore_errors=True)
         with watch.stage("score"):
             judgement = evaluate(model, *asked, how, answered)
         stored = kept / MODEL, trained.weights, source.asked
@@ -190,7 +194,6 @@ def run(
         del model  # its memory is the copy's now
         with watch.stage("audit"), forgotten_if_refused(answered, kept if new else None):
             audited = audit(saved, judgement, *asked, precision, how) if experiment.audit else None
-        made = provenance(setup.model, device, precision)
         record = complete(setup, trained, judgement, audited, made, watch.seconds)
         return store.finish(folder, record, judgement, cold_start(source.split))
 

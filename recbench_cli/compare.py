@@ -94,7 +94,7 @@ def _named(
 ) -> "list[Run]":
     """Find the runs that are meant: by folder, or all of a model below the results."""
     from recbench.errors import unknown
-    from recbench.runs.store import RECORD, finished
+    from recbench.runs.store import RECORD, apart, finished
 
     folders = [Path(name) for name in names if (Path(name) / RECORD).is_file()]
     runs = [run for folder in folders if (run := finished(folder)) is not None]
@@ -106,7 +106,7 @@ def _named(
             if model not in known:
                 raise unknown("model with a run of what was asked", model, known)
         runs += [run for run in there if run.record.model in models]
-    return list({run.folder.resolve(): run for run in runs}.values())
+    return apart(list({run.folder.resolve(): run for run in runs}.values()))
 
 
 def _all(results: Path | None, cache: Path | None, broken: list[str]) -> "list[Run]":

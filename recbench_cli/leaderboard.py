@@ -282,7 +282,7 @@ def _print(
     if by is None:
         typer.echo(render(tables, form))
     else:
-        typer.echo(render_groups(grouped(tables, by), by, form))
+        typer.echo(render_groups(grouped(tables, by, baseline), by, form))
 
 
 def _raise_for(failed: "Mapping[Cell, int]") -> None:

@@ -70,9 +70,11 @@ Verb = Annotated[str, typer.Option(help="What a user did with an item, in a prom
 def left_out_are_said() -> Iterator[list[str]]:
     """Give a list for the runs that cannot be read; they are told at the end, which is exit 1."""
     broken: list[str] = []
-    yield broken
-    for reason in broken:
-        say(f"a run is missing: {reason}")
+    try:
+        yield broken
+    finally:
+        for reason in broken:
+            say(f"a run is missing: {reason}")
     if broken:
         raise typer.Exit(1)
 

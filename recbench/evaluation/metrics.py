@@ -162,8 +162,17 @@ def figures(
 
 
 def constant(name: str, outcome: Outcome) -> bool:
-    """Tell whether a figure is what it is by construction: there is nothing to be unsure of."""
-    return name == "ValidRatio" and not outcome.writes
+    """
+    Tell whether a figure is what it is by construction: there is nothing to be unsure of.
+
+    A model that only scores answers with a candidate, and among the first K of K candidates stands
+    the target.
+    """
+    if name == "ValidRatio":
+        return not outcome.writes
+    family, _, first = name.partition("|")[0].partition("@")
+    shown = None if outcome.scores is None else outcome.scores.shape[1]
+    return family == "HitRatio" and shown is not None and first.isdecimal() and int(first) >= shown
 
 
 def _checked(name: str, figure: str, values: Values, found: dict[str, Values], rows: int) -> Values:

@@ -31,7 +31,8 @@ class Compared:
     discordant
         Users on whose mean values the two differ.
     parts
-        Of the variance of the difference, by what makes it smaller, as it is here.
+        Of the variance of the difference, by what makes it smaller, with as many seeds as the row
+        with fewer of them.
     smallest
         True difference that is found with 80% power, with so many pairs.
     """
@@ -84,8 +85,8 @@ def compare(
     Raises
     ------
     UserError
-        If they answer different questions (with the reason), are of one row, do not have the
-        figure, or there is no such baseline.
+        If they answer different questions (with the reason), are of one row or one user, do not
+        have the figure, or there is no such baseline.
     """
     check_alike(runs)
     rows = rows_of(runs)
@@ -93,6 +94,8 @@ def compare(
         raise UserError(f"{rows[0].label} is one row; name another to compare it with")
     figure = metric or ranked_by(rows[0].record)
     asked = [_system(row, figure) for row in rows]
+    if len(np.unique(asked[0].users)) < 2:
+        raise UserError("all test rows are of one user, from whom nothing can be told of others")
     found = differences(asked, lambda a, b: matched(rows[a].runs, rows[b].runs))
     base = None if baseline is None else row_named(rows, baseline)
     if baseline is not None and base is None:

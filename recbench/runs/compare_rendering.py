@@ -6,8 +6,8 @@ from dataclasses import asdict
 from typing import Any
 
 from recbench.runs.compare import Compared, Comparison
-from recbench.runs.rendering import seeds_cell
-from recbench.runs.text import Format, as_csv, grid, question_as_json, question_line, signed
+from recbench.runs.notes import notes, notes_of, seeds_cell
+from recbench.runs.text import Format, as_csv, grid, question_as_json, question_line, signed, told
 
 PARTS = ("users", "draws", "seeds", "rest")
 
@@ -26,10 +26,10 @@ def _as_text(found: Comparison, markdown: bool) -> str:
     rows = [[row.label, seeds_cell(row)] for row in found.rows]
     lines = [
         [
-            *(one.a.label, one.b.label, signed(one.pair.difference.value, *_ends(one))),
-            *(f"{one.pair.p:.4f}", f"{one.pair.difference.df:.1f}", _discordant(one)),
+            *(one.a.label, one.b.label, _difference(one)),
+            *(f"{one.pair.p:.4f}", f"{one.pair.difference.df:.1f}", str(one.discordant)),
             *(f"{share:.0%}" for share in _shares(one)),
-            *("matched" if one.matched else "apart", f"{one.smallest:.3f}"),
+            *("matched" if one.matched else "apart", told(one.smallest)),
         ]
         for one in found.pairs
     ]
@@ -44,24 +44,13 @@ def _as_text(found: Comparison, markdown: bool) -> str:
         f"pair{'s' if many > 1 else ''} (Bonferroni), each with degrees of freedom of its own. "
         "Users, draws, seeds and the rest: their shares of the variance of the difference. The "
         "smallest true difference that such a table tells apart: with 80% power.",
-        _of_one_training(found),
+        *notes(found.rows),
     ]
     return "\n\n".join(filter(None, blocks))
 
 
-def _of_one_training(found: Comparison) -> str:
-    single = [row.label for row in found.rows if seeds_cell(row).startswith("1 ")]
-    if not single:
-        return ""
-    return f"{', '.join(single)}: a single training is compared, as it is, not its kind."
-
-
-def _ends(one: Compared) -> tuple[float, float]:
-    return one.pair.low, one.pair.high
-
-
-def _discordant(one: Compared) -> str:
-    return str(one.discordant)
+def _difference(one: Compared) -> str:
+    return signed(one.pair.difference.value, one.pair.low, one.pair.high)
 
 
 def _shares(one: Compared) -> list[float]:
@@ -90,7 +79,11 @@ def _as_json(found: Comparison) -> dict[str, Any]:
         **question_as_json(found.rows[0].record),
         "metric": found.metric,
         "rows": [
-            {"label": row.label, "seeds": [run.record.seed for run in row.runs]}
+            {
+                "label": row.label,
+                "seeds": [run.record.seed for run in row.runs],
+                "notes": notes_of(row),
+            }
             for row in found.rows
         ],
         "pairs": [

@@ -15,6 +15,12 @@ from recbench.runs.record import FIGURE_VERSION, Provenance, RunRecord, Setup, T
 from recbench.settings import Settings
 
 
+def answered_by(trained: Trained, made: Provenance) -> str:
+    """Name what was answered so far: by which weights, which code, where and how precisely."""
+    how = f"{made.device.name} in {made.precision}"
+    return f"{trained.weights[:12]} by {made.plugin} {made.figure_version} on {how}"
+
+
 def complete(
     setup: Setup,
     trained: Trained,

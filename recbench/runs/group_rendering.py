@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from recbench.runs.groups import Group, GroupedTable
 from recbench.runs.leaderboard import Row, ranked_by
-from recbench.runs.rendering import seeds_cell
+from recbench.runs.notes import notes, seeds_cell
 from recbench.runs.text import (
     DASH,
     Format,
@@ -46,24 +46,35 @@ def _lines(table: GroupedTable) -> Iterator[tuple[Group, Row, Estimate | None]]:
 
 
 def _as_text(table: GroupedTable, by: str, markdown: bool) -> str:
-    record = table.table.record
+    record, named = table.table.record, table.table.baseline
     figure = ranked_by(record)
+    once = any(row.per_user for _, row, _ in _lines(table))
+    headers = [by, "rows", "users", "model", "seeds", figure]
+    headers += [f"{figure}, each user once"] if once else []
+    headers += [f"{figure} to the best other", *([f"{figure} to {named}"] if named else [])]
     lines = [
         [
             *(group.name, str(group.examples), str(group.users), row.label, seeds_cell(row)),
             DASH if found is None else figure_cell(found.figure),
+            *([figure_cell(None if row.per_user is None else row.per_user.figure)] if once else []),
             DASH if found is None or row.to_best is None else signed(*row.to_best[:3]),
+            *([_to_baseline(row)] if named else []),
         ]
         for group, row, found in _lines(table)
     ]
-    headers = [by, "rows", "users", "model", "seeds", figure, f"{figure} to the best other"]
     blocks = [
         f"{question_line(record, markdown)}; {figure} by {by}",
         grid(headers, lines, markdown),
+        *notes(table.table.rows),
         "95% intervals over the users of a group and training seeds; differences as in the "
         "leaderboard (multiple comparisons with the best), inside each group.",
     ]
     return "\n\n".join(blocks)
+
+
+def _to_baseline(row: Row) -> str:
+    one = row.to_baseline
+    return DASH if one is None else signed(one.difference.value, one.low, one.high)
 
 
 def _as_csv(tables: Sequence[GroupedTable], by: str) -> str:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recbench.runs.examples import read_cold_start
-from recbench.runs.leaderboard import Row, Table, compared
+from recbench.runs.leaderboard import Row, Table, compared, with_per_user
 from recbench.statistics.intervals import Estimate, estimate
 
 Grouping = Literal["target-count", "user-count", "history-length", "user"]
@@ -69,20 +69,26 @@ class GroupedTable:
     groups: tuple[Group, ...]
 
 
-def grouped(tables: Sequence[Table], by: Grouping) -> list[GroupedTable]:
+def grouped(
+    tables: Sequence[Table], by: Grouping, baseline: str | None = None
+) -> list[GroupedTable]:
     """Group the test rows of every table; raises DataError where examples are missing."""
-    return [GroupedTable(table, tuple(_groups(table, by))) for table in tables]
+    return [GroupedTable(table, tuple(_groups(table, by, baseline))) for table in tables]
 
 
-def _groups(table: Table, by: Grouping) -> list[Group]:
-    # All rows of a table were asked about the same examples; what a row has learnt from may differ.
+def _groups(table: Table, by: Grouping, baseline: str | None) -> list[Group]:
     rows = [row for row in table.rows if row.system is not None]
-    names, members = _members(rows[0], by) if rows else ((), [])
-    return [_group(name, rows, inside) for name, inside in zip(names, members, strict=True)]
+    names, members = _members(rows, by) if rows else ((), [])
+    return [
+        _group(name, rows, inside, baseline) for name, inside in zip(names, members, strict=True)
+    ]
 
 
-def _members(row: Row, by: Grouping) -> tuple[tuple[str, ...], list[NDArray[np.bool_]]]:
-    counts = read_cold_start(row.runs[0].folder, row.record)
+def _members(rows: Sequence[Row], by: Grouping) -> tuple[tuple[str, ...], list[NDArray[np.bool_]]]:
+    # All rows of a table were asked about the same examples, but a part of the training users
+    # counts less; the groups are of those that learnt from most, whoever leads the table.
+    most = max(rows, key=lambda row: row.record.training.fraction)
+    counts = read_cold_start(most.runs[0].folder, most.record)
     if by == "user":
         return USERS, [counts.user_count == 0, counts.user_count > 0]
     count = getattr(counts, by.replace("-", "_"))
@@ -90,11 +96,14 @@ def _members(row: Row, by: Grouping) -> tuple[tuple[str, ...], list[NDArray[np.b
     return COUNTS, [number == group for group in range(len(COUNTS))]
 
 
-def _group(name: str, rows: Sequence[Row], inside: NDArray[np.bool_]) -> Group:
+def _group(
+    name: str, rows: Sequence[Row], inside: NDArray[np.bool_], baseline: str | None
+) -> Group:
     systems = [row.system.only(inside) for row in rows if row.system is not None]
     examples, users = int(inside.sum()), len(np.unique(systems[0].users))
     parts = [replace(row, system=one) for row, one in zip(rows, systems, strict=True)]
     if not examples:
         return Group(name, 0, 0, tuple(parts), (None,) * len(parts))
     found = tuple(estimate(one) for one in systems)
-    return Group(name, examples, users, compared(parts).rows, found)
+    whole = compared([with_per_user(row) for row in parts], baseline)
+    return Group(name, examples, users, whole.rows, found)

@@ -10,12 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from recbench.errors import UserError
 from recbench.runs.record import RunRecord
 from recbench.runs.store import Run
 from recbench.runs.systems import matched, question, systems, why_not
-from recbench.statistics.best import Differences, ToBest, differences, to_best
-from recbench.statistics.differences import Difference
+from recbench.statistics.best import Differences, Pair, ToBest, all_pairs, differences, to_best
 from recbench.statistics.intervals import Estimate, estimate
 from recbench.statistics.system import System
 
@@ -38,18 +39,22 @@ class Row:
         What every figure is and how sure, users and seeds counted.
     system
         Its values of what the table is `ranked_by`; None where it does not have that figure.
+    per_user
+        The mean of that over users, each once; None where every user has one test row.
     to_best
         The difference to the best of the other rows, in the same; None where nothing is to compare.
     to_baseline
-        The difference to the row that was named beforehand; None where none was, and of that row.
+        The difference to the row that was named beforehand, with its interval among all such
+        differences (Bonferroni); None where none was named, and of that row.
     """
 
     label: str
     runs: tuple[Run, ...]
     estimates: dict[str, Estimate]
     system: System | None
+    per_user: Estimate | None = None
     to_best: ToBest | None = None
-    to_baseline: Difference | None = None
+    to_baseline: Pair | None = None
 
     @property
     def record(self) -> RunRecord:
@@ -63,7 +68,10 @@ class Row:
         kinds = {
             "figure versions": {one.figure_version for one in made},
             "device kinds": {one.device.name.partition(":")[0] for one in made},
-            "precisions": {run.record.trained.provenance.precision for run in self.runs},
+            "precisions": {
+                (run.record.trained.provenance.precision, run.record.provenance.precision)
+                for run in self.runs
+            },
         }
         return ", ".join(kind for kind, values in kinds.items() if len(values) > 1)
 
@@ -171,28 +179,20 @@ def compared(rows: Sequence[Row], baseline: str | None = None) -> Table:
     """Compare rows that were asked the same, the best first, with one another."""
     able = [row for row in rows if row.system is not None]
     base = None if baseline is None else row_named(able, baseline)
-    named = [row.label for row in able]
+    named = "" if base is None else able[base].label
     if len(able) < 2:
-        return Table(tuple(rows), baseline="" if base is None else named[base])
+        return Table(tuple(rows), baseline=named)
     found = differences(
         [row.system for row in able if row.system is not None],
         lambda a, b: matched(able[a].runs, able[b].runs),
     )
-    best = dict(zip([row.label for row in able], to_best(found), strict=True))
-    return Table(
-        rows=tuple(
-            replace(
-                row,
-                to_best=best.get(row.label),
-                to_baseline=None
-                if base is None or row.label == named[base] or row.label not in named
-                else found[named.index(row.label), base],
-            )
-            for row in rows
-        ),
-        differences=found,
-        baseline="" if base is None else named[base],
+    against = {} if base is None else {pair.a: pair for pair in all_pairs(found, baseline=base)}
+    done = iter(
+        replace(row, to_best=best, to_baseline=against.get(number))
+        for number, (row, best) in enumerate(zip(able, to_best(found), strict=True))
     )
+    whole = tuple(row if row.system is None else next(done) for row in rows)
+    return Table(whole, differences=found, baseline=named)
 
 
 def row_named(rows: Sequence[Row], baseline: str) -> int | None:
@@ -222,7 +222,15 @@ def _row(label: str, group: tuple[Run, ...]) -> Row:
     found = systems(group)
     estimates = {name: estimate(system) for name, system in found.items()}
     known = {name: one for name, one in estimates.items() if one is not None}
-    return Row(label, group, known, found.get(ranked_by(group[0].record)))
+    return with_per_user(Row(label, group, known, found.get(ranked_by(group[0].record))))
+
+
+def with_per_user(row: Row) -> Row:
+    """Add the mean over users, each once, where users have several rows."""
+    system = row.system
+    if system is None or len(np.unique(system.users)) == len(system.users):
+        return replace(row, per_user=None)
+    return replace(row, per_user=estimate(replace(system, each_user_once=True)))
 
 
 def _value(row: Row) -> float:
@@ -235,7 +243,11 @@ def _made(record: RunRecord) -> list[Any]:
 
 
 def _labels(records: Sequence[RunRecord]) -> list[str]:
-    """Name each row by its model, `ALWAYS_NAMED`, and what else tells it from its namesakes."""
+    """
+    Name each row by its model, `ALWAYS_NAMED`, and what else tells it from its namesakes.
+
+    Where that is not enough, by the beginning of its digest: no two rows have one label.
+    """
     labels = []
     for record in records:
         namesakes = [_choices(other) for other in records if other.model == record.model]
@@ -243,16 +255,23 @@ def _labels(records: Sequence[RunRecord]) -> list[str]:
         telling = [
             f"{name}={_short(value)}"
             for name, value in own.items()
-            if name in ALWAYS_NAMED or any(other.get(name) != value for other in namesakes)
+            if name in ALWAYS_NAMED or any(other.get(name, _ABSENT) != value for other in namesakes)
         ]
         labels.append(f"{record.model} ({', '.join(telling)})" if telling else record.model)
-    return labels
+    return [
+        label if labels.count(label) == 1 else f"{label} [row {record.row[:8]}]"
+        for label, record in zip(labels, records, strict=True)
+    ]
+
+
+_ABSENT = object()
+"""What a row has that does not know a setting: another value than any."""
 
 
 def _choices(record: RunRecord) -> dict[str, Any]:
     """Return everything by which rows of one model may differ, by name."""
     learnt_from = record.training.model_dump(
-        exclude_defaults=True, include={"fraction", "dataset", "protocol", "words"}
+        exclude_defaults=True, include={"fraction", "dataset", "protocol", "split", "words"}
     )
     trained = {f"train_{name}": value for name, value in learnt_from.items()}
     # A setting and an ingredient may share a name: the language model's, and its digest.

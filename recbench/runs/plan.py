@@ -13,9 +13,11 @@ from itertools import combinations
 
 import numpy as np
 
+from recbench.errors import UserError
 from recbench.runs.leaderboard import Row, Table, ranked_by
+from recbench.runs.notes import notes
 from recbench.runs.systems import matched
-from recbench.runs.text import Format, as_csv, grid, question_as_json, question_line
+from recbench.runs.text import Format, as_csv, grid, question_as_json, question_line, told
 from recbench.statistics.power import Design, Split, split, told_apart
 
 DRAWS, SEEDS = (1, 5, 20), (1, 3, 5, 10)
@@ -94,16 +96,23 @@ def plan(table: Table, wanted: float | None = None) -> Plan | None:
     -------
     Plan or None
         None where fewer than two rows have the figure that the table is ranked by.
+
+    Raises
+    ------
+    UserError
+        If all test rows are of one user.
     """
     able = [row for row in table.rows if row.system is not None]
     close = [row for row in able if row.to_best is not None and row.to_best.may_be_best]
     rows = close if len(close) > 1 else able
-    found = [(_split(a, b), (a, b)) for a, b in combinations(rows, 2)]
-    if not found:
+    system = rows[0].system if len(rows) > 1 else None
+    if system is None:
         return None
-    system = rows[0].system
-    assert system is not None
-    here = Design.of(system.users, system.draws, min(len(row.runs) for row in rows))
+    if len(np.unique(system.users)) < 2:
+        raise UserError("all test rows are of one user, from whom nothing can be told of others")
+    trainings = [len(row.runs) for row in rows if row.record.random_training]
+    here = Design.of(system.users, system.draws, min(trainings, default=1))
+    found = [(_split(a, b), (a, b)) for a, b in combinations(rows, 2)]
     found.sort(key=lambda one: told_apart(one[0], here))
     single, pair = found[len(found) // 2]
     draws = DRAWS if table.record.draws > 1 else (table.record.draws,)
@@ -154,7 +163,7 @@ def render_plans(plans: Sequence[Plan], form: Format) -> str:
 def _as_text(one: Plan, markdown: bool) -> str:
     record = one.table.record
     headers = ["draws", "seeds", "smallest told apart here"]
-    lines = [[str(o.draws), str(o.seeds), f"{o.smallest:.3f}"] for o in one.options]
+    lines = [[str(o.draws), str(o.seeds), told(o.smallest)] for o in one.options]
     if one.wanted is not None:
         headers.append(f"users for {one.wanted:g}")
         for line, option in zip(lines, one.options, strict=True):
@@ -174,6 +183,7 @@ def _as_text(one: Plan, markdown: bool) -> str:
         if unknown
         else "",
         "With one seed the claim is of that training alone.",
+        *notes(one.pair),
     ]
     return "\n\n".join(filter(None, blocks))
 

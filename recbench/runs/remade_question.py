@@ -94,7 +94,10 @@ class Questions:
                 f"the run is of data with the digest {record.digests.dataset[:12]}, at hand are "
                 f"{dataset.digest[:12]}; name their folder with --data-dir"
             )
-        split = self._splits.setdefault((name, rule.name), make_split(dataset, rule))
+        key = name, rule.name
+        if key not in self._splits:
+            self._splits[key] = make_split(dataset, rule)
+        split = self._splits[key]
         if rule.full:
             return Remade(dataset, rule, split, FullRanking.of(split, "test"))
         pack = draw(split, rule, "test", record.draws, record.pack_seed)

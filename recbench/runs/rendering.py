@@ -2,10 +2,10 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from recbench.runs.leaderboard import Row, Table, ranked_by
+from recbench.runs.notes import notes, notes_of, seeds_cell
 from recbench.runs.record import RunRecord
 from recbench.runs.text import (
     DASH,
@@ -16,9 +16,10 @@ from recbench.runs.text import (
     question_as_json,
     question_line,
     signed,
+    told,
 )
 from recbench.statistics.best import ALPHA, one_sided
-from recbench.statistics.intervals import Estimate, caution, estimate
+from recbench.statistics.intervals import Estimate
 from recbench.statistics.power import smallest_difference
 
 HEADLINE = ("ValidRatio", "HitRatio@1", "HitRatio@1|likelihood", "MRR", "MRR|likelihood")
@@ -87,19 +88,12 @@ def _as_text(table: Table, markdown: bool) -> str:
         question_line(record, markdown),
         f"Not comparable with the table above: {table.apart}." if table.apart else "",
         grid(list(columns), list(zip(*columns.values(), strict=True)), markdown),
-        *_notes(table),
+        *notes(table.rows),
         f"95% intervals over users and training seeds; '{DASH}' is what a system cannot give. Rows "
         f"stand by {figure}.",
         *_rule(table),
     ]
     return "\n\n".join(filter(None, blocks))
-
-
-def seeds_cell(row: Row) -> str:
-    """Say how many trainings a row stands on, and what it can say of others."""
-    if not row.record.random_training:
-        return "any"
-    return "1 (this training)" if len(row.runs) == 1 else str(len(row.runs))
 
 
 def _cell(found: Estimate | None) -> str:
@@ -113,12 +107,9 @@ def _seed_sd(row: Row) -> str:
 
 def _by_user(table: Table) -> dict[str, list[str]]:
     """Add the mean over users, each once, where users have several rows."""
-    asked = [row.system for row in table.rows]
-    if all(one is None or len(set(one.users.tolist())) == len(one.users) for one in asked):
+    if not any(row.per_user for row in table.rows):
         return {}
-    cells = [
-        _cell(None if one is None else estimate(replace(one, each_user_once=True))) for one in asked
-    ]
+    cells = [_cell(row.per_user) for row in table.rows]
     return {f"{ranked_by(table.record)}, each user once": cells}
 
 
@@ -137,38 +128,13 @@ def _comparisons(table: Table) -> dict[str, list[str]]:
     }
     if not table.baseline:
         return columns
-    level = ALPHA / max(1, len(table.rows) - 1)
     cells = [
         DASH
         if (one := row.to_baseline) is None
-        else signed(one.value, one.value - one.half_width(level), one.value + one.half_width(level))
+        else signed(one.difference.value, one.low, one.high)
         for row in table.rows
     ]
     return {**columns, f"{figure} to {table.baseline}": cells}
-
-
-def _notes(table: Table) -> list[str]:
-    """Say of which rows something must be known before they are compared."""
-    said: dict[str, list[str]] = {}
-    for row in table.rows:
-        for note in _notes_of(row):
-            said.setdefault(note, []).append(row.label)
-    return [f"{', '.join(labels)}: {note}" for note, labels in said.items()]
-
-
-def _notes_of(row: Row) -> list[str]:
-    found = row.estimates.get(ranked_by(row.record))
-    narrow = "" if found is None else caution(found.figure.value, found.users)
-    notes = [
-        row.record.caption,
-        "" if all(run.record.audit for run in row.runs) else "not audited",
-        f"runs of several {row.mixed}" if row.mixed else "",
-        f"the interval may be too narrow: {narrow}" if narrow else "",
-        "a single training is judged, as it is: nothing is said of another seed"
-        if row.record.random_training and len(row.runs) == 1
-        else "",
-    ]
-    return [note for note in notes if note]
 
 
 def _rule(table: Table) -> list[str]:
@@ -190,7 +156,7 @@ def _rule(table: Table) -> list[str]:
     if not found:
         return [rule]
     low, high = min(found.values()), max(found.values())
-    span = f"{low:.3f}" if f"{low:.3f}" == f"{high:.3f}" else f"{low:.3f} to {high:.3f}"
+    span = told(low) if told(low) == told(high) else f"{told(low)} to {told(high)}"
     shown = f" With 80% power this table tells rows apart that truly differ by {span}, by the pair."
     named = f" Differences to {table.baseline}: simultaneous 95% intervals (Bonferroni)."
     return [rule + shown + (named if table.baseline else "")]
@@ -201,10 +167,11 @@ def _as_csv(tables: Sequence[Table]) -> str:
     ends = [f"{name}{end}" for name in names for end in ("", " low", " high", " seed SD")]
     place = ["dataset", "protocol", "protocol_version", "dataset_digest", "pack", "draws"]
     row_heads = ["model", "seeds", "random_training", "audited", "n", *ends]
-    best = ["figure", "to_best", "to_best low", "to_best high", "may_be_best"]
+    best = ["figure", "each_user_once", "each_user_once low", "each_user_once high"]
+    best += ["to_best", "to_best low", "to_best high", "may_be_best"]
     base = ["baseline", "to_baseline", "to_baseline low", "to_baseline high"]
     lines = [_csv_line(table, row, names) for table in tables for row in table.rows]
-    return as_csv([*place, *row_heads, *best, *base], lines)
+    return as_csv([*place, *row_heads, *best, *base, "mixed", "notes"], lines)
 
 
 def _csv_line(table: Table, row: Row, names: Sequence[str]) -> list[object]:
@@ -228,10 +195,18 @@ def _csv_line(table: Table, row: Row, names: Sequence[str]) -> list[object]:
         *(record.digests.pack, record.draws, row.label, len(row.runs), record.random_training),
         *(all(run.record.audit for run in row.runs), record.examples, *cells),
         ranked_by(record),
+        *_ends_of(row.per_user),
         *(("", "", "", "") if best is None else best),
         table.baseline,
-        *(("", "", "") if base is None else (base.value, base.low, base.high)),
+        *(("", "", "") if base is None else (base.difference.value, base.low, base.high)),
+        *(row.mixed, "; ".join(notes_of(row))),
     ]
+
+
+def _ends_of(found: Estimate | None) -> tuple[object, ...]:
+    if found is None:
+        return "", "", ""
+    return found.figure.value, found.figure.low, found.figure.high
 
 
 def _as_json(table: Table) -> dict[str, Any]:
@@ -257,6 +232,8 @@ def _row_as_json(row: Row) -> dict[str, Any]:
         "audited": all(run.record.audit for run in row.runs),
         "mixed": row.mixed,
         "caption": record.caption,
+        "notes": notes_of(row),
+        "each_user_once": row.per_user and row.per_user.figure.model_dump(),
         "metrics": {
             name: one.figure.model_dump() | {"seed_sd": one.seed_sd, "se": one.se, "df": one.df}
             for name, one in row.estimates.items()
@@ -264,5 +241,5 @@ def _row_as_json(row: Row) -> dict[str, Any]:
         "to_best": None if best is None else best._asdict() | {"may_be_best": best.may_be_best},
         "to_baseline": None
         if base is None
-        else {"value": base.value, "low": base.low, "high": base.high},
+        else {"value": base.difference.value, "low": base.low, "high": base.high},
     }

@@ -9,7 +9,7 @@ run has it checked (`recbench.runs.evidence`).
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -128,6 +128,22 @@ def runs(
         found.append(Run(folder, record, reused=True))
     checked.write()
     return found
+
+
+def apart(found: Sequence[Run]) -> list[Run]:
+    """
+    Return runs of any folders, of which none may be another one under another name.
+
+    Raises
+    ------
+    DataError
+        If one is; see `recbench.runs.evidence.check_apart`.
+    """
+    of_row: dict[str, list[RunRecord]] = {}
+    for run in found:
+        check_apart(run.folder, run.record, same := of_row.setdefault(run.record.row, []))
+        same.append(run.record)
+    return list(found)
 
 
 def publish(run: Run, results: Path) -> Path:

@@ -80,12 +80,11 @@ def matched(a: Sequence[Run], b: Sequence[Run]) -> bool:
     """
     Tell whether the seeds of two rows are matched.
 
-    They are where each seed that both have begins with the same fitted part: both the same encoder,
-    or the one the encoder of the other.
+    They are where both have the same seeds, and each begins with the same fitted part: both the
+    same encoder, or the one the encoder of the other.
     """
-    fitted = [{run.record.seed: _fitted(run.record) for run in runs} for runs in (a, b)]
-    common = fitted[0].keys() & fitted[1].keys()
-    return bool(common) and all(fitted[0][seed] & fitted[1][seed] for seed in common)
+    own, other = ({run.record.seed: _fitted(run.record) for run in runs} for runs in (a, b))
+    return own.keys() == other.keys() and all(own[seed] & other[seed] for seed in own)
 
 
 def _fitted(record: RunRecord) -> set[str]:

@@ -5,6 +5,7 @@ import io
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
+from recbench.questions.protocols import label
 from recbench.runs.record import RunRecord
 from recbench.statistics.intervals import Figure
 
@@ -28,8 +29,7 @@ def question_line(record: RunRecord, markdown: bool = False) -> str:
 
 def protocol_name(record: RunRecord) -> str:
     """Name a protocol with what is changed of it, and the version of its card from 2 on."""
-    version = record.protocol_version
-    return record.protocol if version == 1 else f"{record.protocol} v{version}"
+    return label(record.protocol, record.protocol_version)
 
 
 def question_as_json(record: RunRecord) -> dict[str, object]:
@@ -71,6 +71,11 @@ def figure_cell(figure: Figure | None) -> str:
     if figure.low == figure.high:
         return f"{figure.value:.3f}"
     return f"{figure.value:.3f} {interval(figure.low, figure.high)}"
+
+
+def told(smallest: float) -> str:
+    """Write a difference that can be told apart; none can be where it would have to be above 1."""
+    return f"{smallest:.3f}" if smallest <= 1 else "more than there is"
 
 
 def signed(value: float, low: float, high: float) -> str:

@@ -5,6 +5,7 @@ What a table checks of every run before it is read (`recbench.runs.evidence`); w
 is at hand, its digest; and where the data are, the question, made again (`remade_question`).
 """
 
+import os
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
@@ -160,7 +161,7 @@ def _check_claims(folder: Path, record: RunRecord) -> None:
 
 
 def _check_model(folder: Path, record: RunRecord) -> None:
-    model = kept_model(folder.absolute().parents[3], record)
+    model = kept_model(Path(os.path.abspath(folder)).parents[3], record)
     if not model.is_dir():
         raise NotCheckedError("it is not kept beside its results")
     kept = read_training(model.parent)

@@ -2,8 +2,9 @@
 What a difference between two systems is worth.
 
 Both were asked the same, so users are always paired. Trainings are paired where equal seeds share
-something that was fitted (an encoder): then the seeds that both have are one crossed design of
-differences. Else each system adds the doubt of its own seeds. The test is Student's t with the
+something that was fitted (an encoder) and both have the same seeds: then these are one crossed
+design of differences. Else each system adds the doubt of its own seeds, which is careful where they
+share some: what is alike in both would cancel. The test is Student's t with the
 degrees of freedom of `crossed`, of the hypothesis that the systems are equal in expectation over
 users and trainings. A system with one training of a random kind adds nothing for it; the difference
 is then one given that training.
@@ -55,7 +56,7 @@ class Difference:
         """Two-sided p-value of no difference."""
         from scipy.stats import t
 
-        return float(2 * t.sf(abs(self.value) / self.se, self.df))
+        return float(2 * t.sf(abs(self.value) / self.se, self.df)) if self.se else 1.0
 
     def half_width(self, alpha: float = 1 - CONFIDENCE) -> float:
         """Return half the width of the interval with confidence 1 - alpha."""
@@ -73,13 +74,14 @@ def difference(a: System, b: System, matched: bool = False) -> Difference:
     a, b
         The same examples and draws in the same order, every value defined.
     matched
-        Whether equal seeds share something that was fitted. The seeds that both have then count,
-        and only those; where they have fewer than two in common, all count as independent.
+        Whether equal seeds share something that was fitted; of systems with other seeds, or a
+        single one, it changes nothing.
 
     Returns
     -------
     Difference
-        See `standard_error` for systems that differ nowhere, or everywhere alike.
+        See `standard_error` for systems that differ nowhere, or everywhere alike. Between figures
+        that are constant by construction there is no doubt.
 
     Raises
     ------
@@ -91,6 +93,8 @@ def difference(a: System, b: System, matched: bool = False) -> Difference:
     value = float(net([part.crossed.by_seed.mean() for part in parts]))
     residuals = net([part.crossed.residuals.mean(axis=0) for part in parts])
     given = a.given_training or b.given_training
+    if a.constant and b.constant:
+        return Difference(value, 0.0, 1.0, given)
     if residuals.size < 2:
         return Difference(value, np.inf, 1.0, given)
     doubt = variance(residuals, *(part.crossed for part in parts))
@@ -118,11 +122,11 @@ def standard_error(value: Array, total: Array, users: Array) -> Array:
 
 def by_training(a: System, b: System, matched: bool) -> tuple[System, ...]:
     """Return what has trainings of its own: the differences of matched seeds, or each system."""
-    common = sorted({*a.seeds} & {*b.seeds})
-    if not (matched and a.random_training and b.random_training and len(common) > 1):
+    same = {*a.seeds} == {*b.seeds} and len(a.seeds) > 1
+    if not (matched and same and a.random_training and b.random_training):
         return a, b
-    i, j = ([one.seeds.index(seed) for seed in common] for one in (a, b))
-    return (replace(a, values=a.values[i] - b.values[j], seeds=tuple(common)),)
+    order = [b.seeds.index(seed) for seed in a.seeds]
+    return (replace(a, values=a.values - b.values[order]),)
 
 
 def net(parts: Sequence[Array]) -> Array:

@@ -1,12 +1,12 @@
 """
 Whether the order of systems survives another protocol.
 
-For every two questions that the same systems were asked: Kendall's tau-b (Biometrika 30, 1938;
-ties count in neither direction) between the systems' figures, with a 95% interval by bootstrap over
-what is random: users, each with all its rows under both questions (Poisson weights: Oza and
-Russell, AISTATS 2001), and the trainings of every system. Cañamares and Castells (SIGIR 2018) and
-Krichene and Rendle (KDD 2020) ask the same of sampled and full rankings. A pair of systems that is
-not told apart may stand in either order, so the interval says what the tables show, no more.
+For every two questions that the same systems were asked: Kendall's tau (Biometrika 30, 1938; a tie
+counts for neither) between the systems' figures. Cañamares and Castells (SIGIR 2018) and Krichene
+and Rendle (KDD 2020) ask the same of sampled and full rankings. What is not told apart may stand in
+either order: a pair of systems has a sign under a question where its simultaneous interval, users
+and seeds counted, leaves out 0, at 97.5% for each of the two questions. The interval of tau is from
+what the pairs without a sign could make of it, so it holds tau with 95% at least.
 """
 
 import json
@@ -18,12 +18,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recbench.runs.leaderboard import Row, Table, ranked_by
-from recbench.runs.text import DASH, Format, as_csv, grid, protocol_name
-from recbench.seeding import generator
+from recbench.runs.notes import given_training
+from recbench.runs.record import RunRecord
+from recbench.runs.systems import matched
+from recbench.runs.text import Format, as_csv, grid, protocol_name
 from recbench.settings import digest
-from recbench.statistics.system import System
+from recbench.statistics.best import all_pairs, differences
 
-RESAMPLES = 2_000
+CONFIDENCE_OF_ONE = 0.975
+"""Of the signs under one question, so that those under both hold with 95%."""
 
 
 @dataclass(frozen=True)
@@ -37,13 +40,17 @@ class Agreement:
         The two tables.
     systems
         How many were asked both.
+    pairs, signed
+        Pairs of systems, and how many of them have a sign under both questions.
     tau, low, high
-        Kendall's tau-b, in [-1, 1], with its 95% interval; NaN where systems never differ.
+        Kendall's tau, in [-1, 1], with its 95% interval.
     """
 
     first: Table
     second: Table
     systems: int
+    pairs: int
+    signed: int
     tau: float
     low: float
     high: float
@@ -57,93 +64,93 @@ def agreements(tables: Sequence[Table]) -> list[Agreement]:
             own, other = _by_system(first), _by_system(second)
             common = [key for key in own if key in other]
             if len(common) > 2:
-                pairs = [own[key] for key in common], [other[key] for key in common]
-                found.append(_agreement(first, second, *pairs))
+                rows = [own[key] for key in common], [other[key] for key in common]
+                found.append(_agreement(first, second, *rows))
     return found
 
 
-def _by_system(table: Table) -> dict[str, System]:
-    rows = {_system_key(row): row.system for row in table.rows}
-    return {key: system for key, system in rows.items() if system is not None}
+def _by_system(table: Table) -> dict[str, Row]:
+    return {_system_key(row): row for row in table.rows if row.system is not None}
 
 
 def _system_key(row: Row) -> str:
     record = row.record
     asked = [record.model, record.settings, record.ingredients, record.matching]
-    return digest([*asked, record.training.model_dump(mode="json")])
+    return digest([*asked, record.training.model_dump(mode="json", exclude={"split"})])
 
 
-def _agreement(first: Table, second: Table, own: list[System], other: list[System]) -> Agreement:
-    random = generator(0, "order of systems")
-    users = 1 + max(int(one.users.max()) for one in (*own, *other))
-    sums = [[_by_user(system, users) for system in systems] for systems in (own, other)]
-    taus = np.empty(RESAMPLES)
-    for sample in range(RESAMPLES):
-        weights = random.poisson(1.0, users).astype(np.float64)
-        taus[sample] = _tau(*([_mean(one, weights, random) for one in some] for some in sums))
-    tau = _tau(*([_mean(one, np.ones(users)) for one in some] for some in sums))
-    known = taus[~np.isnan(taus)]
-    low, high = np.quantile(known, [0.025, 0.975]) if known.size else (np.nan, np.nan)
-    return Agreement(first, second, len(own), tau, float(low), float(high))
+def _agreement(first: Table, second: Table, own: Sequence[Row], other: Sequence[Row]) -> Agreement:
+    (seen, known), (seen_too, known_too) = _signs(own), _signs(other)
+    sure = known * known_too  # +1 the same order, -1 the reverse, 0 not known
+    pairs, signed = len(sure), int((sure != 0).sum())
+    low, high = ((sure.sum() + open_ones) / pairs for open_ones in (signed - pairs, pairs - signed))
+    tau = float((seen * seen_too).mean())
+    return Agreement(first, second, len(own), pairs, signed, tau, float(low), float(high))
 
 
-Sums = tuple[NDArray[np.float64], NDArray[np.float64]]
-"""Values of each seed and user, float64 [seeds, users], and examples of each user."""
-
-
-def _by_user(system: System, users: int) -> Sums:
-    seeds = len(system.seeds) if system.random_training else 1
-    means = system.values[:seeds].reshape(seeds, -1, system.draws).mean(axis=2)
-    totals = np.stack([np.bincount(system.users, one, minlength=users) for one in means])
-    return totals.astype(np.float64), np.bincount(system.users, minlength=users).astype(np.float64)
-
-
-def _mean(
-    sums: Sums, weights: NDArray[np.float64], random: np.random.Generator | None = None
-) -> float:
-    totals, counts = sums
-    by_seed = totals @ weights / max(1.0, float(counts @ weights))
-    if random is None:
-        return float(by_seed.mean())
-    return float(by_seed[random.integers(len(by_seed), size=len(by_seed))].mean())
-
-
-def _tau(own: Sequence[float], other: Sequence[float]) -> float:
-    from scipy.stats import kendalltau
-
-    return float(kendalltau(own, other).statistic)
+def _signs(rows: Sequence[Row]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return of every pair of rows the sign that is seen, and the sign that is shown or 0."""
+    systems = [row.system for row in rows if row.system is not None]
+    found = differences(systems, lambda a, b: matched(rows[a].runs, rows[b].runs))
+    pairs = all_pairs(found, alpha=1 - CONFIDENCE_OF_ONE)
+    seen = np.array([np.sign(pair.difference.value) for pair in pairs], dtype=np.int64)
+    shown = [int(pair.low > 0) - int(pair.high < 0) for pair in pairs]
+    return seen, np.array(shown, dtype=np.int64)
 
 
 def render_order(found: Sequence[Agreement], form: Format) -> str:
     """Write agreements as text, a line a pair of questions, without a last line end."""
-    headers = ["dataset", "first", "by", "second", "by", "systems", "Kendall's tau", "95% interval"]
     if form == "json":
         named = [dict(zip(_KEYS, _values(one), strict=True)) for one in found]
         return json.dumps(named, indent=2, ensure_ascii=False)
     if form == "csv":
         return as_csv(_KEYS, [_values(one) for one in found])
-    lines = [[*map(str, _values(one)[:6]), *_tau_cells(one)] for one in found]
-    return "\n\n".join(
+    headers = ["dataset", "first", "second", "systems", "pairs told apart in both"]
+    lines = [
         [
-            grid(headers, lines, form == "markdown"),
-            "Agreement of the order of systems under two questions: 1 the same, -1 the reverse. "
-            f"Intervals by bootstrap over users and training seeds ({RESAMPLES:,} resamples).",
+            *(one.first.record.dataset, _question(one.first.record), _question(one.second.record)),
+            *(str(one.systems), f"{one.signed} of {one.pairs}"),
+            f"{one.tau:+.2f} [{one.low:+.2f}, {one.high:+.2f}]",
         ]
-    )
+        for one in found
+    ]
+    blocks = [
+        grid([*headers, "Kendall's tau"], lines, form == "markdown"),
+        "Agreement of the order of systems under two questions: 1 the same, -1 the reverse. The "
+        "95% interval counts every pair that is not told apart under both as the one and as the "
+        "other.",
+        _of_one_training(found),
+    ]
+    return "\n\n".join(filter(None, blocks))
 
 
-def _tau_cells(one: Agreement) -> tuple[str, str]:
-    if np.isnan(one.tau):
-        return "none", DASH
-    return f"{one.tau:+.2f}", f"[{one.low:+.2f}, {one.high:+.2f}]"
+def _of_one_training(found: Sequence[Agreement]) -> str:
+    rows = [row for one in found for table in (one.first, one.second) for row in table.rows]
+    single = sorted({row.label for row in rows if given_training(row)})
+    return f"{', '.join(single)}: of a single training, as it is." if single else ""
 
 
-_KEYS = ("dataset", "first", "first_by", "second", "second_by", "systems", "tau", "low", "high")
+def _question(record: RunRecord) -> str:
+    """Name a question so that no two in a list have one name."""
+    asked = f"{protocol_name(record)} by {ranked_by(record)}"
+    return asked if record.full_ranking else f"{asked}, {record.draws} draws, pack {_pack(record)}"
+
+
+def _pack(record: RunRecord) -> str:
+    return record.digests.pack[:8]
+
+
+_KEYS = (
+    *("dataset", "first", "first_by", "first_draws", "first_pack"),
+    *("second", "second_by", "second_draws", "second_pack"),
+    *("systems", "pairs", "told_apart", "tau", "low", "high"),
+)
 
 
 def _values(one: Agreement) -> list[object]:
     first, second = one.first.record, one.second.record
     return [
-        *(first.dataset, protocol_name(first), ranked_by(first)),
-        *(protocol_name(second), ranked_by(second), one.systems, one.tau, one.low, one.high),
+        *(first.dataset, protocol_name(first), ranked_by(first), first.draws, _pack(first)),
+        *(protocol_name(second), ranked_by(second), second.draws, _pack(second)),
+        *(one.systems, one.pairs, one.signed, one.tau, one.low, one.high),
     ]

@@ -7,6 +7,8 @@ import pytest
 from recbench.errors import UserError
 from recbench.runs.compare import compare
 from recbench.runs.compare_rendering import render_comparison
+from recbench.runs.leaderboard import leaderboard
+from recbench.runs.plan import plan
 from recbench.runs.systems import matched, systems, why_not
 
 GOOD, BAD = [1] * 12, [1, 1] + [0] * 10
@@ -72,6 +74,7 @@ def test_seeds_are_matched_where_an_encoder_is_shared(made):
     assert matched(ilora, sasrec)
     assert not matched(ilora, other)
     assert not matched(sasrec, other)
+    assert not matched(ilora, llara[:1])  # other seeds: the table's means are of all of them
     assert compare([*ilora, *llara]).pairs[0].matched
 
 
@@ -110,6 +113,24 @@ def test_a_figure_that_a_row_does_not_have(made):
         compare([written, scored], "HitRatio@1|valid")
 
 
+def test_one_user_tells_nothing_of_others(made):
+    runs = [made(GOOD, model="a", users=[4] * 6), made(BAD, model="b", users=[4] * 6)]
+    with pytest.raises(UserError, match="all test rows are of one user"):
+        compare(runs)
+    with pytest.raises(UserError, match="all test rows are of one user"):
+        plan(leaderboard(runs)[0])
+
+
+@pytest.mark.honesty
+def test_what_is_constant_by_construction_is_not_in_doubt(made):
+    runs = [made(GOOD, model="a"), made(BAD, model="b")]
+    for metric in ("ValidRatio", "HitRatio@5"):  # of four candidates
+        (one,) = compare(runs, metric).pairs
+        assert (one.pair.low, one.pair.high, one.pair.p) == (0.0, 0.0, 1.0)
+    figure = leaderboard(runs)[0].rows[0].estimates["HitRatio@5"].figure
+    assert (figure.low, figure.value, figure.high) == (1.0, 1.0, 1.0)
+
+
 def test_one_row_is_no_comparison_and_a_baseline_must_be_there(made):
     with pytest.raises(UserError, match="gru4rec is one row"):
         compare([made(seed=0), made(seed=1)])
@@ -143,6 +164,6 @@ def test_every_form_says_the_same(made, form):
         shares = [float(lines[0][f"{part}_share"]) for part in ("users", "draws", "seeds", "rest")]
         assert sum(shares) == pytest.approx(1)
     else:
-        assert "b: a single training is compared, as it is, not its kind." in text
+        assert "b: a single training is judged, as it is: nothing is said of another seed" in text
         assert f"{first.smallest:.3f}" in text
         assert "adjusted for 3 pairs (Bonferroni)" in text

@@ -14,7 +14,7 @@ def asked(raw_folder, tmp_path):
         said: list[str] = []
         places = {"results": tmp_path / "results", "cache": tmp_path / "cache"}
         wanted = {"model": "popularity", "data_dir": raw_folder, "draws": 1, "audit": False}
-        return run(Experiment(**wanted, **places, **changes), said.append), said
+        return run(Experiment(**wanted | places | changes), said.append), said
 
     return ask
 

@@ -9,6 +9,7 @@ from recbench.runs.group_rendering import render_groups
 from recbench.runs.groups import COUNTS as NAMES
 from recbench.runs.groups import USERS, grouped
 from recbench.runs.leaderboard import leaderboard
+from recbench.runs.record import Training
 from recbench.statistics.intervals import figure
 
 # Six examples of two draws: all hits but the first two rows.
@@ -67,6 +68,23 @@ def test_seeds_are_counted_in_a_group_as_in_a_table(made):
     (one,) = groups_of(runs, "target-count")[0].estimates
     assert one.figure.value == 0.75
     assert one.seed_sd == pytest.approx(np.std([0.5, 1.0], ddof=1))
+
+
+@pytest.mark.honesty
+def test_groups_are_of_those_that_learnt_from_most_whoever_leads(made):
+    runs = [
+        made([1] * 12, model="a", training=Training(fraction=0.1), target_count=[0] * 6),
+        made(HITS, model="b", target_count=COUNTS),
+    ]
+    groups = groups_of(runs, "target-count")
+    assert [group.examples for group in groups] == [2, 1, 1, 1, 1]
+
+
+def test_a_baseline_is_compared_with_inside_each_group(made):
+    runs = [made(HITS, model="a", target_count=COUNTS), made([0] * 12, model="b")]
+    tables = grouped(leaderboard(runs, "b"), "target-count", "b")
+    assert tables[0].groups[0].rows[0].to_baseline.difference.value == 0.5
+    assert "HitRatio@1 to b" in render_groups(tables, "target-count", "table")
 
 
 def test_examples_that_are_missing_are_named(made):

@@ -84,7 +84,8 @@ def test_a_single_training_is_said_to_be_one(made):
         ({"trained_by": {"figure_version": 7}}, {}, "figure versions"),
         ({"trained_by": {"device": "cuda:0"}}, {}, "device kinds"),
         ({"trained_by": {"precision": "bfloat16"}}, {}, "precisions"),
-        ({"asked_by": {"device": "cuda:0"}}, {"asked_by": {"device": "cuda:1"}}, "device kinds"),
+        ({"asked_by": {"device": "cuda:0"}}, {"asked_by": {"device": "cpu"}}, "device kinds"),
+        ({"asked_by": {"precision": "bfloat16"}}, {}, "precisions"),
     ],
 )
 def test_a_row_whose_runs_were_not_computed_alike_is_marked(made, one, other, said):
@@ -109,9 +110,14 @@ def test_a_baseline_is_named_beforehand(made):
     runs = [made(GOOD, model="a"), made(BAD, model="b"), made(BAD, model="c")]
     (table,) = leaderboard(runs, baseline="b")
     assert table.baseline == "b"
-    assert [row.to_baseline and row.to_baseline.value for row in table.rows] == pytest.approx(
-        [5 / 6, None, 0.0]
-    )
+    found = {row.label: row.to_baseline for row in table.rows}
+    assert found["b"] is None
+    assert [found[label].difference.value for label in "ac"] == pytest.approx([5 / 6, 0.0])
+    (csv_a, *_) = csv.DictReader(render([table], "csv").splitlines())
+    (as_json,) = json.loads(render([table], "json"))
+    ends = [found["a"].low, found["a"].high]
+    assert [float(csv_a[f"to_baseline {end}"]) for end in ("low", "high")] == ends
+    assert [as_json["rows"][0]["to_baseline"][end] for end in ("low", "high")] == ends
     assert "HitRatio@1 to b" in render([table], "table")
     assert leaderboard(runs, baseline="sasrec")[0].baseline == ""
 
@@ -127,9 +133,32 @@ def test_every_user_once_where_users_have_several_rows(made):
     assert "each user once" not in render(leaderboard([made(GOOD)]), "table")
 
 
+@pytest.mark.honesty
+def test_no_two_rows_have_one_label(made):
+    """A later setting that is None, or another split of what was learnt from elsewhere."""
+    settings = [{"epochs": 3}, {"epochs": 3, "new": None}]
+    learnt = [Training(dataset="lastfm", protocol="paper", split=one) for one in "ab"]
+    for changes in ([{"settings": one} for one in settings], [{"training": one} for one in learnt]):
+        hits = [GOOD, BAD]
+        runs = [made(hit, model="m", **one) for hit, one in zip(hits, changes, strict=True)]
+        (table,) = leaderboard(runs)
+        assert len(set(labels(table))) == 2
+        assert [row.to_best.value for row in table.rows] == pytest.approx([5 / 6, -5 / 6])
+
+
+@pytest.mark.honesty
+def test_a_table_says_what_is_impossible_to_tell(made):
+    cells = [(model, seed) for model in range(8) for seed in range(2)]
+    hits = np.random.default_rng(0).random((16, 8)) < 0.5
+    runs = [made(hit, model=f"m{m}", seed=s) for hit, (m, s) in zip(hits, cells, strict=True)]
+    assert "more than there is" in render(leaderboard(runs), "table")
+
+
 def test_a_version_of_a_protocol_is_shown(made):
     (table,) = leaderboard([made(protocol="temporal", protocol_version=2)])
     assert "protocol temporal v2:" in render([table], "table")
+    changed = made(full=True, ranks=[1, 2], protocol="temporal,candidates=all", protocol_version=2)
+    assert "protocol temporal v2,candidates=all:" in render(leaderboard([changed]), "table")
 
 
 def test_what_is_constant_by_construction_has_no_interval(made):

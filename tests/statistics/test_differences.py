@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -86,12 +88,18 @@ def test_matched_seeds_are_paired():
     assert difference(system(a), shuffled, matched=True).se == pytest.approx(matched.se)
 
 
-def test_matched_seeds_are_those_that_both_have():
+@pytest.mark.honesty
+def test_with_other_seeds_nothing_is_matched_and_the_difference_is_that_of_the_figures():
     a, b = np.random.default_rng(5).random((2, 3, 30))
     found = difference(system(a, seeds=(0, 1, 2)), system(b, seeds=(1, 2, 3)), matched=True)
-    assert found.value == pytest.approx((a[1:] - b[:2]).mean())
-    apart = difference(system(a, seeds=(0, 1, 2)), system(b, seeds=(2, 3, 4)), matched=True)
-    assert apart == difference(system(a), system(b))
+    assert found.value == pytest.approx(a.mean() - b.mean())
+    assert found == difference(system(a), system(b))
+
+
+def test_between_constants_there_is_no_doubt():
+    one = replace(system(np.ones((3, 30))), constant=True)
+    found = difference(one, one)
+    assert (found.value, found.low, found.high, found.p) == (0.0, 0.0, 0.0, 1.0)
 
 
 @pytest.mark.honesty

@@ -129,8 +129,7 @@ class Protocol(NamedCard):
 
         ``temporal v2,candidates=all``; the command line and the folders go by `name`.
         """
-        version = f" v{self.version}" if self.version > 1 else ""
-        return self.card + version + self.name.removeprefix(self.card)
+        return label(self.name, self.version)
 
     @property
     def digest(self) -> str:
@@ -142,6 +141,12 @@ class Protocol(NamedCard):
         """
         words = {"name", "summary", "why", "limits", "published"}
         return digest(self.model_dump(mode="json", exclude=words, exclude_defaults=True))
+
+
+def label(name: str, version: int) -> str:
+    """Name a protocol for tables, see `Protocol.label`."""
+    card, comma, changes = name.partition(",")
+    return f"{card} v{version}{comma}{changes}" if version > 1 else name
 
 
 def protocol(name: str, **options: Any) -> Protocol:
