@@ -54,7 +54,8 @@ def test_the_metric_of_the_page_gives_what_it_says():
     (code,) = [one for one in blocks("extending.md", "python") if "Metric" in one]
     made: dict[str, Any] = {}
     exec(code, made)
-    scored = SimpleNamespace(writes=False, rank=np.array([1, 2, 3], dtype=np.int32))
-    (values,) = made["HitRatioAt2"]().values(scored).values()
-    assert values.tolist() == [1, 1, 0]
-    assert made["HitRatioAt2"]().values(SimpleNamespace(writes=True)) == {}
+    ranks = np.array([1, 2, 3], dtype=np.int32)
+    sampled = SimpleNamespace(scores=np.zeros((3, 4)), rank=ranks)
+    (values,) = made["TopHalf"]().values(sampled).values()
+    assert values.tolist() == [1.0, 1.0, 0.0]
+    assert made["TopHalf"]().values(SimpleNamespace(scores=None, rank=ranks)) == {}
