@@ -5,7 +5,6 @@ data -> split -> candidate pack -> fit -> answers -> metrics -> run record. Ever
 function of the ones before it and of the settings in `Experiment`; nothing else decides a figure.
 """
 
-import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -174,8 +173,9 @@ def run(
             report_age(found.record, model.settings, experiment.audit, report)
             return found
         cache = cache_folder(experiment.cache)
-        runtime = Runtime(setup.seed, device, folder, cache, report, show_progress)
-        runtime = runtime.at(folder / store.CHECKPOINTS)
+        runtime = Runtime(setup.seed, device, folder, cache, report, show_progress).at(
+            folder / store.CHECKPOINTS
+        )
         watch = Stopwatch(runtime.checkpoints)
         watch.add("prepare", time.monotonic() - began)
         kept = training_folder(experiment, model, source, setup.seed)
@@ -184,9 +184,7 @@ def run(
         asked = question.split.test, question.split.catalogue, question.pack, runtime
         precision, how = model.scores_in, experiment.matching
         made = provenance(setup.model, device, precision)
-        answered = runtime.checkpoints / answered_by(trained, made)
-        if experiment.fresh:
-            shutil.rmtree(answered, ignore_errors=True)
+        answered = answered_by(trained, made, runtime.checkpoints, experiment.fresh)
         with watch.stage("score"):
             judgement = evaluate(model, *asked, how, answered)
         stored = kept / MODEL, trained.weights, source.asked

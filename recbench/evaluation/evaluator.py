@@ -92,26 +92,37 @@ def evaluate(
         outcome = rank_all(model, pack, runtime, finished)
         return Judgement(outcome, None, summary(outcome, runtime.report))
     asked = _ask(model, pack, examples, len(catalogue), runtime, finished)
-    scores = asked.columns["scores"]
-    candidates = pack.candidates.reshape(-1, pack.size)  # [rows * draws, C]
-    target = pack.target_position.reshape(-1).astype(np.int32)
-    writes = isinstance(model, Answerer)
+    outcome = _outcome(model, asked, pack, examples, catalogue, matching)
+    texts = asked.texts if outcome.writes else None
+    return Judgement(outcome, texts, summary(outcome, runtime.report))
+
+
+def _outcome(
+    model: Recommender,
+    asked: FinishedCalls,
+    pack: Pack,
+    examples: Examples,
+    catalogue: Catalogue,
+    matching: Matching,
+) -> Outcome:
+    """Look at what was answered beside the targets."""
+    scores, target = asked.columns["scores"], pack.target_position.reshape(-1).astype(np.int32)
     if isinstance(model, Answerer):
+        candidates = pack.candidates.reshape(-1, pack.size)  # [rows * draws, C]
         slots = match(asked.texts, candidates, catalogue.titles, matching)
         tokens = model.title_lengths()[candidates]
     else:
         slots, tokens = top_slots(scores, target), None
-    outcome = Outcome(
+    return Outcome(
         draws=pack.draws,
         users=examples.users,
         rank=target_ranks(scores, target),
-        writes=writes,
+        writes=isinstance(model, Answerer),
         scores=scores,
         target_slot=target,
         answer_slot=slots,
         title_tokens=tokens,
     )
-    return Judgement(outcome, asked.texts if writes else None, summary(outcome, runtime.report))
 
 
 def summary(

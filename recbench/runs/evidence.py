@@ -148,7 +148,7 @@ def check_apart(folder: Path, record: RunRecord, others: Iterable[RunRecord]) ->
             what = "model" if same[0] else "scores"
             raise refused(
                 folder,
-                f"its {what} are those of seed {other.seed}: it is a copy, or its training is not "
+                f"it has the {what} of seed {other.seed}: it is a copy, or its training is not "
                 "random and must say so",
             )
 

@@ -235,7 +235,7 @@ def test_a_copy_with_another_seed_is_known_by_its_model_or_scores(made, root, we
     found, said = left_out(root)
     assert [one.folder for one in found] == [run.folder]
     (line,) = said
-    assert f"its {what} are those of seed 0: it is a copy, or its training is not random" in line
+    assert f"it has the {what} of seed 0: it is a copy, or its training is not random" in line
 
 
 def test_full_rankings_of_two_trainings_may_be_the_same(made, root):
