@@ -113,7 +113,7 @@ def standard_error(value: Array, total: Array, users: Array) -> Array:
         float64 [...], the differences and their variances.
     users
         Effective, [...]. They stand in where there is no spread to go by: systems that differ by
-        one amount for everyone have the error under no difference, |value| / sqrt(users), and those
+        one amount for everyone have that under no difference, its size over sqrt(users), and those
         that never differ that of one user for whom they do, 1 / users.
     """
     unvaried = np.where(np.abs(value) > 1e-9, np.abs(value) / np.sqrt(users), 1 / users)
