@@ -11,17 +11,18 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = (ROOT / "README.md", ROOT / "docs" / "results.md")
-BEGIN = r"(<!-- printed by: (?P<command>recbench [^\n]*) -->\n\n)"
-BLOCK = re.compile(BEGIN + r"(?P<printed>.*?)(\n\n<!-- end of print -->)", re.DOTALL)
+BEGIN, END = r"(<!-- printed by: (?P<command>recbench [^\n]*) -->\n)", "(<!-- end of print -->)"
+BLOCK = re.compile(f"{BEGIN}(?P<printed>.*?){END}", re.DOTALL)
 
 
 def blocks(page: str) -> list[tuple[str, str]]:
     """Return each command of a page and what stands there as printed by it."""
-    return [(found["command"], found["printed"]) for found in BLOCK.finditer(page)]
+    return [(found["command"], found["printed"].strip()) for found in BLOCK.finditer(page)]
 
 
 def printed(command: str) -> str:
@@ -34,9 +35,9 @@ def printed(command: str) -> str:
     return done.stdout.strip()
 
 
-def filled(page: str) -> str:
-    """Return a page with every block as its command prints it now."""
-    return BLOCK.sub(lambda found: f"{found[1]}{printed(found['command'])}{found[4]}", page)
+def filled(page: str, run: Callable[[str], str] = printed) -> str:
+    """Return a page with every block as its command prints it now; what lies between stays."""
+    return BLOCK.sub(lambda found: f"{found[1]}\n{run(found['command'])}\n\n{found[4]}", page)
 
 
 if __name__ == "__main__":

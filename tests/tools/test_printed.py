@@ -1,0 +1,55 @@
+"""Blocks of printed tables: filled, refilled, and nothing between them lost."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def tool():
+    spec = importlib.util.spec_from_file_location("printed", ROOT / "tools" / "printed.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+PAGE = """# Page
+
+<!-- printed by: recbench a -->
+
+<!-- end of print -->
+
+between
+
+<!-- printed by: recbench b --c -->
+
+old
+
+table
+
+<!-- end of print -->
+
+after
+"""
+
+
+def test_blocks_are_filled_and_what_lies_between_stays(tool):
+    once = tool.filled(PAGE, lambda command: f"printed by {command}")
+    assert tool.blocks(once) == [
+        ("recbench a", "printed by recbench a"),
+        ("recbench b --c", "printed by recbench b --c"),
+    ]
+    assert "\n\nbetween\n\n" in once
+    assert once.endswith("\n\nafter\n")
+    assert "old" not in once
+    assert tool.filled(once, lambda command: f"printed by {command}") == once
+
+
+def test_every_page_has_as_many_ends_as_begins(tool):
+    for page in tool.PAGES:
+        text = page.read_text(encoding="utf-8")
+        assert len(tool.blocks(text)) == text.count("<!-- printed by:")
+        assert text.count("<!-- printed by:") == text.count("<!-- end of print -->")
