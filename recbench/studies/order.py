@@ -44,6 +44,8 @@ class Agreement:
         Pairs of systems, and how many of them have a sign under both questions.
     tau, low, high
         Kendall's tau, in [-1, 1], with its 95% interval.
+    single
+        Which of the systems were judged by a single training of a random kind, and under what.
     """
 
     first: Table
@@ -54,6 +56,7 @@ class Agreement:
     tau: float
     low: float
     high: float
+    single: tuple[str, ...]
 
 
 def agreements(tables: Sequence[Table]) -> list[Agreement]:
@@ -85,7 +88,13 @@ def _agreement(first: Table, second: Table, own: Sequence[Row], other: Sequence[
     pairs, signed = len(sure), int((sure != 0).sum())
     low, high = ((sure.sum() + open_ones) / pairs for open_ones in (signed - pairs, pairs - signed))
     tau = float((seen * seen_too).mean())
-    return Agreement(first, second, len(own), pairs, signed, tau, float(low), float(high))
+    found = tau, float(low), float(high)
+    return Agreement(first, second, len(own), pairs, signed, *found, _single((*own, *other)))
+
+
+def _single(rows: Sequence[Row]) -> tuple[str, ...]:
+    alone = [row for row in rows if given_training(row)]
+    return tuple(f"{row.label} under {protocol_name(row.record)}" for row in alone)
 
 
 def _signs(rows: Sequence[Row]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -125,9 +134,8 @@ def render_order(found: Sequence[Agreement], form: Format) -> str:
 
 
 def _of_one_training(found: Sequence[Agreement]) -> str:
-    rows = [row for one in found for table in (one.first, one.second) for row in table.rows]
-    single = sorted({row.label for row in rows if given_training(row)})
-    return f"{', '.join(single)}: of a single training, as it is." if single else ""
+    single = sorted({name for one in found for name in one.single})
+    return f"Of a single training, as it is: {', '.join(single)}." if single else ""
 
 
 def _question(record: RunRecord) -> str:

@@ -89,7 +89,7 @@ def test_questions_and_single_trainings_are_named(made):
     text = render_order(agreements(leaderboard(runs)), "table")
     assert "paper by HitRatio@1, 1 draws, pack 11111111" in text
     assert "paper by HitRatio@1, 2 draws, pack 22222222" in text
-    assert "m0, m1, m2: of a single training, as it is." in text
+    assert "Of a single training, as it is: m0 under paper, m1 under paper, m2 under paper." in text
 
 
 def test_other_settings_are_another_system(made):
