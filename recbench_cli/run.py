@@ -126,6 +126,7 @@ def run(
 
 
 def _print(finished: "Run", as_json: bool) -> None:
+    from recbench.runs.leaderboard import rows_of
     from recbench.runs.rendering import run_table
     from recbench.runs.store import RECORD
 
@@ -134,5 +135,6 @@ def _print(finished: "Run", as_json: bool) -> None:
         metrics = {name: one.model_dump() for name, one in finished.record.metrics.items()}
         typer.echo(json.dumps({"record": str(path), "metrics": metrics}))
     else:
-        typer.echo(run_table(finished.record))
+        (row,) = rows_of([finished])
+        typer.echo(run_table(row))
         typer.echo(f"{'found' if finished.reused else 'wrote'} {path}")

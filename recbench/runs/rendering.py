@@ -6,7 +6,6 @@ from typing import Any
 
 from recbench.runs.leaderboard import Row, Table, ranked_by
 from recbench.runs.notes import notes, notes_of, seeds_cell
-from recbench.runs.record import RunRecord
 from recbench.runs.text import (
     DASH,
     Format,
@@ -48,8 +47,9 @@ def render(tables: Sequence[Table], form: Format) -> str:
     return "\n\n".join(_as_text(table, form == "markdown") for table in tables)
 
 
-def run_table(record: RunRecord) -> str:
-    """Write the figures of one run, its times and its caption: what `recbench run` closes with."""
+def run_table(row: Row) -> str:
+    """Write the figures of one run, its times and notes: what `recbench run` closes with."""
+    record = row.record
     lines = [
         [name, f"{one.value:.4f}", _ends(one.low, one.high), str(one.n)]
         for name, one in record.metrics.items()
@@ -64,6 +64,9 @@ def run_table(record: RunRecord) -> str:
         record.caption,
         "" if record.audit is not None else "not audited: no copy was asked again",
     ]
+    if row.per_user is not None:
+        once = figure_cell(row.per_user.figure)
+        blocks.insert(2, f"{ranked_by(record)}, each user once: {once}")
     return "\n".join(filter(None, blocks))
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from recbench.errors import UserError
-from recbench.runs.leaderboard import leaderboard
+from recbench.runs.leaderboard import leaderboard, rows_of
 from recbench.runs.record import Training
 from recbench.runs.rendering import render, run_table
 
@@ -102,7 +102,7 @@ def test_a_run_that_was_not_audited_is_marked(made):
     text = render(leaderboard([audited, not_audited]), "table")
     assert "\nb: not audited\n" in text
     assert "a: not audited" not in text
-    assert "not audited: no copy was asked again" in run_table(not_audited.record)
+    assert "not audited: no copy was asked again" in run_table(rows_of([not_audited])[0])
 
 
 @pytest.mark.honesty
@@ -131,6 +131,7 @@ def test_every_user_once_where_users_have_several_rows(made):
     assert " 0.833 [" in text
     assert " 0.500 [" in text
     assert "each user once" not in render(leaderboard([made(GOOD)]), "table")
+    assert "\nHitRatio@1, each user once: 0.500 [" in run_table(table.rows[0])
 
 
 @pytest.mark.honesty
@@ -295,7 +296,7 @@ def test_csv_and_json_hold_every_figure(mixed):
 
 
 def test_the_closing_table_of_a_run(made):
-    text = run_table(made(writes=True, caption="mechanism test").record)
+    text = run_table(rows_of([made(writes=True, caption="mechanism test")])[0])
     assert "movielens, protocol paper: 2 examples" in text
     assert "HitRatio@1|valid" in text
     assert "6 s in all" in text
