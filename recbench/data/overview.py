@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from recbench.data.card import Card
 from recbench.data.statistics import Statistics
+from recbench.data.time_units import UNITS
 
 _WIDTH = 100
 
@@ -74,6 +75,8 @@ def _words(value: Any) -> str:
 
 
 def _counted(numbers: Statistics) -> list[str]:
+    unit = numbers.time_unit
+    times = f"{numbers.first} to {numbers.last}, read as {UNITS[unit]}" if unit else "none"
     return [
         f"users: {numbers.users:,}",
         f"items: {numbers.items:,}, {numbers.items_met:,} of them with an interaction",
@@ -81,6 +84,6 @@ def _counted(numbers: Statistics) -> list[str]:
         f"density: {numbers.density:.3%}",
         f"interactions of a user: {numbers.shortest:,} to {numbers.longest:,}, "
         f"median {numbers.median:,.1f}, mean {numbers.mean:,.1f}",
-        f"time: {numbers.first} to {numbers.last}" if numbers.first else "time: none",
+        f"time: {times}",
         f"titles: {numbers.titles:,} different; items without one: {numbers.untitled:,}",
     ]

@@ -4,6 +4,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from recbench.data.dataset import Dataset
+from recbench.data.time_units import TimeUnit, shown, unit_of
 from recbench.data.titles import UNKNOWN, normalised
 
 
@@ -25,8 +26,9 @@ class Statistics(BaseModel):
     shortest, median, mean, longest
         Interactions of a user.
     first, last
-        Earliest and latest interaction, UTC, ISO 8601; None where the data have no times. Numbers
-        too large for seconds are read as milli- or microseconds.
+        Earliest and latest interaction, UTC, ISO 8601; None where the data have no times.
+    time_unit
+        The one unit in which all times are then read (`recbench.data.time_units`), likewise.
     titles
         Different ones, case, width and spaces apart.
     untitled
@@ -46,6 +48,7 @@ class Statistics(BaseModel):
     longest: int
     first: str | None
     last: str | None
+    time_unit: TimeUnit | None
     titles: int
     untitled: int
 
@@ -55,6 +58,7 @@ def statistics(dataset: Dataset) -> Statistics:
     lengths = np.unique(dataset.users, return_counts=True)[1]
     items = len(dataset.catalogue)
     titles = [normalised(title) for title in dataset.catalogue.titles]
+    unit = unit_of(dataset.times) if dataset.timed else None
     return Statistics(
         users=len(lengths),
         items=items,
@@ -65,14 +69,9 @@ def statistics(dataset: Dataset) -> Statistics:
         median=float(np.median(lengths)),
         mean=float(lengths.mean()),
         longest=int(lengths.max()),
-        first=_date(dataset.times.min()) if dataset.timed else None,
-        last=_date(dataset.times.max()) if dataset.timed else None,
+        first=shown(int(dataset.times.min()), unit) if unit else None,
+        last=shown(int(dataset.times.max()), unit) if unit else None,
+        time_unit=unit,
         titles=len(set(titles)),
         untitled=titles.count(UNKNOWN),
     )
-
-
-def _date(time: np.int64) -> str:
-    # 1e11 seconds lie in the year 5138, 1e14 milliseconds likewise.
-    unit = "s" if time < 1e11 else "ms" if time < 1e14 else "us"
-    return str(time.astype(f"datetime64[{unit}]").astype("datetime64[s]"))

@@ -36,6 +36,7 @@ def test_counts_worked_out_by_hand(raw_folder, tmp_path):
         "longest": 5,
         "first": "1970-01-01T00:00:00",
         "last": "1970-01-02T00:00:00",
+        "time_unit": "s",
         "titles": 79,
         "untitled": 1,
     }
@@ -43,12 +44,23 @@ def test_counts_worked_out_by_hand(raw_folder, tmp_path):
 
 def test_times_in_smaller_units_and_none(raw_folder, tmp_path):
     data = small(raw_folder, tmp_path)
-    for scale in (1_000, 1_000_000):
+    units = {1_000: "milliseconds", 1_000_000: "microseconds", 10**9: "nanoseconds"}
+    for scale, word in units.items():
         found = statistics(replace(data, times=(data.times + 10**9) * scale))
         assert (found.first, found.last) == ("2001-09-09T01:46:40", "2001-09-10T01:46:40")
+        page = " ".join(overview(data.card, found).split())
+        assert f"time: {found.first} to {found.last}, read as {word}" in page
     untimed = statistics(replace(data, times=np.arange(8)))
     assert (untimed.first, untimed.last) == (None, None)
     assert "\n  time: none\n" in overview(data.card, untimed)
+
+
+def test_both_ends_of_a_column_are_read_in_one_unit(raw_folder, tmp_path):
+    data = small(raw_folder, tmp_path)
+    times = (data.times + 10**9) * 1000
+    times[0] //= 1000
+    found = statistics(replace(data, times=times))
+    assert (found.first, found.last) == ("1970-01-12T13:46:40", "2001-09-10T01:46:40")
 
 
 def test_the_page_holds_the_whole_card(raw_folder, tmp_path):

@@ -39,7 +39,12 @@ POPULAR = Finding(
 OWNED: tuple[Check, ...] = (rows.users_in_parts,)
 """Of data that say whose each interaction is."""
 
-TIMED: tuple[Check, ...] = (order.before_training, order.ties, order.against_time)
+TIMED: tuple[Check, ...] = (
+    order.before_training,
+    order.ties,
+    order.against_time,
+    order.other_magnitudes,
+)
 """Of data with times."""
 
 CLUSTERED: tuple[Check, ...] = (rows.new_users, rows.users_worth)

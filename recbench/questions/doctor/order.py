@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from recbench.data.time_units import astray
 from recbench.questions.doctor.case import Case
 from recbench.questions.doctor.finding import Finding, graded
 from recbench.questions.split import PAD
@@ -68,4 +69,19 @@ def against_time(case: Case) -> Finding:
         warning=0.01,
         text="Test targets that are older than an item of their visible history: the rows do not "
         "follow time, and what they ask is not what comes next.",
+    )
+
+
+def other_magnitudes(case: Case) -> Finding:
+    """Interactions whose time is of another magnitude than the rest."""
+    times = case.dataset.times
+    return graded(
+        name="times of another magnitude",
+        count=int(astray(times).sum()),
+        of=len(times),
+        warning=0.0,
+        text="Interactions with a time of another magnitude than the rest (seconds among "
+        "milliseconds, or a 0 for one that is not known): they stand in the wrong place of "
+        "their users' sequences; write all times in one unit, leave the unknown out, and add the "
+        "data anew.",
     )

@@ -91,6 +91,7 @@ def made(**rules):
         (order.before_training, 2, 3),
         (order.ties, 1, 3),
         (order.against_time, 0, 3),
+        (order.other_magnitudes, 0, 12),
         (rows.new_users, 3, 3),
         (rows.users_worth, 1.8, 2),  # one row and two: 3 * 3 / (1 + 4)
         # The first target and item 3 at 40; the second's 0 is older, the third has no history.
@@ -124,6 +125,15 @@ def test_rows_against_time():
     case = made()
     case.dataset.times[5] = 45  # item 0 of user 2, whose target was met at 40
     assert order.against_time(case).count == 1
+
+
+def test_seconds_among_milliseconds():
+    case = made()
+    case.dataset.times[:] += 1_700_000_000_000
+    assert order.other_magnitudes(case).count == 0
+    case.dataset.times[[2, 7]] //= 1000
+    found = order.other_magnitudes(case)
+    assert (found.count, found.of, found.severity) == (2, 12, "warning")
 
 
 def test_right_answers_that_the_substring_rule_calls_invalid():
