@@ -25,6 +25,9 @@ from recbench.errors import unknown
 from recbench.registry import listed
 from recbench.settings import digest
 
+SHORTEST = 10
+"""Characters to which a title may be cut: "unknown" must fit in."""
+
 CARD = "card.toml"
 """The card's name in the folder of a user's own dataset."""
 
@@ -166,6 +169,9 @@ class Card(NamedCard):
         How raw titles are repaired (`recbench.data.titles`).
     title_fixes
         Raw title to what it should have been, for misspellings of one source.
+    title_length
+        Characters of a title; longer ones are cut (`recbench.data.titles.shortened`). None keeps
+        all.
     formats
         Raw format (a key of `recbench.data.readers.READERS`) to its files.
     sources
@@ -195,6 +201,7 @@ class Card(NamedCard):
     verb: str
     titles: Literal["film", "plain", "web"]
     title_fixes: dict[str, str] = Field(default={})
+    title_length: int | None = Field(default=None, ge=SHORTEST)
     formats: dict[str, RawFiles]
     sources: tuple[InstalledCopy | Folder | Download, ...]
     digest: str = ""
@@ -207,6 +214,8 @@ class Card(NamedCard):
     def fingerprint(self) -> str:
         """Return a digest of all that decides how the data are prepared."""
         kept = {"titles", "title_fixes", "formats", "digest", "catalogue_digest"}
+        if self.title_length is not None:  # cards are older than this field
+            kept.add("title_length")
         return digest(self.model_dump(mode="json", include=kept))
 
 

@@ -16,7 +16,7 @@ from recbench.data.catalogue import Catalogue, make_catalogue
 from recbench.data.ragged import lengths
 from recbench.data.readers.raw import Ids, Raw, alike
 from recbench.data.released import Rows, pieced
-from recbench.data.titles import REPAIRS
+from recbench.data.titles import REPAIRS, shortened
 from recbench.errors import RecbenchError
 
 
@@ -90,6 +90,8 @@ def make_dataset(card: Card, raw: Raw) -> Dataset:
     """Repair titles, number users and items; ``raw.items`` must all be in ``raw.item_ids``."""
     repaired = REPAIRS[card.titles]
     titles = [repaired(card.title_fixes.get(title.strip(), title)) for title in raw.titles]
+    if card.title_length is not None:
+        titles = [shortened(title, card.title_length) for title in titles]
     used, listed = alike(raw.items.ids, raw.item_ids)
     catalogue = make_catalogue(listed, titles)
     codes = np.searchsorted(catalogue.raw_ids, used).astype(np.int32)

@@ -31,7 +31,7 @@ def overview(card: Card, statistics: Statistics | None, why: str = "") -> str:
         _listed("licence", [card.licence]),
         _listed("citation", [card.citation]),
         _listed("homepage", [card.homepage]),
-        _listed("in prompts", [f"{card.noun[0]}, {card.noun[1]}; a user {card.verb} them"]),
+        _listed("in prompts", _words_of_prompts(card)),
         _listed("sources", map(_fields, card.sources)),
         _listed("files", [f"{name}: {_fields(files)}" for name, files in card.formats.items()]),
         _listed("protocols", [f"{name}: {_fields(r)}" for name, r in card.protocols.items()]),
@@ -39,6 +39,13 @@ def overview(card: Card, statistics: Statistics | None, why: str = "") -> str:
         _listed("statistics", _counted(statistics) if statistics else [f"none: {why}"]),
     ]
     return "\n".join(block for block in blocks if block)
+
+
+def _words_of_prompts(card: Card) -> list[str]:
+    words = [f"{card.noun[0]}, {card.noun[1]}; a user {card.verb} them"]
+    if card.title_length is not None:
+        words.append(f"titles of at most {card.title_length} characters")
+    return words
 
 
 def _listed(heading: str, entries: Iterable[str]) -> str:

@@ -60,6 +60,26 @@ def web_title(raw: str) -> str:
     return plain_title(html.unescape(raw))
 
 
+def shortened(title: str, length: int) -> str:
+    """
+    Cut a title to `length` characters, "…" at its end included.
+
+    The cut is at a word's end, where one lies in the second half.
+
+    Examples
+    --------
+    >>> shortened("Salt and Pepper Mill, Olive Wood", 20)
+    'Salt and Pepper…'
+    >>> shortened("Salt", 20)
+    'Salt'
+    """
+    if len(title) <= length:
+        return title
+    words, _, rest = title[:length].rpartition(" ")
+    kept = words if len(words) >= len(rest) else title[: length - 1]
+    return kept.rstrip(" ,;:-") + "…"
+
+
 REPAIRS = {"film": film_title, "plain": plain_title, "web": web_title}
 """How raw titles are repaired, by the name that a card gives."""
 

@@ -39,6 +39,13 @@ def test_movielens_is_described():
     assert download.files[0].checksum == "md5:0e33842e24a9c977be4e0107933c0723"
 
 
+def test_prepared_data_are_found_again_unless_their_titles_are_cut():
+    movielens = card("movielens")
+    assert movielens.fingerprint().startswith("b0e9bbde12f5041f")  # as before there was a length
+    cut = movielens.model_copy(update={"title_length": 40})
+    assert cut.fingerprint() != movielens.fingerprint()
+
+
 def test_an_unknown_name_gets_the_nearest():
     with pytest.raises(UserError, match="unknown dataset 'movielense'; did you mean 'movielens'"):
         card("movielense")

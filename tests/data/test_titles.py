@@ -3,8 +3,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recbench.data.card import SHORTEST
 from recbench.data.catalogue import make_catalogue
-from recbench.data.titles import REPAIRS, TitleGroups, film_title, normalised, plain_title
+from recbench.data.titles import (
+    REPAIRS,
+    UNKNOWN,
+    TitleGroups,
+    film_title,
+    normalised,
+    plain_title,
+    shortened,
+)
 
 
 @pytest.mark.parametrize(
@@ -51,6 +60,32 @@ def test_a_title_is_one_stripped_line_and_never_empty(rule, raw):
     title = REPAIRS[rule](raw)
     assert title
     assert title == " ".join(title.split())
+
+
+@pytest.mark.parametrize(
+    ("title", "length", "expected"),
+    [
+        ("Salt", 10, "Salt"),
+        ("Salt mills", 10, "Salt mills"),
+        ("Salt mills!", 10, "Salt mill…"),
+        ("Salt and Pepper Mill, Olive Wood", 22, "Salt and Pepper Mill…"),
+        ("Salt and Pepper Mill, Olive Wood", 24, "Salt and Pepper Mill…"),
+        ("A Pneumonoultramicroscopic", 10, "A Pneumon…"),  # no word ends in the second half
+        ("Pneumonoultramicroscopic", 10, "Pneumonou…"),
+    ],
+)
+def test_a_long_title_is_cut_at_a_words_end(title, length, expected):
+    assert shortened(title, length) == expected
+
+
+@given(raw=st.text(), length=st.integers(SHORTEST, 40))
+def test_a_cut_title_is_short_one_line_and_never_empty(raw, length):
+    title = plain_title(raw)
+    cut = shortened(title, length)
+    assert 0 < len(cut) <= length
+    assert cut == " ".join(cut.split())
+    assert cut == title or cut.endswith("…")
+    assert shortened(UNKNOWN, length) == UNKNOWN
 
 
 def test_titles_that_read_the_same_are_one():
