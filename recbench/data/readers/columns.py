@@ -18,7 +18,8 @@ class Columns:
     Attributes
     ----------
     user, item, time, rating
-        Of the interactions; the item table calls its ids the same or by a usual name.
+        Of the interactions; the item table calls its ids the same or by a usual name. A rating
+        that is "" is not read, whatever the columns are called.
     title
         Of the item table.
     """
@@ -49,7 +50,6 @@ USUAL: Mapping[Role, tuple[str, ...]] = {
             "businessid",
             "sku",
         ),
-        "id",
     ),
     "time": (
         *("timestamp", "time", "ts", "datetime", "date", "eventtime", "unixreviewtime"),
@@ -60,9 +60,17 @@ USUAL: Mapping[Role, tuple[str, ...]] = {
 }
 """For each role the names that are recognised, likeliest first, without case, spaces, _ and -."""
 
+KEY = ("id",)
+"""What else the table of items may call its ids; that of interactions numbers its rows so."""
+
 
 def column(
-    role: Role, names: Sequence[str], file: Path, wanted: str | None, needed: bool = False
+    role: Role,
+    names: Sequence[str],
+    file: Path,
+    wanted: str | None,
+    needed: bool = False,
+    also: Sequence[str] = (),
 ) -> str | None:
     """
     Find the column of a role.
@@ -79,6 +87,8 @@ def column(
         What the user calls it; None to go by `USUAL` (a title also by a name's end).
     needed
         Whether there must be one.
+    also
+        Further names that are recognised, least likely.
 
     Returns
     -------
@@ -94,7 +104,9 @@ def column(
     """
     if wanted is not None and wanted not in names:
         raise unknown(f"column of {file}", wanted, names)
-    found = wanted or _recognised(role, names)
+    found = wanted
+    if wanted is None:
+        found = _recognised(role, (*USUAL[role], *also), names)
     if found is None and needed:
         raise UserError(
             f"{file}: no column is recognised as the {role} ({', '.join(map(repr, names))}); "
@@ -105,14 +117,19 @@ def column(
     return found
 
 
-def _recognised(role: Role, names: Sequence[str]) -> str | None:
-    plain = {"".join(c for c in name.lower() if c not in " _-"): name for name in reversed(names)}
-    for usual in USUAL[role]:
-        if usual in plain:
-            return plain[usual]
+def plain(name: str) -> str:
+    """Return a name as `USUAL` writes it."""
+    return "".join(c for c in name.lower() if c not in " _-")
+
+
+def _recognised(role: Role, usual_names: Sequence[str], names: Sequence[str]) -> str | None:
+    called = {plain(name): name for name in reversed(names)}
+    for usual in usual_names:
+        if usual in called:
+            return called[usual]
     if role == "title":
         for end in ("title", "name"):
-            for name, whole in reversed(plain.items()):
+            for name, whole in reversed(called.items()):
                 if name.endswith(end):
                     return whole
     return None

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from recbench.data.readers.columns import Columns, column
+from recbench.data.readers.columns import KEY, Columns, column
 from recbench.data.readers.delimited import Kind
+from recbench.data.readers.id_differences import difference
 from recbench.data.readers.raw import (
     Raw,
     among,
@@ -22,6 +24,8 @@ from recbench.data.readers.raw import (
 )
 from recbench.data.readers.times import seconds
 from recbench.errors import DataError, UserError
+
+_MANY = 0.5  # of the items that are not listed: then their ids may be written in another way
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,8 @@ class Tabular:
         Says where a row (from 0) stands in the file, for example "line 2".
     typed
         Whether the file tells text from numbers, so that the text "7" is not the number 7.
+    lists
+        The columns of which the file says, or its first rows show, that they hold lists.
     """
 
     file: Path
@@ -49,6 +55,7 @@ class Tabular:
     read: Callable[[Mapping[str, Kind]], pa.Table]
     place: Callable[[int], str]
     typed: bool = False
+    lists: frozenset[str] = frozenset()
 
 
 def columns_of(interactions: Tabular, items: Tabular | None, wanted: Columns) -> Columns:
@@ -72,19 +79,24 @@ def columns_of(interactions: Tabular, items: Tabular | None, wanted: Columns) ->
     """
     names, file = interactions.names, interactions.file
     if items is None and wanted.title is not None:
-        raise UserError(f"--title-column {wanted.title} is of a table of items, and there is none")
+        raise UserError(
+            f"--title-column {wanted.title} is of a table of items, and there is none: add one, or "
+            "leave the option out"
+        )
     found = Columns(
         user=column("user", names, file, wanted.user, needed=True),
         item=column("item", names, file, wanted.item, needed=True),
         time=column("time", names, file, wanted.time),
-        rating=column("rating", names, file, wanted.rating),
+        rating=None if wanted.rating == "" else column("rating", names, file, wanted.rating),
         title=column("title", items.names, items.file, wanted.title) if items else None,
     )
-    if found.user == found.item:
-        raise UserError(
-            f"{file}: column '{found.user}' cannot be both user and item; "
-            "name the right ones with --user-column and --item-column"
-        )
+    for role, other in (("user", "item"), *product(("user", "item"), ("time", "rating"))):
+        name = getattr(found, role)
+        if name == getattr(found, other):
+            raise UserError(
+                f"{file}: column '{name}' cannot be both {role} and {other}; "
+                f"name the right ones with --{role}-column and --{other}-column"
+            )
     return found
 
 
@@ -136,9 +148,13 @@ def read_tables(interactions: Tabular, items: Tabular | None, wanted: Columns) -
 
 def _listed(raw: Raw, items: Tabular, found: Columns) -> Raw:
     """Take ids and titles from the item table, and from `raw` the items that it does not list."""
-    key = column("item", items.names, items.file, found.item if found.item in items.names else None)
+    called = found.item if found.item in items.names else None
+    key = column("item", items.names, items.file, called, also=KEY)
     if key is None:
-        raise DataError(f"{items.file}: expected a column '{found.item}' with the ids of the items")
+        raise DataError(
+            f"{items.file}: expected a column '{found.item}' with the ids of the items, found "
+            f"{', '.join(map(repr, items.names))}; call the one that holds them '{found.item}'"
+        )
     kinds: dict[str, Kind] = {key: "id"}
     if found.title is not None and found.title != key:
         kinds[found.title] = "text"
@@ -146,14 +162,19 @@ def _listed(raw: Raw, items: Tabular, found: Columns) -> Raw:
     ids = coded(table[key], items.typed)[:]
     refuse_repeated(ids, items.file, items.place)
     unlisted = ~among(raw.item_ids, ids)
+    differ = difference(raw.item_ids[unlisted], ids) if unlisted.mean() > _MANY else ""
     if unlisted.all():
-        raise DataError(f"{items.file}: expected items of the interactions, found none in '{key}'")
+        other = f", or call the column that holds them '{found.item}'" if key != found.item else ""
+        raise DataError(
+            f"{items.file}: expected items of the interactions, found none in '{key}': {differ}; "
+            f"write the ids alike in both tables{other}"
+        )
     titles = table[found.title or key].cast(pa.string()).to_pylist()
     notes = [] if found.title else ["No titles: the ids of the items stand for them."]
     if unlisted.any():
         notes.append(
             f"{unlisted.sum()} of the {len(unlisted)} items interacted with are not in "
-            f"{items.file.name}: their ids are their titles."
+            f"{items.file.name}: their ids are their titles{differ and f' ({differ})'}."
         )
     extra = [title for title, new in zip(raw.titles, unlisted.tolist(), strict=True) if new]
     return replace(
