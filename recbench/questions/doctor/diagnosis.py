@@ -17,6 +17,7 @@ ALWAYS: tuple[Check, ...] = (
     rows.size,
     rows.cold_items,
     rows.cold_targets,
+    rows.missing_items,
     rows.targets_in_histories,
     rows.follows_ids,
     titles.missing,

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from recbench.data.missing import reads_as_missing
 from recbench.defaults import DRAWS
 from recbench.questions.doctor.case import Case
 from recbench.questions.doctor.finding import Finding, graded
@@ -109,6 +110,23 @@ def cold_targets(case: Case) -> Finding:
         warning=0.05,
         text="Test targets that never occur in training: look at them by "
         "recbench leaderboard --group-by target-count.",
+    )
+
+
+def missing_items(case: Case) -> Finding:
+    """Interactions with an item whose id programs write for a missing one."""
+    data = case.dataset
+    ids = data.catalogue.raw_ids
+    texts = ids.tolist() if ids.dtype == object else []
+    codes = [code for code, text in enumerate(texts) if reads_as_missing(text)]
+    return graded(
+        name="ids of missing items",
+        count=int(np.isin(data.items, codes).sum()) if codes else 0,
+        of=len(data),
+        warning=0.0,
+        text="Interactions with an item called nan, None, null or the like: so programs write a "
+        "missing id, and different items may have become one; if so, leave these rows out and add "
+        "the data anew.",
     )
 
 

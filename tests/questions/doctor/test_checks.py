@@ -81,6 +81,7 @@ def made(**rules):
         (rows.size, 3, None),
         (rows.cold_items, 3, 6),
         (rows.cold_targets, 1, 3),
+        (rows.missing_items, 0, 12),
         (rows.targets_in_histories, 1, 3),
         (rows.users_in_parts, 0, 2),
         (rows.follows_ids, 0, 2),

@@ -1,0 +1,15 @@
+"""Texts that programs write where there is nothing."""
+
+_WORDS = {"nan", "none", "null", "na", "n/a", "<na>", "nat", "nil", "undefined", ""}
+
+
+def reads_as_missing(text: str) -> bool:
+    """
+    Tell whether a text is what programs write for a missing value.
+
+    Examples
+    --------
+    >>> [text for text in ("nan", "None", "<NA>", " ", "Nan Goldin", "0") if reads_as_missing(text)]
+    ['nan', 'None', '<NA>', ' ']
+    """
+    return text.strip().lower() in _WORDS
