@@ -1,7 +1,7 @@
 """`recbench data add` and `remove`: the user's own datasets."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -30,6 +30,27 @@ Recbole = Annotated[
 MinRating = Annotated[
     float | None, typer.Option(help="Leave out what is rated lower.", show_default="keep all")
 ]
+Pairs = Annotated[
+    Literal["all", "first", "earliest"],
+    typer.Option(
+        help="Of a user's interactions with one item keep all, the first in the file or the "
+        "earliest in time."
+    ),
+]
+MinPerItem = Annotated[
+    int, typer.Option(min=1, help="Leave out items with fewer interactions, once.")
+]
+MinPerUser = Annotated[
+    int, typer.Option(min=1, help="Then leave out users with fewer interactions, once.")
+]
+Catalogue = Annotated[
+    Literal["all", "kept"],
+    typer.Option(help="Items to choose from: all, or those that are left with an interaction."),
+]
+TitleLength = Annotated[
+    int | None,
+    typer.Option(min=10, help="Cut titles to so many characters.", show_default="as they are"),
+]
 
 
 def add(
@@ -43,6 +64,11 @@ def add(
     rating: Annotated[str | None, _column("rating")] = None,
     title: Annotated[str | None, _column("title")] = None,
     min_rating: MinRating = None,
+    pairs: Pairs = "all",
+    min_per_item: MinPerItem = 1,
+    min_per_user: MinPerUser = 1,
+    catalogue: Catalogue = "all",
+    title_length: TitleLength = None,
     noun: Noun = "item/items",
     verb: Verb = "interacted with",
     _results: Results = None,
@@ -57,6 +83,7 @@ def add(
     file counts. Without --items the ids of the items are their titles.
     """
     from recbench.data import own
+    from recbench.data.card import Rules
     from recbench.data.readers.columns import Columns
     from recbench.errors import UserError
     from recbench.runs.places import cache_folder
@@ -70,6 +97,13 @@ def add(
     else:
         assert interactions is not None
         files = own.Files("table", interactions, items, columns)
+    rules = Rules(
+        min_rating=min_rating,
+        pairs=pairs,
+        min_per_item=min_per_item,
+        min_per_user=min_per_user,
+        catalogue=catalogue,
+    )
     made = own.add(
         name,
         files,
@@ -77,7 +111,8 @@ def add(
         say,
         noun=nouns_of(noun),
         verb=verb_of(verb),
-        min_rating=min_rating,
+        rules=rules,
+        title_length=title_length,
     )
     typer.echo(f"{name}: {len(made)} interactions, {len(made.catalogue)} items")
     typer.echo(f"digest {made.digest}")

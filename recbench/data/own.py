@@ -8,6 +8,7 @@ are read again only where the cache has lost them, and must then hold the same.
 
 import math
 import re
+import shlex
 import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
@@ -16,15 +17,20 @@ from pathlib import Path
 from recbench.atomic_write import atomic_file
 from recbench.data.card import CARD, Card, Folder, RawFiles, Rules, cards, own_folder
 from recbench.data.dataset import Dataset, make_dataset, store
+from recbench.data.filters import filtered
+from recbench.data.oddities import oddities
 from recbench.data.prepare import pinned_key, prepared_folder
 from recbench.data.readers import OPENED, READERS
 from recbench.data.readers.columns import Columns
+from recbench.data.readers.histories import are_lists, history_column
 from recbench.data.readers.raw import Raw
 from recbench.data.readers.tabular import columns_of
+from recbench.data.titles import plain_title
 from recbench.data.toml_cards import card_text
-from recbench.errors import UserError, unknown
+from recbench.errors import DataError, UserError, unknown
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_KEEP_ALL = Rules()
 _PAPER = "The paper's way of asking, on data that it does not know."
 
 
@@ -66,7 +72,10 @@ def atomic_files(folder: Path) -> tuple[Path, Path | None]:
     named = [file for file in found if file.name.removesuffix(".gz") == f"{folder.name}.inter"]
     if len(named or found) != 1:
         names = ", ".join(file.name for file in found) or "none"
-        raise UserError(f"{folder}: expected one .inter file or {folder.name}.inter, found {names}")
+        parts = f"; if they are parts of one split: {_imported(folder, 'NAME')}" if found else ""
+        raise UserError(
+            f"{folder}: expected one .inter file or {folder.name}.inter, found {names}{parts}"
+        )
     interactions = (named or found)[0]
     items = interactions.with_name(interactions.name.replace(".inter", ".item"))
     return interactions, items if items.is_file() else None
@@ -80,7 +89,8 @@ def add(
     *,
     noun: tuple[str, str] = ("item", "items"),
     verb: str = "interacted with",
-    min_rating: float | None = None,
+    rules: Rules = _KEEP_ALL,
+    title_length: int | None = None,
 ) -> Dataset:
     """
     Read a user's files, keep what was prepared and write a card that pins it.
@@ -97,27 +107,28 @@ def add(
         Told which columns were taken and what is odd about the data.
     noun, verb
         What one item and several are called in a prompt, and what a user did with one.
-    min_rating
-        Interactions rated lower are left out of every split; None keeps all.
+    rules
+        Which interactions every split leaves out; their order is found here, whatever they say.
+    title_length
+        As `Card` has it.
 
     Raises
     ------
     UserError
         For a name that is taken or cannot be one; a path that is not UTF-8; a column or file that
-        is not there.
+        is not there; rows of a finished split; rules that leave nothing.
     DataError
         For a broken line. Nothing is then left behind.
     """
     check_name(name, cache)
     check_place(files.interactions)
     check_place(files.items or files.interactions)
-    taken = _columns(files, min_rating)
-    report("columns: " + ", ".join(f"{role} is '{column}'" for role, column in taken.items()))
-    raw = READERS[files.format](files.interactions, files.items, **taken)
-    flaws = _flaws(raw)
-    for flaw in flaws:
-        report(flaw)
-    rules = Rules(order="file" if raw.times is None else "time", min_rating=min_rating)
+    _refuse_histories(files, name)
+    raw, taken = _read(files, rules.min_rating)
+    if are_lists(raw.items.ids):
+        raise _no_interactions(files, taken["item"], name)
+    flaws = _flaws(files, raw, taken)
+    rules = rules.model_copy(update={"order": "file" if raw.times is None else "time"})
     card = Card(
         name=name,
         title=name,
@@ -128,6 +139,7 @@ def add(
         noun=noun,
         verb=verb,
         titles="plain",
+        title_length=title_length,
         formats={files.format: _raw_files(files, taken)},
         sources=(
             Folder(kind="folder", path=str(_folder(files.interactions)), format=files.format),
@@ -136,19 +148,88 @@ def add(
         protocols={"next-item": rules, "paper": rules.model_copy(update={"note": _PAPER})},
         known_flaws=flaws,
     )
-    return pinned(card, make_dataset(card, raw), cache)
+    dataset = make_dataset(card, raw)
+    found = (f"{role} is '{column}'" for role, column in taken.items() if column)
+    chosen = _what_is_left(dataset)  # refused before anything is said
+    for line in (f"columns: {', '.join(found)}", *flaws, *_what_is_cut(raw, title_length), *chosen):
+        report(line)
+    return pinned(card, dataset, cache)
 
 
-def _columns(files: Files, min_rating: float | None) -> dict[str, str]:
-    """Return what the files call the column of each role that they have."""
+def _read(files: Files, min_rating: float | None) -> tuple[Raw, dict[str, str]]:
+    """
+    Read the files, and say what they call the column of each role that they have.
+
+    Ratings that cannot be read are left out, unless it is by them that interactions are chosen.
+    """
+    if min_rating is not None and not math.isfinite(min_rating):
+        raise UserError(f"--min-rating must be a number, not {min_rating}")
+    try:
+        taken = _columns(files)
+        if min_rating is not None and not taken.get("rating"):
+            raise UserError(
+                f"{files.interactions} has no ratings for --min-rating to go by; name their column "
+                "with --rating-column, or leave the option out"
+            )
+        return READERS[files.format](files.interactions, files.items, **taken), taken
+    except DataError as error:
+        unrated = replace(files, columns=replace(files.columns, rating=""))
+        taken = _columns(unrated)
+        raw = READERS[files.format](files.interactions, files.items, **taken)
+        if min_rating is not None:
+            raise DataError(f"{error}; mend it, or leave out --min-rating") from None
+        note = f"The ratings are left out, as one cannot be read: {error}."
+        return replace(raw, notes=(*raw.notes, note)), taken
+
+
+def _columns(files: Files) -> dict[str, str]:
     opened = OPENED[files.format]
     items = opened(files.items) if files.items else None
     columns = columns_of(opened(files.interactions), items, files.columns)
-    if min_rating is not None and not math.isfinite(min_rating):
-        raise UserError(f"--min-rating must be a number, not {min_rating}")
-    if min_rating is not None and columns.rating is None:
-        raise UserError(f"{files.interactions} has no ratings for --min-rating to go by")
-    return {role: column for role, column in asdict(columns).items() if column is not None}
+    found = {role: column for role, column in asdict(columns).items() if column is not None}
+    return {**found, "rating": ""} if files.columns.rating == "" else found  # "" is for the card
+
+
+def _refuse_histories(files: Files, name: str) -> None:
+    column = history_column(OPENED[files.format](files.interactions), files.columns.item)
+    if column is not None:
+        raise _no_interactions(files, column, name)
+
+
+def _no_interactions(files: Files, column: str, name: str) -> UserError:
+    return UserError(
+        f"{files.interactions}: column '{column}' holds several items a row: these are the rows of "
+        f"a finished split, not interactions; {_imported(files.interactions.parent, name)}, or "
+        "leave that column out of the file"
+    )
+
+
+def _imported(folder: Path, name: str) -> str:
+    return f"recbench data import-splits {shlex.quote(str(folder))} --name {name} imports it"
+
+
+def _what_is_cut(raw: Raw, length: int | None) -> list[str]:
+    if length is None:
+        return []
+    cut = sum(len(plain_title(title)) > length for title in raw.titles)
+    return [f"{cut} of {len(raw.titles)} titles are cut to {length} characters."]
+
+
+def _what_is_left(dataset: Dataset) -> list[str]:
+    """Say how much the rules leave, in the words of the options; refuse what leaves nothing."""
+    rules = dataset.card.rules
+    changed = rules.model_dump(exclude_defaults=True, exclude={"order"})
+    asked = " ".join(f"--{key.replace('_', '-')} {value}" for key, value in changed.items())
+    try:
+        left = filtered(dataset, rules)
+    except UserError:
+        raise UserError(f"{asked} leaves no interaction of these data; ask for less") from None
+    if not asked:
+        return []
+    return [
+        f"{asked} leaves {len(left)} of {len(dataset)} interactions, "
+        f"{len(left.catalogue)} of {len(dataset.catalogue)} items."
+    ]
 
 
 def check_name(name: str, cache: Path) -> None:
@@ -217,10 +298,13 @@ def remove(name: str, cache: Path) -> None:
     shutil.rmtree(cache / "datasets" / name, ignore_errors=True)
 
 
-def _flaws(raw: Raw) -> tuple[str, ...]:
-    if raw.times is None:
-        return (*raw.notes, "No times: the order of the file is taken for the order of time.")
-    return raw.notes
+def _flaws(files: Files, raw: Raw, columns: dict[str, str]) -> tuple[str, ...]:
+    def place(row: int) -> str:
+        return f"{files.interactions.name}, {OPENED[files.format](files.interactions).place(row)}"
+
+    untimed = "No times: the order of the file is taken for the order of time."
+    notes = raw.notes if raw.times is not None else (*raw.notes, untimed)
+    return (*notes, *oddities(raw, columns, place))
 
 
 def _folder(file: Path) -> Path:

@@ -1,11 +1,15 @@
 import json
 import shutil
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from recbench.data.card import card
+from recbench.data.card import Rules, card
+from recbench.data.filters import filtered
 from recbench.data.imported import import_split
 from recbench.data.own import Files, add, atomic_files, pinned, remove
 from recbench.data.prepare import prepare
@@ -97,13 +101,66 @@ def test_without_times_the_order_of_the_file_counts(files, cache):
 
 def test_low_ratings_are_left_out_where_asked(files, cache):
     with pytest.raises(UserError, match="has no ratings for --min-rating"):
-        add("mine", files, cache, silent, min_rating=3)
+        add("mine", files, cache, silent, rules=Rules(min_rating=3))
     rated = Files("table", files.interactions, None, Columns(rating="time"))
-    made = add("mine", rated, cache, silent, min_rating=100)
+    made = add("mine", rated, cache, silent, rules=Rules(min_rating=100))
     assert len(made) == 60
     for name in ("next-item", "paper"):
         split = make_split(made, protocol(name))
         assert 0 not in np.concatenate([split.train.users, split.test.users])
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    rows=st.lists(
+        st.tuples(
+            st.sampled_from(["a", "b", "nan"]),
+            st.sampled_from(["x", "y", "z"]),
+            st.sampled_from(["1", "5", "", "good"]),
+            st.sampled_from(["0", "1700000000", "1700000000000"]),
+        ),
+        min_size=1,
+        max_size=12,
+    ),
+    rules=st.builds(
+        Rules,
+        min_rating=st.sampled_from([None, 3.0]),
+        pairs=st.sampled_from(["all", "first", "earliest"]),
+        min_per_item=st.integers(1, 3),
+        min_per_user=st.integers(1, 3),
+        catalogue=st.sampled_from(["all", "kept"]),
+    ),
+    length=st.sampled_from([None, 10]),
+)
+def test_whatever_is_asked_for_is_kept_or_refused_and_read_again_alike(
+    tmp_path, rows, rules, length
+):
+    place = Path(tempfile.mkdtemp(dir=tmp_path))
+    file = place / "e.csv"
+    file.write_text("user,item,rating,time\n" + "\n".join(map(",".join, rows)) + "\n")
+    cache, files = place / "cache", Files("table", file, None)
+    sound = all(rating in ("1", "5") for _, _, rating, _ in rows)
+    told: list[str] = []
+    refusal = ""
+    try:
+        made = add("mine", files, cache, told.append, rules=rules, title_length=length)
+    except UserError as error:
+        refusal = str(error)
+    assert "\n" not in refusal
+    if refusal:
+        assert (told, cache.exists()) == ([], False)
+        assert rules != Rules()
+        return
+    assert sound or rules.min_rating is None
+    assert (made.ratings is not None) == sound
+    assert not any("\n" in line for line in told)
+    assert made.card.rules == rules
+    shutil.rmtree(cache / "datasets")
+    again = prepare("mine", cache, None, silent)
+    assert again.digest == made.digest
+    assert len(filtered(again, again.card.rules)) > 0
 
 
 @pytest.mark.parametrize("name", ["", "a/b", "..", ".x", "a,b", "é", "x" * 65])

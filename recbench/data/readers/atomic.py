@@ -41,6 +41,8 @@ def read(interactions: Path, items: Path | None, **columns: str) -> Raw:
 
 def opened(file: Path) -> Tabular:
     """Read the header of one atomic file."""
-    names = [field.split(":")[0] for field in header(file, delimiter="\t")]
+    fields = header(file, delimiter="\t")
+    names = [field.split(":")[0] for field in fields]
+    lists = frozenset(field.split(":")[0] for field in fields if field.endswith("_seq"))
     read = partial(read_delimited, file, names, delimiter="\t", header_lines=1)
-    return Tabular(file, names, read, lambda row: f"line {row + 2}")
+    return Tabular(file, names, read, lambda row: f"line {row + 2}", lists=lists)

@@ -41,7 +41,12 @@ def opened(file: Path) -> Tabular:
     if not found:
         raise DataError(f"{file}, line 1: expected an object, found the end of the file")
     names = list(dict.fromkeys(name for _, fields in found for name in fields))
-    return Tabular(file, names, partial(_read, file), partial(_place, file), typed=True)
+    lists = frozenset(
+        name for _, fields in found for name, value in fields.items() if isinstance(value, list)
+    )
+    return Tabular(
+        file, names, partial(_read, file), partial(_place, file), typed=True, lists=lists
+    )
 
 
 def _place(file: Path, row: int) -> str:

@@ -23,8 +23,9 @@ def opened(file: Path) -> Tabular:
     DataError
         For a file that is missing or no Parquet file.
     """
-    names = _guarded(file, pq.read_schema).names
-    return Tabular(file, names, partial(_read, file), _place, typed=True)
+    schema = _guarded(file, pq.read_schema)
+    lists = frozenset(field.name for field in schema if pa.types.is_nested(field.type))
+    return Tabular(file, schema.names, partial(_read, file), _place, typed=True, lists=lists)
 
 
 def _read(file: Path, kinds: Mapping[str, Kind]) -> pa.Table:
