@@ -24,7 +24,7 @@ from recbench.data.readers import OPENED, READERS
 from recbench.data.readers.columns import Columns
 from recbench.data.readers.histories import are_lists, history_column
 from recbench.data.readers.raw import Raw
-from recbench.data.readers.tabular import columns_of
+from recbench.data.readers.tabular import Tabular, columns_of
 from recbench.data.titles import plain_title
 from recbench.data.toml_cards import card_text
 from recbench.errors import DataError, UserError, unknown
@@ -165,33 +165,36 @@ def _read(files: Files, min_rating: float | None) -> tuple[Raw, dict[str, str]]:
     if min_rating is not None and not math.isfinite(min_rating):
         raise UserError(f"--min-rating must be a number, not {min_rating}")
     try:
-        taken = _columns(files)
-        if min_rating is not None and not taken.get("rating"):
-            raise UserError(
-                f"{files.interactions} has no ratings for --min-rating to go by; name their column "
-                "with --rating-column, or leave the option out"
-            )
-        return READERS[files.format](files.interactions, files.items, **taken), taken
+        raw, taken = _as_they_are(files)
     except DataError as error:
-        unrated = replace(files, columns=replace(files.columns, rating=""))
-        taken = _columns(unrated)
-        raw = READERS[files.format](files.interactions, files.items, **taken)
+        raw, taken = _as_they_are(replace(files, columns=replace(files.columns, rating="")))
         if min_rating is not None:
             raise DataError(f"{error}; mend it, or leave out --min-rating") from None
         note = f"The ratings are left out, as one cannot be read: {error}."
         return replace(raw, notes=(*raw.notes, note)), taken
+    if min_rating is not None and not taken.get("rating"):
+        raise UserError(
+            f"{files.interactions} has no ratings for --min-rating to go by; name their column "
+            "with --rating-column, or leave the option out"
+        )
+    return raw, taken
 
 
-def _columns(files: Files) -> dict[str, str]:
+def _as_they_are(files: Files) -> tuple[Raw, dict[str, str]]:
+    columns = columns_of(*_opened(files), files.columns)
+    taken = {role: column for role, column in asdict(columns).items() if column is not None}
+    if files.columns.rating == "":  # so must the card say, or the usual name would be taken
+        taken["rating"] = ""
+    return READERS[files.format](files.interactions, files.items, **taken), taken
+
+
+def _opened(files: Files) -> tuple[Tabular, Tabular | None]:
     opened = OPENED[files.format]
-    items = opened(files.items) if files.items else None
-    columns = columns_of(opened(files.interactions), items, files.columns)
-    found = {role: column for role, column in asdict(columns).items() if column is not None}
-    return {**found, "rating": ""} if files.columns.rating == "" else found  # "" is for the card
+    return opened(files.interactions), opened(files.items) if files.items else None
 
 
 def _refuse_histories(files: Files, name: str) -> None:
-    column = history_column(OPENED[files.format](files.interactions), files.columns.item)
+    column = history_column(_opened(files)[0], files.columns.item)
     if column is not None:
         raise _no_interactions(files, column, name)
 
@@ -300,7 +303,7 @@ def remove(name: str, cache: Path) -> None:
 
 def _flaws(files: Files, raw: Raw, columns: dict[str, str]) -> tuple[str, ...]:
     def place(row: int) -> str:
-        return f"{files.interactions.name}, {OPENED[files.format](files.interactions).place(row)}"
+        return f"{files.interactions.name}, {_opened(files)[0].place(row)}"
 
     untimed = "No times: the order of the file is taken for the order of time."
     notes = raw.notes if raw.times is not None else (*raw.notes, untimed)

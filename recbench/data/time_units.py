@@ -36,8 +36,7 @@ def unit_of(times: NDArray[np.int64]) -> TimeUnit:
         ``"date"`` where every time that is not `astray` reads as a date in digits; else the
         largest unit in which the typical time lies before the year 5138.
     """
-    sound = times[~astray(times)]
-    if _are_dates(sound[:100]) and _are_dates(sound):  # seconds rarely look so, and are many
+    if all(_are_dates(part[~astray(part)]) for part in (_spread(times), times)):
         return "date"
     size = abs(_typical(times))
     return "s" if size < 1e11 else "ms" if size < 1e14 else "us" if size < 1e17 else "ns"
@@ -86,10 +85,14 @@ def astray(times: NDArray[np.int64]) -> NDArray[np.bool_]:
 
 def _typical(times: NDArray[np.int64]) -> int:
     """Return the (upper) median of times spread evenly over all, small ones left out if it can."""
-    some = times[:: 1 + len(times) // _LOOKED_AT]
+    some = _spread(times)
     large = some[some >= _COUNTERS]
     some = large if len(large) else some
     return int(np.partition(some, len(some) // 2)[len(some) // 2])
+
+
+def _spread(times: NDArray[np.int64]) -> NDArray[np.int64]:
+    return times[:: 1 + len(times) // _LOOKED_AT]
 
 
 def _are_dates(times: NDArray[np.int64]) -> bool:
