@@ -72,7 +72,7 @@ def atomic_files(folder: Path) -> tuple[Path, Path | None]:
     named = [file for file in found if file.name.removesuffix(".gz") == f"{folder.name}.inter"]
     if len(named or found) != 1:
         names = ", ".join(file.name for file in found) or "none"
-        parts = f"; if they are parts of one split: {_imported(folder, 'NAME')}" if found else ""
+        parts = f"; parts of one split {_imported(folder, 'NAME')}" if found else ""
         raise UserError(
             f"{folder}: expected one .inter file or {folder.name}.inter, found {names}{parts}"
         )
@@ -201,14 +201,14 @@ def _refuse_histories(files: Files, name: str) -> None:
 
 def _no_interactions(files: Files, column: str, name: str) -> UserError:
     return UserError(
-        f"{files.interactions}: column '{column}' holds several items a row: these are the rows of "
-        f"a finished split, not interactions; {_imported(files.interactions.parent, name)}, or "
-        "leave that column out of the file"
+        f"{files.interactions}: column '{column}' holds several items a row, as a finished split "
+        f"does and interactions do not: its files for training, validation and test "
+        f"{_imported(files.interactions.parent, name)}; else leave that column out"
     )
 
 
 def _imported(folder: Path, name: str) -> str:
-    return f"recbench data import-splits {shlex.quote(str(folder))} --name {name} imports it"
+    return f"are read by recbench data import-splits {shlex.quote(str(folder))} --name {name}"
 
 
 def _what_is_cut(raw: Raw, length: int | None) -> list[str]:

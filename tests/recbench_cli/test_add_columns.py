@@ -71,7 +71,7 @@ def finding(call, name):
 def test_a_column_of_histories_in_text_is_refused(refused, call, name, value):
     said = refused(f"user,{name},item", [("u", "i0", "i1"), ("u", value, "i3")])
     assert f"events.csv: column '{name}' holds several items a row" in said
-    assert "recbench data import-splits . --name mine imports it" in said
+    assert "are read by recbench data import-splits . --name mine; else leave that" in said
     assert call("data", "import-splits", "--help")[0] == 0
 
 
@@ -108,13 +108,13 @@ def test_histories_of_recbole_are_refused(refused, call, tmp_path):
     (folder / "my.inter").write_text(text)
     said = refused("data", "add", "mine", "--recbole", "my data", by=call)
     assert "column 'item_id_list' holds several items a row" in said
-    assert f"recbench data import-splits {shlex.quote(str(folder))} --name mine imports it" in said
+    assert f"recbench data import-splits {shlex.quote(str(folder))} --name mine; else" in said
     for part in (1, 2, 3):
         (folder / f"my.part{part}.inter").write_text(text)
     (folder / "my.inter").unlink()
     said = refused("data", "add", "mine", "--recbole", "my data", by=call)
-    assert "found my.part1.inter, my.part2.inter, my.part3.inter; if they are parts of one" in said
-    assert f"import-splits {shlex.quote(str(folder))} --name NAME imports it" in said
+    assert "found my.part1.inter, my.part2.inter, my.part3.inter; parts of one split are" in said
+    assert f"import-splits {shlex.quote(str(folder))} --name NAME" in said
 
 
 def test_naming_a_column_of_histories_makes_no_items_of_it(refused):
@@ -152,6 +152,40 @@ def test_a_key_of_rows_is_no_item(refused, add, key):
     code, out, err = add(f"{key},user,goods,time", rows, "--item-column", "goods")
     assert (code, out.splitlines()[0]) == (0, "mine: 60 interactions, 8 items")
     assert "once" not in err
+
+
+def test_a_column_that_is_named_for_one_thing_is_not_taken_for_another(add):
+    rows = [(user, k % 5, time, 4) for k, (user, _, time) in enumerate(ROWS)]
+    _, out, err = add("user,rating,date,stars", rows, "--item-column", "rating")
+    assert out.startswith("mine: 60 interactions, 5 items")
+    assert "item is 'rating', time is 'date', rating is 'stars'" in err
+
+
+@pytest.mark.parametrize(
+    ("header", "options", "said"),
+    [
+        ("user,time", (), "item ('time'); name it with --item-column"),
+        ("user", (), "no column is recognised as the item, and none is left; a table of"),
+        (
+            "x",
+            ("--user-column", "x"),
+            "no column is recognised as the item, and none is left; a table",
+        ),
+        (
+            "x",
+            ("--item-column", "x"),
+            "no column is recognised as the user, and none is left; a table",
+        ),
+        (
+            "user,item",
+            ("--time-column", "item"),
+            "no column is recognised as the item, and none is left",
+        ),
+    ],
+)
+def test_a_remedy_names_no_option_that_cannot_help(refused, header, options, said):
+    rows = [row[: header.count(",") + 1] for row in ROWS]
+    assert said in refused(header, rows, *options)
 
 
 @pytest.mark.parametrize("key", ["id", "_id"])
@@ -384,7 +418,7 @@ def test_interactions_are_chosen_as_by_the_rules_of_a_card(add, call, options, l
             ("--rating-column", "time", "--min-rating", "1e12"),
             "--min-rating 1000000000000.0 leaves",
         ),
-        (("--rating-column", "user"), "column 'user' cannot be both user and rating"),
+        (("--rating-column", "user"), "no column is recognised as the user ('item', 'time'); name"),
         (("--title-column", "title"), "there is none: add one, or leave the option out"),
     ],
 )

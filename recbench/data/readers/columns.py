@@ -1,6 +1,6 @@
 """Which column of a file holds what, by its usual names."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -71,6 +71,7 @@ def column(
     wanted: str | None,
     needed: bool = False,
     also: Sequence[str] = (),
+    taken: Collection[str | None] = (),
 ) -> str | None:
     """
     Find the column of a role.
@@ -89,6 +90,8 @@ def column(
         Whether there must be one.
     also
         Further names that are recognised, least likely.
+    taken
+        Columns that are not recognised: they hold something else.
 
     Returns
     -------
@@ -106,15 +109,25 @@ def column(
         raise unknown(f"column of {file}", wanted, names)
     found = wanted
     if wanted is None:
-        found = _recognised(role, (*USUAL[role], *also), names)
-    if found is None and needed:
-        raise UserError(
-            f"{file}: no column is recognised as the {role} ({', '.join(map(repr, names))}); "
-            f"name it with --{role}-column"
-        )
+        free = [name for name in names if name not in taken]
+        found = _recognised(role, (*USUAL[role], *also), free)
+        if found is None and needed:
+            raise _missing(role, free, file)
     if found is not None and names.count(found) > 1:
         raise DataError(f"{file}, line 1: expected one column '{found}', found {list(names)!r}")
     return found
+
+
+def _missing(role: Role, free: Sequence[str], file: Path) -> UserError:
+    if not free:
+        return UserError(
+            f"{file}: no column is recognised as the {role}, and none is left; a table of "
+            "interactions has one of users and one of items"
+        )
+    return UserError(
+        f"{file}: no column is recognised as the {role} ({', '.join(map(repr, free))}); "
+        f"name it with --{role}-column"
+    )
 
 
 def plain(name: str) -> str:

@@ -83,11 +83,15 @@ def columns_of(interactions: Tabular, items: Tabular | None, wanted: Columns) ->
             f"--title-column {wanted.title} is of a table of items, and there is none: add one, or "
             "leave the option out"
         )
+    named = (wanted.user, wanted.item, wanted.time, wanted.rating)
+    user = column("user", names, file, wanted.user, needed=True, taken=named)
+    item = column("item", names, file, wanted.item, needed=True, taken=(*named, user))
+    rated = wanted.rating != ""
     found = Columns(
-        user=column("user", names, file, wanted.user, needed=True),
-        item=column("item", names, file, wanted.item, needed=True),
-        time=column("time", names, file, wanted.time),
-        rating=None if wanted.rating == "" else column("rating", names, file, wanted.rating),
+        user=user,
+        item=item,
+        time=column("time", names, file, wanted.time, taken=named),
+        rating=column("rating", names, file, wanted.rating, taken=named) if rated else None,
         title=column("title", items.names, items.file, wanted.title) if items else None,
     )
     for role, other in (("user", "item"), *product(("user", "item"), ("time", "rating"))):
