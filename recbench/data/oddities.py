@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recbench.data.missing import reads_as_missing
-from recbench.data.readers.raw import Coded, Raw
+from recbench.data.readers.raw import Coded, Ids, Raw
 from recbench.data.time_units import astray
 
 _FEW = 10  # interactions that say nothing about how often something comes
@@ -36,14 +36,12 @@ def oddities(raw: Raw, columns: Mapping[str, str], place: Callable[[int], str]) 
     ids = {"user": raw.users, "item": raw.items}
     said = [_missing_ids(role, column, place) for role, column in ids.items()]
     said += [_once(role, columns[role], column) for role, column in ids.items()]
-    said += [_missing_titles(raw.titles), _astray(raw.times, place)]
+    said += [_missing_listed(raw), _missing_titles(raw.titles), _astray(raw.times, place)]
     return tuple(sentence for sentence in said if sentence)
 
 
 def _missing_ids(role: str, column: Coded, place: Callable[[int], str]) -> str:
-    if column.ids.dtype != object:
-        return ""
-    codes = [code for code, text in enumerate(column.ids.tolist()) if reads_as_missing(text)]
+    codes = _missing(column.ids)
     rows = np.flatnonzero(np.isin(column.codes, codes)) if codes else np.array([], np.int64)
     if not len(rows):
         return ""
@@ -55,12 +53,30 @@ def _missing_ids(role: str, column: Coded, place: Callable[[int], str]) -> str:
     )
 
 
+def _missing_listed(raw: Raw) -> str:
+    met = set(raw.items.ids.tolist())
+    listed = [raw.item_ids[code] for code in _missing(raw.item_ids)]
+    unmet = [repr(text) for text in listed if text not in met]
+    if not unmet:
+        return ""
+    return (
+        f"The table of items lists {', '.join(unmet[:_SHOWN])}: so programs write a missing id; if "
+        "it is one, leave this row out, or it is a candidate."
+    )
+
+
+def _missing(ids: Ids) -> list[int]:
+    """Return where an id stands that programs write for a missing one; no integer is such."""
+    texts = ids.tolist() if ids.dtype == object else []
+    return [code for code, text in enumerate(texts) if reads_as_missing(text)]
+
+
 def _once(role: str, name: str, column: Coded) -> str:
     once = int((np.bincount(column.codes) == 1).sum())
     if len(column) < _FEW or once <= _ONCE * len(column.ids):
         return ""
     return (
-        f"{once} of the {len(column.ids)} {role}s occur once: '{name}' may number the rows; if it "
+        f"{once} of the {len(column.ids)} {role}s occur once: {name!r} may number the rows; if it "
         f"does, name the column of {role}s with --{role}-column."
     )
 

@@ -201,7 +201,7 @@ def _refuse_histories(files: Files, name: str) -> None:
 
 def _no_interactions(files: Files, column: str, name: str) -> UserError:
     return UserError(
-        f"{files.interactions}: column '{column}' holds several items a row, as a finished split "
+        f"{files.interactions}: column {column!r} holds several items a row, as a finished split "
         f"does and interactions do not: its files for training, validation and test "
         f"{_imported(files.interactions.parent, name)}; else leave that column out"
     )

@@ -9,13 +9,13 @@ from recbench.data.readers.raw import Raw, coded
 COLUMNS = {"user": "u", "item": "i"}
 
 
-def said(users, items, times=None, titles=("A", "B")):
+def said(users, items, times=None, titles=("A", "B"), listed=(1, 2)):
     raw = Raw(
         users=coded(pa.array(users)),
         items=coded(pa.array(items)),
         ratings=None,
         times=None if times is None else np.array(times),
-        item_ids=np.array([1, 2]),
+        item_ids=coded(pa.array(listed)).ids,
         titles=list(titles),
     )
     return oddities(raw, COLUMNS, lambda row: f"e.csv, line {row + 2}")
@@ -32,6 +32,10 @@ def test_each_kind_is_one_sentence():
     assert said(["a", "nan", "a", "None"] * 5, ["x"] * 20) == (
         "10 interactions have 'nan', 'None' as user, the first in e.csv, line 3: so programs write "
         "a missing id; if it is one, leave these rows out, or all count as one user.",
+    )
+    assert said([1, 2] * 10, ["a", "nan"] * 10, listed=["nan", "a", "NULL"])[1:] == (
+        "The table of items lists 'NULL': so programs write a missing id; if it is one, leave this "
+        "row out, or it is a candidate.",
     )
     assert said([1, 2] * 10, [*range(19), 0]) == (
         "18 of the 19 items occur once: 'i' may number the rows; if it does, name the column of "
