@@ -9,7 +9,7 @@ are read again only where the cache has lost them, and must then hold the same.
 import math
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from recbench.data.readers.columns import Columns
 from recbench.data.readers.raw import Raw
 from recbench.data.readers.tabular import columns_of
 from recbench.data.toml_cards import card_text
+from recbench.data.written import TO_BE_FOUND, UTF8, Written
 from recbench.errors import UserError, unknown
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -41,12 +42,16 @@ class Files:
         The files; there may be none of items.
     columns
         What the user calls their columns.
+    written, items_written
+        How the two are written, as far as the user says it.
     """
 
     format: str
     interactions: Path
     items: Path | None
     columns: Columns = field(default_factory=Columns)
+    written: Written = TO_BE_FOUND
+    items_written: Written = TO_BE_FOUND
 
 
 def atomic_files(folder: Path) -> tuple[Path, Path | None]:
@@ -111,9 +116,13 @@ def add(
     check_name(name, cache)
     check_place(files.interactions)
     check_place(files.items or files.interactions)
+    files = _as_written(files)
     taken = _columns(files, min_rating)
     report("columns: " + ", ".join(f"{role} is '{column}'" for role, column in taken.items()))
-    raw = READERS[files.format](files.interactions, files.items, **taken)
+    for line in _how_written(files):
+        report(line)
+    names = _raw_files(files, taken)
+    raw = READERS[files.format](files.interactions, files.items, **names.options)
     flaws = _flaws(raw)
     for flaw in flaws:
         report(flaw)
@@ -128,7 +137,7 @@ def add(
         noun=noun,
         verb=verb,
         titles="plain",
-        formats={files.format: _raw_files(files, taken)},
+        formats={files.format: names},
         sources=(
             Folder(kind="folder", path=str(_folder(files.interactions)), format=files.format),
         ),
@@ -139,11 +148,41 @@ def add(
     return pinned(card, make_dataset(card, raw), cache)
 
 
+def _as_written(files: Files) -> Files:
+    """Return the files with what is found of how they are written; refuse what says nothing."""
+    opened, named, of_items = OPENED[files.format], files.written, files.items_written
+    found = opened(files.interactions, named).written
+    listed = opened(files.items, of_items).written if files.items else TO_BE_FOUND
+    separators = (found.separator, listed.separator)
+    if named.separator and named.separator not in separators:
+        raise UserError(
+            f"--separator {named.separator!r} splits line 1 of no file here: leave it out, or name "
+            "another"
+        )
+    for option, useless in (
+        ("--encoding", named.encoding and not (found.encoding or listed.encoding)),
+        ("--columns", named.columns and not found.separator),
+        ("--item-columns", of_items.columns and not listed.separator),
+    ):
+        if useless:
+            raise UserError(f"{option} is of a text file, and there is none: leave it out")
+    return replace(files, written=found, items_written=listed)
+
+
+def _how_written(files: Files) -> Iterator[str]:
+    """Tell how the text files are written that are not as most are."""
+    for file, written in ((files.interactions, files.written), (files.items, files.items_written)):
+        usual = written.separator in ("", ",", "\t") and written.encoding in ("", UTF8)
+        if file and not usual:
+            between = f"{written.separator!r} between fields, " if written.separator else ""
+            yield f"{file.name}: {between}{written.encoding}"
+
+
 def _columns(files: Files, min_rating: float | None) -> dict[str, str]:
     """Return what the files call the column of each role that they have."""
     opened = OPENED[files.format]
-    items = opened(files.items) if files.items else None
-    columns = columns_of(opened(files.interactions), items, files.columns)
+    items = opened(files.items, files.items_written) if files.items else None
+    columns = columns_of(opened(files.interactions, files.written), items, files.columns)
     if min_rating is not None and not math.isfinite(min_rating):
         raise UserError(f"--min-rating must be a number, not {min_rating}")
     if min_rating is not None and columns.rating is None:
@@ -233,4 +272,10 @@ def _raw_files(files: Files, columns: dict[str, str]) -> RawFiles:
     if files.items is not None:
         beside = _folder(files.items) == _folder(files.interactions)
         items = files.items.name if beside else str(_folder(files.items) / files.items.name)
-    return RawFiles(interactions=files.interactions.name, items=items, columns=columns)
+    return RawFiles(
+        interactions=files.interactions.name,
+        items=items,
+        columns=columns,
+        written=files.written,
+        items_written=files.items_written,
+    )

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from recbench.data.readers.columns import Columns, column
+from recbench.data.readers.columns import Columns, Role, column
 from recbench.data.readers.delimited import Kind
 from recbench.data.readers.raw import (
     Raw,
@@ -20,7 +20,8 @@ from recbench.data.readers.raw import (
     refuse_repeated,
     together,
 )
-from recbench.data.readers.times import seconds
+from recbench.data.readers.times import farthest, seconds
+from recbench.data.written import TO_BE_FOUND, Written
 from recbench.errors import DataError, UserError
 
 
@@ -42,6 +43,10 @@ class Tabular:
         Says where a row (from 0) stands in the file, for example "line 2".
     typed
         Whether the file tells text from numbers, so that the text "7" is not the number 7.
+    written
+        How a text file is written, found or named.
+    unnamed
+        Whether nobody said that line 1 holds the names: it may be the first row.
     """
 
     file: Path
@@ -49,6 +54,8 @@ class Tabular:
     read: Callable[[Mapping[str, Kind]], pa.Table]
     place: Callable[[int], str]
     typed: bool = False
+    written: Written = TO_BE_FOUND
+    unnamed: bool = False
 
 
 def columns_of(interactions: Tabular, items: Tabular | None, wanted: Columns) -> Columns:
@@ -71,6 +78,7 @@ def columns_of(interactions: Tabular, items: Tabular | None, wanted: Columns) ->
         For two columns of one name.
     """
     names, file = interactions.names, interactions.file
+    _refuse_unnamed(interactions, wanted)
     if items is None and wanted.title is not None:
         raise UserError(f"--title-column {wanted.title} is of a table of items, and there is none")
     found = Columns(
@@ -86,6 +94,26 @@ def columns_of(interactions: Tabular, items: Tabular | None, wanted: Columns) ->
             "name the right ones with --user-column and --item-column"
         )
     return found
+
+
+def _refuse_unnamed(table: Tabular, wanted: Columns) -> None:
+    """Say what helps where text seems to have another separator, or no line of names."""
+    if table.typed:
+        return
+    names, file = table.names, table.file
+    if len(names) == 1:
+        raise DataError(
+            f"{file}, line 1: expected columns of users and items, found one field, {names[0]!r}; "
+            "name what stands between them, as --separator ';'"
+        )
+    roles: tuple[Role, ...] = ("user", "item")
+    recognised = [getattr(wanted, role) or column(role, names, file, None) for role in roles]
+    if table.unnamed and not any(recognised):
+        raise UserError(
+            f"{file}: no column is recognised as the user or the item "
+            f"({', '.join(map(repr, names))}); name both with --user-column and --item-column or, "
+            "if line 1 holds no names, all columns with --columns user,item,..."
+        )
 
 
 def read_tables(interactions: Tabular, items: Tabular | None, wanted: Columns) -> Raw:
@@ -138,7 +166,11 @@ def _listed(raw: Raw, items: Tabular, found: Columns) -> Raw:
     """Take ids and titles from the item table, and from `raw` the items that it does not list."""
     key = column("item", items.names, items.file, found.item if found.item in items.names else None)
     if key is None:
-        raise DataError(f"{items.file}: expected a column '{found.item}' with the ids of the items")
+        line_1 = "; if line 1 holds no names, give them with --item-columns item,title,..."
+        raise DataError(
+            f"{items.file}: expected a column '{found.item}' with the ids of the items"
+            f"{line_1 if items.unnamed else ''}"
+        )
     kinds: dict[str, Kind] = {key: "id"}
     if found.title is not None and found.title != key:
         kinds[found.title] = "text"
@@ -168,3 +200,6 @@ def _refuse_infinite(values: pa.ChunkedArray, table: Tabular, what: str) -> None
     if pa.types.is_floating(values.type):
         numbers: NDArray[Any] = values.to_numpy()
         refuse(~np.isfinite(numbers), table.file, table.place, f"a finite {what}", numbers)
+        limit = farthest(numbers)
+        far, expected = np.abs(numbers) >= limit, f"a {what} below {limit:,}"
+        refuse(far, table.file, table.place, expected, numbers)
