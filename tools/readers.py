@@ -5,7 +5,8 @@ Fill in what each kind of file may hold, in the docs: every cell is a file that 
 
 A cell says ``yes`` where the file is read as it is meant, ``named`` where that takes an option of
 ``recbench data add``, ``left out`` where the rest of the file is read, ``refused`` where it ends
-with one line that says why, and ``–`` where the kind of file has no such thing. To add a kind, say in `KINDS` how it is written and added.
+with one line that says why, and ``–`` where the kind of file has no such thing. To add a kind, say
+in `KINDS` how it is written.
 """
 
 import csv

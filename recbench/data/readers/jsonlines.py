@@ -121,12 +121,24 @@ def _read(file: Path, objects: Objects, kinds: Mapping[str, Kind]) -> pa.Table:
         chunks.append(pa.table(arrays))
     if not chunks:
         raise _empty(file)
-    table = pa.concat_tables(chunks, promote_options="permissive")  # some times may be integers
+    table = pa.concat_tables(_of_one_type(chunks))
     integers = [name for name, kind in kinds.items() if kind == "id" and _whole(first[name])]
     for name in integers:
         place = table.column_names.index(name)
         table = table.set_column(place, name, _integers(table[name]))
     return table
+
+
+def _of_one_type(chunks: list[pa.Table]) -> list[pa.Table]:
+    """Make floats of the integers in columns that hold both; see `seconds` on their size."""
+    mixed = next((each.schema for each in chunks if each.schema != chunks[0].schema), None)
+    if mixed is None:
+        return chunks
+    wanted = [
+        later if pa.types.is_floating(later.type) else first
+        for first, later in zip(chunks[0].schema, mixed, strict=True)
+    ]
+    return [each.cast(pa.schema(wanted), safe=False) for each in chunks]
 
 
 def _objects_of_lines(file: Path, encoding: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -242,8 +254,10 @@ def _array(
 ) -> pa.Array:
     if kind == "id":
         return pa.array(values, pa.string()).dictionary_encode()
-    if kind == "time":  # of integers or numbers
-        return pa.array(values, pa.int64() if all(map(_whole, values)) else pa.float64())
+    if kind == "time" and all(map(_whole, values)):
+        return pa.array(values, pa.int64())
+    if kind == "time":
+        return pa.array(list(map(float, values)), pa.float64())
     if kind not in TIMES or kind == "number":
         return pa.array(values, ARROW[kind])
     texts = pa.array([value.strip() for value in values], pa.string())

@@ -102,10 +102,7 @@ def _refuse_unnamed(table: Tabular, wanted: Columns) -> None:
         return
     names, file = table.names, table.file
     if len(names) == 1:
-        raise DataError(
-            f"{file}, line 1: expected columns of users and items, found one field, {names[0]!r}; "
-            "name what stands between them, as --separator ';'"
-        )
+        raise _one_field(table, "columns of users and items")
     roles: tuple[Role, ...] = ("user", "item")
     recognised = [getattr(wanted, role) or column(role, names, file, None) for role in roles]
     if table.unnamed and not any(recognised):
@@ -114,6 +111,13 @@ def _refuse_unnamed(table: Tabular, wanted: Columns) -> None:
             f"({', '.join(map(repr, names))}); name both with --user-column and --item-column or, "
             "if line 1 holds no names, all columns with --columns user,item,..."
         )
+
+
+def _one_field(table: Tabular, expected: str) -> DataError:
+    return DataError(
+        f"{table.file}, line 1: expected {expected}, found one field, {table.names[0]!r}; "
+        "name what stands between fields, as --separator ';'"
+    )
 
 
 def read_tables(interactions: Tabular, items: Tabular | None, wanted: Columns) -> Raw:
@@ -166,6 +170,8 @@ def _listed(raw: Raw, items: Tabular, found: Columns) -> Raw:
     """Take ids and titles from the item table, and from `raw` the items that it does not list."""
     key = column("item", items.names, items.file, found.item if found.item in items.names else None)
     if key is None:
+        if len(items.names) == 1 and not items.typed:
+            raise _one_field(items, f"a column '{found.item}' with the ids of the items")
         line_1 = "; if line 1 holds no names, give them with --item-columns item,title,..."
         raise DataError(
             f"{items.file}: expected a column '{found.item}' with the ids of the items"
