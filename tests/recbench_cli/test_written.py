@@ -141,6 +141,17 @@ def test_another_encoding_is_refused_and_named_as_the_message_says(
     assert right(add(*files, "--encoding", option))
 
 
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("end", [".dat", ".json", ".jsonl"])
+def test_text_of_two_bytes_a_character_without_a_mark_is_refused(add, encoding, end):
+    rows = '{"user": "a", "item": 2}\n{"user": "b", "item": 4}\n'
+    write(f"e{end}", "a;2\nb;4\n" if end == ".dat" else rows, encoding)
+    options = ("--interactions", f"e{end}", *(("--columns", "user,item") if end == ".dat" else ()))
+    assert "--encoding utf-16-le" in add(*options)
+    made = add(*options, "--encoding", encoding)
+    assert made.catalogue.raw_ids.tolist() == [2, 4]
+
+
 def test_files_without_a_line_of_names(add):
     write("r.dat", text(EVENTS, "::"), "latin-1")
     write("m.dat", text([(*row, "x|y") for row in GOODS], "::"), "latin-1")
@@ -257,7 +268,9 @@ def test_scientific_notation_is_a_number(add, times):
     write("e.csv", text(rows, ",", NAMES["columns"]))
     objects = (f'{{"user":"{u}","item":"{i}","rating":{r},"time":{t}}}\n' for u, i, r, t in rows)
     write("e.jsonl", "".join(objects))
-    for file in ("e.csv", "e.jsonl"):
+    objects = (f'{{"user":"{u}","item":"{i}","rating":{r},"time":"{t}"}}\n' for u, i, r, t in rows)
+    write("text.jsonl", "".join(objects))
+    for file in ("e.csv", "e.jsonl", "text.jsonl"):
         made = add("--interactions", file)
         assert made.times.tolist() == [1283900000, 1283900000, 1283900001]
         assert made.ratings.tolist() == [4, 4, 4]

@@ -20,6 +20,7 @@ import pyarrow as pa
 from recbench.data.readers.delimited import ARROW, TEXTS, WORDS, Kind, fits
 from recbench.data.readers.files import (
     UndecodableError,
+    WideError,
     characters,
     content,
     lines,
@@ -153,7 +154,7 @@ def _objects_of_lines(file: Path, encoding: str) -> Iterator[tuple[str, dict[str
         except UnicodeDecodeError:
             raise undecodable(file, number, UTF8) from None
         except (ValueError, RecursionError) as error:
-            raise _no_object(file, where, error) from None
+            raise _no_object(file, where, error, b"\0" in line) from None
         yield where, _object(found, file, where)
 
 
@@ -177,7 +178,7 @@ def _objects_of_array(file: Path, encoding: str) -> Iterator[tuple[str, dict[str
         try:
             found, at = decoder.raw_decode(text, at)
         except (ValueError, RecursionError) as error:
-            raise _no_object(file, where, error) from None
+            raise _no_object(file, where, error, "\0" in text) from None
         yield where, _object(found, file, where)
         at = _after_space(text, at)
         going_on = text.startswith(",", at)
@@ -195,9 +196,10 @@ def _after_space(text: str, at: int) -> int:
     return found.end()
 
 
-def _no_object(file: Path, where: str, error: Exception) -> DataError:
+def _no_object(file: Path, where: str, error: Exception, wide: bool) -> DataError:
     reason = str(error).splitlines()[0]
-    return DataError(f"{file}, {where}: expected a JSON object: {reason}")
+    kind = WideError if wide else DataError
+    return kind(f"{file}, {where}: expected a JSON object: {reason}")
 
 
 def _object(found: Any, file: Path, where: str) -> dict[str, Any]:
@@ -212,6 +214,8 @@ def _refused(constant: str) -> Any:
 
 def _value(value: Any, name: str, kind: str, where: str, first: Any) -> Any:
     """Return a value fit for an Arrow array, or raise DataError; `first` is that of its column."""
+    if kind == "time" and isinstance(value, str) and fits(value, "number"):
+        value = int(value) if fits(value, "integer") else float(value)
     if value is None and kind == "text":
         return ""
     if not _fits(value, kind):

@@ -16,7 +16,7 @@ from typing import TypedDict
 from recbench.data.readers import jsonlines, parquet
 from recbench.data.readers.columns import USUAL, Columns, column
 from recbench.data.readers.delimited import first_line, header, line_of, read_delimited
-from recbench.data.readers.files import encoding_of
+from recbench.data.readers.files import WideError, encoding_of
 from recbench.data.readers.finding import naming_encodings, separator_of
 from recbench.data.readers.raw import Raw
 from recbench.data.readers.tabular import Tabular, read_tables
@@ -81,7 +81,7 @@ def _delimited(file: Path, written: Written, usual: str) -> Tabular:
     separator = separator_of(file, written.separator, usual, encoding, len(names))
     dialect = _Dialect(delimiter=separator, encoding=encoding, quoting=True)
     if names:
-        _refuse_names(first_line(file, **dialect), file)
+        _refuse_no_values(first_line(file, **dialect), file)
     else:
         names = header(file, **dialect)
     below = 0 if written.columns else 1
@@ -100,8 +100,10 @@ def _json(file: Path, written: Written, read: Callable[[Path, str], Tabular]) ->
     return replace(read(file, encoding), written=Written(encoding=encoding))
 
 
-def _refuse_names(fields: list[str], file: Path) -> None:
-    """Refuse a first line that names two columns, where it should hold their values."""
+def _refuse_no_values(fields: list[str], file: Path) -> None:
+    """Refuse a first line that names two columns, where it should hold their values; and NULs."""
+    if any("\0" in field for field in fields):
+        raise WideError(f"{file}, line 1: expected text, found NULs: {fields!r}")
     if len({column(role, fields, file, None) for role in USUAL} - {None}) > 1:
         raise DataError(
             f"{file}, line 1: expected values, found the names of columns {fields!r}; "
