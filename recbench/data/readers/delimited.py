@@ -18,10 +18,10 @@ import pyarrow.csv
 from recbench.data.readers.files import (
     DAMAGED,
     STAND_IN,
-    WideError,
     arrow_stream,
     characters,
     undecodable,
+    wide,
 )
 from recbench.data.readers.times import EXACT, TIMES, time_kind
 from recbench.data.written import UTF8
@@ -149,8 +149,8 @@ def header(file: Path, *, delimiter: str, encoding: str = UTF8, quoting: bool = 
     """
     names = first_line(file, delimiter=delimiter, encoding=encoding, quoting=quoting)
     if any(_CONTROL.search(name) for name in names):
-        error = WideError if any("\0" in name for name in names) else DataError
-        raise error(f"{file}, line 1: expected the names of the columns, found {names!r}")
+        message = f"{file}, line 1: expected the names of the columns, found {names!r}"
+        raise wide(message, names[0]) if "\0" in "".join(names) else DataError(message)
     if not any(names):
         expected = "a line with the names of the columns"
         raise DataError(f"{file}, line 1: expected {expected}, found none")

@@ -42,20 +42,21 @@ _MARKS = {
 
 
 class UndecodableError(DataError):
-    """A text is not in the encoding that it was read in."""
+    """A text is not in the encoding that it was read in, but maybe in a `likely` one."""
 
     likely = "latin-1"
-
-
-class WideError(UndecodableError):
-    """A text has the NULs of one with two bytes a character."""
-
-    likely = "utf-16-le"
 
 
 def undecodable(file: Path, line: int, encoding: str) -> UndecodableError:
     """Build the error for a line that is no text in this encoding."""
     return UndecodableError(f"{file}, line {line}: expected {encoding} text")
+
+
+def wide(message: str, text: str) -> UndecodableError:
+    """Build the error for a text with the NULs of UTF-16, which has no mark."""
+    error = UndecodableError(message)
+    error.likely = "utf-16-be" if text.startswith("\0") else "utf-16-le"
+    return error
 
 
 def raw_file(folder: Path, name: str) -> Path:

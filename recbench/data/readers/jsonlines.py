@@ -20,11 +20,11 @@ import pyarrow as pa
 from recbench.data.readers.delimited import ARROW, TEXTS, WORDS, Kind, fits
 from recbench.data.readers.files import (
     UndecodableError,
-    WideError,
     characters,
     content,
     lines,
     undecodable,
+    wide,
 )
 from recbench.data.readers.tabular import Tabular
 from recbench.data.readers.times import TIMES, time_kind
@@ -154,7 +154,7 @@ def _objects_of_lines(file: Path, encoding: str) -> Iterator[tuple[str, dict[str
         except UnicodeDecodeError:
             raise undecodable(file, number, UTF8) from None
         except (ValueError, RecursionError) as error:
-            raise _no_object(file, where, error, b"\0" in line) from None
+            raise _no_object(file, where, error, text.decode()) from None
         yield where, _object(found, file, where)
 
 
@@ -178,7 +178,7 @@ def _objects_of_array(file: Path, encoding: str) -> Iterator[tuple[str, dict[str
         try:
             found, at = decoder.raw_decode(text, at)
         except (ValueError, RecursionError) as error:
-            raise _no_object(file, where, error, "\0" in text) from None
+            raise _no_object(file, where, error, text[:_START]) from None
         yield where, _object(found, file, where)
         at = _after_space(text, at)
         going_on = text.startswith(",", at)
@@ -196,10 +196,9 @@ def _after_space(text: str, at: int) -> int:
     return found.end()
 
 
-def _no_object(file: Path, where: str, error: Exception, wide: bool) -> DataError:
-    reason = str(error).splitlines()[0]
-    kind = WideError if wide else DataError
-    return kind(f"{file}, {where}: expected a JSON object: {reason}")
+def _no_object(file: Path, where: str, error: Exception, text: str) -> DataError:
+    message = f"{file}, {where}: expected a JSON object: {str(error).splitlines()[0]}"
+    return wide(message, text) if "\0" in text else DataError(message)
 
 
 def _object(found: Any, file: Path, where: str) -> dict[str, Any]:

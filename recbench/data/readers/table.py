@@ -16,7 +16,7 @@ from typing import TypedDict
 from recbench.data.readers import jsonlines, parquet
 from recbench.data.readers.columns import USUAL, Columns, column
 from recbench.data.readers.delimited import first_line, header, line_of, read_delimited
-from recbench.data.readers.files import WideError, encoding_of
+from recbench.data.readers.files import encoding_of, wide
 from recbench.data.readers.finding import naming_encodings, separator_of
 from recbench.data.readers.raw import Raw
 from recbench.data.readers.tabular import Tabular, read_tables
@@ -103,7 +103,7 @@ def _json(file: Path, written: Written, read: Callable[[Path, str], Tabular]) ->
 def _refuse_no_values(fields: list[str], file: Path) -> None:
     """Refuse a first line that names two columns, where it should hold their values; and NULs."""
     if any("\0" in field for field in fields):
-        raise WideError(f"{file}, line 1: expected text, found NULs: {fields!r}")
+        raise wide(f"{file}, line 1: expected text, found NULs: {fields!r}", fields[0])
     if len({column(role, fields, file, None) for role in USUAL} - {None}) > 1:
         raise DataError(
             f"{file}, line 1: expected values, found the names of columns {fields!r}; "
