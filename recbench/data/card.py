@@ -55,7 +55,7 @@ class RawFiles(_Frozen):
         What columns are called, where the format leaves that open
         (`recbench.data.readers.columns.Columns`).
     written, items_written
-        How the two are written, where the format leaves that open and it is not the usual way.
+        How the two are written, where the format leaves that open and it is known.
     """
 
     interactions: str
@@ -65,11 +65,11 @@ class RawFiles(_Frozen):
     items_written: Written = TO_BE_FOUND
 
     @model_serializer(mode="wrap")
-    def _without_the_usual(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out what is as usual: cards from before it could be said keep their fingerprint."""
+    def _of_what_is_known(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what is not: cards from before it could be said keep their fingerprint."""
         fields: dict[str, Any] = dump(self)
-        usual = {name for name in _WRITTEN if getattr(self, name) == TO_BE_FOUND}
-        return {name: value for name, value in fields.items() if name not in usual}
+        left = {name for name in _WRITTEN if getattr(self, name) == TO_BE_FOUND}
+        return {name: value for name, value in fields.items() if name not in left}
 
     @property
     def options(self) -> dict[str, Any]:

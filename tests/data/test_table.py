@@ -9,7 +9,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
-from recbench.data.readers import table
+from recbench.data.readers import jsonlines, table
 from recbench.errors import DataError, UserError
 
 EVENTS = [
@@ -234,3 +234,14 @@ def test_a_broken_item_table_is_named(tmp_path, goods, expected):
     with pytest.raises(DataError) as caught:
         table.read(events, write(tmp_path, "g", "csv", goods), **NAMES)
     assert expected in str(caught.value)
+
+
+@pytest.mark.parametrize("times", [(5, 7.0), (5.5, 7), (5, 7.5), ("5", 7.5), (5, "7")])
+def test_times_of_json_may_be_integers_and_numbers(tmp_path, monkeypatch, times):
+    file = write(tmp_path, "e", "jsonl", [{"user": 1, "item": 2, "time": time} for time in times])
+    at_once = table.read(file, None)
+    monkeypatch.setattr(jsonlines, "_ROWS_AT_ONCE", 1)
+    one_by_one = table.read(file, None)
+    unit = 1_000_000 if any(float(time) % 1 for time in times) else 1
+    assert at_once.times.tolist() == [float(time) * unit for time in times]
+    assert one_by_one.times.tolist() == at_once.times.tolist()

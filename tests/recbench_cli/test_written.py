@@ -252,7 +252,7 @@ def test_atomic_files_written_with_other_settings_of_recbole(add):
     assert "found one field" in add(*folder, "--encoding", "latin-1")
     assert "expected utf8 text" in add(*folder, "--separator", ";")
     assert right(add(*folder, "--separator", ";", "--encoding", "latin-1"))
-    assert "leave them unnamed" in add(*folder, "--columns", "a,b")
+    assert "leave out the list of names" in add(*folder, "--columns", "a,b")
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,8 @@ def opened(file: Path, written: Written = TO_BE_FOUND) -> Tabular:
     """Read the header of one atomic file."""
     if written.columns:
         raise UserError(
-            f"{file}: its line 1 names the columns of an atomic file; leave them unnamed"
+            f"{file}: line 1 of an atomic file names its columns; leave out the list of names that "
+            "was given for this file"
         )
     separator, encoding = written.separator or "\t", encoding_of(file, written.encoding)
     with naming_encodings():

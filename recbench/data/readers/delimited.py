@@ -134,7 +134,7 @@ def read_delimited(
         with suppress(*_UNSOUND):
             return _exact(_sound(file, names, mixed, dialect), whole)
     _check(file, names, mixed, dialect)
-    _check(file, names, known, dialect)
+    _check(file, names, known, dialect)  # numbers that would have to be integers: see `_exact`
     raise DataError(f"{file}: {reason}")
 
 
