@@ -17,7 +17,7 @@ def _column(role: str) -> typer.models.OptionInfo:
 
 
 Interactions = Annotated[
-    Path | None, typer.Option(help="CSV, TSV, Parquet or JSON Lines: one row an interaction.")
+    Path | None, typer.Option(help="Delimited text, Parquet or JSON: one row an interaction.")
 ]
 Items = Annotated[
     Path | None,
@@ -26,6 +26,42 @@ Items = Annotated[
 Recbole = Annotated[
     Path | None,
     typer.Option(metavar="FOLDER", help="RecBole's atomic files, in place of these two."),
+]
+Separator = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TEXT",
+        help="What stands between the fields of text files: comma, tab, semicolon, pipe, space, "
+        "'::' or any other.",
+        show_default="found",
+    ),
+]
+Encoding = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Of text and JSON files: latin-1, cp1252, ...; utf-8/latin-1 if that of the items is "
+        "another.",
+        show_default="UTF-8",
+    ),
+]
+ColumnNames = Annotated[
+    str | None,
+    typer.Option(
+        "--columns",
+        metavar="NAMES",
+        help="Of interactions without a header line: user,item,...",
+        show_default="line 1",
+    ),
+]
+ItemColumnNames = Annotated[
+    str | None,
+    typer.Option(
+        "--item-columns",
+        metavar="NAMES",
+        help="Of items without a header line: item,title,...",
+        show_default="line 1",
+    ),
 ]
 MinRating = Annotated[
     float | None, typer.Option(help="Leave out what is rated lower.", show_default="keep all")
@@ -63,6 +99,10 @@ def add(
     time: Annotated[str | None, _column("time")] = None,
     rating: Annotated[str | None, _column("rating")] = None,
     title: Annotated[str | None, _column("title")] = None,
+    separator: Separator = None,
+    encoding: Encoding = None,
+    column_names: ColumnNames = None,
+    item_column_names: ItemColumnNames = None,
     min_rating: MinRating = None,
     pairs: Pairs = "all",
     min_per_item: MinPerItem = 1,
@@ -78,13 +118,15 @@ def add(
     """
     Add data of your own, read once into the cache.
 
-    CSV and TSV have one header line. Times are whole numbers, which stay as they are (seconds by
-    custom), or dates as 2024-01-31 or 2024-01-31T18:30:00Z; without a time column the order of the
-    file counts. Without --items the ids of the items are their titles.
+    Text files have one header line, unless --columns gives what stands in it. Times are whole
+    numbers, which stay as they are (seconds by custom), or dates as 2024-01-31 or
+    2024-01-31T18:30:00Z; without a time column the order of the file counts. Without --items the
+    ids of the items are their titles.
     """
     from recbench.data import own
     from recbench.data.card import Rules
     from recbench.data.readers.columns import Columns
+    from recbench.data.written import written_by
     from recbench.errors import UserError
     from recbench.runs.places import cache_folder
     from recbench_cli.parsing import nouns_of, verb_of
@@ -92,11 +134,12 @@ def add(
     if (interactions is None) == (recbole is None) or (recbole and items):
         raise UserError("give either --interactions (and --items) or --recbole")
     columns = Columns(user=user, item=item, time=time, rating=rating, title=title)
+    written = written_by(separator, encoding, column_names, item_column_names)
     if recbole is not None:
-        files = own.Files("atomic", *own.atomic_files(recbole), columns)
+        files = own.Files("atomic", *own.atomic_files(recbole), columns, *written)
     else:
         assert interactions is not None
-        files = own.Files("table", interactions, items, columns)
+        files = own.Files("table", interactions, items, columns, *written)
     rules = Rules(
         min_rating=min_rating,
         pairs=pairs,

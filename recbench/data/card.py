@@ -15,12 +15,19 @@ The cards of a user's own data (`recbench.data.own`) lie in the cache, as
 from collections.abc import Callable
 from importlib.metadata import EntryPoint
 from pathlib import Path, PurePosixPath
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+)
 
 from recbench.data.toml_cards import NamedCard, read_card, read_cards
+from recbench.data.written import TO_BE_FOUND, Written
 from recbench.errors import unknown
 from recbench.registry import listed
 from recbench.settings import digest
@@ -36,6 +43,9 @@ class _Frozen(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+_WRITTEN = ("written", "items_written")
+
+
 class RawFiles(_Frozen):
     """
     The files of one raw format, relative to their folder.
@@ -47,11 +57,28 @@ class RawFiles(_Frozen):
     columns
         What columns are called, where the format leaves that open
         (`recbench.data.readers.columns.Columns`).
+    written, items_written
+        How the two are written, where the format leaves that open and it is known.
     """
 
     interactions: str
     items: str | None = None
     columns: dict[str, str] = Field(default={})
+    written: Written = TO_BE_FOUND
+    items_written: Written = TO_BE_FOUND
+
+    @model_serializer(mode="wrap")
+    def _of_what_is_known(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what is not: cards from before it could be said keep their fingerprint."""
+        fields: dict[str, Any] = dump(self)
+        left = {name for name in _WRITTEN if getattr(self, name) == TO_BE_FOUND}
+        return {name: value for name, value in fields.items() if name not in left}
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What the reader of the format takes besides the files."""
+        written = {name: getattr(self, name) for name in _WRITTEN}
+        return {**self.columns, **{k: v for k, v in written.items() if v != TO_BE_FOUND}}
 
     @property
     def files(self) -> list[str]:

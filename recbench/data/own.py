@@ -10,7 +10,7 @@ import math
 import re
 import shlex
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from recbench.data.readers.raw import Raw
 from recbench.data.readers.tabular import Tabular, columns_of
 from recbench.data.titles import plain_title
 from recbench.data.toml_cards import card_text
+from recbench.data.written import TO_BE_FOUND, UTF8, Written
 from recbench.errors import DataError, UserError, unknown
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -47,12 +48,16 @@ class Files:
         The files; there may be none of items.
     columns
         What the user calls their columns.
+    written, items_written
+        How the two are written, as far as the user says it.
     """
 
     format: str
     interactions: Path
     items: Path | None
     columns: Columns = field(default_factory=Columns)
+    written: Written = TO_BE_FOUND
+    items_written: Written = TO_BE_FOUND
 
 
 def atomic_files(folder: Path) -> tuple[Path, Path | None]:
@@ -123,6 +128,7 @@ def add(
     check_name(name, cache)
     check_place(files.interactions)
     check_place(files.items or files.interactions)
+    files = _as_written(files)
     _refuse_histories(files, name)
     raw, taken = _read(files, rules.min_rating)
     if are_lists(raw.items.ids):
@@ -151,9 +157,40 @@ def add(
     dataset = make_dataset(card, raw)
     found = (f"{role} is '{column}'" for role, column in taken.items() if column)
     chosen = _what_is_left(dataset)  # refused before anything is said
-    for line in (f"columns: {', '.join(found)}", *flaws, *_what_is_cut(raw, title_length), *chosen):
+    cut = _what_is_cut(raw, title_length)
+    for line in (f"columns: {', '.join(found)}", *_how_written(files), *flaws, *cut, *chosen):
         report(line)
     return pinned(card, dataset, cache)
+
+
+def _as_written(files: Files) -> Files:
+    """Return the files with what is found of how they are written; refuse what says nothing."""
+    opened, named, of_items = OPENED[files.format], files.written, files.items_written
+    found = opened(files.interactions, named).written
+    listed = opened(files.items, of_items).written if files.items else TO_BE_FOUND
+    separators = (found.separator, listed.separator)
+    if named.separator and named.separator not in separators:
+        raise UserError(
+            f"--separator {named.separator!r} splits line 1 of no file here: leave it out, or name "
+            "another"
+        )
+    for option, useless in (
+        ("--encoding", named.encoding and not (found.encoding or listed.encoding)),
+        ("--columns", named.columns and not found.separator),
+        ("--item-columns", of_items.columns and not listed.separator),
+    ):
+        if useless:
+            raise UserError(f"{option} is of a text file, and there is none: leave it out")
+    return replace(files, written=found, items_written=listed)
+
+
+def _how_written(files: Files) -> Iterator[str]:
+    """Tell how the text files are written that are not as most are."""
+    for file, written in ((files.interactions, files.written), (files.items, files.items_written)):
+        usual = written.separator in ("", ",", "\t") and written.encoding in ("", UTF8)
+        if file and not usual:
+            between = f"{written.separator!r} between fields, " if written.separator else ""
+            yield f"{file.name}: {between}{written.encoding}"
 
 
 def _read(files: Files, min_rating: float | None) -> tuple[Raw, dict[str, str]]:
@@ -185,12 +222,14 @@ def _as_they_are(files: Files) -> tuple[Raw, dict[str, str]]:
     taken = {role: column for role, column in asdict(columns).items() if column is not None}
     if files.columns.rating == "":  # so must the card say, or the usual name would be taken
         taken["rating"] = ""
-    return READERS[files.format](files.interactions, files.items, **taken), taken
+    options = _raw_files(files, taken).options
+    return READERS[files.format](files.interactions, files.items, **options), taken
 
 
 def _opened(files: Files) -> tuple[Tabular, Tabular | None]:
     opened = OPENED[files.format]
-    return opened(files.interactions), opened(files.items) if files.items else None
+    items = opened(files.items, files.items_written) if files.items else None
+    return opened(files.interactions, files.written), items
 
 
 def _refuse_histories(files: Files, name: str) -> None:
@@ -320,4 +359,10 @@ def _raw_files(files: Files, columns: dict[str, str]) -> RawFiles:
     if files.items is not None:
         beside = _folder(files.items) == _folder(files.interactions)
         items = files.items.name if beside else str(_folder(files.items) / files.items.name)
-    return RawFiles(interactions=files.interactions.name, items=items, columns=columns)
+    return RawFiles(
+        interactions=files.interactions.name,
+        items=items,
+        columns=columns,
+        written=files.written,
+        items_written=files.items_written,
+    )

@@ -147,7 +147,7 @@ def _from_folder(
         return _from_released(wanted, folder, format_name, report)
     names = wanted.formats[format_name]
     items = names.items and raw_file(folder, names.items)
-    raw = READERS[format_name](raw_file(folder, names.interactions), items, **names.columns)
+    raw = READERS[format_name](raw_file(folder, names.interactions), items, **names.options)
     for note in raw.notes:
         report(f"{wanted.name}: {note}")
     return make_dataset(wanted, raw)

@@ -4,7 +4,10 @@ import csv
 import gzip
 import io
 import json
+import os
+import shutil
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -15,8 +18,12 @@ from hypothesis import strategies as st
 
 from recbench.data.catalogue import make_catalogue
 from recbench.data.own import Files, add
-from recbench.data.readers import READERS
+from recbench.data.prepare import prepare
+from recbench.data.readers import OPENED, READERS
+from recbench.data.readers.columns import Columns
 from recbench.data.readers.raw import Raw
+from recbench.data.readers.tabular import columns_of
+from recbench.data.written import TO_BE_FOUND, Written
 from recbench.errors import DataError, UserError
 
 EVENTS = [(f"u{k % 5}", f"g{k % 4}", 3, 1000 + k) for k in range(40)]
@@ -25,10 +32,18 @@ GOODS = [(f"g{k}", title) for k, title in enumerate(TITLES)]
 NUMBERED = [(int(user[1:]), int(item[1:]), *more) for user, item, *more in EVENTS]
 
 
-def delimited(rows: list, delimiter: str) -> bytes:
+class Kind(NamedTuple):
+    """How a file of interactions and one of items are written, and what the user says of it."""
+
+    format: str
+    contents: tuple[bytes, bytes]
+    written: tuple[Written, Written] = (TO_BE_FOUND, TO_BE_FOUND)
+
+
+def delimited(rows: list, delimiter: str, encoding: str = "utf-8") -> bytes:
     stream = io.StringIO()
     csv.writer(stream, delimiter=delimiter).writerows(rows)
-    return stream.getvalue().encode()
+    return stream.getvalue().encode(encoding)
 
 
 def parquet(rows: list) -> bytes:
@@ -44,32 +59,57 @@ def json_lines(rows: list) -> bytes:
     return "".join(json.dumps(dict(zip(names, row, strict=True))) + "\n" for row in values).encode()
 
 
-def lines(rows: list, delimiter: str) -> bytes:
-    return "".join(delimiter.join(map(str, row)) + "\n" for row in rows).encode()
+def json_array(rows: list) -> bytes:
+    return b"[" + b",\n".join(json_lines(rows).splitlines()) + b"]\n"
+
+
+def lines(rows: list, delimiter: str, encoding: str = "utf-8") -> bytes:
+    return "".join(delimiter.join(map(str, row)) + "\n" for row in rows).encode(encoding)
 
 
 WRITERS = {
     "csv": lambda rows: delimited(rows, ","),
+    "semicolon.csv": lambda rows: delimited(rows, ";"),
+    "utf-16.csv": lambda rows: delimited(rows, ",", "utf-16"),
     "tsv": lambda rows: delimited(rows, "\t"),
+    "pipe.txt": lambda rows: delimited(rows, "|"),
     "csv.gz": lambda rows: gzip.compress(delimited(rows, ","), mtime=0),
     "parquet": parquet,
+    "json": json_array,
+    "lines.json": json_lines,
     "jsonl": json_lines,
     "jsonl.gz": lambda rows: gzip.compress(json_lines(rows), mtime=0),
 }
 HEADERS = [("user", "item", "rating", "time"), ("item", "title")]
 KINDS = {
-    kind: ("table", write([HEADERS[0], *EVENTS]), write([HEADERS[1], *GOODS]))
+    kind: Kind("table", (write([HEADERS[0], *EVENTS]), write([HEADERS[1], *GOODS])))
     for kind, write in WRITERS.items()
 }
-KINDS["inter"] = (
-    "atomic",
-    lines([("user_id:token", "item_id:token", "rating:float", "timestamp:float"), *EVENTS], "\t"),
-    lines([("item_id:token", "title:token_seq"), *GOODS], "\t"),
+KINDS["bare.dat"] = Kind(
+    "table",
+    (lines(EVENTS, "::"), lines(GOODS, "::")),
+    (Written(columns=HEADERS[0]), Written(columns=HEADERS[1])),
 )
-KINDS["data"] = (
+KINDS["gb18030.txt"] = Kind(
+    "table",
+    (lines([HEADERS[0], *EVENTS], "^"), lines([HEADERS[1], *GOODS, ("ü", "é")], "^", "gb18030")),
+    (Written("^", "gb18030"), Written("^", "gb18030")),
+)
+KINDS["inter"] = Kind(
+    "atomic",
+    (
+        lines(
+            [("user_id:token", "item_id:token", "rating:float", "timestamp:float"), *EVENTS], "\t"
+        ),
+        lines([("item_id:token", "title:token_seq"), *GOODS], "\t"),
+    ),
+)
+KINDS["data"] = Kind(
     "grouplens",
-    lines(NUMBERED, "\t"),
-    lines([(k, title, *[""] * 22) for k, title in enumerate(TITLES)], "|"),
+    (
+        lines(NUMBERED, "\t"),
+        lines([(k, title, *[""] * 22) for k, title in enumerate(TITLES)], "|"),
+    ),
 )
 SNIPPETS = [
     b"",
@@ -82,18 +122,27 @@ SNIPPETS = [
     b",",
     b"\t",
     b"|",
+    b";",
+    b"::",
+    b"^",
+    b"\x1f",
     b"\xff",
+    b"\xff\xfe",
     b"\xef\xbb\xbf",
 ]
 SNIPPETS += [
     b"nan",
     b"-1",
     b"1e400",
+    b"1e9",
+    b"2024-01-01",
     b"99999999999999999999",
     b"null",
     b"{}",
     b"[",
+    b"]",
     b" ",
+    b"\n \r\n",
     b"\xe9",
     b"0x1",
 ]
@@ -137,25 +186,99 @@ def sound(raw: Raw) -> None:
     assert make_catalogue(raw.item_ids, raw.titles).digest
 
 
-@pytest.mark.parametrize("which", [0, 1], ids=["interactions", "items"])
-@pytest.mark.parametrize("kind", KINDS)
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-@given(data=st.data())
-def test_a_damaged_file_gives_sound_data_or_one_line(tmp_path, kind, which, data):
-    format_name, *contents = KINDS[kind]
+def plainly(file: Path, written: Written) -> list[list[str]] | None:
+    """Return the fields of a delimited file by the plainest means; None of another kind."""
+    if not written.separator:
+        return None
+    data = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
+    text = data.decode("utf-8-sig" if written.encoding == "utf8" else written.encoding)
+    end = text[len(text.rstrip(" \r\n")) :].splitlines(keepends=True)[:1]
+    text = text.rstrip(" \r\n").removeprefix("\ufeff") + "".join(end)
+    each = io.StringIO(text, newline="")
+    if file.suffix == ".inter" or len(written.separator) > 1:
+        return [line.rstrip("\r\n").split(written.separator) for line in each]
+    return list(csv.reader(each, delimiter=written.separator))
+
+
+def as_written(raw: Raw, file: Path, kind: Kind) -> None:
+    """Compare the users and items that were read with what stands in the file."""
+    table = OPENED[kind.format](file, kind.written[0])
+    rows = plainly(file, table.written)
+    if rows is None:
+        return
+    columns = columns_of(table, None, Columns())
+    below = rows if table.written.columns else rows[1:]
+    for name, read in ((columns.user, raw.users), (columns.item, raw.items)):
+        place = table.names.index(name)
+        assert [str(each) for each in read[:].tolist()] == [row[place] for row in below]
+
+
+def kept_or_nothing(kind: Kind, files: list[Path]) -> None:
+    """Add the files: what is refused leaves nothing, what is taken can be read again."""
+    cache = files[0].parent / "cache"
+    shutil.rmtree(cache, ignore_errors=True)
+    mine = Files(kind.format, *files, Columns(), *kind.written)
+    said, made = "", None
+    try:
+        made = add("mine", mine, cache, lambda _: None)
+    except UserError as error:
+        said = str(error)
+    assert "\n" not in said
+    if made is None:
+        assert not [path for path in cache.rglob("*") if path.is_file()]
+    else:
+        shutil.rmtree(cache / "datasets")
+        assert prepare("mine", cache, None, lambda _: None).digest == made.digest
+
+
+def is_read_right_or_refused(folder: Path, kind: str, which: int, data: st.DataObject) -> None:
+    """Damage one file of two; `folder` may be used again."""
+    one = KINDS[kind]
+    contents = list(one.contents)
     contents[which] = data.draw(damaged(contents[which]))
-    files = [tmp_path / f"{name}.{kind}" for name in ("interactions", "items")]
+    files = [folder / f"{name}.{kind}" for name in ("interactions", "items")]
     for file, content in zip(files, contents, strict=True):
         file.write_bytes(content)
     said = ""
+    named = dict(zip(("written", "items_written"), one.written, strict=True))
     try:
-        sound(READERS[format_name](*files))
-    except (DataError, UserError) as error:
+        raw = READERS[one.format](*files, **(named if one.format in OPENED else {}))
+        sound(raw)
+    except UserError as error:
         said = str(error)
     assert "\n" not in said
-    assert not said or str(tmp_path) in said
+    assert not said or str(folder) in said
+    if one.format in OPENED:
+        if not said:
+            as_written(raw, files[0], one)
+        kept_or_nothing(one, files)
+
+
+@pytest.mark.parametrize("which", [0, 1], ids=["interactions", "items"])
+@pytest.mark.parametrize("kind", KINDS)
+@settings(
+    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.data())
+def test_a_damaged_file_gives_sound_data_or_one_line(tmp_path, kind, which, data):
+    is_read_right_or_refused(tmp_path, kind, which, data)
+
+
+MANY = int(os.environ.get("RECBENCH_DAMAGED_FILES", "100000"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("which", [0, 1], ids=["interactions", "items"])
+@pytest.mark.parametrize("kind", KINDS)
+@settings(
+    max_examples=MANY // (2 * len(KINDS)),
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+@given(data=st.data())
+def test_so_do_very_many(tmp_path, kind, which, data):
+    """A hundred thousand in all, or as many as RECBENCH_DAMAGED_FILES says."""
+    is_read_right_or_refused(tmp_path, kind, which, data)
 
 
 # Half characters cannot be written, and a title has no NUL.

@@ -133,7 +133,8 @@ def test_a_broken_table_is_named_with_its_row(tmp_path, table, message):
     [
         ("", "id2name.txt: expected items, found none"),
         ("0::A\n1:B\n", "id2name.txt, line 2: expected an item as ID::TITLE, found '1:B'"),
-        ("0::A\n\n", "line 2: expected an item as ID::TITLE"),
+        ("0::A\n\n1::B\n", "line 2: expected an item as ID::TITLE"),
+        ("0::A\n\n \n", "row 0: expected items of id2name.txt, found"),
         ("0::A\nx::B\n", "line 2: expected an item as ID::TITLE"),
         ("0::A\n0::B\n", "line 2: expected an item id that no earlier line has"),
         ("0::A\0\n", "line 1: expected text, found a NUL byte"),

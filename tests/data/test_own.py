@@ -207,7 +207,7 @@ def test_what_was_removed_is_gone_but_for_the_users_files(files, cache):
 def test_a_broken_line_leaves_nothing_behind(files, cache):
     with files.interactions.open("a") as stream:
         stream.write("u 1,i-1,noon\n")
-    with pytest.raises(DataError, match=r"events\.csv, line 62: expected an integer as time"):
+    with pytest.raises(DataError, match=r"events\.csv, line 62: expected a number as time"):
         add("mine", files, cache, silent)
     assert not cache.exists()
 

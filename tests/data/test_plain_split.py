@@ -116,7 +116,7 @@ SHAPE = r'expected \{"history":\[ids\],"target":id\}, found '
         ("train.jsonl", '{"target":5}', rf"line 1: {SHAPE}"),
         ("train.jsonl", '{"history":5,"target":5}', rf"line 1: {SHAPE}"),
         ("train.jsonl", "[5]", rf"line 1: {SHAPE}"),
-        ("train.jsonl", FILES["train.jsonl"] + "\n", "line 3: expected a row of JSON"),
+        ("train.jsonl", "\n" + FILES["train.jsonl"], "line 1: expected a row of JSON"),
         ("train.jsonl", FILES["train.jsonl"] + "{", "line 3: expected a row of JSON"),
         ("train.jsonl", "[" * 100_000, "line 1: expected a row of JSON"),
         ("train.jsonl", '{"history":[5],"target":1.5}', "line 1: expected ids that are all"),
@@ -146,7 +146,7 @@ SHAPE = r'expected \{"history":\[ids\],"target":id\}, found '
         ("items.tsv", "id\ttitle\n5\tA\n5\tB\n", "line 3: expected an item id that no earlier"),
         ("items.tsv", "id\ttitle\n5\n", "line 2: expected an id, a tab and a title, found '5'"),
         ("items.tsv", "id\ttitle\n5\tA\tB\n", "line 2: expected an id, a tab and a title"),
-        ("items.tsv", "id\ttitle\n\n", "line 2: expected an id, a tab and a title"),
+        ("items.tsv", "id\ttitle\n\n5\tA\n", "line 2: expected an id, a tab and a title"),
         ("items.tsv", "id\ttitle\n05\tA\n", "line 2: expected an integer as id"),
         ("items.tsv", f"id\ttitle\n{2**63}\tA\n", "line 2: expected an integer as id"),
         ("items.tsv", 'id\ttitle\n"5"\tA\n', "line 2: expected an integer as id"),
@@ -192,3 +192,11 @@ def test_a_damaged_file_is_read_or_refused(folder, name, changes, length):
         return
     assert min(map(len, (split.rows.train, split.rows.validation, split.rows.test))) > 0
     assert all(title.strip() == title != "" for title in split.catalogue.titles)
+
+
+def test_blank_last_lines_are_no_rows(folder):
+    whole = read(folder())
+    blank = read(folder(**{name: text + "\n  \r\n\n" for name, text in FILES.items()}))
+    for part in ("train", "validation", "test"):
+        assert ids(blank, part) == ids(whole, part)
+    assert blank.catalogue.titles == whole.catalogue.titles

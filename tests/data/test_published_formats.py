@@ -101,13 +101,14 @@ EXPECTED_TITLES = {
 
 
 @pytest.mark.parametrize("format_name", GOOD)
-@pytest.mark.parametrize("dress", ["plain", "crlf", "gzip", "no last line end"])
+@pytest.mark.parametrize("dress", ["plain", "crlf", "gzip", "no last line end", "blank last lines"])
 def test_sound_files_come_back_in_file_order(read, format_name, dress):
     change = {
         "plain": lambda content: content,
         "crlf": lambda content: content.replace(b"\n", b"\r\n"),
         "gzip": gzip.compress,
         "no last line end": lambda content: content.removesuffix(b"\n"),
+        "blank last lines": lambda content: content + b"\n\r\n   \n ",
     }[dress]
     raw = read(format_name, *map(change, contents(format_name)))
     assert rows(raw) == EXPECTED_ROWS[format_name]
@@ -146,7 +147,7 @@ BROKEN = [
     ("movielens-dat", 0, "2::52::five::1", "expected user::item::rating::time"),
     ("movielens-dat", 0, "2::52::nan::1", "expected user::item::rating::time"),
     ("movielens-dat", 0, "2::52::5::noon", "expected user::item::rating::time"),
-    ("movielens-dat", 0, "", "expected user::item::rating::time, found ''"),
+    ("movielens-dat", 0, "\n2::52::5::1", "expected user::item::rating::time, found ''"),
     ("movielens-dat", 0, "2::53::5::1", "expected an item id listed in items, found 53"),
     ("movielens-dat", 1, "52::again::x", "expected an item id that no earlier line has"),
     ("movielens-dat", 1, "53::no genres", "expected item::title::genres"),

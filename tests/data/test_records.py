@@ -83,7 +83,7 @@ def test_shapes_usual_and_unusual(line, record):
 )
 def test_no_record(tmp_path, line):
     file = tmp_path / "file"
-    file.write_text("{'a': 1}\n" + line + "\n", encoding="utf-8")
+    file.write_text("{'a': 1}\n" + line + "\n{'a': 2}\n", encoding="utf-8")
     with pytest.raises(DataError, match=r"file, line 2: expected a record, found") as caught:
         list(records(file, FIELDS))
     assert "\n" not in str(caught.value)

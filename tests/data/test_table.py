@@ -9,7 +9,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
-from recbench.data.readers import table
+from recbench.data.readers import jsonlines, table
 from recbench.errors import DataError, UserError
 
 EVENTS = [
@@ -93,7 +93,8 @@ def said(file: Path, **columns: str) -> str:
     [
         (b"", ", line 1: expected a line with the names of the columns, found none"),
         (b"user,item\n", ", line 2: expected 2 fields with ',' between them, found the end"),
-        (b"user;item\n1;2\n", ": no column is recognised as the user ('user;item')"),
+        (b"user^item\n1^2\n", ", line 1: expected columns of users and items, found one field"),
+        (b"a,b\n1,2\n", ": no column is recognised as the user or the item ('a', 'b')"),
         (b"user,item\n1,2\n3\n", ", line 3: expected 2 fields with ',' between them, found 1"),
         (b"user,item\n1,2\n,3\n", ", line 3: expected an id as user, found ''"),
         (b"user,item\r1,2\r3,4,5\r", ", line 3: expected 2 fields"),
@@ -103,7 +104,7 @@ def said(file: Path, **columns: str) -> str:
         (b'user,item\n"1\n2",""\n', ", line 2: expected an id as item, found ''"),
         (b'user,item\n"1"2,3\n', ", line 2: expected every quote to be closed or doubled"),
         (b'user,item,n\n1,2,"a\n\nb"\n1,,c\n', ", line 5: expected an id as item, found ''"),
-        (b"user,item,time\n1,2,3\n1,2,-\n", ", line 3: expected an integer as time, found '-'"),
+        (b"user,item,time\n1,2,3\n1,2,-\n", ", line 3: expected a number as time, found '-'"),
         (b"user,item,time\n1,2,3.0\n1,2,inf\n", ", line 3: expected a finite time, found inf"),
         (b"user,item,date\n1,2,2024-01-01\n1,2,5\n", ", line 3: expected a date as 2024-01-31"),
         (b"user,item,rating\n1,2,\n", ", line 2: expected a number as rating, found ''"),
@@ -135,14 +136,14 @@ def test_a_broken_csv_file_is_named_with_line_and_reason(tmp_path, content, expe
         (b'{"user": 1.5, "item": 2}\n', ", line 1: expected an id as user, found 1.5"),
         (b'{"user": true, "item": 2}\n', ", line 1: expected an id as user, found True"),
         (b'{"user": "\\ud800", "item": 2}\n', ", line 1: expected an id as user, found '"),
-        (b'{"user": "\xff", "item": 2}\n', ", line 1: expected a JSON object: 'utf-8' codec"),
+        (b'{"user": "\xff", "item": 2}\n', ", line 1: expected utf8 text; name the right encod"),
         (b'{"user": 1, "item": 2, "rating": NaN}\n', ", line 1: expected a JSON object: NaN"),
         (b'{"user": 1, "item": 2, "rating": "3"}\n', ", line 1: expected a number as rating"),
         (
             b'{"user": 1, "item": 2, "time": 1e400}\n',
-            ", line 1: expected an integer as time, found inf",
+            ", line 1: expected a number of 64 bits as time, found inf",
         ),
-        (b'{"user": 1, "item": 2, "ts": 99999999999999999999}\n', ", line 1: expected an integer"),
+        (b'{"user": 1, "item": 2, "ts": 99999999999999999999}\n', ", line 1: expected a number of"),
         (
             b'{"user": 1, "item": 2, "ts": "2024-01-01"}\n{"user": 1, "item": 2, "ts": "noon"}\n',
             ", line 2: expected a date as 2024-01-31",
@@ -211,8 +212,8 @@ def test_a_gzipped_file_that_is_cut_off_is_said(tmp_path):
 
 
 def test_a_name_that_tells_no_kind_and_a_column_that_is_not_there(tmp_path):
-    (tmp_path / "events.txt").write_text("user,item\n1,2\n")
-    assert "it should be one of .csv, .tsv, .parquet" in said(tmp_path / "events.txt")
+    (tmp_path / "events.log").write_text("user,item\n1,2\n")
+    assert "it should be one of .csv, .tsv, .txt, .dat" in said(tmp_path / "events.log")
     file = write(tmp_path, "e", "csv", EVENTS)
     with pytest.raises(UserError, match=r"unknown column of .*e\.csv 'usrId'; did you mean 'user"):
         table.read(file, None, user="usrId")
@@ -233,3 +234,14 @@ def test_a_broken_item_table_is_named(tmp_path, goods, expected):
     with pytest.raises(DataError) as caught:
         table.read(events, write(tmp_path, "g", "csv", goods), **NAMES)
     assert expected in str(caught.value)
+
+
+@pytest.mark.parametrize("times", [(5, 7.0), (5.5, 7), (5, 7.5), ("5", 7.5), (5, "7")])
+def test_times_of_json_may_be_integers_and_numbers(tmp_path, monkeypatch, times):
+    file = write(tmp_path, "e", "jsonl", [{"user": 1, "item": 2, "time": time} for time in times])
+    at_once = table.read(file, None)
+    monkeypatch.setattr(jsonlines, "_ROWS_AT_ONCE", 1)
+    one_by_one = table.read(file, None)
+    unit = 1_000_000 if any(float(time) % 1 for time in times) else 1
+    assert at_once.times.tolist() == [float(time) * unit for time in times]
+    assert one_by_one.times.tolist() == at_once.times.tolist()

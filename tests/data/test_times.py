@@ -16,7 +16,12 @@ from recbench.data.readers.times import TIMES, seconds, time_kind
         (["1970-01-02", "1970-01-01 00:01"], "date", [86_400, 60]),
         (["1970-01-01T00:00:01.5"], "date", [1_500_000]),
         (["1970-01-01T00:00:01Z", "1970-01-01 02:00:01+02:00"], "date with zone", [1, 1]),
+        (["1.2839e9", "7"], "number", [1_283_900_000, 7]),
+        (["1E+09", "7"], "number", [1_000_000_000, 7]),
+        (["1.5E-1"], "number", [150_000]),
+        (["1.2839e15"], "number", [1_283_900_000_000_000]),
         (["noon"], "integer", None),
+        (["e9"], "number", None),
     ],
 )
 def test_times_become_integers_that_keep_the_order(texts, kind, expected):

@@ -28,6 +28,7 @@ from recbench.data.readers import (
 from recbench.data.readers.raw import Raw
 from recbench.data.readers.released import RawSplit
 from recbench.data.readers.tabular import Tabular
+from recbench.data.written import Written
 
 READERS: dict[str, Callable[..., Raw]] = {
     "grouplens": grouplens.read,
@@ -40,7 +41,10 @@ READERS: dict[str, Callable[..., Raw]] = {
     "amazon": amazon.read,
 }
 
-OPENED: dict[str, Callable[[Path], Tabular]] = {"atomic": atomic.opened, "table": table.opened}
+OPENED: dict[str, Callable[[Path, Written], Tabular]] = {
+    "atomic": atomic.opened,
+    "table": table.opened,
+}
 """Formats in which a user's own data may come: what opens one file and names its columns."""
 
 SPLITS: dict[str, Callable[[Path], RawSplit]] = {"rows": plain_split.read, "llara": llara.read}

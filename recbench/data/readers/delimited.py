@@ -3,10 +3,11 @@
 import csv
 import re
 from codecs import BOM_UTF8
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Literal
 
@@ -14,8 +15,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
-from recbench.data.readers.files import arrow_stream, characters
-from recbench.data.readers.times import TIMES, time_kind
+from recbench.data.readers.files import (
+    DAMAGED,
+    STAND_IN,
+    arrow_stream,
+    characters,
+    undecodable,
+    wide,
+)
+from recbench.data.readers.times import EXACT, TIMES, time_kind
+from recbench.data.written import UTF8
 from recbench.errors import DataError
 
 Kind = Literal["integer", "number", "text", "id", "time"]
@@ -38,6 +47,12 @@ TEXTS = ("id", "text")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _PLAIN_INTEGER = re.compile(r"[0-9]{1,18}", re.ASCII)
 _BLOCK = 1 << 20
+_UNSOUND = (pa.ArrowException, OSError, UnicodeDecodeError, *DAMAGED)
+"""What Arrow raises for a file that `_check` then looks into."""
+
+
+class _QuoteError(DataError):
+    """A double quote that is neither closed nor doubled."""
 
 
 @dataclass(frozen=True)
@@ -45,9 +60,19 @@ class _Dialect:
     """How a file is written; see `read_delimited`."""
 
     delimiter: str
-    encoding: str = "utf8"
+    encoding: str = UTF8
     header_lines: int = 0
     quoting: bool = False
+
+    @property
+    def longer(self) -> str:
+        """The delimiter if it is longer than the one byte that Arrow and `csv` know, else ""."""
+        return self.delimiter if len(self.delimiter.encode()) > 1 else ""
+
+    @property
+    def quoted(self) -> bool:
+        """Whether a field may stand in quotes."""
+        return self.quoting and not self.longer
 
 
 def read_delimited(
@@ -56,7 +81,7 @@ def read_delimited(
     kinds: Mapping[str, Kind],
     *,
     delimiter: str,
-    encoding: str = "utf8",
+    encoding: str = UTF8,
     header_lines: int = 0,
     quoting: bool = False,
 ) -> pa.Table:
@@ -71,13 +96,14 @@ def read_delimited(
         All columns, in the file's order.
     kinds
         The columns wanted and what they hold: an ``"id"`` is any text but the empty one, which is
-        how a table writes that it is missing; a ``"text"`` has no NUL; a ``"time"`` is a whole
-        number, a number or a date, whichever the first line has
+        how a table writes that it is missing; a ``"text"`` has no NUL; a ``"time"`` is a number or
+        a date, whichever the first line has; of numbers all are integers, or all below 2**53
         (`recbench.data.readers.times.seconds` makes integers of it).
     delimiter, encoding, header_lines
-        Of the file; header lines are skipped.
+        Of the file; header lines are skipped, and so are blank last lines.
     quoting
-        Whether a field may stand in double quotes, as in RFC 4180.
+        Whether a field may stand in double quotes, as in RFC 4180; not with a delimiter longer than
+        a byte.
 
     Returns
     -------
@@ -91,36 +117,72 @@ def read_delimited(
         Naming the first broken line, if there is one; for an empty file; for a file that is not
         there.
     """
-    quoting = quoting and _holds_quotes(file, header_lines)
     dialect = _Dialect(delimiter, encoding, header_lines, quoting)
+    if dialect.quoted and not _holds_quotes(file, dialect):
+        dialect = replace(dialect, quoting=False)
     known = _with_kinds_of_times(file, names, kinds, dialect)
-    if quoting:  # the fast reader lets a quote that is never closed swallow the rest
+    if dialect.quoted:  # the fast reader lets a quote that is never closed swallow the rest
         _check(file, names, {}, dialect)
     try:
-        table = _read(file, names, known, dialect)
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        _check(file, names, known, dialect)
-        raise DataError(f"{file}: {str(error).splitlines()[0]}") from None
-    if not table.num_rows or any(_unfit(table[name], kind) for name, kind in known.items()):
-        _check(file, names, known, dialect)
-    return table
+        return _sound(file, names, known, dialect)
+    except _UNSOUND as error:
+        reason = str(error).splitlines()[0]
+    # Where the first time is an integer, a later one may still be 1.2839e9.
+    whole = [name for name, kind in kinds.items() if kind == "time" and known[name] == "integer"]
+    mixed = {**known, **dict.fromkeys(whole, "number")}
+    if whole:
+        with suppress(*_UNSOUND):
+            return _exact(_sound(file, names, mixed, dialect), whole)
+    _check(file, names, mixed, dialect)
+    _check(file, names, known, dialect)  # numbers that would have to be integers: see `_exact`
+    raise DataError(f"{file}: {reason}")
 
 
-def header(file: Path, *, delimiter: str, quoting: bool = False) -> list[str]:
+def header(file: Path, *, delimiter: str, encoding: str = UTF8, quoting: bool = False) -> list[str]:
     """
-    Return the fields of a file's first line, which is UTF-8.
+    Return the names of a file's columns, which its first line has.
 
     Raises
     ------
     DataError
-        For a file that is missing, empty or not UTF-8.
+        For a file that is missing, empty or not in that encoding.
     """
-    for _, fields in _records(file, _Dialect(delimiter, quoting=quoting)):
-        names = [_decoded(field, "utf8", file, 1) for field in fields]
-        if any(_CONTROL.search(name) for name in names):
-            raise DataError(f"{file}, line 1: expected the names of the columns, found {names!r}")
-        return names
-    raise DataError(f"{file}, line 1: expected a line with the names of the columns, found none")
+    names = first_line(file, delimiter=delimiter, encoding=encoding, quoting=quoting)
+    if any(_CONTROL.search(name) for name in names):
+        message = f"{file}, line 1: expected the names of the columns, found {names!r}"
+        raise wide(message, names[0]) if "\0" in "".join(names) else DataError(message)
+    if not any(names):
+        expected = "a line with the names of the columns"
+        raise DataError(f"{file}, line 1: expected {expected}, found none")
+    return names
+
+
+def first_line(
+    file: Path, *, delimiter: str, encoding: str = UTF8, quoting: bool = False
+) -> list[str]:
+    """Return the fields of a file's first line, none of an empty file; raises as `header`."""
+    records = _records(file, _Dialect(delimiter, encoding, quoting=quoting))
+    return [_decoded(field, file, 1) for _, fields in islice(records, 1) for field in fields]
+
+
+def field_counts(
+    file: Path, lines: int, *, delimiter: str, encoding: str = UTF8, quoting: bool = False
+) -> list[int]:
+    """
+    Count the fields of the first lines; blank ones, and what follows a broken quote, do not count.
+
+    Raises
+    ------
+    DataError
+        For a file that is missing or not in that encoding.
+    """
+    counts = []
+    with suppress(_QuoteError):
+        records = _records(file, _Dialect(delimiter, encoding, quoting=quoting))
+        for _, fields in islice(records, lines):
+            if any(field.strip() for field in fields):
+                counts.append(len(fields))
+    return counts
 
 
 def line_of(
@@ -128,7 +190,7 @@ def line_of(
     row: int,
     *,
     delimiter: str,
-    encoding: str = "utf8",
+    encoding: str = UTF8,
     header_lines: int = 0,
     quoting: bool = False,
 ) -> str:
@@ -148,17 +210,31 @@ def _with_kinds_of_times(
     return known
 
 
+def _sound(file: Path, names: list[str], kinds: Mapping[str, str], dialect: _Dialect) -> pa.Table:
+    """Read columns; raises one of `_UNSOUND` where a line is broken or there is none."""
+    table = _read(file, names, kinds, dialect)
+    if not table.num_rows or any(_unfit(table[name], kind) for name, kind in kinds.items()):
+        raise pa.ArrowInvalid("expected lines without empty ids")
+    return table
+
+
+def _exact(table: pa.Table, times: list[str]) -> pa.Table:
+    """Return the table if its numbers are small enough to be told apart."""
+    for name in times:
+        if pc.any(pc.greater_equal(pc.abs(table[name]), EXACT)).as_py():
+            raise pa.ArrowInvalid("expected integers, or numbers below 2**53")
+    return table
+
+
 def _read(file: Path, names: list[str], kinds: Mapping[str, str], dialect: _Dialect) -> pa.Table:
     """Read the columns of `kinds` as Arrow does: fast, but without a word on which line is bad."""
     return pa.csv.read_csv(
-        arrow_stream(file),
-        read_options=pa.csv.ReadOptions(
-            column_names=names, encoding=dialect.encoding, skip_rows=dialect.header_lines
-        ),
+        arrow_stream(file, dialect.encoding, dialect.longer),
+        read_options=pa.csv.ReadOptions(column_names=names, skip_rows=dialect.header_lines),
         parse_options=pa.csv.ParseOptions(
-            delimiter=dialect.delimiter,
-            quote_char='"' if dialect.quoting else False,
-            newlines_in_values=dialect.quoting,
+            delimiter=STAND_IN if dialect.longer else dialect.delimiter,
+            quote_char='"' if dialect.quoted else False,
+            newlines_in_values=dialect.quoted,
             ignore_empty_lines=False,
         ),
         convert_options=pa.csv.ConvertOptions(
@@ -188,7 +264,7 @@ def _check(file: Path, names: list[str], kinds: Mapping[str, str], dialect: _Dia
             found = len(values) if any(values) else "an empty line"
             raise DataError(f"{file}, line {number}: expected {fields}, found {found}")
         for place, name, kind in wanted:
-            value = _decoded(values[place], dialect.encoding, file, number)
+            value = _decoded(values[place], file, number)
             if not fits(value, kind):
                 expected = WORDS[kind]
                 raise DataError(
@@ -205,12 +281,10 @@ def _records(file: Path, dialect: _Dialect) -> Iterator[tuple[int, list[str]]]:
 
     Each byte is a character (`_decoded` makes text).
     """
-    skip, delimiter = dialect.header_lines, dialect.delimiter
-    with characters(file) as stream:
-        if dialect.encoding == "utf8" and stream.read(3) != BOM_UTF8.decode("latin-1"):
-            stream.seek(0)  # the CSV reader passes over the mark as well
-        lines = islice(stream, skip, None)
-        if not dialect.quoting:
+    skip, delimiter = dialect.header_lines, dialect.delimiter.encode().decode("latin-1")
+    with characters(file, dialect.encoding) as stream:
+        lines = islice(_unmarked(stream), skip, None)
+        if not dialect.quoted:
             for number, line in enumerate(lines, start=skip + 1):
                 yield number, line.rstrip("\r\n").split(delimiter)
             return
@@ -222,22 +296,29 @@ def _records(file: Path, dialect: _Dialect) -> Iterator[tuple[int, list[str]]]:
                 number = skip + reader.line_num + 1
         except csv.Error as error:
             expected = "every quote to be closed or doubled"
-            raise DataError(f"{file}, line {number}: expected {expected}: {error}") from None
+            raise _QuoteError(f"{file}, line {number}: expected {expected}: {error}") from None
 
 
-def _holds_quotes(file: Path, header_lines: int) -> bool:
+def _unmarked(lines: Iterable[str]) -> Iterator[str]:
+    """Pass over a byte order mark, as the CSV reader does."""
+    mark, rest = BOM_UTF8.decode("latin-1"), iter(lines)
+    first = [line.removeprefix(mark) for line in islice(rest, 1)]
+    return chain(filter(None, first), rest)
+
+
+def _holds_quotes(file: Path, dialect: _Dialect) -> bool:
     """Whether a quotation mark occurs anywhere below the header."""
-    with characters(file) as stream:
-        for _ in range(header_lines):
+    with characters(file, dialect.encoding) as stream:
+        for _ in range(dialect.header_lines):
             stream.readline()
         return any('"' in block for block in iter(partial(stream.read, _BLOCK), ""))
 
 
-def _decoded(field: str, encoding: str, file: Path, line: int) -> str:
+def _decoded(field: str, file: Path, line: int) -> str:
     try:
-        return field.encode("latin-1").decode(encoding)
+        return field.encode("latin-1").decode()
     except UnicodeDecodeError:
-        raise DataError(f"{file}, line {line}: expected {encoding} text") from None
+        raise undecodable(file, line, UTF8) from None
 
 
 def unfit(texts: pa.Array | pa.ChunkedArray, kind: str) -> pa.Array | pa.ChunkedArray:

@@ -1,21 +1,62 @@
-"""Raw files on disk, gzipped or not: found under either name, read alike."""
+"""
+Raw files on disk: found under either name, read alike however they are packed and encoded.
 
+What is read is UTF-8 without blank last lines: files are unpacked (gzip), recoded and trimmed block
+by block on the way.
+"""
+
+import codecs
 import gzip
 import io
+import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from itertools import chain
 from pathlib import Path
-from typing import BinaryIO, TextIO
+from typing import Any, BinaryIO, TextIO
 
 import pyarrow as pa
 
+from recbench.data.written import UTF8
 from recbench.errors import DataError
+
+STAND_IN = "\x1f"
+"""What Arrow, which knows separators of one byte only, is shown in the place of a longer one."""
+DAMAGED = (EOFError, gzip.BadGzipFile, zlib.error)
+"""What reading a gzipped file raises where it is cut off or damaged."""
 
 _GZIP = b"\x1f\x8b"
 _BLOCK = 1 << 20
 _LONGEST = 1 << 24  # bytes of a line: what one bad file may cost of memory
+_BLANK = b" \r\n"  # no tab: it stands between two empty fields
+_LINE_END = re.compile(rb"\r?\n|\r")
+_MARKS = {
+    codecs.BOM_UTF8: UTF8,
+    codecs.BOM_UTF32_LE: "utf-32",  # begins as the next one does
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+    codecs.BOM_UTF32_BE: "utf-32",
+}
+
+
+class UndecodableError(DataError):
+    """A text is not in the encoding that it was read in, but maybe in a `likely` one."""
+
+    likely = "latin-1"
+
+
+def undecodable(file: Path, line: int, encoding: str) -> UndecodableError:
+    """Build the error for a line that is no text in this encoding."""
+    return UndecodableError(f"{file}, line {line}: expected {encoding} text")
+
+
+def wide(message: str, text: str) -> UndecodableError:
+    """Build the error for a text with the NULs of UTF-16, which has no mark."""
+    error = UndecodableError(message)
+    error.likely = "utf-16-be" if text.startswith("\0") else "utf-16-le"
+    return error
 
 
 def raw_file(folder: Path, name: str) -> Path:
@@ -42,48 +83,180 @@ def is_gzipped(file: Path) -> bool:
         raise DataError(f"{file}: expected a file, found none") from None
 
 
-def arrow_stream(file: Path) -> pa.NativeFile:
-    """Open for pyarrow, unpacking on the way."""
-    return pa.input_stream(str(file), compression="gzip" if is_gzipped(file) else None)
+def encoding_of(file: Path, named: str = "") -> str:
+    """Return the encoding that a byte order mark tells, else `named`, else UTF-8."""
+    with _sound(file), _packed(file) as stream:
+        start = stream.read(4)
+    marked = (encoding for mark, encoding in _MARKS.items() if start.startswith(mark))
+    return next(marked, named or UTF8)
 
 
-def lines(file: Path) -> Iterator[tuple[int, bytes]]:
+def arrow_stream(file: Path, encoding: str = UTF8, separator: str = "") -> pa.NativeFile:
     """
-    Yield line number, from 1, and line, its end included.
+    Open for pyarrow; `STAND_IN` replaces a separator, if one is given.
+
+    Reading it raises DataError as `lines`, and for a stand-in that is there already.
+    """
+    blocks = _blocks(file, encoding)
+    return pa.PythonFile(_buffered(_separated(blocks, separator, file) if separator else blocks))
+
+
+def lines(file: Path, encoding: str = UTF8) -> Iterator[tuple[int, bytes]]:
+    """
+    Yield line number, from 1, and line in UTF-8, its end included.
 
     Raises
     ------
     DataError
-        With the line, where a gzipped file is cut off or damaged, or a line is longer than 16 MiB;
-        if the file is not there.
+        With the line, where a gzipped file is cut off or damaged, a line is longer than 16 MiB or
+        no text in an encoding that is not UTF-8 (whose bytes nobody looked at); if the file is not
+        there.
     """
     number = 0
     try:
-        with _opened(file) as stream:
+        with _opened(file, encoding) as stream:
             for number, line in enumerate(iter(partial(stream.readline, _LONGEST), b""), start=1):
                 if len(line) == _LONGEST:
                     raise DataError(f"{file}, line {number}: expected a line of at most 16 MiB")
                 yield number, line
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+    except DAMAGED as error:
         raise DataError(f"{file}, line {number + 1}: expected sound gzip data, {error}") from None
 
 
+def content(file: Path, encoding: str = UTF8) -> str:
+    """Return a whole file as text, without a byte order mark; raises as `lines`."""
+    with _sound(file), _opened(file, encoding) as stream:
+        whole = stream.read()
+    try:
+        return whole.decode().removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        raise undecodable(file, whole.count(b"\n", 0, error.start) + 1, UTF8) from None
+
+
 @contextmanager
-def characters(file: Path) -> Iterator[TextIO]:
+def characters(file: Path, encoding: str = UTF8) -> Iterator[TextIO]:
     """
-    Open a file to be read as characters, one a byte (latin-1), its line ends left as they are.
+    Open a file to be read as characters, one a byte of UTF-8, its line ends left as they are.
 
     Raises
     ------
     DataError
-        Where a gzipped file is cut off or damaged; if the file is not there.
+        As `lines`; without the line where a gzipped file is damaged.
     """
+    with (
+        _sound(file),
+        io.TextIOWrapper(_opened(file, encoding), encoding="latin-1", newline="") as stream,
+    ):
+        yield stream
+
+
+@contextmanager
+def _sound(file: Path) -> Iterator[None]:
     try:
-        with io.TextIOWrapper(_opened(file), encoding="latin-1", newline="") as stream:
-            yield stream
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        yield
+    except DAMAGED as error:
         raise DataError(f"{file}: expected sound gzip data, {error}") from None
 
 
-def _opened(file: Path) -> BinaryIO | gzip.GzipFile:
+def _packed(file: Path) -> BinaryIO | gzip.GzipFile:
     return gzip.open(file, "rb") if is_gzipped(file) else file.open("rb", buffering=_BLOCK)
+
+
+def _opened(file: Path, encoding: str) -> io.BufferedReader:
+    return _buffered(_blocks(file, encoding))
+
+
+def _buffered(blocks: Iterable[bytes]) -> io.BufferedReader:
+    return io.BufferedReader(_Stream(blocks), _BLOCK)
+
+
+def _blocks(file: Path, encoding: str) -> Iterator[bytes]:
+    """Give a file as UTF-8 without blank last lines, block by block."""
+    raw = _unpacked(file)
+    return _trimmed(raw if encoding == UTF8 else _recoded(raw, encoding, file))
+
+
+def _unpacked(file: Path) -> Iterator[bytes]:
+    with _packed(file) as stream:
+        yield from iter(partial(stream.read, _BLOCK), b"")
+
+
+def _recoded(blocks: Iterable[bytes], encoding: str, file: Path) -> Iterator[bytes]:
+    decoder = codecs.getincrementaldecoder(encoding)()
+    line = 1
+    for block in chain(blocks, (b"",)):
+        before = decoder.getstate()
+        try:
+            text = decoder.decode(block, final=not block)
+            made = text.encode()
+        except UnicodeError:
+            decoder.setstate(before)
+            raise undecodable(file, line + _sound_lines(decoder, block), encoding) from None
+        line += text.count("\n")
+        yield made
+
+
+def _sound_lines(decoder: codecs.IncrementalDecoder, block: bytes) -> int:
+    """Return how many lines end before the byte that cannot be decoded."""
+    ended = 0
+    for at in range(len(block)):
+        try:
+            ended += decoder.decode(block[at : at + 1]).count("\n")
+        except UnicodeError:
+            break
+    return ended
+
+
+def _trimmed(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """Leave out blank last lines, and nothing of the line before them."""
+    held: list[bytes] = []
+    for block in blocks:
+        end = len(block.rstrip(_BLANK))
+        if end:
+            yield b"".join([*held, block[:end]])
+            held.clear()
+        held.append(block[end:])
+    rest = b"".join(held)
+    line_end = _LINE_END.search(rest)
+    yield rest[: line_end.end()] if line_end else rest
+
+
+def _separated(blocks: Iterable[bytes], separator: str, file: Path) -> Iterator[bytes]:
+    """Put `STAND_IN` in the place of a separator, which two blocks may share."""
+    old, new = separator.encode(), STAND_IN.encode()
+    held, line = b"", 1
+    for block in blocks:
+        if new in block:
+            line += block.count(b"\n", 0, block.index(new))
+            raise DataError(
+                f"{file}, line {line}: expected no character U+001F in a file with {separator!r} "
+                "between its fields"
+            )
+        line += block.count(b"\n")
+        *whole, rest = (held + block).split(old)
+        cut = max(0, len(rest) - len(old) + 1)
+        yield new.join([*whole, rest[:cut]])
+        held = rest[cut:]
+    yield held
+
+
+class _Stream(io.RawIOBase):
+    """Blocks of bytes as a file."""
+
+    def __init__(self, blocks: Iterable[bytes]) -> None:
+        self._blocks = iter(blocks)
+        self._left = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._left:
+            block = next(self._blocks, None)
+            if block is None:
+                return 0
+            self._left = memoryview(block)
+        count = min(len(buffer), len(self._left))
+        buffer[:count] = self._left[:count]
+        self._left = self._left[count:]
+        return count

@@ -1,24 +1,44 @@
 """
-Tables with named columns: CSV, TSV, Parquet and JSON Lines.
+Tables with named columns: delimited text, Parquet, JSON Lines and JSON.
 
-The kind of file is told by the end of its name, a further ``.gz`` aside. CSV and TSV are UTF-8 with
-one header line; a field may stand in double quotes, a quote inside it doubled, and then hold
-delimiters and line breaks.
+The kind of file is told by the end of its name, a further ``.gz`` aside. Delimited text has one
+header line, unless its columns are named; a field may stand in double quotes, a quote inside it
+doubled, and then hold delimiters and line breaks. See `recbench.data.written` for
+separators and encodings.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import TypedDict
 
 from recbench.data.readers import jsonlines, parquet
-from recbench.data.readers.columns import Columns
-from recbench.data.readers.delimited import header, line_of, read_delimited
+from recbench.data.readers.columns import USUAL, Columns, column
+from recbench.data.readers.delimited import first_line, header, line_of, read_delimited
+from recbench.data.readers.files import encoding_of, wide
+from recbench.data.readers.finding import naming_encodings, separator_of
 from recbench.data.readers.raw import Raw
 from recbench.data.readers.tabular import Tabular, read_tables
-from recbench.errors import UserError
+from recbench.data.written import TO_BE_FOUND, Written
+from recbench.errors import DataError, UserError
 
 
-def read(interactions: Path, items: Path | None, **columns: str) -> Raw:
+class _Dialect(TypedDict):
+    """What the functions of `recbench.data.readers.delimited` take."""
+
+    delimiter: str
+    encoding: str
+    quoting: bool
+
+
+def read(
+    interactions: Path,
+    items: Path | None,
+    written: Written = TO_BE_FOUND,
+    items_written: Written = TO_BE_FOUND,
+    **columns: str,
+) -> Raw:
     """
     Read the two files.
 
@@ -26,6 +46,8 @@ def read(interactions: Path, items: Path | None, **columns: str) -> Raw:
     ----------
     interactions, items
         The files, of one kind or two; `items` may be None.
+    written, items_written
+        How they are written, as far as that is known and they are text.
     **columns
         What columns are called (`Columns`); those not named go by their usual names.
 
@@ -36,32 +58,67 @@ def read(interactions: Path, items: Path | None, **columns: str) -> Raw:
     UserError
         For a column that is needed and not there, or a kind of file that is not known.
     """
-    return read_tables(opened(interactions), opened(items) if items else None, Columns(**columns))
+    rated = opened(interactions, written)
+    listed = opened(items, items_written) if items else None
+    return read_tables(rated, listed, Columns(**columns))
 
 
-def opened(file: Path) -> Tabular:
+def opened(file: Path, written: Written = TO_BE_FOUND) -> Tabular:
     """Read what columns a file has; see `read` for what is raised."""
-    end = Path(file.name.removesuffix(".gz")).suffix.lower()
+    end = Path(file.name.lower().removesuffix(".gz")).suffix
     if end not in _KINDS:
         ends = ", ".join(_KINDS)
         raise UserError(f"{file}: the end of its name says nothing; it should be one of {ends}")
-    return _KINDS[end](file)
+    with naming_encodings():
+        table = _KINDS[end](file, written)
+    return replace(table, read=naming_encodings()(table.read))
 
 
-def _delimited(file: Path, delimiter: str) -> Tabular:
-    names = header(file, delimiter=delimiter, quoting=True)
+def _delimited(file: Path, written: Written, usual: str) -> Tabular:
+    """Open a text file; `usual` is the separator that the end of its name promises."""
+    encoding = encoding_of(file, written.encoding)
+    names = list(written.columns)
+    separator = separator_of(file, written.separator, usual, encoding, len(names))
+    dialect = _Dialect(delimiter=separator, encoding=encoding, quoting=True)
+    if names:
+        _refuse_no_values(first_line(file, **dialect), file)
+    else:
+        names = header(file, **dialect)
+    below = 0 if written.columns else 1
     return Tabular(
         file,
         names,
-        partial(read_delimited, file, names, delimiter=delimiter, header_lines=1, quoting=True),
-        partial(line_of, file, delimiter=delimiter, header_lines=1, quoting=True),
+        partial(read_delimited, file, names, header_lines=below, **dialect),
+        partial(line_of, file, header_lines=below, **dialect),
+        written=Written(separator, encoding, written.columns),
+        unnamed=not written.columns,
     )
 
 
-_KINDS: dict[str, Callable[[Path], Tabular]] = {
-    ".csv": partial(_delimited, delimiter=","),
-    ".tsv": partial(_delimited, delimiter="\t"),
-    ".parquet": parquet.opened,
-    ".jsonl": jsonlines.opened,
-    ".ndjson": jsonlines.opened,
+def _json(file: Path, written: Written, read: Callable[[Path, str], Tabular]) -> Tabular:
+    encoding = encoding_of(file, written.encoding)
+    return replace(read(file, encoding), written=Written(encoding=encoding))
+
+
+def _refuse_no_values(fields: list[str], file: Path) -> None:
+    """Refuse a first line that names two columns, where it should hold their values; and NULs."""
+    if any("\0" in field for field in fields):
+        raise wide(f"{file}, line 1: expected text, found NULs: {fields!r}", fields[0])
+    if len({column(role, fields, file, None) for role in USUAL} - {None}) > 1:
+        raise DataError(
+            f"{file}, line 1: expected values, found the names of columns {fields!r}; "
+            "leave out the list of names that was given for this file"
+        )
+
+
+_KINDS: dict[str, Callable[[Path, Written], Tabular]] = {
+    ".csv": partial(_delimited, usual=","),
+    ".tsv": partial(_delimited, usual="\t"),
+    ".txt": partial(_delimited, usual=""),
+    ".dat": partial(_delimited, usual=""),
+    ".data": partial(_delimited, usual=""),
+    ".parquet": lambda file, _: parquet.opened(file),
+    ".json": partial(_json, read=jsonlines.opened_json),
+    ".jsonl": partial(_json, read=jsonlines.opened),
+    ".ndjson": partial(_json, read=jsonlines.opened),
 }

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from recbench.data.readers.columns import KEY, Columns, column
+from recbench.data.readers.columns import KEY, Columns, Role, column
 from recbench.data.readers.delimited import Kind
 from recbench.data.readers.id_differences import difference
 from recbench.data.readers.raw import (
@@ -22,7 +22,8 @@ from recbench.data.readers.raw import (
     refuse_repeated,
     together,
 )
-from recbench.data.readers.times import seconds
+from recbench.data.readers.times import farthest, seconds
+from recbench.data.written import TO_BE_FOUND, Written
 from recbench.errors import DataError, UserError
 
 _MANY = 0.5  # of the items that are not listed: then their ids may be written in another way
@@ -46,6 +47,10 @@ class Tabular:
         Says where a row (from 0) stands in the file, for example "line 2".
     typed
         Whether the file tells text from numbers, so that the text "7" is not the number 7.
+    written
+        How a text file is written, found or named.
+    unnamed
+        Whether nobody said that line 1 holds the names: it may be the first row.
     lists
         The columns of which the file says, or its first rows show, that they hold lists.
     """
@@ -55,6 +60,8 @@ class Tabular:
     read: Callable[[Mapping[str, Kind]], pa.Table]
     place: Callable[[int], str]
     typed: bool = False
+    written: Written = TO_BE_FOUND
+    unnamed: bool = False
     lists: frozenset[str] = frozenset()
 
 
@@ -78,6 +85,7 @@ def columns_of(interactions: Tabular, items: Tabular | None, wanted: Columns) ->
         For two columns of one name.
     """
     names, file = interactions.names, interactions.file
+    _refuse_unnamed(interactions, wanted)
     if items is None and wanted.title is not None:
         raise UserError(
             f"--title-column {wanted.title} is of a table of items, and there is none: add one, or "
@@ -102,6 +110,30 @@ def columns_of(interactions: Tabular, items: Tabular | None, wanted: Columns) ->
                 f"name the right ones with --{role}-column and --{other}-column"
             )
     return found
+
+
+def _refuse_unnamed(table: Tabular, wanted: Columns) -> None:
+    """Say what helps where text seems to have another separator, or no line of names."""
+    if table.typed:
+        return
+    names, file = table.names, table.file
+    if len(names) == 1:
+        raise _one_field(table, "columns of users and items")
+    roles: tuple[Role, ...] = ("user", "item")
+    recognised = [getattr(wanted, role) or column(role, names, file, None) for role in roles]
+    if table.unnamed and not any(recognised):
+        raise UserError(
+            f"{file}: no column is recognised as the user or the item "
+            f"({', '.join(map(repr, names))}); name both with --user-column and --item-column or, "
+            "if line 1 holds no names, all columns with --columns user,item,..."
+        )
+
+
+def _one_field(table: Tabular, expected: str) -> DataError:
+    return DataError(
+        f"{table.file}, line 1: expected {expected}, found one field, {table.names[0]!r}; "
+        "name what stands between fields, as --separator ';'"
+    )
 
 
 def read_tables(interactions: Tabular, items: Tabular | None, wanted: Columns) -> Raw:
@@ -155,9 +187,13 @@ def _listed(raw: Raw, items: Tabular, found: Columns) -> Raw:
     called = found.item if found.item in items.names else None
     key = column("item", items.names, items.file, called, also=KEY)
     if key is None:
+        if len(items.names) == 1 and not items.typed:
+            raise _one_field(items, f"a column '{found.item}' with the ids of the items")
+        line_1 = "; if line 1 holds no names, give them with --item-columns item,title,..."
         raise DataError(
             f"{items.file}: expected a column '{found.item}' with the ids of the items, found "
             f"{', '.join(map(repr, items.names))}; call the one that holds them '{found.item}'"
+            f"{line_1 if items.unnamed else ''}"
         )
     kinds: dict[str, Kind] = {key: "id"}
     if found.title is not None and found.title != key:
@@ -193,3 +229,6 @@ def _refuse_infinite(values: pa.ChunkedArray, table: Tabular, what: str) -> None
     if pa.types.is_floating(values.type):
         numbers: NDArray[Any] = values.to_numpy()
         refuse(~np.isfinite(numbers), table.file, table.place, f"a finite {what}", numbers)
+        limit = farthest(numbers)
+        far, expected = np.abs(numbers) >= limit, f"a {what} below {limit:,}"
+        refuse(far, table.file, table.place, expected, numbers)

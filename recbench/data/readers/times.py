@@ -14,7 +14,11 @@ TIMES = {
 }
 """What a column of times may hold."""
 
+EXACT = 2**53
+"""Below it a float tells whole numbers apart."""
+
 _MICROSECONDS = 1_000_000
+_NUMBER = re.compile(r"\s*-?\d*(\.\d*([eE][+-]?\d+)?|[eE][+-]?\d+)\s*")  # no integer, that is
 _FARTHEST = 2**63 // _MICROSECONDS - 1  # seconds that microseconds in an int64 can still say
 
 
@@ -22,7 +26,7 @@ def time_kind(sample: str) -> str:
     """Return the key of `TIMES` that a column with this text in it seems to be."""
     if re.match(r"\s*-?\d{4}-", sample):
         return "date with zone" if re.search(r"(Z|[+-]\d\d(:?\d\d)?)\s*$", sample[11:]) else "date"
-    return "number" if re.fullmatch(r"\s*-?\d*\.\d*\s*", sample) else "integer"
+    return "number" if _NUMBER.fullmatch(sample) else "integer"
 
 
 def seconds(column: pa.ChunkedArray) -> NDArray[np.int64]:
@@ -32,8 +36,8 @@ def seconds(column: pa.ChunkedArray) -> NDArray[np.int64]:
     Parameters
     ----------
     column
-        [n], integers, numbers (finite, within 292,000 years of 1970), dates or timestamps, without
-        nulls; what has no zone is taken as UTC, parts of a microsecond are cut off.
+        [n], integers, numbers (below 2**53, or with fractions 292,000 years), dates or timestamps,
+        without nulls; what has no zone is taken as UTC, parts of a microsecond are cut off.
 
     Returns
     -------
@@ -51,10 +55,19 @@ def seconds(column: pa.ChunkedArray) -> NDArray[np.int64]:
         return column.cast(pa.int64()).to_numpy()
     if pa.types.is_floating(column.type):
         numbers = column.to_numpy()
-        if not (np.abs(numbers) < _FARTHEST).all():
+        if not (np.abs(numbers) < farthest(numbers)).all():
             raise pa.ArrowInvalid("a time is not finite or too far from 1970")
-        whole = not (numbers % 1).any()
+        whole = _are_whole(numbers)
         return numbers.astype(np.int64) if whole else np.round(numbers * _MICROSECONDS).astype("i8")
     zone = getattr(column.type, "tz", None)  # a date has none
     micros = column.cast(pa.timestamp("us", zone), safe=False).cast(pa.int64()).to_numpy()
     return micros if (micros % _MICROSECONDS).any() else micros // _MICROSECONDS
+
+
+def farthest(numbers: NDArray[np.float64]) -> int:
+    """Return below what size the times of a column must be for `seconds` to keep their order."""
+    return EXACT if _are_whole(numbers) else _FARTHEST
+
+
+def _are_whole(numbers: NDArray[np.float64]) -> bool:
+    return bool((np.floor(numbers) == numbers).all())

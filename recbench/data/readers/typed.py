@@ -1,6 +1,7 @@
 """Columns of files that know types, made into what `read_delimited` gives of text."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -98,18 +99,23 @@ def _is_utf8(value: bytes) -> bool:
 def _times(column: pa.ChunkedArray, name: str, file: Path, place: Place) -> pa.ChunkedArray:
     kind = column.type
     if _is_text(kind):
-        written = time_kind(column[0].as_py())
-        try:
-            return column.cast(TIMES[written])
-        except pa.ArrowInvalid:
-            unfit = np.array([not fits(each, written) for each in column.to_pylist()])
-            values = column.to_numpy()
-            refuse(unfit, file, place, f"{WORDS[written]} as {name}", values)
-            raise
+        return _times_of_text(column, name, file, place)
     known = (pa.types.is_integer, pa.types.is_floating, pa.types.is_timestamp, pa.types.is_date)
     if not any(check(kind) for check in known):
         raise DataError(f"{file}: expected a time as {name}, found {kind}")
     return column
+
+
+def _times_of_text(column: pa.ChunkedArray, name: str, file: Path, place: Place) -> pa.ChunkedArray:
+    """Read times as the first one is written; after an integer there may be numbers as well."""
+    written = time_kind(column[0].as_py())
+    trimmed = pc.utf8_trim(column, " \t")
+    for kind in (written, "number") if written == "integer" else (written,):
+        with suppress(pa.ArrowInvalid):
+            return trimmed.cast(TIMES[kind])
+    found = ((row, value) for row, value in enumerate(column.to_pylist()) if not fits(value, kind))
+    row, value = next(found)
+    raise DataError(f"{file}, {place(row)}: expected {WORDS[kind]} as {name}, found {value!r}")
 
 
 def _refuse_unfit(column: pa.ChunkedArray, name: str, kind: str, file: Path, place: Place) -> None:

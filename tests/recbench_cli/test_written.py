@@ -1,0 +1,288 @@
+"""Files as people write them: read right, or refused with a remedy that works."""
+
+import gzip
+import json
+import shutil
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from recbench.data.prepare import prepare
+from recbench_cli import main as cli
+
+EVENTS = [("ann", "é1", 4, 100), ("bob", "b", 3, 50), ("ann", "b", 5, 70)]
+GOODS = [("é1", "Lämp, A|B"), ("b", "Dish")]
+NAMES = {"columns": ("user", "item", "rating", "time"), "items": ("item", "title")}
+
+
+@pytest.fixture
+def add(capsys, tmp_path, monkeypatch):
+    """
+    Add files in an empty folder; return the error, or the dataset.
+
+    What was added is read a second time, from the files by what the card says of them.
+    """
+    monkeypatch.chdir(tmp_path)
+    cache = tmp_path / "cache"
+    monkeypatch.setenv("RECBENCH_CACHE", str(cache))
+
+    def run(*arguments):
+        with pytest.raises(SystemExit) as left:
+            cli.main(["data", "add", "mine", *arguments])
+        shown = capsys.readouterr()
+        if left.value.code:
+            assert (left.value.code, shown.out) == (2, "")
+            said = shown.err.splitlines()[-1]
+            assert said.startswith("error: ")
+            assert not [path for path in cache.rglob("*") if path.is_file()]
+            return said.removeprefix("error: ").replace(f"{tmp_path}/", "")
+        made = prepare("mine", cache, None, lambda _: None)
+        shutil.rmtree(cache / "datasets")
+        assert prepare("mine", cache, None, lambda _: None).digest == made.digest
+        shutil.rmtree(cache)
+        return made
+
+    return run
+
+
+def text(rows, separator, names=()):
+    return "".join(separator.join(map(str, row)) + "\n" for row in [names, *rows] if row)
+
+
+def write(name, content, encoding="utf-8"):
+    data = content if isinstance(content, bytes) else content.encode(encoding)
+    Path(name).write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+
+
+def right(made):
+    titles = dict(zip(made.catalogue.raw_ids.tolist(), made.catalogue.titles, strict=True))
+    return (
+        titles == dict(GOODS)
+        and made.times.tolist() == [100, 50, 70]
+        and made.ratings.tolist() == [4, 3, 5]
+        and made.catalogue.raw_ids[made.items].tolist() == ["é1", "b", "b"]
+    )
+
+
+@pytest.mark.parametrize("end", [".csv", ".tsv", ".txt", ".dat", ".data", ".csv.gz", ".TXT"])
+@pytest.mark.parametrize("separator", ["\t", ";", "::"])
+def test_separators_are_found_whatever_the_name_of_the_file_says(add, end, separator):
+    write(f"e{end}", text(EVENTS, separator, NAMES["columns"]))
+    write(f"i{end}", text(GOODS, separator, NAMES["items"]))
+    assert right(add("--interactions", f"e{end}", "--items", f"i{end}"))
+
+
+@pytest.mark.parametrize("end", [".csv", ".txt"])
+@pytest.mark.parametrize("separator", ["^", "<>", "¦", "~~", "space"])
+def test_a_separator_that_is_not_found_is_named_as_the_message_says(add, end, separator):
+    between = " " if separator == "space" else separator
+    goods = [("é1", "Lämp,A|B"), ("b", "Dish")]
+    write(f"e{end}", text(EVENTS, between, NAMES["columns"]))
+    write(f"i{end}", text(goods, between, NAMES["items"]))
+    files = ("--interactions", f"e{end}", "--items", f"i{end}")
+    if (end, separator) != (".txt", "space"):
+        said = add(*files)
+        assert said.startswith(f"e{end}, line 1: expected ")
+        assert "--separator" in said
+        assert "-column" not in said
+    made = add(*files, "--separator", separator)
+    assert made.catalogue.titles == ("Dish", "Lämp,A|B")
+    assert made.times.tolist() == [100, 50, 70]
+
+
+def test_the_two_files_may_have_two_separators(add):
+    write("e.csv", text(EVENTS, ";", NAMES["columns"]))
+    write("i.csv", text(GOODS, "^", NAMES["items"]))
+    files = ("--interactions", "e.csv", "--items", "i.csv")
+    assert "i.csv, line 1: expected a column 'item' with the ids of the items" in add(*files)
+    assert right(add(*files, "--separator", "^"))
+    assert "name what stands between fields, as --separator" in add(*files, "--separator", "~")
+    assert "'~' splits line 1 of no file" in add(*files[:2], "--separator", "~")
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig", "utf-32"])
+@pytest.mark.parametrize("end", [".csv", ".txt", ".csv.gz"])
+def test_a_byte_order_mark_tells_the_encoding(add, encoding, end):
+    write(f"e{end}", text(EVENTS, "\t", NAMES["columns"]), encoding)
+    write(f"i{end}", text(GOODS, "::", NAMES["items"]), encoding)
+    assert right(add("--interactions", f"e{end}", "--items", f"i{end}"))
+
+
+@pytest.mark.parametrize(
+    ("of_events", "of_goods", "option"),
+    [
+        ("latin-1", "latin-1", "latin-1"),
+        ("cp1252", "cp1252", "CP1252"),
+        ("utf-8", "latin-1", "utf-8/latin-1"),
+        ("latin-1", "utf-8", "latin-1/utf-8"),
+        ("latin-1", "utf-16", "latin-1"),  # the mark of the other file counts
+        ("utf-16-le", "utf-16-le", "utf-16-le"),
+    ],
+)
+@pytest.mark.parametrize("end", [".csv", ".jsonl"])
+def test_another_encoding_is_refused_and_named_as_the_message_says(
+    add, end, of_events, of_goods, option
+):
+    for name, rows, names, encoding in (
+        ("e", EVENTS, NAMES["columns"], of_events),
+        ("i", GOODS, NAMES["items"], of_goods),
+    ):
+        objects = [
+            json.dumps(dict(zip(names, row, strict=True)), ensure_ascii=False) for row in rows
+        ]
+        lines = text(rows, ";", names) if end == ".csv" else "\n".join(objects)
+        write(f"{name}{end}", lines, encoding)
+    files = ("--interactions", f"e{end}", "--items", f"i{end}")
+    said = add(*files)
+    assert "line 1: " in said or "line 2: " in said
+    assert "--encoding" in said or end == ".jsonl"
+    assert right(add(*files, "--encoding", option))
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("end", [".dat", ".json", ".jsonl"])
+def test_text_of_two_bytes_a_character_without_a_mark_is_refused(add, encoding, end):
+    rows = '{"user": "a", "item": 2}\n{"user": "b", "item": 4}\n'
+    write(f"e{end}", "a;2\nb;4\n" if end == ".dat" else rows, encoding)
+    options = ("--interactions", f"e{end}", *(("--columns", "user,item") if end == ".dat" else ()))
+    assert f"--encoding {encoding}" in add(*options)
+    made = add(*options, "--encoding", encoding)
+    assert made.catalogue.raw_ids.tolist() == [2, 4]
+
+
+def test_files_without_a_line_of_names(add):
+    write("r.dat", text(EVENTS, "::"), "latin-1")
+    write("m.dat", text([(*row, "x|y") for row in GOODS], "::"), "latin-1")
+    files = ("--interactions", "r.dat", "--items", "m.dat", "--encoding", "latin-1")
+    said = add(*files)
+    assert "no column is recognised as the user or the item ('ann', 'é1', '4', '100')" in said
+    assert "--columns user,item,..." in said
+    named = (*files, "--columns", "user,item,rating,time")
+    assert "--item-columns item,title,..." in add(*named)
+    assert right(add(*named, "--item-columns", "item, title, genres"))
+    assert right(
+        add(
+            *files,
+            "--columns",
+            "a,b,c,d",
+            "--user-column",
+            "a",
+            "--item-column",
+            "b",
+            "--rating-column",
+            "c",
+            "--time-column",
+            "d",
+            "--item-columns",
+            "b,title,x",
+        )
+    )
+    assert "expected 3 fields with '::' between them, found 4" in add(
+        *files, "--columns", "user,item,x"
+    )
+
+
+def test_a_line_of_names_is_no_row(add):
+    write("e.csv", text(EVENTS, ",", NAMES["columns"]))
+    said = add("--interactions", "e.csv", "--columns", "user,item,rating,time")
+    assert "line 1: expected values, found the names of columns" in said
+
+
+@pytest.mark.parametrize("end", [".json", ".json.gz"])
+@pytest.mark.parametrize("shape", ["array", "indented", "lines"])
+def test_json_is_an_array_or_an_object_a_line(add, end, shape):
+    for name, rows, names in (("e", EVENTS, NAMES["columns"]), ("i", GOODS, NAMES["items"])):
+        objects = [dict(zip(names, row, strict=True)) for row in rows]
+        lines = "\n".join(map(json.dumps, objects)) + "\n\n"
+        whole = json.dumps(objects, indent=2 if shape == "indented" else None)
+        write(f"{name}{end}", lines if shape == "lines" else whole + "\n \n")
+    assert right(add("--interactions", f"e{end}", "--items", f"i{end}"))
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ('{"data": [{"user": 1, "item": 2}]}', "line 1: found one object of lists or objects"),
+        ('{"user": {"0": 1}, "item": {"0": 2}}', "to_json(orient='records')"),
+        ('{\n"user": 1,\n"item": 2\n}', "line 1: expected a JSON object"),
+        ('[{"user": 1, "item": 2}', "found the end of the file"),
+        ('[{"user": 1, "item": 2}] []', "found '[]'"),
+        ('[{"user": 1, "item": 2},\n {"user": 1}\n]', "line 2, object 2: expected an id as item"),
+        ('[{"user": 1, "item": 2},\n\n]', "line 3, object 2: expected a JSON object"),
+        ("[1]", "line 1, object 1: expected a JSON object, found 1"),
+        ("[]", "expected an object, found the end of the file"),
+        ("", "expected an object, found the end of the file"),
+        ("user,item\n1,2\n", "a .json file holds one array of objects"),
+        ("[" * 100_000, "maximum recursion depth"),
+    ],
+)
+def test_json_of_another_shape_is_refused(add, content, expected):
+    write("e.json", content)
+    assert expected in add("--interactions", "e.json")
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        (("--separator", ";"), "--separator ';' splits line 1 of no file here"),
+        (("--encoding", "latin-1"), "--encoding is of a text file, and there is none"),
+        (("--columns", "user,item"), "--columns is of a text file, and there is none"),
+        (("--item-columns", "item"), "--item-columns is of a text file, and there is none"),
+        (("--separator", "tabb"), "did you mean 'tab'"),
+        (("--encoding", "latn-1"), "did you mean 'latin-1'"),
+        (("--columns", ""), "--columns must be names with commas between them"),
+    ],
+)
+def test_an_option_that_cannot_help_is_refused(add, option, said):
+    pq.write_table(pa.table({"user": [1], "item": [2]}), "e.parquet")
+    assert said in add("--interactions", "e.parquet", *option)
+
+
+def test_atomic_files_written_with_other_settings_of_recbole(add):
+    Path("game").mkdir()
+    write(
+        "game/game.inter",
+        text(EVENTS, ";", ("user_id:token", "item_id:token", "rating:float", "time:float")),
+        "latin-1",
+    )
+    write("game/game.item", text(GOODS, ";", ("item_id:token", "title:token_seq")), "latin-1")
+    folder = ("--recbole", "game")
+    assert "found one field" in add(*folder, "--encoding", "latin-1")
+    assert "expected utf8 text" in add(*folder, "--separator", ";")
+    assert right(add(*folder, "--separator", ";", "--encoding", "latin-1"))
+    assert "leave out the list of names" in add(*folder, "--columns", "a,b")
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        ("1283900000", "1.2839e9", "1283900001"),
+        ("1.2839e9", "1283900000", "1.283900001E+09"),
+        ("1283900000.0", "1.2839e9", "1283900001"),
+    ],
+)
+def test_scientific_notation_is_a_number(add, times):
+    rows = [(user, item, "4e0", time) for (user, item, *_), time in zip(EVENTS, times, strict=True)]
+    write("e.csv", text(rows, ",", NAMES["columns"]))
+    objects = (f'{{"user":"{u}","item":"{i}","rating":{r},"time":{t}}}\n' for u, i, r, t in rows)
+    write("e.jsonl", "".join(objects))
+    objects = (f'{{"user":"{u}","item":"{i}","rating":{r},"time":"{t}"}}\n' for u, i, r, t in rows)
+    write("text.jsonl", "".join(objects))
+    for file in ("e.csv", "e.jsonl", "text.jsonl"):
+        made = add("--interactions", file)
+        assert made.times.tolist() == [1283900000, 1283900000, 1283900001]
+        assert made.ratings.tolist() == [4, 4, 4]
+
+
+@pytest.mark.parametrize("end", ["csv", "jsonl"])
+def test_times_that_a_float_would_merge_are_refused(add, end):
+    times = ("1283900000123456789", "1.5")
+    rows = {
+        "csv": "user,item,time\n" + "".join(f"1,2,{time}\n" for time in times),
+        "jsonl": "".join(f'{{"user":1,"item":2,"time":{time}}}\n' for time in times),
+    }
+    write(f"e.{end}", rows[end])
+    said = add("--interactions", f"e.{end}")
+    assert said.startswith(f"e.{end}, line ")
