@@ -52,10 +52,12 @@ def import_split(
     raw = SPLITS[format_name](folder)
     for note in raw.notes:
         report(note)
+    size = raw.rows.candidates
+    bringing = "" if size is None else f" whose rows bring {size} candidates"
     card = Card(
         name=name,
         title=name,
-        description=f"a finished split, imported from {folder.name}",
+        description=f"a finished split{bringing}, imported from {folder.name}",
         licence="that of the release",
         citation="",
         homepage="",
@@ -68,6 +70,7 @@ def import_split(
         ),
         protocols={"released": Rules()},
         finished=True,
+        candidates=size,
         known_flaws=raw.notes,
     )
     return pinned(card, make_released(card, raw.catalogue, raw.rows), cache)

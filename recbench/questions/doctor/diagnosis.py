@@ -36,6 +36,16 @@ POPULAR = Finding(
     "uniform negatives.",
 )
 
+GIVEN = Finding(
+    name="given candidates",
+    count=0,
+    of=None,
+    severity="note",
+    text="Two checks are left out, of right answers called invalid and of the noise of the "
+    "negatives: the rows bring their candidates, and how those were chosen is not known; "
+    "--candidates all ranks the whole catalogue.",
+)
+
 OWNED: tuple[Check, ...] = (rows.users_in_parts,)
 """Of data that say whose each interaction is."""
 
@@ -81,6 +91,11 @@ def diagnose(case: Case) -> list[Finding]:
     )
     checks = [check for holds, table in tables if holds for check in table]
     popular = rule.negatives == "popular"
-    left_out = ((popular, POPULAR), (not owned, UNOWNED), (not timed, UNTIMED))
+    left_out = (
+        (popular, POPULAR),
+        (rule.given, GIVEN),
+        (not owned, UNOWNED),
+        (not timed, UNTIMED),
+    )
     unsaid = [finding for holds, finding in left_out if holds]
     return [*(check(case) for check in checks), *unsaid]

@@ -12,6 +12,13 @@ def allows(known: Card, asked: Protocol) -> bool:
     return asked.card in known.protocols or not (asked.published or known.finished)
 
 
+def fits(known: Card, asked: Protocol) -> bool:
+    """Tell whether a protocol takes the candidates that rows bring where the dataset's do."""
+    if known.candidates is None or asked.full:
+        return not asked.given
+    return asked.given and asked.candidates == known.candidates
+
+
 def default_protocol(name: str, cache: Path | None = None) -> str:
     """Return the protocol of a dataset if the user names none; raises as `card`."""
     return next(iter(card(name, cache).protocols), "next-item")
@@ -23,13 +30,20 @@ def protocol_of(
     """
     Read the protocol that is named, else the dataset's own; see `protocol` for `changes`.
 
+    Where rows bring their candidates, these are asked unless all items are to be ranked.
+
     Raises
     ------
     UserError
         For an unknown name; as `check_allowed`, before any data are had.
     """
-    asked = protocol(name or default_protocol(dataset, cache), **changes)
-    check_allowed(card(dataset, cache), asked)
+    known, named = card(dataset, cache), name or default_protocol(dataset, cache)
+    asked = protocol(named, **changes)
+    if known.candidates is not None and not asked.full:  # what is not said otherwise is the rows'
+        card_name, *said = named.split(",")
+        own = f"candidates={known.candidates}", "negatives=given"
+        asked = protocol(",".join([card_name, *own, *said]), **changes)
+    check_allowed(known, asked)
     return asked
 
 
@@ -46,3 +60,12 @@ def check_allowed(known: Card, asked: Protocol) -> None:
         allowed = [each.name for each in protocols(lambda _: None).values() if allows(known, each)]
         refusal = unknown(f"protocol of {known.name}", asked.card, allowed)
         raise UserError(f"{refusal}; why: recbench data show {known.name}")
+    if asked.given and known.candidates is None:
+        raise UserError(
+            f"no candidates are given with {known.name}; take --negatives uniform or popular"
+        )
+    if not fits(known, asked):
+        raise UserError(
+            f"each row of {known.name} brings its {known.candidates} candidates, and no others "
+            "are drawn; leave out --candidates and --negatives, or give --candidates all"
+        )

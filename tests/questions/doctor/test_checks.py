@@ -194,6 +194,9 @@ def test_what_cannot_be_said_is_left_out():
     popular = diagnose(made(negatives="popular"))
     assert len(popular) == everything - len(UNIFORM) + 1
     assert popular[-1].text.startswith(f"{('No', 'One', 'Two')[len(UNIFORM)]} checks are left out")
+    given = diagnose(made(negatives="given"))
+    assert len(given) == everything - len(UNIFORM) + 1
+    assert (given[-1].name, given[-1].text[:3]) == ("given candidates", "Two")
     assert len(diagnose(made(candidates="all"))) == everything - len(UNIFORM)
     untimed = diagnose(replace(made(), timed=False))
     assert len(untimed) == everything - in_time + 1
