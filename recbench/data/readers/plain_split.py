@@ -30,6 +30,9 @@ from recbench.data.titles import plain_title
 from recbench.errors import DataError, UserError
 
 _SHAPE = '{"history":[ids],"target":id}'
+PARTS = ("train", "val", "test")
+"""How the names of the three files begin."""
+
 _LIKE_CANDIDATES = re.compile("^cans$|cand|neg", re.IGNORECASE)
 _NAMED, _LONGEST = 8, 40  # keys that a note names, and letters of one
 
@@ -50,7 +53,7 @@ def read(folder: Path) -> RawSplit:
     DataError
         With file, line and reason, for what is broken in them.
     """
-    train, validation, test = (_file(folder, part) for part in ("train", "val", "test"))
+    train, validation, test = (file_of(folder, part) for part in PARTS)
     if train is None or validation is None:
         missing = "validation.jsonl" if train else "train.jsonl"
         raise UserError(f"{folder}: expected {missing}, found none; name the folder that holds it")
@@ -69,7 +72,8 @@ def read(folder: Path) -> RawSplit:
     return RawSplit(items.catalogue, rows_of(folder, learnt, *asked), notes)
 
 
-def _file(folder: Path, part: str) -> Path | None:
+def file_of(folder: Path, part: str) -> Path | None:
+    """Return the file of one of `PARTS`, None where there is none; UserError for several."""
     found = sorted(folder.glob(f"{part}*.jsonl")) + sorted(folder.glob(f"{part}*.jsonl.gz"))
     if len(found) > 1:
         names = " and ".join(file.name for file in found)
