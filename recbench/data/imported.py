@@ -5,6 +5,7 @@ from pathlib import Path
 
 from recbench.data.card import Card, Folder, Rules
 from recbench.data.dataset import Dataset, make_released
+from recbench.data.overlaps import overlaps
 from recbench.data.own import check_name, check_place, pinned
 from recbench.data.readers import SPLITS, plain_split, presplit
 from recbench.errors import UserError
@@ -34,7 +35,7 @@ def import_split(
     cache
         The user's cache folder.
     report
-        Told what was assumed.
+        Told what was assumed, and how many rows are repeated or known from training.
     noun, verb
         What one item and several are called in a prompt, and what a user did with one.
 
@@ -51,8 +52,9 @@ def import_split(
         raise UserError(f"{folder}: expected a folder, found none")
     format_name = format_name or format_in(folder)
     raw = SPLITS[format_name](folder)
-    for note in raw.notes:
-        report(note)
+    flaws = (*raw.notes, *overlaps(raw.rows).sentences())
+    for flaw in flaws:
+        report(flaw)
     size = raw.rows.candidates
     bringing = "" if size is None else f" whose rows bring {size} candidates"
     card = Card(
@@ -72,7 +74,7 @@ def import_split(
         protocols={"released": Rules()},
         finished=True,
         candidates=size,
-        known_flaws=raw.notes,
+        known_flaws=flaws,
     )
     return pinned(card, make_released(card, raw.catalogue, raw.rows), cache)
 

@@ -279,3 +279,45 @@ def test_rows_of_another_folder_bring_what_the_card_says(call, folder, tmp_path)
     with_candidates(folder, size=7)
     code, _, err = call(*asked, "--dataset", "with")
     assert (code, "bring 7 candidates, its card says 6; import them under" in err) == (2, True)
+
+
+def test_rows_that_are_known_from_training_stand_on_the_card(call, folder, tmp_path):
+    train = (folder / "train.jsonl").read_text(encoding="utf-8").splitlines()
+    test = (folder / "test.jsonl").read_text(encoding="utf-8").splitlines()
+    (folder / "test.jsonl").write_text("\n".join([train[3], train[3], *test]), encoding="utf-8")
+    code, _, err = call("data", "import-splits", folder, "--name", "mine")
+    flaws = [
+        "6 of 6 test rows stand in training or validation, history and target alike.",
+        "Rows that repeat an earlier one of their part: 0 of 11 in train, 0 of 4 in validation, "
+        "1 of 6 in test.",
+    ]
+    assert (code, [flaw for flaw in flaws if flaw not in err.splitlines()]) == (0, [])
+    shown = " ".join(call("data", "show", "mine")[1].split())
+    assert all(flaw in shown for flaw in flaws)
+    found = json.loads(call("data", "doctor", "mine", "--format", "json")[1])
+    counted = {one["name"]: (one["count"], one["of"], one["severity"]) for one in found}
+    assert counted["test rows in training"] == (6, 6, "warning")
+    assert counted["repeated rows"] == (1, 21, "warning")
+
+
+def test_pre_split_files_of_recbole_are_asked_about(call, tmp_path):
+    place = tmp_path / "shop"
+    place.mkdir()
+    header = "user_id:token\titem_id_list:token_seq\titem_id:token\n"
+    for part, users in [("part1", range(6)), ("part2", range(6, 9)), ("part3", range(9, 12))]:
+        rows = [f"u{user}\t{user} {user + 1}\t{user + 2}\n" for user in users]
+        (place / f"shop.{part}.inter").write_text(header + "".join(rows), encoding="utf-8")
+    items = "".join(f"{i}\tThing {i}\n" for i in range(30))
+    (place / "shop.item").write_text("item_id:token\ttitle:token_seq\n" + items, encoding="utf-8")
+    code, shown, err = call("data", "import-splits", place, "--name", "mine")
+    assert (code, "mine: 6 train, 3 validation, 3 test rows, 30 items" in shown) == (0, True)
+    assert "shop.part1.inter trains, shop.part2.inter validates, shop.part3.inter tests." in err
+    asked = ("run", "--model", "popularity", "--dataset", "mine", "--results", tmp_path / "r")
+    assert record_of(call(*asked, "--json")[1])["examples"] == 3
+    (prepared,) = (tmp_path / "cache/datasets/mine").iterdir()
+    (prepared / "items.parquet").unlink()
+    code, again, _ = call("data", "prepare", "--dataset", "mine")
+    assert (code, again.split("digest ")[1]) == (0, shown.split("digest ")[1])
+    assert call("data", "export", "--dataset", "mine", "--out", tmp_path / "out")[0] == 0
+    first = (tmp_path / "out/test.jsonl").read_text(encoding="utf-8").splitlines()[0]
+    assert first == '{"history":[9,10],"target":11}'

@@ -7,7 +7,7 @@ one of the tables below.
 
 from collections.abc import Callable
 
-from recbench.questions.doctor import order, rows, titles
+from recbench.questions.doctor import known, order, rows, titles
 from recbench.questions.doctor.case import Case
 from recbench.questions.doctor.finding import Finding
 
@@ -45,6 +45,9 @@ GIVEN = Finding(
     "negatives: the rows bring their candidates, and how those were chosen is not known; "
     "--candidates all ranks the whole catalogue.",
 )
+
+FINISHED: tuple[Check, ...] = (known.repeated, known.in_training, known.foretold)
+"""Of a finished split, whose parts come as others made them."""
 
 OWNED: tuple[Check, ...] = (rows.users_in_parts,)
 """Of data that say whose each interaction is."""
@@ -84,6 +87,7 @@ def diagnose(case: Case) -> list[Finding]:
     tables = (
         (True, ALWAYS),
         (uniform, UNIFORM),
+        (case.dataset.rows is not None, FINISHED),
         (owned, OWNED),
         (timed, TIMED),
         (clustered, CLUSTERED),

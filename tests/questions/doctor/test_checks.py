@@ -9,12 +9,14 @@ from recbench.data.card import card
 from recbench.data.catalogue import make_catalogue
 from recbench.data.dataset import Dataset
 from recbench.data.ragged import chosen, ragged
+from recbench.data.released import Rows
 from recbench.questions.doctor import draws, order, rows, titles
 from recbench.questions.doctor.case import Case
 from recbench.questions.doctor.diagnosis import (
     ALWAYS,
     CLUSTERED,
     CLUSTERED_TIMED,
+    FINISHED,
     OWNED,
     TIMED,
     UNIFORM,
@@ -205,6 +207,25 @@ def test_what_cannot_be_said_is_left_out():
     released = diagnose(replace(made(), dataset=replace(made().dataset, card=finished)))
     assert len(released) == everything - len(OWNED) + 1
     assert released[-1].name == "users"
+
+
+def test_rows_of_a_finished_split_that_are_known_from_elsewhere():
+    def parted(lists):
+        values = [value for row in lists for value in row]
+        return ragged(np.array(values, np.int32), np.array([len(row) for row in lists]))
+
+    train, validation = [[0, 1, 2, 3, 4], [1, 1]], [[5, 5]]
+    test = [[0, 1, 2, 3, 4], [1, 2, 3, 4], [5, 5], [5, 5]]
+    released = replace(made().dataset, rows=Rows(*map(parted, (train, validation, test))))
+    case = replace(made(), dataset=released)
+    found = {one.name: one for one in (check(case) for check in FINISHED)}
+    assert {name: (one.count, one.of) for name, one in found.items()} == {
+        "repeated rows": (1, 7),
+        "test rows in training": (3, 4),
+        "test rows foretold": (2, 4),
+    }
+    assert {one.severity for one in found.values()} == {"warning"}
+    assert set(found) <= {one.name for one in diagnose(case)}
 
 
 @pytest.mark.parametrize("most", [1, 1 << 20])
