@@ -194,6 +194,18 @@ def test_candidates_of_the_rows_are_what_is_asked(call, folder, tmp_path):
     assert (code, "  ok           question" in said) == (0, True)
     code, shown, err = call(*asked, "--protocol", "released", "--json")
     assert record_of(shown)["digests"] == record["digests"]
+    board = (
+        "leaderboard",
+        "--models",
+        "popularity",
+        "--datasets",
+        "mine",
+        "--results",
+        tmp_path / "r",
+    )
+    for more in ((), ("--run", "--draws", 1)):
+        code, shown, _ = call(*board, "--protocol", "released", *more)
+        assert (code, "released,candidates=6,negatives=given: 4 examples" in shown) == (0, True)
     code, shown, _ = call(*asked, "--candidates", "all", "--json")
     assert (code, record_of(shown)["protocol"]) == (0, "released,candidates=all")
     code, said, _ = call("data", "doctor", "mine")

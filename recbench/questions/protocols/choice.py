@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from recbench.data.card import Card, card
+from recbench.data.card import Card, card, cards
 from recbench.errors import UserError, unknown
 from recbench.questions.protocols import Protocol, protocol, protocols
 
@@ -39,12 +39,23 @@ def protocol_of(
     """
     known, named = card(dataset, cache), name or default_protocol(dataset, cache)
     asked = protocol(named, **changes)
-    if known.candidates is not None and not asked.full:  # what is not said otherwise is the rows'
-        card_name, *said = named.split(",")
-        own = f"candidates={known.candidates}", "negatives=given"
-        asked = protocol(",".join([card_name, *own, *said]), **changes)
+    if known.candidates is not None and not asked.full:
+        asked = protocol(_given(named, known.candidates), **changes)
     check_allowed(known, asked)
     return asked
+
+
+def recorded_as(asked: Protocol, cache: Path | None = None) -> list[str]:
+    """Return what runs of a protocol are named: where rows bring their candidates, it says so."""
+    brought = (known.candidates for known in cards(lambda _: None, cache).values())
+    sizes = () if asked.full else sorted({size for size in brought if size is not None})
+    return [asked.name, *(protocol(_given(asked.name, size)).name for size in sizes)]
+
+
+def _given(name: str, size: int) -> str:
+    """Let a protocol, named with changes or without, ask the given candidates if none says else."""
+    card_name, *said = name.split(",")
+    return ",".join([card_name, f"candidates={size}", "negatives=given", *said])
 
 
 def check_allowed(known: Card, asked: Protocol) -> None:
