@@ -51,6 +51,8 @@ def importer(format_name: str | None) -> Callable[..., None]:
             f"{len(rows.train)} train, {len(rows.validation)} validation, {len(rows.test)} test"
         )
         typer.echo(f"{name}: {counts} rows, {len(made.catalogue)} items")
+        if rows.candidates is not None:
+            typer.echo(f"each test row brings its {rows.candidates} candidates, which are asked")
         typer.echo(f"digest {made.digest}")
 
     return command

@@ -3,6 +3,7 @@ import json
 from codecs import BOM_UTF8
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -258,17 +259,22 @@ def test_keys_that_are_not_read_are_named_once(folder):
     deadline=None, max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(
+    files=st.sampled_from([FILES, FILES | bringing(validation=[[8, 5]], test=[[300, 8, -7]] * 2)]),
     name=st.sampled_from(sorted(FILES)),
     changes=st.lists(st.tuples(st.integers(0, 2**10), st.binary(max_size=3)), max_size=3),
     length=st.integers(0, 2**10),
 )
-def test_a_damaged_file_is_read_or_refused(folder, name, changes, length):
-    damaged = bytearray(FILES[name].encode()[:length])
+def test_a_damaged_file_is_read_or_refused(folder, files, name, changes, length):
+    damaged = bytearray(files[name].encode()[:length])
     for place, new in changes:
         damaged[place : place + 1] = new
     try:
-        split = read(folder(**{name: bytes(damaged)}))
+        split = read(folder(**{**files, name: bytes(damaged)}))
     except UserError:
         return
     assert min(map(len, (split.rows.train, split.rows.validation, split.rows.test))) > 0
+    if (brought := split.rows.test_candidates) is not None:
+        targets = split.rows.test.values[split.rows.test.offsets[1:] - 1]
+        assert ((brought == targets[:, None]).sum(axis=1) == 1).all()
+        assert (np.diff(brought, axis=1) > 0).all()
     assert all(title.strip() == title != "" for title in split.catalogue.titles)

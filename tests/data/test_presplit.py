@@ -175,6 +175,15 @@ def test_parts_without_histories_are_added_as_the_remedy_says(folder, tmp_path):
     assert len(own.add("mine", found, tmp_path / "cache", lambda _: None)) == 3
 
 
+@pytest.mark.parametrize("name", ["history", "item_seq", "prev_items_list"])
+def test_histories_under_another_name_are_read_once_they_are_called_so(folder, name):
+    text = FILES["shop.part2.inter"]
+    place = folder(**{"shop.part2.inter": text.replace("item_id_list", name)})
+    with pytest.raises(UserError, match=f"found .*'{name}'.* call it 'item_id_list' in the first"):
+        read(place)
+    assert ids(read(folder(**{"shop.part2.inter": text}))) == ROWS
+
+
 @pytest.mark.parametrize(
     ("files", "message"),
     [

@@ -29,6 +29,7 @@ from recbench.data.titles import plain_title
 from recbench.errors import DataError, UserError
 
 _WORDS = (("train", "training"), ("valid", "validation", "val", "dev"), ("test",))
+_LIKE_HISTORIES = re.compile("list|seq|hist|past", re.IGNORECASE)
 _OTHER_SEPARATORS = r"[,;|\[\](){}<>]"
 
 
@@ -138,11 +139,15 @@ def _part(file: Path) -> _Part:
     assert item is not None
     listed = f"{item}_list"
     if table.names.count(listed) != 1:
+        remedy = f"if one of them holds the histories, call it '{listed}' in the first line"
+        if not any(map(_LIKE_HISTORIES.search, table.names)):
+            remedy = (
+                "parts of interactions are no rows: write them into one .inter file in a folder of "
+                "its own, and recbench data add NAME --recbole FOLDER"
+            )
         raise UserError(
-            f"{file}: expected a column '{listed}' with the history of each '{item}', found "
-            f"{', '.join(map(repr, table.names))}; parts of interactions are no rows: write them "
-            "into one .inter file in a folder of its own, and recbench data add NAME --recbole "
-            "FOLDER"
+            f"{file}: expected one column '{listed}' with the history of each '{item}', found "
+            f"{', '.join(map(repr, table.names))}; {remedy}"
         )
     read = table.read({item: "id", listed: "text"})
     targets = pa.concat_arrays(read[item].cast(pa.string()).chunks)
