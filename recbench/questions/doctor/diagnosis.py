@@ -36,6 +36,9 @@ POPULAR = Finding(
     "uniform negatives.",
 )
 
+BROUGHT: tuple[Check, ...] = (known.candidates_met,)
+"""Where the rows bring their candidates."""
+
 GIVEN = Finding(
     name="given candidates",
     count=0,
@@ -88,6 +91,7 @@ def diagnose(case: Case) -> list[Finding]:
         (True, ALWAYS),
         (uniform, UNIFORM),
         (case.dataset.rows is not None, FINISHED),
+        (case.split.given_test is not None, BROUGHT),
         (owned, OWNED),
         (timed, TIMED),
         (clustered, CLUSTERED),

@@ -1,5 +1,7 @@
 """Checks of the rows of a finished split that are known from elsewhere in it."""
 
+import numpy as np
+
 from recbench.data.overlaps import LEAST, MOST
 from recbench.questions.doctor.case import Case
 from recbench.questions.doctor.finding import Finding, graded
@@ -44,4 +46,22 @@ def foretold(case: Case) -> Finding:
         text=f"Test rows of which the last {LEAST} to {MOST} items of the history, and then the "
         "target, follow one another in a training sequence: such a model need only remember; "
         "where it is many, users or sessions stand in several parts.",
+    )
+
+
+def candidates_met(case: Case) -> Finding:
+    """Test rows of which a given wrong answer stands in the visible history."""
+    test, given = case.test, case.split.given_test
+    assert given is not None
+    met = np.zeros(given.shape, dtype=bool)
+    for items in test.histories.T:
+        met |= given == items[:, None]
+    met &= given != test.targets[:, None]
+    return graded(
+        name="candidates in histories",
+        count=int(met.any(axis=1).sum()),
+        of=len(test),
+        text="Test rows that bring a wrong answer which stands in the visible history: a model "
+        "that never names what was met before has fewer to choose from; under drawn negatives no "
+        "row has one.",
     )

@@ -10,7 +10,7 @@ from recbench.data.catalogue import make_catalogue
 from recbench.data.dataset import Dataset
 from recbench.data.ragged import chosen, ragged
 from recbench.data.released import Rows
-from recbench.questions.doctor import draws, order, rows, titles
+from recbench.questions.doctor import draws, known, order, rows, titles
 from recbench.questions.doctor.case import Case
 from recbench.questions.doctor.diagnosis import (
     ALWAYS,
@@ -226,6 +226,16 @@ def test_rows_of_a_finished_split_that_are_known_from_elsewhere():
     }
     assert {one.severity for one in found.values()} == {"warning"}
     assert set(found) <= {one.name for one in diagnose(case)}
+
+
+def test_given_candidates_that_stand_in_the_history():
+    case = made(negatives="given")
+    # The histories hold 0, 3 and 1, 0 and nothing; targets are 1, 1 and 5.
+    brought = np.array([[0, 1, 2], [1, 2, 4], [0, 1, 5]], dtype=np.int32)
+    case = replace(case, split=replace(case.split, given_test=brought))
+    found = known.candidates_met(case)
+    assert (found.count, found.of, found.severity) == (1, 3, "note")
+    assert found in diagnose(case)
 
 
 @pytest.mark.parametrize("most", [1, 1 << 20])
