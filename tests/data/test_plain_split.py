@@ -246,7 +246,7 @@ def test_keys_that_are_not_read_are_named_once(folder):
     (note,) = split.notes
     assert note == (
         "Keys of the rows that are left alone: 'candidates', 'cans', 'note', 'user'. Candidates are"
-        " read from the key 'candidates' of validation and test rows."
+        " read from the key 'candidates' of validation.jsonl and test.jsonl."
     )
     many = {f"key\n{number:03}": 1 for number in range(100)}
     row = json.dumps({"history": [5], "target": 8, **many, "k" * 10_000: 2})

@@ -75,7 +75,7 @@ def test_columns_may_stand_anywhere_and_files_be_gzipped(folder):
     files = {"shop.part3.inter": None, "shop.part2.inter": part, "shop.part3.inter.gz": packed}
     split = read(folder(**files))
     assert ids(split)[1:] == [[[5, 300, 7]]] * 2
-    assert "Columns that are left alone: 'user_id', 'session_id', 'time'." in split.notes
+    assert "Columns that are left alone: 'session_id', 'time', 'user_id'." in split.notes
 
 
 def test_ids_are_texts_where_one_is_no_integer(folder):
@@ -102,6 +102,14 @@ def test_the_second_of_two_files_is_halved(folder):
     assert split.notes[-1] == (
         "There was no third file: the first 1 rows of shop.test.inter validate, the other 1 test."
     )
+
+
+def test_training_rows_that_stand_newest_first_are_turned_round(folder):
+    # Many scripts that write these files go back from a user's last item.
+    header, *lines = FILES["shop.part1.inter"].splitlines(keepends=True)
+    split = read(folder(**{"shop.part1.inter": header + "".join(lines[::-1])}))
+    assert ids(split) == ROWS
+    assert "The training rows stand newest first; they are taken in reverse." in split.notes
 
 
 def test_of_several_splits_the_one_called_as_the_folder_is_taken(folder, tmp_path):
@@ -164,7 +172,7 @@ def test_parts_without_histories_are_added_as_the_remedy_says(folder, tmp_path):
     files = {f"shop.part{n}.inter": f"{header}1\t{n}\t{n}\n" for n in (1, 2, 3)}
     place = folder(files)
     with pytest.raises(
-        UserError, match=r"column 'item_id_list' with the history .* --recbole FOLD"
+        UserError, match=r"one 'item_id_list' with their histories, .* --recbole FOLD"
     ):
         read(place)
     alone = tmp_path / "alone"
@@ -179,9 +187,26 @@ def test_parts_without_histories_are_added_as_the_remedy_says(folder, tmp_path):
 def test_histories_under_another_name_are_read_once_they_are_called_so(folder, name):
     text = FILES["shop.part2.inter"]
     place = folder(**{"shop.part2.inter": text.replace("item_id_list", name)})
-    with pytest.raises(UserError, match=f"found .*'{name}'.* call it 'item_id_list' in the first"):
+    with pytest.raises(
+        UserError, match=f"found .*'{name}'.* and the one with histories 'item_id_list'"
+    ):
         read(place)
     assert ids(read(folder(**{"shop.part2.inter": text}))) == ROWS
+
+
+def test_a_part_without_targets_is_refused_with_a_remedy_that_import_splits_has(folder):
+    text = FILES["shop.part2.inter"].replace("item_id:", "next:")
+    with pytest.raises(
+        UserError, match=r"one column 'item_id' with the targets .* found .*'next'"
+    ) as refusal:
+        read(folder(**{"shop.part2.inter": text}))
+    assert "--" not in str(refusal.value)
+
+
+def test_columns_that_look_like_candidates_are_left_alone_with_a_word(folder):
+    text = FILES["shop.part3.inter"].replace("user_id:token", "neg_items:token_seq")
+    notes = read(folder(**{"shop.part3.inter": text})).notes
+    assert any("'neg_items', 'user_id'. Candidates are read from the key" in note for note in notes)
 
 
 @pytest.mark.parametrize(

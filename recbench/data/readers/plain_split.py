@@ -9,8 +9,7 @@ bring their own ``"candidates":[ids]``; other keys are left alone, and a note na
 """
 
 import json
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,6 +22,7 @@ from recbench.data.readers.released import (
     broken,
     halves,
     is_int64,
+    left_alone,
     rows_of,
     text_lines,
 )
@@ -32,9 +32,6 @@ from recbench.errors import DataError, UserError
 _SHAPE = '{"history":[ids],"target":id}'
 PARTS = ("train", "val", "test")
 """How the names of the three files begin."""
-
-_LIKE_CANDIDATES = re.compile("^cans$|cand|neg", re.IGNORECASE)
-_NAMED, _LONGEST = 8, 40  # keys that a note names, and letters of one
 
 
 def read(folder: Path) -> RawSplit:
@@ -65,7 +62,7 @@ def read(folder: Path) -> RawSplit:
         SplitPart(items.coded(file, "line", part.rows), items.candidates(file, "line", part.rows))
         for file, part in zip(files, found, strict=True)
     )
-    notes = _left_alone(key for part in found for key in part.others)
+    notes = left_alone("Keys of the rows", (key for part in found for key in part.others))
     if test is None:
         asked, note = halves(asked[0], validation, "test")
         notes = (note, *notes)
@@ -115,19 +112,6 @@ def _rows(file: Path, brings: bool) -> _Found:
     if not found.rows:
         raise DataError(f"{file}, line 1: expected {_SHAPE}, found the end of the file")
     return found
-
-
-def _left_alone(keys: Iterable[str]) -> tuple[str, ...]:
-    """Name the keys of rows that are not read, and say what is where some look like candidates."""
-    others = sorted(set(keys))
-    if not others:
-        return ()
-    named = ", ".join(repr(key)[:_LONGEST] for key in others[:_NAMED])
-    more = f" and {len(others) - _NAMED} more" if len(others) > _NAMED else ""
-    note = f"Keys of the rows that are left alone: {named}{more}."
-    if any(_LIKE_CANDIDATES.search(key) for key in others):
-        note += " Candidates are read from the key 'candidates' of validation and test rows."
-    return (note,)
 
 
 def _items(file: Path, numbers: bool) -> Iterator[tuple[int, int | str, str]]:

@@ -4,7 +4,9 @@ A finished split as RecBole takes it: ``<name>.part1.inter`` to ``part3`` and ``
 These are the files that RecBole's ``benchmark_filename`` names (also ``train``, ``valid`` and
 ``test``): atomic files (`recbench.data.readers.atomic`) with a row a target, ``item_id:token``, and
 its history, ``item_id_list:token_seq``, ids with a space between them, oldest first. Of two files
-the second is halved. Items that ``<name>.item`` does not list have their id as title.
+the second is halved. Training rows that stand newest first, as many scripts write them, are turned
+round, since sequences are pieced together of what follows one another. Items that ``<name>.item``
+does not list have their id as title.
 """
 
 import re
@@ -18,13 +20,14 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from recbench.data.catalogue import Catalogue, make_catalogue
-from recbench.data.ragged import ragged
+from recbench.data.ragged import Ragged, chosen, ragged
 from recbench.data.readers.atomic import opened
 from recbench.data.readers.columns import Columns, column
 from recbench.data.readers.files import raw_file
 from recbench.data.readers.raw import Raw, alike, coded
-from recbench.data.readers.released import RawSplit, SplitPart, halves, rows_of
+from recbench.data.readers.released import RawSplit, SplitPart, halves, left_alone, rows_of
 from recbench.data.readers.tabular import Tabular, with_titles
+from recbench.data.released import pieced
 from recbench.data.titles import plain_title
 from recbench.errors import DataError, UserError
 
@@ -74,11 +77,23 @@ def read(folder: Path) -> RawSplit:
     )
     roles = ("trains", "validates", "tests") if len(files) > 2 else ("trains", "is asked about")
     said = ", ".join(f"{file.name} {role}" for file, role in zip(files, roles, strict=True))
-    notes = [f"RecBole's pre-split files: {said}.", *_left_alone(parts), *raw.notes]
+    others = left_alone("Columns", (name for part in parts for name in part.others))
+    notes = [f"RecBole's pre-split files: {said}.", *others, *raw.notes]
+    if (turned := _oldest_first(learnt.rows)) is not None:
+        learnt = SplitPart(turned)
+        notes.append("The training rows stand newest first; they are taken in reverse.")
     if len(files) == 2:
         asked, note = halves(asked[0], files[1], "third")
         notes.append(note)
     return RawSplit(catalogue, rows_of(folder, learnt, *asked), tuple(notes))
+
+
+def _oldest_first(rows: Ragged) -> Ragged | None:
+    """Turn rows round that clearly stand newest first; None where they do not."""
+    backwards = chosen(rows, np.arange(len(rows))[::-1])
+    # A few rows follow one another by chance, in either direction.
+    going_on, turned = (len(rows) - len(pieced(each)[0]) for each in (rows, backwards))
+    return backwards if turned > max(10 * going_on, len(rows) / 4) else None
 
 
 def _stem(file: Path) -> str:
@@ -135,20 +150,7 @@ class _Part:
 
 def _part(file: Path) -> _Part:
     table = opened(file)
-    item = column("item", table.names, file, None, needed=True)
-    assert item is not None
-    listed = f"{item}_list"
-    if table.names.count(listed) != 1:
-        remedy = f"if one of them holds the histories, call it '{listed}' in the first line"
-        if not any(map(_LIKE_HISTORIES.search, table.names)):
-            remedy = (
-                "parts of interactions are no rows: write them into one .inter file in a folder of "
-                "its own, and recbench data add NAME --recbole FOLDER"
-            )
-        raise UserError(
-            f"{file}: expected one column '{listed}' with the history of each '{item}', found "
-            f"{', '.join(map(repr, table.names))}; {remedy}"
-        )
+    item, listed = _columns(table)
     read = table.read({item: "id", listed: "text"})
     targets = pa.concat_arrays(read[item].cast(pa.string()).chunks)
     written = pa.concat_arrays(read[listed].chunks)
@@ -164,13 +166,30 @@ def _part(file: Path) -> _Part:
     return _Part(item, others, ids.take(pa.array(order)), sizes + 1)
 
 
+def _columns(table: Tabular) -> tuple[str, str]:
+    """Return the columns of targets and of histories; UserError if one of them is not there."""
+    names = table.names
+    item = column("item", names, table.file, None) or "item_id"
+    listed = f"{item}_list"
+    if item in names and names.count(listed) == 1:
+        return item, listed
+    if any(map(_LIKE_HISTORIES.search, names)):
+        remedy = f"call the one with the targets '{item}' and the one with histories '{listed}'"
+    else:
+        remedy = (
+            "parts of interactions are no rows: write them into one .inter file in a folder of its "
+            "own, and recbench data add NAME --recbole FOLDER"
+        )
+    raise UserError(
+        f"{table.file}: expected one column '{item}' with the targets and one '{listed}' with "
+        f"their histories, found {', '.join(map(repr, names))}; {remedy}"
+    )
+
+
 def _refuse_other_separators(table: Tabular, histories: pa.Array, targets: pa.Array) -> None:
     """Refuse histories in which something else than spaces seems to part the ids."""
-    odd = pc.match_substring_regex(histories, _OTHER_SEPARATORS)
-    if (
-        pc.any(odd).as_py()
-        and not pc.any(pc.match_substring_regex(targets, _OTHER_SEPARATORS)).as_py()
-    ):
+    odd, usual = (pc.match_substring_regex(one, _OTHER_SEPARATORS) for one in (histories, targets))
+    if pc.any(odd).as_py() and not pc.any(usual).as_py():
         row = odd.index(True).as_py()
         raise DataError(
             f"{table.file}, {table.place(row)}: expected ids with a space between them, found "
@@ -192,10 +211,3 @@ def _numbered(raw: Raw) -> tuple[Catalogue, NDArray[np.int32]]:
     catalogue = make_catalogue(listed, [plain_title(title) for title in raw.titles])
     codes = np.searchsorted(catalogue.raw_ids, used).astype(np.int32)
     return catalogue, codes[raw.items.codes]
-
-
-def _left_alone(parts: list[_Part]) -> list[str]:
-    others = dict.fromkeys(name for part in parts for name in part.others)
-    if not others:
-        return []
-    return [f"Columns that are left alone: {', '.join(map(repr, others))}."]

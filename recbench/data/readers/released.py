@@ -1,5 +1,6 @@
 """What a reader of released splits returns, and what it needs to read them."""
 
+import re
 from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,10 @@ from recbench.errors import DataError, UserError
 
 MOST_CANDIDATES = np.iinfo(np.int16).max
 """Of one row, as of a protocol that draws them."""
+
+
+_LIKE_CANDIDATES = re.compile("^cans$|cand|neg", re.IGNORECASE)
+_NAMED, _LONGEST_NAME = 8, 40  # what a note names, and letters of each
 
 
 class RawRow(NamedTuple):
@@ -106,6 +111,19 @@ def halves(asked: SplitPart, file: Path, missing: str) -> tuple[list[SplitPart],
         f"There was no {missing} file: the first {count // 2} rows of {file.name} validate, the "
         f"other {count - count // 2} test."
     )
+
+
+def left_alone(what: str, names: Iterable[str]) -> tuple[str, ...]:
+    """Note which keys or columns are not read; nothing where there are none."""
+    others = sorted(set(names))
+    if not others:
+        return ()
+    named = ", ".join(repr(name)[:_LONGEST_NAME] for name in others[:_NAMED])
+    more = f" and {len(others) - _NAMED} more" if len(others) > _NAMED else ""
+    note = f"{what} that are left alone: {named}{more}."
+    if any(_LIKE_CANDIDATES.search(name) for name in others):
+        note += " Candidates are read from the key 'candidates' of validation.jsonl and test.jsonl."
+    return (note,)
 
 
 class Items:

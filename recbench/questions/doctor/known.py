@@ -44,7 +44,7 @@ def foretold(case: Case) -> Finding:
         of=found.rows["test"],
         warning=0.05,
         text=f"Test rows of which the last {LEAST} to {MOST} items of the history, and then the "
-        "target, follow one another in a training sequence: such a model need only remember; "
+        "target, follow one another in a training sequence: a model need only remember; "
         "where it is many, users or sessions stand in several parts.",
     )
 
