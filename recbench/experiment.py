@@ -24,12 +24,12 @@ from recbench.evaluation.evaluator import evaluate
 from recbench.evaluation.fresh_process import SavedModel
 from recbench.evaluation.full_ranking import check_can_rank_all
 from recbench.neural.devices import resolve
-from recbench.questions.candidates import Pack, frozen_pack
+from recbench.questions.candidates import DRAWN_ONCE, Pack, frozen_pack
 from recbench.questions.cold_start import cold_start
 from recbench.questions.full_ranking import FullRanking
 from recbench.questions.make_split import make_split
 from recbench.questions.protocols import Protocol
-from recbench.questions.protocols.choice import allows, protocol_of
+from recbench.questions.protocols.choice import allows, fits, protocol_of
 from recbench.questions.split import Split
 from recbench.recommender import Answerer, Recommender, Runtime, Transferable
 from recbench.runs import store
@@ -273,6 +273,8 @@ def ask(
         if (experiment.draws, experiment.pack_seed) != (DRAWS, PACK_SEED):
             report(f"{asked.name} draws nothing: --draws and --pack-seed change nothing")
         return Question(dataset, asked, split, FullRanking.of(split, "test"))
+    if asked.given and experiment.draws not in (1, DRAWS):
+        report(DRAWN_ONCE)
     pack = frozen_pack(split, asked, "test", experiment.draws, experiment.pack_seed, cache)
     return Question(dataset, asked, split, pack)
 
@@ -298,7 +300,7 @@ def choose_training_source(
     cache, folder = cache_folder(experiment.cache), experiment.train_data_dir
     dataset = prepare(other, cache, folder, report, show_progress)
     rule = question.protocol
-    if not allows(dataset.card, rule):
+    if not (allows(dataset.card, rule) and fits(dataset.card, rule)):
         rule = protocol_of(other, None, cache)
     learnt = dataset.card, make_split(dataset, rule)
     return other_training((card, question.split), learnt, rule.name, fraction, model.refitted)

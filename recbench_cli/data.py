@@ -13,7 +13,7 @@ app.command("show")(doctor.show)
 app.command("doctor")(doctor.doctor)
 app.command("add")(own.add)
 app.command("remove")(own.remove)
-app.command("import-splits", help=imports.PLAIN)(imports.importer("rows"))
+app.command("import-splits", help=imports.PLAIN)(imports.importer(None))
 app.command("import-llara", help=imports.LLARA)(imports.importer("llara"))
 
 

@@ -12,10 +12,12 @@ Source = Annotated[Path, typer.Argument(metavar="FOLDER", help="With the files o
 Name = Annotated[str, typer.Option("--name", help="What --dataset will call it.")]
 
 PLAIN = """
-Import a split as plain files: train.jsonl, validation.jsonl, test.jsonl and items.tsv.
+Import a split: train.jsonl, validation.jsonl, test.jsonl and items.tsv, or RecBole's files.
 
-They are as recbench data export writes them. Without a test file the second half of the validation
-rows is the test part.
+The first are as recbench data export writes them; rows that bring "candidates" are asked about
+these. RecBole's are NAME.part1.inter to NAME.part3.inter (or train, valid, test) with a column
+item_id_list, and NAME.item. Without a test file the second half of the validation rows is the test
+part.
 """
 LLARA = """
 Import a split as LLaRA and iLoRA release it: pickled tables and a list of items.
@@ -25,8 +27,8 @@ pickles is run. Rows with fewer than three items of history are left out, as the
 """
 
 
-def importer(format_name: str) -> Callable[..., None]:
-    """Make the command that imports splits of one raw format."""
+def importer(format_name: str | None) -> Callable[..., None]:
+    """Make the command that imports splits of one raw format; None: plain rows or RecBole's."""
 
     def command(
         folder: Source,
@@ -49,6 +51,8 @@ def importer(format_name: str) -> Callable[..., None]:
             f"{len(rows.train)} train, {len(rows.validation)} validation, {len(rows.test)} test"
         )
         typer.echo(f"{name}: {counts} rows, {len(made.catalogue)} items")
+        if rows.candidates is not None:
+            typer.echo(f"each test row brings its {rows.candidates} candidates, which are asked")
         typer.echo(f"digest {made.digest}")
 
     return command

@@ -136,7 +136,7 @@ def leaderboard(
     protocol = _protocol(protocol, candidates=candidates, negatives=negatives, history=history)
     recorded = () if fill else (folder.name for folder in root.glob("*"))
     named = _models(models), _datasets(datasets, place, recorded)
-    chosen = _chosen(*named, protocol, draws, pack_seed)
+    chosen = _chosen(*named, _recorded(protocol, place), draws, pack_seed)
     failed: dict[Cell, int] = {}
     if fill:
         _check(chosen, settings_of(changes or [], llm), preset, data_dir)
@@ -169,10 +169,17 @@ def _protocol(name: str | None, **options: str | None) -> str | None:
     return None
 
 
+def _recorded(name: str | None, cache: Path) -> list[str] | None:
+    from recbench.questions.protocols import protocol
+    from recbench.questions.protocols.choice import recorded_as
+
+    return None if name is None else recorded_as(protocol(name), cache)
+
+
 def _chosen(
     models: list[str] | None,
     datasets: list[str] | None,
-    protocol: str | None,
+    protocols: list[str] | None,
     draws: int | None,
     pack_seed: int | None,
 ) -> Chosen:
@@ -180,7 +187,7 @@ def _chosen(
     chosen = {
         "model": models,
         "dataset": datasets,
-        "protocol": None if protocol is None else [protocol],
+        "protocol": protocols,
         "draws": None if draws is None else [draws],
         "pack_seed": None if pack_seed is None else [pack_seed],
     }

@@ -46,8 +46,8 @@ Negatives = Annotated[
     str | None,
     typer.Option(
         "--negatives",
-        metavar="uniform|popular",
-        help="How the wrong answers are drawn.",
+        metavar="uniform|popular|given",
+        help="How the wrong answers are drawn; given are those that the rows of a split bring.",
         show_default="the protocol's",
     ),
 ]

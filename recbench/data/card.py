@@ -215,6 +215,9 @@ class Card(NamedCard):
         `default_protocol`). A published protocol must be named here.
     finished
         Whether the data are a finished split: then no protocol can be asked that is not named.
+    candidates
+        Candidates that each test row of a finished split brings: they are asked, and none drawn.
+        None where rows bring none.
     known_flaws
         One sentence each.
     """
@@ -236,6 +239,7 @@ class Card(NamedCard):
     rules: Rules = Rules()
     protocols: dict[str, Rules] = Field(default={})
     finished: bool = False
+    candidates: int | None = Field(default=None, ge=2)
     known_flaws: tuple[str, ...]
 
     def fingerprint(self) -> str:

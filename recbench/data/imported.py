@@ -5,15 +5,16 @@ from pathlib import Path
 
 from recbench.data.card import Card, Folder, Rules
 from recbench.data.dataset import Dataset, make_released
+from recbench.data.overlaps import overlaps
 from recbench.data.own import check_name, check_place, pinned
-from recbench.data.readers import SPLITS
+from recbench.data.readers import SPLITS, plain_split, presplit
 from recbench.errors import UserError
 
 
 def import_split(
     name: str,
     folder: Path,
-    format_name: str,
+    format_name: str | None,
     cache: Path,
     report: Callable[[str], None],
     *,
@@ -30,11 +31,11 @@ def import_split(
     folder
         With the files of the release.
     format_name
-        A key of `recbench.data.readers.SPLITS`.
+        A key of `recbench.data.readers.SPLITS`; None to tell plain rows from RecBole's files.
     cache
         The user's cache folder.
     report
-        Told what was assumed.
+        Told what was assumed, and how many rows are repeated or known from training.
     noun, verb
         What one item and several are called in a prompt, and what a user did with one.
 
@@ -49,13 +50,17 @@ def import_split(
     check_place(folder)
     if not folder.is_dir():
         raise UserError(f"{folder}: expected a folder, found none")
+    format_name = format_name or format_in(folder)
     raw = SPLITS[format_name](folder)
-    for note in raw.notes:
-        report(note)
+    flaws = (*raw.notes, *overlaps(raw.rows).sentences())
+    for flaw in flaws:
+        report(flaw)
+    size = raw.rows.candidates
+    bringing = "" if size is None else f" whose rows bring {size} candidates"
     card = Card(
         name=name,
         title=name,
-        description=f"a finished split, imported from {folder.name}",
+        description=f"a finished split{bringing}, imported from {folder.name}",
         licence="that of the release",
         citation="",
         homepage="",
@@ -68,6 +73,47 @@ def import_split(
         ),
         protocols={"released": Rules()},
         finished=True,
-        known_flaws=raw.notes,
+        candidates=size,
+        known_flaws=flaws,
     )
     return pinned(card, make_released(card, raw.catalogue, raw.rows), cache)
+
+
+def format_in(folder: Path) -> str:
+    """
+    Tell plain rows from RecBole's pre-split files.
+
+    Returns
+    -------
+    str
+        ``"rows"`` or ``"recbole"``.
+
+    Raises
+    ------
+    UserError
+        If both or neither lie there.
+    """
+    plain = any(plain_split.file_of(folder, part) for part in plain_split.PARTS)
+    recbole = bool(presplit.found_in(folder))
+    if plain and recbole:
+        raise UserError(
+            f"{folder}: expected either .jsonl or .inter files of a split, found both; leave one"
+        )
+    if not plain and not recbole:
+        raise UserError(f"{folder}: {_nothing_in(folder)}")
+    return "rows" if plain else "recbole"
+
+
+def _nothing_in(folder: Path) -> str:
+    """Say what was expected of a folder without a split, and what takes the files that it holds."""
+    if (folder / "train_data.df").is_file():
+        return "expected train.jsonl, found the tables of LLaRA; take recbench data import-llara"
+    if any(folder.glob("*.inter*")):
+        return (
+            "expected the parts of a split, found one .inter file; interactions are added by "
+            "recbench data add NAME --recbole FOLDER"
+        )
+    return (
+        "expected train.jsonl or RecBole's NAME.part1.inter, found none; name the folder that "
+        "holds it"
+    )

@@ -5,7 +5,7 @@ ID models learn from whole sequences, so these are pieced together from the trai
 whose history is the end of the row before it, target included, is taken to go on with it.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from recbench.data.ragged import Ragged, lengths, ragged
+
+PARTS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)
@@ -24,15 +26,28 @@ class Rows:
     ----------
     train, validation, test
         Each row holds a history, oldest first, and its target as last value.
+    validation_candidates, test_candidates
+        int32 [rows, C], the items to choose from that the rows bring, the target among them,
+        ascending: they are a set, whose order in the file could give the target away. None where
+        the rows bring none.
     """
 
     train: Ragged
     validation: Ragged
     test: Ragged
+    validation_candidates: NDArray[np.int32] | None = None
+    test_candidates: NDArray[np.int32] | None = None
+
+    @property
+    def candidates(self) -> int | None:
+        """Candidates that each test row brings; None where they are drawn."""
+        return None if self.test_candidates is None else self.test_candidates.shape[1]
 
     def arrays(self) -> list[NDArray[Any]]:
         """Return everything there is, to be hashed."""
-        return [array for part in self._parts() for array in (part.values, part.offsets)]
+        parts = [array for part in self._parts() for array in (part.values, part.offsets)]
+        brought = self.validation_candidates, self.test_candidates
+        return parts + [array for array in brought if array is not None]
 
     def table(self) -> pa.Table:
         """Return the rows as a table, the parts one after another."""
@@ -40,21 +55,53 @@ class Rows:
         counts = [len(part) for part in parts]
         items = pa.array(np.concatenate([part.values for part in parts]))
         cuts = np.cumsum([0, *np.concatenate([lengths(part) for part in parts])])
-        names = np.repeat([field.name for field in fields(self)], counts)
-        return pa.table({"part": names, "items": pa.LargeListArray.from_arrays(cuts, items)})
+        columns = {
+            "part": np.repeat(PARTS, counts),
+            "items": pa.LargeListArray.from_arrays(cuts, items),
+        }
+        if self.test_candidates is not None:
+            columns["candidates"] = _as_lists(
+                [None, self.validation_candidates, self.test_candidates], counts
+            )
+        return pa.table(columns)
 
     @classmethod
     def of(cls, table: pa.Table) -> "Rows":
         """Read what `table` made."""
-        parts = []
-        for field in fields(cls):
-            items = table.filter(pa.compute.equal(table["part"], field.name))["items"]
-            sizes = pa.compute.list_value_length(items).to_numpy()
-            parts.append(ragged(pa.compute.list_flatten(items).to_numpy(), sizes))
-        return cls(*parts)
+        train, validation, test = (_rows_of(_of_part(table, name)["items"]) for name in PARTS)
+        if "candidates" not in table.column_names:
+            return cls(train, validation, test)
+        brought = (_as_array(_of_part(table, name)["candidates"]) for name in PARTS[1:])
+        return cls(train, validation, test, *brought)
 
     def _parts(self) -> list[Ragged]:
         return [self.train, self.validation, self.test]
+
+
+def _of_part(table: pa.Table, name: str) -> pa.Table:
+    return table.filter(pa.compute.equal(table["part"], name))
+
+
+def _rows_of(lists: pa.ChunkedArray) -> Ragged:
+    sizes = pa.compute.list_value_length(lists).to_numpy()
+    return ragged(pa.compute.list_flatten(lists).to_numpy(), sizes)
+
+
+def _as_lists(parts: list[NDArray[np.int32] | None], counts: list[int]) -> pa.Array:
+    """Return one list a row, empty where its part has no array."""
+    arrays = [
+        np.empty((count, 0), np.int32) if part is None else part
+        for part, count in zip(parts, counts, strict=True)
+    ]
+    sizes = np.concatenate([np.full(len(array), array.shape[1]) for array in arrays])
+    values = pa.array(np.concatenate([array.ravel() for array in arrays]))
+    return pa.LargeListArray.from_arrays(np.cumsum([0, *sizes]), values)
+
+
+def _as_array(lists: pa.ChunkedArray) -> NDArray[np.int32] | None:
+    """Return int32 [rows, C]; None of empty lists."""
+    values: NDArray[np.int32] = pa.compute.list_flatten(lists).to_numpy()
+    return values.reshape(len(lists), -1) if len(values) else None
 
 
 def pieced(rows: Ragged) -> tuple[Ragged, NDArray[np.int32]]:

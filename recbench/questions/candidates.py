@@ -3,7 +3,7 @@ Candidate packs: which items stand to choice in which order, frozen before any m
 
 A pack holds, for each example and each draw, the target and negatives in random order. All of it
 comes from raw PCG64 words, one stream a part and draw, so that the first five draws are the same
-whether five or twenty are made.
+whether five or twenty are made. Where the rows bring their candidates, only the order is drawn.
 """
 
 from dataclasses import dataclass
@@ -37,6 +37,9 @@ _VERSION = 2
 Of the drawing, for the names of kept packs: raise it when the same split, protocol and seed give
 another pack, whether by a change here or in `negatives`, `unseen` or `sampling` of this room.
 """
+
+DRAWN_ONCE = "the rows bring their candidates, so --draws changes nothing: each is asked once"
+"""Said where a user asks for several draws of candidates that are given."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +113,7 @@ def draw(split: Split, protocol: Protocol, part: Part, draws: int, pack_seed: in
     part
         Whose rows; it names the stream: validation and test share nothing.
     draws
-        At least 1.
+        At least 1; where the candidates are given there is one, whatever is asked for.
     pack_seed
         Any integer.
 
@@ -123,10 +126,12 @@ def draw(split: Split, protocol: Protocol, part: Part, draws: int, pack_seed: in
     ------
     UserError
         For `draws` below 1; where the protocol ranks all items; where fewer items (or titles) are
-        free than it needs.
+        free than it needs; where candidates are given, but not with this part.
     """
     if draws < 1:
         raise UserError(f"--draws must be at least 1, not {draws}")
+    if protocol.given:
+        return _shuffled(split, part, pack_seed)
     size = protocol.drawn + 1
     examples = split.examples(part)
     negatives = Negatives(split, part, protocol)
@@ -144,6 +149,22 @@ def draw(split: Split, protocol: Protocol, part: Part, draws: int, pack_seed: in
             candidates[rows, number] = shown.T
             position[rows, number] = (shown == targets).argmax(axis=0)
     return make_pack(candidates, position, pack_seed, split.catalogue)
+
+
+def _shuffled(split: Split, part: Part, pack_seed: int) -> Pack:
+    """Put the candidates that the rows bring in random order."""
+    given, targets = split.given(part), split.examples(part).targets
+    if given is None:
+        raise UserError(f"the {part} rows bring no candidates; ask about the other part")
+    candidates, position = np.empty_like(given), np.empty(len(given), dtype=np.int16)
+    words = Words(pack_seed, "pack", part, 0)
+    for start in range(0, len(given), _ROWS_AT_ONCE):
+        rows = slice(start, start + _ROWS_AT_ONCE)
+        shown = given[rows].T.astype(np.int64)
+        shuffle(words, shown)
+        candidates[rows] = shown.T
+        position[rows] = (shown == targets[rows]).argmax(axis=0)
+    return make_pack(candidates[:, None], position[:, None], pack_seed, split.catalogue)
 
 
 def frozen_pack(
@@ -166,6 +187,7 @@ def frozen_pack(
     UserError
         As `draw`.
     """
+    draws = min(draws, 1) if protocol.given else draws
     key = digest([_VERSION, split.digest, protocol.digest, part, draws, pack_seed])
     file = cache / "packs" / f"{key[:32]}.parquet"
     if file.is_file():

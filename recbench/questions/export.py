@@ -1,7 +1,11 @@
 """A split as plain text, for any other program: three files of rows and the titles."""
 
 import json
+from itertools import repeat
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from recbench.atomic_write import atomic_file
 from recbench.data.catalogue import Catalogue
@@ -23,23 +27,33 @@ def export(split: Split, folder: Path) -> None:
     Notes
     -----
     A row is ``{"history":[raw ids, oldest first],"target":raw id}`` without spaces; integer ids
-    are JSON numbers. ``items.tsv`` has a header line, then raw id, tab, title, by ascending raw
+    are JSON numbers. Where the rows bring their candidates, ``"candidates":[raw ids]`` follows, by
+    ascending raw id. ``items.tsv`` has a header line, then raw id, tab, title, by ascending raw
     id; an id that no field could hold is a JSON text (`recbench.data.id_field`).
     """
-    parts = {"train": split.train, "validation": split.validation, "test": split.test}
-    for name, examples in parts.items():
+    parts = {
+        "train": (split.train, None),
+        "validation": (split.validation, split.given_validation),
+        "test": (split.test, split.given_test),
+    }
+    for name, (examples, given) in parts.items():
         with atomic_file(folder / f"{name}.jsonl") as partial:
-            _write_rows(examples, split.catalogue, partial)
+            _write_rows(examples, given, split.catalogue, partial)
     with atomic_file(folder / "items.tsv") as partial:
         _write_items(split.catalogue, partial)
 
 
-def _write_rows(examples: Examples, catalogue: Catalogue, file: Path) -> None:
+def _write_rows(
+    examples: Examples, given: NDArray[np.int32] | None, catalogue: Catalogue, file: Path
+) -> None:
     ids = catalogue.raw_ids.tolist()
+    brought = repeat(None) if given is None else given.tolist()
     with file.open("w", encoding="utf-8", newline="\n") as stream:
         pairs = zip(examples.histories.tolist(), examples.targets.tolist(), strict=True)
-        for history, target in pairs:
+        for (history, target), candidates in zip(pairs, brought, strict=False):
             row = {"history": [ids[i] for i in history if i != PAD], "target": ids[target]}
+            if candidates is not None:
+                row["candidates"] = [ids[i] for i in candidates]
             stream.write(json.dumps(row, separators=(",", ":"), ensure_ascii=False) + "\n")
 
 

@@ -6,6 +6,7 @@ A dataset under a protocol: who trains, who is asked, about what.
 """
 
 import hashlib
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -171,13 +172,24 @@ def _cut_in_time(
 
 def _as_released(dataset: Dataset, rows: Rows, protocol: Protocol) -> Split:
     """Keep every row; what each user touched is known no further than the row says."""
+    card = dataset.card
+    if rows.candidates != card.candidates:  # the user has named another folder, or edited the card
+        raise UserError(
+            f"the rows of {card.name} bring {rows.candidates or 'no'} candidates, its card says "
+            f"{card.candidates or 'none'}; import them under another name"
+        )
     sequences, owners = pieced(rows.train)
     users = np.arange(len(sequences) + len(rows.validation) + len(rows.test), dtype=np.int32)
     cuts = [len(sequences), len(sequences) + len(rows.validation)]
     trainers, *asked_users = np.split(users, cuts)
     train = last_windows(rows.train, owners, protocol.history)
     asked = Asked.last(rows.validation, asked_users[0]), Asked.last(rows.test, asked_users[1])
-    return _split(dataset, protocol, (sequences, trainers), train, asked)
+    split = _split(dataset, protocol, (sequences, trainers), train, asked)
+    if not protocol.given:
+        return split
+    given = rows.validation_candidates, rows.test_candidates
+    hashed = array_digest(split.digest, *(part for part in given if part is not None))
+    return replace(split, given_validation=given[0], given_test=given[1], digest=hashed)
 
 
 def _split(

@@ -64,6 +64,9 @@ class Split:
     digest
         SHA-256 over the catalogue and every array above but `sequence_users`, which names no
         item: two splits with one digest ask the same questions.
+    given_validation, given_test
+        int32 [rows, C], the candidates that the rows bring, the target among them, ascending; None
+        where they are drawn.
     """
 
     catalogue: Catalogue
@@ -75,6 +78,8 @@ class Split:
     excluded_validation: Excluded
     excluded_test: Excluded
     digest: str
+    given_validation: NDArray[np.int32] | None = None
+    given_test: NDArray[np.int32] | None = None
 
     @property
     def training_digest(self) -> str:
@@ -101,3 +106,7 @@ class Split:
     def excluded(self, part: Part) -> Excluded:
         """Return what may not be drawn for the rows of one evaluation part."""
         return self.excluded_test if part == "test" else self.excluded_validation
+
+    def given(self, part: Part) -> NDArray[np.int32] | None:
+        """Return the candidates that the rows of one evaluation part bring."""
+        return self.given_test if part == "test" else self.given_validation

@@ -3,6 +3,7 @@ import json
 from codecs import BOM_UTF8
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -45,7 +46,7 @@ def test_rows_and_items_are_read(folder):
     assert ids(split, "train") == [[5, -7, 300], [5]]
     assert ids(split, "validation") == [[5, -7]]
     assert ids(split, "test") == [[300, 300, 5]]
-    assert split.notes == ()
+    assert split.notes == ("Keys of the rows that are left alone: 'note'.",)
 
 
 def test_ids_are_texts_where_the_rows_have_texts(folder):
@@ -174,23 +175,108 @@ def test_a_folder_that_is_no_split_is_refused(folder, changes, message):
         read(folder(**changes))
 
 
+def bringing(**lists):
+    """Write rows that bring candidates; a part is given by its rows' lists."""
+    made = {}
+    for part, candidates in lists.items():
+        rows = [{"history": [5], "target": 8, "candidates": each} for each in candidates]
+        kept = [{k: v for k, v in row.items() if v is not ...} for row in rows]
+        made[f"{part}.jsonl"] = "".join(f"{json.dumps(row)}\n" for row in kept)
+    return made
+
+
+def test_candidates_are_sets_of_items(folder):
+    split = read(folder(**bringing(validation=[[8, 5]], test=[[300, 8, -7], [8, 5, 300]])))
+    ids = split.catalogue.raw_ids
+    assert ids[split.rows.validation_candidates].tolist() == [[5, 8]]
+    assert ids[split.rows.test_candidates].tolist() == [[-7, 8, 300], [5, 8, 300]]
+    assert (split.rows.candidates, split.notes) == (3, ())
+
+
+@pytest.mark.parametrize("none", [..., None], ids=["no key", "null"])
+def test_validation_rows_may_do_without_candidates(folder, none):
+    split = read(folder(**bringing(validation=[none], test=[[8, 5]])))
+    assert split.rows.validation_candidates is None
+    assert split.rows.candidates == 2
+
+
+def test_the_halves_keep_their_candidates(folder):
+    files = bringing(validation=[[8, 5], [8, -7], [300, 8]])
+    split = read(folder(**files, **{"test.jsonl": None}))
+    ids = split.catalogue.raw_ids
+    assert ids[split.rows.validation_candidates].tolist() == [[5, 8]]
+    assert ids[split.rows.test_candidates].tolist() == [[-7, 8], [8, 300]]
+
+
+@pytest.mark.parametrize(
+    ("lists", "message"),
+    [
+        ([[8, 5], ...], "line 2: expected candidates in every row of the file or in none, found n"),
+        ([..., [8, 5]], "line 2: expected candidates in every row of the file or in none, found s"),
+        ([None, [8, 5]], "line 2: expected candidates in every row of the file or in none"),
+        ([[8, 5], [8, 5, -7]], "line 2: expected 2 candidates, as the first row has, found 3"),
+        ([[8]], "line 1: expected 2 to 32767 candidates, found 1"),
+        ([[]], "line 1: expected 2 to 32767 candidates, found 0"),
+        ([[8, *range(40_000)]], "line 1: expected 2 to 32767 candidates, found 40001"),
+        ([[8, 5], [8, 8]], "line 2: expected different candidates, found '8' twice"),
+        ([[5, -7]], "line 1: expected the target among the candidates, found no '8'"),
+        ([[8, 9]], "line 1: expected items of items.tsv, found 9"),
+        ([[8, "5"]], "line 1: expected ids that are all integers or all texts"),
+        ([[8, [5]]], "line 1: expected ids that are all integers or all texts"),
+        ([8], "line 1: expected candidates as a list of ids"),
+        ([{"8": 5}], "line 1: expected candidates as a list of ids"),
+    ],
+)
+@pytest.mark.parametrize("part", ["validation", "test"])
+def test_candidates_that_cannot_be_asked_are_named_with_their_line(folder, part, lists, message):
+    files = bringing(**{"test": [[8, 5]], part: lists})
+    with pytest.raises(DataError, match=rf"{part}\.jsonl, {message}"):
+        read(folder(**files))
+
+
+def test_candidates_in_validation_alone_are_refused(folder):
+    with pytest.raises(UserError, match="the validation rows bring candidates, the test rows none"):
+        read(folder(**bringing(validation=[[8, 5]], test=[...])))
+
+
+def test_keys_that_are_not_read_are_named_once(folder):
+    row = '{"history":[5],"target":8,"user":1,"cans":[5,8]}\n'
+    train = row.replace("cans", "candidates")
+    split = read(folder(**{"train.jsonl": train, "test.jsonl": row * 2}))
+    (note,) = split.notes
+    assert note == (
+        "Keys of the rows that are left alone: 'candidates', 'cans', 'note', 'user'. Candidates are"
+        " read from the key 'candidates' of validation.jsonl and test.jsonl."
+    )
+    many = {f"key\n{number:03}": 1 for number in range(100)}
+    row = json.dumps({"history": [5], "target": 8, **many, "k" * 10_000: 2})
+    (note,) = read(folder(**{"test.jsonl": row})).notes
+    assert note.endswith(", 'key\\n007' and 94 more.")
+    assert len(note) < 400
+
+
 @settings(
     deadline=None, max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(
+    files=st.sampled_from([FILES, FILES | bringing(validation=[[8, 5]], test=[[300, 8, -7]] * 2)]),
     name=st.sampled_from(sorted(FILES)),
     changes=st.lists(st.tuples(st.integers(0, 2**10), st.binary(max_size=3)), max_size=3),
     length=st.integers(0, 2**10),
 )
-def test_a_damaged_file_is_read_or_refused(folder, name, changes, length):
-    damaged = bytearray(FILES[name].encode()[:length])
+def test_a_damaged_file_is_read_or_refused(folder, files, name, changes, length):
+    damaged = bytearray(files[name].encode()[:length])
     for place, new in changes:
         damaged[place : place + 1] = new
     try:
-        split = read(folder(**{name: bytes(damaged)}))
+        split = read(folder(**{**files, name: bytes(damaged)}))
     except UserError:
         return
     assert min(map(len, (split.rows.train, split.rows.validation, split.rows.test))) > 0
+    if (brought := split.rows.test_candidates) is not None:
+        targets = split.rows.test.values[split.rows.test.offsets[1:] - 1]
+        assert ((brought == targets[:, None]).sum(axis=1) == 1).all()
+        assert (np.diff(brought, axis=1) > 0).all()
     assert all(title.strip() == title != "" for title in split.catalogue.titles)
 
 

@@ -11,11 +11,13 @@ from recbench.data.dataset import make_released, store, stored
 from recbench.data.ragged import ragged
 from recbench.data.released import Rows, pieced
 from recbench.errors import UserError
+from recbench.questions.candidates import draw
 from recbench.questions.make_split import make_split
 from recbench.questions.protocols import protocol
 from recbench.questions.split import PAD
 from recbench.questions.windows import windows
 
+GIVEN = "released,candidates=4,negatives=given"
 CARD = Card(
     **dict.fromkeys(("title", "description", "licence", "citation", "homepage"), ""),
     name="mine",
@@ -138,6 +140,42 @@ def test_it_is_stored_and_found_again(dataset, tmp_path):
     assert found.digest == dataset.digest
     ours, theirs = (make_split(one, protocol("released")) for one in (found, dataset))
     assert ours.digest == theirs.digest
+
+
+def test_rows_may_bring_all_there_is_and_what_stands_in_their_history(dataset):
+    # No row has too few competitors to be asked, for none are drawn.
+    items = make_catalogue(np.arange(4, dtype=np.int64), ["A", "B", "C", "D"])
+    parts = [rows_of(one) for one in ([[0, 1, 2]], [[0, 1]], [[0, 1, 2, 3], [3, 0]])]
+    brought = np.tile(np.arange(4, dtype=np.int32), (2, 1))
+    rows = Rows(*parts, test_candidates=brought)
+    card = CARD.model_copy(update={"candidates": 4})
+    split = make_split(make_released(card, items, rows), protocol(GIVEN))
+    assert len(split.test) == len(split.given_test) == 2
+    assert draw(split, protocol(GIVEN), "test", 1, 0).candidates.shape == (2, 1, 4)
+
+
+def test_candidates_are_stored_and_hashed(dataset, tmp_path):
+    brought = np.array([[4, 5, 6], [1, 2, 3]], dtype=np.int32)
+    found = {dataset.digest}
+    for validation in (None, np.array([[0, 1]], dtype=np.int32)):
+        for test in (brought, brought + 1):
+            rows = replace(dataset.rows, validation_candidates=validation, test_candidates=test)
+            made = make_released(CARD, dataset.catalogue, rows)
+            store(made, tmp_path / made.digest)
+            again = stored(CARD, tmp_path / made.digest).rows
+            for ours, theirs in zip(rows.arrays(), again.arrays(), strict=True):
+                assert (ours.dtype, ours.tolist()) == (theirs.dtype, theirs.tolist())
+            found.add(made.digest)
+    assert len(found) == 5
+
+
+@pytest.mark.honesty
+def test_the_digest_of_a_split_without_candidates_stays(dataset):
+    assert dataset.digest == "498b0979f39428e786aabbb5cb772396018ed5b0c9e76cdd417381b2aadc187a"
+    assert (
+        make_split(dataset, protocol("released")).digest
+        == "2cf6eec30a30aa2c416538287f4e04a67600f67f2f57c54202c8782c3ba76a30"
+    )
 
 
 @pytest.mark.parametrize("part", ["train", "validation", "test"])

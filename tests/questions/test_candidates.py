@@ -1,7 +1,7 @@
 from collections import Counter
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, distribution
-from itertools import combinations
+from itertools import combinations, permutations
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -190,6 +190,47 @@ def test_ten_items_of_the_whole_catalogue_are_equally_likely():
     negatives = np.bincount(pack.candidates.ravel(), minlength=300)
     negatives -= 400 * np.bincount(examples.targets, minlength=300)
     assert chisquare(negatives, expected).pvalue > 0.001
+
+
+GIVEN = protocol("released,candidates=3,negatives=given")
+
+
+def given_split(rows: int = 30_000) -> Split:
+    """Every row asks for item 2 among 1, 2 and 5, in test alone."""
+    split = asked(rows, target=2, excluded=[0], items=catalogue(8))
+    return replace(split, given_test=np.tile(np.array([1, 2, 5], dtype=np.int32), (rows, 1)))
+
+
+@pytest.mark.honesty
+def test_given_candidates_stay_a_set_and_every_order_is_equally_likely():
+    split = given_split()
+    pack = draw(split, GIVEN, "test", 5, 0)
+    assert (pack.candidates.shape, pack.candidates.dtype) == ((30_000, 1, 3), np.int32)
+    assert (pack.target_position.shape, pack.target_position.dtype) == ((30_000, 1), np.int16)
+    shown = Counter(tuple(row) for row in pack.candidates[:, 0].tolist())
+    assert set(shown) == set(permutations((1, 2, 5)))
+    assert chisquare(list(shown.values())).pvalue > 0.001
+    places = np.take_along_axis(pack.candidates, pack.target_position[..., None].astype(int), 2)
+    assert (places == 2).all()
+    assert draw(split, GIVEN, "test", 1, 0).hash == pack.hash
+    assert draw(split, GIVEN, "test", 1, 1).hash != pack.hash
+    few = draw(given_split(3), GIVEN, "test", 1, 0).candidates  # pinned, as the packs above
+    assert few.tolist() == [[[5, 2, 1]], [[2, 5, 1]], [[2, 5, 1]]]
+
+
+def test_given_candidates_are_kept_once_whatever_draws_are_asked_for(tmp_path):
+    split = given_split(5)
+    assert {frozen_pack(split, GIVEN, "test", n, 0, tmp_path).hash for n in (1, 5)} == {
+        draw(split, GIVEN, "test", 1, 0).hash
+    }
+    assert len(list(tmp_path.rglob("*.parquet"))) == 1
+    with pytest.raises(UserError, match="--draws must be at least 1, not 0"):
+        frozen_pack(split, GIVEN, "test", 0, 0, tmp_path)
+
+
+def test_a_part_that_brings_no_candidates_is_not_asked_about():
+    with pytest.raises(UserError, match="the validation rows bring no candidates; ask about"):
+        draw(given_split(5), GIVEN, "validation", 1, 0)
 
 
 def test_draws_are_nested_and_parts_and_seeds_apart():

@@ -65,6 +65,11 @@ def test_an_unknown_name_gets_the_nearest():
         ("next-item, history = 5 ,candidates=30", {}, "next-item,candidates=30,history=5"),
         ("paper,history=5,history=6", {}, "paper,history=6"),
         ("temporal", {"negatives": "popular"}, "temporal,negatives=popular"),
+        (
+            "released",
+            {"candidates": 5, "negatives": "given"},
+            "released,candidates=5,negatives=given",
+        ),
         ("temporal", {"candidates": "all", "negatives": "uniform"}, "temporal,candidates=all"),
     ],
 )
@@ -88,7 +93,7 @@ def test_a_changed_protocol_has_one_name_and_a_digest_of_its_own(name, options, 
         ("paper,candidates=1", "candidates must be a number from 2 to 32767.*, not '1'"),
         ("paper,candidates=many", "candidates must be a number from 2 to 32767.*, not 'many'"),
         ("paper,candidates", "candidates must be a number from 2 to 32767.*, not ''"),
-        ("paper,negatives=rare", "negatives must be uniform or popular, not 'rare'"),
+        ("paper,negatives=rare", "negatives must be uniform, popular or given, not 'rare'"),
         (
             "paper,candidates=all,negatives=popular",
             "^protocol paper,candidates=all,negatives=popular: .* ranks every item, so no popular",

@@ -152,3 +152,184 @@ def test_what_cannot_be_imported_leaves_nothing_behind(call, folder, tmp_path, c
         assert err.startswith(f"error: {place}")
         assert err.count("\n") == 1
     assert not (tmp_path / "cache").exists()
+
+
+def with_candidates(folder, part="test", size=6):
+    """Let each row bring its target, always first, and what stands on a ring before it."""
+    file = folder / f"{part}.jsonl"
+    rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    lines = [
+        json.dumps({**row, "candidates": [(row["target"] - step) % 30 for step in range(size)]})
+        for row in rows
+    ]
+    file.write_text("\n".join(lines), encoding="utf-8")
+
+
+def record_of(shown):
+    return json.loads(Path(json.loads(shown)["record"]).read_text(encoding="utf-8"))
+
+
+@pytest.mark.honesty
+def test_candidates_of_the_rows_are_what_is_asked(call, folder, tmp_path):
+    with_candidates(folder)
+    assert call("data", "import-splits", folder, "--name", "mine")[0] == 0
+    assert "a finished split whose rows bring 6 candidates" in call("data", "show", "mine")[1]
+    file = tmp_path / "pack.parquet"
+    code, shown, err = call("candidates", "--dataset", "mine", "--out", file)
+    assert (code, "4 examples, 1 draws" in shown, "--draws" in err) == (0, True, False)
+    pack = pd.read_parquet(file)
+    assert [sorted(row) for row in pack.candidates] == [
+        sorted((target - step) % 30 for step in range(6)) for target in (6, 5, 4, 3)
+    ]
+    assert [row[at] for row, at in zip(pack.candidates, pack.target_position, strict=True)] == [
+        *(6, 5, 4, 3)
+    ]
+    asked = ("run", "--model", "popularity", "--dataset", "mine", "--results", tmp_path / "r")
+    code, shown, err = call(*asked, "--draws", 20, "--json")
+    assert (code, "so --draws changes nothing" in err) == (0, True)
+    record = record_of(shown)
+    assert record["protocol"] == "released,candidates=6,negatives=given"
+    assert (record["draws"], record["candidates"], record["examples"]) == (1, 6, 4)
+    code, said, _ = call("verify", tmp_path / "r")
+    assert (code, "  ok           question" in said) == (0, True)
+    code, shown, err = call(*asked, "--protocol", "released", "--json")
+    assert record_of(shown)["digests"] == record["digests"]
+    board = (
+        "leaderboard",
+        "--models",
+        "popularity",
+        "--datasets",
+        "mine",
+        "--results",
+        tmp_path / "r",
+    )
+    for more in ((), ("--run", "--draws", 1)):
+        code, shown, _ = call(*board, "--protocol", "released", *more)
+        assert (code, "released,candidates=6,negatives=given: 4 examples" in shown) == (0, True)
+    code, shown, _ = call(*asked, "--candidates", "all", "--json")
+    assert (code, record_of(shown)["protocol"]) == (0, "released,candidates=all")
+    code, said, _ = call("data", "doctor", "mine")
+    assert said.startswith("mine, protocol released,candidates=6,negatives=given\n")
+    assert "given candidates" in said
+
+
+def test_the_candidates_come_back_from_an_export(call, folder, tmp_path):
+    with_candidates(folder)
+    with_candidates(folder, "validation", size=4)
+    digests = []
+    for source, name in [(folder, "one"), (tmp_path / "one", "two")]:
+        code, shown, _ = call("data", "import-splits", source, "--name", name)
+        assert code == 0
+        digests.append(shown.split("digest ")[1])
+        assert call("data", "export", "--dataset", name, "--out", tmp_path / name)[0] == 0
+    assert content(tmp_path / "one") == content(tmp_path / "two")
+    assert digests[0] == digests[1]
+    row = json.loads((tmp_path / "two/test.jsonl").read_text(encoding="utf-8").splitlines()[0])
+    assert row == {"history": [3, 4, 5], "target": 6, "candidates": [1, 2, 3, 4, 5, 6]}
+    code, shown, _ = call(
+        *("candidates", "--dataset", "two", "--split", "validation", "--out", tmp_path / "pack")
+    )
+    assert (code, "4 examples, 1 draws" in shown) == (0, True)
+    assert {len(row) for row in pd.read_parquet(tmp_path / "pack").candidates} == {4}
+
+
+@pytest.mark.honesty
+def test_other_candidates_are_other_data_and_other_questions(call, folder, tmp_path):
+    found = []
+    for size in (0, 6, 7):
+        if size:
+            with_candidates(folder, size=size)
+        name = f"with-{size}"
+        code, shown, _ = call("data", "import-splits", folder, "--name", name)
+        assert code == 0
+        digest = shown.split("digest ")[1]
+        place = ("--out", tmp_path / "pack")
+        found.append((digest, call("candidates", "--dataset", name, *place)[1].split("hash ")[1]))
+    assert len({digest for digest, _ in found}) == len({pack for _, pack in found}) == 3
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            ("--candidates", 5),
+            "each row of mine brings its 6 candidates, and no others are drawn; ",
+        ),
+        (("--candidates", 20), "leave out --candidates and --negatives, or give --candidates all"),
+        (("--negatives", "popular"), "each row of mine brings its 6 candidates"),
+        (("--negatives", "uniform"), "each row of mine brings its 6 candidates"),
+        (("--protocol", "released,candidates=7"), "each row of mine brings its 6 candidates"),
+        (("--split", "validation"), "the validation rows bring no candidates; ask about the other"),
+        (("--candidates", "all", "--negatives", "given"), "ranks every item, so no given"),
+    ],
+)
+def test_other_candidates_than_the_rows_bring_are_refused(call, folder, tmp_path, options, message):
+    with_candidates(folder)
+    call("data", "import-splits", folder, "--name", "mine")
+    code, _, err = call("candidates", "--dataset", "mine", *options, "--out", tmp_path / "pack")
+    assert (code, message in err, err.count("\n")) == (2, True, 1)
+    same = ("--candidates", 6, "--negatives", "given", "--history", 2)
+    assert call("candidates", "--dataset", "mine", *same, "--out", tmp_path / "pack")[0] == 0
+
+
+@pytest.mark.parametrize("dataset", ["movielens", "mine"])
+def test_candidates_that_nobody_gave_are_refused(call, folder, tmp_path, dataset):
+    call("data", "import-splits", folder, "--name", "mine")
+    asked = ("candidates", "--dataset", dataset, "--out", tmp_path / "pack")
+    code, _, err = call(*asked, "--negatives", "given")
+    message = f"no candidates are given with {dataset}; take --negatives uniform or popular"
+    assert (code, message in err) == (2, True)
+
+
+def test_rows_of_another_folder_bring_what_the_card_says(call, folder, tmp_path):
+    call("data", "import-splits", folder, "--name", "without")
+    with_candidates(folder)
+    call("data", "import-splits", folder, "--name", "with")
+    asked = ("candidates", "--data-dir", folder, "--out", tmp_path / "pack")
+    code, _, err = call(*asked, "--dataset", "without")
+    assert (code, "bring 6 candidates, its card says none; import them under" in err) == (2, True)
+    with_candidates(folder, size=7)
+    code, _, err = call(*asked, "--dataset", "with")
+    assert (code, "bring 7 candidates, its card says 6; import them under" in err) == (2, True)
+
+
+def test_rows_that_are_known_from_training_stand_on_the_card(call, folder, tmp_path):
+    train = (folder / "train.jsonl").read_text(encoding="utf-8").splitlines()
+    test = (folder / "test.jsonl").read_text(encoding="utf-8").splitlines()
+    (folder / "test.jsonl").write_text("\n".join([train[3], train[3], *test]), encoding="utf-8")
+    code, _, err = call("data", "import-splits", folder, "--name", "mine")
+    flaws = [
+        "6 of 6 test rows stand in training or validation, history and target alike.",
+        "Rows that repeat an earlier one of their part: 0 of 11 in train, 0 of 4 in validation, "
+        "1 of 6 in test.",
+    ]
+    assert (code, [flaw for flaw in flaws if flaw not in err.splitlines()]) == (0, [])
+    shown = " ".join(call("data", "show", "mine")[1].split())
+    assert all(flaw in shown for flaw in flaws)
+    found = json.loads(call("data", "doctor", "mine", "--format", "json")[1])
+    counted = {one["name"]: (one["count"], one["of"], one["severity"]) for one in found}
+    assert counted["test rows in training"] == (6, 6, "warning")
+    assert counted["repeated rows"] == (1, 21, "warning")
+
+
+def test_pre_split_files_of_recbole_are_asked_about(call, tmp_path):
+    place = tmp_path / "shop"
+    place.mkdir()
+    header = "user_id:token\titem_id_list:token_seq\titem_id:token\n"
+    for part, users in [("part1", range(6)), ("part2", range(6, 9)), ("part3", range(9, 12))]:
+        rows = [f"u{user}\t{user} {user + 1}\t{user + 2}\n" for user in users]
+        (place / f"shop.{part}.inter").write_text(header + "".join(rows), encoding="utf-8")
+    items = "".join(f"{i}\tThing {i}\n" for i in range(30))
+    (place / "shop.item").write_text("item_id:token\ttitle:token_seq\n" + items, encoding="utf-8")
+    code, shown, err = call("data", "import-splits", place, "--name", "mine")
+    assert (code, "mine: 6 train, 3 validation, 3 test rows, 30 items" in shown) == (0, True)
+    assert "shop.part1.inter trains, shop.part2.inter validates, shop.part3.inter tests." in err
+    asked = ("run", "--model", "popularity", "--dataset", "mine", "--results", tmp_path / "r")
+    assert record_of(call(*asked, "--json")[1])["examples"] == 3
+    (prepared,) = (tmp_path / "cache/datasets/mine").iterdir()
+    (prepared / "items.parquet").unlink()
+    code, again, _ = call("data", "prepare", "--dataset", "mine")
+    assert (code, again.split("digest ")[1]) == (0, shown.split("digest ")[1])
+    assert call("data", "export", "--dataset", "mine", "--out", tmp_path / "out")[0] == 0
+    first = (tmp_path / "out/test.jsonl").read_text(encoding="utf-8").splitlines()[0]
+    assert first == '{"history":[9,10],"target":11}'

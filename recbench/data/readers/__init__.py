@@ -22,6 +22,7 @@ from recbench.data.readers import (
     movielens_csv,
     movielens_dat,
     plain_split,
+    presplit,
     steam,
     table,
 )
@@ -47,5 +48,9 @@ OPENED: dict[str, Callable[[Path, Written], Tabular]] = {
 }
 """Formats in which a user's own data may come: what opens one file and names its columns."""
 
-SPLITS: dict[str, Callable[[Path], RawSplit]] = {"rows": plain_split.read, "llara": llara.read}
+SPLITS: dict[str, Callable[[Path], RawSplit]] = {
+    "rows": plain_split.read,
+    "recbole": presplit.read,
+    "llara": llara.read,
+}
 """Formats in which a finished split may come: what reads its folder."""

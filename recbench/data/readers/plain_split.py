@@ -2,7 +2,8 @@
 A released split as plain files, as `recbench.questions.export` writes it.
 
 ``train*.jsonl``, ``val*.jsonl`` and ``test*.jsonl``: a row a line, ``{"history":[ids, oldest
-first],"target":id}``, other keys are left alone; the ids are all JSON numbers or all texts.
+first],"target":id}``; the ids are all JSON numbers or all texts. Rows of validation and test may
+bring their own ``"candidates":[ids]``; other keys are left alone, and a note names them.
 ``items.tsv``: a header ``id<TAB>title``, then a line an item, its id as in
 `recbench.data.id_field`. All UTF-8, gzipped or not.
 """
@@ -10,17 +11,27 @@ first],"target":id}``, other keys are left alone; the ids are all JSON numbers o
 import json
 from collections.abc import Iterator
 from pathlib import Path
-
-import numpy as np
+from typing import NamedTuple
 
 from recbench.data.id_field import id_of
-from recbench.data.ragged import chosen
-from recbench.data.readers.released import Items, RawRow, RawSplit, broken, is_int64, text_lines
-from recbench.data.released import Rows
+from recbench.data.readers.released import (
+    Items,
+    RawRow,
+    RawSplit,
+    SplitPart,
+    broken,
+    halves,
+    is_int64,
+    left_alone,
+    rows_of,
+    text_lines,
+)
 from recbench.data.titles import plain_title
 from recbench.errors import DataError, UserError
 
 _SHAPE = '{"history":[ids],"target":id}'
+PARTS = ("train", "val", "test")
+"""How the names of the three files begin."""
 
 
 def read(folder: Path) -> RawSplit:
@@ -39,31 +50,27 @@ def read(folder: Path) -> RawSplit:
     DataError
         With file, line and reason, for what is broken in them.
     """
-    train, validation, test = (_file(folder, part) for part in ("train", "val", "test"))
+    train, validation, test = (file_of(folder, part) for part in PARTS)
     if train is None or validation is None:
         missing = "validation.jsonl" if train else "train.jsonl"
         raise UserError(f"{folder}: expected {missing}, found none; name the folder that holds it")
-    rows = {file: _rows(file) for file in (train, validation, test) if file is not None}
-    numbers = isinstance(rows[train][0].target, int)
+    files = [file for file in (train, validation, test) if file is not None]
+    found = [_rows(file, brings=file != train) for file in files]
     listed = folder / "items.tsv"
-    items = Items(listed, _items(listed, numbers))
-    coded = {file: items.coded(file, "line", raw) for file, raw in rows.items()}
-    if test is not None:
-        return RawSplit(items.catalogue, Rows(coded[train], coded[validation], coded[test]))
-    whole = coded[validation]
-    if len(whole) < 2:
-        raise UserError(f"{validation}: expected two rows or a test file, found one row")
-    half = len(whole) // 2
-    first, second = np.split(np.arange(len(whole)), [half])
-    note = (
-        f"There was no test file: the first {half} rows of {validation.name} validate, the "
-        f"other {len(second)} test."
+    items = Items(listed, _items(listed, numbers=isinstance(found[0].rows[0].target, int)))
+    learnt, *asked = (
+        SplitPart(items.coded(file, "line", part.rows), items.candidates(file, "line", part.rows))
+        for file, part in zip(files, found, strict=True)
     )
-    halves = Rows(coded[train], chosen(whole, first), chosen(whole, second))
-    return RawSplit(items.catalogue, halves, (note,))
+    notes = left_alone("Keys of the rows", (key for part in found for key in part.others))
+    if test is None:
+        asked, note = halves(asked[0], validation, "test")
+        notes = (note, *notes)
+    return RawSplit(items.catalogue, rows_of(folder, learnt, *asked), notes)
 
 
-def _file(folder: Path, part: str) -> Path | None:
+def file_of(folder: Path, part: str) -> Path | None:
+    """Return the file of one of `PARTS`, None where there is none; UserError for several."""
     found = sorted(folder.glob(f"{part}*.jsonl")) + sorted(folder.glob(f"{part}*.jsonl.gz"))
     if len(found) > 1:
         names = " and ".join(file.name for file in found)
@@ -71,8 +78,17 @@ def _file(folder: Path, part: str) -> Path | None:
     return found[0] if found else None
 
 
-def _rows(file: Path) -> list[RawRow]:
-    rows: list[RawRow] = []
+class _Found(NamedTuple):
+    """The rows of a file, and what else they hold."""
+
+    rows: list[RawRow]
+    others: dict[str, None]
+
+
+def _rows(file: Path, brings: bool) -> _Found:
+    """Read a file; `brings` tells whether its rows may bring candidates."""
+    found = _Found([], {})
+    known = {"history", "target", "candidates"} if brings else {"history", "target"}
     for number, text in text_lines(file):
         try:
             row = json.loads(text)
@@ -80,18 +96,22 @@ def _rows(file: Path) -> list[RawRow]:
             raise broken(file, number, f"a row of JSON, {_SHAPE}", text) from None
         if not isinstance(row, dict) or not {"history", "target"} <= row.keys():
             raise broken(file, number, _SHAPE, text)
+        found.others.update(dict.fromkeys(row.keys() - known))
         history, target = row["history"], row["target"]
+        candidates = row.get("candidates") if brings else None
         if not isinstance(history, list):
             raise broken(file, number, _SHAPE, text)
-        kinds = {type(raw) for raw in (*history, target)}
-        if rows:
-            kinds.add(type(rows[0].target))
+        if not isinstance(candidates, list | None):
+            raise broken(file, number, "candidates as a list of ids", text)
+        kinds = {type(raw) for raw in (*history, target, *(candidates or ()))}
+        if found.rows:
+            kinds.add(type(found.rows[0].target))
         if kinds != {int} and kinds != {str}:
             raise broken(file, number, "ids that are all integers or all texts", text)
-        rows.append(RawRow(number, history, target))
-    if not rows:
+        found.rows.append(RawRow(number, history, target, candidates))
+    if not found.rows:
         raise DataError(f"{file}, line 1: expected {_SHAPE}, found the end of the file")
-    return rows
+    return found
 
 
 def _items(file: Path, numbers: bool) -> Iterator[tuple[int, int | str, str]]:

@@ -1,26 +1,40 @@
 """What a reader of released splits returns, and what it needs to read them."""
 
+import re
 from codecs import BOM_UTF8
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from recbench.data.catalogue import Catalogue, make_catalogue
-from recbench.data.ragged import Ragged, ragged
+from recbench.data.ragged import Ragged, chosen, ragged
 from recbench.data.readers.files import lines
 from recbench.data.released import Rows
-from recbench.errors import DataError
+from recbench.errors import DataError, UserError
+
+MOST_CANDIDATES = np.iinfo(np.int16).max
+"""Of one row, as of a protocol that draws them."""
+
+
+_LIKE_CANDIDATES = re.compile("^cans$|cand|neg", re.IGNORECASE)
+_NAMED, _LONGEST_NAME = 8, 40  # what a note names, and letters of each
 
 
 class RawRow(NamedTuple):
-    """Where a row stands in its file; ids of its history, oldest first, and of its target."""
+    """
+    A row, and where it stands in its file.
+
+    Ids of its history, oldest first, of its target, and of the candidates that it brings, if any.
+    """
 
     number: int
     history: list[Any]
     target: int | str
+    candidates: list[Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -41,6 +55,75 @@ class RawSplit:
     catalogue: Catalogue
     rows: Rows
     notes: tuple[str, ...] = ()
+
+
+class SplitPart(NamedTuple):
+    """One part: its rows, and the candidates that they bring; see `recbench.data.released.Rows`."""
+
+    rows: Ragged
+    candidates: NDArray[np.int32] | None = None
+
+
+def rows_of(folder: Path, train: SplitPart, validation: SplitPart, test: SplitPart) -> Rows:
+    """
+    Put the parts of a folder together.
+
+    Raises
+    ------
+    UserError
+        If validation rows bring candidates and test rows do not.
+    """
+    if validation.candidates is not None and test.candidates is None:
+        raise UserError(
+            f"{folder}: the validation rows bring candidates, the test rows none; give the test "
+            "rows theirs, or take them out of the validation rows"
+        )
+    return Rows(train.rows, validation.rows, test.rows, validation.candidates, test.candidates)
+
+
+def halves(asked: SplitPart, file: Path, missing: str) -> tuple[list[SplitPart], str]:
+    """
+    Make validation and test of one part, and say so.
+
+    Parameters
+    ----------
+    asked, file
+        The rows, and where they stand.
+    missing
+        What there is no file of.
+
+    Raises
+    ------
+    UserError
+        If there is but one row.
+    """
+    count = len(asked.rows)
+    if count < 2:
+        raise UserError(f"{file}: expected two rows or a {missing} file, found one row")
+    parts = [
+        SplitPart(
+            chosen(asked.rows, picks),
+            None if asked.candidates is None else asked.candidates[picks],
+        )
+        for picks in np.split(np.arange(count), [count // 2])
+    ]
+    return parts, (
+        f"There was no {missing} file: the first {count // 2} rows of {file.name} validate, the "
+        f"other {count - count // 2} test."
+    )
+
+
+def left_alone(what: str, names: Iterable[str]) -> tuple[str, ...]:
+    """Note which keys or columns are not read; nothing where there are none."""
+    others = sorted(set(names))
+    if not others:
+        return ()
+    named = ", ".join(repr(name)[:_LONGEST_NAME] for name in others[:_NAMED])
+    more = f" and {len(others) - _NAMED} more" if len(others) > _NAMED else ""
+    note = f"{what} that are left alone: {named}{more}."
+    if any(_LIKE_CANDIDATES.search(name) for name in others):
+        note += " Candidates are read from the key 'candidates' of validation.jsonl and test.jsonl."
+    return (note,)
 
 
 class Items:
@@ -84,18 +167,59 @@ class Items:
         """
         values: list[int] = []
         lengths: list[int] = []
-        codes = self.codes
         for row in rows:
-            try:
-                values += [codes[raw] for raw in row.history]
-                values.append(codes[row.target])
-            except KeyError as error:
-                raise DataError(
-                    f"{file}, {where} {row.number}: expected items of {self.file.name}, "
-                    f"found {str(error)[:80]}"
-                ) from None
+            values += self._codes(file, where, row.number, [*row.history, row.target])
             lengths.append(len(row.history) + 1)
         return ragged(np.array(values, dtype=np.int32), np.array(lengths, dtype=np.int64))
+
+    def candidates(
+        self, file: Path, where: str, rows: Sequence[RawRow]
+    ) -> NDArray[np.int32] | None:
+        """
+        Number the candidates that rows bring; see `coded`, and `recbench.data.released.Rows`.
+
+        Raises
+        ------
+        DataError
+            Naming the row, if it alone brings some or none, has more or fewer than the first,
+            repeats one, lacks its target, or names an item that is not listed.
+        """
+        first = rows[0]
+        for row in rows:
+            if wrong := _wrong_candidates(row, first):
+                raise DataError(f"{file}, {where} {row.number}: expected {wrong}")
+        if first.candidates is None:
+            return None
+        codes = [self._codes(file, where, row.number, row.candidates or []) for row in rows]
+        return np.sort(np.array(codes, dtype=np.int32), axis=1)
+
+    def _codes(self, file: Path, where: str, number: int, ids: list[Any]) -> list[int]:
+        try:
+            return [self.codes[raw] for raw in ids]
+        except KeyError as error:
+            raise DataError(
+                f"{file}, {where} {number}: expected items of {self.file.name}, "
+                f"found {str(error)[:80]}"
+            ) from None
+
+
+def _wrong_candidates(row: RawRow, first: RawRow) -> str:
+    """Say what is expected of a row's candidates, and what was found; nothing if they are right."""
+    if row.candidates is None or first.candidates is None:
+        some = "none" if row.candidates is None else "some"
+        alike = row.candidates is first.candidates
+        return "" if alike else f"candidates in every row of the file or in none, found {some}"
+    size = len(row.candidates)
+    if not 2 <= size <= MOST_CANDIDATES:
+        return f"2 to {MOST_CANDIDATES} candidates, found {size}"
+    if size != len(first.candidates):
+        return f"{len(first.candidates)} candidates, as the first row has, found {size}"
+    if len(set(row.candidates)) < size:
+        twice = next(raw for raw in row.candidates if row.candidates.count(raw) > 1)
+        return f"different candidates, found {str(twice)[:80]!r} twice"
+    if row.target not in row.candidates:
+        return f"the target among the candidates, found no {str(row.target)[:80]!r}"
+    return ""
 
 
 def text_lines(file: Path, encoding: str = "utf8") -> Iterator[tuple[int, str]]:

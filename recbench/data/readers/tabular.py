@@ -177,6 +177,27 @@ def read_tables(interactions: Tabular, items: Tabular | None, wanted: Columns) -
         refuse(infinite, interactions.file, place, "a finite rating", ratings)
     users, used = (coded(rated[each], interactions.typed) for each in (found.user, found.item))
     raw = Raw(users, used, ratings, times, used.ids, [str(each) for each in used.ids.tolist()])
+    return with_titles(raw, items, found)
+
+
+def with_titles(raw: Raw, items: Tabular | None, found: Columns) -> Raw:
+    """
+    Take ids and titles from the item table; what it does not list keeps its id as title.
+
+    Parameters
+    ----------
+    raw
+        With the ids of its items as titles.
+    items
+        The table; None where there is none.
+    found
+        What the interactions call an item, and the table its titles.
+
+    Raises
+    ------
+    DataError
+        As `read_tables`, for what is wrong with the item table.
+    """
     if items is None:
         return replace(raw, notes=("No titles: the ids of the items stand for them.",))
     return _listed(raw, items, found)

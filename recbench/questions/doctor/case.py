@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from recbench.data.dataset import Dataset
 from recbench.data.filters import filtered
+from recbench.data.overlaps import Overlaps, overlaps
 from recbench.data.ragged import lengths
 from recbench.questions.cold_start import ColdStart, cold_start
 from recbench.questions.doctor.contained import TitleParts
@@ -64,6 +65,12 @@ class Case:
     def training_counts(self) -> NDArray[np.int64]:
         """Interactions of each item in the training sequences, int64 [items]."""
         return np.bincount(self.split.sequences.values, minlength=len(self.split.catalogue))
+
+    @cached_property
+    def overlaps(self) -> Overlaps:
+        """Count the rows of a finished split that are repeated, or known from training."""
+        assert self.dataset.rows is not None
+        return overlaps(self.dataset.rows)
 
     @cached_property
     def title_parts(self) -> TitleParts:

@@ -7,7 +7,7 @@ one of the tables below.
 
 from collections.abc import Callable
 
-from recbench.questions.doctor import order, rows, titles
+from recbench.questions.doctor import known, order, rows, titles
 from recbench.questions.doctor.case import Case
 from recbench.questions.doctor.finding import Finding
 
@@ -36,6 +36,22 @@ POPULAR = Finding(
     "negatives: where popular items are drawn more often their figures are not known; ask under "
     "uniform negatives.",
 )
+
+BROUGHT: tuple[Check, ...] = (known.candidates_met,)
+"""Where the rows bring their candidates."""
+
+GIVEN = Finding(
+    name="given candidates",
+    count=0,
+    of=None,
+    severity="note",
+    text="Two checks are left out, of right answers called invalid and of the noise of the "
+    "negatives: the rows bring their candidates, and how those were chosen is not known; "
+    "--candidates all ranks the whole catalogue.",
+)
+
+FINISHED: tuple[Check, ...] = (known.repeated, known.in_training, known.foretold)
+"""Of a finished split, whose parts come as others made them."""
 
 OWNED: tuple[Check, ...] = (rows.users_in_parts,)
 """Of data that say whose each interaction is."""
@@ -80,6 +96,8 @@ def diagnose(case: Case) -> list[Finding]:
     tables = (
         (True, ALWAYS),
         (uniform, UNIFORM),
+        (case.dataset.rows is not None, FINISHED),
+        (case.split.given_test is not None, BROUGHT),
         (owned, OWNED),
         (timed, TIMED),
         (clustered, CLUSTERED),
@@ -87,6 +105,11 @@ def diagnose(case: Case) -> list[Finding]:
     )
     checks = [check for holds, table in tables if holds for check in table]
     popular = rule.negatives == "popular"
-    left_out = ((popular, POPULAR), (not owned, UNOWNED), (not timed, UNTIMED))
+    left_out = (
+        (popular, POPULAR),
+        (rule.given, GIVEN),
+        (not owned, UNOWNED),
+        (not timed, UNTIMED),
+    )
     unsaid = [finding for holds, finding in left_out if holds]
     return [*(check(case) for check in checks), *unsaid]

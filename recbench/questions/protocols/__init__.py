@@ -26,7 +26,7 @@ from recbench.settings import digest
 
 OPTIONS = {
     "candidates": "a number from 2 to 32767, or all",
-    "negatives": "uniform or popular",
+    "negatives": "uniform, popular or given",
     "history": "a number from 1 to 1000",
 }
 """What a user may change of any protocol, and what it may be."""
@@ -70,8 +70,9 @@ class Protocol(NamedCard):
     candidates
         Items to choose from, the target included; ``"all"`` ranks the whole catalogue.
     negatives
-        ``"uniform"``, or ``"popular"``: in proportion to training counts, see
-        `recbench.questions.negatives`.
+        ``"uniform"``; ``"popular"``: in proportion to training counts, see
+        `recbench.questions.negatives`; or ``"given"``: none are drawn, the rows of a finished split
+        bring their candidates.
     exclude
         What is never a negative: ``"history"`` (the visible one), ``"earlier"`` (all that the user
         touched before the target, on whichever side of a cut) or ``"user"`` (all the user ever
@@ -92,14 +93,16 @@ class Protocol(NamedCard):
     min_history: int = Field(default=0, ge=0)
     min_train_history: int = Field(ge=0)
     candidates: Annotated[int, Field(ge=2, le=32767)] | Literal["all"]
-    negatives: Literal["uniform", "popular"] = "uniform"
+    negatives: Literal["uniform", "popular", "given"] = "uniform"
     exclude: Literal["history", "earlier", "user"]
     distinct_titles: bool
 
     @model_validator(mode="after")
     def _draws_or_ranks_all(self) -> Self:
         if self.full and self.negatives != "uniform":
-            raise ValueError("candidates = all ranks every item, so no popular negatives are drawn")
+            raise ValueError(
+                f"candidates = all ranks every item, so no {self.negatives} negatives are shown"
+            )
         return self
 
     @property
@@ -108,8 +111,13 @@ class Protocol(NamedCard):
         return self.candidates == "all"
 
     @property
+    def given(self) -> bool:
+        """Whether the rows bring their candidates, so that there is one draw of each."""
+        return self.negatives == "given"
+
+    @property
     def drawn(self) -> int:
-        """Negatives that are drawn for each row; UserError where all items are ranked."""
+        """Negatives that stand beside each target; UserError where all items are ranked."""
         if self.candidates == "all":
             raise UserError(
                 f"under {self.name} every item is ranked and none are drawn; "

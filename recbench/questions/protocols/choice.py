@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from recbench.data.card import Card, card
+from recbench.data.card import Card, card, cards
 from recbench.errors import UserError, unknown
 from recbench.questions.protocols import Protocol, protocol, protocols
 
@@ -10,6 +10,13 @@ from recbench.questions.protocols import Protocol, protocol, protocols
 def allows(known: Card, asked: Protocol) -> bool:
     """Tell whether a protocol can be asked of a dataset: by name, or any sound one."""
     return asked.card in known.protocols or not (asked.published or known.finished)
+
+
+def fits(known: Card, asked: Protocol) -> bool:
+    """Tell whether a protocol takes the candidates that rows bring where the dataset's do."""
+    if known.candidates is None or asked.full:
+        return not asked.given
+    return asked.given and asked.candidates == known.candidates
 
 
 def default_protocol(name: str, cache: Path | None = None) -> str:
@@ -23,14 +30,32 @@ def protocol_of(
     """
     Read the protocol that is named, else the dataset's own; see `protocol` for `changes`.
 
+    Where rows bring their candidates, these are asked unless all items are to be ranked.
+
     Raises
     ------
     UserError
         For an unknown name; as `check_allowed`, before any data are had.
     """
-    asked = protocol(name or default_protocol(dataset, cache), **changes)
-    check_allowed(card(dataset, cache), asked)
+    known, named = card(dataset, cache), name or default_protocol(dataset, cache)
+    asked = protocol(named, **changes)
+    if known.candidates is not None and not asked.full:
+        asked = protocol(_given(named, known.candidates), **changes)
+    check_allowed(known, asked)
     return asked
+
+
+def recorded_as(asked: Protocol, cache: Path | None = None) -> list[str]:
+    """Return what runs of a protocol are named: where rows bring their candidates, it says so."""
+    brought = (known.candidates for known in cards(lambda _: None, cache).values())
+    sizes = () if asked.full else sorted({size for size in brought if size is not None})
+    return [asked.name, *(protocol(_given(asked.name, size)).name for size in sizes)]
+
+
+def _given(name: str, size: int) -> str:
+    """Let a protocol, named with changes or without, ask the given candidates if none says else."""
+    card_name, *said = name.split(",")
+    return ",".join([card_name, f"candidates={size}", "negatives=given", *said])
 
 
 def check_allowed(known: Card, asked: Protocol) -> None:
@@ -46,3 +71,12 @@ def check_allowed(known: Card, asked: Protocol) -> None:
         allowed = [each.name for each in protocols(lambda _: None).values() if allows(known, each)]
         refusal = unknown(f"protocol of {known.name}", asked.card, allowed)
         raise UserError(f"{refusal}; why: recbench data show {known.name}")
+    if asked.given and known.candidates is None:
+        raise UserError(
+            f"no candidates are given with {known.name}; take --negatives uniform or popular"
+        )
+    if not fits(known, asked):
+        raise UserError(
+            f"each row of {known.name} brings its {known.candidates} candidates, and no others "
+            "are drawn; leave out --candidates and --negatives, or give --candidates all"
+        )

@@ -20,6 +20,7 @@ TIES = {
 NEGATIVES = {
     "uniform": "uniformly",
     "popular": "without replacement, in proportion to training count + 1",
+    "given": "as the rows bring them; none are drawn",
 }
 EXCLUDED = {
     "history": "the items of the visible history",
@@ -54,6 +55,9 @@ def in_words(protocol: Protocol) -> dict[str, str]:
         return words | {"candidates": f"the whole catalogue is ranked: {excluded}"}
     titles = "all of different titles" if protocol.distinct_titles else "titles may be equal"
     size, drawn = protocol.candidates, protocol.drawn
+    if protocol.given:
+        shown = f"{size}: those that each row brings, the target among them, shuffled"
+        return words | {"candidates": shown, "negatives": NEGATIVES[protocol.negatives]}
     return words | {
         "candidates": f"{size}: the target and {drawn} negatives, shuffled, {titles}",
         "negatives": f"drawn {NEGATIVES[protocol.negatives]} from the whole catalogue, save "

@@ -9,12 +9,14 @@ from recbench.data.card import card
 from recbench.data.catalogue import make_catalogue
 from recbench.data.dataset import Dataset
 from recbench.data.ragged import chosen, ragged
-from recbench.questions.doctor import draws, order, rows, titles
+from recbench.data.released import Rows
+from recbench.questions.doctor import draws, known, order, rows, titles
 from recbench.questions.doctor.case import Case
 from recbench.questions.doctor.diagnosis import (
     ALWAYS,
     CLUSTERED,
     CLUSTERED_TIMED,
+    FINISHED,
     OWNED,
     TIMED,
     UNIFORM,
@@ -205,6 +207,9 @@ def test_what_cannot_be_said_is_left_out():
     popular = diagnose(made(negatives="popular"))
     assert len(popular) == everything - len(UNIFORM) + 1
     assert popular[-1].text.startswith(f"{('No', 'One', 'Two')[len(UNIFORM)]} checks are left out")
+    given = diagnose(made(negatives="given"))
+    assert len(given) == everything - len(UNIFORM) + 1
+    assert (given[-1].name, given[-1].text[:3]) == ("given candidates", "Two")
     assert len(diagnose(made(candidates="all"))) == everything - len(UNIFORM)
     untimed = diagnose(replace(made(), timed=False))
     assert len(untimed) == everything - in_time + 1
@@ -213,6 +218,35 @@ def test_what_cannot_be_said_is_left_out():
     released = diagnose(replace(made(), dataset=replace(made().dataset, card=finished)))
     assert len(released) == everything - len(OWNED) + 1
     assert released[-1].name == "users"
+
+
+def test_rows_of_a_finished_split_that_are_known_from_elsewhere():
+    def parted(lists):
+        values = [value for row in lists for value in row]
+        return ragged(np.array(values, np.int32), np.array([len(row) for row in lists]))
+
+    train, validation = [[0, 1, 2, 3, 4], [1, 1]], [[5, 5]]
+    test = [[0, 1, 2, 3, 4], [1, 2, 3, 4], [5, 5], [5, 5]]
+    released = replace(made().dataset, rows=Rows(*map(parted, (train, validation, test))))
+    case = replace(made(), dataset=released)
+    found = {one.name: one for one in (check(case) for check in FINISHED)}
+    assert {name: (one.count, one.of) for name, one in found.items()} == {
+        "repeated rows": (1, 7),
+        "test rows in training": (3, 4),
+        "test rows foretold": (2, 4),
+    }
+    assert {one.severity for one in found.values()} == {"warning"}
+    assert set(found) <= {one.name for one in diagnose(case)}
+
+
+def test_given_candidates_that_stand_in_the_history():
+    case = made(negatives="given")
+    # The histories hold 0, 3 and 1, 0 and nothing; targets are 1, 1 and 5.
+    brought = np.array([[0, 1, 2], [1, 2, 4], [0, 1, 5]], dtype=np.int32)
+    case = replace(case, split=replace(case.split, given_test=brought))
+    found = known.candidates_met(case)
+    assert (found.count, found.of, found.severity) == (1, 3, "note")
+    assert found in diagnose(case)
 
 
 @pytest.mark.parametrize("most", [1, 1 << 20])
