@@ -40,7 +40,7 @@ class Examples:
     def __len__(self) -> int:
         return len(self.targets)
 
-    def __getitem__(self, rows: slice) -> "Examples":
+    def __getitem__(self, rows: slice | NDArray[np.int64]) -> "Examples":
         return Examples(self.histories[rows], self.targets[rows], self.users[rows])
 
 
@@ -63,7 +63,11 @@ class Split:
         The items that may never be drawn as negatives (besides the target).
     digest
         SHA-256 over the catalogue and every array above but `sequence_users`, which names no
-        item: two splits with one digest ask the same questions.
+        item: two splits with one digest ask the same questions. Where rows were left out, over the
+        digest of all and the rows that stay.
+    left_out_validation, left_out_test
+        How many rows are not among these, since they have too few competitors
+        (`recbench.questions.competitors`).
     """
 
     catalogue: Catalogue
@@ -75,6 +79,8 @@ class Split:
     excluded_validation: Excluded
     excluded_test: Excluded
     digest: str
+    left_out_validation: int = 0
+    left_out_test: int = 0
 
     @property
     def training_digest(self) -> str:
@@ -101,3 +107,7 @@ class Split:
     def excluded(self, part: Part) -> Excluded:
         """Return what may not be drawn for the rows of one evaluation part."""
         return self.excluded_test if part == "test" else self.excluded_validation
+
+    def left_out(self, part: Part) -> int:
+        """Return how many rows of one evaluation part are left out."""
+        return self.left_out_test if part == "test" else self.left_out_validation
