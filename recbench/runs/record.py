@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from recbench.evaluation.answers import Matching
 from recbench.evaluation.audit import Audit
+from recbench.evaluation.metrics import tells
 from recbench.settings import digest
 from recbench.statistics.intervals import Figure
 
@@ -211,6 +212,11 @@ class RunRecord(Setup):
         default="",
         description="SHA-256 of all other fields (`own_digest`): one that is changed later shows.",
     )
+
+    @property
+    def telling(self) -> dict[str, Figure]:
+        """Those `metrics` that are shown: all but the first K of K candidates."""
+        return {name: one for name, one in self.metrics.items() if tells(name, self.candidates)}
 
     @property
     def own_digest(self) -> str:
