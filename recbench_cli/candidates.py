@@ -43,6 +43,7 @@ def candidates(
     """Write a candidate pack: raw ids in the order shown, and where the target stands."""
     from recbench.data.prepare import prepare
     from recbench.questions.candidates import DRAWN_ONCE, frozen_pack, save
+    from recbench.questions.competitors import left_out_lines
     from recbench.questions.make_split import make_split
     from recbench.questions.protocols.choice import protocol_of
     from recbench.runs.places import cache_folder
@@ -53,6 +54,8 @@ def candidates(
     split = make_split(prepare(dataset, place, data_dir, say, show_progress=True), rule)
     if rule.given and draws not in (1, DRAWS):
         say(DRAWN_ONCE)
+    for line in left_out_lines(split, rule):
+        say(line)
     started = time.monotonic()
     pack = frozen_pack(split, rule, part, draws, pack_seed, place)
     say(f"candidates frozen in {time.monotonic() - started:.1f} s")

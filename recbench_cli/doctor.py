@@ -4,7 +4,17 @@ from typing import Annotated, Literal
 
 import typer
 
-from recbench_cli.options import Cache, DataDir, Debug, Protocol, Results, say
+from recbench_cli.options import (
+    Cache,
+    Candidates,
+    DataDir,
+    Debug,
+    History,
+    Negatives,
+    Protocol,
+    Results,
+    say,
+)
 
 Name = Annotated[str, typer.Argument(help="See: recbench data list.")]
 Form = Annotated[Literal["table", "json"], typer.Option("--format", help="Of the output.")]
@@ -44,6 +54,9 @@ def show(
 def doctor(
     dataset: Name,
     protocol: Protocol = None,
+    candidates: Candidates = None,
+    negatives: Negatives = None,
+    history: History = None,
     form: Form = "table",
     data_dir: DataDir = None,
     _results: Results = None,
@@ -61,7 +74,8 @@ def doctor(
     from recbench.runs.places import cache_folder
 
     place = cache_folder(cache)
-    rule = protocol_of(dataset, protocol, place)
+    changes = {"candidates": candidates, "negatives": negatives, "history": history}
+    rule = protocol_of(dataset, protocol, place, **changes)
     findings = diagnose(Case.of(prepare(dataset, place, data_dir, say), rule))
     if form == "json":
         typer.echo(json.dumps([finding.model_dump() for finding in findings], indent=2))

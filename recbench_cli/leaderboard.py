@@ -16,7 +16,7 @@ from recbench_cli.options import (
     left_out_are_said,
     say,
 )
-from recbench_cli.parsing import devices_of, names_of, settings_of
+from recbench_cli.parsing import cutoffs_of, devices_of, names_of, settings_of
 
 if TYPE_CHECKING:
     from recbench.runs.cells import Cell
@@ -41,6 +41,14 @@ GroupBy = Annotated[
 Baseline = Annotated[
     str | None,
     typer.Option("--baseline", help="Compare all rows with this one too, named beforehand."),
+]
+Cutoffs = Annotated[
+    str | None,
+    typer.Option(
+        "--k",
+        metavar="K,...",
+        help="Show HitRatio@K and NDCG@K of these K too, parted by commas.",
+    ),
 ]
 Fill = Annotated[bool, typer.Option("--run", help="Run the missing cells first.")]
 Models = Annotated[
@@ -98,6 +106,7 @@ def leaderboard(
     form: Form = "table",
     by: GroupBy = None,
     baseline: Baseline = None,
+    k: Cutoffs = None,
     fill: Fill = False,
     models: Models = None,
     datasets: Datasets = None,
@@ -130,6 +139,7 @@ def leaderboard(
         "--llm": llm,
         "--set": changes or None,
     }
+    cutoffs = _cutoffs(k, by)
     if not fill:
         _refuse_without_run({"--seeds": seeds, "--device": device, **learnt})
     root, place = results_folder(results), cache_folder(cache)
@@ -145,8 +155,19 @@ def leaderboard(
         shared = _arguments({**asked, **learnt, **places})
         failed = _filled(chosen, seeds or 1, device or "auto", shared)
     with left_out_are_said() as broken:
-        _print(_found(root, chosen, place, broken.append), by, baseline, form)
+        _print(_found(root, chosen, place, broken.append), by, baseline, cutoffs, form)
         _raise_for(failed)
+
+
+def _cutoffs(text: str | None, by: "Grouping | None") -> list[int]:
+    """Read the K that are asked for; a table of groups has one figure."""
+    from recbench.errors import UserError
+
+    if text is None:
+        return []
+    if by is not None:
+        raise UserError("--group-by shows the figure that tables are ordered by; leave out --k")
+    return cutoffs_of(text)
 
 
 def _refuse_without_run(options: Mapping[str, Any]) -> None:
@@ -274,7 +295,11 @@ def _found(root: Path, chosen: Chosen, cache: Path, broken: Callable[[str], None
 
 
 def _print(
-    runs: "Sequence[Run]", by: "Grouping | None", baseline: str | None, form: "Format"
+    runs: "Sequence[Run]",
+    by: "Grouping | None",
+    baseline: str | None,
+    cutoffs: Sequence[int],
+    form: "Format",
 ) -> None:
     """Write the tables, group by group if asked."""
     from recbench.errors import UserError
@@ -283,11 +308,11 @@ def _print(
     from recbench.runs.leaderboard import leaderboard as tables_of
     from recbench.runs.rendering import render
 
-    tables = tables_of(runs, baseline)
+    tables = tables_of(runs, baseline, cutoffs)
     if baseline is not None and tables and not any(table.baseline for table in tables):
         raise UserError(f"no row is of {baseline}: give a model or a label of the table")
     if by is None:
-        typer.echo(render(tables, form))
+        typer.echo(render(tables, form, cutoffs))
     else:
         typer.echo(render_groups(grouped(tables, by, baseline), by, form))
 

@@ -41,6 +41,22 @@ def names_of(text: str, option: str) -> list[str]:
     return names
 
 
+def cutoffs_of(text: str) -> list[int]:
+    """
+    Read the K of figures, parted by commas, each once; how large they may be, the runs tell.
+
+    Raises
+    ------
+    UserError
+        Where one is no whole number.
+    """
+    given = names_of(text, "--k")
+    for k in given:
+        if not re.fullmatch("[0-9]+", k):
+            raise UserError(f"--k takes whole numbers from 1 on, parted by commas, not '{k}'")
+    return list(dict.fromkeys(map(int, given)))
+
+
 def devices_of(text: str) -> list[str]:
     """
     Read devices parted by commas; whether they are there, the run that asks for one finds out.

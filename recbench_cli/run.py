@@ -132,7 +132,7 @@ def _print(finished: "Run", as_json: bool) -> None:
 
     path = finished.folder / RECORD
     if as_json:
-        metrics = {name: one.model_dump() for name, one in finished.record.metrics.items()}
+        metrics = {name: one.model_dump() for name, one in finished.record.telling.items()}
         typer.echo(json.dumps({"record": str(path), "metrics": metrics}))
     else:
         (row,) = rows_of([finished])

@@ -7,6 +7,7 @@ import torch
 
 from recbench import experiment as module
 from recbench import registry
+from recbench.data.catalogue import make_catalogue
 from recbench.errors import RecbenchError, UserError
 from recbench.evaluation import asking, finished_calls
 from recbench.experiment import Experiment, ask, build, run
@@ -173,6 +174,27 @@ def test_learnt_from_one_dataset_and_asked_about_another(elsewhere, wanted, spy)
     assert record.caption == "tuned on other alone, encoder gru4rec trained on movielens"
     assert record.digests == usual.digests
     assert record.row != usual.row
+
+
+def test_too_few_items_to_be_asked_about_are_enough_to_learn_from(elsewhere, monkeypatch, spy):
+    real = module.prepare
+
+    def of_few_items(name, *rest):
+        dataset = real(name, *rest)
+        if name != "other":
+            return dataset
+        few, kept, titles = 15, dataset.items < 15, dataset.catalogue.titles
+        columns = ("users", "items", "ratings", "times")
+        return replace(
+            dataset,
+            catalogue=make_catalogue(dataset.catalogue.raw_ids[:few], titles[:few]),
+            **{column: getattr(dataset, column)[kept] for column in columns},
+        )
+
+    monkeypatch.setattr(module, "prepare", of_few_items)
+    record = run(elsewhere(), silent).record
+    assert record.training.dataset == "other"
+    assert len(spy.seen[0].catalogue) == 15
 
 
 @pytest.fixture

@@ -84,8 +84,10 @@ def _words(value: Any) -> str:
 def _counted(numbers: Statistics) -> list[str]:
     unit = numbers.time_unit
     times = f"{numbers.first} to {numbers.last}, read as {UNITS[unit]}" if unit else "none"
+    count = numbers.complete_users
+    complete = f"; {count:,} of them touched every item" if count else ""
     return [
-        f"users: {numbers.users:,}",
+        f"users: {numbers.users:,}{complete}",
         f"items: {numbers.items:,}, {numbers.items_met:,} of them with an interaction",
         f"interactions: {numbers.interactions:,}",
         f"density: {numbers.density:.3%}",

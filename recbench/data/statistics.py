@@ -1,6 +1,7 @@
 """What there is in a dataset, in numbers."""
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from recbench.data.dataset import Dataset
@@ -14,8 +15,9 @@ class Statistics(BaseModel):
 
     Attributes
     ----------
-    users
-        With at least one interaction.
+    users, complete_users
+        With at least one interaction; and of these those who have touched every item, so that
+        nothing is left to be a wrong answer.
     items, items_met
         In the catalogue, and of these with at least one interaction.
     interactions
@@ -38,6 +40,7 @@ class Statistics(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     users: int
+    complete_users: int
     items: int
     items_met: int
     interactions: int
@@ -61,6 +64,7 @@ def statistics(dataset: Dataset) -> Statistics:
     unit = unit_of(dataset.times) if dataset.timed else None
     return Statistics(
         users=len(lengths),
+        complete_users=_complete(dataset, lengths),
         items=items,
         items_met=len(np.unique(dataset.items)),
         interactions=len(dataset),
@@ -75,3 +79,12 @@ def statistics(dataset: Dataset) -> Statistics:
         titles=len(set(titles)),
         untitled=titles.count(UNKNOWN),
     )
+
+
+def _complete(dataset: Dataset, lengths: NDArray[np.int64]) -> int:
+    """Count the users with all items; `lengths` are the interactions of each, by number."""
+    items = len(dataset.catalogue)
+    long = np.unique(dataset.users)[lengths >= items]  # no other can have them all
+    rows = np.isin(dataset.users, long) if long.size else np.zeros(0, dtype=np.int64)
+    pairs = np.unique(dataset.users[rows].astype(np.int64) * items + dataset.items[rows])
+    return int((np.unique(pairs // items, return_counts=True)[1] == items).sum())

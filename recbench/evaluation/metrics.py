@@ -14,13 +14,14 @@ likelihood of the candidates' titles says so (``HitRatio@3|likelihood``). What a
 is left out and shown as a dash.
 """
 
+import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recbench.errors import RecbenchError
+from recbench.errors import RecbenchError, UserError
 from recbench.evaluation.answers import SHARED_TITLE
 from recbench.evaluation.outcome import Outcome
 from recbench.registry import listed, load
@@ -28,6 +29,9 @@ from recbench.registry import listed, load
 Values = NDArray[np.float64]
 
 CUTOFFS = (1, 3, 5, 10)
+"""K of the figures that every record holds; those that say nothing are not shown (`tells`)."""
+
+_FAMILIES = ("HitRatio", "NDCG")
 
 
 class Metric(ABC):
@@ -82,7 +86,7 @@ class HitRatio(Metric):
         figures = {
             "HitRatio@1": answered,
             "HitRatio@1|valid": np.where(outcome.valid, answered, np.nan),
-            **_ranked("HitRatio", outcome, hit_at),
+            **_ranked("HitRatio", outcome, hit_at, CUTOFFS),
         }
         if outcome.rank_per_token is not None:
             figures["HitRatio@1|likelihood-per-token"] = hit_at(outcome.rank_per_token, 1)
@@ -94,7 +98,7 @@ class NDCG(Metric):
 
     def values(self, outcome: Outcome) -> dict[str, Values]:
         """Return ``NDCG@K``, or ``NDCG@K|likelihood`` for models that write."""
-        return _ranked("NDCG", outcome, ndcg_at)
+        return _ranked("NDCG", outcome, ndcg_at, CUTOFFS)
 
 
 class MRR(Metric):
@@ -118,6 +122,55 @@ def ndcg_at(rank: NDArray[np.int32], k: int) -> Values:
 def reciprocal(rank: NDArray[np.int32]) -> Values:
     """Return float64 [rows]: 1 / rank."""
     return 1.0 / rank.astype(np.float64)
+
+
+def at_cutoffs(outcome: Outcome, cutoffs: Iterable[int]) -> dict[str, Values]:
+    """
+    Work HitRatio@K and NDCG@K out for any K from 1 on.
+
+    Returns
+    -------
+    dict
+        Figure name to float64 [rows], K by K; of a model that writes by likelihood, and named so.
+    """
+    families = (("HitRatio", hit_at), ("NDCG", ndcg_at))
+    found = [_ranked(name, outcome, at, [k]) for k in cutoffs for name, at in families]
+    return {name: values for one in found for name, values in one.items()}
+
+
+def names_at(cutoffs: Iterable[int]) -> list[str]:
+    """Return the names that `at_cutoffs` may give to figures, in its order."""
+    ways = ("", "|likelihood")
+    return [f"{family}@{k}{way}" for k in cutoffs for family in _FAMILIES for way in ways]
+
+
+def cutoff_of(name: str) -> int | None:
+    """Return K of a figure that looks at the first K candidates, of its name; None of others."""
+    found = re.match(rf"({'|'.join(_FAMILIES)})@([0-9]+)(?![^|])", name)
+    return None if found is None else int(found[2])
+
+
+def tells(name: str, candidates: int) -> bool:
+    """Tell whether a figure says something: among the first C of C candidates is every target."""
+    k = cutoff_of(name)
+    return k is None or k < candidates
+
+
+def check_cutoffs(cutoffs: Iterable[int], candidates: int) -> None:
+    """
+    Refuse K that no target can be told by.
+
+    Raises
+    ------
+    UserError
+        For a K below 1, or of at least the number of candidates.
+    """
+    for k in cutoffs:
+        if not 1 <= k < candidates:
+            raise UserError(
+                f"K must be from 1 to {candidates - 1}, not {k}: among the first {candidates} of "
+                f"{candidates} candidates stands every target"
+            )
 
 
 def figures(
@@ -170,9 +223,8 @@ def constant(name: str, outcome: Outcome) -> bool:
     """
     if name == "ValidRatio":
         return not outcome.writes
-    family, _, first = name.partition("|")[0].partition("@")
     shown = None if outcome.scores is None else outcome.scores.shape[1]
-    return family == "HitRatio" and shown is not None and first.isdecimal() and int(first) >= shown
+    return name.startswith("HitRatio@") and shown is not None and not tells(name, shown)
 
 
 def _checked(name: str, figure: str, values: Values, found: dict[str, Values], rows: int) -> Values:
@@ -191,6 +243,9 @@ def _by(outcome: Outcome) -> str:
 
 
 def _ranked(
-    name: str, outcome: Outcome, at: Callable[[NDArray[np.int32], int], Values]
+    name: str,
+    outcome: Outcome,
+    at: Callable[[NDArray[np.int32], int], Values],
+    cutoffs: Iterable[int],
 ) -> dict[str, Values]:
-    return {f"{name}@{k}{_by(outcome)}": at(outcome.rank, k) for k in CUTOFFS}
+    return {f"{name}@{k}{_by(outcome)}": at(outcome.rank, k) for k in cutoffs}

@@ -58,6 +58,10 @@ class Excluded:
         follow = np.array_equal(self.ends, offsets[1:]) and offsets[0] == 0
         return (self.values, offsets) if follow else (self.values, self.starts, self.ends)
 
+    def of(self, rows: NDArray[np.int64]) -> "Excluded":
+        """Return what is excluded for `rows`, in their order; `values` are shared."""
+        return Excluded(self.values, self.starts[rows], self.ends[rows])
+
     def lists(self, rows: NDArray[np.int64]) -> Ragged:
         """Return the lists of `rows`, copied."""
         return cut(self.values, self.starts[rows], self.sizes[rows])

@@ -18,6 +18,7 @@ from recbench.data.ragged import Ragged, chosen, lengths, places, ragged, withou
 from recbench.data.released import Rows, pieced
 from recbench.errors import UserError
 from recbench.questions.asked import Asked
+from recbench.questions.competitors import askable
 from recbench.questions.introsort import introsort_argsort
 from recbench.questions.protocols import Protocol
 from recbench.questions.protocols.choice import check_allowed
@@ -29,11 +30,25 @@ def make_split(dataset: Dataset, protocol: Protocol) -> Split:
     """
     Make training sequences and examples; nothing is random.
 
+    Validation and test rows with too few competitors are left out, and counted.
+
     Raises
     ------
     UserError
         If it is a published protocol of which the dataset's card says nothing; where cuts in time
-        leave a part empty, or there are no times to cut.
+        leave a part empty, or there are no times to cut; where no row has enough competitors.
+    """
+    return askable(whole_split(dataset, protocol), protocol, dataset.card.name)
+
+
+def whole_split(dataset: Dataset, protocol: Protocol) -> Split:
+    """
+    Make a split whose rows need not all be askable: enough to learn from.
+
+    Raises
+    ------
+    UserError
+        As `make_split`, but for competitors.
     """
     rules = rules_of(dataset, protocol)
     if dataset.rows is not None:

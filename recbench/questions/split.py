@@ -40,7 +40,7 @@ class Examples:
     def __len__(self) -> int:
         return len(self.targets)
 
-    def __getitem__(self, rows: slice) -> "Examples":
+    def __getitem__(self, rows: slice | NDArray[np.int64]) -> "Examples":
         return Examples(self.histories[rows], self.targets[rows], self.users[rows])
 
 
@@ -63,10 +63,14 @@ class Split:
         The items that may never be drawn as negatives (besides the target).
     digest
         SHA-256 over the catalogue and every array above but `sequence_users`, which names no
-        item: two splits with one digest ask the same questions.
+        item: two splits with one digest ask the same questions. Where rows were left out, over the
+        digest of all and the rows that stay.
     given_validation, given_test
         int32 [rows, C], the candidates that the rows bring, the target among them, ascending; None
         where they are drawn.
+    left_out_validation, left_out_test
+        How many rows are not among these, since they have too few competitors
+        (`recbench.questions.competitors`).
     """
 
     catalogue: Catalogue
@@ -80,6 +84,8 @@ class Split:
     digest: str
     given_validation: NDArray[np.int32] | None = None
     given_test: NDArray[np.int32] | None = None
+    left_out_validation: int = 0
+    left_out_test: int = 0
 
     @property
     def training_digest(self) -> str:
@@ -110,3 +116,7 @@ class Split:
     def given(self, part: Part) -> NDArray[np.int32] | None:
         """Return the candidates that the rows of one evaluation part bring."""
         return self.given_test if part == "test" else self.given_validation
+
+    def left_out(self, part: Part) -> int:
+        """Return how many rows of one evaluation part are left out."""
+        return self.left_out_test if part == "test" else self.left_out_validation

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recbench.errors import UserError, unknown
+from recbench.evaluation.metrics import check_cutoffs, cutoff_of
 from recbench.runs.leaderboard import Row, ranked_by, row_named, rows_of
 from recbench.runs.store import Run
 from recbench.runs.systems import matched, systems, why_not
@@ -77,7 +78,8 @@ def compare(
     runs
         Of at least two rows, all asked the same.
     metric
-        A figure that all have on every row of the pack; None for what the table is ranked by.
+        A figure that all have on every row of the pack, HitRatio and NDCG of any K; None for what
+        the table is ranked by.
     baseline
         Label or model of the row that the others are compared with; None for all pairs. Chosen
         before looking, it leaves fewer pairs to correct for.
@@ -86,13 +88,15 @@ def compare(
     ------
     UserError
         If they answer different questions (with the reason), are of one row or one user, do not
-        have the figure, or there is no such baseline.
+        have the figure, it says nothing of so few candidates, or there is no such baseline.
     """
     check_alike(runs)
     rows = rows_of(runs)
     if len(rows) < 2:
         raise UserError(f"{rows[0].label} is one row; name another to compare it with")
     figure = metric or ranked_by(rows[0].record)
+    if (k := cutoff_of(figure)) is not None:
+        check_cutoffs([k], rows[0].record.candidates)
     asked = [_system(row, figure) for row in rows]
     if len(np.unique(asked[0].users)) < 2:
         raise UserError("all test rows are of one user, from whom nothing can be told of others")
@@ -117,7 +121,8 @@ def check_alike(runs: Sequence[Run]) -> None:
 
 
 def _system(row: Row, metric: str) -> System:
-    found = systems(row.runs)
+    k = cutoff_of(metric)
+    found = systems(row.runs, () if k is None else (k,))
     if metric not in found:
         raise unknown(f"figure of {row.label}", metric, found)
     return found[metric]

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from recbench.errors import UserError
+from recbench.evaluation.metrics import check_cutoffs
 from recbench.runs.record import RunRecord
 from recbench.runs.store import Run
 from recbench.runs.systems import matched, question, systems, why_not
@@ -109,13 +110,15 @@ def ranked_by(record: RunRecord) -> str:
     """
     Return the figure by which the rows of a table are ordered and compared.
 
-    The first place among few candidates; where all items are ranked it says little, and the field
-    goes by NDCG@10.
+    The first place among few candidates; where all items are ranked, more than ten, it says little,
+    and the field goes by NDCG@10.
     """
-    return "NDCG@10" if record.full_ranking else "HitRatio@1"
+    return "NDCG@10" if record.full_ranking and record.candidates > 10 else "HitRatio@1"
 
 
-def leaderboard(runs: Sequence[Run], baseline: str | None = None) -> list[Table]:
+def leaderboard(
+    runs: Sequence[Run], baseline: str | None = None, cutoffs: Sequence[int] = ()
+) -> list[Table]:
     """
     Make tables of runs.
 
@@ -125,6 +128,8 @@ def leaderboard(runs: Sequence[Run], baseline: str | None = None) -> list[Table]
         Finished ones, of any datasets and protocols.
     baseline
         Label, or model, of the row that the others are compared with, where it is in a table.
+    cutoffs
+        K of HitRatio@K and NDCG@K that are wanted besides, where they say something.
 
     Returns
     -------
@@ -134,10 +139,13 @@ def leaderboard(runs: Sequence[Run], baseline: str | None = None) -> list[Table]
     Raises
     ------
     UserError
-        If two runs are one row's and of one seed, or several rows of a table could be the baseline.
+        If two runs are one row's and of one seed, or several rows of a table could be the baseline;
+        for a K that says nothing in any table.
     DataError
         If examples are missing or damaged.
     """
+    if runs:
+        check_cutoffs(cutoffs, max(run.record.candidates for run in runs))
     questions: dict[tuple[str, ...], list[Run]] = {}
     for run in sorted(runs, key=_place):
         questions.setdefault(question(run.record), []).append(run)
@@ -146,14 +154,14 @@ def leaderboard(runs: Sequence[Run], baseline: str | None = None) -> list[Table]
         record = members[0].record
         before = tables[-1].record if tables else record
         alike = (before.dataset, before.protocol) == (record.dataset, record.protocol)
-        table = compared(rows_of(members), baseline)
+        table = compared(rows_of(members, cutoffs), baseline)
         tables.append(replace(table, apart=why_not(before, record) if alike else ""))
     return tables
 
 
-def rows_of(runs: Sequence[Run]) -> list[Row]:
+def rows_of(runs: Sequence[Run], cutoffs: Sequence[int] = ()) -> list[Row]:
     """
-    Make rows of runs that were asked the same, the best first.
+    Make rows of runs that were asked the same, the best first; see `leaderboard` for `cutoffs`.
 
     Raises
     ------
@@ -171,7 +179,7 @@ def rows_of(runs: Sequence[Run]) -> list[Row]:
         seeds[run.record.seed] = run
     groups = [tuple(seeds.values()) for seeds in by_row.values()]
     labels = _labels([group[0].record for group in groups])
-    rows = [_row(label, group) for label, group in zip(labels, groups, strict=True)]
+    rows = [_row(label, group, cutoffs) for label, group in zip(labels, groups, strict=True)]
     return sorted(rows, key=lambda row: (-_value(row), row.label))
 
 
@@ -218,8 +226,8 @@ def _place(run: Run) -> tuple[str | int, ...]:
     return record.dataset, record.protocol, *question(record), record.row, record.seed
 
 
-def _row(label: str, group: tuple[Run, ...]) -> Row:
-    found = systems(group)
+def _row(label: str, group: tuple[Run, ...], cutoffs: Sequence[int]) -> Row:
+    found = systems(group, cutoffs)
     estimates = {name: estimate(system) for name, system in found.items()}
     known = {name: one for name, one in estimates.items() if one is not None}
     return with_per_user(Row(label, group, known, found.get(ranked_by(group[0].record))))

@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from recbench.evaluation.answers import Matching
 from recbench.evaluation.audit import Audit
+from recbench.evaluation.metrics import tells
 from recbench.settings import digest
 from recbench.statistics.intervals import Figure
 
@@ -154,6 +155,10 @@ class Setup(_Part):
         "then the size of the catalogue.",
     )
     examples: int = Field(description="Test examples.")
+    left_out: int = Field(
+        default=0,
+        description="Test rows that are no examples, since they have too few competitors.",
+    )
     matching: Matching = Field(
         description="Rule by which a written answer names a candidate: exact or substring."
     )
@@ -209,9 +214,15 @@ class RunRecord(Setup):
     )
 
     @property
+    def telling(self) -> dict[str, Figure]:
+        """Those `metrics` that are shown: all but the first K of K candidates."""
+        return {name: one for name, one in self.metrics.items() if tells(name, self.candidates)}
+
+    @property
     def own_digest(self) -> str:
-        """SHA-256 of all fields but `record_sha256`."""
-        return digest(self.model_dump(mode="json", exclude={"record_sha256"}))
+        """SHA-256 of all fields but `record_sha256`; of `left_out` only where it says something."""
+        without = {"record_sha256"} | (set() if self.left_out else {"left_out"})
+        return digest(self.model_dump(mode="json", exclude=without))
 
     def signed(self, examples_sha256: str) -> "RunRecord":
         """Return the record of these examples, with its own digest."""

@@ -121,7 +121,8 @@ def check_digests(folder: Path, record: RunRecord, made: Remade) -> None:
         if (recorded := getattr(record.digests, name)) != own:
             raise refused(folder, f"its {name} is {recorded[:12]}, made again it is {own[:12]}")
     shape = made.candidates.draws, made.candidates.size, len(made.candidates)
-    if (record.draws, record.candidates, record.examples) != shape:
+    said = record.draws, record.candidates, record.examples, record.left_out
+    if said != (*shape, made.split.left_out_test):
         raise refused(folder, "draws, candidates and examples are not those of its question")
 
 

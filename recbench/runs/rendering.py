@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from recbench.evaluation.metrics import names_at
 from recbench.runs.leaderboard import Row, Table, ranked_by
 from recbench.runs.notes import notes, notes_of, seeds_cell
 from recbench.runs.text import (
@@ -28,7 +29,7 @@ FULL_HEADLINE = ("HitRatio@1", "HitRatio@5", "HitRatio@10", "NDCG@10", "MRR")
 """Those of a full ranking, whose rows are ordered by NDCG@10."""
 
 
-def render(tables: Sequence[Table], form: Format) -> str:
+def render(tables: Sequence[Table], form: Format, cutoffs: Sequence[int] = ()) -> str:
     """
     Write tables as text, without a last line end.
 
@@ -39,12 +40,14 @@ def render(tables: Sequence[Table], form: Format) -> str:
     form
         ``"table"`` and ``"markdown"`` hold the headline figures, ``"csv"`` and ``"json"`` every
         one.
+    cutoffs
+        K whose figures the page holds as well, where the tables have them.
     """
     if form == "json":
         return json.dumps([_as_json(table) for table in tables], indent=2, ensure_ascii=False)
     if form == "csv":
         return _as_csv(tables)
-    return "\n\n".join(_as_text(table, form == "markdown") for table in tables)
+    return "\n\n".join(_as_text(table, form == "markdown", cutoffs) for table in tables)
 
 
 def run_table(row: Row) -> str:
@@ -52,7 +55,7 @@ def run_table(row: Row) -> str:
     record = row.record
     lines = [
         [name, f"{one.value:.4f}", _ends(one.low, one.high), str(one.n)]
-        for name, one in record.metrics.items()
+        for name, one in record.telling.items()
     ]
     times = record.times
     blocks = [
@@ -74,10 +77,11 @@ def _ends(low: float, high: float) -> str:
     return DASH if low == high else f"[{low:.4f}, {high:.4f}]"
 
 
-def _as_text(table: Table, markdown: bool) -> str:
+def _as_text(table: Table, markdown: bool, cutoffs: Sequence[int]) -> str:
     record, figure = table.record, ranked_by(table.record)
     headline = FULL_HEADLINE if record.full_ranking else HEADLINE
-    names = [name for name in headline if any(name in row.estimates for row in table.rows)]
+    wanted = dict.fromkeys([*headline, *names_at(cutoffs)])
+    names = [name for name in wanted if any(name in row.estimates for row in table.rows)]
     columns = {
         "model": [row.label for row in table.rows],
         "seeds": [seeds_cell(row) for row in table.rows],

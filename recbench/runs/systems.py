@@ -1,10 +1,10 @@
 """From the runs of one row to the values that its figures are made of."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from recbench.evaluation.metrics import constant, figures
+from recbench.evaluation.metrics import at_cutoffs, constant, figures, tells
 from recbench.runs.examples import read_outcome
 from recbench.runs.record import RunRecord
 from recbench.runs.store import Run
@@ -37,7 +37,7 @@ def why_not(a: RunRecord, b: RunRecord) -> str:
     return ", ".join(reasons)
 
 
-def systems(runs: Sequence[Run], names: Collection[str] | None = None) -> dict[str, System]:
+def systems(runs: Sequence[Run], cutoffs: Iterable[int] = ()) -> dict[str, System]:
     """
     Return the values of every figure of one row.
 
@@ -45,13 +45,13 @@ def systems(runs: Sequence[Run], names: Collection[str] | None = None) -> dict[s
     ----------
     runs
         One a training seed.
-    names
-        Figures that are wanted; None for all.
+    cutoffs
+        K of HitRatio@K and NDCG@K that are wanted besides, each at least 1.
 
     Returns
     -------
     dict of str to System
-        Of those wanted the ones that all runs have.
+        The ones that all runs have, but for those that say nothing (`tells`).
 
     Raises
     ------
@@ -59,9 +59,8 @@ def systems(runs: Sequence[Run], names: Collection[str] | None = None) -> dict[s
         If examples are missing or damaged.
     """
     outcomes = [read_outcome(run.folder, run.record) for run in runs]
-    values = [figures(outcome) for outcome in outcomes]
-    wanted = [name for name in values[0] if names is None or name in names]
     record, first = runs[0].record, outcomes[0]
+    values = [figures(outcome) | at_cutoffs(outcome, cutoffs) for outcome in outcomes]
     return {
         name: System(
             values=np.stack([one[name] for one in values]),
@@ -71,8 +70,8 @@ def systems(runs: Sequence[Run], names: Collection[str] | None = None) -> dict[s
             random_training=record.random_training,
             constant=constant(name, first),
         )
-        for name in wanted
-        if all(name in one for one in values)
+        for name in values[0]
+        if tells(name, record.candidates) and all(name in one for one in values)
     }
 
 

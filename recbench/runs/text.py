@@ -5,6 +5,7 @@ import io
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
+from recbench.questions.competitors import RULE
 from recbench.questions.protocols import label
 from recbench.runs.record import RunRecord
 from recbench.statistics.intervals import Figure
@@ -20,9 +21,10 @@ def question_line(record: RunRecord, markdown: bool = False) -> str:
         asked = f"all {record.candidates} items ranked"
     else:
         asked = f"{record.draws} draws of {record.candidates} candidates"
+    fewer = f"{record.left_out} left out ({RULE}), " if record.left_out else ""
     line = (
-        f"{record.dataset}, protocol {protocol_name(record)}: {record.examples} examples, {asked}, "
-        f"pack {record.digests.pack[:8]}"
+        f"{record.dataset}, protocol {protocol_name(record)}: {record.examples} examples, {fewer}"
+        f"{asked}, pack {record.digests.pack[:8]}"
     )
     return f"**{line}**" if markdown else line
 
@@ -41,6 +43,7 @@ def question_as_json(record: RunRecord) -> dict[str, object]:
         "protocol_version": record.protocol_version,
         "pack": record.digests.pack,
         "examples": record.examples,
+        "left_out": record.left_out,
         "draws": record.draws,
     }
 

@@ -26,6 +26,7 @@ def small(raw_folder, tmp_path) -> Dataset:
 def test_counts_worked_out_by_hand(raw_folder, tmp_path):
     assert statistics(small(raw_folder, tmp_path)).model_dump() == {
         "users": 3,
+        "complete_users": 0,
         "items": 80,
         "items_met": 4,
         "interactions": 8,

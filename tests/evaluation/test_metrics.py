@@ -14,7 +14,11 @@ from recbench.evaluation.metrics import (
     Metric,
     SharedTitleRatio,
     ValidRatio,
+    at_cutoffs,
+    check_cutoffs,
+    cutoff_of,
     figures,
+    tells,
 )
 from recbench.evaluation.outcome import Outcome
 
@@ -59,6 +63,49 @@ def test_more_places_than_candidates_always_hit():
     asked = outcome([1, 3], candidates=3)
     np.testing.assert_array_equal(HitRatio().values(asked)["HitRatio@10"], [1, 1])
     np.testing.assert_array_equal(NDCG().values(asked)["NDCG@10"], [1, 0.5])
+
+
+def test_such_figures_say_nothing():
+    for k, candidates in ((1, 2), (3, 4), (10, 11)):
+        for name in (f"HitRatio@{k}", f"NDCG@{k}", f"NDCG@{k}|likelihood"):
+            assert tells(name, candidates)
+            assert not tells(name, k)
+            assert tells("MRR", k)
+
+
+def test_own_cutoffs_by_hand():
+    asked = outcome([1, 2, 7, 8])
+    found = at_cutoffs(asked, [7, 2])
+    assert list(found) == ["HitRatio@7", "NDCG@7", "HitRatio@2", "NDCG@2"]
+    np.testing.assert_array_equal(found["HitRatio@7"], [1, 1, 1, 0])
+    np.testing.assert_allclose(found["NDCG@7"], [1, 0.6309298, 1 / 3, 0], atol=1e-7)
+    np.testing.assert_array_equal(found["HitRatio@2"], [1, 1, 0, 0])
+    written = at_cutoffs(outcome([1, 2], writes=True), [7])
+    assert list(written) == ["HitRatio@7|likelihood", "NDCG@7|likelihood"]
+
+
+@pytest.mark.parametrize(
+    ("name", "k"),
+    [
+        ("HitRatio@7", 7),
+        ("NDCG@12|likelihood", 12),
+        ("HitRatio@1|valid", 1),
+        ("HitRatio@x", None),
+        ("HitRatio@", None),
+        ("HitRatio@\N{SUPERSCRIPT TWO}", None),
+        ("Recall@5", None),
+        ("MRR", None),
+    ],
+)
+def test_the_k_of_a_figure(name, k):
+    assert cutoff_of(name) == k
+
+
+@pytest.mark.parametrize("k", [0, 20, 21])
+def test_a_k_that_says_nothing_is_refused(k):
+    check_cutoffs([1, 19], 20)
+    with pytest.raises(UserError, match=f"^K must be from 1 to 19, not {k}: among the first 20 of"):
+        check_cutoffs([3, k], 20)
 
 
 def test_no_rows():

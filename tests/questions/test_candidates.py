@@ -14,6 +14,7 @@ from recbench.data.catalogue import Catalogue, make_catalogue
 from recbench.data.ragged import Ragged, ragged
 from recbench.errors import DataError, UserError
 from recbench.questions import candidates as module
+from recbench.questions import negatives
 from recbench.questions.candidates import draw, frozen_pack, load, save
 from recbench.questions.excluded import Excluded
 from recbench.questions.protocols import Protocol, protocol
@@ -262,7 +263,7 @@ def test_a_row_is_sound_or_refused(size, data):
     free = set(range(size)) - {target, *excluded}
     if len(free) < 2:
         with pytest.raises(
-            UserError, match=r"too small: 2 negatives are needed, .*; give --candidates"
+            UserError, match=r"^5 of 5 test rows have fewer than 2 competitors; split the data "
         ):
             draw(question, SMALL, "test", 1, 0)
     else:
@@ -270,8 +271,36 @@ def test_a_row_is_sound_or_refused(size, data):
         assert {*pack.candidates.ravel().tolist()} <= free | {target}
 
 
+@pytest.mark.parametrize("rule", [NEXT_ITEM, POPULAR], ids=["uniform", "popular"])
+def test_titles_of_which_most_items_have_one_are_drawn_one_by_one(rule, monkeypatch):
+    monkeypatch.setattr(negatives, "_TRIALS", 30)
+    # 19 titles of one item each beside the target's, and one that 400 items share.
+    titles = [*(f"title {i}" for i in range(20)), *["unknown"] * 400]
+    items = make_catalogue(np.arange(len(titles)), titles)
+    pack = draw(asked(3, 0, [1], items), rule, "test", 2, 0)
+    shown = np.sort(pack.candidates.reshape(-1, 20), axis=1)
+    assert (shown[:, :19] == [0, *range(2, 20)]).all()
+    assert len(set(shown[:, 19].tolist())) > 1
+    again = draw(asked(3, 0, [1], items), rule, "test", 2, 0)
+    assert again.hash == pack.hash
+
+
+def test_titles_drawn_one_by_one_are_as_likely_as_items_have_them(monkeypatch):
+    monkeypatch.setattr(negatives, "_ROUNDS", 0)
+    items = make_catalogue(np.arange(7), ["target", "a", "a", "a", "b", "c", "c"])
+    pack = draw(asked(30_000, 0, [], items), SMALL_DISTINCT, "test", 1, 0)
+    pairs = Counter(tuple(sorted(set(row) - {0})) for row in pack.candidates[:, 0].tolist())
+    # The first of 6, then of those with another title: 1/6 (1/3 + 1/5) for an a and the b.
+    likely = {(a, 4): (1 / 3 + 1 / 5) / 6 for a in (1, 2, 3)}
+    likely |= {(a, c): (1 / 3 + 1 / 4) / 6 for a in (1, 2, 3) for c in (5, 6)}
+    likely |= {(4, c): (1 / 5 + 1 / 4) / 6 for c in (5, 6)}
+    assert sum(likely.values()) == pytest.approx(1)
+    expected = [30_000 * likely[pair] for pair in sorted(likely)]
+    assert chisquare([pairs[pair] for pair in sorted(likely)], expected).pvalue > 0.001
+
+
 def test_too_few_titles_and_draws_are_refused():
-    with pytest.raises(UserError, match="too few different titles to draw 2 negatives"):
+    with pytest.raises(UserError, match="1 of 1 test rows have fewer than 2 competitors"):
         draw(asked(1, 0, [], catalogue(40, titles=2)), SMALL_DISTINCT, "test", 1, 0)
     with pytest.raises(UserError, match="--draws must be at least 1, not 0"):
         draw(arithmetic(), PAPER, "test", 0, 0)

@@ -17,7 +17,7 @@ from recbench.questions.protocols import protocol
 from recbench.questions.split import PAD
 
 DOCS = Path(__file__).parents[2] / "docs/protocols.md"
-TEMPORAL = protocol("temporal,history=4")
+TEMPORAL = protocol("temporal,candidates=4,history=4")
 
 # (time, user, item) of 22 interactions: 80% of them, 17, have times up to 16, 90%, 19, up to 18.
 TOY = [
@@ -94,8 +94,7 @@ def test_all_that_a_user_touches_is_at_validation_all_before_the_test():
 
 def test_negatives_are_what_the_user_had_not_touched():
     split = make_split(dataset(TOY), TEMPORAL)
-    four = TEMPORAL.model_copy(update={"candidates": 4})
-    pack = draw(split, four, "test", 80, 0)
+    pack = draw(split, TEMPORAL, "test", 80, 0)
     first = int(split.test.targets[0])
     for row, touched in enumerate([[*range(5)], [*range(5), first], [0, 1, 2]]):
         target = split.test.targets[row]
@@ -170,7 +169,7 @@ def test_movielens_is_pinned(movielens):
 def test_what_a_user_touches_later_is_drawn_and_ranked_like_any_other_item():
     split = make_split(dataset(TOY), TEMPORAL)
     later = int(split.test.targets[1])  # user 0 touches it after the first row's target
-    pack = draw(split, TEMPORAL.model_copy(update={"candidates": 4}), "test", 50, 0)
+    pack = draw(split, TEMPORAL, "test", 50, 0)
     assert later in pack.candidates[0]
     assert later not in FullRanking.of(split, "test").excluded[0]
 

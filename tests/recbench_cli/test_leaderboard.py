@@ -1,4 +1,5 @@
 import json
+import re
 import subprocess
 
 import pytest
@@ -65,6 +66,61 @@ def test_rows_are_compared_two_by_two_by_model_and_by_folder(call, popular, tmp_
     assert "did you mean 'popularity'" in err
     code, _, err = call("compare", "popularity", "--draws", "9")
     assert (code, "known:" in err) == (2, True)
+
+
+def test_own_k_in_every_form(call, popular):
+    code, out, err = call("leaderboard", "--k", "7, 3,7")
+    assert (code, err) == (0, "")
+    header = next(line for line in out.splitlines() if line.startswith("model"))
+    names = ("HitRatio@7", "NDCG@7", "HitRatio@3", "NDCG@3")
+    assert [word for word in header.split() if word in names] == list(names)
+    for form in ("csv", "json", "markdown"):
+        assert "HitRatio@7" in call("leaderboard", "--k", "7", "--format", form)[1]
+    assert (
+        "HitRatio@7: first less second"
+        in call("compare", "popularity", "--metric", "HitRatio@7")[1]
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("0", "K must be from 1 to 19, not 0: among the first 20 of 20 candidates stands every"),
+        ("20", "K must be from 1 to 19, not 20: among the first 20 of 20 candidates stands every"),
+        ("3,99999999999999999999", "K must be from 1 to 19, not 99999999999999999999: "),
+        ("-1", "--k takes whole numbers from 1 on, parted by commas, not '-1'"),
+        ("1.5", "--k takes whole numbers from 1 on, parted by commas, not '1.5'"),
+        ("five", "--k takes whole numbers from 1 on, parted by commas, not 'five'"),
+        ("\N{ARABIC-INDIC DIGIT THREE}", "--k takes whole numbers from 1 on"),
+        (",", "--k names nothing; give names parted by commas"),
+    ],
+)
+def test_a_k_that_says_nothing_is_a_line(call, popular, given, said):
+    code, out, err = call("leaderboard", f"--k={given}")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert err.startswith(f"error: {said}")
+    assert call("leaderboard", "--k", "19")[0] == 0
+
+
+@pytest.mark.parametrize("candidates", ["2", "3", "5", "10", "11"])
+def test_the_first_k_of_k_candidates_are_not_reported(call, raw_folder, candidates):
+    run = ("run", "--model", "popularity", "--dataset", "movielens", "--data-dir", str(raw_folder))
+    run += ("--candidates", candidates, "--draws", "1", "--device", "cpu")
+    code, out, err = call(*run)
+    assert code == 0, err
+    shown = {int(k) for k in re.findall(r"(?:HitRatio|NDCG)@(\d+)", out)}
+    assert shown == {k for k in (1, 3, 5, 10) if k < int(candidates)}
+    metrics = json.loads(call(*run, "--json")[1])["metrics"]
+    assert {int(k) for k in re.findall(r"@(\d+)", " ".join(metrics))} == shown
+    for form in ("table", "csv", "json"):
+        page = call("leaderboard", "--format", form)[1]
+        assert not re.search(rf"@{candidates}\b", page)
+
+
+def test_own_k_are_no_matter_of_groups(call, popular):
+    code, _, err = call("leaderboard", "--k", "3", "--group-by", "user")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "--k" in err
 
 
 def test_a_plan_needs_runs_and_a_difference_that_can_be(call, popular):

@@ -183,7 +183,7 @@ def made(tmp_path):
     Return a function that writes a finished run below ``tmp_path/results``.
 
     `hits` or `ranks` with `draws`, `writes`, `candidates` and `users` go to `judgement`; with
-    ``full=True`` the `ranks` are those of a full ranking; the rest goes to `record`.
+    ``full=True`` the `ranks` are those of a full ranking of `items`; the rest goes to `record`.
     """
 
     def make(
@@ -194,12 +194,14 @@ def made(tmp_path):
         users=None,
         ranks=None,
         full=False,
+        items=99,
         target_count=None,
         results=tmp_path / "results",
         **changes,
     ):
         if full:
             judged = full_ranking(ranks, users)
+            changes["candidates"] = items
         else:
             shape = draws, writes, candidates, users, changes.get("seed", 0)
             judged = judgement(hits, *shape, ranks)

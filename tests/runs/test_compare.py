@@ -109,6 +109,7 @@ def test_a_figure_that_a_row_does_not_have(made):
     written, scored = made(model="ilora", writes=True), made()
     with pytest.raises(UserError, match=r"unknown figure of ilora 'HitRatio@3'; did you mean"):
         compare([written, scored], "HitRatio@3")
+    compare([written, made(model="tallrec", writes=True)], "HitRatio@2|likelihood")
     with pytest.raises(UserError, match="value on every row"):
         compare([written, scored], "HitRatio@1|valid")
 
@@ -124,11 +125,27 @@ def test_one_user_tells_nothing_of_others(made):
 @pytest.mark.honesty
 def test_what_is_constant_by_construction_is_not_in_doubt(made):
     runs = [made(GOOD, model="a"), made(BAD, model="b")]
-    for metric in ("ValidRatio", "HitRatio@5"):  # of four candidates
-        (one,) = compare(runs, metric).pairs
-        assert (one.pair.low, one.pair.high, one.pair.p) == (0.0, 0.0, 1.0)
-    figure = leaderboard(runs)[0].rows[0].estimates["HitRatio@5"].figure
+    (one,) = compare(runs, "ValidRatio").pairs
+    assert (one.pair.low, one.pair.high, one.pair.p) == (0.0, 0.0, 1.0)
+    figure = leaderboard(runs)[0].rows[0].estimates["ValidRatio"].figure
     assert (figure.low, figure.value, figure.high) == (1.0, 1.0, 1.0)
+
+
+def test_any_k_is_compared_from_the_stored_ranks(made):
+    shape = {"draws": 1, "candidates": 9}
+    runs = [
+        made(ranks=[1, 2, 7, 8], model="a", **shape),
+        made(ranks=[8, 8, 8, 7], model="b", **shape),
+    ]
+    (one,) = compare(runs, "HitRatio@7").pairs
+    assert one.pair.difference.value == pytest.approx(0.75 - 0.25)
+    (one,) = compare(runs, "NDCG@2").pairs
+    assert one.pair.difference.value == pytest.approx((1 + 1 / np.log2(3)) / 4)
+    for k in (0, 9, 100):
+        with pytest.raises(UserError, match=f"^K must be from 1 to 8, not {k}: among the first 9"):
+            compare(runs, f"HitRatio@{k}")
+    with pytest.raises(UserError, match="unknown figure of a 'HitRatio@x'; did you mean"):
+        compare(runs, "HitRatio@x")
 
 
 def test_one_row_is_no_comparison_and_a_baseline_must_be_there(made):

@@ -75,6 +75,7 @@ EDITS = {
     "draws": put("draws", 1),
     "candidates": put("candidates", 100),
     "examples": put("examples", 4),
+    "left out": put("left_out", 4),
     "full ranking": put("full_ranking", True),
     "audit": put("audit", "better_placed", 0),
     "no audit": put("audit", {"rows": 9, "seed": 0, "largest_difference": 0, **dict.fromkeys(

@@ -41,6 +41,68 @@ def test_full_rankings_are_ordered_and_compared_by_the_first_ten(made):
     assert json.loads(render([table], "json"))[0]["figure"] == "NDCG@10"
 
 
+def test_full_rankings_of_few_items_are_ordered_by_the_first_place(made):
+    ranks = {"first": [1, 9, 9, 1], "second": [2, 2, 2, 2]}
+    runs = [made(full=True, ranks=one, items=10, model=name) for name, one in ranks.items()]
+    (table,) = leaderboard(runs)
+    assert labels(table) == ["first", "second"]
+    text = render([table], "table")
+    assert "Rows stand by HitRatio@1" in text
+    assert "@10" not in text
+
+
+def test_the_first_k_of_k_candidates_are_not_reported(made):
+    runs = [made(GOOD), made(GOOD, model="ilora", writes=True)]
+    for form in ("table", "csv", "json"):
+        text = render(leaderboard(runs), form)
+        assert ("@5" in text, "@10" in text) == (False, False)
+    assert "HitRatio@3" in render(leaderboard(runs), "csv")
+    assert "HitRatio@5" in runs[0].record.metrics  # evidence stays as it is
+    assert "@5" not in run_table(rows_of(runs[:1])[0])
+
+
+@pytest.fixture
+def seven(made):
+    """Two models of nine candidates, one of which writes, and a full ranking."""
+    shape = {"draws": 1, "candidates": 9, "ranks": [1, 2, 7, 8, 2, 7]}
+    return [
+        made(**shape),
+        made(**shape, model="ilora", writes=True),
+        made(full=True, ranks=[1, 20, 30], pack="all", protocol="paper,candidates=all"),
+    ]
+
+
+def test_own_k_are_worked_out_from_the_stored_ranks(seven):
+    tables = leaderboard(seven, cutoffs=(7, 2))
+    scored, written = tables[0].rows
+    assert scored.estimates["HitRatio@7"].figure.value == pytest.approx(5 / 6)
+    assert scored.estimates["HitRatio@7"].figure.low < 5 / 6
+    assert "HitRatio@7" not in written.estimates
+    assert written.estimates["HitRatio@7|likelihood"].figure.value == pytest.approx(5 / 6)
+    text = render(tables, "table", (7, 2))
+    header = next(line for line in text.splitlines() if line.startswith("model"))
+    names = [name for name in header.split() if "@" in name]
+    assert names[2:10] == [
+        *("HitRatio@7", "HitRatio@7|likelihood", "NDCG@7", "NDCG@7|likelihood"),
+        *("HitRatio@2", "HitRatio@2|likelihood", "NDCG@2", "NDCG@2|likelihood"),
+    ]
+    first = next(csv.DictReader(render(tables, "csv", (7, 2)).splitlines()))
+    assert float(first["HitRatio@7"]) == pytest.approx(5 / 6)
+    shown = json.loads(render(tables, "json", (7, 2)))[0]["rows"][0]["metrics"]
+    assert shown["NDCG@7"]["n"] == 6
+
+
+def test_a_k_is_shown_where_it_says_something_and_refused_where_it_nowhere_does(seven):
+    few, many = leaderboard(seven, cutoffs=(30,))
+    assert not any(name.endswith("@30") for row in few.rows for name in row.estimates)
+    assert many.rows[0].estimates["HitRatio@30"].figure.value == 1
+    with pytest.raises(UserError, match=r"^K must be from 1 to 98, not 99: among the first 99 of"):
+        leaderboard(seven, cutoffs=(7, 99))
+    with pytest.raises(UserError, match=r"^K must be from 1 to 8, not 9"):
+        leaderboard(seven[:2], cutoffs=(9,))
+    assert leaderboard([], cutoffs=(9,)) == []
+
+
 @pytest.mark.honesty
 def test_what_shows_two_of_many_may_not_show_one_of_two(made):
     """The rule knows how many rows there are: a lead that tells two apart does not tell fifteen."""
@@ -282,7 +344,7 @@ def test_csv_and_json_hold_every_figure(mixed):
     assert {len(row) for row in rows} == {len(header)}
     first = dict(zip(header, rows[0], strict=True))
     assert (first["model"], first["n"], first["HitRatio@1"]) == ("gru4rec", "6", "1.0")
-    assert first["NDCG@5|likelihood"] == ""
+    assert first["NDCG@3|likelihood"] == ""
     (table,) = json.loads(render(mixed, "json"))
     assert table["pack"] == "pack"
     assert [row["model"] for row in table["rows"]] == ["gru4rec", "ilora"]

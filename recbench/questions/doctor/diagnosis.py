@@ -15,6 +15,7 @@ Check = Callable[[Case], Finding]
 
 ALWAYS: tuple[Check, ...] = (
     rows.size,
+    rows.too_few_competitors,
     rows.cold_items,
     rows.cold_targets,
     rows.missing_items,

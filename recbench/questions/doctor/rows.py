@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from recbench.data.missing import reads_as_missing
 from recbench.defaults import DRAWS
+from recbench.questions.competitors import RULE, needed
 from recbench.questions.doctor.case import Case
 from recbench.questions.doctor.finding import Finding, graded
 from recbench.questions.effective_users import effective_users
@@ -64,6 +65,23 @@ def size(case: Case) -> Finding:
         f"of the rows answered differently, {SEEDS} seeds of standard deviation {SEED_SD}; "
         "recbench plan says it of stored runs.",
     )
+
+
+def too_few_competitors(case: Case) -> Finding:
+    """Test rows that are left out, since too few items are left to be wrong answers."""
+    split, least = case.split, needed(case.protocol)
+    found = graded(
+        name=RULE,
+        count=split.left_out_test,
+        of=len(split.test) + split.left_out_test,
+        warning=0.05,
+        text=f"Test rows with fewer than {least} wrong answers to choose from, their users have "
+        f"touched nearly everything; they are left out, and {split.left_out_validation} validation "
+        "rows as well. Fewer candidates (--candidates) leave fewer out.",
+    )
+    if found.severity == "fine" and split.left_out_validation:
+        return found.model_copy(update={"severity": "note"})
+    return found
 
 
 def redraw_noise(case: Case) -> Finding:

@@ -53,7 +53,8 @@ class Protocol(NamedCard):
         ``"users"``: users apart by their first interaction; ``"last-items"``: every user's last
         item is a test target, the one before a validation target; ``"temporal"``: interactions
         apart by their time; ``"released"``: as the rows of a finished split say, of which all are
-        kept.
+        kept. Under each of them rows are left out that have too few competitors
+        (`recbench.questions.competitors`).
     cuts
         Where validation and test begin, in percent of the users or of the interactions.
     ties

@@ -109,6 +109,19 @@ def test_counts_worked_out_by_hand(check, count, of):
     assert found.text.endswith((".", ","))
 
 
+@pytest.mark.parametrize(
+    ("test", "validation", "severity"),
+    [(0, 0, "fine"), (0, 1, "note"), (1, 0, "warning")],
+)
+def test_rows_that_are_left_out_of_either_part_are_said(test, validation, severity):
+    case = made()
+    fewer = replace(case.split, left_out_test=test, left_out_validation=validation)
+    found = rows.too_few_competitors(replace(case, split=fewer))
+    assert (found.count, found.of, found.severity) == (test, 3 + test, severity)
+    assert "fewer than 2 wrong answers to choose from" in found.text
+    assert f"and {validation} validation rows" in found.text
+
+
 def test_an_order_that_follows_ids():
     case = made()
     case.test.targets[:] = 5
