@@ -4,9 +4,9 @@ Measure on stored runs what the doctor assumes where there are none.
     python tools/assumed.py                  # of the published runs
     python tools/assumed.py --results DIR
 
-A line for every question with drawn candidates that two ID models or more were asked, of their pairs
-and their seeds in HitRatio@1; popularity is left out, as it differs from all of them by far more than
-they do from each other. The last line is what `recbench.questions.doctor.rows` assumes.
+A line for every question with drawn candidates that two ID models or more were asked, of their
+pairs and their seeds in HitRatio@1; popularity is left out, as it differs from all of them by far
+more than they do from each other. The last line is what `recbench.questions.doctor.rows` assumes.
 """
 
 import argparse

@@ -6,7 +6,7 @@ from dataclasses import replace
 from recbench.atomic_write import atomic_folder
 from recbench.errors import UserError
 from recbench.recommender import Encoder, Runtime, TrainingData
-from recbench.registry import load
+from recbench.registry import blamed, find, load
 from recbench.settings import digest
 
 _VERSION = 2
@@ -30,7 +30,8 @@ def build_encoder(name: str) -> Encoder:
         raise UserError(
             f"'{name}' cannot be an encoder: it has no item and user vectors; try sasrec"
         )
-    return model_class(model_class.settings_class.build({}))
+    with blamed(find("models", name)):
+        return model_class(model_class.settings_class.build({}))
 
 
 def fitted_encoder(name: str, data: TrainingData, runtime: Runtime) -> Encoder:
