@@ -98,7 +98,7 @@ class Experiment(Settings):
     draws: int = Field(DRAWS, ge=1)
     pack_seed: int = PACK_SEED
     matching: Matching = "exact"
-    train_fraction: float = 1.0
+    train_fraction: float = Field(1.0, allow_inf_nan=True)  # `with_fraction` refuses by its name
     train_dataset: str | None = None
     train_data_dir: Path | None = None
     device: str = "auto"

@@ -17,12 +17,13 @@ class Settings(BaseModel):
     """
     Base class of every settings class.
 
-    Instances are frozen. `presets` names sets of values that a paper or a release used; they are
-    applied first, what the user sets comes on top. `runtime` names the settings that say how
-    something is computed and not what: they stand in a record, but name no row of a table.
+    Instances are frozen, and numbers finite. `presets` names sets of values that a paper or a
+    release used; they are applied first, what the user sets comes on top. `runtime` names the
+    settings that say how something is computed and not what: they stand in a record, but name no
+    row of a table.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
     presets: ClassVar[dict[str, dict[str, Any]]] = {}
     runtime: ClassVar[frozenset[str]] = frozenset()
 
@@ -35,7 +36,8 @@ class Settings(BaseModel):
         ----------
         values
             Setting name to value; strings are parsed ("8", "1e-3", "true", and "none" or "null"
-            where a setting may be None but not text).
+            where a setting may be None but not text). A whole number is written in digits ("1_000"
+            and "5.0" are), not as "1e3" or "0x10".
         preset
             Name of one of `presets`, or None.
 
