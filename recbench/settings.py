@@ -12,6 +12,9 @@ from pydantic.fields import FieldInfo
 
 from recbench.errors import UserError, unknown
 
+LARGEST = 1e12
+"""Of a number: no size, rate or count is larger, and arithmetic can hold what is not."""
+
 
 class Settings(BaseModel):
     """
@@ -53,11 +56,17 @@ class Settings(BaseModel):
                 raise unknown("setting", key, cls.model_fields)
         given = {key: _parsed(value, cls.model_fields[key]) for key, value in values.items()}
         try:
-            return cls.model_validate({**cls.presets.get(preset or "", {}), **given})
+            made = cls.model_validate({**cls.presets.get(preset or "", {}), **given})
         except ValidationError as error:
             first = error.errors()[0]
             name = ".".join(map(str, first["loc"])) or "settings"
             raise UserError(f"setting '{name}': {first['msg']}, not {first['input']!r}") from None
+        for name, value in made:
+            if (one := _largest(value)) > LARGEST:
+                raise UserError(
+                    f"setting '{name}': no number may exceed {LARGEST:g}, as {one} does"
+                )
+        return made
 
     def record(self) -> dict[str, Any]:
         """Return every setting as JSON values, for a run record."""
@@ -113,6 +122,13 @@ def _parsed(value: Any, field: FieldInfo) -> Any:
         return value
     kinds = _kinds(field.annotation)
     return None if NoneType in kinds and not {str, value} & kinds else value
+
+
+def _largest(value: Any) -> float:
+    """Return the size of a number, or of the largest number in a sequence; 0 of anything else."""
+    if isinstance(value, tuple | list):
+        return max(map(_largest, value), default=0)
+    return abs(value) if isinstance(value, int | float) else 0
 
 
 def _kinds(annotation: Any) -> set[Any]:

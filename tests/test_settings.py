@@ -122,6 +122,14 @@ def test_a_number_that_is_not_finite_is_refused_from_a_program_too(value):
         Sample.build({"learning_rate": value})
 
 
+@pytest.mark.parametrize("text", ["1e13", "1" + 30 * "0", "-1e300"])
+def test_no_number_is_larger_than_anything_it_could_mean(text):
+    with pytest.raises(UserError, match=r"setting 'learning_rate': no number may exceed 1e\+12"):
+        Sample.build({"learning_rate": text})
+    with pytest.raises(UserError, match=r"setting 'numbers': no number may exceed 1e\+12"):
+        Optional.build({"numbers": (1, 10**13)})
+
+
 @pytest.mark.parametrize("text", ["5", "5.0", " 5", "+5", "5 ", "0_5"])
 def test_a_whole_number_is_written_in_digits(text):
     assert Sample.build({"rank": text}).rank == 5
