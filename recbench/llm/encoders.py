@@ -6,7 +6,7 @@ from dataclasses import replace
 from recbench.atomic_write import atomic_folder
 from recbench.errors import UserError
 from recbench.recommender import Encoder, Runtime, TrainingData
-from recbench.registry import blamed, find, load
+from recbench.registry import load
 from recbench.settings import digest
 
 _VERSION = 2
@@ -30,8 +30,7 @@ def build_encoder(name: str) -> Encoder:
         raise UserError(
             f"'{name}' cannot be an encoder: it has no item and user vectors; try sasrec"
         )
-    with blamed(find("models", name)):
-        return model_class(model_class.settings_class.build({}))
+    return model_class(model_class.settings_class.build({}))
 
 
 def fitted_encoder(name: str, data: TrainingData, runtime: Runtime) -> Encoder:
