@@ -10,6 +10,10 @@ class RecbenchError(Exception):
     exit_code = 1
 
 
+class PluginError(RecbenchError):
+    """What a plug-in gave is not what its contract asks; `recbench.registry` says whose it is."""
+
+
 class UserError(RecbenchError):
     """Something the user can put right at the command line or in a file: exit code 2."""
 

@@ -5,6 +5,7 @@ data -> split -> candidate pack -> fit -> answers -> metrics -> run record. Ever
 function of the ones before it and of the settings in `Experiment`; nothing else decides a figure.
 """
 
+import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from recbench import registry
 from recbench.data.dataset import Dataset
 from recbench.data.prepare import prepare
 from recbench.defaults import DRAWS, PACK_SEED
-from recbench.errors import RecbenchError, UserError
+from recbench.errors import PluginError, UserError
 from recbench.evaluation.answers import Matching
 from recbench.evaluation.audit import audit
 from recbench.evaluation.evaluator import evaluate
@@ -98,7 +99,7 @@ class Experiment(Settings):
     draws: int = Field(DRAWS, ge=1)
     pack_seed: int = PACK_SEED
     matching: Matching = "exact"
-    train_fraction: float = 1.0
+    train_fraction: float = Field(1.0, allow_inf_nan=True)  # `with_fraction` refuses by its name
     train_dataset: str | None = None
     train_data_dir: Path | None = None
     device: str = "auto"
@@ -222,9 +223,27 @@ def build(experiment: Experiment) -> Recommender:
             "--data-dir"
         )
     model = model_class(model_class.settings_class.build(experiment.settings, experiment.preset))
+    _check_words(model)
     if asked_protocol(experiment).full:
         check_can_rank_all(model, experiment.model)
     return model
+
+
+def _check_words(model: Recommender) -> None:
+    """Refuse what a model says of itself, if it is not what names a run."""
+    if not isinstance(getattr(model, "settings", None), Settings):
+        raise PluginError("it has no settings; its __init__ must call that of Recommender")
+    if not isinstance(model.caption, str):
+        raise PluginError(f"its caption must be text, not {model.caption!r}")
+
+
+def _ingredients(model: Recommender) -> dict[str, Any]:
+    ingredients = model.ingredients()
+    try:
+        json.dumps(ingredients)
+    except (TypeError, ValueError) as error:
+        raise PluginError(f"its ingredients must be JSON values: {error}") from error
+    return ingredients
 
 
 def recommender_class(name: str) -> type[Recommender]:
@@ -236,14 +255,17 @@ def recommender_class(name: str) -> type[Recommender]:
     UserError
         If nothing has that name.
     RecbenchError
-        If it cannot be imported, or falls short of `Recommender`; the message says in what.
+        If it cannot be imported; a PluginError if it falls short of `Recommender`, with in what.
     """
     found = registry.load("models", name)
     if not (isinstance(found, type) and issubclass(found, Recommender)):
-        raise RecbenchError(f"the model '{name}' is no class made from recbench's Recommender")
+        raise PluginError("it is no class made from recbench's Recommender")
     lacking = found.__abstractmethods__ | ({"settings_class"} - set(dir(found)))
     if lacking:
-        raise RecbenchError(f"the model '{name}' lacks {', '.join(sorted(lacking))}")
+        raise PluginError(f"it lacks {', '.join(sorted(lacking))}")
+    settings = found.settings_class
+    if not (isinstance(settings, type) and issubclass(settings, Settings)):
+        raise PluginError("its settings_class is no class made from recbench's Settings")
     return found
 
 
@@ -313,7 +335,7 @@ def training_folder(
     experiment: Experiment, model: Recommender, source: TrainingSource, seed: int
 ) -> Path:
     """Return the folder of a training, named after all that decides what is learnt."""
-    settings, ingredients = model.settings.identity(), model.ingredients()
+    settings, ingredients = model.settings.identity(), _ingredients(model)
     learnt_from = source.digest, source.training, plugin(experiment.model)
     digest = training_digest(experiment.model, settings, ingredients, *learnt_from)
     root = results_folder(experiment.results) / experiment.dataset / TRAININGS
@@ -325,7 +347,7 @@ def describe(
 ) -> Setup:
     """Write down what is asked of whom: what names the run, and what its figures are of."""
     settings, protocol = model.settings.identity(), question.protocol
-    ingredients, matching = model.ingredients(), experiment.matching
+    ingredients, matching = _ingredients(model), experiment.matching
     asked = question.digests, protocol.name, matching, training
     row = row_digest(experiment.model, settings, ingredients, *asked)
     seed = experiment.seed if model.random_training else 0

@@ -10,12 +10,15 @@ An entry point is a name and a target, so listing costs no import. To add a mode
    runs it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import EntryPoint, EntryPoints, entry_points
+from traceback import walk_tb
+from types import TracebackType
 from typing import Any, Literal
 
-from recbench.errors import RecbenchError, UserError, unknown
+from recbench.errors import PluginError, RecbenchError, UserError, unknown
 
 Group = Literal["models", "datasets", "protocols", "metrics"]
 
@@ -75,18 +78,82 @@ def load(group: Group, name: str) -> Any:
     UserError
         If nothing has that name.
     RecbenchError
-        If the plug-in cannot be imported; the message names it and its package.
+        If the plug-in cannot be imported, or exits; the message names it and its package.
     """
     point = find(group, name)
     try:
         return point.load()
-    except Exception as error:
-        raise RecbenchError(
-            f"the {group[:-1]} '{name}' of package {owner(point)} cannot be imported: "
-            f"{type(error).__name__}: {error}"
-        ) from error
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # SystemExit, too: it would end recbench without a word
+        raise _failure(point, "cannot be imported", error) from error
+
+
+@contextmanager
+def blamed(point: EntryPoint, what: str = "failed") -> Iterator[None]:
+    """
+    Name the plug-in that is called, and nothing else, if it raises or exits.
+
+    Raises
+    ------
+    RecbenchError
+        One line: whose it is, the type of what was raised and its first line. Errors of recbench
+        have their words already and pass, but a `PluginError`, which lacks the name; Ctrl-C passes.
+    """
+    try:
+        yield
+    except PluginError as error:
+        raise RecbenchError(f"{named(point)}: {error}") from error
+    except (RecbenchError, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        raise _failure(point, what, error) from error
+
+
+@contextmanager
+def watched(group: Group, name: str) -> Iterator[None]:
+    """
+    Do as `blamed` where code of recbench runs as well: a bug of ours is not called the plug-in's.
+
+    What is raised is its own where its package is on the way from here to the error. If that is the
+    package of another plug-in of the group (a model's encoder), that one is named; our own never.
+    """
+    try:
+        yield
+    except PluginError as error:
+        raise RecbenchError(f"{named(find(group, name))}: {error}") from error
+    except (RecbenchError, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        passed = _packages(error.__traceback__)
+        for point in (find(group, name), *listed(group).values()):
+            if owner(point) != "recbench" and _package(point) in passed:
+                raise _failure(point, "failed", error) from error
+        raise
+
+
+def named(point: EntryPoint) -> str:
+    """Say which plug-in it is: kind, name and package."""
+    kind = point.group.removeprefix("recbench.").removesuffix("s")
+    return f"the {kind} '{point.name}' of package {owner(point)}"
 
 
 def owner(point: EntryPoint) -> str:
     """Return the name of the package that registers it."""
     return point.dist.name if point.dist is not None else "unknown package"
+
+
+def _failure(point: EntryPoint, what: str, error: BaseException) -> RecbenchError:
+    first = next(iter(str(error).strip().splitlines()), "")
+    said = f"{type(error).__name__}: {first}" if first else type(error).__name__
+    return RecbenchError(f"{named(point)} {what}: {said} (--debug shows the traceback)")
+
+
+def _packages(traceback: TracebackType | None) -> set[str]:
+    """Return the packages that a traceback passes through."""
+    modules = (frame.f_globals.get("__name__", "") for frame, _ in walk_tb(traceback))
+    return {module.partition(".")[0] for module in modules}
+
+
+def _package(point: EntryPoint) -> str:
+    return point.value.partition(":")[0].partition(".")[0].strip()

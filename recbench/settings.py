@@ -12,17 +12,21 @@ from pydantic.fields import FieldInfo
 
 from recbench.errors import UserError, unknown
 
+LARGEST = 1e12
+"""Of a number: no size, rate or count is larger, and arithmetic can hold what is not."""
+
 
 class Settings(BaseModel):
     """
     Base class of every settings class.
 
-    Instances are frozen. `presets` names sets of values that a paper or a release used; they are
-    applied first, what the user sets comes on top. `runtime` names the settings that say how
-    something is computed and not what: they stand in a record, but name no row of a table.
+    Instances are frozen, and numbers finite. `presets` names sets of values that a paper or a
+    release used; they are applied first, what the user sets comes on top. `runtime` names the
+    settings that say how something is computed and not what: they stand in a record, but name no
+    row of a table.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
     presets: ClassVar[dict[str, dict[str, Any]]] = {}
     runtime: ClassVar[frozenset[str]] = frozenset()
 
@@ -35,7 +39,8 @@ class Settings(BaseModel):
         ----------
         values
             Setting name to value; strings are parsed ("8", "1e-3", "true", and "none" or "null"
-            where a setting may be None but not text).
+            where a setting may be None but not text). A whole number is written in digits ("1_000"
+            and "5.0" are), not as "1e3" or "0x10".
         preset
             Name of one of `presets`, or None.
 
@@ -51,11 +56,17 @@ class Settings(BaseModel):
                 raise unknown("setting", key, cls.model_fields)
         given = {key: _parsed(value, cls.model_fields[key]) for key, value in values.items()}
         try:
-            return cls.model_validate({**cls.presets.get(preset or "", {}), **given})
+            made = cls.model_validate({**cls.presets.get(preset or "", {}), **given})
         except ValidationError as error:
             first = error.errors()[0]
             name = ".".join(map(str, first["loc"])) or "settings"
             raise UserError(f"setting '{name}': {first['msg']}, not {first['input']!r}") from None
+        for name, value in made:
+            if (one := _largest(value)) > LARGEST:
+                raise UserError(
+                    f"setting '{name}': no number may exceed {LARGEST:g}, as {one} does"
+                )
+        return made
 
     def record(self) -> dict[str, Any]:
         """Return every setting as JSON values, for a run record."""
@@ -111,6 +122,13 @@ def _parsed(value: Any, field: FieldInfo) -> Any:
         return value
     kinds = _kinds(field.annotation)
     return None if NoneType in kinds and not {str, value} & kinds else value
+
+
+def _largest(value: Any) -> float:
+    """Return the size of a number, or of the largest number in a sequence; 0 of anything else."""
+    if isinstance(value, tuple | list):
+        return max(map(_largest, value), default=0)
+    return abs(value) if isinstance(value, int | float) else 0
 
 
 def _kinds(annotation: Any) -> set[Any]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from recbench.atomic_write import atomic_file, atomic_folder
-from recbench.errors import RecbenchError
+from recbench.errors import PluginError
 from recbench.folder_digest import folder_digest
 from recbench.recommender import Recommender, Runtime, Transferable
 from recbench.runs import environment
@@ -62,7 +62,7 @@ def train_or_find(
 
     Raises
     ------
-    RecbenchError
+    PluginError
         If what the model reports is not what the record needs; nothing is then kept.
     UserError
         If another process trains the same.
@@ -121,8 +121,8 @@ def _train(
 def _check(details: Any) -> None:
     """Refuse what a model reported of its fit, if it is not what a record needs."""
     if not isinstance(details, dict) or not isinstance(details.get("parameters_trained"), int):
-        raise RecbenchError("the model's fit must return a dict with parameters_trained, an int")
+        raise PluginError("the model's fit must return a dict with parameters_trained, an int")
     try:
         json.dumps(details)
     except (TypeError, ValueError) as error:
-        raise RecbenchError(f"the model's fit must return JSON values: {error}") from None
+        raise PluginError(f"the model's fit must return JSON values: {error}") from None

@@ -248,10 +248,12 @@ def _check(
     if not settings and preset is None:
         return  # else models would be imported for nothing
     from recbench.experiment import recommender_class
+    from recbench.registry import watched
 
     for model in chosen["model"]:
         try:
-            recommender_class(model).settings_class.build(settings, preset)
+            with watched("models", model):
+                recommender_class(model).settings_class.build(settings, preset)
         except UserError as error:
             raise UserError(f"{model}: {error}") from None
 

@@ -27,6 +27,9 @@ REMEDIES = {
 }
 """What the operating system refuses because of a path that the user named."""
 
+NO_MEMORY = ("can't allocate memory", "out of memory")
+"""How torch says it, on a CPU and on a GPU."""
+
 INTERRUPTED = 130
 """Exit code after Ctrl-C: 128 and the signal's number."""
 
@@ -86,6 +89,11 @@ def _explained(error: Exception) -> tuple[int, str]:
         return 2, f"{_one_line(message)} (see: {command} --help)"
     if isinstance(error, OSError) and (found := _of_a_path(error)):
         return found
+    if isinstance(error, MemoryError) or any(words in str(error) for words in NO_MEMORY):
+        return 1, (
+            f"there is not enough memory: {_one_line(str(error))[:160]}; ask for less, for example "
+            "fewer --draws or smaller settings"
+        )
     return 1, (
         f"this is a bug in recbench or a plug-in: {_one_line(f'{type(error).__name__}: {error}')}; "
         "run the same command with --debug for the traceback"

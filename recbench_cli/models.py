@@ -2,11 +2,14 @@
 
 import json
 from textwrap import fill, indent
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from recbench_cli.options import Cache, Debug, Form, Results
+
+if TYPE_CHECKING:
+    from recbench.recommender import Recommender
 
 Name = Annotated[
     str | None, typer.Argument(metavar="[MODEL]", help="Print what it is and its settings.")
@@ -42,8 +45,13 @@ def _list(form: str) -> None:
 
 def _explain(name: str, form: str) -> None:
     from recbench.experiment import recommender_class
+    from recbench.registry import watched
 
-    model = recommender_class(name)
+    with watched("models", name):
+        _print(name, recommender_class(name), form)
+
+
+def _print(name: str, model: "type[Recommender]", form: str) -> None:
     settings, defaults = model.settings_class, model.settings_class.defaults()
     if form == "json":
         page = {

@@ -8,21 +8,25 @@ from recbench.errors import UserError, unknown
 
 def settings_of(changes: Sequence[str], llm: str | None) -> dict[str, str]:
     """
-    Read ``name=value`` pairs; the last of a name counts, and `llm` is the setting of that name.
+    Read ``name=value`` pairs, each name once; `llm` is the setting of that name.
 
     Raises
     ------
     UserError
-        For a pair without a name or an equals sign.
+        For a pair without a name or an equals sign, and a setting that is given twice.
     """
     settings: dict[str, str] = {}
-    for change in changes:
-        name, equals, value = change.partition("=")
-        if not equals or not name.strip():
-            raise UserError(f"--set takes NAME=VALUE, not '{change}'")
-        settings[name.strip()] = value.strip()
+    given: dict[str, str] = {}
     if llm is not None:
-        settings["llm"] = llm
+        settings["llm"], given["llm"] = llm, f"--llm {llm}"
+    for change in changes:
+        name, equals, value = (part.strip() for part in change.partition("="))
+        if not equals or not name:
+            raise UserError(f"--set takes NAME=VALUE, not '{change}'")
+        said = f"--set {name}={value}"
+        if name in given:
+            raise UserError(f"the setting '{name}' is given twice: {given[name]} and {said}")
+        settings[name], given[name] = value, said
     return settings
 
 

@@ -93,12 +93,13 @@ def run(
     """Train a model and judge it on a frozen pack; a run that stands already is found again."""
     from recbench import experiment
     from recbench.questions.protocols.choice import protocol_of
+    from recbench.registry import watched
     from recbench.runs.places import cache_folder, results_folder
     from recbench_cli.parsing import settings_of
 
     place = cache_folder(cache)
     asked = {"candidates": candidates, "negatives": negatives, "history": history}
-    finished = experiment.run(
+    finished = watched("models", model)(experiment.run)(
         experiment.Experiment(
             model=model,
             dataset=dataset,

@@ -469,9 +469,9 @@ class Incomplete(Recommender):
 @pytest.mark.parametrize(
     ("target", "said"),
     [
-        (Settings, "'mine' is no class made from recbench's Recommender"),
-        (silent, "'mine' is no class made from recbench's Recommender"),
-        (Incomplete, "'mine' lacks fit, load, save, score, settings_class"),
+        (Settings, "it is no class made from recbench's Recommender"),
+        (silent, "it is no class made from recbench's Recommender"),
+        (Incomplete, "it lacks fit, load, save, score, settings_class"),
     ],
 )
 def test_what_is_no_model_is_named_before_any_data_is_read(wanted, monkeypatch, target, said):

@@ -106,6 +106,41 @@ def test_a_value_out_of_range_is_one_line():
     )
 
 
+@pytest.mark.parametrize("text", ["inf", "-inf", "nan", "NaN", "Infinity", "1e400"])
+@pytest.mark.parametrize("name", registry.listed("models"))
+def test_every_number_of_our_models_is_finite(name, text):
+    settings = registry.load("models", name).settings_class
+    numbers = [key for key, value in settings.defaults().items() if isinstance(value, int | float)]
+    for key in numbers:
+        with pytest.raises(UserError, match=f"setting '{key}': .*, not '{text}'"):
+            settings.build({key: text})
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("nan")])
+def test_a_number_that_is_not_finite_is_refused_from_a_program_too(value):
+    with pytest.raises(UserError, match="setting 'learning_rate': Input should be a finite number"):
+        Sample.build({"learning_rate": value})
+
+
+@pytest.mark.parametrize("text", ["1e13", "1" + 30 * "0", "-1e300"])
+def test_no_number_is_larger_than_anything_it_could_mean(text):
+    with pytest.raises(UserError, match=r"setting 'learning_rate': no number may exceed 1e\+12"):
+        Sample.build({"learning_rate": text})
+    with pytest.raises(UserError, match=r"setting 'numbers': no number may exceed 1e\+12"):
+        Optional.build({"numbers": (1, 10**13)})
+
+
+@pytest.mark.parametrize("text", ["5", "5.0", " 5", "+5", "5 ", "0_5"])
+def test_a_whole_number_is_written_in_digits(text):
+    assert Sample.build({"rank": text}).rank == 5
+
+
+@pytest.mark.parametrize("text", ["5e0", "0x5", "5.5", "five", "", "5,0"])
+def test_a_whole_number_is_not_written_otherwise(text):
+    with pytest.raises(UserError, match="setting 'rank': Input should be a valid integer"):
+        Sample.build({"rank": text})
+
+
 def test_what_the_user_sets_comes_on_top_of_a_preset():
     assert Sample.build({}, preset="paper").rank == 8
     assert Sample.build({"rank": 2}, preset="paper").rank == 2

@@ -1,7 +1,7 @@
 """
 Simulate how often intervals cover and tests reject, through the functions that tables call.
 
-    python tools/coverage.py                      # results/simulations/*.csv, some 20 minutes
+    python tools/coverage.py                      # results/simulations/*.csv, some 40 minutes
     python tools/coverage.py --replications 200   # a glance
     python tools/coverage.py --docs               # the tables of docs/statistics.md, from the files
 
@@ -40,6 +40,7 @@ from recbench.statistics.intervals import score_interval
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "results" / "simulations"
 COVERAGE, EQUAL = RESULTS / "coverage.csv", RESULTS / "equal_systems.csv"
+PAIRS = RESULTS / "pairs.csv"
 PAGE = ROOT / "docs" / "statistics.md"
 
 SHARED, OWN, BY_SEED = 1.3, 0.75, 0.5
@@ -103,6 +104,42 @@ def cells() -> Iterator[Cell]:
         yield from itertools.starmap(Cell, itertools.product([design], (1, 20), ratios, spreads))
 
 
+class Pair(NamedTuple):
+    """
+    Two systems: seeds of each, what their trainings have in common, how users count.
+
+    One seed is judged given its training, as is a system whose training is not random: to the
+    statistics they are the same. `shared` is the part of the variance between trainings that equal
+    seeds have alike in both systems, which are then matched.
+    """
+
+    seeds: tuple[int, int]
+    shared: float = 0.0
+    each_user_once: bool = False
+
+    @property
+    def words(self) -> str:
+        """What the files call it."""
+        a, b = self.seeds
+        how = " matched" if self.shared else " each user once" if self.each_user_once else ""
+        return (f"{a}" if a == b else f"{a} against {b}") + how
+
+
+ALIKE = tuple(Pair((seeds, seeds)) for seeds in SEEDS)
+ONE = tuple(Pair((1, seeds)) for seeds in SEEDS if seeds > 1)
+MATCHED = tuple(Pair((seeds, seeds), shared=0.5) for seeds in SEEDS if seeds > 1)
+EACH_USER_ONCE = tuple(Pair((seeds, seeds), each_user_once=True) for seeds in SEEDS)
+
+
+def other_pairs() -> Iterator[tuple[Cell, tuple[Pair, ...]]]:
+    """Yield what is simulated of other pairs; users count otherwise only where they are unequal."""
+    for cell in cells():
+        if cell.design in ASKED:
+            yield from ((cell, pairs) for pairs in (ONE, MATCHED))
+        if cell.design in ASKED and "unequal" in cell.design:
+            yield cell, EACH_USER_ONCE
+
+
 NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(80)
 USER_SD = float(np.sqrt(SHARED**2 + OWN**2 + BY_SEED**2))
 
@@ -132,7 +169,12 @@ def logit_spread(spread: float) -> float:
 
 
 def simulate(
-    cell: Cell, systems: int, seeds: int, size: int, random: np.random.Generator
+    cell: Cell,
+    systems: int,
+    seeds: int,
+    size: int,
+    random: np.random.Generator,
+    shared: float = 0.0,
 ) -> tuple[Array, Array]:
     """Return right answers, float64 [size, systems, seeds, users], and truths by training."""
     rows, spread = DESIGNS[cell.design], logit_spread(cell.spread)
@@ -141,18 +183,25 @@ def simulate(
     def normal(*shape: int) -> Array:
         return random.standard_normal((size, *shape), dtype=np.float32).astype(np.float64)
 
-    of_seed = logit + spread * normal(systems, seeds, 1)
+    def of_trainings(users: int) -> Array:
+        own = normal(systems, seeds, users)
+        alike = normal(1, seeds, users) if shared else 0.0
+        return np.asarray(np.sqrt(1 - shared) * own + np.sqrt(shared) * alike)
+
+    of_seed = logit + spread * of_trainings(1)
     users = len(rows)
     people = SHARED * normal(1, 1, users) + OWN * normal(systems, 1, users)
-    chance = expit(of_seed + people + BY_SEED * normal(systems, seeds, users))
+    chance = expit(of_seed + people + BY_SEED * of_trainings(users))
     right = random.binomial((rows * cell.draws).astype(int), chance) / cell.draws
     return right, hit_ratio(of_seed[..., 0], USER_SD)
 
 
-def first(right: Array, seeds: int, design: str) -> Crossed:
+def first(right: Array, seeds: int, design: str, each_user_once: bool = False) -> Crossed:
     """Return what the first seeds of [..., seeds, users] give."""
-    kept = right[..., :seeds, :]
-    return crossed(kept, np.broadcast_to(DESIGNS[design], kept.shape))
+    kept, rows = right[..., :seeds, :], DESIGNS[design]
+    if each_user_once:
+        return crossed(kept / rows, np.ones(kept.shape))
+    return crossed(kept, np.broadcast_to(rows, kept.shape))
 
 
 def rejected(value: Array, se: Array, df: Array, alpha: float = ALPHA) -> NDArray[np.bool_]:
@@ -170,37 +219,52 @@ def satterthwaite(doubt: Variance) -> tuple[Array, Array]:
     return np.maximum(total, 0.0), np.maximum(df, 1.0)
 
 
-def judge(cell: Cell, right: Array, truth: Array, seeds: int) -> tuple[NDArray[np.bool_], ...]:
-    """Return what happened, bool [size] each, in the order of `RATES`."""
-    a, b = (first(right[:, system], seeds, cell.design) for system in (0, 1))
+def judge(cell: Cell, right: Array, truth: Array, pair: Pair) -> tuple[NDArray[np.bool_], ...]:
+    """Return what happened, bool [size] each, in the order of `RATES`; intervals of the first."""
+    a, b = (
+        first(right[:, system], seeds, cell.design, pair.each_user_once)
+        for system, seeds in enumerate(pair.seeds)
+    )
     users = effective_users(a.shares)
-    value, difference = a.by_seed.mean(axis=-1), (a.by_seed - b.by_seed).mean(axis=-1)
-    of_a, of_both = a.residuals.mean(axis=-2), (a.residuals - b.residuals).mean(axis=-2)
-    doubt, both = variance(of_a, a), variance(of_both, a, b)
+    value, difference = a.by_seed.mean(axis=-1), a.by_seed.mean(axis=-1) - b.by_seed.mean(axis=-1)
+    of_a = a.residuals.mean(axis=-2)
+    of_both = of_a - b.residuals.mean(axis=-2)
+    doubt, both = variance(of_a, a), variance(of_both, *_with_trainings(a, b, pair))
     low, high = score_interval(value, doubt.total, doubt.df, users)
     lower, upper = score_interval(value, *satterthwaite(doubt), users)
-    true = truth[:, 0, 0] if seeds == 1 else cell.hit_ratio
-    true_difference = truth[:, 0, 0] - truth[:, 1, 0] if seeds == 1 else 0.0
+    true, other = (
+        truth[:, system, 0] if seeds == 1 else cell.hit_ratio
+        for system, seeds in enumerate(pair.seeds)
+    )
     return (
         (low <= true) & (true <= high),
         rejected(
-            difference - true_difference, standard_error(difference, both.total, users), both.df
+            difference - (true - other), standard_error(difference, both.total, users), both.df
         ),
         (lower <= true) & (true <= upper),
         rejected(difference, np.sqrt(both.users), both.users_df),
     )
 
 
-def coverage(cell: Cell, replications: int) -> list[dict[str, object]]:
-    """Simulate one cell, with each number of seeds."""
+def _with_trainings(a: Crossed, b: Crossed, pair: Pair) -> tuple[Crossed, ...]:
+    """Return what adds the doubt of its trainings, as `differences.by_training` does."""
+    if not pair.shared:
+        return a, b
+    return (Crossed(a.by_seed - b.by_seed, a.residuals - b.residuals, a.shares),)
+
+
+def coverage(cell: Cell, pairs: Sequence[Pair], replications: int) -> list[dict[str, object]]:
+    """Simulate one cell, for pairs that share as much."""
     random = generator(0, "coverage", *map(str, cell))
-    found: dict[int, list[Array]] = {seeds: [] for seeds in SEEDS}
+    found: dict[Pair, list[Array]] = {pair: [] for pair in pairs}
     for size in _batches(replications, BATCH):
-        right, truth = simulate(cell, 2, max(SEEDS), size, random)
-        for seeds in SEEDS:
-            found[seeds].append(np.stack(judge(cell, right, truth, seeds)))
-    rates = {seeds: np.concatenate(found[seeds], axis=1).mean(axis=1) for seeds in SEEDS}
-    return [{**cell._asdict(), "seeds": seeds, **_rounded(RATES, rates[seeds])} for seeds in SEEDS]
+        right, truth = simulate(cell, 2, max(SEEDS), size, random, pairs[0].shared)
+        for pair in pairs:
+            found[pair].append(np.stack(judge(cell, right, truth, pair)))
+    rates = {pair: np.concatenate(found[pair], axis=1).mean(axis=1) for pair in pairs}
+    return [
+        {**cell._asdict(), "seeds": pair.words, **_rounded(RATES, rates[pair])} for pair in pairs
+    ]
 
 
 def equal_systems(cell: Cell, systems: int, seeds: int, replications: int) -> dict[str, object]:
@@ -269,7 +333,8 @@ def read(path: Path) -> list[dict[str, str]]:
 
 def page(text: str) -> str:
     """Return `docs/statistics.md` with its tables made anew from the files."""
-    for name, lines in (("coverage", coverage_table()), ("equal", equal_table())):
+    tables = {"coverage": coverage_table(), "pairs": pairs_table(), "equal": equal_table()}
+    for name, lines in tables.items():
         start, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
         before, rest = text.split(start)
         text = before + start + "\n".join(lines) + "\n" + end + rest.split(end)[1]
@@ -300,6 +365,21 @@ def coverage_table() -> list[str]:
     return lines
 
 
+def pairs_table() -> list[str]:
+    """Return the most rejections of the spreads for every other pair, as Markdown."""
+    kinds = [pair.words for pair in (*ONE, *MATCHED, *EACH_USER_ONCE)]
+    rows = read(PAIRS)
+    lines = _head(["rows", "draws", "hit ratio", *kinds])
+    for key in dict.fromkeys((row["design"], row["draws"], row["hit_ratio"]) for row in rows):
+        here = [row for row in rows if (row["design"], row["draws"], row["hit_ratio"]) == key]
+        worst = [
+            max((row["rejection"] for row in here if row["seeds"] == kind), default="-")
+            for kind in kinds
+        ]
+        lines.append(_line([*key, *worst]))
+    return lines
+
+
 def equal_table() -> list[str]:
     """Return who is called worse than the best among equals, as Markdown."""
     names = ["design", "draws", "spread", "seeds", "systems", "users_only", "users_only_corrected"]
@@ -326,8 +406,10 @@ def main() -> None:
     if asked.docs:
         PAGE.write_text(page(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
         return
-    write(EQUAL, [equal_systems(*one, asked.replications) for one in tables()])
-    write(COVERAGE, [row for cell in cells() for row in coverage(cell, asked.replications)])
+    times = asked.replications
+    write(PAIRS, [row for one in other_pairs() for row in coverage(*one, times)])
+    write(EQUAL, [equal_systems(*one, times) for one in tables()])
+    write(COVERAGE, [row for cell in cells() for row in coverage(cell, ALIKE, times)])
 
 
 def tables() -> Iterator[tuple[Cell, int, int]]:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from recbench.errors import RecbenchError
+from recbench.registry import blamed, named
 
 
 class NamedCard(BaseModel):
@@ -98,8 +99,10 @@ def _toml(value: Any) -> str:
 
 def _file(point: EntryPoint) -> Path:
     # The folder is found, not imported: importlib.resources would import it, and refuses the paths
-    # of an editable install (a namespace package with a place that is no directory).
-    spec = find_spec(point.module)
+    # of an editable install (a namespace package with a place that is no directory). The packages
+    # around it are imported, though.
+    with blamed(point, "cannot be imported"):
+        spec = find_spec(point.module)
     for place in (spec and spec.submodule_search_locations) or ():
         if (file := Path(place) / point.attr).is_file():
             return file
@@ -109,5 +112,4 @@ def _file(point: EntryPoint) -> Path:
 def _unreadable(place: EntryPoint | Path, reason: str) -> RecbenchError:
     if isinstance(place, Path):
         return RecbenchError(f"{place} is broken: {reason}")
-    kind = place.group.removeprefix("recbench.").removesuffix("s")
-    return RecbenchError(f"the card of {kind} '{place.name}' ({place.value}) is broken: {reason}")
+    return RecbenchError(f"the card of {named(place)} ({place.value}) is broken: {reason}")

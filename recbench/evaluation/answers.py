@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recbench.data.titles import normalised
-from recbench.errors import RecbenchError
+from recbench.errors import PluginError
 
 Matching = Literal["exact", "substring"]
 
@@ -55,11 +55,11 @@ def match(
 
     Raises
     ------
-    RecbenchError
+    PluginError
         If there is not one answer a row.
     """
     if len(answers) != len(candidates):
-        raise RecbenchError(f"the model gave {len(answers)} answers to {len(candidates)} queries")
+        raise PluginError(f"the model gave {len(answers)} answers to {len(candidates)} queries")
     lines = [first_line(answer) for answer in answers]
     if matching == "exact":
         numbers, keys = _numbered([normalised(title) for title in titles])

@@ -21,7 +21,7 @@ from recbench.evaluation.answers import Matching, match
 from recbench.evaluation.evaluator import Judgement
 from recbench.evaluation.fresh_process import Asked, SavedModel, ask_fresh
 from recbench.evaluation.full_ranking import without_excluded
-from recbench.evaluation.ranks import check_scores, target_ranks
+from recbench.evaluation.ranks import checked_scores, target_ranks
 from recbench.questions.candidates import Pack
 from recbench.questions.full_ranking import FullRanking
 from recbench.questions.queries import Queries
@@ -176,7 +176,7 @@ def check(
         If they do not agree; a row that does not is named.
     """
     scores, texts = given
-    check_scores(scores, asked.queries.candidates.shape, asked.examples)
+    checked_scores(scores, asked.queries.candidates.shape, asked.examples)
     if isinstance(pack, FullRanking):
         targets = pack.examples.targets[asked.examples]
         difference, ranks = None, _check_full_ranks(asked, scores, judgement, pack, precision)

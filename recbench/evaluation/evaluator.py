@@ -5,19 +5,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from recbench.data.catalogue import Catalogue
-from recbench.errors import RecbenchError
+from recbench.errors import PluginError
 from recbench.evaluation.answers import Matching, match
 from recbench.evaluation.asking import calls_of
 from recbench.evaluation.finished_calls import FinishedCalls
 from recbench.evaluation.full_ranking import rank_all
 from recbench.evaluation.metrics import constant, figures
 from recbench.evaluation.outcome import Outcome
-from recbench.evaluation.ranks import check_scores, target_ranks, top_slots
+from recbench.evaluation.ranks import checked_scores, target_ranks, top_slots
 from recbench.progress import progress_bar
 from recbench.questions.candidates import Pack
 from recbench.questions.full_ranking import FullRanking
+from recbench.questions.queries import Queries
 from recbench.questions.split import Examples
 from recbench.recommender import Answerer, Recommender, Runtime
 from recbench.statistics.intervals import Figure, figure
@@ -110,7 +112,7 @@ def _outcome(
     if isinstance(model, Answerer):
         candidates = pack.candidates.reshape(-1, pack.size)  # [rows * draws, C]
         slots = match(asked.texts, candidates, catalogue.titles, matching)
-        tokens = model.title_lengths()[candidates]
+        tokens = _title_lengths(model, len(catalogue))[candidates]
     else:
         slots, tokens = top_slots(scores, target), None
     return Outcome(
@@ -160,11 +162,25 @@ def _ask(
             rows = call.rows.ravel()
             if asked.done[rows].all():
                 continue
-            given = np.asarray(model.score(call.queries, runtime))
-            check_scores(given, call.queries.candidates.shape, call.rows[:, 0] // pack.draws)
-            texts = model.answer(call.queries, runtime) if isinstance(model, Answerer) else None
-            if texts is not None and len(texts) != len(rows):
-                raise RecbenchError(f"the model gave {len(texts)} answers to {len(rows)} rows")
+            shape, examples_asked = call.queries.candidates.shape, call.rows[:, 0] // pack.draws
+            given = checked_scores(model.score(call.queries, runtime), shape, examples_asked)
+            texts = _texts(model, call.queries, runtime) if isinstance(model, Answerer) else None
             asked.add(rows, {"scores": call.cut(given)}, texts)
             bar.advance(task, len(rows))
     return asked
+
+
+def _texts(model: Answerer, queries: Queries, runtime: Runtime) -> list[str]:
+    texts = model.answer(queries, runtime)
+    if not isinstance(texts, list | tuple) or not all(isinstance(text, str) for text in texts):
+        raise PluginError("answer must return a list of texts")
+    if len(texts) != len(queries):
+        raise PluginError(f"the model gave {len(texts)} answers to {len(queries)} rows")
+    return list(texts)
+
+
+def _title_lengths(model: Answerer, items: int) -> NDArray[np.int32]:
+    lengths = np.asarray(model.title_lengths())
+    if lengths.shape != (items,) or lengths.dtype.kind not in "iu" or (lengths < 1).any():
+        raise PluginError(f"title_lengths must return {items} whole numbers of at least 1")
+    return lengths

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from recbench.data.catalogue import Catalogue
 from recbench.data.ragged import Ragged
-from recbench.errors import RecbenchError
+from recbench.errors import PluginError
 from recbench.folder_digest import folder_digest
 from recbench.questions.queries import Queries
 from recbench.questions.split import Examples
@@ -80,11 +80,11 @@ def ask_fresh(saved: SavedModel, queries: Queries, runtime: Runtime) -> Asked:
 
     Raises
     ------
-    RecbenchError
+    PluginError
         If the saved model is no longer what was saved, or the process fails; the reason is given.
     """
     if folder_digest(saved.folder) != saved.weights:
-        raise RecbenchError(
+        raise PluginError(
             f"{saved.model.__name__} has changed what it had saved while it was asked: "
             f"{saved.folder}; what was learnt is kept once, after fit"
         )
@@ -126,7 +126,7 @@ def _run(folder: Path, name: str) -> Asked:
     )
     if not (folder / TEXTS).is_file():
         reason = _reason(folder, done.returncode)
-        error = RecbenchError(f"{name}, loaded by a fresh process, could not be asked: {reason}")
+        error = PluginError(f"{name}, loaded by a fresh process, could not be asked: {reason}")
         error.add_note(done.stderr)  # shown with --debug
         raise error
     texts: list[str] = json.loads((folder / TEXTS).read_text(encoding="utf-8"))

@@ -15,7 +15,7 @@ from recbench.errors import UserError
 from recbench.evaluation.asking import calls
 from recbench.evaluation.finished_calls import FinishedCalls
 from recbench.evaluation.outcome import Outcome
-from recbench.evaluation.ranks import check_scores, target_ranks
+from recbench.evaluation.ranks import checked_scores, target_ranks
 from recbench.progress import progress_bar
 from recbench.questions.excluded import Excluded
 from recbench.questions.full_ranking import FullRanking
@@ -79,8 +79,7 @@ def rank_all(
             if asked.done[rows].all():
                 continue
             queries = Queries.of_all(ranking.examples.histories[rows], ranking.size)
-            given = np.asarray(model.score(queries, runtime))
-            check_scores(given, queries.candidates.shape, rows)
+            given = checked_scores(model.score(queries, runtime), queries.candidates.shape, rows)
             scores = without_excluded(given, ranking.excluded, rows, targets[rows])
             asked.add(rows, {"rank": target_ranks(scores, targets[rows])})
             bar.advance(task, len(rows))

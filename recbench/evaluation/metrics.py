@@ -16,15 +16,16 @@ is left out and shown as a dash.
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recbench.errors import RecbenchError, UserError
+from recbench.errors import PluginError, RecbenchError, UserError
 from recbench.evaluation.answers import SHARED_TITLE
 from recbench.evaluation.outcome import Outcome
-from recbench.registry import listed, load
+from recbench.registry import blamed, listed, load
 
 Values = NDArray[np.float64]
 
@@ -201,16 +202,14 @@ def figures(
         If two packages register a metric under one name.
     """
     found: dict[str, Values] = {}
-    for name in listed("metrics"):
+    for name, point in listed("metrics").items():
         if registered is not None and name not in registered:
             continue
         try:
-            for figure, values in load("metrics", name)().values(outcome).items():
-                found[figure] = _checked(name, figure, values, found, len(outcome))
+            with blamed(point):
+                found |= _checked(load("metrics", name)().values(outcome), found, len(outcome))
         except RecbenchError as error:
             report(str(error))
-        except Exception as error:
-            report(f"the metric '{name}' failed: {type(error).__name__}: {error}")
     return found
 
 
@@ -227,15 +226,25 @@ def constant(name: str, outcome: Outcome) -> bool:
     return name.startswith("HitRatio@") and shown is not None and not tells(name, shown)
 
 
-def _checked(name: str, figure: str, values: Values, found: dict[str, Values], rows: int) -> Values:
-    if figure in found:
-        raise RecbenchError(
-            f"the metric '{name}' gives '{figure}', which another metric gave before"
-        )
-    defined = values[~np.isnan(values)]
-    if values.shape != (rows,) or ((defined < 0) | (defined > 1)).any():
-        raise RecbenchError(f"the metric '{name}' must give {rows} values in [0, 1] as '{figure}'")
-    return values
+def _checked(given: Any, found: Mapping[str, Values], rows: int) -> dict[str, Values]:
+    """Return what a metric gave as float64, all of it or nothing."""
+    if not isinstance(given, dict):
+        raise PluginError(f"values must return a dict, not {type(given).__name__}")
+    checked = {}
+    for figure, values in given.items():
+        if not isinstance(figure, str) or not figure.strip():
+            raise PluginError(f"the name of a figure must be text, not {figure!r}")
+        if figure in found:
+            raise PluginError(f"it gives '{figure}', which another metric gave before")
+        array = np.asarray(values)
+        if array.shape != (rows,) or array.dtype.kind not in "biuf" or _outside(array):
+            raise PluginError(f"it must give {rows} values in [0, 1] as '{figure}'")
+        checked[figure] = array.astype(np.float64)
+    return checked
+
+
+def _outside(values: NDArray[Any]) -> bool:
+    return bool(((values < 0) | (values > 1)).any())  # NaN, where not defined, is neither
 
 
 def _by(outcome: Outcome) -> str:

@@ -1,20 +1,22 @@
 """The rank of the target among the candidates, from scores; ties count against the model."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
-from recbench.errors import RecbenchError
+from recbench.errors import PluginError
 
 
-def check_scores(
-    scores: NDArray[np.floating], shape: tuple[int, ...], rows: NDArray[np.int64]
-) -> None:
+def checked_scores(
+    given: Any, shape: tuple[int, ...], rows: NDArray[np.int64]
+) -> NDArray[np.float32]:
     """
-    Refuse scores that cannot be ranked.
+    Return scores that can be ranked, else refuse them.
 
     Parameters
     ----------
-    scores
+    given
         What a model gave.
     shape
         The shape it was to have, [rows, C].
@@ -23,22 +25,27 @@ def check_scores(
 
     Raises
     ------
-    RecbenchError
-        If the shape is another one, or they are no float32, in which they are ranked and stored
-        (what only float64 tells apart would become ties); or a score is NaN or infinite; the row is
-        named.
+    PluginError
+        If they are no array, the shape is another one, or they are no float32, in which they are
+        ranked and stored (what only float64 tells apart would become ties); or a score is NaN or
+        infinite; the row is named.
     """
+    try:
+        scores = np.asarray(given)
+    except Exception as error:
+        raise PluginError(f"the model gave scores that are no array: {error}") from error
     if scores.shape != shape:
-        raise RecbenchError(f"the model gave scores of shape {scores.shape}, expected {shape}")
+        raise PluginError(f"the model gave scores of shape {scores.shape}, expected {shape}")
     if scores.dtype != np.float32:
-        raise RecbenchError(f"the model gave scores of type {scores.dtype}, expected float32")
+        raise PluginError(f"the model gave scores of type {scores.dtype}, expected float32")
     broken = np.argwhere(~np.isfinite(scores))
     if len(broken):
         row, slot = broken[0]
-        raise RecbenchError(
+        raise PluginError(
             f"the model's score in test row {rows[row]}, candidate {slot}, is "
             f"{scores[row, slot]}; scores must be finite"
         )
+    return scores
 
 
 def target_ranks(

@@ -16,6 +16,9 @@ from recbench.questions.sampling import Words
 from recbench.questions.split import Examples, Split
 from recbench.settings import digest
 
+FEWEST = 2
+"""Users from whom a model can learn what is alike in several."""
+
 
 def with_fraction(split: Split, fraction: float) -> Split:
     """
@@ -32,24 +35,28 @@ def with_fraction(split: Split, fraction: float) -> Split:
     Returns
     -------
     Split
-        Of another digest. The number of users is rounded to the nearest, and at least 1. What may
-        be drawn as a negative does not change.
+        Of another digest. The number of users is rounded to the nearest. What may be drawn as a
+        negative does not change.
 
     Raises
     ------
     UserError
-        If the fraction is not in (0, 1], or the users that are kept have no training row.
+        If the fraction is not in (0, 1], or keeps fewer than `FEWEST` users or no training row; the
+        message names one that works.
     """
     if not 0 < fraction <= 1:
         raise UserError(f"--train-fraction must be above 0 and at most 1, not {fraction:g}")
     if fraction == 1:
         return split
-    users = _first(split.sequence_users, max(1, round(fraction * len(split.sequence_users))))
+    there = split.sequence_users
+    users = np.sort(_in_turn(there)[: round(fraction * len(there))])
     rows = np.flatnonzero(np.isin(split.train.users, users))
-    if not rows.size:
+    if len(users) < FEWEST or not rows.size:
+        least = _fewest(split) / len(there)
+        found = f"{len(users)} of {len(there)} users, {len(rows)} training rows"
         raise UserError(
-            f"--train-fraction {fraction:g} keeps {len(users)} users without a training row; "
-            "give a larger one"
+            f"--train-fraction {fraction:g} keeps {found}, from which nothing can be learnt; "
+            + (f"give {least:g} or more" if least < 1 else "leave it out")
         )
     kept = np.flatnonzero(np.isin(split.sequence_users, users))
     train = split.train
@@ -62,8 +69,15 @@ def with_fraction(split: Split, fraction: float) -> Split:
     )
 
 
-def _first(users: NDArray[np.int32], count: int) -> NDArray[np.int32]:
-    """Return `count` of the distinct `users`, ascending, by numbers drawn for all users once."""
+def _in_turn(users: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Return the distinct `users` in the order of numbers that were drawn for all users once."""
     bounds = np.full(int(users.max()) + 1, 2**32 - 1)
     drawn = Words(0, "training users").below(bounds)
-    return np.sort(users[np.argsort(drawn[users], kind="stable")[:count]])
+    return users[np.argsort(drawn[users], kind="stable")]
+
+
+def _fewest(split: Split) -> int:
+    """Return how many users it takes to have `FEWEST` of them and a training row."""
+    there = split.sequence_users
+    learnt = np.isin(_in_turn(there), split.train.users)
+    return max(FEWEST, int(learnt.argmax()) + 1) if learnt.any() else len(there)

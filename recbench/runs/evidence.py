@@ -76,7 +76,7 @@ def check_figures(folder: Path, record: RunRecord) -> None:
     """
     outcome = read_outcome(folder, record)
     metrics = listed("metrics")
-    ours = {name for name, point in metrics.items() if point.module.startswith("recbench.")}
+    ours = {name for name, point in metrics.items() if point.value.startswith("recbench.")}
     own = summary(outcome, _nobody, ours)
     if lacking := own.keys() - record.metrics.keys():
         raise refused(folder, f"it lacks the figure {min(lacking)}")

@@ -25,7 +25,9 @@ def notes_of(row: Row) -> list[str]:
             row.record.caption,
             "" if all(run.record.audit for run in row.runs) else "not audited",
             f"runs of several {row.mixed}" if row.mixed else "",
-            f"the interval may be too narrow: {narrow}" if narrow else "",
+            f"the interval, and those of its differences, may be too narrow: {narrow}"
+            if narrow
+            else "",
             "a single training is judged, as it is: nothing is said of another seed"
             if given_training(row)
             else "",

@@ -17,7 +17,7 @@ from recbench.errors import DataError, RecbenchError, UserError
 from recbench.evaluation.metrics import figures
 from recbench.folder_digest import folder_digest
 from recbench.recommender import Answerer, Recommender
-from recbench.registry import load
+from recbench.registry import blamed, find, load
 from recbench.runs.evidence import CHECKS, RECORD, check_apart, refused
 from recbench.runs.examples import read_outcome
 from recbench.runs.kept_trainings import kept_model, parts, read_training
@@ -147,7 +147,8 @@ def _check_claims(folder: Path, record: RunRecord) -> None:
     try:
         model_class: type[Recommender] = load("models", record.model)
         given = {**record.settings, **record.trained.runtime_settings}
-        model = model_class(model_class.settings_class.build(given))
+        with blamed(find("models", record.model)):
+            model = model_class(model_class.settings_class.build(given))
     except RecbenchError as error:
         raise NotCheckedError(str(error)) from None
     own = {

@@ -117,7 +117,7 @@ def test_a_users_own_cards_are_found_in_the_cache(tmp_path):
 def test_a_card_without_its_package_is_named(monkeypatch):
     absent = EntryPoint("absent", "no_such_package:absent.toml", "recbench.datasets")
     monkeypatch.setattr(module, "listed", lambda _: {"absent": absent})
-    with pytest.raises(RecbenchError, match=r"card of dataset 'absent'.*no file absent\.toml"):
+    with pytest.raises(RecbenchError, match=r"card of the dataset 'absent'.*no file absent\.toml"):
         cards()
 
 

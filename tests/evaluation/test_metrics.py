@@ -191,8 +191,8 @@ def plugged(monkeypatch):
     ("broken", "said"),
     [
         ("Gone", "the metric 'Gone' of package .* cannot be imported: ModuleNotFoundError"),
-        ("Outside", r"the metric 'Outside' must give 2 values in \[0, 1\]"),
-        ("Crash", "the metric 'Crash' failed: ZeroDivisionError: oh"),
+        ("Outside", r"the metric 'Outside' of package .*: it must give 2 values in \[0, 1\]"),
+        ("Crash", "the metric 'Crash' of package .* failed: ZeroDivisionError: oh"),
     ],
 )
 def test_a_broken_plug_in_is_reported_by_name_and_breaks_nothing_else(plugged, broken, said):
@@ -209,7 +209,8 @@ def test_two_metrics_cannot_give_one_figure(plugged):
     plugged("Imitation", "Sound")
     lines = []
     np.testing.assert_array_equal(figures(outcome([1]), lines.append)["Sound"], [0])
-    assert lines == ["the metric 'Sound' gives 'Sound', which another metric gave before"]
+    assert len(lines) == 1
+    assert lines[0].endswith(": it gives 'Sound', which another metric gave before")
 
 
 def test_two_packages_cannot_register_one_name(monkeypatch):

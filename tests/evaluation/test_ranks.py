@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from recbench.errors import RecbenchError
-from recbench.evaluation.ranks import check_scores, target_ranks, top_slots
+from recbench.evaluation.ranks import checked_scores, target_ranks, top_slots
 
 
 def test_ranks_by_hand_with_ties_against_the_model():
@@ -31,17 +31,17 @@ def test_the_named_candidate_is_the_target_exactly_where_it_ranks_first():
 def test_scores_that_are_no_numbers_are_an_error_that_names_the_row(bad):
     scores = np.zeros((3, 4), dtype=np.float32)
     rows = np.array([4, 12, 7])
-    check_scores(scores, (3, 4), rows)
+    checked_scores(scores, (3, 4), rows)
     scores[2, 1] = bad
     with pytest.raises(RecbenchError, match="row 7, candidate 1"):
-        check_scores(scores, (3, 4), rows)
+        checked_scores(scores, (3, 4), rows)
 
 
 def test_scores_of_another_shape_are_an_error():
     with pytest.raises(RecbenchError, match=r"\(3, 1\), expected \(3, 4\)"):
-        check_scores(np.zeros((3, 1), dtype=np.float32), (3, 4), np.arange(3))
+        checked_scores(np.zeros((3, 1), dtype=np.float32), (3, 4), np.arange(3))
 
 
 def test_scores_that_float32_cannot_tell_apart_are_an_error():
     with pytest.raises(RecbenchError, match="type float64, expected float32"):
-        check_scores(np.array([[1.7e9, 1.7e9 + 1]]), (1, 2), np.arange(1))
+        checked_scores(np.array([[1.7e9, 1.7e9 + 1]]), (1, 2), np.arange(1))

@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -52,14 +53,33 @@ def test_other_numbers_are_refused(fraction):
         with_fraction(toy_split(), fraction)
 
 
-def test_users_without_a_row_are_refused():
+@pytest.mark.parametrize("fraction", [1e-300, 1e-9, 0.01, 0.024])
+def test_fewer_than_two_users_are_refused_with_what_works(fraction):
     split = toy_split()
-    (only,) = with_fraction(split, 1e-9).sequence_users
-    train = split.train
-    others = train.users != only
+    with pytest.raises(UserError, match=r"keeps [01] of 60 users, .*; give 0.0333333 or more"):
+        with_fraction(split, fraction)
+    assert len(with_fraction(split, 0.0333333).sequence_users) == 2
+
+
+@pytest.mark.parametrize("without", [2, 7, 58])
+def test_users_without_a_row_are_refused_with_what_works(without):
+    split = toy_split()
+    empty = with_fraction(split, without / 60).sequence_users
+    train, others = split.train, ~np.isin(split.train.users, empty)
     rows = Examples(train.histories[others], train.targets[others], train.users[others])
-    with pytest.raises(UserError, match="keeps 1 users without a training row"):
-        with_fraction(replace(split, train=rows), 1e-9)
+    lacking = replace(split, train=rows)
+    with pytest.raises(UserError, match=f"keeps {without} of 60 users, 0 training rows") as raised:
+        with_fraction(lacking, without / 60)
+    least = float(re.search("give ([0-9.e-]+) or more", str(raised.value))[1])
+    assert len(with_fraction(lacking, least).sequence_users) == without + 1
+    assert set(with_fraction(lacking, least).train.users.tolist()) != set()
+
+
+def test_where_no_part_works_the_whole_is_left():
+    split = toy_split()
+    rows = Examples(split.train.histories[:0], split.train.targets[:0], split.train.users[:0])
+    with pytest.raises(UserError, match=r"0 training rows, .*; leave it out$"):
+        with_fraction(replace(split, train=rows), 0.5)
 
 
 def test_where_tested_users_train_their_questions_stay(raw_folder, tmp_path):

@@ -176,7 +176,8 @@ def test_a_broken_plug_in_is_named_and_breaks_no_other(plug_in):
     told: list[str] = []
     assert list(protocols(told.append)) == ["next-item", "paper", "released", "temporal"]
     (line,) = told
-    assert line.startswith("the card of protocol 'broken' (protocols_of_a_plugin:broken.toml) is ")
+    assert line.startswith("the card of the protocol 'broken' of package ")
+    assert "(protocols_of_a_plugin:broken.toml) is broken: " in line
     with pytest.raises(RecbenchError, match="histories: no such field"):
         protocol("broken")
     assert protocol("paper") == PAPER

@@ -121,12 +121,22 @@ def test_the_users_mistake_is_one_line_and_code_2(call, arguments, said):
             "error: this is a bug in recbench or a plug-in: ValueError: x; run the same command",
         ),
         (
+            MemoryError("Unable to allocate 691. TiB"),
+            1,
+            "error: there is not enough memory: Unable to allocate 691. TiB; ask for less, for ",
+        ),
+        (
+            RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried 9 bytes"),
+            1,
+            "error: there is not enough memory: DefaultCPUAllocator: can't allocate memory: you",
+        ),
+        (
             KeyboardInterrupt(),
             130,
             "interrupted; the same command goes on where this one stopped\n",
         ),
     ],
-    ids=["mistake", "failure", "bug", "interrupt"],
+    ids=["mistake", "failure", "bug", "memory", "torch", "interrupt"],
 )
 def test_every_end_is_one_line_with_its_code(call, monkeypatch, error, code, said):
     monkeypatch.setattr(registry, "listed", raising(error))
@@ -212,4 +222,4 @@ def test_a_broken_card_breaks_no_other(call, monkeypatch):
     code, out, err = call("data", "list")
     assert code == 0
     assert "movielens: MovieLens-100K" in out
-    assert "the card of dataset 'broken'" in err
+    assert "the card of the dataset 'broken' of package" in err

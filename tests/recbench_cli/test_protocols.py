@@ -36,7 +36,7 @@ def test_a_broken_card_is_named_and_hides_no_other(call, monkeypatch):
     code, out, err = call("list")
     assert code == 0
     assert "paper: " in out
-    assert err.startswith("the card of protocol 'broken' (no_such_package:broken.toml) is broken")
+    assert err.startswith("the card of the protocol 'broken' of package unknown package (no_such_")
     assert err.count("\n") == 1
 
 

@@ -28,8 +28,8 @@ def tool() -> ModuleType:
 def rates(tool, cell, replications):
     """Coverage, rejection, and rejection by users only, by number of seeds."""
     names = ("coverage", "rejection", "rejection_users_only")
-    rows = tool.coverage(cell, replications)
-    return {row["seeds"]: tuple(float(row[name]) for name in names) for row in rows}
+    rows = tool.coverage(cell, tool.ALIKE, replications)
+    return {int(row["seeds"]): tuple(float(row[name]) for name in names) for row in rows}
 
 
 @pytest.mark.honesty
@@ -84,6 +84,8 @@ def test_unequal_users_are_as_under_temporal(tool):
 def warned(tool, row):
     """What a table says of an interval in such a cell."""
     rows = tool.DESIGNS[row["design"]]
+    if "each user once" in row["seeds"]:
+        rows = np.ones(len(rows))
     return caution(float(row["hit_ratio"]), float(effective_users(rows / rows.sum())))
 
 
@@ -94,6 +96,32 @@ def test_what_was_simulated_holds_but_where_tables_say_so(tool):
     fails = [row for row in rows if float(row["coverage"]) < 0.93 or float(row["rejection"]) > 0.07]
     assert [row for row in fails if row["seeds"] != "1" and not warned(tool, row)] == []
     assert [row for row in rows if float(row["rejection"]) > 0.07] == []
+
+
+@pytest.mark.honesty
+def test_what_was_simulated_of_other_pairs_holds_but_where_tables_say_so(tool):
+    rows = tool.read(tool.PAIRS)
+    assert len(rows) == sum(len(pairs) for _, pairs in tool.other_pairs())
+    assert [r for r in rows if float(r["rejection"]) > 0.07 and not warned(tool, r)] == []
+    once = [row for row in rows if "once" in row["seeds"] and not warned(tool, row)]
+    assert min(float(row["coverage"]) for row in once) >= 0.93
+
+
+@pytest.mark.honesty
+@pytest.mark.parametrize("kind", ["ONE", "MATCHED"])
+def test_pairs_that_are_not_trained_alike_are_not_told_apart_by_chance(tool, kind):
+    rows = tool.coverage(tool.Cell("95 users", 20, 0.45, 0.038), getattr(tool, kind), 2_000)
+    assert max(float(row["rejection"]) for row in rows) <= 0.07
+    assert max(float(row["rejection_users_only"]) for row in rows) > 0.12
+
+
+def test_matched_trainings_share_what_was_asked(tool):
+    cell, random = tool.Cell("10 users", 1, 0.45, 0.038), np.random.default_rng(2)
+    for shared in (0.0, 0.5, 1.0):
+        _, truth = tool.simulate(cell, 2, 5, 4_000, random, shared)
+        a, b = truth[:, 0].ravel(), truth[:, 1].ravel()
+        assert np.corrcoef(a, b)[0, 1] == pytest.approx(shared, abs=0.03)
+        assert truth.std() == pytest.approx(0.038, abs=0.001)
 
 
 @pytest.mark.honesty
@@ -117,5 +145,7 @@ def test_the_files_are_what_the_tool_gives(tool):
     stored = tool.read(tool.COVERAGE)
     for design in tool.ASKED:
         cell = tool.Cell(design, 20, 0.45, 0.038)
-        again = [{k: str(v) for k, v in row.items()} for row in tool.coverage(cell, 4_000)]
+        again = [
+            {k: str(v) for k, v in row.items()} for row in tool.coverage(cell, tool.ALIKE, 4_000)
+        ]
         assert [row for row in stored if row in again] == again

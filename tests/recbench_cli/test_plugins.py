@@ -1,0 +1,273 @@
+"""Plug-ins that raise, exit or give nonsense: named in one line, and nothing else goes wrong."""
+
+import itertools
+import json
+from importlib.metadata import EntryPoint
+from types import SimpleNamespace
+
+import pytest
+
+from recbench import registry
+
+RUN = ("run", "--model", "acme", "--dataset", "movielens", "--device", "cpu", "--draws", "1")
+NUMBERS = itertools.count()
+
+
+@pytest.fixture
+def install(monkeypatch, tmp_path):
+    """Write a package of one module, install it as a plug-in, return its folder."""
+    real = registry.entry_points
+
+    def installed(source, group="models", name="acme", target=":Acme"):
+        package = f"acme_{next(NUMBERS)}"  # a module that was imported is not imported again
+        folder = tmp_path / "site" / package
+        folder.mkdir(parents=True)
+        (folder / "__init__.py").write_text(source)
+        value = package + target
+        point = EntryPoint(name, value, f"recbench.{group}")
+        vars(point)["dist"] = SimpleNamespace(name="acme-plugin", version="1")
+
+        def points(group):
+            return [*real(group=group), *([point] if group == point.group else [])]
+
+        monkeypatch.setattr(registry, "entry_points", points)
+        monkeypatch.syspath_prepend(tmp_path / "site")
+        here = registry.__file__.rpartition("/recbench/")[0]
+        paths = [tmp_path / "site", f"{here}/tests/plugins"]
+        monkeypatch.setenv("PYTHONPATH", ":".join(map(str, paths)))  # of a fresh process
+        return folder
+
+    return installed
+
+
+@pytest.fixture
+def ask(call_here, raw_folder):
+    """Run the command line on made-up data."""
+    return lambda *arguments: call_here(*arguments, "--data-dir", str(raw_folder))
+
+
+RAISED = [
+    ("import no_such_module", "ModuleNotFoundError: No module named 'no_such_module'"),
+    ("def (", "SyntaxError: invalid syntax (__init__.py, line 1)"),
+    ("raise SystemExit(0)", "SystemExit: 0"),
+    ("import sys; sys.exit()", "SystemExit"),
+    ("import os; os.environ['ACME_HOME']", "KeyError: 'ACME_HOME'"),
+    ("raise RuntimeError('one\\ntwo')", "RuntimeError: one"),
+    ("import warnings; warnings.warn('old')", "UserWarning: old"),
+    ("raise BaseException('odd')", "BaseException: odd"),
+    ("raise OSError(28, 'No space left on device', 'x')", "OSError: [Errno 28] No space left"),
+    ("from recbench.errors import UserError; raise UserError('mine')", "UserError: mine"),
+    ("Other = 1", "AttributeError: module 'acme_"),
+]
+
+
+@pytest.mark.parametrize(("source", "said"), RAISED, ids=[said for _, said in RAISED])
+@pytest.mark.parametrize("asked", [("models", "acme"), RUN], ids=["models", "run"])
+def test_a_model_that_cannot_be_imported_is_named(call_here, install, source, said, asked):
+    install(source)
+    code, out, err = call_here(*asked)
+    assert (code, out) == (1, "")
+    assert err.startswith("error: the model 'acme' of package acme-plugin cannot be imported: ")
+    assert said in err
+    assert err.count("\n") == 1
+    code, out, err = call_here("models")
+    assert (code, err) == (0, "")
+    assert "acme" in out
+
+
+def test_ctrl_c_during_an_import_is_no_fault_of_the_plug_in(call_here, install):
+    install("raise KeyboardInterrupt")
+    code, _, err = call_here("models", "acme")
+    assert code == 130
+    assert err.startswith("interrupted")
+
+
+def test_debug_shows_where_a_plug_in_raised(call_here, install):
+    install("def f():\n    raise RuntimeError('here')\n\nf()\n")
+    code, _, err = call_here("models", "acme", "--debug")
+    assert code == 1
+    assert "in f\n    raise RuntimeError('here')" in err
+    assert err.splitlines()[-1].startswith("error: the model 'acme'")
+
+
+HEAD = """
+import sys
+import numpy as np
+from pydantic import model_validator
+from recbench.settings import Settings
+from cheats import Guess, Writing
+
+def boom(*_, **__):
+    {act}
+
+"""
+METHODS = ["__init__", "fit", "score", "save", "load", "ingredients", "answer", "title_lengths"]
+
+
+@pytest.mark.parametrize("method", [*METHODS, "caption", "validator"])
+@pytest.mark.parametrize(
+    ("act", "said"),
+    [("raise RuntimeError('one\\ntwo')", "RuntimeError: one"), ("sys.exit(0)", "exit")],
+    ids=["raises", "exits"],
+)
+def test_a_model_that_fails_is_named(ask, install, method, act, said):
+    body = {
+        "caption": "class Acme(Guess):\n    caption = property(boom)\n",
+        "validator": "class S(Settings):\n    @model_validator(mode='before')\n    @classmethod\n"
+        "    def check(cls, given):\n        boom()\n"
+        "class Acme(Guess):\n    settings_class = S\n",
+    }
+    named = f"class Acme(Writing):\n    {method} = boom\n"
+    install(HEAD.format(act=act) + body.get(method, named))
+    code, out, err = ask(*RUN, "--protocol", "paper")
+    assert (code, out) == (1, "")
+    last = err.splitlines()[-1]
+    assert last.startswith("error: the model 'acme' of package acme-plugin")
+    assert said in last.lower() if said == "exit" else said in last
+    assert "two" not in last or method == "load"  # one line, of the first
+    assert "Traceback" not in err
+
+
+GIVEN = [
+    ("score", "None", "gave scores of shape ()"),
+    ("score", "np.zeros((1, 1), dtype=np.float32)", "gave scores of shape (1, 1), expected"),
+    ("score", "[[1.0], [1.0, 2.0]]", "gave scores that are no array: "),
+    ("score", "np.full(q[1].candidates.shape, 'a')", "gave scores of type <U1, expected float32"),
+    ("score", "np.full(q[1].candidates.shape, np.inf, np.float32)", "is inf; scores must be"),
+    ("answer", "None", "answer must return a list of texts"),
+    ("answer", "'text'", "answer must return a list of texts"),
+    ("answer", "[1] * len(q[1])", "answer must return a list of texts"),
+    ("answer", "['one']", "gave 1 answers to"),
+    ("title_lengths", "[0]", "title_lengths must return 80 whole numbers of at least 1"),
+    ("fit", "None", "fit must return a dict with parameters_trained"),
+    ("ingredients", "{'a': {1, 2}}", "its ingredients must be JSON values: "),
+    ("__init__", "None", "it has no settings; its __init__ must call that of Recommender"),
+]
+
+
+@pytest.mark.parametrize(("method", "given", "said"), GIVEN, ids=str)
+def test_a_model_that_gives_nonsense_is_named(ask, install, method, given, said):
+    source = HEAD.format(act="pass") + f"class Acme(Writing):\n    {method} = lambda *q: {given}\n"
+    install(source)
+    code, _, err = ask(*RUN)
+    assert code == 1
+    last = err.splitlines()[-1]
+    assert last.startswith("error: the model 'acme' of package acme-plugin: ")
+    assert said in last
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("Acme = 3", "it is no class made from recbench's Recommender"),
+        ("from recbench.recommender import Recommender as Acme", "it lacks fit, load, save, score"),
+        (
+            "from cheats import Guess\nclass Acme(Guess):\n    settings_class = dict\n",
+            "its settings_class is no class made from recbench's Settings",
+        ),
+    ],
+)
+@pytest.mark.parametrize("asked", [("models", "acme"), RUN], ids=["models", "run"])
+def test_what_is_no_model_is_named(call_here, install, source, said, asked):
+    install(source)
+    code, _, err = call_here(*asked)
+    assert code == 1
+    assert err.startswith(f"error: the model 'acme' of package acme-plugin: {said}")
+
+
+def test_a_bug_of_ours_is_not_called_the_plug_in_s(ask, install, monkeypatch):
+    install("from cheats import Guess as Acme")
+
+    def broken(*_):
+        raise ZeroDivisionError("ours")
+
+    monkeypatch.setattr("recbench.experiment.describe", broken)
+    code, _, err = ask(*RUN)
+    assert code == 1
+    assert "error: this is a bug in recbench or a plug-in: ZeroDivisionError: ours" in err
+
+
+METRIC = """
+import sys
+import numpy as np
+from recbench.evaluation.metrics import Metric
+
+class Acme(Metric):
+    def values(self, outcome):
+        n = len(outcome)
+        {act}
+"""
+METRICS = [
+    ("raise ValueError('one\\ntwo')", " failed: ValueError: one ("),
+    ("sys.exit(0)", " failed: SystemExit: 0 ("),
+    ("return None", ": values must return a dict, not NoneType"),
+    ("return {1: np.ones(n)}", ": the name of a figure must be text, not 1"),
+    ("return {'Acme': np.ones(n + 1)}", " values in [0, 1] as 'Acme'"),
+    ("return {'Acme': ['a'] * n}", " values in [0, 1] as 'Acme'"),
+    ("return {'Acme': np.full(n, np.inf)}", " values in [0, 1] as 'Acme'"),
+    ("return {'Acme': np.full(n, -1)}", " values in [0, 1] as 'Acme'"),
+    ("return {'Acme': np.ones(n), 'B': np.full(n, 2)}", " values in [0, 1] as 'B'"),
+    ("return {'MRR': np.ones(n)}", ": it gives 'MRR', which another metric gave before"),
+]
+
+
+@pytest.mark.parametrize(("act", "said"), METRICS, ids=[act for act, _ in METRICS])
+def test_a_metric_that_fails_is_named_and_the_run_goes_on(ask, call_here, install, act, said):
+    install(METRIC.format(act=act), group="metrics", name="zz")
+    code, out, err = ask("run", "--model", "popularity", *RUN[3:], "--json")
+    assert code == 0
+    assert "MRR" in json.loads(out)["metrics"]
+    assert not {"Acme", "B"} & json.loads(out)["metrics"].keys()
+    lines = [line for line in err.splitlines() if "acme-plugin" in line]
+    assert len(lines) == 1
+    assert lines[0].startswith("the metric 'zz' of package acme-plugin")
+    assert said in lines[0]
+    code, out, _ = call_here("leaderboard")
+    assert code == 0
+    assert "popularity" in out
+
+
+@pytest.mark.parametrize("act", ["raise RuntimeError('odd')", "raise SystemExit(0)", ""])
+@pytest.mark.parametrize(
+    ("group", "command"),
+    [("datasets", ("data", "list")), ("protocols", ("protocols", "list"))],
+    ids=["dataset", "protocol"],
+)
+def test_a_card_that_cannot_be_had_is_named_and_the_others_are_listed(
+    call_here, install, act, group, command
+):
+    install(act, group=group, target=".cards:acme.toml")
+    code, out, err = call_here(*command)
+    assert code == 0
+    assert "movielens" in out or "paper" in out
+    assert f"the {group[:-1]} 'acme' of package acme-plugin" in err
+    assert err.count("\n") == 1
+    given = {"datasets": "--dataset", "protocols": "--protocol"}[group]
+    rest = [] if group == "datasets" else ["--dataset", "movielens"]
+    code, _, err = call_here("candidates", given, "acme", *rest, "--out", "x.parquet")
+    assert code == 1
+    assert f"the {group[:-1]} 'acme' of package acme-plugin" in err
+    assert err.count("\n") == 1
+
+
+def test_an_entry_point_that_names_nothing_is_named(call_here, install):
+    install("", target=" is not a target")
+    code, _, err = call_here("models", "acme")
+    assert code == 1
+    assert err.startswith("error: the model 'acme' of package acme-plugin cannot be imported: ")
+    code, _, err = call_here("models")
+    assert (code, err) == (0, "")
+
+
+def test_an_encoder_that_fails_is_named(ask, install):
+    install(
+        "from recbench_baselines.sasrec import SASRec\n"
+        "class Acme(SASRec):\n    def item_vectors(self):\n        return 1 / 0\n"
+    )
+    options = ("--set", "encoder=acme", "--set", "examples=2")
+    code, _, err = ask("run", "--model", "llara", *RUN[3:], *options)
+    assert code == 1
+    last = err.splitlines()[-1]
+    assert last.startswith(
+        "error: the model 'acme' of package acme-plugin failed: ZeroDivisionError: division by zero"
+    )
