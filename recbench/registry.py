@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from recbench.errors import RecbenchError, UserError, unknown
 
-Group = Literal["models", "datasets", "protocols", "metrics"]
+Group = Literal["models", "datasets", "protocols", "metrics", "language_models"]
 
 
 def listed(group: Group) -> dict[str, EntryPoint]:

@@ -109,5 +109,5 @@ def _file(point: EntryPoint) -> Path:
 def _unreadable(place: EntryPoint | Path, reason: str) -> RecbenchError:
     if isinstance(place, Path):
         return RecbenchError(f"{place} is broken: {reason}")
-    kind = place.group.removeprefix("recbench.").removesuffix("s")
+    kind = place.group.removeprefix("recbench.").removesuffix("s").replace("_", " ")
     return RecbenchError(f"the card of {kind} '{place.name}' ({place.value}) is broken: {reason}")
