@@ -53,7 +53,9 @@ def load_backbone(
     RecbenchError
         If the hub cannot be reached or the files cannot be read.
     """
-    place = place_of(llm)
+    place, card = place_of(llm), card_of(llm)
+    if card is not None and not isinstance(place, InFolder):  # others' work, under their terms
+        report(f"{llm} is {card.title}, licence: {card.licence}, {card.terms}")
     if isinstance(place, OnHub):
         where = {"pretrained_model_name_or_path": place.id, "revision": commit(place)}
     elif isinstance(place, InFolder):
