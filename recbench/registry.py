@@ -1,5 +1,5 @@
 """
-The one door: models, datasets, protocols and metrics come in through entry points.
+The one door: models, datasets, protocols, metrics and language models are entry points.
 
 An entry point is a name and a target, so listing costs no import. To add a model:
 
@@ -20,7 +20,7 @@ from typing import Any, Literal
 
 from recbench.errors import PluginError, RecbenchError, UserError, unknown
 
-Group = Literal["models", "datasets", "protocols", "metrics"]
+Group = Literal["models", "datasets", "protocols", "metrics", "language_models"]
 
 
 def listed(group: Group) -> dict[str, EntryPoint]:
@@ -30,7 +30,7 @@ def listed(group: Group) -> dict[str, EntryPoint]:
     Parameters
     ----------
     group
-        Which door: ``"models"``, ``"datasets"``, ``"protocols"`` or ``"metrics"``.
+        Which door.
 
     Returns
     -------
@@ -55,7 +55,7 @@ def _listed(group: Group, source: Callable[..., EntryPoints]) -> dict[str, Entry
         # A package seen twice on sys.path (an editable install and its checkout) is one package.
         if (other.value, owner(other)) != (point.value, owner(point)):
             raise UserError(
-                f"two packages register the {group[:-1]} '{point.name}': "
+                f"two packages register the {_kind(group)} '{point.name}': "
                 f"{owner(other)} and {owner(point)}; uninstall one of them"
             )
     return dict(sorted(found.items()))
@@ -65,7 +65,7 @@ def find(group: Group, name: str) -> EntryPoint:
     """Return the entry point of that name, or raise UserError with the nearest name."""
     found = listed(group)
     if name not in found:
-        raise unknown(group[:-1], name, found)
+        raise unknown(_kind(group), name, found)
     return found[name]
 
 
@@ -134,13 +134,18 @@ def watched(group: Group, name: str) -> Iterator[None]:
 
 def named(point: EntryPoint) -> str:
     """Say which plug-in it is: kind, name and package."""
-    kind = point.group.removeprefix("recbench.").removesuffix("s")
+    kind = _kind(point.group.removeprefix("recbench."))
     return f"the {kind} '{point.name}' of package {owner(point)}"
 
 
 def owner(point: EntryPoint) -> str:
     """Return the name of the package that registers it."""
     return point.dist.name if point.dist is not None else "unknown package"
+
+
+def _kind(group: str) -> str:
+    """Return what one of a group is called."""
+    return group.removesuffix("s").replace("_", " ")
 
 
 def _failure(point: EntryPoint, what: str, error: BaseException) -> RecbenchError:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from recbench_cli.options import Cache, Debug, Form, Results
+from recbench_cli.options import Cache, Debug, Form, Results, say
 
 if TYPE_CHECKING:
     from recbench.recommender import Recommender
@@ -18,13 +18,18 @@ Name = Annotated[
 
 def models(
     name: Name = None,
+    llms: Annotated[
+        bool, typer.Option("--llms", help="List the language models that --llm knows by name.")
+    ] = False,
     form: Form = "text",
     _results: Results = None,
     _cache: Cache = None,
     _debug: Debug = False,
 ) -> None:
     """List the models that are installed, ours and those of plug-ins, or explain one."""
-    if name is None:
+    if llms:
+        _list_language_models(form)
+    elif name is None:
         _list(form)
     else:
         _explain(name, form)
@@ -41,6 +46,24 @@ def _list(form: str) -> None:
     width = max(map(len, found), default=0)
     for name, point in found.items():
         typer.echo(f"{name:<{width}}  {point.value}  ({owner(point)})")
+
+
+def _list_language_models(form: str) -> None:
+    from recbench.llm.cards import language_models
+    from recbench.llm.places import at_hand
+
+    found = language_models(say)
+    if form == "json":
+        page = {
+            name: card.model_dump(mode="json") | {"at_hand": at_hand(card)}
+            for name, card in found.items()
+        }
+        typer.echo(json.dumps(page, indent=2))
+        return
+    for name, card in found.items():
+        typer.echo(f"{name}: {card.title}. {'at hand' if at_hand(card) else card.way}")
+        typer.echo(f"  {card.parameters / 1e6:.0f} million parameters, {card.context} tokens")
+        typer.echo(f"  licence: {card.licence} ({card.terms})")
 
 
 def _explain(name: str, form: str) -> None:

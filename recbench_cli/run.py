@@ -34,7 +34,10 @@ Changes = Annotated[
 ]
 Llm = Annotated[
     str | None,
-    typer.Option("--llm", help="Language model: tiny, a hub id, a folder or a GGUF file."),
+    typer.Option(
+        "--llm",
+        help="Language model: a name of recbench models --llms, a hub id, a folder or a GGUF file.",
+    ),
 ]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of training only.")]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")]

@@ -1,12 +1,14 @@
 """What a language model is: the same name may hold other weights tomorrow."""
 
 import hashlib
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
 from transformers.utils.hub import cached_file
 
-from recbench.llm.backbone import TINY, explained, quiet, source
+from recbench.llm.places import InFolder, OnHub, place_of
+from recbench.llm.reading import explained, quiet
 
 SUFFIXES = {".json", ".safetensors", ".gguf", ".model", ".txt", ".jinja"}
 """Of files that decide what a model or its tokenizer does."""
@@ -19,26 +21,28 @@ def fingerprint(llm: str) -> str:
     Parameters
     ----------
     llm
-        As for `recbench.llm.backbone.load_backbone`.
+        As for `recbench.llm.places.place_of`.
 
     Raises
     ------
     UserError, RecbenchError
-        As `load_backbone` does: a name that is none fails here, before anything is trained.
+        As `recbench.llm.backbone.load_backbone` does: a name that is none fails here, before
+        anything is trained.
     """
-    if llm == TINY:
-        return hashed(Path(str(files("recbench.llm"))) / TINY)
-    found = source(llm)
-    place = Path(found["pretrained_model_name_or_path"])
-    if "gguf_file" in found:
-        return hashed(place / found["gguf_file"])
-    if place.is_dir():
-        return hashed(place)
+    place = place_of(llm)
+    if isinstance(place, OnHub):
+        return commit(place)
+    return hashed(place.path) if isinstance(place, InFolder) else place.digest()
+
+
+@cache  # so that what was fingerprinted is what is loaded, whatever the hub does in between
+def commit(place: OnHub) -> str:
+    """Return the commit that a model's revision is, by its configuration, which is fetched."""
     with quiet():
         try:
-            config = cached_file(llm, "config.json")
+            config = cached_file(place.id, "config.json", revision=place.revision)
         except OSError as error:
-            raise explained(llm, error) from error
+            raise explained(place.id, error) from error
     return Path(str(config)).parent.name
 
 
@@ -48,10 +52,9 @@ def prompt_files() -> str:
 
 
 def hashed(path: Path) -> str:
-    """Return the SHA-256 of a file, or of a folder's files with their names."""
-    parts = [path] if path.is_file() else sorted(path.iterdir())
+    """Return the SHA-256 of a folder's files with their names."""
     total = hashlib.sha256()
-    for part in parts:
+    for part in sorted(path.iterdir()):
         if part.suffix.lower() in SUFFIXES and part.is_file():
             with part.open("rb") as file:
                 content = hashlib.file_digest(file, "sha256").hexdigest()

@@ -171,7 +171,7 @@ class LanguageModelRecommender(Answerer, Transferable):
     # What all share.
 
     def _load_lm(self, data: TrainingData, runtime: Runtime) -> PreTrainedModel:
-        lm, tokenizer = load_backbone(self.settings.llm, runtime.device)
+        lm, tokenizer = load_backbone(self.settings.llm, runtime.device, runtime.report)
         self.writer = PromptWriter(data, tokenizer)
         return lm
 

@@ -43,7 +43,7 @@ class LanguageModelSettings(Settings):
     Attributes
     ----------
     llm
-        Language model: ``"tiny"``, a hub id, a folder or a GGUF file.
+        Language model: a name of ``recbench models --llms``, a hub id, a folder or a GGUF file.
     rank, alpha, dropout, targets
         Of LoRA (Hu et al., ICLR 2022): rank, scale alpha / rank, dropout on its input, names of
         layers. The papers' dropout (0.1) guards five epochs; the default makes one pass over a part

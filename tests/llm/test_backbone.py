@@ -1,16 +1,14 @@
 import json
-import logging
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import torch
-from huggingface_hub import errors as hub
 from safetensors.torch import load_file, save_file
 
 from recbench.errors import RecbenchError, UserError
-from recbench.llm import backbone
+from recbench.llm import backbone, places
 from recbench.llm.backbone import caption, load_backbone
 
 
@@ -77,46 +75,9 @@ def test_a_broken_folder_is_one_line(toy_folder: Path, tmp_path: Path) -> None:
 
 def test_gguf_without_its_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "model.gguf").write_bytes(b"")
-    monkeypatch.setattr(backbone.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(places, "find_spec", lambda name: None)
     with pytest.raises(UserError, match="pip install gguf"):
         load_backbone(str(tmp_path / "model.gguf"), "cpu")
-
-
-def as_gguf(folder: Path, file: Path) -> Path:
-    """Write the toy model of a folder as one GGUF file; its tokenizer only nearly."""
-    gguf = pytest.importorskip("gguf")
-    config = json.loads((folder / "config.json").read_text())
-    tokens = list(json.loads((folder / "tokenizer.json").read_text())["model"]["vocab"])
-    filler = [f"<{number}>" for number in range(len(tokens) + 1, config["vocab_size"])]
-    writer = gguf.GGUFWriter(file, "llama")
-    writer.add_name("toy")
-    writer.add_context_length(config["max_position_embeddings"])
-    writer.add_block_count(config["num_hidden_layers"])
-    writer.add_embedding_length(config["hidden_size"])
-    writer.add_feed_forward_length(config["intermediate_size"])
-    writer.add_head_count(config["num_attention_heads"])
-    writer.add_layer_norm_rms_eps(config["rms_norm_eps"])
-    writer.add_tokenizer_model("gpt2")
-    writer.add_token_list([*tokens, "Re", *filler])
-    writer.add_token_merges(["R e"])
-    names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.LLAMA, config["num_hidden_layers"])
-    for name, tensor in load_file(folder / "model.safetensors").items():
-        writer.add_tensor(names.get_name(name, (".weight",)), tensor.numpy())
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
-    return file
-
-
-def test_a_gguf_file_is_read_in_silence(
-    toy_folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    file = as_gguf(toy_folder, tmp_path / "model.gguf")
-    lm, _ = load_backbone(str(file), "cpu")
-    kept = load_file(toy_folder / "model.safetensors")["model.embed_tokens.weight"]
-    assert torch.equal(lm.get_input_embeddings().weight, kept)
-    assert capfd.readouterr() == ("", "")
 
 
 def shortened(file: Path) -> None:
@@ -160,14 +121,6 @@ def test_weights_that_lack_a_tensor_are_not_made_up(toy_folder: Path, tmp_path: 
     save_file(weights, folder / "model.safetensors", {"format": "pt"})
     with pytest.raises(RecbenchError, match=r"1 weights are not in the file: model\.norm\.weight"):
         load_backbone(str(folder), "cpu")
-
-
-def test_a_broken_gguf_file_is_named_in_one_line(tmp_path: Path) -> None:
-    pytest.importorskip("gguf")
-    (tmp_path / "model.gguf").write_bytes(b"GGUF\x03\x00\x00\x00\x00")
-    with pytest.raises(RecbenchError, match=r"download model\.gguf again") as caught:
-        load_backbone(str(tmp_path / "model.gguf"), "cpu")
-    assert "\n" not in str(caught.value)
 
 
 def test_a_missing_package_is_not_taken_for_a_broken_file(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -220,52 +173,6 @@ def test_code_that_is_not_needed_is_left_alone(with_code: Callable[..., Path]) -
     own = {"AutoConfig": "code.Config", "AutoModelForCausalLM": "code.Model"}
     lm, _ = load_backbone(str(with_code("config.json", auto_map=own)), "cpu")
     assert type(lm).__name__ == "LlamaForCausalLM"
-
-
-class Response:
-    """What an error of the hub carries."""
-
-    headers: dict[str, str] = {}  # noqa: RUF012
-    request = None
-    status_code = 403
-
-
-@pytest.mark.parametrize(
-    ("cause", "kind", "message"),
-    [
-        (hub.GatedRepoError("403", response=Response()), UserError, "hf auth login"),
-        (hub.RepositoryNotFoundError("404", response=Response()), UserError, "no model 'some/llm'"),
-        (hub.LocalEntryNotFoundError("no copy"), RecbenchError, "hub cannot be reached"),
-        (ConnectionError("refused"), RecbenchError, "hub cannot be reached"),
-        (hub.OfflineModeIsEnabled("offline mode"), RecbenchError, "hub cannot be reached"),
-    ],
-)
-def test_what_the_hub_says_becomes_one_line(
-    cause: Exception, kind: type[RecbenchError], message: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fails(*_: object, **__: object) -> None:
-        raise OSError("Something went\nwrong, see the docs") from cause
-
-    monkeypatch.setattr(backbone.AutoConfig, "from_pretrained", fails)
-    with pytest.raises(kind, match=message) as caught:
-        load_backbone("some/llm", "cpu")
-    assert "\n" not in str(caught.value)
-    assert caught.value.exit_code == kind.exit_code
-
-
-def test_the_hub_is_quiet_about_its_retries(monkeypatch: pytest.MonkeyPatch) -> None:
-    retries, heard = logging.getLogger("huggingface_hub.utils._http"), []
-
-    def fails(*_: object, **__: object) -> None:
-        heard.append(retries.isEnabledFor(logging.WARNING))
-        raise ConnectionError("refused")
-
-    monkeypatch.setattr(backbone.AutoConfig, "from_pretrained", fails)
-    before = retries.getEffectiveLevel()
-    with pytest.raises(RecbenchError, match="hub cannot be reached"):
-        load_backbone("some/llm", "cpu")
-    assert heard == [False]
-    assert retries.getEffectiveLevel() == before
 
 
 def test_a_hub_that_cannot_be_reached(monkeypatch: pytest.MonkeyPatch) -> None:

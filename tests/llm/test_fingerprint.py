@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from recbench.errors import UserError
+from recbench.errors import RecbenchError, UserError
+from recbench.llm import backbone
 from recbench.llm import fingerprint as module
 from recbench.llm.fingerprint import fingerprint, prompt_files
 
@@ -40,10 +41,28 @@ def test_the_built_in_model_and_its_prompts() -> None:
 
 def test_a_model_of_the_hub_is_its_commit(monkeypatch: pytest.MonkeyPatch) -> None:
     path = "/cache/models--owner--name/snapshots/0a1b2c/config.json"
-    monkeypatch.setattr(module, "cached_file", lambda *_: path)
+    monkeypatch.setattr(module, "cached_file", lambda *_, **__: path)
     assert fingerprint("owner/name") == "0a1b2c"
 
 
 def test_a_name_that_is_none_is_one_line() -> None:
     with pytest.raises(UserError, match=r"no folder './nothing'"):
         fingerprint("./nothing")
+
+
+def test_the_commit_that_was_fingerprinted_is_the_one_that_is_loaded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    moving = iter(["/cache/snapshots/first/config.json", "/cache/snapshots/second/config.json"])
+    monkeypatch.setattr(module, "cached_file", lambda *_, **__: next(moving))
+    asked: list[object] = []
+
+    def reads(**where: object) -> None:
+        asked.append(where["revision"])
+        raise OSError("enough seen")
+
+    monkeypatch.setattr(backbone.AutoConfig, "from_pretrained", reads)
+    known = fingerprint("owner/moving")
+    with pytest.raises(RecbenchError):
+        backbone.load_backbone("owner/moving", "cpu")
+    assert asked == [known]

@@ -1,0 +1,120 @@
+"""
+Language models by name. One TOML card a model: where its files are and what they are.
+
+A name stands for one set of weights: other weights of the same model are another card.
+
+To add a language model:
+
+1. write ``<name>.toml`` with the fields of `LanguageModelCard` into a package folder;
+2. in your package's ``pyproject.toml``, under
+   ``[project.entry-points."recbench.language_models"]``, write
+   ``name = "your_package.folder:name.toml"``;
+3. ``pip install`` your package: ``recbench models --llms`` shows it and ``--llm name`` loads it.
+"""
+
+from collections.abc import Callable
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from recbench.data.toml_cards import NamedCard, read_card, read_cards
+from recbench.registry import find, listed
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class PackageFolder(_Frozen):
+    """A folder in the layout of transformers inside an importable package."""
+
+    kind: Literal["folder"]
+    package: str
+    folder: str
+
+
+class PackagedPart(_Frozen):
+    """A file of an installed distribution, which is looked into but not imported."""
+
+    distribution: str
+    path: str
+
+
+class PackagedGguf(_Frozen):
+    """
+    One GGUF file, whole or in parts, that installed distributions hold.
+
+    Attributes
+    ----------
+    parts
+        In the order in which they are put together.
+    install
+        The command that has them.
+    digest
+        SHA-256 of the whole.
+    """
+
+    kind: Literal["gguf"]
+    parts: tuple[PackagedPart, ...] = Field(min_length=1)
+    install: str
+    digest: str = Field(pattern=r"^[0-9a-f]{64}$")
+
+
+class HubModel(_Frozen):
+    """A model on the Hugging Face Hub, at one commit."""
+
+    kind: Literal["hub"]
+    id: str
+    revision: str = Field(pattern=r"^[0-9a-f]{40}$")
+
+
+class LanguageModelCard(NamedCard):
+    """
+    One language model.
+
+    Attributes
+    ----------
+    name, title
+        Name of the command line, name of papers.
+    licence, terms
+        Under which its weights may be used, and where its terms stand.
+    parameters, context
+        Numbers in it, and the tokens that it reads at most.
+    source
+        Where its files are.
+    caption
+        What a table must say under its figures; empty for nothing.
+    """
+
+    title: str
+    licence: str
+    terms: str
+    parameters: int = Field(ge=1)
+    context: int = Field(ge=1)
+    source: Annotated[PackageFolder | PackagedGguf | HubModel, Field(discriminator="kind")]
+    caption: str = ""
+
+    @property
+    def way(self) -> str:
+        """How to have its files where they are not at hand."""
+        source = self.source
+        return source.install if isinstance(source, PackagedGguf) else "downloaded when first used"
+
+
+def card_of(llm: str) -> LanguageModelCard | None:
+    """
+    Return the card of that name; None where it is no name of a card.
+
+    Raises
+    ------
+    RecbenchError
+        If the card cannot be read.
+    """
+    if llm not in listed("language_models"):
+        return None
+    return read_card(find("language_models", llm), LanguageModelCard)
+
+
+def language_models(report: Callable[[str], None] | None = None) -> dict[str, LanguageModelCard]:
+    """Read the card of every language model, sorted by name; see `read_cards` for `report`."""
+    return read_cards(listed("language_models"), LanguageModelCard, report)

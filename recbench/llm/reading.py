@@ -1,0 +1,74 @@
+"""Reading language models with transformers: in silence, and with errors of one line."""
+
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+
+from huggingface_hub import errors as hub
+from huggingface_hub.utils import logging as hub_logging
+from transformers import modeling_gguf_pytorch_utils
+from transformers.utils import logging
+
+from recbench.errors import RecbenchError, UserError
+from recbench.llm.places import remedy
+
+
+def explained(llm: str, error: BaseException, part: str = "config.json") -> RecbenchError:
+    """Turn what was raised while `part` was read into one line with a remedy."""
+    chain = [error]
+    while (cause := chain[-1].__cause__ or chain[-1].__context__) is not None:
+        chain.append(cause)
+    text = " ".join(str(link) for link in chain)
+    if any(isinstance(link, hub.GatedRepoError) for link in chain) or "gated repo" in text:
+        return UserError(
+            f"'{llm}' is gated: ask for access on its page, then log in with 'hf auth login'"
+        )
+    if any(isinstance(link, hub.RepositoryNotFoundError) for link in chain):
+        return UserError(
+            f"no model '{llm}' on the hub (or it is private: 'hf auth login'); {remedy(llm)}"
+        )
+    if any(isinstance(link, hub.LocalEntryNotFoundError | ConnectionError) for link in chain) or (
+        "couldn't connect" in text or "offline" in text.lower()
+    ):
+        return RecbenchError(
+            f"the hub cannot be reached for '{llm}': check the connection; {remedy(llm)}"
+        )
+    if isinstance(error, hub.HFValidationError) or "not a valid model identifier" in text:
+        return UserError(f"'{llm}' is no model: {remedy(llm)}")
+    if "trust_remote_code" in text:
+        return UserError(
+            f"'{llm}' needs code that comes with it, and such code is never run: "
+            "choose a model that transformers knows by itself"
+        )
+    first = next(iter(str(error).strip().splitlines()), "")
+    if isinstance(error, ImportError):
+        return UserError(f"reading '{llm}' needs a package: {first}")
+    return RecbenchError(
+        f"the language model '{llm}' cannot be read; download {part} again or choose another "
+        f"model ({type(error).__name__}: {first})"
+    )
+
+
+def check_whole(missing: Collection[str]) -> None:
+    """Refuse weights that are not all there: transformers would make up the rest at random."""
+    if missing:
+        raise ValueError(f"{len(missing)} weights are not in the file: {min(missing)}, ...")
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Silence the bars and remarks of transformers and of the hub while a model is read."""
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    hub_level = hub_logging.get_verbosity()
+    logging.set_verbosity_error()
+    hub_logging.set_verbosity_error()  # else a line for every try to reach the hub
+    logging.disable_progress_bar()
+    # The bar of GGUF files alone does not ask that switch by itself.
+    gguf_bar, modeling_gguf_pytorch_utils.tqdm = modeling_gguf_pytorch_utils.tqdm, logging.tqdm
+    try:
+        yield
+    finally:
+        modeling_gguf_pytorch_utils.tqdm = gguf_bar
+        logging.set_verbosity(level)
+        hub_logging.set_verbosity(hub_level)
+        if bars:
+            logging.enable_progress_bar()
