@@ -273,6 +273,19 @@ def test_ratings_are_needed_only_by_what_goes_by_them(refused, add, call, broken
     assert out.split()[-1] == add("user,item,time", ROWS)[1].split()[-1]
 
 
+def test_what_python_writes_for_a_missing_rating_or_title(call, tmp_path):
+    rows = [{"user": u, "item": i, "time": t, "rating": float("nan")} for u, i, t in ROWS]
+    (tmp_path / "events.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    items = [{"item": f"i{i}", "title": "Seven" if i == 7 else float("nan")} for i in range(8)]
+    (tmp_path / "items.json").write_text(json.dumps(items))
+    files = "--interactions", "events.jsonl", "--items", "items.json"
+    code, _, err = call("data", "add", "mine", *files)
+    assert code == 0
+    assert "The ratings are left out" in err
+    assert "found nothing" in err
+    assert "items without one: 7" in show(call)
+
+
 def test_ratings_that_can_be_read_are_kept_as_before(add, call):
     rated = [(*row, 4) for row in ROWS]
     _, with_ratings, err = add("user,item,time,rating", rated)

@@ -160,7 +160,7 @@ def _objects_of_lines(file: Path, encoding: str) -> Iterator[tuple[str, dict[str
             continue
         where = f"line {number}"
         try:
-            found = json.loads(text.decode(), parse_constant=_refused)
+            found = json.loads(text.decode())
         except UnicodeDecodeError:
             raise undecodable(file, number, UTF8) from None
         except (ValueError, RecursionError) as error:
@@ -177,7 +177,7 @@ def _holds_array(file: Path, encoding: str) -> bool:
 def _objects_of_array(file: Path, encoding: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """Give each object of the array that is all of a file, which must fit into memory as text."""
     text = content(file, encoding)
-    decoder = json.JSONDecoder(parse_constant=_refused)
+    decoder = json.JSONDecoder()
     number, line, counted = 0, 1, 0
     at = _after_space(text, _after_space(text, 0) + 1)
     going_on = not text.startswith("]", at)
@@ -217,12 +217,10 @@ def _object(found: Any, file: Path, where: str) -> dict[str, Any]:
     return found
 
 
-def _refused(constant: str) -> Any:
-    raise ValueError(f"{constant} is no JSON")
-
-
 def _value(value: Any, name: str, kind: str, where: str, first: Any) -> Any:
     """Return a value fit for an Arrow array, or raise DataError; `first` is that of its column."""
+    if value != value:  # NaN, as Python's own writer has it for what is missing
+        value = None
     if kind == "time" and isinstance(value, str) and fits(value, "number"):
         value = int(value) if fits(value, "integer") else float(value)
     if value is None and kind == "text":
