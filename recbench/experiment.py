@@ -29,7 +29,7 @@ from recbench.questions.candidates import DRAWN_ONCE, Pack, frozen_pack
 from recbench.questions.cold_start import cold_start
 from recbench.questions.competitors import left_out_lines
 from recbench.questions.full_ranking import FullRanking
-from recbench.questions.make_split import make_split, whole_split
+from recbench.questions.make_split import asked_split, make_split
 from recbench.questions.protocols import Protocol
 from recbench.questions.protocols.choice import allows, fits, protocol_of
 from recbench.questions.split import Split
@@ -291,7 +291,7 @@ def ask(
     """
     cache, asked = cache_folder(experiment.cache), asked_protocol(experiment)
     dataset = prepare(experiment.dataset, cache, experiment.data_dir, report, show_progress)
-    split = make_split(dataset, asked)
+    split = asked_split(dataset, asked)
     for line in left_out_lines(split, asked):
         report(line)
     if asked.full:
@@ -327,7 +327,7 @@ def choose_training_source(
     rule = question.protocol
     if not (allows(dataset.card, rule) and fits(dataset.card, rule)):
         rule = protocol_of(other, None, cache)
-    learnt = dataset.card, whole_split(dataset, rule)
+    learnt = dataset.card, make_split(dataset, rule)
     return other_training((card, question.split), learnt, rule.name, fraction, model.refitted)
 
 

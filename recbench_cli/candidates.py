@@ -44,14 +44,14 @@ def candidates(
     from recbench.data.prepare import prepare
     from recbench.questions.candidates import DRAWN_ONCE, frozen_pack, save
     from recbench.questions.competitors import left_out_lines
-    from recbench.questions.make_split import make_split
+    from recbench.questions.make_split import asked_split
     from recbench.questions.protocols.choice import protocol_of
     from recbench.runs.places import cache_folder
 
     place = cache_folder(cache)
     changes = {"candidates": size, "negatives": negatives, "history": history}
     rule = protocol_of(dataset, protocol, place, **changes)
-    split = make_split(prepare(dataset, place, data_dir, say, show_progress=True), rule)
+    split = asked_split(prepare(dataset, place, data_dir, say, show_progress=True), rule)
     if rule.given and draws not in (1, DRAWS):
         say(DRAWN_ONCE)
     for line in left_out_lines(split, rule):

@@ -8,7 +8,6 @@ import typer
 from recbench_cli import doctor, imports, own
 from recbench_cli.options import (
     Cache,
-    Candidates,
     DataDir,
     Dataset,
     Debug,
@@ -67,7 +66,6 @@ def export(
     dataset: Dataset,
     out: Annotated[Path, typer.Option("--out", help="Folder for the four files.")],
     protocol: Protocol = None,
-    candidates: Candidates = None,
     history: History = None,
     data_dir: DataDir = None,
     _results: Results = None,
@@ -77,17 +75,14 @@ def export(
     """Write a protocol's rows as JSON lines and the items as a table."""
     from recbench.data.prepare import prepare as prepared
     from recbench.questions import export as files
-    from recbench.questions.competitors import left_out_lines
     from recbench.questions.make_split import make_split
     from recbench.questions.protocols.choice import protocol_of
     from recbench.runs.places import cache_folder
 
     place = cache_folder(cache)
-    rule = protocol_of(dataset, protocol, place, candidates=candidates, history=history)
+    rule = protocol_of(dataset, protocol, place, history=history)
     made = prepared(dataset, place, data_dir, say, show_progress=True)
     split = make_split(made, rule)
-    for line in left_out_lines(split, rule):
-        say(line)
     files.export(split, out)
     rows = (
         f"{len(split.train)} train, {len(split.validation)} validation, {len(split.test)} test rows"

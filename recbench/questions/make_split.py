@@ -30,25 +30,13 @@ def make_split(dataset: Dataset, protocol: Protocol) -> Split:
     """
     Make training sequences and examples; nothing is random.
 
-    Validation and test rows with too few competitors are left out, and counted.
+    Not every validation and test row needs to be askable: see `asked_split`.
 
     Raises
     ------
     UserError
         If it is a published protocol of which the dataset's card says nothing; where cuts in time
-        leave a part empty, or there are no times to cut; where no row has enough competitors.
-    """
-    return askable(whole_split(dataset, protocol), protocol, dataset.card.name)
-
-
-def whole_split(dataset: Dataset, protocol: Protocol) -> Split:
-    """
-    Make a split whose rows need not all be askable: enough to learn from.
-
-    Raises
-    ------
-    UserError
-        As `make_split`, but for competitors.
+        leave a part empty, or there are no times to cut.
     """
     rules = rules_of(dataset, protocol)
     if dataset.rows is not None:
@@ -73,6 +61,18 @@ def whole_split(dataset: Dataset, protocol: Protocol) -> Split:
     if protocol.split == "temporal":
         return _cut_in_time(dataset, protocol, sequences, users, dataset.times[rows])
     return _last_items(dataset, protocol, sequences, users)
+
+
+def asked_split(dataset: Dataset, protocol: Protocol) -> Split:
+    """
+    Make a split, and leave the validation and test rows out that have too few competitors.
+
+    Raises
+    ------
+    UserError
+        As `make_split`; where no row of a part has enough (`recbench.questions.competitors`).
+    """
+    return askable(make_split(dataset, protocol), protocol, dataset.card.name)
 
 
 def rules_of(dataset: Dataset, protocol: Protocol) -> Rules:

@@ -16,7 +16,7 @@ from recbench.evaluation.ranks import target_ranks
 from recbench.questions.candidates import Pack, draw
 from recbench.questions.cold_start import cold_start
 from recbench.questions.fraction import with_fraction
-from recbench.questions.make_split import make_split
+from recbench.questions.make_split import asked_split
 from recbench.questions.protocols import Protocol
 from recbench.questions.protocols.choice import protocol_of
 from recbench.questions.split import Split
@@ -96,7 +96,7 @@ class Questions:
             )
         key = name, rule.name
         if key not in self._splits:
-            self._splits[key] = make_split(dataset, rule)
+            self._splits[key] = asked_split(dataset, rule)
         split = self._splits[key]
         if rule.full:
             return Remade(dataset, rule, split, FullRanking.of(split, "test"))

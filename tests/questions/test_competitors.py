@@ -16,7 +16,7 @@ from recbench.questions.candidates import draw
 from recbench.questions.competitors import alike, competitors, enough, left_out_lines
 from recbench.questions.excluded import Excluded
 from recbench.questions.full_ranking import FullRanking
-from recbench.questions.make_split import make_split, whole_split
+from recbench.questions.make_split import asked_split, make_split
 from recbench.questions.protocols import protocol
 
 PAPER, NEXT_ITEM, FULL = map(protocol, ("paper", "next-item", "next-item,candidates=all"))
@@ -76,7 +76,7 @@ WALKS = [[(user + step) % 25 for step in range(4)] for user in range(25)]
 
 @pytest.mark.parametrize("name", ["next-item", "temporal", "paper"])
 def test_nothing_changes_where_every_row_has_enough(name):
-    split = make_split(dataset(WALKS), protocol(name))
+    split = asked_split(dataset(WALKS), protocol(name))
     assert (split.left_out("validation"), split.left_out("test")) == (0, 0)
     assert left_out_lines(split, protocol(name)) == []
 
@@ -84,13 +84,13 @@ def test_nothing_changes_where_every_row_has_enough(name):
 def test_rows_with_too_few_are_left_out_of_what_is_asked_and_of_nothing_else():
     # 18 competitors at test, since the 7th item is not excluded at validation: 19.
     users = [*WALKS, list(range(7)), *WALKS]
-    split = make_split(dataset(users), NEXT_ITEM)
+    split = asked_split(dataset(users), NEXT_ITEM)
     assert 25 in split.validation.users
     assert 25 not in split.test.users
     assert 25 in split.train.users
     assert 25 in split.sequence_users
     assert (split.left_out_validation, split.left_out_test) == (0, 1)
-    others = make_split(dataset([*WALKS, [0, 1], *WALKS]), NEXT_ITEM)
+    others = asked_split(dataset([*WALKS, [0, 1], *WALKS]), NEXT_ITEM)
     np.testing.assert_array_equal(split.test.histories, others.test.histories)
     np.testing.assert_array_equal(split.test.users, others.test.users)
     for row in range(len(split.test)):
@@ -100,16 +100,16 @@ def test_rows_with_too_few_are_left_out_of_what_is_asked_and_of_nothing_else():
         "1 of 51 test rows has fewer than 19 competitors and is left out "
         "(rule: too few competitors)"
     ]
-    whole = whole_split(dataset(users), NEXT_ITEM)
+    whole = make_split(dataset(users), NEXT_ITEM)
     assert (len(whole.test), whole.left_out_test) == (51, 0)
     assert len({split.digest, whole.digest, others.digest}) == 3
-    fewer = make_split(dataset(users), protocol("next-item,candidates=19"))
+    fewer = asked_split(dataset(users), protocol("next-item,candidates=19"))
     assert fewer.digest == whole.digest
     assert (len(fewer.test), fewer.left_out_test) == (51, 0)
 
 
 def test_several_are_said_in_the_plural():
-    split = make_split(dataset([*WALKS, *[list(range(25))] * 2]), FULL)
+    split = asked_split(dataset([*WALKS, *[list(range(25))] * 2]), FULL)
     lines = left_out_lines(split, FULL)
     assert lines[-1].startswith("2 of 27 test rows have no competitor and are left out")
 
@@ -118,24 +118,24 @@ def test_what_is_advised_leaves_rows_in_both_parts():
     # At test 5 of 9 items are left to one kind of user and 4 to the other.
     data = dataset([[0, 1, 2, 3], [0, 1, 2, 3, 4]] * 3, items=9)
     with pytest.raises(UserError, match=r"no validation row of .* give --candidates 6, the most"):
-        make_split(data, NEXT_ITEM)
-    left = make_split(data, protocol("next-item,candidates=6"))
+        asked_split(data, NEXT_ITEM)
+    left = asked_split(data, protocol("next-item,candidates=6"))
     assert Counter(left.test.users.tolist()) == dict.fromkeys((0, 2, 4), 1)
     with pytest.raises(UserError, match=r"no test row of .* give --candidates 6, the most"):
-        make_split(data, protocol("next-item,candidates=7"))
+        asked_split(data, protocol("next-item,candidates=7"))
 
 
 def test_of_one_title_all_items_can_be_ranked():
     data = dataset(WALKS)
     same = replace(data, catalogue=make_catalogue(np.arange(25), ["one"] * 25))
     with pytest.raises(UserError, match=r"has one title; give --candidates all$"):
-        make_split(same, NEXT_ITEM)
+        asked_split(same, NEXT_ITEM)
     popular = protocol("next-item,negatives=popular")
     with pytest.raises(UserError, match=r"give --candidates all --negatives uniform$"):
-        make_split(same, popular)
-    assert len(make_split(same, FULL).test) == 25
+        asked_split(same, popular)
+    assert len(asked_split(same, FULL).test) == 25
 
 
 def test_nothing_is_advised_where_nothing_helps():
     with pytest.raises(UserError, match=r"has touched every item by then; it takes items that"):
-        make_split(dataset([list(range(4)) * 2] * 5, items=4), FULL)
+        asked_split(dataset([list(range(4)) * 2] * 5, items=4), FULL)

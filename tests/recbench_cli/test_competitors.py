@@ -66,8 +66,8 @@ def test_every_command_that_asks_says_so(call, add, tmp_path):
     assert (code, SAID in err) == (0, True)
     assert "25 examples" in out
     code, out, err = call("data", "export", *ASKED, "--out", str(tmp_path / "out"))
-    assert (code, SAID in err) == (0, True)
-    assert "25 validation, 25 test rows" in out
+    assert (code, SAID in err) == (0, False)  # nobody is asked
+    assert "26 validation, 26 test rows" in out
     findings = json.loads(call("data", "doctor", "mine", "--format", "json")[1])
     found = next(one for one in findings if one["name"] == "too few competitors")
     assert (found["count"], found["of"], found["severity"]) == (1, 26, "note")
@@ -128,10 +128,8 @@ REFUSED = {
     [
         RUN,
         ("candidates", *ASKED, "--out", "{}/pack.parquet"),
-        ("data", "export", *ASKED, "--out", "{}/out"),
-        ("data", "doctor", "mine", "--protocol", "next-item"),
     ],
-    ids=["run", "candidates", "export", "doctor"],
+    ids=["run", "candidates"],
 )
 def test_what_is_advised_works(call, add, tmp_path, case, command):
     users, titles, advised = REFUSED[case]
@@ -148,6 +146,18 @@ def test_what_is_advised_works(call, add, tmp_path, case, command):
     if advised.isdecimal():
         more = str(int(advised) + 1)
         assert call(*command, "--candidates", more)[0] == 2
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_cannot_be_asked_can_be_looked_at(call, add, tmp_path, case):
+    users, titles, advised = REFUSED[case]
+    add(users, titles)
+    asked = ("--protocol", "next-item", "--format", "json")
+    findings = json.loads(call("data", "doctor", "mine", *asked)[1])
+    found = next(one for one in findings if one["name"] == "too few competitors")
+    assert (found["severity"], found["share"]) == ("warning", 1)
+    assert number(found["text"]) == advised
+    assert call("data", "export", *ASKED, "--out", str(tmp_path / "out"))[0] == 0
 
 
 @pytest.mark.parametrize("candidates", [(), ("--candidates", "2"), ("--candidates", "all")])

@@ -11,7 +11,9 @@ from recbench.data.dataset import Dataset
 from recbench.data.filters import filtered
 from recbench.data.overlaps import Overlaps, overlaps
 from recbench.data.ragged import lengths
+from recbench.errors import UserError
 from recbench.questions.cold_start import ColdStart, cold_start
+from recbench.questions.competitors import askable
 from recbench.questions.doctor.contained import TitleParts
 from recbench.questions.doctor.draws import Free, any_drawn
 from recbench.questions.make_split import make_split, rules_of
@@ -32,19 +34,26 @@ class Case:
         How it asks, and what.
     timed
         Whether the data have times.
+    refused
+        Why no row can be asked; "" where some can. The split is then the whole one.
     """
 
     dataset: Dataset
     protocol: Protocol
     split: Split
     timed: bool = True
+    refused: str = ""
 
     @classmethod
     def of(cls, dataset: Dataset, protocol: Protocol) -> "Case":
         """Split a prepared dataset; see `make_split` for what is refused."""
-        split = make_split(dataset, protocol)
+        split, refused = make_split(dataset, protocol), ""
+        try:
+            split = askable(split, protocol, dataset.card.name)
+        except UserError as error:
+            refused = str(error)
         used = filtered(dataset, rules_of(dataset, protocol))
-        return cls(used, protocol, split, dataset.timed)
+        return cls(used, protocol, split, dataset.timed, refused)
 
     @property
     def test(self) -> Examples:

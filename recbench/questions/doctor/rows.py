@@ -87,6 +87,9 @@ def size(case: Case) -> Finding:
 def too_few_competitors(case: Case) -> Finding:
     """Test rows that are left out, since too few items are left to be wrong answers."""
     split, least = case.split, needed(case.protocol)
+    if case.refused:
+        rows = len(split.test)
+        return Finding(name=RULE, count=rows, of=rows, severity="warning", text=case.refused)
     found = graded(
         name=RULE,
         count=split.left_out_test,
