@@ -1,5 +1,6 @@
 """Interactions and items from two tables with named columns, whatever the kind of file."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from itertools import product
@@ -27,6 +28,9 @@ from recbench.data.written import TO_BE_FOUND, Written
 from recbench.errors import DataError, UserError
 
 _MANY = 0.5  # of the items that are not listed: then their ids may be written in another way
+
+
+_BETWEEN = re.compile(r"[^\w.-]")
 
 
 @dataclass(frozen=True)
@@ -117,7 +121,7 @@ def _refuse_unnamed(table: Tabular, wanted: Columns) -> None:
     if table.typed:
         return
     names, file = table.names, table.file
-    if len(names) == 1:
+    if _unparted(table):
         raise _one_field(table, "columns of users and items")
     roles: tuple[Role, ...] = ("user", "item")
     recognised = [getattr(wanted, role) or column(role, names, file, None) for role in roles]
@@ -127,6 +131,11 @@ def _refuse_unnamed(table: Tabular, wanted: Columns) -> None:
             f"({', '.join(map(repr, names))}); name both with --user-column and --item-column or, "
             "if line 1 holds no names, all columns with --columns user,item,..."
         )
+
+
+def _unparted(table: Tabular) -> bool:
+    """Whether line 1 is one field in which something may stand between several; no word has it."""
+    return not table.typed and len(table.names) == 1 and bool(_BETWEEN.search(table.names[0]))
 
 
 def _one_field(table: Tabular, expected: str) -> DataError:
@@ -208,7 +217,7 @@ def _listed(raw: Raw, items: Tabular, found: Columns) -> Raw:
     called = found.item if found.item in items.names else None
     key = column("item", items.names, items.file, called, also=KEY)
     if key is None:
-        if len(items.names) == 1 and not items.typed:
+        if _unparted(items):
             raise _one_field(items, f"a column '{found.item}' with the ids of the items")
         line_1 = "; if line 1 holds no names, give them with --item-columns item,title,..."
         raise DataError(
