@@ -26,7 +26,8 @@ import pyarrow.parquet as pq
 from recbench.data.dataset import Dataset
 from recbench.data.id_field import field_of
 from recbench.data.imported import import_split
-from recbench.data.own import Files, add
+from recbench.data.own import add
+from recbench.data.own_files import Files
 from recbench.data.readers.columns import Columns
 from recbench.data.written import written_by
 from recbench.errors import UserError

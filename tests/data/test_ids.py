@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from recbench.data.catalogue import make_catalogue
 from recbench.data.id_field import field_of, id_of
 from recbench.data.imported import import_split
-from recbench.data.own import Files, add
+from recbench.data.own import add
+from recbench.data.own_files import Files
 from recbench.questions.candidates import load, make_pack, save
 from recbench.questions.export import export
 from recbench.questions.make_split import make_split

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from recbench.data.card import Rules, card
 from recbench.data.filters import filtered
 from recbench.data.imported import import_split
-from recbench.data.own import Files, add, atomic_files, pinned, remove
+from recbench.data.own import add, pinned, remove
+from recbench.data.own_files import Files, atomic_files
 from recbench.data.prepare import prepare
 from recbench.data.readers.columns import Columns
 from recbench.errors import DataError, RecbenchError, UserError

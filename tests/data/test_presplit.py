@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from recbench.data import own
 from recbench.data.imported import format_in, import_split
+from recbench.data.own_files import Files, atomic_files
 from recbench.data.readers.columns import Columns
 from recbench.data.readers.presplit import read
 from recbench.errors import DataError, UserError
@@ -179,7 +180,7 @@ def test_parts_without_histories_are_added_as_the_remedy_says(folder, tmp_path):
     alone.mkdir()
     lines = [text.removeprefix(header) for text in files.values()]
     (alone / "shop.inter").write_text(header + "".join(lines))
-    found = own.Files("atomic", *own.atomic_files(alone), Columns())
+    found = Files("atomic", *atomic_files(alone), Columns())
     assert len(own.add("mine", found, tmp_path / "cache", lambda _: None)) == 3
 
 
