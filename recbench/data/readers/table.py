@@ -14,12 +14,11 @@ from pathlib import Path
 from typing import TypedDict
 
 from recbench.data.readers import jsonlines, parquet
-from recbench.data.readers.columns import USUAL, Columns, column
+from recbench.data.readers.columns import USUAL, column
 from recbench.data.readers.delimited import first_line, header, line_of, read_delimited
 from recbench.data.readers.files import encoding_of, wide
 from recbench.data.readers.finding import naming_encodings, separator_of
-from recbench.data.readers.raw import Raw
-from recbench.data.readers.tabular import Tabular, read_tables
+from recbench.data.readers.tabular import Tabular, read_files
 from recbench.data.written import TO_BE_FOUND, Written
 from recbench.errors import DataError, UserError
 
@@ -32,39 +31,8 @@ class _Dialect(TypedDict):
     quoting: bool
 
 
-def read(
-    interactions: Path,
-    items: Path | None,
-    written: Written = TO_BE_FOUND,
-    items_written: Written = TO_BE_FOUND,
-    **columns: str,
-) -> Raw:
-    """
-    Read the two files.
-
-    Parameters
-    ----------
-    interactions, items
-        The files, of one kind or two; `items` may be None.
-    written, items_written
-        How they are written, as far as that is known and they are text.
-    **columns
-        What columns are called (`Columns`); those not named go by their usual names.
-
-    Raises
-    ------
-    DataError
-        For a file that is missing or has a broken line.
-    UserError
-        For a column that is needed and not there, or a kind of file that is not known.
-    """
-    rated = opened(interactions, written)
-    listed = opened(items, items_written) if items else None
-    return read_tables(rated, listed, Columns(**columns))
-
-
 def opened(file: Path, written: Written = TO_BE_FOUND) -> Tabular:
-    """Read what columns a file has; see `read` for what is raised."""
+    """Read what columns a file has; see `read_files` for what is raised."""
     end = Path(file.name.lower().removesuffix(".gz")).suffix
     if end not in _KINDS:
         ends = ", ".join(_KINDS)
@@ -72,6 +40,9 @@ def opened(file: Path, written: Written = TO_BE_FOUND) -> Tabular:
     with naming_encodings():
         table = _KINDS[end](file, written)
     return replace(table, read=naming_encodings()(table.read))
+
+
+read = partial(read_files, opened)
 
 
 def _delimited(file: Path, written: Written, usual: str) -> Tabular:
