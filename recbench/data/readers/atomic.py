@@ -12,7 +12,7 @@ ids are their titles.
 from functools import partial
 from pathlib import Path
 
-from recbench.data.readers.delimited import header, read_delimited
+from recbench.data.readers.delimited import Dialect, header, read_delimited
 from recbench.data.readers.files import encoding_of
 from recbench.data.readers.finding import naming_encodings
 from recbench.data.readers.tabular import Tabular, read_files
@@ -28,17 +28,15 @@ def opened(file: Path, written: Written = TO_BE_FOUND) -> Tabular:
             "was given for this file"
         )
     separator, encoding = written.separator or "\t", encoding_of(file, written.encoding)
+    dialect = Dialect(separator, encoding, header_lines=1)
     with naming_encodings():
-        fields = header(file, delimiter=separator, encoding=encoding)
+        fields = header(file, dialect)
     names = [field.split(":")[0] for field in fields]
     lists = frozenset(field.split(":")[0] for field in fields if field.endswith("_seq"))
-    read = partial(
-        read_delimited, file, names, delimiter=separator, encoding=encoding, header_lines=1
-    )
     return Tabular(
         file,
         names,
-        naming_encodings()(read),
+        naming_encodings()(partial(read_delimited, file, names, dialect=dialect)),
         lambda row: f"line {row + 2}",
         written=Written(separator, encoding),
         lists=lists,

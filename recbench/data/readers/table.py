@@ -11,24 +11,21 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TypedDict
 
 from recbench.data.readers import jsonlines, parquet
 from recbench.data.readers.columns import USUAL, column
-from recbench.data.readers.delimited import first_line, header, line_of, read_delimited
+from recbench.data.readers.delimited import (
+    Dialect,
+    first_line,
+    header,
+    line_of,
+    read_delimited,
+)
 from recbench.data.readers.files import encoding_of, wide
 from recbench.data.readers.finding import naming_encodings, separator_of
 from recbench.data.readers.tabular import Tabular, read_files
 from recbench.data.written import TO_BE_FOUND, Written
 from recbench.errors import DataError, UserError
-
-
-class _Dialect(TypedDict):
-    """What the functions of `recbench.data.readers.delimited` take."""
-
-    delimiter: str
-    encoding: str
-    quoting: bool
 
 
 def opened(file: Path, written: Written = TO_BE_FOUND) -> Tabular:
@@ -50,17 +47,16 @@ def _delimited(file: Path, written: Written, usual: str) -> Tabular:
     encoding = encoding_of(file, written.encoding)
     names = list(written.columns)
     separator = separator_of(file, written.separator, usual, encoding, len(names))
-    dialect = _Dialect(delimiter=separator, encoding=encoding, quoting=True)
+    dialect = Dialect(separator, encoding, header_lines=0 if names else 1, quoting=True)
     if names:
-        _refuse_no_values(first_line(file, **dialect), file)
+        _refuse_no_values(first_line(file, dialect), file)
     else:
-        names = header(file, **dialect)
-    below = 0 if written.columns else 1
+        names = header(file, dialect)
     return Tabular(
         file,
         names,
-        partial(read_delimited, file, names, header_lines=below, **dialect),
-        partial(line_of, file, header_lines=below, **dialect),
+        partial(read_delimited, file, names, dialect=dialect),
+        partial(line_of, file, dialect),
         written=Written(separator, encoding, written.columns),
         unnamed=not written.columns,
     )
