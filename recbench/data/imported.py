@@ -88,7 +88,7 @@ def format_in(folder: Path) -> str:
     UserError
         If both or neither lie there.
     """
-    plain = any(plain_split.file_of(folder, part) for part in plain_split.PARTS)
+    plain = any(plain_split.file_of(folder, one) for one in plain_split.BEGINNINGS)
     recbole = bool(presplit.found_in(folder))
     if plain and recbole:
         raise UserError(
