@@ -28,7 +28,7 @@ def opened(file: Path, written: Written = TO_BE_FOUND) -> Tabular:
             "was given for this file"
         )
     separator, encoding = written.separator or "\t", encoding_of(file, written.encoding)
-    dialect = Dialect(separator, encoding, header_lines=1)
+    dialect = Dialect(separator, encoding)
     with naming_encodings():
         fields = header(file, dialect)
     names = [field.split(":")[0] for field in fields]
@@ -36,7 +36,7 @@ def opened(file: Path, written: Written = TO_BE_FOUND) -> Tabular:
     return Tabular(
         file,
         names,
-        naming_encodings()(partial(read_delimited, file, names, dialect=dialect)),
+        naming_encodings()(partial(read_delimited, file, names, dialect=dialect.below_header)),
         lambda row: f"line {row + 2}",
         written=Written(separator, encoding),
         lists=lists,

@@ -67,7 +67,7 @@ class Dialect:
     encoding
         Of the whole file.
     header_lines
-        Lines above the first row.
+        Lines above the first that is read.
     quoting
         Whether a field may stand in double quotes, as in RFC 4180; not with a delimiter longer than
         a byte.
@@ -77,6 +77,11 @@ class Dialect:
     encoding: str = UTF8
     header_lines: int = 0
     quoting: bool = False
+
+    @property
+    def below_header(self) -> "Dialect":
+        """The same, of what stands below one line more."""
+        return replace(self, header_lines=self.header_lines + 1)
 
     @property
     def longer(self) -> str:
@@ -143,27 +148,27 @@ def read_delimited(
 
 def header(file: Path, dialect: Dialect) -> list[str]:
     """
-    Return the names of a file's columns, which its first line has.
+    Return the names of a file's columns, which the first line has.
 
     Raises
     ------
     DataError
         For a file that is missing, empty or not in that encoding.
     """
-    names = first_line(file, dialect)
+    names, line = first_line(file, dialect), f"line {dialect.header_lines + 1}"
     if any(_CONTROL.search(name) for name in names):
-        message = f"{file}, line 1: expected the names of the columns, found {names!r}"
+        message = f"{file}, {line}: expected the names of the columns, found {names!r}"
         raise wide(message, names[0]) if "\0" in "".join(names) else DataError(message)
     if not any(names):
         expected = "a line with the names of the columns"
-        raise DataError(f"{file}, line 1: expected {expected}, found none")
+        raise DataError(f"{file}, {line}: expected {expected}, found none")
     return names
 
 
 def first_line(file: Path, dialect: Dialect) -> list[str]:
-    """Return the fields of a file's first line, none of an empty file; raises as `header`."""
-    first = islice(_records(file, replace(dialect, header_lines=0)), 1)
-    return [_decoded(field, file, 1) for _, fields in first for field in fields]
+    """Return the fields of the first line, none of an empty file; raises as `header`."""
+    first = islice(_records(file, dialect), 1)
+    return [_decoded(field, file, number) for number, fields in first for field in fields]
 
 
 def field_counts(file: Path, lines: int, dialect: Dialect) -> list[int]:

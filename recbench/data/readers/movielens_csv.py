@@ -40,9 +40,9 @@ def read(interactions: Path, items: Path) -> Raw:
 
 
 def _read(file: Path, kinds: dict[str, Kind]) -> pa.Table:
-    dialect = Dialect(",", header_lines=1, quoting=True)
+    dialect = Dialect(",", quoting=True)
     names = header(file, dialect)
     for name in kinds:
         if names.count(name) != 1:
             raise DataError(f"{file}, line 1: expected one column '{name}', found {names}")
-    return read_delimited(file, names, kinds, dialect)
+    return read_delimited(file, names, kinds, dialect.below_header)

@@ -47,11 +47,12 @@ def _delimited(file: Path, written: Written, usual: str) -> Tabular:
     encoding = encoding_of(file, written.encoding)
     names = list(written.columns)
     separator = separator_of(file, written.separator, usual, encoding, len(names))
-    dialect = Dialect(separator, encoding, header_lines=0 if names else 1, quoting=True)
+    dialect = Dialect(separator, encoding, quoting=True)
     if names:
         _refuse_no_values(first_line(file, dialect), file)
     else:
         names = header(file, dialect)
+        dialect = dialect.below_header
     return Tabular(
         file,
         names,
