@@ -86,6 +86,14 @@ def test_ids_are_texts_where_one_is_no_integer(folder):
     assert any("2 of the 6 items interacted with are not in shop.item" in n for n in split.notes)
 
 
+def test_no_option_is_named_that_an_import_has_not(folder):
+    path = folder()
+    text = HEADER + "1\t5 007\t\xe9\n"
+    (path / "shop.part2.inter").write_bytes(text.encode("latin-1"))
+    with pytest.raises(DataError, match=r"shop.part2.inter, line 2: expected utf8 text$"):
+        read(path)
+
+
 def test_without_titles_the_ids_stand_for_them(folder):
     split = read(folder(**{"shop.item": None}))
     assert split.catalogue.titles == ("5", "7", "8", "300")

@@ -14,7 +14,6 @@ from pathlib import Path
 
 from recbench.data.readers.delimited import Dialect, header, read_delimited
 from recbench.data.readers.files import encoding_of
-from recbench.data.readers.finding import naming_encodings
 from recbench.data.readers.tabular import Tabular, read_files
 from recbench.data.written import TO_BE_FOUND, Written
 from recbench.errors import UserError
@@ -29,14 +28,13 @@ def opened(file: Path, written: Written = TO_BE_FOUND) -> Tabular:
         )
     separator, encoding = written.separator or "\t", encoding_of(file, written.encoding)
     dialect = Dialect(separator, encoding)
-    with naming_encodings():
-        fields = header(file, dialect)
+    fields = header(file, dialect)
     names = [field.split(":")[0] for field in fields]
     lists = frozenset(field.split(":")[0] for field in fields if field.endswith("_seq"))
     return Tabular(
         file,
         names,
-        naming_encodings()(partial(read_delimited, file, names, dialect=dialect.below_header)),
+        partial(read_delimited, file, names, dialect=dialect.below_header),
         lambda row: f"line {row + 2}",
         written=Written(separator, encoding),
         lists=lists,

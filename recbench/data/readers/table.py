@@ -22,7 +22,7 @@ from recbench.data.readers.delimited import (
     read_delimited,
 )
 from recbench.data.readers.files import encoding_of, wide
-from recbench.data.readers.finding import naming_encodings, separator_of
+from recbench.data.readers.finding import separator_of
 from recbench.data.readers.tabular import Tabular, read_files
 from recbench.data.written import TO_BE_FOUND, Written
 from recbench.errors import DataError, UserError
@@ -34,9 +34,7 @@ def opened(file: Path, written: Written = TO_BE_FOUND) -> Tabular:
     if end not in _KINDS:
         ends = ", ".join(_KINDS)
         raise UserError(f"{file}: the end of its name says nothing; it should be one of {ends}")
-    with naming_encodings():
-        table = _KINDS[end](file, written)
-    return replace(table, read=naming_encodings()(table.read))
+    return _KINDS[end](file, written)
 
 
 read = partial(read_files, opened)
