@@ -7,26 +7,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from recbench_cli import main as cli
-
 NOW = 1_700_000_000
 ROWS = [(f"u{u}", f"i{(u + k) % 8}", NOW + 100 * k + u) for k in range(6) for u in range(10)]
 TITLES = [f"Thing number {i}, of many things that have a long name" for i in range(8)]
 
 
 @pytest.fixture
-def call(capsys, tmp_path, monkeypatch):
-    """Run a command in an empty folder; return code, stdout, stderr."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("RECBENCH_CACHE", str(tmp_path / "cache"))
-
-    def run(*arguments):
-        with pytest.raises(SystemExit) as left:
-            cli.main([*arguments])
-        shown = capsys.readouterr()
-        return left.value.code or 0, shown.out, shown.err
-
-    return run
+def call(call_inside):
+    return call_inside
 
 
 @pytest.fixture
