@@ -209,4 +209,4 @@ def remove(name: str, cache: Path) -> None:
 def _flaws(files: Files, raw: Raw, columns: dict[str, str]) -> tuple[str, ...]:
     untimed = "No times: the order of the file is taken for the order of time."
     notes = raw.notes if raw.times is not None else (*raw.notes, untimed)
-    return (*notes, *oddities(raw, columns, partial(own_files.place_of, files)))
+    return (*notes, *oddities(raw, columns, partial(own_files.place_of_row, files)))

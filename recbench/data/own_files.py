@@ -149,7 +149,7 @@ def read(files: Files, name: str, min_rating: float | None) -> tuple[Raw, dict[s
     return raw, taken
 
 
-def place_of(files: Files, row: int) -> str:
+def place_of_row(files: Files, row: int) -> str:
     """Say where an interaction (from 0) stands: file and line."""
     return f"{files.interactions.name}, {_opened(files)[0].place(row)}"
 
