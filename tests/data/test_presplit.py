@@ -94,6 +94,12 @@ def test_no_option_is_named_that_an_import_has_not(folder):
         read(path)
 
 
+def test_other_separators_of_fields_are_told_from_missing_histories(folder):
+    text = HEADER.replace("\t", ",") + "1,5 7,300\n"
+    with pytest.raises(UserError, match=r"found 'user_id'; write the files with a tab between"):
+        read(folder(**{"shop.part1.inter": text}))
+
+
 def test_without_titles_the_ids_stand_for_them(folder):
     split = read(folder(**{"shop.item": None}))
     assert split.catalogue.titles == ("5", "7", "8", "300")

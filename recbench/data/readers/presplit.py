@@ -173,7 +173,9 @@ def _columns(table: Tabular) -> tuple[str, str]:
     listed = f"{item}_list"
     if item in names and names.count(listed) == 1:
         return item, listed
-    if any(map(_LIKE_HISTORIES.search, names)):
+    if len(names) == 1:
+        remedy = "write the files with a tab between fields"
+    elif any(map(_LIKE_HISTORIES.search, names)):
         remedy = f"call the one with the targets '{item}' and the one with histories '{listed}'"
     else:
         remedy = (
