@@ -8,14 +8,13 @@ files are read again as they were.
 import math
 import shlex
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from recbench.data.card import RawFiles
 from recbench.data.readers import OPENED, READERS
 from recbench.data.readers.columns import Columns
-from recbench.data.readers.files import UndecodableError
+from recbench.data.readers.finding import naming_encodings
 from recbench.data.readers.histories import are_lists, history_column
 from recbench.data.readers.raw import Raw
 from recbench.data.readers.tabular import Tabular, columns_of
@@ -74,19 +73,7 @@ def atomic_files(folder: Path) -> tuple[Path, Path | None]:
     return interactions, items if items.is_file() else None
 
 
-@contextmanager
-def _naming_encodings() -> Iterator[None]:
-    """Say how another encoding is named, where the one that was assumed does not fit."""
-    try:
-        yield
-    except UndecodableError as error:
-        raise DataError(
-            f"{error}; name the right encoding, as --encoding {error.likely}, or "
-            f"utf-8/{error.likely} if it is that of the items alone"
-        ) from None
-
-
-@_naming_encodings()
+@naming_encodings()
 def as_written(files: Files) -> Files:
     """Return the files with what is found of how they are written; refuse what says nothing."""
     opened, named, of_items = OPENED[files.format], files.written, files.items_written
@@ -117,7 +104,7 @@ def how_written(files: Files) -> Iterator[str]:
             yield f"{file.name}: {between}{written.encoding}"
 
 
-@_naming_encodings()
+@naming_encodings()
 def read(files: Files, name: str, min_rating: float | None) -> tuple[Raw, dict[str, str]]:
     """
     Read the files, and say what they call the column of each role that they have.

@@ -1,8 +1,11 @@
 """What can be found of how a text file is written, and what is said where it cannot."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from recbench.data.readers.delimited import Dialect, field_counts
+from recbench.data.readers.files import UndecodableError
 from recbench.data.written import SEPARATORS
 from recbench.errors import DataError
 
@@ -60,3 +63,15 @@ def separator_of(file: Path, named: str, usual: str, encoding: str, columns: int
         f"{file}, line 1: expected one separator of fields, found {found}; "
         "name the right one, as --separator ';'"
     )
+
+
+@contextmanager
+def naming_encodings() -> Iterator[None]:
+    """Say how another encoding is named, where the one that was assumed does not fit."""
+    try:
+        yield
+    except UndecodableError as error:
+        raise DataError(
+            f"{error}; name the right encoding, as --encoding {error.likely}, or "
+            f"utf-8/{error.likely} if it is that of the items alone"
+        ) from None
