@@ -103,7 +103,7 @@ def blamed(point: EntryPoint, what: str = "failed") -> Iterator[None]:
     try:
         yield
     except PluginError as error:
-        raise RecbenchError(f"{named(point)}: {error}") from error
+        raise RecbenchError(f"{in_words(point)}: {error}") from error
     except (RecbenchError, KeyboardInterrupt):
         raise
     except BaseException as error:
@@ -111,7 +111,7 @@ def blamed(point: EntryPoint, what: str = "failed") -> Iterator[None]:
 
 
 @contextmanager
-def watched(group: Group, name: str) -> Iterator[None]:
+def blamed_if_at_fault(group: Group, name: str) -> Iterator[None]:
     """
     Do as `blamed` where code of recbench runs as well: a bug of ours is not called the plug-in's.
 
@@ -121,7 +121,7 @@ def watched(group: Group, name: str) -> Iterator[None]:
     try:
         yield
     except PluginError as error:
-        raise RecbenchError(f"{named(find(group, name))}: {error}") from error
+        raise RecbenchError(f"{in_words(find(group, name))}: {error}") from error
     except (RecbenchError, KeyboardInterrupt):
         raise
     except BaseException as error:
@@ -132,7 +132,7 @@ def watched(group: Group, name: str) -> Iterator[None]:
         raise
 
 
-def named(point: EntryPoint) -> str:
+def in_words(point: EntryPoint) -> str:
     """Say which plug-in it is: kind, name and package."""
     kind = _kind(point.group.removeprefix("recbench."))
     return f"the {kind} '{point.name}' of package {owner(point)}"
@@ -151,7 +151,7 @@ def _kind(group: str) -> str:
 def _failure(point: EntryPoint, what: str, error: BaseException) -> RecbenchError:
     first = next(iter(str(error).strip().splitlines()), "")
     said = f"{type(error).__name__}: {first}" if first else type(error).__name__
-    return RecbenchError(f"{named(point)} {what}: {said} (--debug shows the traceback)")
+    return RecbenchError(f"{in_words(point)} {what}: {said} (--debug shows the traceback)")
 
 
 def _packages(traceback: TracebackType | None) -> set[str]:

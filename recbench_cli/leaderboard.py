@@ -248,11 +248,11 @@ def _check(
     if not settings and preset is None:
         return  # else models would be imported for nothing
     from recbench.experiment import recommender_class
-    from recbench.registry import watched
+    from recbench.registry import blamed_if_at_fault
 
     for model in chosen["model"]:
         try:
-            with watched("models", model):
+            with blamed_if_at_fault("models", model):
                 recommender_class(model).settings_class.build(settings, preset)
         except UserError as error:
             raise UserError(f"{model}: {error}") from None

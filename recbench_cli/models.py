@@ -68,9 +68,9 @@ def _list_language_models(form: str) -> None:
 
 def _explain(name: str, form: str) -> None:
     from recbench.experiment import recommender_class
-    from recbench.registry import watched
+    from recbench.registry import blamed_if_at_fault
 
-    with watched("models", name):
+    with blamed_if_at_fault("models", name):
         _print(name, recommender_class(name), form)
 
 

@@ -125,6 +125,7 @@ def add(
     """
     from recbench.data import own
     from recbench.data.card import Rules
+    from recbench.data.own_files import Files, atomic_files
     from recbench.data.readers.columns import Columns
     from recbench.data.written import written_by
     from recbench.errors import UserError
@@ -136,10 +137,10 @@ def add(
     columns = Columns(user=user, item=item, time=time, rating=rating, title=title)
     written = written_by(separator, encoding, column_names, item_column_names)
     if recbole is not None:
-        files = own.Files("atomic", *own.atomic_files(recbole), columns, *written)
+        files = Files("atomic", *atomic_files(recbole), columns, *written)
     else:
         assert interactions is not None
-        files = own.Files("table", interactions, items, columns, *written)
+        files = Files("table", interactions, items, columns, *written)
     rules = Rules(
         min_rating=min_rating,
         pairs=pairs,

@@ -96,36 +96,34 @@ def run(
     """Train a model and judge it on a frozen pack; a run that stands already is found again."""
     from recbench import experiment
     from recbench.questions.protocols.choice import protocol_of
-    from recbench.registry import watched
+    from recbench.registry import blamed_if_at_fault
     from recbench.runs.places import cache_folder, results_folder
     from recbench_cli.parsing import settings_of
 
     place = cache_folder(cache)
     asked = {"candidates": candidates, "negatives": negatives, "history": history}
-    finished = watched("models", model)(experiment.run)(
-        experiment.Experiment(
-            model=model,
-            dataset=dataset,
-            protocol=protocol_of(dataset, protocol, place, **asked).name,
-            preset=preset,
-            settings=settings_of(changes or [], llm),
-            seed=seed,
-            draws=draws,
-            pack_seed=pack_seed,
-            device=device,
-            fresh=fresh,
-            audit=not no_audit,
-            matching=matching,
-            train_fraction=train_fraction,
-            train_dataset=train_dataset,
-            train_data_dir=train_data_dir,
-            data_dir=data_dir,
-            results=results_folder(results),
-            cache=place,
-        ),
-        report=say,
-        show_progress=True,
+    wanted = experiment.Experiment(
+        model=model,
+        dataset=dataset,
+        protocol=protocol_of(dataset, protocol, place, **asked).name,
+        preset=preset,
+        settings=settings_of(changes or [], llm),
+        seed=seed,
+        draws=draws,
+        pack_seed=pack_seed,
+        device=device,
+        fresh=fresh,
+        audit=not no_audit,
+        matching=matching,
+        train_fraction=train_fraction,
+        train_dataset=train_dataset,
+        train_data_dir=train_data_dir,
+        data_dir=data_dir,
+        results=results_folder(results),
+        cache=place,
     )
+    with blamed_if_at_fault("models", model):
+        finished = experiment.run(wanted, report=say, show_progress=True)
     _print(finished, as_json)
 
 

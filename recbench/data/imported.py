@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from recbench.data.card import Card, Folder, Rules
+from recbench.data.card import Rules
 from recbench.data.dataset import Dataset, make_released
 from recbench.data.overlaps import overlaps
-from recbench.data.own import check_name, check_place, pinned
+from recbench.data.own import check_name, check_place, own_card, pinned
 from recbench.data.readers import SPLITS, plain_split, presplit
 from recbench.errors import UserError
 
@@ -57,20 +57,15 @@ def import_split(
         report(flaw)
     size = raw.rows.candidates
     bringing = "" if size is None else f" whose rows bring {size} candidates"
-    card = Card(
-        name=name,
-        title=name,
+    card = own_card(
+        name,
+        folder,
+        format_name,
         description=f"a finished split{bringing}, imported from {folder.name}",
         licence="that of the release",
-        citation="",
-        homepage="",
         noun=noun,
         verb=verb,
-        titles="plain",
         formats={},
-        sources=(
-            Folder(kind="folder", path=str(folder.expanduser().resolve()), format=format_name),
-        ),
         protocols={"released": Rules()},
         finished=True,
         candidates=size,
@@ -93,7 +88,7 @@ def format_in(folder: Path) -> str:
     UserError
         If both or neither lie there.
     """
-    plain = any(plain_split.file_of(folder, part) for part in plain_split.PARTS)
+    plain = any(plain_split.file_of(folder, one) for one in plain_split.BEGINNINGS)
     recbole = bool(presplit.found_in(folder))
     if plain and recbole:
         raise UserError(

@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from recbench.data.missing import reads_as_missing
-from recbench.data.readers.raw import Coded, Ids, Raw
+from recbench.data.missing import missing_among, reads_as_missing
+from recbench.data.readers.raw import Coded, Raw
 from recbench.data.time_units import astray
 
 _FEW = 10  # interactions that say nothing about how often something comes
@@ -41,7 +41,7 @@ def oddities(raw: Raw, columns: Mapping[str, str], place: Callable[[int], str]) 
 
 
 def _missing_ids(role: str, column: Coded, place: Callable[[int], str]) -> str:
-    codes = _missing(column.ids)
+    codes = missing_among(column.ids)
     rows = np.flatnonzero(np.isin(column.codes, codes)) if codes else np.array([], np.int64)
     if not len(rows):
         return ""
@@ -55,7 +55,7 @@ def _missing_ids(role: str, column: Coded, place: Callable[[int], str]) -> str:
 
 def _missing_listed(raw: Raw) -> str:
     met = set(raw.items.ids.tolist())
-    listed = [raw.item_ids[code] for code in _missing(raw.item_ids)]
+    listed = [raw.item_ids[code] for code in missing_among(raw.item_ids)]
     unmet = [repr(text) for text in listed if text not in met]
     if not unmet:
         return ""
@@ -63,12 +63,6 @@ def _missing_listed(raw: Raw) -> str:
         f"The table of items lists {', '.join(unmet[:_SHOWN])}: so programs write a missing id; if "
         "it is one, leave this row out, or it is a candidate."
     )
-
-
-def _missing(ids: Ids) -> list[int]:
-    """Return where an id stands that programs write for a missing one; no integer is such."""
-    texts = ids.tolist() if ids.dtype == object else []
-    return [code for code, text in enumerate(texts) if reads_as_missing(text)]
 
 
 def _once(role: str, name: str, column: Coded) -> str:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from recbench.errors import RecbenchError
-from recbench.registry import blamed, named
+from recbench.registry import blamed, in_words
 
 
 class NamedCard(BaseModel):
@@ -112,4 +112,4 @@ def _file(point: EntryPoint) -> Path:
 def _unreadable(place: EntryPoint | Path, reason: str) -> RecbenchError:
     if isinstance(place, Path):
         return RecbenchError(f"{place} is broken: {reason}")
-    return RecbenchError(f"the card of {named(place)} ({place.value}) is broken: {reason}")
+    return RecbenchError(f"the card of {in_words(place)} ({place.value}) is broken: {reason}")

@@ -32,8 +32,6 @@ Values = NDArray[np.float64]
 CUTOFFS = (1, 3, 5, 10)
 """K of the figures that every record holds; those that say nothing are not shown (`tells`)."""
 
-_FAMILIES = ("HitRatio", "NDCG")
-
 
 class Metric(ABC):
     """One metric, or a family of them."""
@@ -125,6 +123,10 @@ def reciprocal(rank: NDArray[np.int32]) -> Values:
     return 1.0 / rank.astype(np.float64)
 
 
+_FAMILIES = {"HitRatio": hit_at, "NDCG": ndcg_at}
+"""Figures of the first K candidates, of any K."""
+
+
 def at_cutoffs(outcome: Outcome, cutoffs: Iterable[int]) -> dict[str, Values]:
     """
     Work HitRatio@K and NDCG@K out for any K from 1 on.
@@ -134,8 +136,7 @@ def at_cutoffs(outcome: Outcome, cutoffs: Iterable[int]) -> dict[str, Values]:
     dict
         Figure name to float64 [rows], K by K; of a model that writes by likelihood, and named so.
     """
-    families = (("HitRatio", hit_at), ("NDCG", ndcg_at))
-    found = [_ranked(name, outcome, at, [k]) for k in cutoffs for name, at in families]
+    found = [_ranked(name, outcome, at, [k]) for k in cutoffs for name, at in _FAMILIES.items()]
     return {name: values for one in found for name, values in one.items()}
 
 

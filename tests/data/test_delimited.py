@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from recbench.data.readers.delimited import read_delimited
+from recbench.data.readers.delimited import Dialect, read_delimited
 from recbench.errors import DataError
 
 VALUES = [
@@ -16,7 +16,7 @@ VALUES = [
 
 def read(file: Path, kind: str, text: str) -> None:
     file.write_text(text, encoding="utf-8")
-    read_delimited(file, ["value", "more"], {"value": kind}, delimiter="|")
+    read_delimited(file, ["value", "more"], {"value": kind}, Dialect("|"))
 
 
 def refusal(file: Path, kind: str, text: str) -> str:

@@ -17,7 +17,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from recbench.data.catalogue import make_catalogue
-from recbench.data.own import Files, add
+from recbench.data.own import add
+from recbench.data.own_files import Files
 from recbench.data.prepare import prepare
 from recbench.data.readers import OPENED, READERS
 from recbench.data.readers.columns import Columns

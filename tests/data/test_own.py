@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from recbench.data.card import Rules, card
 from recbench.data.filters import filtered
 from recbench.data.imported import import_split
-from recbench.data.own import Files, add, atomic_files, pinned, remove
+from recbench.data.own import add, pinned, remove
+from recbench.data.own_files import Files, atomic_files
 from recbench.data.prepare import prepare
 from recbench.data.readers.columns import Columns
 from recbench.errors import DataError, RecbenchError, UserError
@@ -50,7 +51,7 @@ def test_what_was_added_is_a_dataset_like_any(files, cache, tmp_path):
     assert found.catalogue.titles[3] == "Thing, 3"
     assert (found.card.noun, found.card.verb) == (("thing", "things"), "took")
     assert found.ratings is None
-    export(make_split(found, protocol("next-item")), tmp_path / "out")
+    export(make_split(found, protocol("next-item", candidates="4")), tmp_path / "out")
     row = json.loads((tmp_path / "out/test.jsonl").read_text().splitlines()[0])
     assert row == {"history": ["i-0", "i-1", "i-2", "i-3"], "target": "i-4"}
     assert (tmp_path / "out/items.tsv").read_text().splitlines()[1] == "i-0\tThing, 0"
@@ -91,7 +92,7 @@ def test_without_times_the_order_of_the_file_counts(files, cache):
     ]
     assert made.card.known_flaws == tuple(told[1:])
     assert made.card.rules.order == "file"
-    split = make_split(made, protocol("next-item"))
+    split = make_split(made, protocol("next-item", candidates="4"))
     first = made.items[made.users == split.test.users[0]]
     assert split.test.targets[0] == first[-1]
     np.testing.assert_array_equal(made.times, np.arange(60))
@@ -106,7 +107,7 @@ def test_low_ratings_are_left_out_where_asked(files, cache):
     made = add("mine", rated, cache, silent, rules=Rules(min_rating=100))
     assert len(made) == 60
     for name in ("next-item", "paper"):
-        split = make_split(made, protocol(name))
+        split = make_split(made, protocol(name, candidates="4"))
         assert 0 not in np.concatenate([split.train.users, split.test.users])
 
 

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from recbench.data import own
 from recbench.data.imported import format_in, import_split
+from recbench.data.own_files import Files, atomic_files
 from recbench.data.readers.columns import Columns
 from recbench.data.readers.presplit import read
 from recbench.errors import DataError, UserError
@@ -83,6 +84,20 @@ def test_ids_are_texts_where_one_is_no_integer(folder):
     split = read(folder(**{"shop.part2.inter": text}))
     assert ids(split)[:2] == [[["5", "7"], ["5", "7", "300"], ["5"]], [["5", "007", "é"]]]
     assert any("2 of the 6 items interacted with are not in shop.item" in n for n in split.notes)
+
+
+def test_no_option_is_named_that_an_import_has_not(folder):
+    path = folder()
+    text = HEADER + "1\t5 007\t\xe9\n"
+    (path / "shop.part2.inter").write_bytes(text.encode("latin-1"))
+    with pytest.raises(DataError, match=r"shop.part2.inter, line 2: expected utf8 text$"):
+        read(path)
+
+
+def test_other_separators_of_fields_are_told_from_missing_histories(folder):
+    text = HEADER.replace("\t", ",") + "1,5 7,300\n"
+    with pytest.raises(UserError, match=r"found 'user_id'; write the files with a tab between"):
+        read(folder(**{"shop.part1.inter": text}))
 
 
 def test_without_titles_the_ids_stand_for_them(folder):
@@ -179,7 +194,7 @@ def test_parts_without_histories_are_added_as_the_remedy_says(folder, tmp_path):
     alone.mkdir()
     lines = [text.removeprefix(header) for text in files.values()]
     (alone / "shop.inter").write_text(header + "".join(lines))
-    found = own.Files("atomic", *own.atomic_files(alone), Columns())
+    found = Files("atomic", *atomic_files(alone), Columns())
     assert len(own.add("mine", found, tmp_path / "cache", lambda _: None)) == 3
 
 

@@ -3,24 +3,12 @@ import shutil
 
 import pytest
 
-from recbench_cli import main as cli
-
 EVENTS = ("--interactions", "events.csv", "--user-column", "client")
 
 
 @pytest.fixture
-def call(capsys, tmp_path, monkeypatch):
-    """Run a command in an empty folder; return code, stdout, stderr."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("RECBENCH_CACHE", str(tmp_path / "cache"))
-
-    def run(*arguments):
-        with pytest.raises(SystemExit) as left:
-            cli.main([*arguments])
-        shown = capsys.readouterr()
-        return left.value.code or 0, shown.out, shown.err
-
-    return run
+def call(call_inside):
+    return call_inside
 
 
 @pytest.fixture

@@ -1,7 +1,5 @@
 """What the doctor assumes is what runs show."""
 
-import importlib.util
-import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -14,12 +12,8 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
-def tool() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("assumed_tool", ROOT / "tools" / "assumed.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["assumed_tool"] = module
-    spec.loader.exec_module(module)
-    return module
+def tool(load) -> ModuleType:
+    return load("assumed")
 
 
 def made(random, alike, users=2_000, rows=4, draws=3, seeds=4, seed_sd=0.05):

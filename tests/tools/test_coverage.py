@@ -1,8 +1,5 @@
 """The simulation of intervals and tests: what it says, and that the page says the same."""
 
-import importlib.util
-import sys
-from pathlib import Path
 from types import ModuleType
 
 import numpy as np
@@ -11,18 +8,10 @@ import pytest
 from recbench.statistics.crossed import effective_users
 from recbench.statistics.intervals import caution
 
-TOOL = Path(__file__).parents[2] / "tools" / "coverage.py"
-
 
 @pytest.fixture(scope="module")
-def tool() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("coverage_tool", TOOL)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["coverage_tool"] = module
-    spec.loader.exec_module(module)
-    return module
+def tool(load) -> ModuleType:
+    return load("coverage")
 
 
 def rates(tool, cell, replications):

@@ -1,19 +1,11 @@
 """Blocks of printed tables: filled, refilled, and nothing between them lost."""
 
-import importlib.util
-from pathlib import Path
-
 import pytest
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
-def tool():
-    spec = importlib.util.spec_from_file_location("printed", ROOT / "tools" / "printed.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def tool(load):
+    return load("printed")
 
 
 PAGE = """# Page

@@ -1,7 +1,6 @@
 """The search that chose the defaults."""
 
 import csv
-import importlib.util
 import tomllib
 from collections import Counter
 from dataclasses import replace
@@ -26,13 +25,8 @@ SPACES = tomllib.loads((TOOLS / "search_spaces.toml").read_text(encoding="utf-8"
 
 
 @pytest.fixture(scope="module")
-def search() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("search", TOOLS / "search.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def search(load) -> ModuleType:
+    return load("search")
 
 
 @pytest.mark.parametrize("model", SPACES)

@@ -1,7 +1,5 @@
 """The first weights of the built-in model: what they can do before any training."""
 
-import importlib.util
-from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -11,14 +9,8 @@ COLON, NEWLINE = 30, 201
 
 
 @pytest.fixture(scope="module")
-def wiring() -> ModuleType:
-    path = Path(__file__).parents[2] / "tools/tiny/wiring.py"
-    spec = importlib.util.spec_from_file_location("wiring", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def wiring(load) -> ModuleType:
+    return load("tiny/wiring")
 
 
 def test_it_is_under_three_million_parameters_and_leaves_torch_alone(wiring: ModuleType) -> None:

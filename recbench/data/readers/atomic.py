@@ -12,46 +12,11 @@ ids are their titles.
 from functools import partial
 from pathlib import Path
 
-from recbench.data.readers.columns import Columns
-from recbench.data.readers.delimited import header, read_delimited
+from recbench.data.readers.delimited import Dialect, header, read_delimited
 from recbench.data.readers.files import encoding_of
-from recbench.data.readers.finding import naming_encodings
-from recbench.data.readers.raw import Raw
-from recbench.data.readers.tabular import Tabular, read_tables
+from recbench.data.readers.tabular import Tabular, read_files
 from recbench.data.written import TO_BE_FOUND, Written
 from recbench.errors import UserError
-
-
-def read(
-    interactions: Path,
-    items: Path | None,
-    written: Written = TO_BE_FOUND,
-    items_written: Written = TO_BE_FOUND,
-    **columns: str,
-) -> Raw:
-    """
-    Read the two files.
-
-    Parameters
-    ----------
-    interactions, items
-        The files; `items` may be None.
-    written, items_written
-        How they are written, as far as that was named.
-    **columns
-        What columns are called, without their types (`Columns`); those not named go by their
-        usual names.
-
-    Raises
-    ------
-    DataError
-        For a file that is missing or has a broken line.
-    UserError
-        For a column that is needed and not there.
-    """
-    rated = opened(interactions, written)
-    listed = opened(items, items_written) if items else None
-    return read_tables(rated, listed, Columns(**columns))
 
 
 def opened(file: Path, written: Written = TO_BE_FOUND) -> Tabular:
@@ -62,18 +27,19 @@ def opened(file: Path, written: Written = TO_BE_FOUND) -> Tabular:
             "was given for this file"
         )
     separator, encoding = written.separator or "\t", encoding_of(file, written.encoding)
-    with naming_encodings():
-        fields = header(file, delimiter=separator, encoding=encoding)
-    names = [field.split(":")[0] for field in fields]
+    dialect = Dialect(separator, encoding)
+    fields = header(file, dialect)
+    # One that has several types in it holds another separator, which its error is to show.
+    names = [field if field.count(":") > 1 else field.split(":")[0] for field in fields]
     lists = frozenset(field.split(":")[0] for field in fields if field.endswith("_seq"))
-    read = partial(
-        read_delimited, file, names, delimiter=separator, encoding=encoding, header_lines=1
-    )
     return Tabular(
         file,
         names,
-        naming_encodings()(read),
+        partial(read_delimited, file, names, dialect=dialect.below_header),
         lambda row: f"line {row + 2}",
         written=Written(separator, encoding),
         lists=lists,
     )
+
+
+read = partial(read_files, opened)

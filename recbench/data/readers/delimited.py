@@ -56,13 +56,32 @@ class _QuoteError(DataError):
 
 
 @dataclass(frozen=True)
-class _Dialect:
-    """How a file is written; see `read_delimited`."""
+class Dialect:
+    """
+    How the lines of a file are written.
+
+    Attributes
+    ----------
+    delimiter
+        What stands between fields.
+    encoding
+        Of the whole file.
+    header_lines
+        Lines above the first that is read.
+    quoting
+        Whether a field may stand in double quotes, as in RFC 4180; not with a delimiter longer than
+        a byte.
+    """
 
     delimiter: str
     encoding: str = UTF8
     header_lines: int = 0
     quoting: bool = False
+
+    @property
+    def below_header(self) -> "Dialect":
+        """The same, of what stands below one line more."""
+        return replace(self, header_lines=self.header_lines + 1)
 
     @property
     def longer(self) -> str:
@@ -76,14 +95,7 @@ class _Dialect:
 
 
 def read_delimited(
-    file: Path,
-    names: list[str],
-    kinds: Mapping[str, Kind],
-    *,
-    delimiter: str,
-    encoding: str = UTF8,
-    header_lines: int = 0,
-    quoting: bool = False,
+    file: Path, names: list[str], kinds: Mapping[str, Kind], dialect: Dialect
 ) -> pa.Table:
     """
     Read some columns of a file.
@@ -99,11 +111,8 @@ def read_delimited(
         how a table writes that it is missing; a ``"text"`` has no NUL; a ``"time"`` is a number or
         a date, whichever the first line has; of numbers all are integers, or all below 2**53
         (`recbench.data.readers.times.seconds` makes integers of it).
-    delimiter, encoding, header_lines
+    dialect
         Of the file; header lines are skipped, and so are blank last lines.
-    quoting
-        Whether a field may stand in double quotes, as in RFC 4180; not with a delimiter longer than
-        a byte.
 
     Returns
     -------
@@ -117,7 +126,6 @@ def read_delimited(
         Naming the first broken line, if there is one; for an empty file; for a file that is not
         there.
     """
-    dialect = _Dialect(delimiter, encoding, header_lines, quoting)
     if dialect.quoted and not _holds_quotes(file, dialect):
         dialect = replace(dialect, quoting=False)
     known = _with_kinds_of_times(file, names, kinds, dialect)
@@ -138,38 +146,34 @@ def read_delimited(
     raise DataError(f"{file}: {reason}")
 
 
-def header(file: Path, *, delimiter: str, encoding: str = UTF8, quoting: bool = False) -> list[str]:
+def header(file: Path, dialect: Dialect) -> list[str]:
     """
-    Return the names of a file's columns, which its first line has.
+    Return the names of a file's columns, which the first line has.
 
     Raises
     ------
     DataError
         For a file that is missing, empty or not in that encoding.
     """
-    names = first_line(file, delimiter=delimiter, encoding=encoding, quoting=quoting)
+    names, line = first_line(file, dialect), f"line {dialect.header_lines + 1}"
     if any(_CONTROL.search(name) for name in names):
-        message = f"{file}, line 1: expected the names of the columns, found {names!r}"
+        message = f"{file}, {line}: expected the names of the columns, found {names!r}"
         raise wide(message, names[0]) if "\0" in "".join(names) else DataError(message)
     if not any(names):
         expected = "a line with the names of the columns"
-        raise DataError(f"{file}, line 1: expected {expected}, found none")
+        raise DataError(f"{file}, {line}: expected {expected}, found none")
     return names
 
 
-def first_line(
-    file: Path, *, delimiter: str, encoding: str = UTF8, quoting: bool = False
-) -> list[str]:
-    """Return the fields of a file's first line, none of an empty file; raises as `header`."""
-    records = _records(file, _Dialect(delimiter, encoding, quoting=quoting))
-    return [_decoded(field, file, 1) for _, fields in islice(records, 1) for field in fields]
+def first_line(file: Path, dialect: Dialect) -> list[str]:
+    """Return the fields of the first line, none of an empty file; raises as `header`."""
+    first = islice(_records(file, dialect), 1)
+    return [_decoded(field, file, number) for number, fields in first for field in fields]
 
 
-def field_counts(
-    file: Path, lines: int, *, delimiter: str, encoding: str = UTF8, quoting: bool = False
-) -> list[int]:
+def field_counts(file: Path, lines: int, dialect: Dialect) -> list[int]:
     """
-    Count the fields of the first lines; blank ones, and what follows a broken quote, do not count.
+    Count the fields of the next lines; blank ones, and what follows a broken quote, do not count.
 
     Raises
     ------
@@ -178,29 +182,19 @@ def field_counts(
     """
     counts = []
     with suppress(_QuoteError):
-        records = _records(file, _Dialect(delimiter, encoding, quoting=quoting))
-        for _, fields in islice(records, lines):
+        for _, fields in islice(_records(file, dialect), lines):
             if any(field.strip() for field in fields):
                 counts.append(len(fields))
     return counts
 
 
-def line_of(
-    file: Path,
-    row: int,
-    *,
-    delimiter: str,
-    encoding: str = UTF8,
-    header_lines: int = 0,
-    quoting: bool = False,
-) -> str:
+def line_of(file: Path, dialect: Dialect, row: int) -> str:
     """Say where a row (from 0) of a file begins, as "line 2"."""
-    rows = _records(file, _Dialect(delimiter, encoding, header_lines, quoting))
-    return f"line {next(islice(rows, row, None))[0]}"
+    return f"line {next(islice(_records(file, dialect), row, None))[0]}"
 
 
 def _with_kinds_of_times(
-    file: Path, names: list[str], kinds: Mapping[str, Kind], dialect: _Dialect
+    file: Path, names: list[str], kinds: Mapping[str, Kind], dialect: Dialect
 ) -> dict[str, str]:
     """Return `kinds` with what the first line has in the place of each ``"time"``."""
     first = next(_records(file, dialect), (0, []))[1]
@@ -210,7 +204,7 @@ def _with_kinds_of_times(
     return known
 
 
-def _sound(file: Path, names: list[str], kinds: Mapping[str, str], dialect: _Dialect) -> pa.Table:
+def _sound(file: Path, names: list[str], kinds: Mapping[str, str], dialect: Dialect) -> pa.Table:
     """Read columns; raises one of `_UNSOUND` where a line is broken or there is none."""
     table = _read(file, names, kinds, dialect)
     if not table.num_rows or any(_unfit(table[name], kind) for name, kind in kinds.items()):
@@ -226,7 +220,7 @@ def _exact(table: pa.Table, times: list[str]) -> pa.Table:
     return table
 
 
-def _read(file: Path, names: list[str], kinds: Mapping[str, str], dialect: _Dialect) -> pa.Table:
+def _read(file: Path, names: list[str], kinds: Mapping[str, str], dialect: Dialect) -> pa.Table:
     """Read the columns of `kinds` as Arrow does: fast, but without a word on which line is bad."""
     return pa.csv.read_csv(
         arrow_stream(file, dialect.encoding, dialect.longer),
@@ -254,7 +248,7 @@ def _unfit(column: pa.ChunkedArray, kind: str) -> bool:
     return any(pc.any(unfit(each, kind)).as_py() for each in values)
 
 
-def _check(file: Path, names: list[str], kinds: Mapping[str, str], dialect: _Dialect) -> None:
+def _check(file: Path, names: list[str], kinds: Mapping[str, str], dialect: Dialect) -> None:
     """Raise DataError for the first line that does not fit, or if there are no lines."""
     number = 0
     fields = f"{len(names)} fields with {dialect.delimiter!r} between them"
@@ -275,7 +269,7 @@ def _check(file: Path, names: list[str], kinds: Mapping[str, str], dialect: _Dia
         raise DataError(f"{file}, line {line}: expected {fields}, found the end of the file")
 
 
-def _records(file: Path, dialect: _Dialect) -> Iterator[tuple[int, list[str]]]:
+def _records(file: Path, dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
     """
     Give the number and the fields of each line below the header.
 
@@ -306,7 +300,7 @@ def _unmarked(lines: Iterable[str]) -> Iterator[str]:
     return chain(filter(None, first), rest)
 
 
-def _holds_quotes(file: Path, dialect: _Dialect) -> bool:
+def _holds_quotes(file: Path, dialect: Dialect) -> bool:
     """Whether a quotation mark occurs anywhere below the header."""
     with characters(file, dialect.encoding) as stream:
         for _ in range(dialect.header_lines):

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from recbench.data.readers.delimited import field_counts
+from recbench.data.readers.delimited import Dialect, field_counts
 from recbench.data.readers.files import UndecodableError
 from recbench.data.written import SEPARATORS
 from recbench.errors import DataError
@@ -41,7 +41,7 @@ def separator_of(file: Path, named: str, usual: str, encoding: str, columns: int
     """
     looked_for = dict.fromkeys([named, *SEPARATORS.values()] if named else SEPARATORS.values())
     counts = {
-        each: field_counts(file, _LINES, delimiter=each, encoding=encoding, quoting=True)
+        each: field_counts(file, _LINES, Dialect(each, encoding, quoting=True))
         for each in looked_for
     }
     splitting = [each for each, found in counts.items() if found and found[0] > 1]

@@ -7,7 +7,7 @@ with ``|`` between them, the first two being item id and title.
 
 from pathlib import Path
 
-from recbench.data.readers.delimited import read_delimited
+from recbench.data.readers.delimited import Dialect, read_delimited
 from recbench.data.readers.raw import Raw, as_ratings, checked, coded
 
 _ITEM_FIELDS = 24
@@ -26,14 +26,13 @@ def read(interactions: Path, items: Path) -> Raw:
         interactions,
         ["user", "item", "rating", "time"],
         {"user": "integer", "item": "integer", "rating": "number", "time": "integer"},
-        delimiter="\t",
+        Dialect("\t"),
     )
     listed = read_delimited(
         items,
         ["item", "title", *(f"field {i}" for i in range(3, _ITEM_FIELDS + 1))],
         {"item": "integer", "title": "text"},
-        delimiter="|",
-        encoding="iso-8859-1",
+        Dialect("|", encoding="iso-8859-1"),
     )
     raw = Raw(
         users=coded(rated["user"]),

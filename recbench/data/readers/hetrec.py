@@ -14,11 +14,12 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from recbench.data.readers.delimited import read_delimited
+from recbench.data.readers.delimited import Dialect, read_delimited
 from recbench.data.readers.raw import Raw, checked, coded
 from recbench.errors import DataError
 
 _DAY = 86_400  # seconds
+_DIALECT = Dialect("\t", header_lines=1)
 
 
 def read(interactions: Path, items: Path) -> Raw:
@@ -42,15 +43,13 @@ def read(interactions: Path, items: Path) -> Raw:
         interactions,
         list(columns),
         dict.fromkeys(columns, "integer"),
-        delimiter="\t",
-        header_lines=1,
+        _DIALECT,
     )
     listed = read_delimited(
         items,
         ["artist", "name", "url", "picture"],
         {"artist": "integer", "name": "text"},
-        delimiter="\t",
-        header_lines=1,
+        _DIALECT,
     )
     artists = listed["artist"].to_numpy()
     times = _midnights(tagged, interactions)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from recbench.data.readers.delimited import Kind, header, read_delimited
+from recbench.data.readers.delimited import Dialect, Kind, header, read_delimited
 from recbench.data.readers.raw import Raw, as_ratings, checked, coded
 from recbench.errors import DataError
 
@@ -40,8 +40,9 @@ def read(interactions: Path, items: Path) -> Raw:
 
 
 def _read(file: Path, kinds: dict[str, Kind]) -> pa.Table:
-    names = header(file, delimiter=",", quoting=True)
+    dialect = Dialect(",", quoting=True)
+    names = header(file, dialect)
     for name in kinds:
         if names.count(name) != 1:
             raise DataError(f"{file}, line 1: expected one column '{name}', found {names}")
-    return read_delimited(file, names, kinds, delimiter=",", header_lines=1, quoting=True)
+    return read_delimited(file, names, kinds, dialect.below_header)

@@ -30,7 +30,7 @@ from recbench.data.titles import plain_title
 from recbench.errors import DataError, UserError
 
 _SHAPE = '{"history":[ids],"target":id}'
-PARTS = ("train", "val", "test")
+BEGINNINGS = ("train", "val", "test")
 """How the names of the three files begin."""
 
 
@@ -50,7 +50,7 @@ def read(folder: Path) -> RawSplit:
     DataError
         With file, line and reason, for what is broken in them.
     """
-    train, validation, test = (file_of(folder, part) for part in PARTS)
+    train, validation, test = (file_of(folder, part) for part in BEGINNINGS)
     if train is None or validation is None:
         missing = "validation.jsonl" if train else "train.jsonl"
         raise UserError(f"{folder}: expected {missing}, found none; name the folder that holds it")
@@ -70,7 +70,7 @@ def read(folder: Path) -> RawSplit:
 
 
 def file_of(folder: Path, part: str) -> Path | None:
-    """Return the file of one of `PARTS`, None where there is none; UserError for several."""
+    """Return the file of one of `BEGINNINGS`, None where there is none; UserError for several."""
     found = sorted(folder.glob(f"{part}*.jsonl")) + sorted(folder.glob(f"{part}*.jsonl.gz"))
     if len(found) > 1:
         names = " and ".join(file.name for file in found)

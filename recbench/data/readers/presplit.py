@@ -36,21 +36,21 @@ _LIKE_HISTORIES = re.compile("list|seq|hist|past", re.IGNORECASE)
 _OTHER_SEPARATORS = r"[,;|\[\](){}<>]"
 
 
-class Files(NamedTuple):
+class PartFiles(NamedTuple):
     """The files of a split, in the order train, validation, test, or train and what is asked."""
 
     name: str
     parts: list[Path]
 
 
-def found_in(folder: Path) -> list[Files]:
+def found_in(folder: Path) -> list[PartFiles]:
     """Return each dataset that lies in a folder in this layout; their parts may be unclear."""
     groups: dict[str, list[Path]] = {}
     for file in sorted([*folder.glob("*.inter"), *folder.glob("*.inter.gz")]):
         name, _, part = _stem(file).rpartition(".")
         if name and part:
             groups.setdefault(name, []).append(file)
-    return [Files(name, parts) for name, parts in groups.items() if len(parts) > 1]
+    return [PartFiles(name, parts) for name, parts in groups.items() if len(parts) > 1]
 
 
 def read(folder: Path) -> RawSplit:
@@ -100,7 +100,7 @@ def _stem(file: Path) -> str:
     return file.name.removesuffix(".gz").removesuffix(".inter")
 
 
-def _chosen(folder: Path) -> Files:
+def _chosen(folder: Path) -> PartFiles:
     """Return the one split of a folder, or the one that is called as the folder, in order."""
     found = found_in(folder)
     named = [files for files in found if files.name == folder.resolve().name]
@@ -118,7 +118,7 @@ def _chosen(folder: Path) -> Files:
             f"{folder}: which of {shown} is which cannot be told; leave three, called "
             f"{name}.train.inter, {name}.valid.inter and {name}.test.inter"
         )
-    return Files(name, [files[at] for at in order])
+    return PartFiles(name, [files[at] for at in order])
 
 
 def _by_word(suffixes: list[str]) -> list[int] | None:
@@ -173,7 +173,9 @@ def _columns(table: Tabular) -> tuple[str, str]:
     listed = f"{item}_list"
     if item in names and names.count(listed) == 1:
         return item, listed
-    if any(map(_LIKE_HISTORIES.search, names)):
+    if len(names) == 1:
+        remedy = "write the files with a tab between fields"
+    elif any(map(_LIKE_HISTORIES.search, names)):
         remedy = f"call the one with the targets '{item}' and the one with histories '{listed}'"
     else:
         remedy = (

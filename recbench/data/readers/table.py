@@ -11,67 +11,33 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TypedDict
 
 from recbench.data.readers import jsonlines, parquet
-from recbench.data.readers.columns import USUAL, Columns, column
-from recbench.data.readers.delimited import first_line, header, line_of, read_delimited
+from recbench.data.readers.columns import USUAL, column
+from recbench.data.readers.delimited import (
+    Dialect,
+    first_line,
+    header,
+    line_of,
+    read_delimited,
+)
 from recbench.data.readers.files import encoding_of, wide
-from recbench.data.readers.finding import naming_encodings, separator_of
-from recbench.data.readers.raw import Raw
-from recbench.data.readers.tabular import Tabular, read_tables
+from recbench.data.readers.finding import separator_of
+from recbench.data.readers.tabular import Tabular, read_files
 from recbench.data.written import TO_BE_FOUND, Written
 from recbench.errors import DataError, UserError
 
 
-class _Dialect(TypedDict):
-    """What the functions of `recbench.data.readers.delimited` take."""
-
-    delimiter: str
-    encoding: str
-    quoting: bool
-
-
-def read(
-    interactions: Path,
-    items: Path | None,
-    written: Written = TO_BE_FOUND,
-    items_written: Written = TO_BE_FOUND,
-    **columns: str,
-) -> Raw:
-    """
-    Read the two files.
-
-    Parameters
-    ----------
-    interactions, items
-        The files, of one kind or two; `items` may be None.
-    written, items_written
-        How they are written, as far as that is known and they are text.
-    **columns
-        What columns are called (`Columns`); those not named go by their usual names.
-
-    Raises
-    ------
-    DataError
-        For a file that is missing or has a broken line.
-    UserError
-        For a column that is needed and not there, or a kind of file that is not known.
-    """
-    rated = opened(interactions, written)
-    listed = opened(items, items_written) if items else None
-    return read_tables(rated, listed, Columns(**columns))
-
-
 def opened(file: Path, written: Written = TO_BE_FOUND) -> Tabular:
-    """Read what columns a file has; see `read` for what is raised."""
+    """Read what columns a file has; see `read_files` for what is raised."""
     end = Path(file.name.lower().removesuffix(".gz")).suffix
     if end not in _KINDS:
         ends = ", ".join(_KINDS)
         raise UserError(f"{file}: the end of its name says nothing; it should be one of {ends}")
-    with naming_encodings():
-        table = _KINDS[end](file, written)
-    return replace(table, read=naming_encodings()(table.read))
+    return _KINDS[end](file, written)
+
+
+read = partial(read_files, opened)
 
 
 def _delimited(file: Path, written: Written, usual: str) -> Tabular:
@@ -79,17 +45,17 @@ def _delimited(file: Path, written: Written, usual: str) -> Tabular:
     encoding = encoding_of(file, written.encoding)
     names = list(written.columns)
     separator = separator_of(file, written.separator, usual, encoding, len(names))
-    dialect = _Dialect(delimiter=separator, encoding=encoding, quoting=True)
+    dialect = Dialect(separator, encoding, quoting=True)
     if names:
-        _refuse_no_values(first_line(file, **dialect), file)
+        _refuse_no_values(first_line(file, dialect), file)
     else:
-        names = header(file, **dialect)
-    below = 0 if written.columns else 1
+        names = header(file, dialect)
+        dialect = dialect.below_header
     return Tabular(
         file,
         names,
-        partial(read_delimited, file, names, header_lines=below, **dialect),
-        partial(line_of, file, header_lines=below, **dialect),
+        partial(read_delimited, file, names, dialect=dialect),
+        partial(line_of, file, dialect),
         written=Written(separator, encoding, written.columns),
         unnamed=not written.columns,
     )

@@ -145,6 +145,40 @@ def _one_field(table: Tabular, expected: str) -> DataError:
     )
 
 
+def read_files(
+    opened: Callable[[Path, Written], Tabular],
+    interactions: Path,
+    items: Path | None,
+    written: Written = TO_BE_FOUND,
+    items_written: Written = TO_BE_FOUND,
+    **columns: str,
+) -> Raw:
+    """
+    Read two files of one format.
+
+    Parameters
+    ----------
+    opened
+        Opens a file of that format.
+    interactions, items
+        The files; `items` may be None.
+    written, items_written
+        How they are written, as far as that is known and they are text.
+    **columns
+        What columns are called (`Columns`); those not named go by their usual names.
+
+    Raises
+    ------
+    DataError
+        For a file that is missing or has a broken line.
+    UserError
+        For a column that is needed and not there, or a kind of file that is not known.
+    """
+    rated = opened(interactions, written)
+    listed = opened(items, items_written) if items else None
+    return read_tables(rated, listed, Columns(**columns))
+
+
 def read_tables(interactions: Tabular, items: Tabular | None, wanted: Columns) -> Raw:
     """
     Read both tables.

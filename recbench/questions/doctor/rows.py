@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from recbench.data.missing import reads_as_missing
+from recbench.data.missing import missing_among
 from recbench.defaults import DRAWS
 from recbench.questions.competitors import RULE, needed
 from recbench.questions.doctor.case import Case
@@ -154,9 +154,7 @@ def cold_targets(case: Case) -> Finding:
 def missing_items(case: Case) -> Finding:
     """Interactions with an item whose id programs write for a missing one."""
     data = case.dataset
-    ids = data.catalogue.raw_ids
-    texts = ids.tolist() if ids.dtype == object else []
-    codes = [code for code, text in enumerate(texts) if reads_as_missing(text)]
+    codes = missing_among(data.catalogue.raw_ids)
     return graded(
         name="ids of missing items",
         count=int(np.isin(data.items, codes).sum()) if codes else 0,
