@@ -211,6 +211,7 @@ def test_candidates_of_the_rows_are_what_is_asked(call, folder, tmp_path):
     code, said, _ = call("data", "doctor", "mine")
     assert said.startswith("mine, protocol released,candidates=6,negatives=given\n")
     assert "given candidates" in said
+    assert "5 draws" not in " ".join(said.split())
 
 
 def test_the_candidates_come_back_from_an_export(call, folder, tmp_path):
