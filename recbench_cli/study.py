@@ -5,9 +5,10 @@ from typing import Annotated
 import typer
 
 from recbench_cli.compare import Form
+from recbench_cli.once import Commands
 from recbench_cli.options import Cache, Debug, Results, left_out_are_said
 
-app = typer.Typer(help="Questions that several tables answer together.", rich_markup_mode=None)
+app = Commands(help="Questions that several tables answer together.", rich_markup_mode=None)
 
 
 @app.callback()

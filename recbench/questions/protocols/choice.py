@@ -54,8 +54,9 @@ def recorded_as(asked: Protocol, cache: Path | None = None) -> list[str]:
 
 def _given(name: str, size: int) -> str:
     """Let a protocol, named with changes or without, ask the given candidates if none says else."""
-    card_name, *said = name.split(",")
-    return ",".join([card_name, f"candidates={size}", "negatives=given", *said])
+    given = {"candidates": size, "negatives": "given"}
+    said = {change.partition("=")[0].strip() for change in name.split(",")[1:]}
+    return ",".join([name, *(f"{k}={value}" for k, value in given.items() if k not in said)])
 
 
 def check_allowed(known: Card, asked: Protocol) -> None:
