@@ -45,6 +45,7 @@ def order(
             typer.echo(render_order(found, form))
     if not found:
         raise UserError(
-            f"no two questions about {dataset} have three systems in common; run them under "
-            "another protocol: recbench leaderboard --run --protocol next-item"
+            f"no two questions about {dataset} have three systems in common; ask otherwise, for "
+            f"example: recbench leaderboard --run --models A,B,C --datasets {dataset} --protocol P "
+            "--candidates all"
         )

@@ -122,7 +122,7 @@ class Protocol(NamedCard):
         if self.candidates == "all":
             raise UserError(
                 f"under {self.name} every item is ranked and none are drawn; "
-                f"give --candidates N, for example 20"
+                f"give --candidates N, for example 20, or as many as the rows bring"
             )
         return self.candidates - 1
 
