@@ -19,7 +19,10 @@ from recbench.runs.text import (
 from recbench.statistics.intervals import Estimate
 
 BY_USER = ("user", "user-count")
-NOBODYS = "A finished split does not say whose its rows are: each counts as a user of its own, and as new."
+NOBODYS = (
+    "A finished split does not say whose its rows are: each counts as one of a user of its own, "
+    "who is new."
+)
 
 
 def render_groups(tables: Sequence[GroupedTable], by: str, form: Format) -> str:
