@@ -1,6 +1,6 @@
 """`recbench compare` and `recbench plan`: what differences are worth, and what it takes."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -47,7 +47,7 @@ def compare(
     from recbench.runs.compare import compare as compared
     from recbench.runs.compare_rendering import render_comparison
 
-    asked = {"dataset": dataset, "protocol": protocol, "draws": draws, "pack_seed": pack_seed}
+    asked = _asked(dataset, protocol, draws, pack_seed)
     with left_out_are_said() as broken:
         runs = _named(named, asked, lambda: _all(results, cache, broken))
         typer.echo(render_comparison(compared(runs, metric, baseline), form))
@@ -69,15 +69,16 @@ def plan(
 ) -> None:
     """Say from stored runs how many users, draws and seeds a claim takes."""
     from recbench.errors import UserError
+    from recbench.runs.asked_for import asked_for
     from recbench.runs.leaderboard import leaderboard
     from recbench.runs.plan import plan as planned
     from recbench.runs.plan import render_plans
 
     if difference is not None and not 0 < difference < 1:
         raise UserError(f"--difference must be above 0 and below 1, not {difference:g}")
-    asked = {"dataset": dataset, "protocol": protocol, "draws": draws, "pack_seed": pack_seed}
+    asked = _asked(dataset, protocol, draws, pack_seed)
     with left_out_are_said() as broken:
-        tables = leaderboard(_chosen(_all(results, cache, broken), asked))
+        tables = leaderboard(asked_for(_all(results, cache, broken), asked))
         plans = [made for table in tables if (made := planned(table, difference)) is not None]
         if plans:
             typer.echo(render_plans(plans, form))
@@ -85,22 +86,23 @@ def plan(
         raise UserError(
             "a plan is made from the stored runs of two models or more that were asked the same, "
             f"and there are none of {dataset}{f' under {protocol}' if protocol else ''}; make them "
-            "with: recbench leaderboard --run --seeds 3"
+            f"with: recbench leaderboard --run --models A,B --datasets {dataset} --seeds 3"
         )
 
 
 def _named(
-    names: list[str], asked: Mapping[str, object], below: "Callable[[], list[Run]]"
+    names: list[str], asked: Mapping[str, Sequence[object]], below: "Callable[[], list[Run]]"
 ) -> "list[Run]":
     """Find the runs that are meant: by folder, or all of a model below the results."""
     from recbench.errors import unknown
+    from recbench.runs.asked_for import asked_for
     from recbench.runs.store import RECORD, apart, finished
 
     folders = [Path(name) for name in names if (Path(name) / RECORD).is_file()]
     runs = [run for folder in folders if (run := finished(folder)) is not None]
     models = [name for name in names if not (Path(name) / RECORD).is_file()]
     if models:
-        there = _chosen(below(), asked)
+        there = asked_for(below(), asked)
         known = sorted({run.record.model for run in there})
         for model in models:
             if model not in known:
@@ -116,10 +118,11 @@ def _all(results: Path | None, cache: Path | None, broken: list[str]) -> "list[R
     return runs(results_folder(results), broken.append, cache_folder(cache))
 
 
-def _chosen(runs: "list[Run]", asked: Mapping[str, object]) -> "list[Run]":
-    wanted = {field: value for field, value in asked.items() if value is not None}
-    return [
-        run
-        for run in runs
-        if all(getattr(run.record, field) == value for field, value in wanted.items())
-    ]
+def _asked(
+    dataset: str | None, protocol: str | None, draws: int | None, pack_seed: int | None
+) -> dict[str, list[object]]:
+    from recbench.questions.protocols import protocol as named
+
+    rule = None if protocol is None else named(protocol).name
+    asked = {"dataset": dataset, "protocol": rule, "draws": draws, "pack_seed": pack_seed}
+    return {field: [value] for field, value in asked.items() if value is not None}

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from recbench_cli import doctor, imports, own
+from recbench_cli.once import Commands
 from recbench_cli.options import (
     Cache,
     DataDir,
@@ -17,7 +18,7 @@ from recbench_cli.options import (
     say,
 )
 
-app = typer.Typer(help="List, prepare and export datasets.", rich_markup_mode=None)
+app = Commands(help="List, prepare and export datasets.", rich_markup_mode=None)
 app.command("show")(doctor.show)
 app.command("doctor")(doctor.doctor)
 app.command("add")(own.add)

@@ -146,7 +146,7 @@ def leaderboard(
     protocol = _protocol(protocol, candidates=candidates, negatives=negatives, history=history)
     recorded = () if fill else (folder.name for folder in root.glob("*"))
     named = _models(models), _datasets(datasets, place, recorded)
-    chosen = _chosen(*named, _recorded(protocol, place), draws, pack_seed)
+    chosen = _chosen(*named, protocol, draws, pack_seed)
     failed: dict[Cell, int] = {}
     if fill:
         _check(chosen, settings_of(changes or [], llm), preset, data_dir)
@@ -190,17 +190,10 @@ def _protocol(name: str | None, **options: str | None) -> str | None:
     return None
 
 
-def _recorded(name: str | None, cache: Path) -> list[str] | None:
-    from recbench.questions.protocols import protocol
-    from recbench.questions.protocols.choice import recorded_as
-
-    return None if name is None else recorded_as(protocol(name), cache)
-
-
 def _chosen(
     models: list[str] | None,
     datasets: list[str] | None,
-    protocols: list[str] | None,
+    protocol: str | None,
     draws: int | None,
     pack_seed: int | None,
 ) -> Chosen:
@@ -208,7 +201,7 @@ def _chosen(
     chosen = {
         "model": models,
         "dataset": datasets,
-        "protocol": protocols,
+        "protocol": None if protocol is None else [protocol],
         "draws": None if draws is None else [draws],
         "pack_seed": None if pack_seed is None else [pack_seed],
     }
@@ -282,14 +275,11 @@ def _filled(chosen: Chosen, seeds: int, devices: str, shared: list[str]) -> "dic
 
 def _found(root: Path, chosen: Chosen, cache: Path, broken: Callable[[str], None]) -> "list[Run]":
     """Read the runs that were asked for; `broken` is told of each record that cannot be read."""
+    from recbench.runs.asked_for import asked_for
     from recbench.runs.store import runs
 
     there = runs(root, broken, cache)
-    found = [
-        run
-        for run in there
-        if all(getattr(run.record, field) in values for field, values in chosen.items())
-    ]
+    found = asked_for(there, chosen)
     if not found:
         why = " is what was asked for" if there else ""
         say(f"no finished run below {root}{why}; make one with: recbench run")

@@ -18,6 +18,7 @@ from recbench_cli import (
     study,
     verify,
 )
+from recbench_cli.once import Commands
 
 REMEDIES = {
     PermissionError: "you may not read or write there; change its permissions or name another path",
@@ -33,7 +34,7 @@ NO_MEMORY = ("can't allocate memory", "out of memory")
 INTERRUPTED = 130
 """Exit code after Ctrl-C: 128 and the signal's number."""
 
-app = typer.Typer(
+app = Commands(
     help="The evaluation harness for sequential recommendation with and without language models.",
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -5,9 +5,10 @@ from typing import Annotated
 
 import typer
 
+from recbench_cli.once import Commands
 from recbench_cli.options import Cache, Candidates, Debug, Form, History, Negatives, Results, say
 
-app = typer.Typer(help="List protocols, say in words what each asks.", rich_markup_mode=None)
+app = Commands(help="List protocols, say in words what each asks.", rich_markup_mode=None)
 
 
 @app.command("list")

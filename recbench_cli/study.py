@@ -5,9 +5,10 @@ from typing import Annotated
 import typer
 
 from recbench_cli.compare import Form
+from recbench_cli.once import Commands
 from recbench_cli.options import Cache, Debug, Results, left_out_are_said
 
-app = typer.Typer(help="Questions that several tables answer together.", rich_markup_mode=None)
+app = Commands(help="Questions that several tables answer together.", rich_markup_mode=None)
 
 
 @app.callback()
@@ -44,6 +45,7 @@ def order(
             typer.echo(render_order(found, form))
     if not found:
         raise UserError(
-            f"no two questions about {dataset} have three systems in common; run them under "
-            "another protocol: recbench leaderboard --run --protocol next-item"
+            f"no two questions about {dataset} have three systems in common; ask otherwise, for "
+            f"example: recbench leaderboard --run --models A,B,C --datasets {dataset} --protocol P "
+            "--candidates all"
         )

@@ -35,7 +35,7 @@ def check_can_rank_all(model: Recommender, name: str) -> None:
     if model.lists_candidates or isinstance(model, Answerer):
         raise UserError(
             f"{name} reads its candidates in a prompt, which cannot list the whole catalogue; "
-            "give --candidates N, for example 20"
+            "give --candidates N, for example 20, or as many as the rows bring"
         )
 
 

@@ -18,6 +18,12 @@ from recbench.runs.text import (
 )
 from recbench.statistics.intervals import Estimate
 
+BY_USER = ("user", "user-count")
+NOBODYS = (
+    "A finished split does not say whose its rows are: each counts as one of a user of its own, "
+    "who is new."
+)
+
 
 def render_groups(tables: Sequence[GroupedTable], by: str, form: Format) -> str:
     """
@@ -66,6 +72,7 @@ def _as_text(table: GroupedTable, by: str, markdown: bool) -> str:
         f"{question_line(record, markdown)}; {figure} by {by}",
         grid(headers, lines, markdown),
         *notes(table.table.rows),
+        *([NOBODYS] if by in BY_USER and record.protocol.partition(",")[0] == "released" else []),
         "95% intervals over the users of a group and training seeds; differences as in the "
         "leaderboard (multiple comparisons with the best), inside each group.",
     ]

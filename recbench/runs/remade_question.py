@@ -9,12 +9,14 @@ from numpy.typing import NDArray
 
 from recbench.data.dataset import Dataset
 from recbench.data.prepare import at_hand, prepare
+from recbench.data.titles import TitleGroups
 from recbench.errors import RecbenchError
 from recbench.evaluation.answers import match
 from recbench.evaluation.full_ranking import FullRanking
 from recbench.evaluation.ranks import target_ranks
 from recbench.questions.candidates import Pack, draw
 from recbench.questions.cold_start import cold_start
+from recbench.questions.competitors import competitors
 from recbench.questions.fraction import with_fraction
 from recbench.questions.make_split import asked_split
 from recbench.questions.protocols import Protocol
@@ -144,9 +146,9 @@ def check_ranks(folder: Path, record: RunRecord, made: Remade) -> None:
         own = target_ranks(outcome.scores, asked.target_position.reshape(-1))
         _check_same(folder, "ranks", outcome.rank, own)
     elif isinstance(asked, FullRanking):
-        left_out = asked.excluded.sizes
-        # The target is ranked though it may be among what is left out.
-        if (outcome.rank > asked.size - left_out + 1).any():
+        items = TitleGroups.apart(made.split.catalogue)
+        wrong = competitors(items, asked.examples.targets, asked.excluded)
+        if (outcome.rank > wrong + 1).any():
             raise refused(folder, "a rank is larger than the number of items ranked")
         raise NotCheckedError(
             "a full ranking keeps no scores; that no rank is too large was checked"

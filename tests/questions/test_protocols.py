@@ -63,7 +63,6 @@ def test_an_unknown_name_gets_the_nearest():
         ("next-item", {"candidates": "20", "history": "10"}, "next-item"),
         ("next-item,candidates=30", {"candidates": 20}, "next-item"),
         ("next-item, history = 5 ,candidates=30", {}, "next-item,candidates=30,history=5"),
-        ("paper,history=5,history=6", {}, "paper,history=6"),
         ("temporal", {"negatives": "popular"}, "temporal,negatives=popular"),
         (
             "released",

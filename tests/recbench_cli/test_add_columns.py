@@ -48,8 +48,7 @@ def show(call, *options):
 
 
 def finding(call, name):
-    options = ("--candidates", "3", "--format", "json")  # of eight items most are touched
-    found = json.loads(call("data", "doctor", "mine", *options)[1])
+    found = json.loads(call("data", "doctor", "mine", "--format", "json")[1])
     return next(one for one in found if one["name"] == name)
 
 
@@ -154,7 +153,9 @@ def test_a_column_that_is_named_for_one_thing_is_not_taken_for_another(add):
     ("header", "options", "said"),
     [
         ("user,time", (), "item ('time'); name it with --item-column"),
-        ("user", (), "found one field, 'user'; name what stands between fields"),
+        ("user", (), "no column is recognised as the item, and none is left; a table of"),
+        ("x", ("--user-column", "x"), "no column is recognised as the item, and none is left"),
+        ("x", ("--item-column", "x"), "no column is recognised as the user, and none is left"),
         (
             "user,item",
             ("--time-column", "item"),

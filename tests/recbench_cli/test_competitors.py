@@ -168,3 +168,11 @@ def test_where_everyone_has_touched_everything_no_number_is_advised(call, add, c
     assert code == 2
     assert "has touched every item" in err
     assert "--candidates" not in err
+
+
+def test_a_full_ranking_of_repeated_interactions_is_verified(call, add, tmp_path):
+    add([[0, 0, 0, 0], *([0, 1, 0, 1] for _ in range(2))])
+    code, _, err = call(*RUN, "--candidates", "all")
+    assert code == 0, err
+    code, out, err = call("verify", str(tmp_path / "results"))
+    assert code == 0, out + err

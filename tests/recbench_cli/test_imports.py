@@ -206,11 +206,26 @@ def test_candidates_of_the_rows_are_what_is_asked(call, folder, tmp_path):
     for more in ((), ("--run", "--draws", 1)):
         code, shown, _ = call(*board, "--protocol", "released", *more)
         assert (code, "released,candidates=6,negatives=given: 4 examples" in shown) == (0, True)
+    for by in ("user", "user-count"):
+        code, shown, _ = call(*board, "--group-by", by)
+        assert (code, "does not say whose its rows are: each counts as" in shown) == (0, True)
+    assert "whose its rows are" not in call(*board, "--group-by", "target-count")[1]
     code, shown, _ = call(*asked, "--candidates", "all", "--json")
     assert (code, record_of(shown)["protocol"]) == (0, "released,candidates=all")
     code, said, _ = call("data", "doctor", "mine")
     assert said.startswith("mine, protocol released,candidates=6,negatives=given\n")
     assert "given candidates" in said
+    assert "5 draws" not in " ".join(said.split())
+    call("data", "remove", "mine")
+    for name in ("released", "released,candidates=6", "released, negatives = given"):
+        code, shown, err = call(*board, "--protocol", name)
+        assert (code, "released,candidates=6,negatives=given: 4 examples" in shown) == (0, True)
+        code, shown, err = call("compare", "popularity", *board[-2:], "--protocol", name)
+        assert (code, "popularity is one row; name another" in err) == (2, True)
+        code, shown, err = call("plan", *board[-2:], "--dataset", "mine", "--protocol", name)
+        assert (code, "--models A,B --datasets mine" in err) == (2, True)
+    code, _, err = call("compare", "popularity", *board[-2:], "--protocol", "relased")
+    assert (code, "did you mean 'released'" in err) == (2, True)
 
 
 def test_the_candidates_come_back_from_an_export(call, folder, tmp_path):

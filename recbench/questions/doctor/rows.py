@@ -53,7 +53,7 @@ def smallest_difference(users: NDArray[np.integer], draws: int = DRAWS) -> float
     users
         [rows], whose each is, at least two different ones.
     draws
-        Of each row, at least 1; 1 where all items are ranked and none are drawn.
+        Of each row, at least 1; 1 where no negatives are drawn.
     """
     rows, worth = len(users), effective_users(users)
     design = Design.of(users, draws, SEEDS)
@@ -68,19 +68,24 @@ def smallest_difference(users: NDArray[np.integer], draws: int = DRAWS) -> float
 def size(case: Case) -> Finding:
     """How many test rows there are, and what they can show."""
     rows, users = len(case.test), len(np.unique(case.test.users))
-    draws = 1 if case.protocol.full else DRAWS
+    draws = 1 if case.protocol.full or case.protocol.given else DRAWS
     least = smallest_difference(case.test.users, draws) if users > 1 else 1.0
     drawn = f", {DRAWS_SHARE:.0%} of that by chance of the draw, {draws} draws" if draws > 1 else ""
+    said = (
+        f"Two systems are told apart that truly differ by {least:.3f} in HitRatio@1: the paired "
+        "test, clustered by user, then finds it with 80% power."
+        if least < 1
+        else "No two systems can be told apart in HitRatio@1: the paired test, clustered by user, "
+        "would not find even a true difference of 1 with 80% power."
+    )
     return Finding(
         name="test rows",
         count=rows,
         of=None,
         severity="warning" if least > 0.05 else "note" if least > 0.02 else "fine",
-        text=f"Two systems are told apart that truly differ by {least:.3f} in HitRatio@1: the "
-        "paired test, clustered by user, then finds it with 80% power. Assumed, as measured on "
-        f"MovieLens-100K: {DISCORDANCE:.0%} of the rows answered differently"
-        f"{drawn}, {SEEDS} seeds of standard deviation {SEED_SD}; recbench plan says it of "
-        "stored runs.",
+        text=f"{said} Assumed, as measured on MovieLens-100K: {DISCORDANCE:.0%} of the rows "
+        f"answered differently{drawn}, {SEEDS} seeds of standard deviation {SEED_SD}; recbench "
+        "plan says it of stored runs.",
     )
 
 
@@ -90,14 +95,18 @@ def too_few_competitors(case: Case) -> Finding:
     if case.refused:
         rows = len(split.test)
         return Finding(name=RULE, count=rows, of=rows, severity="warning", text=case.refused)
+    few, remedy = "no wrong answer", ""
+    if least > 1:
+        few = f"fewer than {least:,} wrong answers"
+        remedy = " Fewer candidates (--candidates) leave fewer out."
     found = graded(
         name=RULE,
         count=split.left_out_test,
         of=len(split.test) + split.left_out_test,
         warning=0.05,
-        text=f"Test rows with fewer than {least} wrong answers to choose from, their users have "
-        f"touched nearly everything; they are left out, and {split.left_out_validation} validation "
-        "rows as well. Fewer candidates (--candidates) leave fewer out.",
+        text=f"Test rows with {few} to choose from, their users have touched nearly "
+        f"everything; they are left out, and {split.left_out_validation} validation rows as well."
+        f"{remedy}",
     )
     if found.severity == "fine" and split.left_out_validation:
         return found.model_copy(update={"severity": "note"})

@@ -122,7 +122,7 @@ class Protocol(NamedCard):
         if self.candidates == "all":
             raise UserError(
                 f"under {self.name} every item is ranked and none are drawn; "
-                f"give --candidates N, for example 20"
+                f"give --candidates N, for example 20, or as many as the rows bring"
             )
         return self.candidates - 1
 
@@ -177,13 +177,21 @@ def protocol(name: str, **options: Any) -> Protocol:
     Raises
     ------
     UserError
-        For an unknown name or option (with the nearest one) or a value out of range.
+        For an unknown name or option (with the nearest one), one that the name gives twice, or a
+        value out of range.
     RecbenchError
         If its card cannot be read.
     """
     card_name, *changes = name.split(",")
     original = read_card(find("protocols", card_name.strip()), Protocol)
-    wanted = dict(map(_change, changes)) | {k: v for k, v in options.items() if v is not None}
+    named: dict[str, str] = {}
+    for option, value in map(_change, changes):
+        if option in named:
+            raise UserError(
+                f"protocol {name}: {option} is given twice: {named[option]} and {value}"
+            )
+        named[option] = value
+    wanted = named | {k: v for k, v in options.items() if v is not None}
     for option in wanted:
         if option not in OPTIONS:
             raise unknown("option of a protocol", option, OPTIONS)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from recbench.data.card import Card, card, cards
+from recbench.data.card import Card, card
 from recbench.errors import UserError, unknown
 from recbench.questions.protocols import Protocol, protocol, protocols
 
@@ -45,17 +45,30 @@ def protocol_of(
     return asked
 
 
-def recorded_as(asked: Protocol, cache: Path | None = None) -> list[str]:
-    """Return what runs of a protocol are named: where rows bring their candidates, it says so."""
-    brought = (known.candidates for known in cards(lambda _: None, cache).values())
-    sizes = () if asked.full else sorted({size for size in brought if size is not None})
-    return [asked.name, *(protocol(_given(asked.name, size)).name for size in sizes)]
+def means(asked: str, recorded: str) -> bool:
+    """
+    Tell whether a run's protocol is the one that is asked for, both by name.
+
+    That the rows brought their candidates may be left unsaid.
+
+    Examples
+    --------
+    >>> means("released,history=5", "released,candidates=6,negatives=given,history=5")
+    True
+    >>> means("released", "released,history=5")
+    False
+    """
+    (card_name, *said), (own, *changes) = asked.split(","), recorded.split(",")
+    unsaid = {change.partition("=")[0] for change in changes if change not in said}
+    may_be = {"candidates", "negatives"} if "negatives=given" in changes else set()
+    return card_name == own and set(said) <= set(changes) and unsaid <= may_be
 
 
 def _given(name: str, size: int) -> str:
     """Let a protocol, named with changes or without, ask the given candidates if none says else."""
-    card_name, *said = name.split(",")
-    return ",".join([card_name, f"candidates={size}", "negatives=given", *said])
+    given = {"candidates": size, "negatives": "given"}
+    said = {change.partition("=")[0].strip() for change in name.split(",")[1:]}
+    return ",".join([name, *(f"{k}={value}" for k, value in given.items() if k not in said)])
 
 
 def check_allowed(known: Card, asked: Protocol) -> None:

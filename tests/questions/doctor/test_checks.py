@@ -120,6 +120,11 @@ def test_rows_that_are_left_out_of_either_part_are_said(test, validation, severi
     assert (found.count, found.of, found.severity) == (test, 3 + test, severity)
     assert "fewer than 2 wrong answers to choose from" in found.text
     assert f"and {validation} validation rows" in found.text
+    ranked = replace(case, protocol=protocol("paper", candidates="all"))
+    said = rows.too_few_competitors(ranked).text
+    assert "with no wrong answer to choose from" in said
+    assert "Fewer candidates" in found.text
+    assert "Fewer candidates" not in said
 
 
 def test_an_order_that_follows_ids():
@@ -209,8 +214,21 @@ def test_more_draws_tell_more_apart_and_a_full_ranking_has_none():
     drawn, all_ranked = made(), made(candidates="all")
     assert "by chance of the draw, 5 draws, 5 seeds" in rows.size(drawn).text
     assert "answered differently, 5 seeds of" in rows.size(all_ranked).text
-    least = f"{rows.smallest_difference(all_ranked.test.users, 1):.3f}"
-    assert f"truly differ by {least} in" in rows.size(all_ranked).text
+
+
+@pytest.mark.parametrize("users", [1, 2, 3, 4])
+def test_no_difference_above_one_is_told_apart(users):
+    case = made(candidates="all")
+    test = Examples(
+        *(np.resize(part, (users, *part.shape[1:])) for part in vars(case.test).values())
+    )
+    test = replace(test, users=np.arange(users, dtype=np.int32))
+    said = rows.size(replace(case, split=replace(case.split, test=test))).text
+    if users > 3:
+        least = rows.smallest_difference(test.users, 1)
+        assert f"truly differ by {least:.3f} in" in said
+    else:
+        assert said.startswith("No two systems can be told apart in HitRatio@1: ")
 
 
 def test_the_probability_of_a_draw_is_that_of_all_draws():
