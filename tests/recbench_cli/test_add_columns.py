@@ -426,7 +426,7 @@ def test_titles_are_cut(add, call, tmp_path):
     assert code == 0
     assert "7 of 8 titles are cut to 20 characters." in err
     assert "titles of at most 20 characters" in show(call)
-    assert call("data", "export", "--dataset", "mine", "--candidates", "3", "--out", "out")[0] == 0
+    assert call("data", "export", "--dataset", "mine", "--out", "out")[0] == 0
     kept = [line.split("\t")[1] for line in (tmp_path / "out/items.tsv").read_text().splitlines()]
     assert kept[1:] == [f"Thing number {i}, of…" for i in range(7)] + ["Short"]
     call("data", "remove", "mine")
