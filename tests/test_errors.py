@@ -5,6 +5,7 @@ def test_the_nearest_name_is_suggested():
     assert str(unknown("model", "ilra", ["ilora", "sasrec"])) == (
         "unknown model 'ilra'; did you mean 'ilora'?"
     )
+    assert str(unknown("model", "SASRec", ["ilora", "sasrec"])).endswith("did you mean 'sasrec'?")
 
 
 def test_without_a_near_name_all_are_listed():

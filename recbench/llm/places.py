@@ -2,7 +2,6 @@
 
 import hashlib
 from dataclasses import dataclass
-from difflib import get_close_matches
 from importlib.metadata import PackageNotFoundError, distribution
 from importlib.resources import files
 from importlib.util import find_spec
@@ -10,7 +9,7 @@ from pathlib import Path
 
 from huggingface_hub import try_to_load_from_cache
 
-from recbench.errors import RecbenchError, UserError
+from recbench.errors import RecbenchError, UserError, nearest
 from recbench.llm.cards import LanguageModelCard, PackagedGguf, PackageFolder, card_of
 from recbench.registry import listed
 
@@ -71,6 +70,8 @@ def place_of(llm: str) -> Place:
     card = card_of(llm)
     if card is not None:
         return _of_card(card)
+    if not llm.strip():  # as a path it would be the folder that one stands in
+        raise UserError(f"no language model is named; {remedy(llm)}")
     path = Path(llm).expanduser()
     if path.suffix.lower() == ".gguf":
         if not path.is_file():
@@ -87,8 +88,8 @@ def place_of(llm: str) -> Place:
 
 def remedy(llm: str) -> str:
     """Say what may stand in the place of a name that is none."""
-    near = get_close_matches(llm, listed("language_models"), n=1)
-    meant = f"did you mean '{near[0]}'? " if near else ""
+    near = nearest(llm, listed("language_models"))
+    meant = f"did you mean '{near}'? " if near else ""
     return f"{meant}give a name of recbench models --llms, a folder, a .gguf file or a hub id"
 
 

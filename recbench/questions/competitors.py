@@ -142,17 +142,23 @@ def askable(split: Split, protocol: Protocol, name: str) -> Split:
 def _advice(split: Split, protocol: Protocol) -> str:
     """Say how a question can be asked on some row of each part, if it can."""
 
-    def most(groups: TitleGroups) -> int:
-        rows = ((split.examples(part).targets, split.excluded(part)) for part in _PARTS)
-        return min(int(competitors(groups, *one).max()) for one in rows)
+    def most(groups: TitleGroups) -> tuple[int, Part]:
+        found: dict[Part, int] = {}
+        for part in _PARTS:
+            targets, excluded = split.examples(part).targets, split.excluded(part)
+            found[part] = int(competitors(groups, targets, excluded).max())
+        fewest = min(_PARTS, key=lambda part: found[part])
+        return found[fewest], fewest
 
-    if not protocol.full and (fewer := most(alike(split.catalogue, protocol))):
+    fewer, _ = most(alike(split.catalogue, protocol))
+    if not protocol.full and fewer:
         return f"give --candidates {fewer + 1}, the most that leave some"
-    if not protocol.full and most(TitleGroups.apart(split.catalogue)):
+    items, part = most(TitleGroups.apart(split.catalogue))
+    if not protocol.full and items:
         drawn = "" if protocol.negatives == "uniform" else " --negatives uniform"
         return f"all that may be drawn has one title; give --candidates all{drawn}"
     return (
-        "every user who could be asked has touched every item by then; it takes items that users "
+        f"every user of a {part} row has touched every item by then; it takes items that users "
         "have not touched"
     )
 

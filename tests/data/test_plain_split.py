@@ -131,7 +131,11 @@ SHAPE = r'expected \{"history":\[ids\],"target":id\}, found '
             '{"history":[],"target":5}\n{"history":[],"target":"5"}\n',
             "line 2: expected ids that are all",
         ),
-        ("test.jsonl", '{"history":["5"],"target":"5"}', "test.jsonl, line 1: .* found '5'"),
+        (
+            "test.jsonl",
+            '{"history":["5"],"target":"5"}',
+            "test.jsonl, line 1: expected ids that are all integers or all texts in all files",
+        ),
         (
             "test.jsonl",
             '{"history":[5],"target":6}',
@@ -159,6 +163,17 @@ def test_a_broken_file_is_named_with_its_line(folder, name, text, message):
     with pytest.raises(DataError, match=message) as refusal:
         read(folder(**{name: text}))
     assert len(str(refusal.value)) < 400
+
+
+@pytest.mark.parametrize(
+    ("raw", "found"),
+    [("07", "'07' there, '7' here: they differ in leading zeros"), ("x", "'x' there, '7' here$")],
+)
+def test_an_id_that_is_not_listed_is_shown_with_one_that_is(folder, raw, found):
+    row = '{"history":["7"],"target":"7"}\n'
+    files = {"train.jsonl": row, "validation.jsonl": row, "test.jsonl": row.replace("7", raw, 1)}
+    with pytest.raises(DataError, match=f"test.jsonl, line 1: expected items of .*found {found}"):
+        read(folder(**files, **{"items.tsv": "id\ttitle\n7\tSeven\n"}))
 
 
 @pytest.mark.parametrize(
@@ -218,8 +233,8 @@ def test_the_halves_keep_their_candidates(folder):
         ([[8]], "line 1: expected 2 to 32767 candidates, found 1"),
         ([[]], "line 1: expected 2 to 32767 candidates, found 0"),
         ([[8, *range(40_000)]], "line 1: expected 2 to 32767 candidates, found 40001"),
-        ([[8, 5], [8, 8]], "line 2: expected different candidates, found '8' twice"),
-        ([[5, -7]], "line 1: expected the target among the candidates, found no '8'"),
+        ([[8, 5], [8, 8]], "line 2: expected different candidates, found 8 twice"),
+        ([[5, -7]], "line 1: expected the target among the candidates, found no 8"),
         ([[8, 9]], "line 1: expected items of items.tsv, found 9"),
         ([[8, "5"]], "line 1: expected ids that are all integers or all texts"),
         ([[8, [5]]], "line 1: expected ids that are all integers or all texts"),

@@ -95,5 +95,9 @@ def test_a_card_goes_before_a_folder_of_its_name(
 
 
 def test_a_misspelt_name_is_answered_with_the_nearest() -> None:
-    assert places.remedy("smolm2").startswith("did you mean 'smollm2'?")
+    for name in ("smolm2", "SmolLM2"):
+        assert places.remedy(name).startswith("did you mean 'smollm2'?")
+    for name in ("", " "):
+        with pytest.raises(UserError, match="no language model is named; give a name of"):
+            place_of(name)
     assert places.remedy("meta-llama/Llama-2-7b-hf").startswith("give a name of")

@@ -55,9 +55,11 @@ def read(folder: Path) -> RawSplit:
         missing = "validation.jsonl" if train else "train.jsonl"
         raise UserError(f"{folder}: expected {missing}, found none; name the folder that holds it")
     files = [file for file in (train, validation, test) if file is not None]
-    found = [_rows(file, brings=file != train) for file in files]
+    first = _rows(train, brings=False, like=None)
+    like = first.rows[0].target
+    found = [first, *(_rows(file, brings=True, like=like) for file in files[1:])]
     listed = folder / "items.tsv"
-    items = Items(listed, _items(listed, numbers=isinstance(found[0].rows[0].target, int)))
+    items = Items(listed, _items(listed, numbers=isinstance(like, int)))
     learnt, *asked = (
         SplitPart(items.coded(file, "line", part.rows), items.candidates(file, "line", part.rows))
         for file, part in zip(files, found, strict=True)
@@ -85,8 +87,8 @@ class _Found(NamedTuple):
     others: dict[str, None]
 
 
-def _rows(file: Path, brings: bool) -> _Found:
-    """Read a file; `brings` tells whether its rows may bring candidates."""
+def _rows(file: Path, brings: bool, like: int | str | None) -> _Found:
+    """Read a file whose rows may bring candidates, and whose ids are of the kind of `like`."""
     found = _Found([], {})
     known = {"history", "target", "candidates"} if brings else {"history", "target"}
     for number, text in text_lines(file):
@@ -104,10 +106,10 @@ def _rows(file: Path, brings: bool) -> _Found:
         if not isinstance(candidates, list | None):
             raise broken(file, number, "candidates as a list of ids", text)
         kinds = {type(raw) for raw in (*history, target, *(candidates or ()))}
-        if found.rows:
-            kinds.add(type(found.rows[0].target))
+        like = target if like is None else like
+        kinds.add(type(like))
         if kinds != {int} and kinds != {str}:
-            raise broken(file, number, "ids that are all integers or all texts", text)
+            raise broken(file, number, "ids that are all integers or all texts in all files", text)
         found.rows.append(RawRow(number, history, target, candidates))
     if not found.rows:
         raise DataError(f"{file}, line 1: expected {_SHAPE}, found the end of the file")

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from recbench.data.catalogue import Catalogue, make_catalogue
 from recbench.data.ragged import Ragged, chosen, ragged
 from recbench.data.readers.files import lines
+from recbench.data.readers.id_differences import difference
 from recbench.data.released import Rows
 from recbench.errors import DataError, UserError
 
@@ -197,9 +198,10 @@ class Items:
         try:
             return [self.codes[raw] for raw in ids]
         except KeyError as error:
+            raw = np.array(error.args, dtype=object)
+            found = difference(raw, self.catalogue.raw_ids)
             raise DataError(
-                f"{file}, {where} {number}: expected items of {self.file.name}, "
-                f"found {str(error)[:80]}"
+                f"{file}, {where} {number}: expected items of {self.file.name}, found {found}"
             ) from None
 
 
@@ -216,9 +218,9 @@ def _wrong_candidates(row: RawRow, first: RawRow) -> str:
         return f"{len(first.candidates)} candidates, as the first row has, found {size}"
     if len(set(row.candidates)) < size:
         twice = next(raw for raw in row.candidates if row.candidates.count(raw) > 1)
-        return f"different candidates, found {str(twice)[:80]!r} twice"
+        return f"different candidates, found {twice!r:.80} twice"
     if row.target not in row.candidates:
-        return f"the target among the candidates, found no {str(row.target)[:80]!r}"
+        return f"the target among the candidates, found no {row.target!r:.80}"
     return ""
 
 
