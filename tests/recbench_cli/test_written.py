@@ -286,3 +286,26 @@ def test_times_that_a_float_would_merge_are_refused(add, end):
     write(f"e.{end}", rows[end])
     said = add("--interactions", f"e.{end}")
     assert said.startswith(f"e.{end}, line ")
+
+
+@pytest.mark.parametrize("end", ["\r\n", "\n", "\r"])
+@pytest.mark.parametrize(
+    ("line", "separator"), [("sep=;", ";"), ('"sep=^"', "^"), ("sep=\t", "\t")]
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_line_in_which_excel_names_the_separator(add, end, line, separator, encoding):
+    def put(name, rows, names=()):
+        lines = f"{line}\n{text(rows, separator, names)}"
+        write(name, lines.replace("\n", end), encoding)
+
+    put("e.csv", EVENTS, NAMES["columns"])
+    put("i.csv", GOODS, NAMES["items"])
+    assert right(add("--interactions", "e.csv", "--items", "i.csv"))
+    put("e.csv", EVENTS)
+    named = ("--interactions", "e.csv", "--columns", "user,item,rating,time")
+    assert right(add(*named, "--items", "i.csv"))
+    put("e.csv", [*EVENTS, ("ann", "b", 1, "noon")], NAMES["columns"])
+    assert "e.csv, line 6: expected a number as time" in add("--interactions", "e.csv")
+    put("e.csv", [])
+    said = "e.csv, line 2: expected a line with the names of the columns, found none"
+    assert add("--interactions", "e.csv") == said

@@ -138,31 +138,36 @@ def read_delimited(
     raise DataError(f"{file}: {reason}")
 
 
-def header(file: Path, *, delimiter: str, encoding: str = UTF8, quoting: bool = False) -> list[str]:
+def header(
+    file: Path, *, delimiter: str, encoding: str = UTF8, above: int = 0, quoting: bool = False
+) -> list[str]:
     """
-    Return the names of a file's columns, which its first line has.
+    Return the names of a file's columns, which its first line has, below those that stand `above`.
 
     Raises
     ------
     DataError
         For a file that is missing, empty or not in that encoding.
     """
-    names = first_line(file, delimiter=delimiter, encoding=encoding, quoting=quoting)
+    names = first_line(file, delimiter=delimiter, encoding=encoding, above=above, quoting=quoting)
+    line = f"line {above + 1}"
     if any(_CONTROL.search(name) for name in names):
-        message = f"{file}, line 1: expected the names of the columns, found {names!r}"
+        message = f"{file}, {line}: expected the names of the columns, found {names!r}"
         raise wide(message, names[0]) if "\0" in "".join(names) else DataError(message)
     if not any(names):
         expected = "a line with the names of the columns"
-        raise DataError(f"{file}, line 1: expected {expected}, found none")
+        raise DataError(f"{file}, {line}: expected {expected}, found none")
     return names
 
 
 def first_line(
-    file: Path, *, delimiter: str, encoding: str = UTF8, quoting: bool = False
+    file: Path, *, delimiter: str, encoding: str = UTF8, above: int = 0, quoting: bool = False
 ) -> list[str]:
     """Return the fields of a file's first line, none of an empty file; raises as `header`."""
-    records = _records(file, _Dialect(delimiter, encoding, quoting=quoting))
-    return [_decoded(field, file, 1) for _, fields in islice(records, 1) for field in fields]
+    records = _records(file, _Dialect(delimiter, encoding, above, quoting))
+    return [
+        _decoded(field, file, above + 1) for _, fields in islice(records, 1) for field in fields
+    ]
 
 
 def field_counts(

@@ -1,15 +1,24 @@
 """What can be found of how a text file is written, and what is said where it cannot."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from recbench.data.readers.delimited import field_counts
+from recbench.data.readers.delimited import field_counts, first_line
 from recbench.data.readers.files import UndecodableError
 from recbench.data.written import SEPARATORS
 from recbench.errors import DataError
 
 _LINES = 100  # that are looked at
+_SAID = re.compile('"?sep=(.)"?')
+
+
+def separator_said(file: Path, encoding: str) -> str:
+    """Return the separator that line 1 names as Excel writes it, ``sep=;``; else ""."""
+    line = "".join(first_line(file, delimiter="\n", encoding=encoding))
+    found = _SAID.fullmatch(line)
+    return found[1] if found else ""
 
 
 def separator_of(file: Path, named: str, usual: str, encoding: str, columns: int) -> str:

@@ -17,7 +17,7 @@ from recbench.data.readers import jsonlines, parquet
 from recbench.data.readers.columns import USUAL, Columns, column
 from recbench.data.readers.delimited import first_line, header, line_of, read_delimited
 from recbench.data.readers.files import encoding_of, wide
-from recbench.data.readers.finding import naming_encodings, separator_of
+from recbench.data.readers.finding import naming_encodings, separator_of, separator_said
 from recbench.data.readers.raw import Raw
 from recbench.data.readers.tabular import Tabular, read_tables
 from recbench.data.written import TO_BE_FOUND, Written
@@ -78,13 +78,15 @@ def _delimited(file: Path, written: Written, usual: str) -> Tabular:
     """Open a text file; `usual` is the separator that the end of its name promises."""
     encoding = encoding_of(file, written.encoding)
     names = list(written.columns)
-    separator = separator_of(file, written.separator, usual, encoding, len(names))
+    said = separator_said(file, encoding)
+    above = 1 if said else 0
+    separator = said or separator_of(file, written.separator, usual, encoding, len(names))
     dialect = _Dialect(delimiter=separator, encoding=encoding, quoting=True)
     if names:
-        _refuse_no_values(first_line(file, **dialect), file)
+        _refuse_no_values(first_line(file, above=above, **dialect), file)
     else:
-        names = header(file, **dialect)
-    below = 0 if written.columns else 1
+        names = header(file, above=above, **dialect)
+    below = above + (0 if written.columns else 1)
     return Tabular(
         file,
         names,
