@@ -309,3 +309,14 @@ def test_a_line_in_which_excel_names_the_separator(add, end, line, separator, en
     put("e.csv", [])
     said = "e.csv, line 2: expected a line with the names of the columns, found none"
     assert add("--interactions", "e.csv") == said
+
+
+@pytest.mark.parametrize("end", ["csv", "jsonl", "parquet"])
+@pytest.mark.parametrize("time", ["31.01.2024 18:30", "1/31/2024", "Jan 31, 2024", "1,000", "noon"])
+def test_a_time_that_is_none_is_met_with_those_that_are(add, end, time):
+    write("e.csv", f'user,item,time\nann,b,"{time}"\n')
+    write("e.jsonl", json.dumps({"user": "ann", "item": "b", "time": time}))
+    pq.write_table(pa.table({"user": ["ann"], "item": ["b"], "time": [time]}), "e.parquet")
+    said = add("--interactions", f"e.{end}")
+    expected = "times that are all numbers or all dates (2024-01-31 or 2024-01-31T18:30:00) as time"
+    assert said.endswith(f": expected {expected}, found {time!r}")

@@ -42,6 +42,7 @@ WORDS = {
     "id": "an id",
     "date": "a date as 2024-01-31 or 2024-01-31T18:30:00",
     "date with zone": "a date as 2024-01-31T18:30:00Z",
+    "time": "times that are all numbers or all dates (2024-01-31 or 2024-01-31T18:30:00)",
 }
 TEXTS = ("id", "text")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")

@@ -51,8 +51,9 @@ def typed(column: pa.ChunkedArray, name: str, kind: Kind, file: Path, place: Pla
         column = pc.fill_null(_as(column, pa.string(), name, kind, file), "")
     else:
         missing = column.is_null().to_numpy()
+        expected = "a time" if kind == "time" else WORDS[kind]
         nothing = np.full(len(missing), "nothing", dtype=object)
-        refuse(missing, file, place, f"{WORDS.get(kind, 'a time')} as {name}", nothing)
+        refuse(missing, file, place, f"{expected} as {name}", nothing)
     if kind == "number":
         return _as(column, pa.float64(), name, kind, file)
     if kind == "time":
