@@ -168,13 +168,14 @@ def _as_written(files: Files) -> Files:
     opened, named, of_items = OPENED[files.format], files.written, files.items_written
     found = opened(files.interactions, named).written
     listed = opened(files.items, of_items).written if files.items else TO_BE_FOUND
-    separators = (found.separator, listed.separator)
-    if named.separator and named.separator not in separators:
+    separators = {found.separator, listed.separator} - {""}
+    if named.separator and separators and named.separator not in separators:
         raise UserError(
             f"--separator {named.separator!r} splits line 1 of no file here: leave it out, or name "
             "another"
         )
     for option, useless in (
+        ("--separator", named.separator and not separators),
         ("--encoding", named.encoding and not (found.encoding or listed.encoding)),
         ("--columns", named.columns and not found.separator),
         ("--item-columns", of_items.columns and not listed.separator),

@@ -226,7 +226,7 @@ def test_json_of_another_shape_is_refused(add, content, expected):
 @pytest.mark.parametrize(
     ("option", "said"),
     [
-        (("--separator", ";"), "--separator ';' splits line 1 of no file here"),
+        (("--separator", ";"), "--separator is of a text file, and there is none"),
         (("--encoding", "latin-1"), "--encoding is of a text file, and there is none"),
         (("--columns", "user,item"), "--columns is of a text file, and there is none"),
         (("--item-columns", "item"), "--item-columns is of a text file, and there is none"),
@@ -320,3 +320,33 @@ def test_a_time_that_is_none_is_met_with_those_that_are(add, end, time):
     said = add("--interactions", f"e.{end}")
     expected = "times that are all numbers or all dates (2024-01-31 or 2024-01-31T18:30:00) as time"
     assert said.endswith(f": expected {expected}, found {time!r}")
+
+
+@pytest.mark.parametrize("other", ["e\u03011", "é１"])  # decomposed, and of full width
+def test_ids_that_look_alike_are_told_apart(add, other):
+    write("e.csv", "user,item\nann,é1\n")
+    write("i.csv", f"item,title\n{other},Lamp\n")
+    said = add("--interactions", "e.csv", "--items", "i.csv")
+    assert "they differ in how Unicode writes the same characters" in said
+
+
+@pytest.mark.parametrize("end", ["csv", "csv.gz", "json", "jsonl", "inter"])
+@pytest.mark.parametrize(
+    ("start", "kind"),
+    [
+        (b"PK\x03\x04\x14\x00\x06", "a workbook or an archive; save its table as CSV"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "a workbook; save its table as CSV"),
+        (b"PAR1\x15\x04", "a Parquet file; let its name end in .parquet"),
+        (b"SQLite format 3\0", "a database; save its table as CSV"),
+        (b"BZh91AY&SY", "a bzip2 file; unpack it"),
+        (b"\x28\xb5\x2f\xfd\x04", "a Zstandard file; unpack it"),
+        (b"\xfd7zXZ\0\0", "an xz file; unpack it"),
+    ],
+)
+def test_what_is_no_text_is_told_by_its_start(add, end, start, kind):
+    Path("game").mkdir()
+    write(f"game/game.{end}", start + b"\x08\0\0\0!\0\xff\n" * 99)
+    files = ("--recbole", "game") if end == "inter" else ("--interactions", f"game/game.{end}")
+    expected = f"game/game.{end}: expected text, found {kind}"
+    assert add(*files) == expected
+    assert add(*files, "--encoding", "latin-1") == expected

@@ -40,6 +40,17 @@ _MARKS = {
     codecs.BOM_UTF32_BE: "utf-32",
 }
 
+_NO_TEXT = {
+    b"PK\x03\x04": "a workbook or an archive; save its table as CSV",
+    b"\xd0\xcf\x11\xe0": "a workbook; save its table as CSV",
+    b"PAR1\x15": "a Parquet file; let its name end in .parquet",
+    b"SQLite format 3\0": "a database; save its table as CSV",
+    b"BZh9": "a bzip2 file; unpack it",
+    b"\x28\xb5\x2f\xfd": "a Zstandard file; unpack it",
+    b"\xfd7zXZ\0": "an xz file; unpack it",
+}
+"""How files begin that people call ``.csv``, and what helps."""
+
 
 class UndecodableError(DataError):
     """A text is not in the encoding that it was read in, but maybe in a `likely` one."""
@@ -84,9 +95,19 @@ def is_gzipped(file: Path) -> bool:
 
 
 def encoding_of(file: Path, named: str = "") -> str:
-    """Return the encoding that a byte order mark tells, else `named`, else UTF-8."""
+    """
+    Return the encoding that a byte order mark tells, else `named`, else UTF-8.
+
+    Raises
+    ------
+    DataError
+        If the file is not there, damaged, or no text at all.
+    """
     with _sound(file), _packed(file) as stream:
-        start = stream.read(4)
+        start = stream.read(16)
+    for first, kind in _NO_TEXT.items():
+        if start.startswith(first):
+            raise DataError(f"{file}: expected text, found {kind}")
     marked = (encoding for mark, encoding in _MARKS.items() if start.startswith(mark))
     return next(marked, named or UTF8)
 
