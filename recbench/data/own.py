@@ -177,6 +177,7 @@ def _as_written(files: Files) -> Files:
     for option, useless in (
         ("--separator", named.separator and not separators),
         ("--encoding", named.encoding and not (found.encoding or listed.encoding)),
+        ("--quotes", named.quotes and not separators),
         ("--columns", named.columns and not found.separator),
         ("--item-columns", of_items.columns and not listed.separator),
     ):

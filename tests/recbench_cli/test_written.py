@@ -228,6 +228,7 @@ def test_json_of_another_shape_is_refused(add, content, expected):
     [
         (("--separator", ";"), "--separator is of a text file, and there is none"),
         (("--encoding", "latin-1"), "--encoding is of a text file, and there is none"),
+        (("--quotes", "none"), "--quotes is of a text file, and there is none"),
         (("--columns", "user,item"), "--columns is of a text file, and there is none"),
         (("--item-columns", "item"), "--item-columns is of a text file, and there is none"),
         (("--separator", "tabb"), "did you mean 'tab'"),
@@ -350,3 +351,38 @@ def test_what_is_no_text_is_told_by_its_start(add, end, start, kind):
     expected = f"game/game.{end}: expected text, found {kind}"
     assert add(*files) == expected
     assert add(*files, "--encoding", "latin-1") == expected
+
+
+@pytest.mark.parametrize(
+    ("titles", "line"),
+    [
+        (('"Weird Al" Yankovic', "Duran"), 2),
+        (("Duran", '"Open'), 3),
+        (('"Open', 'Close"'), 2),  # one row over two lines, if its quotes were marks
+        (("Duran", '12"', '"Open', 'Close"', "Lamp"), 4),
+        (("Duran", '"Open', 'Close"'), 3),
+        (("Duran", '"Open', "Lamp", 'Close"'), 3),
+    ],
+)
+def test_quotes_that_may_be_characters_are_named_as_the_message_says(add, titles, line):
+    ids = range(len(titles))
+    goods = [(item, "x", title, "y") for item, title in zip(ids, titles, strict=True)]
+    write("e.csv", text([("ann", item) for item in ids], ",", ("user", "item")))
+    write("i.tsv", text(goods, "\t", ("item", "x", "title", "y")))
+    files = ("--interactions", "e.csv", "--items", "i.tsv")
+    said = add(*files)
+    assert said.startswith(f"i.tsv, line {line}: expected ")
+    assert "say --quotes none" in said
+    assert add(*files, "--quotes", "none").catalogue.titles == titles
+
+
+def test_quotes_that_go_on_in_the_next_line_are_named_as_the_message_says(add):
+    write("e.csv", "user,item\nann,1\n")
+    write("i.tsv", 'item\ttitle\n1\t"two\nlines\tone tab"\n')
+    files = ("--interactions", "e.csv", "--items", "i.tsv")
+    assert "--quotes double" in add(*files)
+    assert add(*files, "--quotes", "double").catalogue.titles == ("two lines one tab",)
+    write("i.tsv", 'item\ttitle\n1\t"two\nlines"\n')
+    assert add(*files).catalogue.titles == ("two lines",)
+    write("i.tsv", 'item\ttitle\n1\t"Open\none\n')
+    assert add(*files).endswith("unexpected end of data")  # no option helps

@@ -15,7 +15,7 @@ from pathlib import Path
 from recbench.data.readers.columns import Columns
 from recbench.data.readers.delimited import header, read_delimited
 from recbench.data.readers.files import encoding_of
-from recbench.data.readers.finding import naming_encodings
+from recbench.data.readers.finding import naming_remedies
 from recbench.data.readers.raw import Raw
 from recbench.data.readers.tabular import Tabular, read_tables
 from recbench.data.written import TO_BE_FOUND, Written
@@ -56,13 +56,15 @@ def read(
 
 def opened(file: Path, written: Written = TO_BE_FOUND) -> Tabular:
     """Read the header of one atomic file."""
+    if written.quotes == "double":
+        raise UserError(f"{file}: quotes of an atomic file are characters; leave out --quotes")
     if written.columns:
         raise UserError(
             f"{file}: line 1 of an atomic file names its columns; leave out the list of names that "
             "was given for this file"
         )
     separator, encoding = written.separator or "\t", encoding_of(file, written.encoding)
-    with naming_encodings():
+    with naming_remedies():
         fields = header(file, delimiter=separator, encoding=encoding)
     names = [field.split(":")[0] for field in fields]
     lists = frozenset(field.split(":")[0] for field in fields if field.endswith("_seq"))
@@ -72,7 +74,7 @@ def opened(file: Path, written: Written = TO_BE_FOUND) -> Tabular:
     return Tabular(
         file,
         names,
-        naming_encodings()(read),
+        naming_remedies()(read),
         lambda row: f"line {row + 2}",
         written=Written(separator, encoding),
         lists=lists,

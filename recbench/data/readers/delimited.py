@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import chain, islice
+from itertools import chain, islice, zip_longest
 from pathlib import Path
 from typing import Literal
 
@@ -56,6 +56,10 @@ class _QuoteError(DataError):
     """A double quote that is neither closed nor doubled."""
 
 
+class DoubtfulQuotesError(DataError):
+    """Each line is whole if a double quote is a character like any other, and maybe only then."""
+
+
 @dataclass(frozen=True)
 class _Dialect:
     """How a file is written; see `read_delimited`."""
@@ -85,6 +89,7 @@ def read_delimited(
     encoding: str = UTF8,
     header_lines: int = 0,
     quoting: bool = False,
+    one_line: bool = False,
 ) -> pa.Table:
     """
     Read some columns of a file.
@@ -105,6 +110,8 @@ def read_delimited(
     quoting
         Whether a field may stand in double quotes, as in RFC 4180; not with a delimiter longer than
         a byte.
+    one_line
+        Whether quotes that hold a line break are refused where each line is whole without them.
 
     Returns
     -------
@@ -121,9 +128,9 @@ def read_delimited(
     dialect = _Dialect(delimiter, encoding, header_lines, quoting)
     if dialect.quoted and not _holds_quotes(file, dialect):
         dialect = replace(dialect, quoting=False)
-    known = _with_kinds_of_times(file, names, kinds, dialect)
     if dialect.quoted:  # the fast reader lets a quote that is never closed swallow the rest
-        _check(file, names, {}, dialect)
+        _check_quotes(file, names, dialect, one_line)
+    known = _with_kinds_of_times(file, names, kinds, dialect)
     try:
         return _sound(file, names, known, dialect)
     except _UNSOUND as error:
@@ -258,6 +265,42 @@ def _unfit(column: pa.ChunkedArray, kind: str) -> bool:
         return False
     values = [chunk.dictionary for chunk in column.chunks] if kind == "id" else column.chunks
     return any(pc.any(unfit(each, kind)).as_py() for each in values)
+
+
+def _check_quotes(file: Path, names: list[str], dialect: _Dialect, one_line: bool) -> None:
+    """Raise DataError for the first line that does not fit, or whose quotes may be no marks."""
+    plain = replace(dialect, quoting=False)
+    try:
+        _check(file, names, {}, dialect)
+    except DataError as error:
+        if _is_whole(file, names, plain):
+            raise DoubtfulQuotesError(str(error)) from None
+        raise
+    if not one_line:
+        return
+    joined = _joined_line(_records(file, dialect), _records(file, plain))
+    if joined and _is_whole(file, names, plain):
+        raise DoubtfulQuotesError(
+            f"{file}, line {joined}: expected a line for each row, found quotes that go on in the "
+            "next line, though each has all its fields"
+        )
+
+
+def _joined_line(
+    rows: Iterator[tuple[int, list[str]]], lines: Iterator[tuple[int, list[str]]]
+) -> int:
+    """Return the number of the first line that a row has together with the next one, else 0."""
+    numbers = zip_longest((row for row, _ in rows), (line for line, _ in lines), fillvalue=0)
+    return next((line - 1 for row, line in numbers if row != line), 0)
+
+
+def _is_whole(file: Path, names: list[str], dialect: _Dialect) -> bool:
+    """Whether each line has all its fields."""
+    try:
+        _check(file, names, {}, dialect)
+    except DataError:
+        return False
+    return True
 
 
 def _check(file: Path, names: list[str], kinds: Mapping[str, str], dialect: _Dialect) -> None:

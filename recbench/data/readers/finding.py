@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from recbench.data.readers.delimited import field_counts, first_line
+from recbench.data.readers.delimited import DoubtfulQuotesError, field_counts, first_line
 from recbench.data.readers.files import UndecodableError
 from recbench.data.written import SEPARATORS
 from recbench.errors import DataError
@@ -21,7 +21,9 @@ def separator_said(file: Path, encoding: str) -> str:
     return found[1] if found else ""
 
 
-def separator_of(file: Path, named: str, usual: str, encoding: str, columns: int) -> str:
+def separator_of(
+    file: Path, named: str, usual: str, encoding: str, columns: int, quoting: bool = True
+) -> str:
     """
     Find what separates the fields of a file.
 
@@ -42,6 +44,8 @@ def separator_of(file: Path, named: str, usual: str, encoding: str, columns: int
         Of the file.
     columns
         How many it has; 0 for as many as line 1.
+    quoting
+        Whether a field may stand in double quotes.
 
     Raises
     ------
@@ -50,7 +54,7 @@ def separator_of(file: Path, named: str, usual: str, encoding: str, columns: int
     """
     looked_for = dict.fromkeys([named, *SEPARATORS.values()] if named else SEPARATORS.values())
     counts = {
-        each: field_counts(file, _LINES, delimiter=each, encoding=encoding, quoting=True)
+        each: field_counts(file, _LINES, delimiter=each, encoding=encoding, quoting=quoting)
         for each in looked_for
     }
     splitting = [each for each, found in counts.items() if found and found[0] > 1]
@@ -75,12 +79,17 @@ def separator_of(file: Path, named: str, usual: str, encoding: str, columns: int
 
 
 @contextmanager
-def naming_encodings() -> Iterator[None]:
-    """Say how another encoding is named, where the one that was assumed does not fit."""
+def naming_remedies() -> Iterator[None]:
+    """Say how an encoding or quotes are named, where those that were assumed do not fit."""
     try:
         yield
     except UndecodableError as error:
         raise DataError(
             f"{error}; name the right encoding, as --encoding {error.likely}, or "
             f"utf-8/{error.likely} if it is that of the items alone"
+        ) from None
+    except DoubtfulQuotesError as error:
+        raise DataError(
+            f"{error}; where quotes are characters like any other, say --quotes none, and where "
+            "they stand around fields, --quotes double"
         ) from None

@@ -17,7 +17,7 @@ from recbench.data.readers import jsonlines, parquet
 from recbench.data.readers.columns import USUAL, Columns, column
 from recbench.data.readers.delimited import first_line, header, line_of, read_delimited
 from recbench.data.readers.files import encoding_of, wide
-from recbench.data.readers.finding import naming_encodings, separator_of, separator_said
+from recbench.data.readers.finding import naming_remedies, separator_of, separator_said
 from recbench.data.readers.raw import Raw
 from recbench.data.readers.tabular import Tabular, read_tables
 from recbench.data.written import TO_BE_FOUND, Written
@@ -69,30 +69,32 @@ def opened(file: Path, written: Written = TO_BE_FOUND) -> Tabular:
     if end not in _KINDS:
         ends = ", ".join(_KINDS)
         raise UserError(f"{file}: the end of its name says nothing; it should be one of {ends}")
-    with naming_encodings():
+    with naming_remedies():
         table = _KINDS[end](file, written)
-    return replace(table, read=naming_encodings()(table.read))
+    return replace(table, read=naming_remedies()(table.read))
 
 
 def _delimited(file: Path, written: Written, usual: str) -> Tabular:
     """Open a text file; `usual` is the separator that the end of its name promises."""
     encoding = encoding_of(file, written.encoding)
     names = list(written.columns)
+    quoting = written.quotes != "none"
     said = separator_said(file, encoding)
     above = 1 if said else 0
-    separator = said or separator_of(file, written.separator, usual, encoding, len(names))
-    dialect = _Dialect(delimiter=separator, encoding=encoding, quoting=True)
+    separator = said or separator_of(file, written.separator, usual, encoding, len(names), quoting)
+    dialect = _Dialect(delimiter=separator, encoding=encoding, quoting=quoting)
     if names:
         _refuse_no_values(first_line(file, above=above, **dialect), file)
     else:
         names = header(file, above=above, **dialect)
+    one_line = separator == "\t" and not written.quotes
     below = above + (0 if written.columns else 1)
     return Tabular(
         file,
         names,
-        partial(read_delimited, file, names, header_lines=below, **dialect),
+        partial(read_delimited, file, names, header_lines=below, one_line=one_line, **dialect),
         partial(line_of, file, header_lines=below, **dialect),
-        written=Written(separator, encoding, written.columns),
+        written=Written(separator, encoding, written.columns, written.quotes),
         unnamed=not written.columns,
     )
 
