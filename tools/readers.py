@@ -58,6 +58,8 @@ class Case:
         Of the text, of a line, and what follows the last one.
     between
         What stands before the last row.
+    above
+        What stands in a line of its own above all others, with the separator in it.
     header
         Whether the first line names the columns.
     packed
@@ -71,6 +73,7 @@ class Case:
     line_end: str = "\n"
     end: str = ""
     between: str = ""
+    above: str = ""
     header: bool = True
     packed: bool = False
 
@@ -145,7 +148,9 @@ def delimited(rows: Iterable[Row], case: Case, separator: str) -> str:
     rows = list(rows)
     lines = [list(rows[0])] if case.header else []
     lines += [["" if value is None else str(value) for value in row.values()] for row in rows]
-    return lines_of([quoted(line, case.separator or separator) for line in lines], case)
+    between = case.separator or separator
+    above = [case.above.format(between)] if case.above else []
+    return lines_of([*above, *(quoted(line, between) for line in lines)], case)
 
 
 def atomic(rows: Iterable[Row], case: Case) -> str:
@@ -265,10 +270,12 @@ SOUND, UMLAUT_SOUND = titles_are("Lamp", "Dish"), titles_are("Lämp", "Dish")
 def separators() -> Iterator[Probe]:
     """Try what stands between fields."""
     names = {",": "comma", "\t": "tab", ";": "semicolon", "|": "pipe", " ": "space"}
-    for separator in (",", "\t", ";", "|", "::", " ", "^", "<>"):
+    names["   "] = "many spaces"
+    for separator in (",", "\t", ";", "|", "::", " ", "   ", "^", "<>"):
         name = names.get(separator, f"`{separator}`")
         case = replace(PLAIN, separator=separator)
-        yield Probe(name, case, SOUND, {"separator": separator}, of="text atomic")
+        named = "spaces" if separator == "   " else separator
+        yield Probe(name, case, SOUND, {"separator": named}, of="text atomic")
 
 
 def encodings() -> Iterator[Probe]:
@@ -295,6 +302,8 @@ def lines() -> Iterator[Probe]:
     yield Probe("blank line between", replace(PLAIN, between="\n"), SOUND, of=of)
     named = {"columns": "user,item", "item_columns": "item,title"}
     yield Probe("no line of names", replace(PLAIN, header=False), SOUND, named, "text atomic")
+    excel = Case(events(), PLAIN.goods, above="sep={}")
+    yield Probe("first line `sep=;`", excel, SOUND, of="text")
     odd = goods(title=('Lamp, "red"', "Dish"))
     yield Probe("quoted fields", Case(events(), odd), titles_are('Lamp, "red"', "Dish"), of="text")
 

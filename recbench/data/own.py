@@ -27,7 +27,7 @@ from recbench.data.readers.raw import Raw
 from recbench.data.readers.tabular import Tabular, columns_of
 from recbench.data.titles import plain_title
 from recbench.data.toml_cards import card_text
-from recbench.data.written import TO_BE_FOUND, UTF8, Written
+from recbench.data.written import SPACES, TO_BE_FOUND, UTF8, Written
 from recbench.errors import DataError, UserError, unknown
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -169,6 +169,7 @@ def _as_written(files: Files) -> Files:
     found = opened(files.interactions, named).written
     listed = opened(files.items, of_items).written if files.items else TO_BE_FOUND
     separators = {found.separator, listed.separator} - {""}
+    separators |= {" "} if SPACES in separators else set()
     if named.separator and separators and named.separator not in separators:
         raise UserError(
             f"--separator {named.separator!r} splits line 1 of no file here: leave it out, or name "

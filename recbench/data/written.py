@@ -12,6 +12,9 @@ UTF8 = "utf8"
 
 Quotes = Literal["", "double", "none"]
 
+SPACES = " +"
+"""What stands for one or more spaces, and any at the ends of a line."""
+
 SEPARATORS: Mapping[str, str] = {
     "comma": ",",
     "tab": "\t",
@@ -19,8 +22,9 @@ SEPARATORS: Mapping[str, str] = {
     "pipe": "|",
     "colons": "::",
     "space": " ",
+    "spaces": SPACES,
 }
-"""What separators are called; all are looked for, a space only where there is no other."""
+"""What separators are called; all are looked for, spaces only where there is no other."""
 
 _NOT_OF_FILES = {"idna", "punycode", "undefined", "unicode-escape", "raw-unicode-escape"}
 

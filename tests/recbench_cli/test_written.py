@@ -386,3 +386,37 @@ def test_quotes_that_go_on_in_the_next_line_are_named_as_the_message_says(add):
     assert add(*files).catalogue.titles == ("two lines",)
     write("i.tsv", 'item\ttitle\n1\t"Open\none\n')
     assert add(*files).endswith("unexpected end of data")  # no option helps
+
+
+ALIGNED = (
+    "  user  item   rating time\n   ann    é1        4  100 \n"
+    "   bob     b        3   50\n   ann     b        5   70   \n   \n"
+)
+
+
+@pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("options", [(), ("--separator", "space"), ("--separator", "spaces")])
+def test_columns_may_be_aligned_by_spaces(add, line_end, options):
+    goods = "item   title\né1  Lämp,A|B \n b     Dish\n"
+    for end in ("txt", "csv"):
+        write(f"e.{end}", ALIGNED.replace("\n", line_end))
+        write(f"i.{end}", goods.replace("\n", line_end))
+        files = ("--interactions", f"e.{end}", "--items", f"i.{end}")
+        if end == "csv" and not options:
+            assert "as --separator" in add(*files)
+            continue
+        made = add(*files, *options)
+        assert made.catalogue.titles == ("Dish", "Lämp,A|B")
+        assert made.times.tolist() == [100, 50, 70]
+    write("e.txt", ALIGNED.split("\n", 1)[1])
+    made = add("--interactions", "e.txt", "--columns", "user,item,rating,time", *options)
+    assert made.times.tolist() == [100, 50, 70]
+    write("e.txt", ALIGNED.replace(" 50", "noon").replace("\n", line_end))
+    assert add("--interactions", "e.txt", *options).startswith("e.txt, line 3: expected a number")
+
+
+def test_one_space_is_taken_before_many(add):
+    write("e.txt", "user item note time\nann b x 5\nbob b  7\n")
+    assert add("--interactions", "e.txt").times.tolist() == [5, 7]
+    said = add("--interactions", "e.txt", "--separator", "spaces")
+    assert said == "e.txt, line 3: expected 4 fields with ' +' between them, found 3"

@@ -24,7 +24,7 @@ from recbench.data.readers.files import (
     wide,
 )
 from recbench.data.readers.times import EXACT, TIMES, time_kind
-from recbench.data.written import UTF8
+from recbench.data.written import SPACES, UTF8
 from recbench.errors import DataError
 
 Kind = Literal["integer", "number", "text", "id", "time"]
@@ -46,6 +46,7 @@ WORDS = {
 }
 TEXTS = ("id", "text")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_RUN = re.compile(" +")
 _PLAIN_INTEGER = re.compile(r"[0-9]{1,18}", re.ASCII)
 _BLOCK = 1 << 20
 _UNSOUND = (pa.ArrowException, OSError, UnicodeDecodeError, *DAMAGED)
@@ -334,8 +335,10 @@ def _records(file: Path, dialect: _Dialect) -> Iterator[tuple[int, list[str]]]:
     with characters(file, dialect.encoding) as stream:
         lines = islice(_unmarked(stream), skip, None)
         if not dialect.quoted:
+            spaced = dialect.delimiter == SPACES
             for number, line in enumerate(lines, start=skip + 1):
-                yield number, line.rstrip("\r\n").split(delimiter)
+                whole = line.rstrip("\r\n")
+                yield number, _RUN.split(whole.strip(" ")) if spaced else whole.split(delimiter)
             return
         number = skip + 1
         reader = csv.reader(lines, delimiter=delimiter, strict=True)

@@ -19,7 +19,7 @@ from typing import Any, BinaryIO, TextIO
 
 import pyarrow as pa
 
-from recbench.data.written import UTF8
+from recbench.data.written import SPACES, UTF8
 from recbench.errors import DataError
 
 STAND_IN = "\x1f"
@@ -31,6 +31,8 @@ _GZIP = b"\x1f\x8b"
 _BLOCK = 1 << 20
 _LONGEST = 1 << 24  # bytes of a line: what one bad file may cost of memory
 _BLANK = b" \r\n"  # no tab: it stands between two empty fields
+_AT_ENDS = re.compile(rb"(?:\A|(?<=[\r\n])) +| +(?=[\r\n]|\Z)")  # of lines
+_RUN = re.compile(rb" +")
 _LINE_END = re.compile(rb"\r?\n|\r")
 _MARKS = {
     codecs.BOM_UTF8: UTF8,
@@ -119,6 +121,8 @@ def arrow_stream(file: Path, encoding: str = UTF8, separator: str = "") -> pa.Na
     Reading it raises DataError as `lines`, and for a stand-in that is there already.
     """
     blocks = _blocks(file, encoding)
+    if separator == SPACES:
+        blocks, separator = _squeezed(blocks), " "
     return pa.PythonFile(_buffered(_separated(blocks, separator, file) if separator else blocks))
 
 
@@ -259,6 +263,17 @@ def _separated(blocks: Iterable[bytes], separator: str, file: Path) -> Iterator[
         yield new.join([*whole, rest[:cut]])
         held = rest[cut:]
     yield held
+
+
+def _squeezed(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """Make one space of many, and none at the ends of a line."""
+    held = b""
+    for block in blocks:
+        held += block
+        cut = max(held.rfind(b"\n"), held.rfind(b"\r")) + 1
+        yield _RUN.sub(b" ", _AT_ENDS.sub(b"", held[:cut]))
+        held = held[cut:]
+    yield _RUN.sub(b" ", _AT_ENDS.sub(b"", held))
 
 
 class _Stream(io.RawIOBase):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from recbench.data.readers.delimited import DoubtfulQuotesError, field_counts, first_line
 from recbench.data.readers.files import UndecodableError
-from recbench.data.written import SEPARATORS
+from recbench.data.written import SEPARATORS, SPACES
 from recbench.errors import DataError
 
 _LINES = 100  # that are looked at
@@ -29,7 +29,8 @@ def separator_of(
 
     It is the one that was named, if that splits line 1: another file may need it. Else it is that
     of comma, tab, semicolon, pipe and ``::`` which splits line 1. Where several do, it is one that
-    gives the next lines as many fields: the usual one if that does.
+    gives the next lines as many fields: the usual one if that does. A space may be many, where one
+    does not give the lines as many fields.
 
     Parameters
     ----------
@@ -58,12 +59,17 @@ def separator_of(
         for each in looked_for
     }
     splitting = [each for each, found in counts.items() if found and found[0] > 1]
+    even = [each for each in splitting if set(counts[each]) == {columns or counts[each][0]}]
+    spaces = [each for each in (" ", SPACES) if each in splitting]
+    space = [each for each in spaces if each in even][:1] or spaces[:1]
+    if named == " " and space:
+        return space[0]
     if named in splitting:
         return named
-    known = [each for each in splitting if each != " "] or ([] if usual else splitting)
+    known = [each for each in splitting if each not in spaces] or ([] if usual else space)
     if len(known) == 1:
         return known[0]
-    even = [each for each in known if set(counts[each]) == {columns or counts[each][0]}]
+    even = [each for each in even if each in known]
     if usual in even or (usual and known and not even):
         return usual
     if len(even) == 1:
