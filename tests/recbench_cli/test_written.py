@@ -420,3 +420,12 @@ def test_one_space_is_taken_before_many(add):
     assert add("--interactions", "e.txt").times.tolist() == [5, 7]
     said = add("--interactions", "e.txt", "--separator", "spaces")
     assert said == "e.txt, line 3: expected 4 fields with ' +' between them, found 3"
+
+
+def test_how_files_are_written_is_shown_as_far_as_it_was_said(call_here, tmp_path):
+    write(str(tmp_path / "e.tsv"), text(EVENTS, "\t", NAMES["columns"]))
+    write(str(tmp_path / "i.jsonl"), '{"item": "b"}\n')
+    files = ("--interactions", str(tmp_path / "e.tsv"), "--items", str(tmp_path / "i.jsonl"))
+    assert call_here("data", "add", "mine", *files, "--quotes", "none")[0] == 0
+    shown = " ".join(call_here("data", "show", "mine")[1].split())
+    assert "written separator '\\t'; encoding utf8; quotes none; items_written encoding" in shown
