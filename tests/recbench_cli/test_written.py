@@ -373,6 +373,8 @@ def test_quotes_that_may_be_characters_are_named_as_the_message_says(add, titles
     said = add(*files)
     assert said.startswith(f"i.tsv, line {line}: expected ")
     assert "say --quotes none" in said
+    if "double" not in said:
+        assert said == add(*files, "--quotes", "double")
     assert add(*files, "--quotes", "none").catalogue.titles == titles
 
 

@@ -58,7 +58,9 @@ class _QuoteError(DataError):
 
 
 class DoubtfulQuotesError(DataError):
-    """Each line is whole if a double quote is a character like any other, and maybe only then."""
+    """Each line is whole if a double quote is a character like any other."""
+
+    only_then = True
 
 
 @dataclass(frozen=True)
@@ -281,10 +283,12 @@ def _check_quotes(file: Path, names: list[str], dialect: _Dialect, one_line: boo
         return
     joined = _joined_line(_records(file, dialect), _records(file, plain))
     if joined and _is_whole(file, names, plain):
-        raise DoubtfulQuotesError(
+        doubtful = DoubtfulQuotesError(
             f"{file}, line {joined}: expected a line for each row, found quotes that go on in the "
             "next line, though each has all its fields"
         )
+        doubtful.only_then = False
+        raise doubtful
 
 
 def _joined_line(

@@ -96,6 +96,6 @@ def naming_remedies() -> Iterator[None]:
         ) from None
     except DoubtfulQuotesError as error:
         raise DataError(
-            f"{error}; where quotes are characters like any other, say --quotes none, and where "
-            "they stand around fields, --quotes double"
+            f"{error}; if quotes are characters like any other, say --quotes none"
+            f"{'' if error.only_then else ', if they stand around fields, --quotes double'}"
         ) from None
