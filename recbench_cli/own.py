@@ -45,6 +45,13 @@ Encoding = Annotated[
         show_default="UTF-8",
     ),
 ]
+Quotes = Annotated[
+    Literal["double", "none"] | None,
+    typer.Option(
+        help="Whether quotes may stand around fields (double) or are characters like any other.",
+        show_default="double, unless that is doubtful",
+    ),
+]
 ColumnNames = Annotated[
     str | None,
     typer.Option(
@@ -101,6 +108,7 @@ def add(
     title: Annotated[str | None, _column("title")] = None,
     separator: Separator = None,
     encoding: Encoding = None,
+    quotes: Quotes = None,
     column_names: ColumnNames = None,
     item_column_names: ItemColumnNames = None,
     min_rating: MinRating = None,
@@ -135,7 +143,7 @@ def add(
     if (interactions is None) == (recbole is None) or (recbole and items):
         raise UserError("give either --interactions (and --items) or --recbole")
     columns = Columns(user=user, item=item, time=time, rating=rating, title=title)
-    written = written_by(separator, encoding, column_names, item_column_names)
+    written = written_by(separator, encoding, column_names, item_column_names, quotes)
     if recbole is not None:
         files = Files("atomic", *atomic_files(recbole), columns, *written)
     else:

@@ -34,6 +34,8 @@ class Case:
         Of the text, of a line, and what follows the last one.
     between
         What stands before the last row.
+    above
+        What stands in a line of its own above all others, with the separator in it.
     header
         Whether the first line names the columns.
     packed
@@ -47,6 +49,7 @@ class Case:
     line_end: str = "\n"
     end: str = ""
     between: str = ""
+    above: str = ""
     header: bool = True
     packed: bool = False
 
@@ -97,7 +100,9 @@ def delimited(rows: Iterable[Row], case: Case, separator: str) -> str:
     rows = list(rows)
     lines = [list(rows[0])] if case.header else []
     lines += [["" if value is None else str(value) for value in row.values()] for row in rows]
-    return lines_of([quoted(line, case.separator or separator) for line in lines], case)
+    between = case.separator or separator
+    above = [case.above.format(between)] if case.above else []
+    return lines_of([*above, *(quoted(line, between) for line in lines)], case)
 
 
 def atomic(rows: Iterable[Row], case: Case) -> str:

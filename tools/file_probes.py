@@ -83,10 +83,12 @@ SOUND, UMLAUT_SOUND = titles_are("Lamp", "Dish"), titles_are("Lämp", "Dish")
 def separators() -> Iterator[Probe]:
     """Try what stands between fields."""
     names = {",": "comma", "\t": "tab", ";": "semicolon", "|": "pipe", " ": "space"}
-    for separator in (",", "\t", ";", "|", "::", " ", "^", "<>"):
+    names["   "] = "many spaces"
+    for separator in (",", "\t", ";", "|", "::", " ", "   ", "^", "<>"):
         name = names.get(separator, f"`{separator}`")
         case = replace(PLAIN, separator=separator)
-        yield Probe(name, case, SOUND, {"separator": separator}, of="text atomic")
+        named = "spaces" if separator == "   " else separator
+        yield Probe(name, case, SOUND, {"separator": named}, of="text atomic")
 
 
 def encodings() -> Iterator[Probe]:
@@ -115,6 +117,8 @@ def lines() -> Iterator[Probe]:
     yield Probe("blank line between", replace(PLAIN, between="\n"), SOUND, of=of)
     named = {"columns": "user,item", "item_columns": "item,title"}
     yield Probe("no line of names", replace(PLAIN, header=False), SOUND, named, "text atomic")
+    excel = Case(events(), PLAIN.goods, above="sep={}")
+    yield Probe("first line `sep=;`", excel, SOUND, of="text")
     odd = goods(title=('Lamp, "red"', "Dish"))
     yield Probe("quoted fields", Case(events(), odd), titles_are('Lamp, "red"', "Dish"), of="text")
 

@@ -75,10 +75,12 @@ def _fields(part: BaseModel) -> str:
 
 def _words(value: Any) -> str:
     if isinstance(value, dict):
-        return "; ".join(f"{name} {_words(one)}" for name, one in value.items())
+        said = ((name, _words(one)) for name, one in value.items() if one not in ("", []))
+        return "; ".join(f"{name} {words}" for name, words in said)
     if isinstance(value, list):
         return ", ".join(map(_words, value))
-    return str(value)
+    words = str(value)
+    return words if any(map(str.isalnum, words)) else repr(words)  # a separator
 
 
 def _counted(numbers: Statistics) -> list[str]:

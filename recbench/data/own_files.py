@@ -14,11 +14,11 @@ from pathlib import Path
 from recbench.data.card import RawFiles
 from recbench.data.readers import OPENED, READERS
 from recbench.data.readers.columns import Columns
-from recbench.data.readers.finding import naming_encodings
+from recbench.data.readers.finding import naming_remedies
 from recbench.data.readers.histories import are_lists, history_column
 from recbench.data.readers.raw import Raw
 from recbench.data.readers.tabular import Tabular, columns_of
-from recbench.data.written import TO_BE_FOUND, UTF8, Written
+from recbench.data.written import SPACES, TO_BE_FOUND, UTF8, Written
 from recbench.errors import DataError, UserError
 
 
@@ -73,20 +73,23 @@ def atomic_files(folder: Path) -> tuple[Path, Path | None]:
     return interactions, items if items.is_file() else None
 
 
-@naming_encodings()
+@naming_remedies()
 def as_written(files: Files) -> Files:
     """Return the files with what is found of how they are written; refuse what says nothing."""
     opened, named, of_items = OPENED[files.format], files.written, files.items_written
     found = opened(files.interactions, named).written
     listed = opened(files.items, of_items).written if files.items else TO_BE_FOUND
-    separators = (found.separator, listed.separator)
-    if named.separator and named.separator not in separators:
+    separators = {found.separator, listed.separator} - {""}
+    separators |= {" "} if SPACES in separators else set()
+    if named.separator and separators and named.separator not in separators:
         raise UserError(
             f"--separator {named.separator!r} splits line 1 of no file here: leave it out, or name "
             "another"
         )
     for option, useless in (
+        ("--separator", named.separator and not separators),
         ("--encoding", named.encoding and not (found.encoding or listed.encoding)),
+        ("--quotes", named.quotes and not separators),
         ("--columns", named.columns and not found.separator),
         ("--item-columns", of_items.columns and not listed.separator),
     ):
@@ -104,7 +107,7 @@ def how_written(files: Files) -> Iterator[str]:
             yield f"{file.name}: {between}{written.encoding}"
 
 
-@naming_encodings()
+@naming_remedies()
 def read(files: Files, name: str, min_rating: float | None) -> tuple[Raw, dict[str, str]]:
     """
     Read the files, and say what they call the column of each role that they have.

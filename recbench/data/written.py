@@ -4,10 +4,16 @@ import codecs
 import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from recbench.errors import UserError, unknown
 
 UTF8 = "utf8"
+
+Quotes = Literal["", "double", "none"]
+
+SPACES = " +"
+"""What stands for one or more spaces, and any at the ends of a line."""
 
 SEPARATORS: Mapping[str, str] = {
     "comma": ",",
@@ -16,8 +22,9 @@ SEPARATORS: Mapping[str, str] = {
     "pipe": "|",
     "colons": "::",
     "space": " ",
+    "spaces": SPACES,
 }
-"""What separators are called; all are looked for, a space only where there is no other."""
+"""What separators are called; all are looked for, spaces only where there is no other."""
 
 _NOT_OF_FILES = {"idna", "punycode", "undefined", "unicode-escape", "raw-unicode-escape"}
 
@@ -36,11 +43,15 @@ class Written:
     columns
         What the columns are called, in their order, in a file without a line of names; empty where
         line 1 names them.
+    quotes
+        Whether a double quote may stand around fields ("double") or is a character like any other
+        ("none"); "" if nobody said so: then it may, unless that is doubtful.
     """
 
     separator: str = ""
     encoding: str = ""
     columns: tuple[str, ...] = ()
+    quotes: Quotes = ""
 
 
 TO_BE_FOUND = Written()
@@ -48,7 +59,11 @@ TO_BE_FOUND = Written()
 
 
 def written_by(
-    separator: str | None, encoding: str | None, columns: str | None, item_columns: str | None
+    separator: str | None,
+    encoding: str | None,
+    columns: str | None,
+    item_columns: str | None,
+    quotes: Quotes | None = None,
 ) -> tuple[Written, Written]:
     """
     Return what a user says of interactions and items.
@@ -61,6 +76,8 @@ def written_by(
         A name that Python knows; two with a slash between them where the items have another.
     columns, item_columns
         Names with commas between them.
+    quotes
+        As `Written` has it.
 
     Raises
     ------
@@ -72,8 +89,10 @@ def written_by(
     encodings = ["" if encoding is None else encoding_named(first)]
     encodings.append(encoding_named(second) if slash else encodings[0])
     return (
-        Written(between, encodings[0], _columns_named(columns, "--columns")),
-        Written(between, encodings[1], _columns_named(item_columns, "--item-columns")),
+        Written(between, encodings[0], _columns_named(columns, "--columns"), quotes or ""),
+        Written(
+            between, encodings[1], _columns_named(item_columns, "--item-columns"), quotes or ""
+        ),
     )
 
 

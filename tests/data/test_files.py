@@ -1,6 +1,7 @@
 """Files as blocks of UTF-8: nothing is lost where two blocks meet."""
 
 import gzip
+import re
 from itertools import pairwise
 from pathlib import Path
 
@@ -92,3 +93,10 @@ def test_what_stands_in_for_a_longer_separator_may_not_occur(tmp_path):
     file.write_bytes(b"a::b\nc\x1f::d\n")
     with pytest.raises(DataError, match=r"line 2: expected no character U\+001F .* '::'"):
         arrow_stream(file, separator="::").read1()
+
+
+@given(st.lists(st.text(alphabet="a \r\n", max_size=6).map(str.encode), max_size=6))
+def test_spaces_are_squeezed_alike_wherever_blocks_end(blocks):
+    whole = b"".join(files._squeezed(blocks))
+    lines = re.split(rb"([\r\n])", b"".join(blocks))
+    assert whole == b"".join(re.sub(rb" +", b" ", line).strip(b" ") for line in lines)

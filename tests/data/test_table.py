@@ -2,8 +2,10 @@
 
 import gzip
 import json
+from decimal import Decimal
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
@@ -167,6 +169,11 @@ def test_a_broken_json_lines_file_is_named_with_line_and_reason(tmp_path, conten
         ({"user": [1], "item": [2], "time": ["2024-01-01x"]}, ", row 1: expected a date as"),
         ({"user": [1], "item": [2], "rating": ["4"]}, ": expected a number as rating, found s"),
         ({"user": [1], "item": [2], "time": [True]}, ": expected a time as time, found bool"),
+        (
+            {"user": [1, 2], "item": [2, 3], "time": pa.array([5, 2**63], pa.uint64())},
+            ", row 2: expected a time below 9,223,372,036,854,775,808, found 9223372036854775808",
+        ),
+        ({"user": [1], "item": pa.array([Decimal("1.5")])}, ": expected an id as item, found deci"),
         ({"user": pa.array([], pa.int64()), "item": pa.array([], pa.int64())}, ", row 1: expected"),
     ],
 )
@@ -174,6 +181,21 @@ def test_a_broken_parquet_file_is_named_with_row_and_reason(tmp_path, columns, e
     file = tmp_path / "events.parquet"
     pq.write_table(pa.table(columns), file)
     assert said(file).startswith(expected)
+
+
+@pytest.mark.parametrize("kind", [pa.float16(), pa.float32(), pa.decimal128(38, 0), pa.uint64()])
+def test_numbers_of_parquet_may_be_short_and_decimal(tmp_path, kind):
+    whole = kind if not pa.types.is_floating(kind) else pa.int8()
+    columns = {
+        "user": pa.array([1, 2]).cast(whole),
+        "item": pa.array([7, 8]).cast(whole),
+        "time": pa.array(np.array([3.0, 1.0]).astype("float16")).cast(pa.float64()).cast(kind),
+    }
+    file = tmp_path / "events.parquet"
+    pq.write_table(pa.table(columns), file)
+    raw = table.read(file, None)
+    assert raw.times.tolist() == [3, 1]
+    assert (raw.users.ids.tolist(), raw.item_ids.tolist()) == ([1, 2], [7, 8])
 
 
 @pytest.mark.parametrize("name", ["user", "item", "time", "note"])

@@ -20,7 +20,8 @@ from recbench.data.readers.times import TIMES, seconds, time_kind
         (["1E+09", "7"], "number", [1_000_000_000, 7]),
         (["1.5E-1"], "number", [150_000]),
         (["1.2839e15"], "number", [1_283_900_000_000_000]),
-        (["noon"], "integer", None),
+        (["noon"], "time", None),
+        (["31.01.2024"], "time", None),
         (["e9"], "number", None),
     ],
 )

@@ -226,8 +226,9 @@ def test_json_of_another_shape_is_refused(add, content, expected):
 @pytest.mark.parametrize(
     ("option", "said"),
     [
-        (("--separator", ";"), "--separator ';' splits line 1 of no file here"),
+        (("--separator", ";"), "--separator is of a text file, and there is none"),
         (("--encoding", "latin-1"), "--encoding is of a text file, and there is none"),
+        (("--quotes", "none"), "--quotes is of a text file, and there is none"),
         (("--columns", "user,item"), "--columns is of a text file, and there is none"),
         (("--item-columns", "item"), "--item-columns is of a text file, and there is none"),
         (("--separator", "tabb"), "did you mean 'tab'"),
@@ -286,3 +287,147 @@ def test_times_that_a_float_would_merge_are_refused(add, end):
     write(f"e.{end}", rows[end])
     said = add("--interactions", f"e.{end}")
     assert said.startswith(f"e.{end}, line ")
+
+
+@pytest.mark.parametrize("end", ["\r\n", "\n", "\r"])
+@pytest.mark.parametrize(
+    ("line", "separator"), [("sep=;", ";"), ('"sep=^"', "^"), ("sep=\t", "\t")]
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_line_in_which_excel_names_the_separator(add, end, line, separator, encoding):
+    def put(name, rows, names=()):
+        lines = f"{line}\n{text(rows, separator, names)}"
+        write(name, lines.replace("\n", end), encoding)
+
+    put("e.csv", EVENTS, NAMES["columns"])
+    put("i.csv", GOODS, NAMES["items"])
+    assert right(add("--interactions", "e.csv", "--items", "i.csv"))
+    put("e.csv", EVENTS)
+    named = ("--interactions", "e.csv", "--columns", "user,item,rating,time")
+    assert right(add(*named, "--items", "i.csv"))
+    put("e.csv", [*EVENTS, ("ann", "b", 1, "noon")], NAMES["columns"])
+    assert "e.csv, line 6: expected a number as time" in add("--interactions", "e.csv")
+    put("e.csv", [])
+    said = "e.csv, line 2: expected a line with the names of the columns, found none"
+    assert add("--interactions", "e.csv") == said
+
+
+@pytest.mark.parametrize("end", ["csv", "jsonl", "parquet"])
+@pytest.mark.parametrize("time", ["31.01.2024 18:30", "1/31/2024", "Jan 31, 2024", "1,000", "noon"])
+def test_a_time_that_is_none_is_met_with_those_that_are(add, end, time):
+    write("e.csv", f'user,item,time\nann,b,"{time}"\n')
+    write("e.jsonl", json.dumps({"user": "ann", "item": "b", "time": time}))
+    pq.write_table(pa.table({"user": ["ann"], "item": ["b"], "time": [time]}), "e.parquet")
+    said = add("--interactions", f"e.{end}")
+    expected = "times that are all numbers or all dates (2024-01-31 or 2024-01-31T18:30:00) as time"
+    assert said.endswith(f": expected {expected}, found {time!r}")
+
+
+@pytest.mark.parametrize("other", ["e\u03011", "é１"])  # decomposed, and of full width
+def test_ids_that_look_alike_are_told_apart(add, other):
+    write("e.csv", "user,item\nann,é1\n")
+    write("i.csv", f"item,title\n{other},Lamp\n")
+    said = add("--interactions", "e.csv", "--items", "i.csv")
+    assert "they differ in how Unicode writes the same characters" in said
+
+
+@pytest.mark.parametrize("end", ["csv", "csv.gz", "json", "jsonl", "inter"])
+@pytest.mark.parametrize(
+    ("start", "kind"),
+    [
+        (b"PK\x03\x04\x14\x00\x06", "a workbook or an archive; save its table as CSV"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "a workbook; save its table as CSV"),
+        (b"PAR1\x15\x04", "a Parquet file; let its name end in .parquet"),
+        (b"SQLite format 3\0", "a database; save its table as CSV"),
+        (b"BZh91AY&SY", "a bzip2 file; unpack it"),
+        (b"\x28\xb5\x2f\xfd\x04", "a Zstandard file; unpack it"),
+        (b"\xfd7zXZ\0\0", "an xz file; unpack it"),
+    ],
+)
+def test_what_is_no_text_is_told_by_its_start(add, end, start, kind):
+    Path("game").mkdir()
+    write(f"game/game.{end}", start + b"\x08\0\0\0!\0\xff\n" * 99)
+    files = ("--recbole", "game") if end == "inter" else ("--interactions", f"game/game.{end}")
+    expected = f"game/game.{end}: expected text, found {kind}"
+    assert add(*files) == expected
+    assert add(*files, "--encoding", "latin-1") == expected
+
+
+@pytest.mark.parametrize(
+    ("titles", "line"),
+    [
+        (('"Weird Al" Yankovic', "Duran"), 2),
+        (("Duran", '"Open'), 3),
+        (('"Open', 'Close"'), 2),  # one row over two lines, if its quotes were marks
+        (("Duran", '12"', '"Open', 'Close"', "Lamp"), 4),
+        (("Duran", '"Open', 'Close"'), 3),
+        (("Duran", '"Open', "Lamp", 'Close"'), 3),
+    ],
+)
+def test_quotes_that_may_be_characters_are_named_as_the_message_says(add, titles, line):
+    ids = range(len(titles))
+    goods = [(item, "x", title, "y") for item, title in zip(ids, titles, strict=True)]
+    write("e.csv", text([("ann", item) for item in ids], ",", ("user", "item")))
+    write("i.tsv", text(goods, "\t", ("item", "x", "title", "y")))
+    files = ("--interactions", "e.csv", "--items", "i.tsv")
+    said = add(*files)
+    assert said.startswith(f"i.tsv, line {line}: expected ")
+    assert "say --quotes none" in said
+    if "double" not in said:
+        assert said == add(*files, "--quotes", "double")
+    assert add(*files, "--quotes", "none").catalogue.titles == titles
+
+
+def test_quotes_that_go_on_in_the_next_line_are_named_as_the_message_says(add):
+    write("e.csv", "user,item\nann,1\n")
+    write("i.tsv", 'item\ttitle\n1\t"two\nlines\tone tab"\n')
+    files = ("--interactions", "e.csv", "--items", "i.tsv")
+    assert "--quotes double" in add(*files)
+    assert add(*files, "--quotes", "double").catalogue.titles == ("two lines one tab",)
+    write("i.tsv", 'item\ttitle\n1\t"two\nlines"\n')
+    assert add(*files).catalogue.titles == ("two lines",)
+    write("i.tsv", 'item\ttitle\n1\t"Open\none\n')
+    assert add(*files).endswith("unexpected end of data")  # no option helps
+
+
+ALIGNED = (
+    "  user  item   rating time\n   ann    é1        4  100 \n"
+    "   bob     b        3   50\n   ann     b        5   70   \n   \n"
+)
+
+
+@pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("options", [(), ("--separator", "space"), ("--separator", "spaces")])
+def test_columns_may_be_aligned_by_spaces(add, line_end, options):
+    goods = "item   title\né1  Lämp,A|B \n b     Dish\n"
+    for end in ("txt", "csv"):
+        write(f"e.{end}", ALIGNED.replace("\n", line_end))
+        write(f"i.{end}", goods.replace("\n", line_end))
+        files = ("--interactions", f"e.{end}", "--items", f"i.{end}")
+        if end == "csv" and not options:
+            assert "as --separator" in add(*files)
+            continue
+        made = add(*files, *options)
+        assert made.catalogue.titles == ("Dish", "Lämp,A|B")
+        assert made.times.tolist() == [100, 50, 70]
+    write("e.txt", ALIGNED.split("\n", 1)[1])
+    made = add("--interactions", "e.txt", "--columns", "user,item,rating,time", *options)
+    assert made.times.tolist() == [100, 50, 70]
+    write("e.txt", ALIGNED.replace(" 50", "noon").replace("\n", line_end))
+    assert add("--interactions", "e.txt", *options).startswith("e.txt, line 3: expected a number")
+
+
+def test_one_space_is_taken_before_many(add):
+    write("e.txt", "user item note time\nann b x 5\nbob b  7\n")
+    assert add("--interactions", "e.txt").times.tolist() == [5, 7]
+    said = add("--interactions", "e.txt", "--separator", "spaces")
+    assert said == "e.txt, line 3: expected 4 fields with ' +' between them, found 3"
+
+
+def test_how_files_are_written_is_shown_as_far_as_it_was_said(call_here, tmp_path):
+    write(str(tmp_path / "e.tsv"), text(EVENTS, "\t", NAMES["columns"]))
+    write(str(tmp_path / "i.jsonl"), '{"item": "b"}\n')
+    files = ("--interactions", str(tmp_path / "e.tsv"), "--items", str(tmp_path / "i.jsonl"))
+    assert call_here("data", "add", "mine", *files, "--quotes", "none")[0] == 0
+    shown = " ".join(call_here("data", "show", "mine")[1].split())
+    assert "written separator '\\t'; encoding utf8; quotes none; items_written encoding" in shown

@@ -21,6 +21,8 @@ from recbench.errors import UserError
 
 def opened(file: Path, written: Written = TO_BE_FOUND) -> Tabular:
     """Read the header of one atomic file."""
+    if written.quotes == "double":
+        raise UserError(f"{file}: quotes of an atomic file are characters; leave out --quotes")
     if written.columns:
         raise UserError(
             f"{file}: line 1 of an atomic file names its columns; leave out the list of names that "

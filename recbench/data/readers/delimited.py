@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import chain, islice
+from itertools import chain, islice, zip_longest
 from pathlib import Path
 from typing import Literal
 
@@ -24,7 +24,7 @@ from recbench.data.readers.files import (
     wide,
 )
 from recbench.data.readers.times import EXACT, TIMES, time_kind
-from recbench.data.written import UTF8
+from recbench.data.written import SPACES, UTF8
 from recbench.errors import DataError
 
 Kind = Literal["integer", "number", "text", "id", "time"]
@@ -42,9 +42,11 @@ WORDS = {
     "id": "an id",
     "date": "a date as 2024-01-31 or 2024-01-31T18:30:00",
     "date with zone": "a date as 2024-01-31T18:30:00Z",
+    "time": "times that are all numbers or all dates (2024-01-31 or 2024-01-31T18:30:00)",
 }
 TEXTS = ("id", "text")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_RUN = re.compile(" +")
 _PLAIN_INTEGER = re.compile(r"[0-9]{1,18}", re.ASCII)
 _BLOCK = 1 << 20
 _UNSOUND = (pa.ArrowException, OSError, UnicodeDecodeError, *DAMAGED)
@@ -53,6 +55,12 @@ _UNSOUND = (pa.ArrowException, OSError, UnicodeDecodeError, *DAMAGED)
 
 class _QuoteError(DataError):
     """A double quote that is neither closed nor doubled."""
+
+
+class DoubtfulQuotesError(DataError):
+    """Each line is whole if a double quote is a character like any other."""
+
+    only_then = True
 
 
 @dataclass(frozen=True)
@@ -71,12 +79,15 @@ class Dialect:
     quoting
         Whether a field may stand in double quotes, as in RFC 4180; not with a delimiter longer than
         a byte.
+    one_line
+        Whether quotes that hold a line break are refused where each line is whole without them.
     """
 
     delimiter: str
     encoding: str = UTF8
     header_lines: int = 0
     quoting: bool = False
+    one_line: bool = False
 
     @property
     def below_header(self) -> "Dialect":
@@ -128,9 +139,9 @@ def read_delimited(
     """
     if dialect.quoted and not _holds_quotes(file, dialect):
         dialect = replace(dialect, quoting=False)
-    known = _with_kinds_of_times(file, names, kinds, dialect)
     if dialect.quoted:  # the fast reader lets a quote that is never closed swallow the rest
-        _check(file, names, {}, dialect)
+        _check_quotes(file, names, dialect)
+    known = _with_kinds_of_times(file, names, kinds, dialect)
     try:
         return _sound(file, names, known, dialect)
     except _UNSOUND as error:
@@ -248,6 +259,44 @@ def _unfit(column: pa.ChunkedArray, kind: str) -> bool:
     return any(pc.any(unfit(each, kind)).as_py() for each in values)
 
 
+def _check_quotes(file: Path, names: list[str], dialect: Dialect) -> None:
+    """Raise DataError for the first line that does not fit, or whose quotes may be no marks."""
+    plain = replace(dialect, quoting=False)
+    try:
+        _check(file, names, {}, dialect)
+    except DataError as error:
+        if _is_whole(file, names, plain):
+            raise DoubtfulQuotesError(str(error)) from None
+        raise
+    if not dialect.one_line:
+        return
+    joined = _joined_line(_records(file, dialect), _records(file, plain))
+    if joined and _is_whole(file, names, plain):
+        doubtful = DoubtfulQuotesError(
+            f"{file}, line {joined}: expected a line for each row, found quotes that go on in the "
+            "next line, though each has all its fields"
+        )
+        doubtful.only_then = False
+        raise doubtful
+
+
+def _joined_line(
+    rows: Iterator[tuple[int, list[str]]], lines: Iterator[tuple[int, list[str]]]
+) -> int:
+    """Return the number of the first line that a row has together with the next one, else 0."""
+    numbers = zip_longest((row for row, _ in rows), (line for line, _ in lines), fillvalue=0)
+    return next((line - 1 for row, line in numbers if row != line), 0)
+
+
+def _is_whole(file: Path, names: list[str], dialect: Dialect) -> bool:
+    """Whether each line has all its fields."""
+    try:
+        _check(file, names, {}, dialect)
+    except DataError:
+        return False
+    return True
+
+
 def _check(file: Path, names: list[str], kinds: Mapping[str, str], dialect: Dialect) -> None:
     """Raise DataError for the first line that does not fit, or if there are no lines."""
     number = 0
@@ -279,8 +328,10 @@ def _records(file: Path, dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
     with characters(file, dialect.encoding) as stream:
         lines = islice(_unmarked(stream), skip, None)
         if not dialect.quoted:
+            spaced = dialect.delimiter == SPACES
             for number, line in enumerate(lines, start=skip + 1):
-                yield number, line.rstrip("\r\n").split(delimiter)
+                whole = line.rstrip("\r\n")
+                yield number, _RUN.split(whole.strip(" ")) if spaced else whole.split(delimiter)
             return
         number = skip + 1
         reader = csv.reader(lines, delimiter=delimiter, strict=True)

@@ -19,7 +19,7 @@ from typing import Any, BinaryIO, TextIO
 
 import pyarrow as pa
 
-from recbench.data.written import UTF8
+from recbench.data.written import SPACES, UTF8
 from recbench.errors import DataError
 
 STAND_IN = "\x1f"
@@ -31,6 +31,8 @@ _GZIP = b"\x1f\x8b"
 _BLOCK = 1 << 20
 _LONGEST = 1 << 24  # bytes of a line: what one bad file may cost of memory
 _BLANK = b" \r\n"  # no tab: it stands between two empty fields
+_AT_ENDS = re.compile(rb"(?:\A|(?<=[\r\n])) +| +(?=[\r\n]|\Z)")  # of lines
+_RUN = re.compile(rb" +")
 _LINE_END = re.compile(rb"\r?\n|\r")
 _MARKS = {
     codecs.BOM_UTF8: UTF8,
@@ -39,6 +41,17 @@ _MARKS = {
     codecs.BOM_UTF16_BE: "utf-16",
     codecs.BOM_UTF32_BE: "utf-32",
 }
+
+_NO_TEXT = {
+    b"PK\x03\x04": "a workbook or an archive; save its table as CSV",
+    b"\xd0\xcf\x11\xe0": "a workbook; save its table as CSV",
+    b"PAR1\x15": "a Parquet file; let its name end in .parquet",
+    b"SQLite format 3\0": "a database; save its table as CSV",
+    b"BZh9": "a bzip2 file; unpack it",
+    b"\x28\xb5\x2f\xfd": "a Zstandard file; unpack it",
+    b"\xfd7zXZ\0": "an xz file; unpack it",
+}
+"""How files begin that people call ``.csv``, and what helps."""
 
 
 class UndecodableError(DataError):
@@ -84,9 +97,19 @@ def is_gzipped(file: Path) -> bool:
 
 
 def encoding_of(file: Path, named: str = "") -> str:
-    """Return the encoding that a byte order mark tells, else `named`, else UTF-8."""
+    """
+    Return the encoding that a byte order mark tells, else `named`, else UTF-8.
+
+    Raises
+    ------
+    DataError
+        If the file is not there, damaged, or no text at all.
+    """
     with _sound(file), _packed(file) as stream:
-        start = stream.read(4)
+        start = stream.read(16)
+    for first, kind in _NO_TEXT.items():
+        if start.startswith(first):
+            raise DataError(f"{file}: expected text, found {kind}")
     marked = (encoding for mark, encoding in _MARKS.items() if start.startswith(mark))
     return next(marked, named or UTF8)
 
@@ -98,6 +121,8 @@ def arrow_stream(file: Path, encoding: str = UTF8, separator: str = "") -> pa.Na
     Reading it raises DataError as `lines`, and for a stand-in that is there already.
     """
     blocks = _blocks(file, encoding)
+    if separator == SPACES:
+        blocks, separator = _squeezed(blocks), " "
     return pa.PythonFile(_buffered(_separated(blocks, separator, file) if separator else blocks))
 
 
@@ -238,6 +263,17 @@ def _separated(blocks: Iterable[bytes], separator: str, file: Path) -> Iterator[
         yield new.join([*whole, rest[:cut]])
         held = rest[cut:]
     yield held
+
+
+def _squeezed(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """Make one space of many, and none at the ends of a line."""
+    held = b""
+    for block in blocks:
+        held += block
+        cut = max(held.rfind(b"\n"), held.rfind(b"\r")) + 1
+        yield _RUN.sub(b" ", _AT_ENDS.sub(b"", held[:cut]))
+        held = held[cut:]
+    yield _RUN.sub(b" ", _AT_ENDS.sub(b"", held))
 
 
 class _Stream(io.RawIOBase):

@@ -1,6 +1,8 @@
 """Why the ids of two tables do not meet."""
 
+import unicodedata
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from recbench.data.readers.raw import Ids
 
@@ -10,6 +12,7 @@ _ALIKE: Mapping[str, Callable[[str], str]] = {
     "a decimal point": lambda text: text.removesuffix(".0"),
     "upper and lower case": str.casefold,
     "quotes around them": lambda text: text.strip("'\""),
+    "how Unicode writes the same characters": partial(unicodedata.normalize, "NFKC"),
 }
 """What two ids may differ in, and what takes it away."""
 

@@ -227,7 +227,8 @@ def _value(value: Any, name: str, kind: str, where: str, first: Any) -> Any:
         return ""
     if not _fits(value, kind):
         found = "nothing" if value is None else f"{value!r:.40}"
-        expected = WORDS.get(kind, "a number of 64 bits")
+        number = kind == "time" and isinstance(value, int | float)
+        expected = "a number of 64 bits" if number else WORDS[kind]
         raise DataError(f"{where}: expected {expected} as {name}, found {found}")
     if kind == "id" and type(value) is not type(first):
         expected = f"ids that are all integers or all texts as {name}"

@@ -22,7 +22,7 @@ from recbench.data.readers.delimited import (
     read_delimited,
 )
 from recbench.data.readers.files import encoding_of, wide
-from recbench.data.readers.finding import separator_of
+from recbench.data.readers.finding import separator_of, separator_said
 from recbench.data.readers.tabular import Tabular, read_files
 from recbench.data.written import TO_BE_FOUND, Written
 from recbench.errors import DataError, UserError
@@ -44,8 +44,11 @@ def _delimited(file: Path, written: Written, usual: str) -> Tabular:
     """Open a text file; `usual` is the separator that the end of its name promises."""
     encoding = encoding_of(file, written.encoding)
     names = list(written.columns)
-    separator = separator_of(file, written.separator, usual, encoding, len(names))
-    dialect = Dialect(separator, encoding, quoting=True)
+    quoting = written.quotes != "none"
+    said = separator_said(file, encoding)
+    separator = said or separator_of(file, written.separator, usual, encoding, len(names), quoting)
+    one_line = separator == "\t" and not written.quotes
+    dialect = Dialect(separator, encoding, 1 if said else 0, quoting, one_line)
     if names:
         _refuse_no_values(first_line(file, dialect), file)
     else:
@@ -56,7 +59,7 @@ def _delimited(file: Path, written: Written, usual: str) -> Tabular:
         names,
         partial(read_delimited, file, names, dialect=dialect),
         partial(line_of, file, dialect),
-        written=Written(separator, encoding, written.columns),
+        written=Written(separator, encoding, written.columns, written.quotes),
         unnamed=not written.columns,
     )
 

@@ -11,14 +11,16 @@ TIMES = {
     "number": pa.float64(),
     "date": pa.timestamp("us"),
     "date with zone": pa.timestamp("us", "UTC"),
+    "time": pa.int64(),
 }
-"""What a column of times may hold."""
+"""What a column of times may hold; a ``"time"`` is what nobody can read, and is refused."""
 
 EXACT = 2**53
 """Below it a float tells whole numbers apart."""
 
 _MICROSECONDS = 1_000_000
 _NUMBER = re.compile(r"\s*-?\d*(\.\d*([eE][+-]?\d+)?|[eE][+-]?\d+)\s*")  # no integer, that is
+_INTEGER = re.compile(r"\s*[-+]?(\d+|0[xX][\da-fA-F]+)\s*", re.ASCII)
 _FARTHEST = 2**63 // _MICROSECONDS - 1  # seconds that microseconds in an int64 can still say
 
 
@@ -26,7 +28,9 @@ def time_kind(sample: str) -> str:
     """Return the key of `TIMES` that a column with this text in it seems to be."""
     if re.match(r"\s*-?\d{4}-", sample):
         return "date with zone" if re.search(r"(Z|[+-]\d\d(:?\d\d)?)\s*$", sample[11:]) else "date"
-    return "number" if _NUMBER.fullmatch(sample) else "integer"
+    if _NUMBER.fullmatch(sample):
+        return "number"
+    return "integer" if _INTEGER.fullmatch(sample) else "time"
 
 
 def seconds(column: pa.ChunkedArray) -> NDArray[np.int64]:

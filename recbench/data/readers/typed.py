@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from recbench.data.readers.delimited import TEXTS, WORDS, Kind, fits, unfit
 from recbench.data.readers.raw import refuse
@@ -14,6 +15,7 @@ from recbench.data.readers.times import TIMES, time_kind
 from recbench.errors import DataError
 
 Place = Callable[[int], str]
+_BIGGEST = 2**63
 
 
 def typed(column: pa.ChunkedArray, name: str, kind: Kind, file: Path, place: Place) -> pa.Array:
@@ -42,14 +44,16 @@ def typed(column: pa.ChunkedArray, name: str, kind: Kind, file: Path, place: Pla
     """
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
+    column = _of_usual_width(column)
     if _is_text(column.type):
         _refuse_undecodable(column, name, file, place)
     if kind == "text":
         column = pc.fill_null(_as(column, pa.string(), name, kind, file), "")
     else:
         missing = column.is_null().to_numpy()
+        expected = "a time" if kind == "time" else WORDS[kind]
         nothing = np.full(len(missing), "nothing", dtype=object)
-        refuse(missing, file, place, f"{WORDS.get(kind, 'a time')} as {name}", nothing)
+        refuse(missing, file, place, f"{expected} as {name}", nothing)
     if kind == "number":
         return _as(column, pa.float64(), name, kind, file)
     if kind == "time":
@@ -71,6 +75,14 @@ def _as(
     if not fitting and not pa.types.is_null(column.type):
         raise DataError(f"{file}: expected {WORDS[kind]} as {name}, found {column.type}")
     return column.cast(wanted)
+
+
+def _of_usual_width(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Make integers of decimals without a fraction, and doubles of halves, which hold few times."""
+    if pa.types.is_decimal(column.type) and column.type.scale == 0:
+        with suppress(pa.ArrowInvalid):  # beyond 64 bits
+            return column.cast(pa.int64())
+    return column.cast(pa.float64()) if pa.types.is_float16(column.type) else column
 
 
 def _is_text(kind: pa.DataType) -> bool:
@@ -103,6 +115,9 @@ def _times(column: pa.ChunkedArray, name: str, file: Path, place: Place) -> pa.C
     known = (pa.types.is_integer, pa.types.is_floating, pa.types.is_timestamp, pa.types.is_date)
     if not any(check(kind) for check in known):
         raise DataError(f"{file}: expected a time as {name}, found {kind}")
+    if pa.types.is_uint64(kind):
+        values: NDArray[np.uint64] = column.to_numpy()
+        refuse(values >= _BIGGEST, file, place, f"a time below {_BIGGEST:,}", values)
     return column
 
 

@@ -128,4 +128,5 @@ def any_drawn(free: Numbers, marked: Numbers, drawn: int) -> NDArray[np.float64]
         - gammaln(free + 1)
         + gammaln(free - number + 1)
     )
-    return np.where(rest < 0, 1.0, -np.expm1(none))
+    some = np.where(marked > 0, -np.expm1(none), 0.0)  # rounding aside
+    return np.where(rest < 0, 1.0, some)

@@ -361,3 +361,9 @@ def test_movielens_as_the_notes_have_it(movielens):
         # The notes say 1.6%, of which 1.1% by the empty title, which is repaired here.
         assert found["right answers called invalid"].share == pytest.approx(0.005, abs=0.0005)
     assert "on average 41% of the training" in found["test before train"].text
+
+
+def test_where_nothing_is_marked_nothing_is_drawn_whatever_rounding_makes_of_it():
+    free = np.arange(1, 300)
+    found = any_drawn(free, np.zeros_like(free), 19)
+    assert str(found.sum()) == "0.0"  # not -0.0 or 1e-15, which is a note
