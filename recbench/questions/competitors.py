@@ -25,7 +25,7 @@ from recbench.questions.split import Part, Split
 
 RULE = "too few competitors"
 
-_PARTS: tuple[Part, ...] = get_args(Part)
+PARTS: tuple[Part, ...] = get_args(Part)
 
 _EXCLUDED_AT_ONCE = 1 << 23  # as when packs are drawn; no result depends on it
 
@@ -117,7 +117,7 @@ def askable(split: Split, protocol: Protocol, name: str) -> Split:
     """
     groups, least = alike(split.catalogue, protocol), needed(protocol)
     kept: dict[str, NDArray[np.int64]] = {}
-    for part in _PARTS:
+    for part in PARTS:
         rows = enough(groups, split.examples(part).targets, split.excluded(part), least)
         if not rows.any():
             said = f"no {part} row of {name} has {_amount(least)} under {protocol.label}"
@@ -143,7 +143,7 @@ def _advice(split: Split, protocol: Protocol) -> str:
     """Say how a question can be asked on some row of each part, if it can."""
 
     def most(groups: TitleGroups) -> int:
-        rows = ((split.examples(part).targets, split.excluded(part)) for part in _PARTS)
+        rows = ((split.examples(part).targets, split.excluded(part)) for part in PARTS)
         return min(int(competitors(groups, *one).max()) for one in rows)
 
     if not protocol.full and (fewer := most(alike(split.catalogue, protocol))):
@@ -160,7 +160,7 @@ def _advice(split: Split, protocol: Protocol) -> str:
 def left_out_lines(split: Split, protocol: Protocol) -> list[str]:
     """Say in one line for each part how many rows have too few competitors, where some have."""
     lines = []
-    for part in _PARTS:
+    for part in PARTS:
         if count := split.left_out(part):
             of, one = count + len(split.examples(part)), count == 1
             least = needed(protocol)
