@@ -25,7 +25,7 @@ from recbench.questions.split import Part, Split
 
 RULE = "too few competitors"
 
-_PARTS: tuple[Part, ...] = get_args(Part)
+PARTS: tuple[Part, ...] = get_args(Part)
 
 _EXCLUDED_AT_ONCE = 1 << 23  # as when packs are drawn; no result depends on it
 
@@ -117,7 +117,7 @@ def askable(split: Split, protocol: Protocol, name: str) -> Split:
     """
     groups, least = alike(split.catalogue, protocol), needed(protocol)
     kept: dict[str, NDArray[np.int64]] = {}
-    for part in _PARTS:
+    for part in PARTS:
         rows = enough(groups, split.examples(part).targets, split.excluded(part), least)
         if not rows.any():
             said = f"no {part} row of {name} has {_amount(least)} under {protocol.label}"
@@ -144,10 +144,10 @@ def _advice(split: Split, protocol: Protocol) -> str:
 
     def most(groups: TitleGroups) -> tuple[int, Part]:
         found: dict[Part, int] = {}
-        for part in _PARTS:
+        for part in PARTS:
             targets, excluded = split.examples(part).targets, split.excluded(part)
             found[part] = int(competitors(groups, targets, excluded).max())
-        fewest = min(_PARTS, key=lambda part: found[part])
+        fewest = min(PARTS, key=lambda part: found[part])
         return found[fewest], fewest
 
     fewer, _ = most(alike(split.catalogue, protocol))
@@ -166,7 +166,7 @@ def _advice(split: Split, protocol: Protocol) -> str:
 def left_out_lines(split: Split, protocol: Protocol) -> list[str]:
     """Say in one line for each part how many rows have too few competitors, where some have."""
     lines = []
-    for part in _PARTS:
+    for part in PARTS:
         if count := split.left_out(part):
             of, one = count + len(split.examples(part)), count == 1
             least = needed(protocol)

@@ -93,7 +93,8 @@ def test_a_copy_that_fails_is_one_line_and_costs_no_answers(run, monkeypatch):
     code, out, err, records = run(Watched)
     assert (code, out, records) == (1, "", [])
     assert err.splitlines()[-1] == (
-        "error: Watched, loaded by a fresh process, could not be asked: "
+        "error: the model 'mine' of package unknown package: "
+        "Watched, loaded by a fresh process, could not be asked: "
         "ModuleNotFoundError: No module named 'cheats'"
     )
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1] / "plugins"))
