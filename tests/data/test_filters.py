@@ -6,7 +6,7 @@ from recbench.data.dataset import make_dataset
 from recbench.data.filters import filtered
 from recbench.data.readers.raw import Raw, coded
 from recbench.errors import UserError
-from recbench.questions.make_split import whole_split
+from recbench.questions.make_split import make_split
 from recbench.questions.protocols import protocol
 
 # user, item, rating, time
@@ -97,7 +97,7 @@ def test_file_order_and_the_earliest_time_of_a_user():
         titles=["A", "B", "C", "D"],
     )
     described = card("movielens").model_copy(update={"protocols": {"paper": Rules(order="file")}})
-    split = whole_split(make_dataset(described, raw), protocol("paper"))
+    split = make_split(make_dataset(described, raw), protocol("paper"))
     assert split.sequences[0].tolist() == [3, 1, 2, 0]
     assert split.train.users.tolist() == list(range(2, 10))
     assert split.validation.users.tolist() == [1]

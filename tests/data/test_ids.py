@@ -21,7 +21,7 @@ from recbench.data.own import add
 from recbench.data.own_files import Files
 from recbench.questions.candidates import load, make_pack, save
 from recbench.questions.export import export
-from recbench.questions.make_split import whole_split
+from recbench.questions.make_split import make_split
 from recbench.questions.protocols import protocol
 
 ANY = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=6)
@@ -93,12 +93,12 @@ def test_ids_come_back_from_an_export_and_from_its_import(kind, items, users):
     with TemporaryDirectory() as place:
         folder = Path(place)
         made = add("mine", write(folder, kind, events), folder / "cache", lambda _: None)
-        export(whole_split(made, protocol("next-item")), folder / "one")
+        export(make_split(made, protocol("next-item")), folder / "one")
         rows = (folder / "one/test.jsonl").read_bytes().decode().removesuffix("\n").split("\n")
         wanted = {"history": items[:-1][-10:], "target": items[-1]}
         assert [json.loads(row) for row in rows] == [wanted] * len(users)
         again = import_split("two", folder / "one", "rows", folder / "cache", lambda _: None)
-        export(whole_split(again, protocol("released")), folder / "two")
+        export(make_split(again, protocol("released")), folder / "two")
         assert content(folder / "one") == content(folder / "two")
         assert set(again.catalogue.raw_ids.tolist()) == set(items)
 
