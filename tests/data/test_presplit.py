@@ -96,7 +96,7 @@ def test_no_option_is_named_that_an_import_has_not(folder):
 
 def test_other_separators_of_fields_are_told_from_missing_histories(folder):
     text = HEADER.replace("\t", ",") + "1,5 7,300\n"
-    with pytest.raises(UserError, match=r"found 'user_id'; write the files with a tab between"):
+    with pytest.raises(UserError, match=r"found 'user_id:token,.*; write the files with a tab"):
         read(folder(**{"shop.part1.inter": text}))
 
 
