@@ -205,6 +205,7 @@ def test_json_is_an_array_or_an_object_a_line(add, end, shape):
     ("content", "expected"),
     [
         ('{"data": [{"user": 1, "item": 2}]}', "line 1: found one object of lists or objects"),
+        ('{"count": 1, "data": [{"user": 1, "item": 2}]}', "line 1: found one object of lists"),
         ('{"user": {"0": 1}, "item": {"0": 2}}', "to_json(orient='records')"),
         ('{\n"user": 1,\n"item": 2\n}', "line 1: expected a JSON object"),
         ('[{"user": 1, "item": 2}', "found the end of the file"),

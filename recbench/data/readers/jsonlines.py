@@ -70,14 +70,21 @@ def opened_json(file: Path, encoding: str = UTF8) -> Tabular:
         return _opened(file, partial(_objects_of_array, file, encoding))
     objects = partial(_objects_of_lines, file, encoding)
     try:
-        first = next(objects(), ("", {}))[1]
+        first = [fields for _, fields in islice(objects(), 2)]
     except UndecodableError:
         raise
     except DataError as error:
         raise DataError(f"{error}; {_SHAPES}") from None
-    if first and all(isinstance(value, dict | list) for value in first.values()):
+    if len(first) == 1 and _wraps(first[0]):
         raise DataError(f"{file}, line 1: found one object of lists or objects; {_SHAPES}")
     return _opened(file, objects)
+
+
+def _wraps(only: Mapping[str, Any]) -> bool:
+    """Whether the only object of a file holds rows: as columns, or in a list of objects."""
+    nested = [value for value in only.values() if isinstance(value, dict | list)]
+    rows = any(isinstance(value, list) and value and isinstance(value[0], dict) for value in nested)
+    return rows or 0 < len(nested) == len(only)
 
 
 def _opened(file: Path, objects: Objects) -> Tabular:
