@@ -15,6 +15,7 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
+from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
 
 from recbench.errors import RecbenchError, UserError
 from recbench.llm.cards import card_of
@@ -97,5 +98,12 @@ def _check_causal(llm: str, config: Any) -> None:
     if config.is_encoder_decoder or not causal:
         raise UserError(
             f"'{llm}' is not a causal language model but {' and '.join(names)}; "
+            "choose a decoder such as 'Qwen/Qwen2.5-0.5B'"
+        )
+    masked = config.model_type in MODEL_FOR_MASKED_LM_MAPPING_NAMES
+    if masked and not getattr(config, "is_decoder", False):
+        # Its head may be called one of a causal model, yet a token sees the answers behind it.
+        raise UserError(
+            f"'{llm}' is a {config.model_type} model that reads its text in both directions; "
             "choose a decoder such as 'Qwen/Qwen2.5-0.5B'"
         )

@@ -49,6 +49,19 @@ def test_weights_that_are_pickled_are_not_read(toy_folder: Path, tmp_path: Path)
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("kind", "head"), [("bert", "BertLMHeadModel"), ("roberta", "RobertaForCausalLM")]
+)
+def test_a_masked_model_is_refused_whatever_its_head_is_called(
+    kind: str, head: str, toy_folder: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / kind
+    shutil.copytree(toy_folder, folder)
+    (folder / "config.json").write_text(json.dumps({"model_type": kind, "architectures": [head]}))
+    with pytest.raises(UserError, match=f"is a {kind} model that reads its text in both direc"):
+        load_backbone(str(folder), "cpu")
+
+
 def test_a_model_of_another_kind_is_named(toy_folder: Path, tmp_path: Path) -> None:
     folder = tmp_path / "bert"
     shutil.copytree(toy_folder, folder)
