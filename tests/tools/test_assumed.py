@@ -61,5 +61,5 @@ def test_the_doctor_assumes_what_the_published_runs_show(tool, tmp_path, monkeyp
     rows = tool.rows
     assert pytest.approx(shown.discordance, rel=0.25) == rows.DISCORDANCE
     assert pytest.approx(shown.draws_share, rel=0.1) == rows.DRAWS_SHARE
-    assert pytest.approx(shown.seed_sd, rel=0.5) == rows.SEED_SD
+    assert pytest.approx(max(one.seed_sd for one in found), rel=0.5) == rows.SEED_SD
     assert shown.alike < 5 * rows.ALIKE
