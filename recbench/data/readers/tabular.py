@@ -28,9 +28,7 @@ from recbench.data.written import TO_BE_FOUND, Written
 from recbench.errors import DataError, UserError
 
 _MANY = 0.5  # of the items that are not listed: then their ids may be written in another way
-
-
-_BETWEEN = re.compile(r"[^\w.-]")
+_BETWEEN = re.compile(r"[^\w.-]")  # what may separate fields: no word and no number has it
 
 
 @dataclass(frozen=True)
@@ -134,7 +132,7 @@ def _refuse_unnamed(table: Tabular, wanted: Columns) -> None:
 
 
 def _unparted(table: Tabular) -> bool:
-    """Whether line 1 is one field in which something may stand between several; no word has it."""
+    """Whether line 1 is one field in which something may stand between several."""
     return not table.typed and len(table.names) == 1 and bool(_BETWEEN.search(table.names[0]))
 
 
