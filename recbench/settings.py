@@ -23,12 +23,14 @@ class Settings(BaseModel):
     Instances are frozen, and numbers finite. `presets` names sets of values that a paper or a
     release used; they are applied first, what the user sets comes on top. `runtime` names the
     settings that say how something is computed and not what: they stand in a record, but name no
-    row of a table.
+    row of a table. `added` names those that came later: while they have their default they name no
+    row either, so that what was published before keeps its place.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
     presets: ClassVar[dict[str, dict[str, Any]]] = {}
     runtime: ClassVar[frozenset[str]] = frozenset()
+    added: ClassVar[frozenset[str]] = frozenset()
 
     @classmethod
     def build(cls, values: Mapping[str, Any], preset: str | None = None) -> Self:
@@ -73,8 +75,13 @@ class Settings(BaseModel):
         return self.model_dump(mode="json")
 
     def identity(self) -> dict[str, Any]:
-        """Return the settings that decide what is computed, as JSON values: without `runtime`."""
-        return {name: value for name, value in self.record().items() if name not in self.runtime}
+        """Return what names a row, as JSON values: without `runtime`, and see `added`."""
+        usual = self.defaults()
+        return {
+            name: value
+            for name, value in self.record().items()
+            if name not in self.runtime and not (name in self.added and value == usual[name])
+        }
 
     @classmethod
     def defaults(cls) -> dict[str, Any]:

@@ -53,6 +53,16 @@ def test_a_setting_that_must_be_given_has_no_default():
     assert Longer.defaults() == defaults
 
 
+def test_a_setting_that_came_later_names_a_row_only_where_it_is_set():
+    class Grown(Sample):
+        added: ClassVar[frozenset[str]] = frozenset({"style"})
+        style: str = "plain"
+
+    assert Grown().identity() == Sample().identity()
+    assert Grown(style="chat").identity() == {**Sample().identity(), "style": "chat"}
+    assert Grown.build(Grown().identity()) == Grown()
+
+
 @pytest.mark.parametrize("name", registry.listed("models"))
 def test_every_setting_of_our_models_is_explained(name):
     settings = registry.load("models", name).settings_class
