@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 
 from recbench.llm.gate import InstanceGate, equal_ranks
 from recbench.llm.guided import GuidedLanguageModel
-from recbench.llm.hybrid import root_mean_square
+from recbench.llm.hybrid import Guide, root_mean_square
 from recbench.llm.settings import HybridSettings, Ranks
 from recbench.neural.plan import ParameterGroup
 from recbench.recommender import Runtime, TrainingData
@@ -63,16 +63,16 @@ class ILoRA(GuidedLanguageModel):
         """Bring the new encoder's user vectors to the size that the gate has learnt with."""
         super().transfer(data, runtime)
         if self.module.gate is not None:
-            self.module.gate.scale.fill_(self._scale_and_width(data)[0])
+            self.module.gate.scale.fill_(_scale(self._guide(data)))
 
-    def _gate(self, data: TrainingData) -> InstanceGate:
-        scale, width = self._scale_and_width(data)
-        return InstanceGate(width, self.settings.ranks, self.settings.gate, scale)
-
-    def _scale_and_width(self, data: TrainingData) -> tuple[float, int]:
-        users = self.encoder.user_vectors(data.train.histories[:1024])
-        return 1 / (root_mean_square(users) or 1.0), users.shape[1]
+    def _gate(self, guide: Guide) -> InstanceGate:
+        width = guide.users.shape[1]
+        return InstanceGate(width, self.settings.ranks, self.settings.gate, _scale(guide))
 
     def _groups(self) -> tuple[ParameterGroup, ...]:
         factor = self.settings.gate_learning_rate_factor
         return (*super()._groups(), ParameterGroup("gate", learning_rate_factor=factor))
+
+
+def _scale(guide: Guide) -> float:
+    return 1 / (root_mean_square(guide.users) or 1.0)

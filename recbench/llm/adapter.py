@@ -6,13 +6,18 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import nn
 from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
 from recbench.errors import UserError
+from recbench.llm.fingerprint import hashed
 from recbench.llm.settings import LanguageModelSettings
+
+CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+"""Names that peft gives the files of an adapter; weights in other formats are not read."""
 
 
 def add_lora(lm: PreTrainedModel, settings: LanguageModelSettings) -> PeftModel:
@@ -61,7 +66,7 @@ def write_lora(lm: PeftModel, folder: Path, llm: str) -> None:
     tensors = get_peft_model_state_dict(lm, save_embedding_layers=False)
     save_file(
         {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()},
-        folder / "adapter_model.safetensors",
+        folder / WEIGHTS,
     )
     config = lm.peft_config["default"]
     config.base_model_name_or_path = llm  # not the folder that it was read from
@@ -69,10 +74,42 @@ def write_lora(lm: PeftModel, folder: Path, llm: str) -> None:
     config.save_pretrained(str(folder))
 
 
-def read_lora(lm: PreTrainedModel, folder: Path) -> PeftModel:
-    """Read what `write_lora` wrote."""
+def read_lora(lm: PreTrainedModel, folder: Path, *, trainable: bool = False) -> PeftModel:
+    """
+    Read an adapter in peft's own layout, as `write_lora` writes it.
+
+    Raises
+    ------
+    UserError
+        If it is not an adapter of such a language model.
+    """
     with _older_peft():
-        return PeftModel.from_pretrained(lm, str(folder))
+        try:
+            return PeftModel.from_pretrained(lm, str(folder), is_trainable=trainable)
+        except (RuntimeError, ValueError, KeyError, TypeError, SafetensorError) as error:
+            first = str(error).strip().splitlines()[0]
+            raise UserError(
+                f"the adapter in '{folder}' does not fit this language model ({first}); name the "
+                "one that it was made for, with --llm"
+            ) from error
+
+
+def adapter_digest(folder: str) -> str:
+    """
+    Return the SHA-256 of an adapter's files.
+
+    Raises
+    ------
+    UserError
+        If there is none in the folder.
+    """
+    for name in (CONFIG, WEIGHTS):
+        if not (Path(folder) / name).is_file():
+            raise UserError(
+                f"setting 'adapter': no {name} in '{folder}'; name a folder that peft has saved an "
+                "adapter in"
+            )
+    return hashed(Path(folder), (CONFIG, WEIGHTS))
 
 
 @contextmanager

@@ -54,25 +54,42 @@ def load_backbone(
     RecbenchError
         If the hub cannot be reached or the files cannot be read.
     """
-    place, card = place_of(llm), card_of(llm)
-    if card is not None and not isinstance(place, InFolder):  # others' work, under their terms
-        report(f"{llm} is {card.title}, licence: {card.licence}, {card.terms}")
-    if isinstance(place, OnHub):
-        where = {"pretrained_model_name_or_path": place.id, "revision": commit(place)}
-    elif isinstance(place, InFolder):
-        where = {"pretrained_model_name_or_path": str(place.path)}
-    else:
-        where = {"pretrained_model_name_or_path": str(dequantised(llm, place, report))}
+    where = _where(llm, report)
     dtype = torch.float32 if torch.device(device).type == "cpu" else torch.bfloat16
     model, tokenizer = _load(llm, where, dtype)
     return model.to(device).eval(), tokenizer
 
 
+def load_tokenizer(
+    llm: str, report: Callable[[str], None] = lambda _: None
+) -> PreTrainedTokenizerBase:
+    """Load the tokenizer of a causal language model alone; as `load_backbone` does."""
+    where = _where(llm, report)
+    with quiet():
+        try:
+            tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(**where)
+        except Exception as error:  # a broken file can raise anything: KeyError, struct.error, ...
+            raise explained(llm, error, "the tokenizer's files") from error
+    return tokenizer
+
+
+def _where(llm: str, report: Callable[[str], None]) -> dict[str, Any]:
+    """Return where transformers reads a model, which it is told to run no code of."""
+    place, card = place_of(llm), card_of(llm)
+    if card is not None and not isinstance(place, InFolder):  # others' work, under their terms
+        report(f"{llm} is {card.title}, licence: {card.licence}, {card.terms}")
+    # Without a word on code that comes with a model, transformers asks whether to run it.
+    safely = {"trust_remote_code": False}
+    if isinstance(place, OnHub):
+        name, revision = place.id, {"revision": commit(place)}
+        return {"pretrained_model_name_or_path": name, **revision, **safely}
+    folder = place.path if isinstance(place, InFolder) else dequantised(llm, place, report)
+    return {"pretrained_model_name_or_path": str(folder), **safely}
+
+
 def _load(
     llm: str, where: dict[str, Any], dtype: torch.dtype
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    # Without a word on code that comes with a model, transformers asks whether to run it.
-    where = {**where, "trust_remote_code": False}
     with quiet():
         try:
             part = "config.json"

@@ -1,10 +1,14 @@
 """What a language model is tuned on: prompts whose candidates are drawn anew in every epoch."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
 from recbench.llm.settings import LanguageModelSettings
 from recbench.neural.plan import Step
+from recbench.questions.queries import Queries
 from recbench.questions.split import PAD, Examples
 from recbench.seeding import generator
 
@@ -63,3 +67,47 @@ class TrainingQuestions:
         share = step.index / step.total
         draws = [generator(self.seed, "curriculum", step.index, int(row)).random() for row in rows]
         return np.array(draws) < share
+
+
+@dataclass(frozen=True)
+class ValidationQuestions:
+    """
+    What a training is looked at with: some validation rows, always the same ones.
+
+    Attributes
+    ----------
+    queries
+        Histories, and candidates drawn as those of training.
+    targets
+        int32 [rows].
+    """
+
+    queries: Queries
+    targets: NDArray[np.int32]
+
+    @classmethod
+    def some(
+        cls, validation: Examples, items: int, settings: LanguageModelSettings, seed: int
+    ) -> "ValidationQuestions":
+        """Choose ``settings.curve_rows`` rows, or all where there are fewer."""
+        few = settings.model_copy(update={"examples": settings.curve_rows})
+        questions = TrainingQuestions(validation, items, few, seed)
+        rows = np.arange(len(questions))
+        candidates = questions.candidates(rows, Step(0, 1))
+        return cls(Queries(questions.histories, candidates), questions.targets)
+
+    def point(
+        self, scores: NDArray[np.float32], texts: Sequence[str], titles: Sequence[str]
+    ) -> dict[str, float]:
+        """Return the figures of what was answered, as a run names them, with exact matching."""
+        candidates = self.queries.candidates
+        shown = [{titles[item] for item in row} for row in candidates]
+        valid = [text in own for text, own in zip(texts, shown, strict=True)]
+        right = [text == titles[target] for text, target in zip(texts, self.targets, strict=True)]
+        of_target = scores[candidates == self.targets[:, None]]
+        ahead = (scores >= of_target[:, None]).sum(axis=1)  # ties count against the model
+        return {
+            "HitRatio@1": float(np.mean(right)),
+            "ValidRatio": float(np.mean(valid)),
+            "HitRatio@1|likelihood": float(np.mean(ahead == 1)),
+        }

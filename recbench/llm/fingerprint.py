@@ -1,6 +1,7 @@
 """What a language model is: the same name may hold other weights tomorrow."""
 
 import hashlib
+from collections.abc import Collection
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -51,11 +52,12 @@ def prompt_files() -> str:
     return hashed(Path(str(files("recbench.llm"))) / "prompts")
 
 
-def hashed(path: Path) -> str:
-    """Return the SHA-256 of a folder's files with their names."""
+def hashed(path: Path, names: Collection[str] | None = None) -> str:
+    """Return the SHA-256 of a folder's files with their names: those of `SUFFIXES`, or `names`."""
     total = hashlib.sha256()
     for part in sorted(path.iterdir()):
-        if part.suffix.lower() in SUFFIXES and part.is_file():
+        wanted = part.suffix.lower() in SUFFIXES if names is None else part.name in names
+        if wanted and part.is_file():
             with part.open("rb") as file:
                 content = hashlib.file_digest(file, "sha256").hexdigest()
             total.update(f"{part.name} {content}\n".encode())

@@ -56,6 +56,7 @@ class InstanceGate(nn.Module):
         scale: float = 1.0,
     ) -> None:
         super().__init__()
+        self.width = width
         self.network = {"linear": nn.Linear, "resnet": GateResNet}[kind](width, len(ranks))
         self.register_buffer("ranks", torch.tensor(ranks), persistent=False)
         self.register_buffer("scale", torch.tensor(scale))
@@ -133,15 +134,17 @@ class InstanceGate(nn.Module):
     def _weigh(self, _: nn.Module, __: tuple[Any, ...], output: Tensor) -> Tensor:
         if self._factors is None:
             raise RecbenchError("the gate is not set: call hold(users) before the forward pass")
+        rows = len(self._factors)
+        if output.dim() == 2 and len(output) % rows == 0:  # OPT folds batch and tokens into one
+            folded = output.view(rows, -1, output.shape[-1])
+            return (folded * self._factors.to(output.dtype)).view_as(output)
         if output.dim() != 3:
             raise RecbenchError(
                 f"the gate needs inputs [batch, tokens, width]; a layer gave {list(output.shape)} "
                 "(experts of a mixture?), so its rows are not users: leave it out of targets"
             )
-        if len(output) != len(self._factors):
-            raise RecbenchError(
-                f"the gate holds {len(self._factors)} rows, the batch has {len(output)}"
-            )
+        if len(output) != rows:
+            raise RecbenchError(f"the gate holds {rows} rows, the batch has {len(output)}")
         return output * self._factors.to(output.dtype)  # [B, T, r]
 
 

@@ -1,19 +1,19 @@
-"""
-Greedy answers, ended at the line's end.
+"""Answers that a language model writes, greedily, up to the line's end."""
 
-Prompts are padded on the left and positions are counted from a prompt's own first token, so what is
-written does not depend on what else is in the batch. Keys and values of earlier tokens are cached.
-"""
-
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
-from transformers import DynamicCache, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 
 from recbench.llm.hybrid import HybridLM
+from recbench.llm.prefix import Prefix, step
 from recbench.llm.prompts import Prompt
+from recbench.llm.scoring import pack, run_packed
+
+Advance = Callable[[Tensor | None], Tensor]
+"""Given the tokens written last, int64 [B], or None at first: logits [B, V] of those to come."""
 
 
 @dataclass(frozen=True)
@@ -48,18 +48,14 @@ class LineEnds:
         return cls(ends, leading)
 
 
-def greedy(
-    model: HybridLM, prompts: Sequence[Prompt], limits: Sequence[int], ends: LineEnds
-) -> list[list[int]]:
+def greedy(advance: Advance, limits: Sequence[int], ends: LineEnds) -> list[list[int]]:
     """
-    Continue prompts with the most likely token each time.
+    Write the most likely token each time.
 
     Parameters
     ----------
-    model
-        In evaluation mode, its gate held.
-    prompts
-        B prompts.
+    advance
+        Goes on behind B prompts: `behind` what was read, or `anew`.
     limits
         Most tokens of each answer, at least 1.
     ends
@@ -70,35 +66,49 @@ def greedy(
     list of list of int
         The tokens written, the line end included where one was reached.
     """
-    device = model.device
-    longest = max(len(prompt.ids) for prompt in prompts)
-    gaps = [longest - len(prompt.ids) for prompt in prompts]
-    padded = [[0] * gap + prompt.ids for gap, prompt in zip(gaps, prompts, strict=True)]
-    ids = torch.tensor(padded, device=device)
-    mask = torch.arange(longest, device=device) >= torch.tensor(gaps, device=device)[:, None]
-    positions = (mask.cumsum(dim=1) - 1).clamp_min(0)
-    inputs = {"inputs_embeds": model.embed(ids, [i for prompt in prompts for i in prompt.items])}
-    most, stops = torch.tensor(limits, device=device), ends.tokens.to(device)
-    cache, finished, written = DynamicCache(), torch.zeros_like(most, dtype=torch.bool), []
+    token: Tensor | None = None
+    written: list[Tensor] = []
+    finished = torch.zeros(len(limits), dtype=torch.bool)
     while not finished.all():
-        logits = model.lm(
-            **inputs,
-            attention_mask=mask.long(),
-            position_ids=positions,
-            past_key_values=cache,
-            use_cache=True,
-            logits_to_keep=1,
-        ).logits[:, -1]  # [B, V]
-        token = logits.argmax(dim=-1)
+        token = advance(token).argmax(dim=-1)
+        finished = finished.to(token.device)
         written.append(torch.where(finished, -1, token))
-        finished = finished | (len(written) >= most)
+        finished = finished | (torch.tensor(limits, device=token.device) <= len(written))
         if len(written) > ends.leading:
-            finished = finished | stops[token]
-        inputs = {"input_ids": token[:, None]}
-        positions = positions[:, -1:] + 1
-        mask = torch.cat([mask, mask.new_ones(len(prompts), 1)], dim=1)
+            finished = finished | ends.tokens.to(token.device)[token]
+        token = token.masked_fill(finished, 0)  # what follows an end is of no interest
     columns = torch.stack(written, dim=1).tolist()  # [B, steps]
     return [[token for token in row if token >= 0] for row in columns]
+
+
+def behind(model: HybridLM, prefix: Prefix) -> Advance:
+    """Go on from what was read, a token at a time; `prefix` is used up."""
+
+    def advance(tokens: Tensor | None) -> Tensor:
+        nonlocal prefix
+        if tokens is not None:
+            prefix = replace(prefix, next=tokens)
+        prefix, logits = step(model, prefix)
+        return logits
+
+    return advance
+
+
+def anew(model: HybridLM, prompts: Sequence[Prompt]) -> Advance:
+    """Read prompts and what is behind them anew for every token: slow, and always right."""
+    written: list[list[int]] = [[] for _ in prompts]
+
+    def advance(tokens: Tensor | None) -> Tensor:
+        if tokens is not None:
+            for row, token in zip(written, tokens.tolist(), strict=True):
+                row.append(token)
+        longer = [
+            Prompt(prompt.ids + row, prompt.items)
+            for prompt, row in zip(prompts, written, strict=True)
+        ]
+        return run_packed(model, pack(longer, [[[0]]] * len(longer), model.device))
+
+    return advance
 
 
 def first_line(tokenizer: PreTrainedTokenizerBase, tokens: Sequence[int]) -> str:

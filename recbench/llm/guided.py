@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 from peft import PeftModel
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from transformers import PreTrainedModel
 
 from recbench.llm.encoders import build_encoder, fitted_encoder
 from recbench.llm.finetuning import TrainingQuestions
 from recbench.llm.gate import InstanceGate
-from recbench.llm.hybrid import HybridLM, ItemProjector, standardised, word_statistics
+from recbench.llm.hybrid import Guide, HybridLM, ItemProjector, standardised, word_statistics
 from recbench.llm.recommender import LanguageModelRecommender
 from recbench.llm.settings import HybridSettings
 from recbench.neural.plan import ParameterGroup, Step
@@ -74,25 +75,33 @@ class GuidedLanguageModel(LanguageModelRecommender):
         spread, but nothing lines up their directions.
         """
         super().transfer(data, runtime)
-        self._fit_guide(data, runtime)
+        guide = self._fit_guide(data, runtime)
         if self.module.projector is not None:
-            self.module.projector.replace(standardised(self.encoder.item_vectors()))
+            self.module.projector.replace(standardised(guide.vectors))
 
-    def _gate(self, data: TrainingData) -> InstanceGate | None:  # noqa: ARG002
+    def _gate(self, guide: Guide) -> InstanceGate | None:  # noqa: ARG002
         """Make the gate; here there is none."""
         return None
 
-    def _fit_guide(self, data: TrainingData, runtime: Runtime) -> None:
+    def _fit_guide(self, data: TrainingData, runtime: Runtime) -> Guide:
         self.encoder = fitted_encoder(self.settings.encoder, data, runtime)
+        return self._guide(data)
 
-    def _assemble(self, lm: PeftModel, data: TrainingData) -> None:
-        vectors = standardised(self.encoder.item_vectors())
+    def _guide(self, data: TrainingData) -> Guide:
+        users = self.encoder.user_vectors(data.train.histories[:1024])
+        return Guide(self.encoder.item_vectors(), users)
+
+    def _stand_in(self, data: TrainingData) -> Guide:
+        return Guide.random(len(data.catalogue))
+
+    def _assemble(self, lm: PeftModel | PreTrainedModel, guide: Guide | None) -> HybridLM:
+        assert guide is not None
+        words = lm.get_input_embeddings()
         projector = ItemProjector(
-            vectors, lm.get_input_embeddings().embedding_dim, word_statistics(lm)
+            standardised(guide.vectors), words.embedding_dim, word_statistics(lm)
         )
-        gate = self._gate(data)
-        self.module = HybridLM(lm, self.writer.item_token, projector, gate)
-        self.module.to(lm.get_input_embeddings().weight.device)
+        module = HybridLM(lm, self.writer.item_token, projector, self._gate(guide))
+        return module.to(words.weight.device)
 
     def _user_vectors(self, histories: NDArray[np.int32]) -> Tensor | None:
         if self.module.gate is None:

@@ -8,8 +8,11 @@ mean square of 1, which keeps their geometry. The projector starts with outputs 
 and the spread of the model's token embeddings: item tokens unlike any word are slow to be read.
 """
 
+import inspect
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -17,8 +20,11 @@ import torch
 from numpy.typing import NDArray
 from peft import PeftModel
 from torch import Tensor, nn
+from transformers import PreTrainedModel
+from transformers.utils import ModelOutput
 
 from recbench.llm.gate import InstanceGate
+from recbench.seeding import generator
 
 
 def standardised(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -34,6 +40,30 @@ def standardised(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
 def root_mean_square(values: NDArray[Any]) -> float:
     """Return the root of the mean of squares over all entries."""
     return float(np.sqrt(np.mean(np.square(values, dtype=np.float64))))
+
+
+@dataclass(frozen=True)
+class Guide:
+    """
+    What a frozen recommender tells a language model.
+
+    Attributes
+    ----------
+    vectors
+        float32 [items, d], of items, in the recommender's own size.
+    users
+        float32 [n, w], of some users: the size in which a gate will see them.
+    """
+
+    vectors: NDArray[np.float32]
+    users: NDArray[np.float32]
+
+    @classmethod
+    def random(cls, items: int, width: int = 16) -> "Guide":
+        """Return one that knows nothing, to try a model before there is a recommender."""
+        random = generator(0, "guide")
+        vectors, users = random.standard_normal((2, max(items, 8), width), dtype=np.float32)
+        return cls(vectors[:items], users)
 
 
 class ItemProjector(nn.Module):
@@ -77,12 +107,12 @@ class ItemProjector(nn.Module):
 
 class HybridLM(nn.Module):
     """
-    A language model with LoRA, and what guides it.
+    A language model, with LoRA as a rule, and what guides it.
 
     Parameters
     ----------
     lm
-        A causal language model under peft.
+        A causal language model, under peft if it is tuned.
     item_token
         Token id at whose places item vectors are read.
     projector
@@ -93,7 +123,7 @@ class HybridLM(nn.Module):
 
     def __init__(
         self,
-        lm: PeftModel,
+        lm: PeftModel | PreTrainedModel,
         item_token: int,
         projector: ItemProjector | None = None,
         gate: InstanceGate | None = None,
@@ -128,6 +158,55 @@ class HybridLM(nn.Module):
         tokens = self.projector(torch.tensor(items, device=ids.device))
         return inputs.masked_scatter(places[..., None], tokens.to(inputs.dtype))
 
+    @cached_property
+    def _body(self) -> nn.Module:
+        """The language model with its LoRA layers; peft's wrapper refuses vectors to some."""
+        return self.lm.get_base_model() if isinstance(self.lm, PeftModel) else self.lm
+
+    @cached_property
+    def _takes_positions(self) -> bool:
+        """Whether it can be told positions: others swallow them, and count or need none."""
+        return "position_ids" in inspect.signature(self._body.forward).parameters
+
+    def run(
+        self, reads: Tensor, *, positions: Tensor | None, **inputs: Any
+    ) -> tuple[ModelOutput, Tensor]:
+        """
+        Run the language model, its output head on some places alone.
+
+        Parameters
+        ----------
+        reads
+            bool [B, T]: P places whose logits are wanted.
+        positions
+            int64 [B, T], of tokens in their own sequence; None for 0, 1, ...
+        inputs
+            ``inputs_embeds`` or ``input_ids``, ``attention_mask``, cache, as transformers has them.
+
+        Returns
+        -------
+        output : ModelOutput
+            What the model returned.
+        logits : Tensor
+            float32 [P, V], row by row.
+        """
+        if self._takes_positions and positions is not None:
+            inputs["position_ids"] = positions
+        head = self.lm.get_output_embeddings()
+        hook = head.register_forward_pre_hook(lambda _, given: (given[0][reads], *given[1:]))
+        try:
+            output = self._body(**inputs)
+        finally:
+            hook.remove()
+        return output, output.logits.float()
+
+    def random_users(self, rows: int) -> Tensor | None:
+        """Return user vectors that a gate can be tried with, [rows, width]; None without one."""
+        if self.gate is None:
+            return None
+        scale = 1 / self.gate.scale.cpu()
+        return (torch.randn(rows, self.gate.width) * scale).to(self.device)
+
     @contextmanager
     def reading(self, users: Tensor | None, repeats: int = 1) -> Iterator[None]:
         """Evaluate inside the block: gate held, dropout and batch statistics off, no gradients."""
@@ -144,7 +223,7 @@ class HybridLM(nn.Module):
             self.train(training)
 
 
-def word_statistics(lm: PeftModel) -> tuple[Tensor, float]:
+def word_statistics(lm: PeftModel | PreTrainedModel) -> tuple[Tensor, float]:
     """
     Return the mean [width] of token embeddings and their spread, as a first layer sees them.
 

@@ -128,6 +128,13 @@ class PromptWriter:
         """Tokens of every answer, int32 [items]."""
         return np.array([len(ids) for ids in self.answers], dtype=np.int32)
 
+    def sizes(
+        self, histories: NDArray[np.int32], candidates: NDArray[np.int32]
+    ) -> NDArray[np.int64]:
+        """Return about how many tokens each prompt has beside its words, int64 [B]."""
+        seen = np.where(histories == PAD, 0, self.lengths[histories]).sum(axis=1, dtype=np.int64)
+        return seen + self.lengths[candidates].sum(axis=1, dtype=np.int64)
+
     @property
     def leading_tokens(self) -> int:
         """Tokens of the prompt's last line that an answer starts with; mostly 0."""

@@ -1,12 +1,9 @@
 """
-The base class of language models that recommend.
+The base class of language models that are tuned for recommendation: LoRA, on prompts.
 
-Tuned with LoRA on prompts, they rank candidates by the likelihood of their titles and write their
-answer as text. On its own the class is text-only (TALLRec); `recbench.llm.guided` adds what a
-frozen recommender knows.
+On its own it is text-only (TALLRec); `recbench.llm.guided` adds what a frozen recommender knows.
 """
 
-from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -18,77 +15,61 @@ from peft import PeftModel
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from recbench.llm.abilities import remember, remembered
 from recbench.llm.adapter import add_lora, read_lora, write_lora
-from recbench.llm.backbone import caption, load_backbone
 from recbench.llm.batching import autocast, computes_bfloat16, plain_attention, rows_at_once
-from recbench.llm.finetuning import TrainingQuestions
-from recbench.llm.fingerprint import fingerprint, prompt_files
-from recbench.llm.generation import LineEnds, first_line, greedy
-from recbench.llm.hybrid import HybridLM
-from recbench.llm.prompts import Prompt, PromptWriter
-from recbench.llm.scoring import log_likelihoods, pack, shares_prompts
+from recbench.llm.finetuning import TrainingQuestions, ValidationQuestions
+from recbench.llm.hybrid import Guide
+from recbench.llm.objectives import OBJECTIVES, Likelihoods, Objective
+from recbench.llm.probe import total
+from recbench.llm.prompted import PromptedLanguageModel
+from recbench.llm.prompts import Prompt
+from recbench.llm.scoring import log_likelihoods, pack
 from recbench.llm.settings import LanguageModelSettings
+from recbench.neural.curve import Curve, Point
 from recbench.neural.plan import ParameterGroup, Plan, Step
 from recbench.neural.randomness import seeded
 from recbench.neural.training import train
-from recbench.questions.queries import Queries
-from recbench.recommender import Answerer, Runtime, TrainingData, Transferable
+from recbench.recommender import Runtime, TrainingData
 from recbench.seeding import derived_seed
 
-MARGIN = 4
-"""Tokens that an answer may be longer than the longest title among its candidates."""
-
-Batch = tuple[NDArray[np.int64], list[Prompt], Tensor | None]
-"""Row numbers, their prompts, their user vectors."""
+Lesson = tuple[list[Prompt], list[list[list[int]]]]
+"""Prompts, and for each the answers whose likelihoods its loss is made of, the target's first."""
 
 
-class LanguageModelRecommender(Answerer, Transferable):
-    """
-    A language model behind the contracts of `Answerer` and `Transferable`.
-
-    Attributes
-    ----------
-    module
-        The tuned model, after `fit` or `load`.
-    writer
-        Writes its prompts, after `fit` or `load`.
-    """
+class LanguageModelRecommender(PromptedLanguageModel):
+    """A language model that is tuned with LoRA on `TrainingQuestions`."""
 
     settings: LanguageModelSettings
-    module: HybridLM
-    writer: PromptWriter
 
     @property
-    def caption(self) -> str:
-        """Say of the built-in model what its figures are worth."""
-        return caption(self.settings.llm)
-
-    @property
-    def scores_in(self) -> str:
-        """Bfloat16 on a GPU, float32 on a CPU."""
-        return "bfloat16" if self.module.device.type == "cuda" else "float32"
-
-    def ingredients(self) -> dict[str, Any]:
-        """Return digests of the language model and of the prompts."""
-        return {"llm": fingerprint(self.settings.llm), "prompts": prompt_files()}
+    def objective(self) -> Objective:
+        """What it is tuned for."""
+        return OBJECTIVES[self.settings.objective]
 
     def fit(self, data: TrainingData, runtime: Runtime) -> dict[str, Any]:
         """Tune LoRA, and what guides it, on `TrainingQuestions`; validation rows are not used."""
-        self._fit_guide(data, runtime)
+        if self.abilities is None:
+            self.rehearse(data, self.settings.candidates, runtime)
+        guide = self._fit_guide(data, runtime)
         lm = self._load_lm(data, runtime)
         with seeded(derived_seed(runtime.seed, "initial weights")):
-            self._assemble(add_lora(lm, self.settings), data)
+            self.module = self._assemble(self._adapted(lm), guide)
         questions = TrainingQuestions(data.train, len(data.catalogue), self.settings, runtime.seed)
         users = self._user_vectors(questions.histories)
         bfloat16 = self._trains_in_bfloat16(self.module.device)
 
         def loss(rows: NDArray[np.int64], step: Step) -> Tensor:
-            prompts, answers = self._lesson(questions, rows, step)
-            packed = pack(prompts, answers, self.module.device)
+            objective = self.objective.at(step)
+            lesson = self._lesson(questions, rows, step, objective)
             with autocast(self.module.device, bfloat16):
                 if self.module.gate is not None and users is not None:
                     self.module.gate.hold(users[rows])  # until the backward pass is over
-                return -log_likelihoods(self.module, packed).mean()
+                return objective.loss(self._likelihoods(lesson, objective))
+
+        def sizes(rows: NDArray[np.int64], step: Step) -> NDArray[np.int64]:
+            shown = questions.histories[rows], questions.candidates(rows, step)
+            return self.writer.sizes(*shown)
 
         plan = self._plan(questions, runtime)
         name = self.settings.llm.rstrip("/").rsplit("/", 1)[-1]
@@ -96,63 +77,41 @@ class LanguageModelRecommender(Answerer, Transferable):
         on_cpu = self.module.device.type == "cpu"
         with plain_attention(self.module.lm) if on_cpu and bfloat16 else nullcontext():
             report = train(
-                self.module, loss, len(questions), plan, runtime, name=name, identity=identity
+                self.module,
+                loss,
+                len(questions),
+                plan,
+                runtime,
+                name=name,
+                identity=identity,
+                curve=self._curve(data, runtime),
+                sizes=sizes,
             )
         if self.module.gate is not None:
             self.module.gate.release()
         return report.record() | {"precision": "bfloat16" if bfloat16 else "float32"}
 
-    def score(self, queries: Queries, runtime: Runtime) -> NDArray[np.float32]:  # noqa: ARG002
-        """Return the log-likelihood of every candidate's title with its line end."""
-        scores = np.empty(queries.candidates.shape, dtype=np.float32)
-        for rows, prompts, users in self._batches(queries):
-            answers = [[self.writer.answers[i] for i in queries.candidates[row]] for row in rows]
-            scores[rows] = self._likelihoods(prompts, answers, users).cpu().numpy()
-        return scores
-
-    def answer(self, queries: Queries, runtime: Runtime) -> list[str]:  # noqa: ARG002
-        """Return what the model writes, greedily, up to the line's end."""
-        tokenizer, lengths = self.writer.tokenizer, self.writer.lengths
-        vocabulary = self.module.lm.config.vocab_size
-        ends = LineEnds.of(tokenizer, vocabulary, self.writer.leading_tokens)
-        texts = [""] * len(queries)
-        for rows, prompts, users in self._batches(queries):
-            limits = (lengths[queries.candidates[rows]].max(axis=1) + MARGIN).tolist()
-            with self.module.reading(users):
-                written = greedy(self.module, prompts, limits, ends)
-            for row, tokens in zip(rows, written, strict=True):
-                texts[row] = first_line(tokenizer, tokens)
-        return texts
-
-    def title_lengths(self) -> NDArray[np.int32]:
-        """Return int32 [items]: tokens of each title with its line end."""
-        return self.writer.lengths
-
     def save(self, folder: Path) -> None:
-        """Write the adapter in peft's own layout."""
+        """Write the adapter in peft's own layout, and how the model was read."""
         write_lora(self.module.lm, folder / "adapter", self.settings.llm)
+        if self.abilities is not None:
+            remember(self.abilities, folder / "abilities" / self._circumstances(self.module.device))
 
     def load(self, folder: Path, data: TrainingData, runtime: Runtime) -> None:
         """Load the language model again, and the adapter from `folder`."""
         lm = self._load_lm(data, runtime)
-        self._assemble(read_lora(lm, folder / "adapter"), data)
+        self.module = self._assemble(read_lora(lm, folder / "adapter"), self._guide(data))
         self.module.to(runtime.device).eval()
-
-    def transfer(self, data: TrainingData, runtime: Runtime) -> None:  # noqa: ARG002
-        """Write prompts and answers with the titles, the noun and the verb of `data`."""
-        self.writer = PromptWriter(data, self.writer.tokenizer)
+        self.abilities = remembered(folder / "abilities" / self._circumstances(self.module.device))
 
     # What a guided model adds to.
 
-    def _fit_guide(self, data: TrainingData, runtime: Runtime) -> None:
+    def _fit_guide(self, data: TrainingData, runtime: Runtime) -> Guide | None:  # noqa: ARG002
         """Fit what guides the language model; here nothing does."""
+        return None
 
-    def _assemble(self, lm: PeftModel, data: TrainingData) -> None:  # noqa: ARG002
-        """Make `module` around a language model with LoRA."""
-        self.module = HybridLM(lm, self.writer.item_token)
-
-    def _user_vectors(self, histories: NDArray[np.int32]) -> Tensor | None:  # noqa: ARG002
-        """Return what the gate sees of users, [rows, width]; None for no gate."""
+    def _guide(self, data: TrainingData) -> Guide | None:  # noqa: ARG002
+        """Return what guides it, once fitted or loaded."""
         return None
 
     def _hybrid(
@@ -170,29 +129,60 @@ class LanguageModelRecommender(Answerer, Transferable):
 
     # What all share.
 
-    def _load_lm(self, data: TrainingData, runtime: Runtime) -> PreTrainedModel:
-        lm, tokenizer = load_backbone(self.settings.llm, runtime.device, runtime.report)
-        self.writer = PromptWriter(data, tokenizer)
-        return lm
+    def _adapted(self, lm: PreTrainedModel) -> PeftModel:
+        adapter = self.settings.adapter
+        if adapter is None:
+            return add_lora(lm, self.settings)
+        return read_lora(lm, Path(adapter), trainable=True)
 
     def _lesson(
-        self, questions: TrainingQuestions, rows: NDArray[np.int64], step: Step
-    ) -> tuple[list[Prompt], list[list[list[int]]]]:
-        candidates = questions.candidates(rows, step)
+        self, questions: TrainingQuestions, rows: NDArray[np.int64], step: Step, aim: Objective
+    ) -> Lesson:
+        candidates, targets = questions.candidates(rows, step), questions.targets[rows]
         hybrid = self._hybrid(questions, rows, step)
         prompts = self.writer.prompts(questions.histories[rows], candidates, hybrid)
-        return prompts, [[self.writer.answers[item]] for item in questions.targets[rows]]
+        first = targets[:, None]
+        others = candidates[candidates != first].reshape(len(rows), -1)
+        asked = np.concatenate([first, others], axis=1) if aim.reads_all else first
+        return prompts, [[self.writer.answers[item] for item in row] for row in asked]
+
+    def _likelihoods(self, lesson: Lesson, aim: Objective) -> Likelihoods:
+        scores = self._scores(lesson, aim)
+        reference = None
+        if aim.compares:
+            with torch.no_grad(), self.module.lm.disable_adapter():
+                reference = self._scores(lesson, aim)
+        prompts, answers = lesson
+        tokens = [
+            [len(answer) + (len(prompt.ids) - 1 if aim.whole_text else 0) for answer in own]
+            for prompt, own in zip(prompts, answers, strict=True)
+        ]
+        return Likelihoods(scores, torch.tensor(tokens, device=scores.device), reference)
+
+    def _scores(self, lesson: Lesson, aim: Objective) -> Tensor:
+        """Return log-likelihoods with their gradients, [B, n]."""
+        prompts, answers = lesson
+        assert self.abilities is not None
+        if self.abilities.lists or not aim.reads_all:
+            packed = pack(prompts, answers, self.module.device, whole=aim.whole_text)
+            return log_likelihoods(self.module, packed)
+        columns = [  # every answer behind a prompt of its own
+            log_likelihoods(self.module, pack(prompts, [[a] for a in column], self.module.device))
+            for column in zip(*answers, strict=True)
+        ]
+        return torch.cat(columns, dim=1)
 
     def _plan(self, questions: TrainingQuestions, runtime: Runtime) -> Plan:
         settings = self.settings
         first = np.arange(min(64, len(questions)))
-        prompts, _ = self._lesson(questions, first, Step(0, 1))
+        prompts, answers = self._lesson(questions, first, Step(0, 1), self.objective.at(Step(0, 1)))
         kind = "checkpointing" if settings.gradient_checkpointing else "training"
-        tokens = max(len(prompt.ids) for prompt in prompts)
+        tokens = max(map(total, prompts, answers))
         rows = settings.micro_batch_size or rows_at_once(
             self.module.lm.config, tokens, self.module.device, kind
         )
-        rows = min(rows, settings.batch_size)
+        assert self.abilities is not None
+        rows = min(rows, settings.batch_size) if self.abilities.batches else 1
         runtime.report(f"batches of {settings.batch_size} rows, {rows} computed at once")
         return Plan(
             batch_size=settings.batch_size,
@@ -204,37 +194,19 @@ class LanguageModelRecommender(Answerer, Transferable):
             schedule="cosine",
         )
 
+    def _curve(self, data: TrainingData, runtime: Runtime) -> Curve | None:
+        """Say how training is looked at: by some validation rows, asked as test rows will be."""
+        settings, titles = self.settings, data.catalogue.titles
+        if not settings.curve_rows or not len(data.validation):
+            return None
+        asked = ValidationQuestions.some(data.validation, len(titles), settings, runtime.seed)
+
+        def look() -> Point:
+            return asked.point(*self.score_and_answer(asked.queries, runtime), titles)
+
+        return Curve(look, by="HitRatio@1|likelihood", patience=settings.patience)
+
     def _trains_in_bfloat16(self, device: torch.device) -> bool:
         if self.settings.precision == "auto":
             return computes_bfloat16(device)
         return self.settings.precision == "bfloat16"
-
-    def _batches(self, queries: Queries) -> Iterator[Batch]:
-        """Cut queries into batches of prompts of like length."""
-        hybrid = np.full(len(queries), self.module.projector is not None)
-        prompts = self.writer.prompts(queries.histories, queries.candidates, hybrid)
-        order = np.argsort([-len(prompt.ids) for prompt in prompts], kind="stable")
-        users = self._user_vectors(queries.histories)
-        start = 0
-        while start < len(order):
-            tokens = 2 * len(prompts[order[start]].ids)  # as many again for the answers, at most
-            size = rows_at_once(self.module.lm.config, tokens, self.module.device, "reading")
-            rows = order[start : start + size]
-            yield rows, [prompts[i] for i in rows], None if users is None else users[rows]
-            start += size
-
-    def _likelihoods(
-        self, prompts: list[Prompt], answers: list[list[list[int]]], users: Tensor | None
-    ) -> Tensor:
-        """Return float32 [B, C]."""
-        count, device = len(answers[0]), self.module.device
-        packed = pack(prompts, answers, device)
-        if shares_prompts(self.module.lm, packed.ids.shape[1]):
-            with self.module.reading(users), autocast(device, device.type == "cuda"):
-                return log_likelihoods(self.module, packed)
-        columns = []
-        for column in range(count):  # every answer behind a prompt of its own
-            packed = pack(prompts, [[own[column]] for own in answers], device)
-            with self.module.reading(users), autocast(device, device.type == "cuda"):
-                columns.append(log_likelihoods(self.module, packed))
-        return torch.cat(columns, dim=1)

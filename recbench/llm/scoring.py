@@ -7,15 +7,14 @@ prompt is computed once for 20 candidates, and every number equals that of the p
 output head runs on the positions that predict an answer's token, and on nothing else.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import torch
-from peft import PeftModel
 from torch import Tensor
 
 from recbench.llm.hybrid import HybridLM
+from recbench.llm.prefix import Prefix, step
 from recbench.llm.prompts import Prompt
 
 _PADDING = -1
@@ -54,7 +53,11 @@ class Packed:
 
 
 def pack(
-    prompts: Sequence[Prompt], answers: Sequence[Sequence[Sequence[int]]], device: torch.device
+    prompts: Sequence[Prompt],
+    answers: Sequence[Sequence[Sequence[int]]],
+    device: torch.device,
+    *,
+    whole: bool = False,
 ) -> Packed:
     """
     Lay out prompts and answers.
@@ -67,6 +70,9 @@ def pack(
         For each the same number C of answers, at least one token each.
     device
         Where the tensors go.
+    whole
+        Whether the prompt belongs to the answer, one a row: its tokens but the first are then
+        predicted too. For prompts without items.
     """
     rows: list[tuple[list[int], list[int], list[int], list[bool]]] = []
     places: list[int] = []
@@ -76,8 +82,13 @@ def pack(
     for row, (prompt, own) in enumerate(zip(prompts, answers, strict=True)):
         start, last = len(prompt.ids), read
         ids, positions, segments = list(prompt.ids), list(range(start)), [0] * start
-        reads = [False] * (start - 1) + [True]
-        read += 1
+        led = start - 1 if whole else 0  # places that predict a token of the prompt
+        reads = [whole] * (start - 1) + [True]
+        places += range(read, read + led)
+        labels += prompt.ids[1:] if whole else []
+        owners += [row] * led
+        last += led
+        read += led + 1
         for number, answer in enumerate(own):
             more = len(answer) - 1  # the last token is predicted, but predicts nothing
             ids += answer[:-1]
@@ -107,58 +118,94 @@ def pack(
     )
 
 
-def log_likelihoods(model: HybridLM, packed: Packed) -> Tensor:
+def log_likelihoods(model: HybridLM, packed: Packed, prefix: Prefix | None = None) -> Tensor:
     """
     Return the log-likelihood of every answer, float32 [B, C], at most 0.
 
-    With one answer a row the attention mask is the plain one, which every architecture takes; with
-    more it is four-dimensional, see `shares_prompts`.
+    Parameters
+    ----------
+    model
+        Its gate held.
+    packed
+        Prompts and answers; behind a prefix, `tails` of the prompts.
+    prefix
+        What was read of the prompts before; it stays as it is.
     """
-    inputs = model.embed(packed.ids, packed.items)
-    single = packed.shape[1] == 1
-    mask = packed.segments.ne(_PADDING).long() if single else _mask(packed.segments, inputs.dtype)
-    with _head_on(model.lm, packed.reads):
-        logits = model.lm(
-            inputs_embeds=inputs,
-            attention_mask=mask,
-            position_ids=packed.positions,
-            use_cache=False,
-        ).logits  # [P, V]
-    scores = logits.float().log_softmax(dim=-1)[packed.places, packed.labels]  # [N]
+    logits = run_packed(model, packed, prefix)
+    scores = logits[packed.places, packed.labels] - logits.logsumexp(dim=-1)[packed.places]  # [N]
     rows, answers = packed.shape
     sums = torch.zeros(rows * answers, device=scores.device)
     return sums.index_add(0, packed.answers, scores).view(rows, answers)
 
 
-def shares_prompts(lm: PeftModel, length: int) -> bool:
+def run_packed(model: HybridLM, packed: Packed, prefix: Prefix | None = None) -> Tensor:
     """
-    Whether a model may read a prompt and all its answers as one sequence of `length` tokens.
+    Return the logits of the places that `packed` reads, float32 [P, V].
 
-    Not with layers that keep a running state, and not where a sliding window is shorter than the
-    sequence: there every answer needs a sequence of its own.
+    With one answer a row the attention mask is the plain one, which every architecture takes; with
+    more, or a prefix, it is four-dimensional, which not all do (`recbench.llm.abilities`).
     """
-    config = lm.config
-    kinds = set(getattr(config, "layer_types", None) or ())
-    window = getattr(config, "sliding_window", None)
-    return kinds <= {"full_attention", "sliding_attention"} and (window is None or length <= window)
+    inputs = model.embed(packed.ids, packed.items)
+    positions, mask, cache = packed.positions, packed.segments.ne(_PADDING).long(), {}
+    if packed.shape[1] > 1 or prefix is not None:
+        mask = _mask(packed.segments, inputs.dtype, prefix)
+    if prefix is not None:
+        positions = positions + prefix.positions[:, None]
+        cache = prefix.repeated().cache
+    _, logits = model.run(
+        packed.reads,
+        positions=positions,
+        inputs_embeds=inputs,
+        attention_mask=mask,
+        use_cache=prefix is not None,
+        **cache,
+    )
+    return logits
 
 
-def _mask(segments: Tensor, dtype: torch.dtype) -> Tensor:
-    """Return the additive mask [B, 1, T, T]: earlier tokens of the prompt or of the own segment."""
+def tails(prompts: Sequence[Prompt]) -> list[Prompt]:
+    """Return of prompts what `recbench.llm.prefix.read` leaves: their last tokens."""
+    return [Prompt(prompt.ids[-1:], []) for prompt in prompts]
+
+
+def stepped_log_likelihoods(
+    model: HybridLM, prefix: Prefix, answers: Sequence[Sequence[Sequence[int]]]
+) -> Tensor:
+    """
+    Return what `log_likelihoods` does, a token at a time, for models that take no special mask.
+
+    Every answer goes on from a copy of what was read of its prompt: the gate must be held for B * C
+    rows. `prefix` stays as it is.
+    """
+    rows, count = len(answers), len(answers[0])
+    flat = [answer for own in answers for answer in own]
+    longest = max(map(len, flat))
+    labels = torch.tensor(
+        [[*answer, *[_PADDING] * (longest - len(answer))] for answer in flat],
+        device=prefix.next.device,
+    )
+    scores = torch.zeros(len(flat), device=labels.device)
+    prefix = prefix.repeated(count)
+    for label in labels.T:
+        prefix, logits = step(model, prefix)
+        token = label.clamp_min(0)
+        chosen = logits.gather(1, token[:, None])[:, 0] - logits.logsumexp(dim=-1)
+        scores = scores + torch.where(label == _PADDING, 0.0, chosen)
+        prefix = replace(prefix, next=token)
+    return scores.view(rows, count)
+
+
+def _mask(segments: Tensor, dtype: torch.dtype, prefix: Prefix | None) -> Tensor:
+    """
+    Return the additive mask [B, 1, T, P + T]: earlier tokens of the prompt or of the own segment.
+
+    The P places of a prefix stand before the others.
+    """
     earlier = torch.ones(segments.shape[1], segments.shape[1], device=segments.device).tril().bool()
     own = segments[:, :, None] == segments[:, None, :]
     seen = earlier & (own | (segments == 0)[:, None, :])  # padding sees padding: no row is empty
+    if prefix is not None:
+        read = prefix.mask[:, None, :].expand(-1, segments.shape[1], -1)
+        seen = torch.cat([read, seen], dim=2)
     mask = torch.zeros(seen.shape, dtype=dtype, device=segments.device)
-    return mask.masked_fill_(~seen, torch.finfo(dtype).min)[:, None]  # [B, 1, T, T]
-
-
-@contextmanager
-def _head_on(lm: PeftModel, reads: Tensor) -> Iterator[None]:
-    """Let the output head see the hidden states of `reads` [B, T] alone: logits become [P, V]."""
-    hook = lm.get_output_embeddings().register_forward_pre_hook(
-        lambda _, inputs: (inputs[0][reads], *inputs[1:])
-    )
-    try:
-        yield
-    finally:
-        hook.remove()
+    return mask.masked_fill_(~seen, torch.finfo(dtype).min)[:, None]

@@ -34,7 +34,31 @@ PAPER: dict[str, Any] = {
 """Training as in the released scripts of LLaRA and iLoRA for MovieLens; the model is Llama2-7B."""
 
 
-class LanguageModelSettings(Settings):
+class PromptedSettings(Settings):
+    """
+    What a language model that is asked by prompts can be told.
+
+    Attributes
+    ----------
+    llm
+        Language model: a name of ``recbench models --llms``, a hub id, a folder or a GGUF file.
+    adapter
+        Folder of an adapter in peft's layout, to be asked as it is or tuned further; its own rank,
+        alpha, dropout and targets hold. None for none.
+    precision
+        Of training: ``"auto"`` is bfloat16 where the device computes with it natively. Scores are
+        always float32 on a CPU.
+    """
+
+    llm: str = "tiny"
+    adapter: str | None = None
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+
+    runtime: ClassVar[frozenset[str]] = frozenset({"precision"})
+    added: ClassVar[frozenset[str]] = frozenset({"adapter"})
+
+
+class LanguageModelSettings(PromptedSettings):
     """
     What a language model that is tuned with LoRA can be told.
 
@@ -42,8 +66,6 @@ class LanguageModelSettings(Settings):
 
     Attributes
     ----------
-    llm
-        Language model: a name of ``recbench models --llms``, a hub id, a folder or a GGUF file.
     rank, alpha, dropout, targets
         Of LoRA (Hu et al., ICLR 2022): rank, scale alpha / rank, dropout on its input, names of
         layers. The papers' dropout (0.1) guards five epochs; the default makes one pass over a part
@@ -64,14 +86,19 @@ class LanguageModelSettings(Settings):
         On LoRA's weights.
     candidates
         Candidates shown in a training prompt, the target among them.
-    precision
-        Of training: ``"auto"`` is bfloat16 where the device computes with it natively. Scores are
-        always float32 on a CPU.
     gradient_checkpointing
         Compute activations twice to save memory.
+    objective
+        What is learnt: ``"title"``, to write the target's title (the papers); ``"listwise"``, to
+        find it likelier than the other candidates' (`recbench.llm.objectives`).
+    curve_rows
+        Validation rows that are asked after 512, 1,024, 2,048, ... rows and at the end of training;
+        0 for no learning curve.
+    patience
+        Points of the learning curve without a better HitRatio@1 by likelihood after which training
+        ends, with the weights of the best; None to learn from all rows.
     """
 
-    llm: str = "tiny"
     rank: int = Field(8, ge=1)
     alpha: float = Field(32, gt=0)
     dropout: float = Field(0.0, ge=0, lt=1)
@@ -83,13 +110,18 @@ class LanguageModelSettings(Settings):
     learning_rate: float = Field(3e-5, gt=0)
     weight_decay: float = Field(0.0, ge=0)
     candidates: int = Field(20, ge=2)
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
     gradient_checkpointing: bool = False
+    objective: Literal["title", "listwise"] = "title"
+    curve_rows: int = Field(64, ge=0)
+    patience: int | None = Field(None, ge=1)
 
     presets: ClassVar[dict[str, dict[str, Any]]] = {"paper": PAPER}
-    runtime: ClassVar[frozenset[str]] = frozenset(
-        {"micro_batch_size", "precision", "gradient_checkpointing"}
-    )
+    runtime: ClassVar[frozenset[str]] = PromptedSettings.runtime | {
+        "micro_batch_size",
+        "gradient_checkpointing",
+        "curve_rows",
+    }
+    added: ClassVar[frozenset[str]] = PromptedSettings.added | {"objective", "patience"}
 
 
 class HybridSettings(LanguageModelSettings):

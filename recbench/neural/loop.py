@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 
 from recbench.errors import RecbenchError
 from recbench.neural.checkpoint import Tensors, copied, learnt, restore
+from recbench.neural.curve import ROWS, Curve, looks
 from recbench.neural.plan import Plan, Step
 from recbench.neural.progress import Position
 from recbench.neural.randomness import seeded
@@ -22,6 +24,7 @@ from recbench.seeding import derived_seed, generator
 
 Loss = Callable[[NDArray[np.int64], Step], Tensor]
 Watch = Callable[[], float]
+Sizes = Callable[[NDArray[np.int64], Step], NDArray[np.integer[Any]]]
 
 
 class TrainingRun:
@@ -44,9 +47,19 @@ class TrainingRun:
     """
 
     def __init__(
-        self, module: nn.Module, loss: Loss, rows: int, plan: Plan, runtime: Runtime
+        self,
+        module: nn.Module,
+        loss: Loss,
+        rows: int,
+        plan: Plan,
+        runtime: Runtime,
+        watch: Watch | None = None,
+        curve: Curve | None = None,
+        sizes: Sizes | None = None,
     ) -> None:
         self.module, self.loss, self.rows, self.plan = module, loss, rows, plan
+        self.watch, self.curve, self.sizes = watch, curve, sizes
+        self._looks = looks(plan, rows)
         self.seed, self.device = runtime.seed, torch.device(runtime.device)
         self.accelerator = _accelerator(self.device)
         module.to(self.device)
@@ -74,6 +87,8 @@ class TrainingRun:
     def _step(self, batch: NDArray[np.int64], step: Step) -> float:
         """Make one optimizer step; return the batch's mean loss."""
         size = self.position.micro_batch_size
+        if self.sizes is not None:  # rows of like size together: less padding
+            batch = batch[np.argsort(-self.sizes(batch, step), kind="stable")]
         total = torch.zeros((), device=self.device)
         for start in range(0, len(batch), size):
             rows = batch[start : start + size]
@@ -114,21 +129,41 @@ class TrainingRun:
         yield
         restore(learnt(self.module), kept)
 
-    def end_epoch(self, watch: Watch | None) -> None:
+    @torch.no_grad()
+    def look(self) -> None:
+        """Add a point to the learning curve, if one is due; note whether training ends here."""
+        curve, position = self.curve, self.position
+        seen = self._looks.get(position.step)
+        if curve is None or seen is None:
+            return
+        self.module.eval()
+        position.curve.append({ROWS: seen, **curve.look()})
+        self.module.train()
+        if curve.patience is not None and curve.best(position.curve) == len(position.curve) - 1:
+            position.best_epoch = len(position.losses) + 1
+            self.best = copied(learnt(self.module))
+        position.finished = curve.ends(position.curve)
+
+    def end_epoch(self) -> None:
         """Evaluate; note whether training ends here."""
-        position = self.position
+        position, watch = self.position, self.watch
         position.losses.append(position.loss_sum / self.rows)
         position.loss_sum = 0.0
         epochs = len(position.losses)
         with self._averaged():
             if watch is not None:
                 position.watched.append(self._watched(watch))
-            if watch is None or _is_new_best(position.watched):
+            if self._keeps_last or (watch is not None and _is_new_best(position.watched)):
                 position.best_epoch = epochs
                 self.best = copied(learnt(self.module))
-        waited = epochs - position.best_epoch
+        waited = epochs - position.best_epoch if watch is not None else 0
         patience = self.plan.patience or math.inf
         position.finished = epochs == self.plan.epochs or waited >= patience
+
+    @property
+    def _keeps_last(self) -> bool:
+        """Whether nothing chooses among the weights of a training."""
+        return self.watch is None and (self.curve is None or self.curve.patience is None)
 
     @torch.no_grad()
     def _watched(self, watch: Watch) -> float:

@@ -24,6 +24,8 @@ class Position:
         One value an epoch done.
     best_epoch
         From 1; 0 before the first evaluation.
+    curve
+        What was seen at each look (`recbench.neural.curve`).
     seconds
         Spent so far.
     finished
@@ -36,6 +38,7 @@ class Position:
     losses: list[float] = field(default_factory=list)
     watched: list[float] = field(default_factory=list)
     best_epoch: int = 0
+    curve: list[dict[str, float]] = field(default_factory=list)
     seconds: float = 0.0
     finished: bool = False
 

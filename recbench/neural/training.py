@@ -12,7 +12,8 @@ from typing import Any
 from torch import nn
 
 from recbench.neural.checkpoint import Checkpoint, learnt
-from recbench.neural.loop import Loss, TrainingRun, Watch
+from recbench.neural.curve import Curve, Point
+from recbench.neural.loop import Loss, Sizes, TrainingRun, Watch
 from recbench.neural.plan import Plan
 from recbench.neural.progress import TrainingBar
 from recbench.recommender import Runtime
@@ -41,7 +42,9 @@ class TrainingReport:
     watched
         Value of `watch` after each epoch; empty without one.
     best_epoch
-        Whose weights were kept, from 1; the last one without `watch`.
+        Whose weights were kept, from 1; the last one where nothing chose.
+    curve
+        What was seen at each look; empty without any.
     """
 
     parameters_trained: int
@@ -53,6 +56,7 @@ class TrainingReport:
     losses: list[float]
     watched: list[float]
     best_epoch: int
+    curve: list[Point]
 
     @classmethod
     def of(cls, run: TrainingRun) -> "TrainingReport":
@@ -68,6 +72,7 @@ class TrainingReport:
             losses=position.losses,
             watched=position.watched,
             best_epoch=position.best_epoch,
+            curve=position.curve,
         )
 
     def record(self) -> dict[str, Any]:
@@ -85,6 +90,8 @@ def train(
     name: str,
     identity: Any,
     watch: Watch | None = None,
+    curve: Curve | None = None,
+    sizes: Sizes | None = None,
     checkpoint_seconds: float = 30.0,
 ) -> TrainingReport:
     """
@@ -118,6 +125,11 @@ def train(
     watch
         Called after each epoch in evaluation mode without gradients: the higher, the better. The
         first of equal values is kept. NaN is an error.
+    curve
+        When training is looked at on the way, and whether it ends by what is seen; without `watch`.
+    sizes
+        ``sizes(rows, step)``: how large each row is, [B]. Micro-batches are then cut from a batch
+        in the order of size, so that little is padded.
     checkpoint_seconds
         Least time between two checkpoints.
 
@@ -130,7 +142,7 @@ def train(
     RecbenchError
         If the loss is not finite or the watched value is NaN.
     """
-    run = TrainingRun(module, loss, rows, plan, runtime)
+    run = TrainingRun(module, loss, rows, plan, runtime, watch, curve, sizes)
     # How many rows are computed at once may follow the memory that is free; what was begun with a
     # number goes on with it.
     decisive = asdict(plan) | {"micro_batch_size": "the checkpoint's"}
@@ -146,9 +158,13 @@ def train(
         while not run.position.finished:
             for _ in run.epoch():
                 bar.show(run.position)
+                run.look()
+                if run.position.finished:
+                    break
                 if checkpoint.due:
                     checkpoint.write(run.position, run.tensors())
-            run.end_epoch(watch)
+            else:
+                run.end_epoch()
     if not complete:
         run.keep_best()
         checkpoint.write(run.position, {"weights": learnt(module)})

@@ -142,11 +142,20 @@ def test_other_rows_than_the_batch_are_an_error(projection: PeftModel) -> None:
         projection(torch.zeros(3, 4, 6, dtype=torch.float64))
 
 
-def test_inputs_without_a_batch_are_refused(projection: PeftModel) -> None:
+def test_rows_folded_into_one_with_their_tokens_are_gated_as_users(projection: PeftModel) -> None:
+    """As OPT's layers are given them."""
+    gate = gate_for()
+    gate.attach(projection)
+    x = torch.randn(2, 4, 6, dtype=torch.float64)
+    with gate.held(USERS):
+        torch.testing.assert_close(projection(x.flatten(0, 1)), projection(x).flatten(0, 1))
+
+
+def test_rows_that_are_no_users_are_refused(projection: PeftModel) -> None:
     gate = gate_for()
     gate.attach(projection)
     with gate.held(USERS), pytest.raises(RecbenchError, match="mixture"):
-        projection(torch.zeros(2, 6, dtype=torch.float64))
+        projection(torch.zeros(3, 6, dtype=torch.float64))
 
 
 def test_merging_is_refused(any_lm: PeftModel) -> None:

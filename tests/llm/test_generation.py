@@ -4,8 +4,9 @@ import pytest
 import torch
 from peft import PeftModel
 
-from recbench.llm.generation import LineEnds, first_line, greedy
+from recbench.llm.generation import LineEnds, anew, behind, first_line, greedy
 from recbench.llm.hybrid import HybridLM
+from recbench.llm.prefix import read
 from recbench.llm.prompts import Prompt
 from recbench.testing.toy_lm import toy_tokenizer
 
@@ -24,6 +25,13 @@ def ends_at(*tokens: int, leading: int = 0) -> LineEnds:
     return LineEnds(stops, leading)
 
 
+def write(
+    model: HybridLM, prompts: list[Prompt], limits: list[int], ends: LineEnds, way: str = "behind"
+) -> list[list[int]]:
+    advance = behind(model, read(model, prompts)) if way == "behind" else anew(model, prompts)
+    return greedy(advance, limits, ends)
+
+
 def by_hand(model: HybridLM, row: int, steps: int) -> list[int]:
     """Greedy text of one prompt by itself, without a cache and without padding."""
     prompt, written = PROMPTS[row], []
@@ -36,16 +44,19 @@ def by_hand(model: HybridLM, row: int, steps: int) -> list[int]:
     return written
 
 
+@pytest.mark.parametrize("way", ["behind", "anew"])
 def test_it_is_greedy_and_does_not_depend_on_the_batch(
-    any_lm: PeftModel, make_hybrid: Callable[..., HybridLM]
+    any_lm: PeftModel, make_hybrid: Callable[..., HybridLM], way: str
 ) -> None:
     model = make_hybrid(any_lm)
     expected = [by_hand(model, row, 6) for row in range(3)]
+    for row in expected:  # no answer goes on behind an item
+        row[:] = row[: row.index(ITEM) + 1 if ITEM in row else 6]
     with model.reading(USERS):
-        assert greedy(model, PROMPTS, [6, 6, 6], ends_at()) == expected
+        assert write(model, PROMPTS, [6, 6, 6], ends_at(ITEM), way) == expected
     order = [2, 0]
     with model.reading(USERS[order]):
-        some = greedy(model, [PROMPTS[i] for i in order], [6, 6], ends_at())
+        some = write(model, [PROMPTS[i] for i in order], [6, 6], ends_at(ITEM), way)
     assert some == [expected[2], expected[0]]
 
 
@@ -56,7 +67,7 @@ def test_it_ends_at_the_line_end_and_at_the_limit(
     expected = [by_hand(model, row, 6) for row in range(3)]
     end = expected[0][1]
     with model.reading(USERS):
-        written = greedy(model, PROMPTS, [6, 2, 4], ends_at(end))
+        written = write(model, PROMPTS, [6, 2, 4], ends_at(end))
     for row, limit in enumerate((6, 2, 4)):
         until = expected[row].index(end) + 1 if end in expected[row] else 6
         assert written[row] == expected[row][: min(limit, until)]
@@ -68,8 +79,8 @@ def test_leading_tokens_of_the_prompts_last_line_end_nothing(
     model = make_hybrid(any_lm)
     first = by_hand(model, 0, 3)
     with model.reading(USERS[:1]):
-        assert greedy(model, PROMPTS[:1], [3], ends_at(first[0])) == [first[:1]]
-        led = greedy(model, PROMPTS[:1], [3], ends_at(first[0], leading=1))
+        assert write(model, PROMPTS[:1], [3], ends_at(first[0])) == [first[:1]]
+        led = write(model, PROMPTS[:1], [3], ends_at(first[0], leading=1))
     assert led[0][:2] == first[:2]
 
 

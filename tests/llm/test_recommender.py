@@ -8,8 +8,10 @@ import pytest
 import torch
 
 from recbench.errors import UserError
+from recbench.llm import reader
 from recbench.llm import recommender as room
-from recbench.llm.recommender import MARGIN, LanguageModelRecommender
+from recbench.llm.prompted import MARGIN
+from recbench.llm.recommender import LanguageModelRecommender
 from recbench.llm.settings import LanguageModelSettings
 from recbench.recommender import Runtime, TrainingData
 from recbench.testing.contract import toy_queries
@@ -89,15 +91,28 @@ def test_it_learns(build: Build, data: TrainingData, runtime: Runtime) -> None:
     assert losses[-1] < 0.8 * losses[0]
 
 
-def test_sequences_of_their_own_give_the_same_scores(
-    build: Build, data: TrainingData, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "slower",
+    [
+        {"reads": "stepped"},
+        {"reads": "plain", "writes": "plain"},
+        {"together": False},
+        {"reads": "plain", "together": False},
+    ],
+)
+def test_slower_ways_of_reading_give_the_same(
+    build: Build, data: TrainingData, runtime: Runtime, slower: dict[str, Any]
 ) -> None:
-    """What a model with a sliding window takes."""
-    model, queries = build(), toy_queries(toy_split())
+    model, queries = build(learning_rate=1e-3), toy_queries(toy_split())
     model.fit(data, runtime)
-    shared = model.score(queries, runtime)
-    monkeypatch.setattr(room, "shares_prompts", lambda *_: False)
-    np.testing.assert_allclose(model.score(queries, runtime), shared, atol=1e-3, rtol=1e-5)
+    scores, texts = model.score_and_answer(queries, runtime)
+    np.testing.assert_array_equal(scores, model.score(queries, runtime))
+    assert texts == model.answer(queries, runtime)
+    assert model.abilities is not None
+    model.abilities = model.abilities.model_copy(update=slower)
+    again, same_texts = model.score_and_answer(queries, runtime)
+    np.testing.assert_allclose(again, scores, atol=1e-3, rtol=1e-5)
+    assert same_texts == texts
 
 
 def test_scores_are_sums_over_title_and_line_end(
@@ -125,8 +140,8 @@ def test_an_answer_is_no_longer_than_the_longest_candidate_and_a_margin(
 ) -> None:
     model, queries, seen = build(), toy_queries(toy_split()), []
     model.fit(data, runtime)
-    real = room.greedy
-    monkeypatch.setattr(room, "greedy", lambda *args: seen.extend(args[2]) or real(*args))
+    real = reader.greedy
+    monkeypatch.setattr(reader, "greedy", lambda *args: seen.extend(args[1]) or real(*args))
     model.answer(queries, runtime)
     longest = model.title_lengths()[queries.candidates].max(axis=1) + MARGIN
     assert sorted(seen) == sorted(longest.tolist())

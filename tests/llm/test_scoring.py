@@ -5,8 +5,9 @@ import torch
 from peft import PeftModel
 
 from recbench.llm.hybrid import HybridLM
+from recbench.llm.prefix import read
 from recbench.llm.prompts import Prompt
-from recbench.llm.scoring import log_likelihoods, pack, shares_prompts
+from recbench.llm.scoring import log_likelihoods, pack, stepped_log_likelihoods, tails
 
 Hybrid = Callable[..., HybridLM]
 ITEM = 270
@@ -39,7 +40,6 @@ def test_the_likelihood_is_that_of_the_plain_full_sequence(
     any_lm: PeftModel, make_hybrid: Hybrid, gated: bool
 ) -> None:
     model = make_hybrid(any_lm, gated=gated)
-    assert shares_prompts(any_lm, 64)
     with model.reading(USERS):
         scores = log_likelihoods(model, pack(PROMPTS, ANSWERS, CPU))
     for row, answers in enumerate(ANSWERS):
@@ -109,11 +109,30 @@ def test_the_output_head_runs_on_answer_positions_alone(
     assert seen == [3 + sum(len(answer) - 1 for own in ANSWERS for answer in own)]
 
 
-def test_windows_and_running_states_need_sequences_of_their_own(any_lm: PeftModel) -> None:
-    config = any_lm.config
-    config.sliding_window = 32
-    assert shares_prompts(any_lm, 32)
-    assert not shares_prompts(any_lm, 33)
-    config.sliding_window = None
-    config.layer_types = ["full_attention", "linear_attention"]
-    assert not shares_prompts(any_lm, 8)
+@pytest.mark.parametrize("gated", [False, True])
+def test_behind_prompts_read_before_the_likelihood_is_the_same(
+    any_lm: PeftModel, make_hybrid: Hybrid, gated: bool
+) -> None:
+    """As one sequence or a token at a time; and what was read can be asked again."""
+    model = make_hybrid(any_lm, gated=gated)
+    with model.reading(USERS):
+        expected = log_likelihoods(model, pack(PROMPTS, ANSWERS, CPU))
+        prefix = read(model, PROMPTS)
+        for _ in range(2):
+            packed = log_likelihoods(model, pack(tails(PROMPTS), ANSWERS, CPU), prefix)
+            torch.testing.assert_close(packed, expected, atol=1e-4, rtol=1e-5)
+    with model.reading(USERS, repeats=3):
+        stepped = stepped_log_likelihoods(model, prefix, ANSWERS)
+    torch.testing.assert_close(stepped, expected, atol=1e-4, rtol=1e-5)
+
+
+def test_the_whole_text_is_as_likely_as_its_tokens(any_lm: PeftModel, make_hybrid: Hybrid) -> None:
+    model = make_hybrid(any_lm, gated=False)
+    prompts, answers = [Prompt([5, 9, 11, 12], []), Prompt([7, 8], [])], [[40, 41, 10], [42, 10]]
+    with model.reading(None):
+        sums = log_likelihoods(model, pack(prompts, [[a] for a in answers], CPU, whole=True))
+        for row, (prompt, answer) in enumerate(zip(prompts, answers, strict=True)):
+            ids = torch.tensor([prompt.ids + answer])
+            logits = model.lm(input_ids=ids).logits[0, :-1].log_softmax(-1)
+            expected = logits.gather(1, ids[0, 1:, None]).sum()
+            torch.testing.assert_close(sums[row, 0], expected, atol=1e-4, rtol=1e-5)

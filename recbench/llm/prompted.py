@@ -1,0 +1,233 @@
+"""
+The base class of language models that are asked by prompts.
+
+They rank candidates by the likelihood of their titles and write their answer as text, both behind
+one reading of the prompt. `recbench.llm.recommender` adds what tunes them.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import peft
+import torch
+import transformers
+from numpy.typing import NDArray
+from peft import PeftModel
+from torch import Tensor
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from recbench.llm.abilities import Abilities, remember, remembered
+from recbench.llm.adapter import adapter_digest, read_lora
+from recbench.llm.backbone import caption, load_backbone, load_tokenizer
+from recbench.llm.batching import rows_at_once
+from recbench.llm.fingerprint import fingerprint, prompt_files
+from recbench.llm.generation import LineEnds, first_line
+from recbench.llm.hybrid import Guide, HybridLM
+from recbench.llm.probe import probe, randomised, total, trial
+from recbench.llm.prompts import Prompt, PromptWriter
+from recbench.llm.reader import Batch, Reader
+from recbench.llm.settings import PromptedSettings
+from recbench.neural.randomness import seeded
+from recbench.questions.queries import Queries
+from recbench.recommender import Answerer, Runtime, TrainingData, Transferable
+from recbench.settings import digest
+
+Answers = list[list[int]]
+
+MARGIN = 4
+"""Tokens that an answer may be longer than the longest title among its candidates."""
+
+ADAPTER = ("adapter", "rank", "targets", "experts", "expert_ranks", "gate", "load_in")
+"""Settings on which it may depend how a model can be read."""
+
+
+class PromptedLanguageModel(Answerer, Transferable):
+    """
+    A language model behind the contracts of `Answerer` and `Transferable`.
+
+    Attributes
+    ----------
+    module
+        The model, after `fit` or `load`.
+    writer
+        Writes its prompts, after `fit` or `load`.
+    abilities
+        How it is read; None before it was tried.
+    """
+
+    settings: PromptedSettings
+    module: HybridLM
+    writer: PromptWriter
+    abilities: Abilities | None = None
+
+    @property
+    def caption(self) -> str:
+        """Say of the built-in model what its figures are worth."""
+        return caption(self.settings.llm)
+
+    @property
+    def scores_in(self) -> str:
+        """Bfloat16 on a GPU, float32 on a CPU."""
+        return "bfloat16" if self.module.device.type == "cuda" else "float32"
+
+    def ingredients(self) -> dict[str, Any]:
+        """Return digests of the language model, of the prompts, and of an adapter if one is set."""
+        adapter = self.settings.adapter
+        own = {} if adapter is None else {"adapter": adapter_digest(adapter)}
+        return {"llm": fingerprint(self.settings.llm), "prompts": prompt_files(), **own}
+
+    def rehearse(self, data: TrainingData, candidates: int, runtime: Runtime) -> None:
+        """
+        Find out how the model can be read, on prompts as long as those to come.
+
+        Adapter, gate and item vectors are random ones. What was found is remembered in the cache.
+        """
+        self._write_with(load_tokenizer(self.settings.llm, runtime.report), data)
+        prompt, answers = self._longest(data, candidates)
+        self.abilities = remembered(self._place(runtime))
+        if not self._is_able(prompt, answers):
+            with seeded(0, runtime.device):
+                lm = self._load_lm(data, runtime)
+                module = randomised(self._assemble(self._adapted(lm), self._stand_in(data)))
+                module.to(runtime.device)
+                self._try(module, prompt, answers, runtime)
+        if self.abilities is not None and self.abilities.slow:
+            runtime.report(f"{self.settings.llm}: {self.abilities.slow}")
+
+    def score(self, queries: Queries, runtime: Runtime) -> NDArray[np.float32]:
+        """Return the log-likelihood of every candidate's title with its line end."""
+        return self._read(queries, runtime, writes=False)[0]
+
+    def answer(self, queries: Queries, runtime: Runtime) -> list[str]:
+        """Return what the model writes, greedily, up to the line's end."""
+        return self._read(queries, runtime, scores=False)[1]
+
+    def score_and_answer(
+        self, queries: Queries, runtime: Runtime
+    ) -> tuple[NDArray[np.float32], list[str]]:
+        """Return what `score` and `answer` do, having read every prompt once."""
+        return self._read(queries, runtime)
+
+    def title_lengths(self) -> NDArray[np.int32]:
+        """Return int32 [items]: tokens of each title with its line end."""
+        return self.writer.lengths
+
+    def transfer(self, data: TrainingData, runtime: Runtime) -> None:  # noqa: ARG002
+        """Write prompts and answers with the titles, the noun and the verb of `data`."""
+        self.writer = PromptWriter(data, self.writer.tokenizer)
+
+    # What others add to.
+
+    def _assemble(self, lm: PeftModel | PreTrainedModel, guide: Guide | None) -> HybridLM:  # noqa: ARG002
+        """Make the module around a language model, and what guides it."""
+        return HybridLM(lm, self.writer.item_token)
+
+    def _adapted(self, lm: PreTrainedModel) -> PeftModel | PreTrainedModel:
+        """Give a language model its adapter: here the one that is set, if one is."""
+        adapter = self.settings.adapter
+        return lm.requires_grad_(False) if adapter is None else read_lora(lm, Path(adapter))
+
+    def _stand_in(self, data: TrainingData) -> Guide | None:  # noqa: ARG002
+        """Return a guide that knows nothing, as long as there is none; None for no guide."""
+        return None
+
+    def _user_vectors(self, histories: NDArray[np.int32]) -> Tensor | None:  # noqa: ARG002
+        """Return what the gate sees of users, [rows, width]; None for no gate."""
+        return None
+
+    # What all share.
+
+    def _load_lm(self, data: TrainingData, runtime: Runtime) -> PreTrainedModel:
+        lm, tokenizer = load_backbone(self.settings.llm, runtime.device, runtime.report)
+        self._write_with(tokenizer, data)
+        return lm
+
+    def _write_with(self, tokenizer: PreTrainedTokenizerBase, data: TrainingData) -> None:
+        self.writer = PromptWriter(data, tokenizer)
+
+    def _read(
+        self, queries: Queries, runtime: Runtime, *, scores: bool = True, writes: bool = True
+    ) -> tuple[NDArray[np.float32], list[str]]:
+        likelihoods = np.empty(queries.candidates.shape, dtype=np.float32)
+        texts = [""] * len(queries)
+        reader: Reader | None = None
+        for rows, batch in self._batches(queries, runtime, scores, writes):
+            reader = reader or self._reader()
+            found, written = reader.answer(batch)
+            if found is not None:
+                likelihoods[rows] = found.cpu().numpy()
+            for row, tokens in zip(rows, written, strict=False):
+                texts[row] = first_line(self.writer.tokenizer, tokens)
+        return likelihoods, texts
+
+    def _batches(
+        self, queries: Queries, runtime: Runtime, scores: bool, writes: bool
+    ) -> Iterator[tuple[NDArray[np.int64], Batch]]:
+        """Cut queries into batches of prompts of like length, the longest first."""
+        hybrid = np.full(len(queries), self.module.projector is not None)
+        prompts = self.writer.prompts(queries.histories, queries.candidates, hybrid)
+        lengths = self.writer.lengths[queries.candidates]  # [B, C]
+        tokens = np.array([len(prompt.ids) for prompt in prompts]) + lengths.sum(axis=1)
+        order = np.argsort(-tokens, kind="stable")
+        users = self._user_vectors(queries.histories)
+        answers = [[self.writer.answers[item] for item in row] for row in queries.candidates]
+        limits = (lengths.max(axis=1) + MARGIN).tolist()
+        if not self._is_able(prompts[order[0]], answers[order[0]]):
+            self._try(self.module, prompts[order[0]], answers[order[0]], runtime)
+        start = 0
+        while start < len(order):
+            size = rows_at_once(
+                self.module.lm.config, int(tokens[order[start]]), self.module.device, "reading"
+            )
+            rows = order[start : start + size]
+            yield (
+                rows,
+                Batch(
+                    [prompts[i] for i in rows],
+                    None if users is None else users[rows],
+                    [answers[i] for i in rows] if scores else [],
+                    [limits[i] for i in rows] if writes else [],
+                ),
+            )
+            start += size
+
+    def _reader(self) -> Reader:
+        tokenizer, leading = self.writer.tokenizer, self.writer.leading_tokens
+        vocabulary = self.module.lm.config.get_text_config().vocab_size
+        assert self.abilities is not None
+        return Reader(self.module, self.abilities, LineEnds.of(tokenizer, vocabulary, leading))
+
+    def _longest(self, data: TrainingData, candidates: int) -> tuple[Prompt, list[list[int]]]:
+        """Return the longest prompt that training rows can give, and its answers."""
+        histories, lengths = data.train.histories, self.writer.lengths
+        tokens = self.writer.sizes(histories, np.empty((len(histories), 0), dtype=np.int32))
+        shown = np.argsort(-lengths, kind="stable")[:candidates].astype(np.int32)
+        hybrid = np.array([self._stand_in(data) is not None])
+        (prompt,) = self.writer.prompts(histories[[tokens.argmax()]], shown[None], hybrid)
+        return prompt, [self.writer.answers[item] for item in shown]
+
+    def _is_able(self, prompt: Prompt, answers: Answers) -> bool:
+        """Whether the abilities are those for a prompt as long as this one."""
+        return self.abilities is not None and total(prompt, answers) <= self.abilities.tokens
+
+    def _try(self, module: HybridLM, prompt: Prompt, answers: Answers, runtime: Runtime) -> None:
+        runtime.report(f"trying how {self.settings.llm} can be read")
+        self.abilities = probe(module, trial(module, prompt, answers), self.settings.llm)
+        remember(self.abilities, self._place(runtime))
+
+    def _place(self, runtime: Runtime) -> Path:
+        device = torch.device(runtime.device)
+        return runtime.cache / "abilities" / self._circumstances(device)
+
+    def _circumstances(self, device: torch.device) -> str:
+        """Return the name of a file that remembers abilities: a digest of all that decides them."""
+        settings = self.settings.record()
+        circumstances = [
+            [fingerprint(self.settings.llm), type(self).__name__],
+            {name: settings[name] for name in ADAPTER if name in settings},
+            [device.type, self.settings.precision],
+            [torch.__version__, transformers.__version__, peft.__version__],
+        ]
+        return f"{digest(circumstances)[:16]}.json"
