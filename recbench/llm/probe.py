@@ -9,7 +9,7 @@ fastest with the same numbers is taken; where the plain one itself is of no use,
 refused.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -24,9 +24,6 @@ from recbench.llm.scoring import log_likelihoods, pack
 
 TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 2e-2, torch.float16: 5e-3}
 """Most that two ways may differ by, in parts of a log-likelihood's size plus one."""
-
-_COMPARED = 3
-"""Answers of each row that are read the plain way."""
 
 _NO_ENDS = LineEnds(torch.zeros(0, dtype=torch.bool))
 """Nothing is written here."""
@@ -53,26 +50,30 @@ def probe(model: HybridLM, batch: Batch, name: str) -> Abilities:
         place of tokens, or cannot be tuned.
     """
     _check_reads(model, batch, name)
-    expected = _plainly(model, batch)
+    columns = _compared(batch)
+    answers = [[own[column] for column in columns] for own in batch.answers]
+    few = Batch(batch.prompts, batch.users, answers)
+    expected = _plainly(model, few)
     tokens = max(map(total, batch.prompts, batch.answers))
     plain = Abilities(tokens=tokens, reads="plain", writes="plain")
 
-    def holds(**changed: object) -> bool:
-        return _holds(model, batch, plain.model_copy(update=changed), expected)
+    def holds(asked: Batch, **changed: object) -> bool:
+        reader = Reader(model, plain.model_copy(update=changed), _NO_ENDS)
+        return _gives(model, lambda: reader.answer(asked)[0], expected, columns)
 
-    batches = holds()
+    batches = holds(few)
     for together in (True, False):
-        packs = holds(reads="packed", together=together)
-        steps = holds(reads="stepped", together=together)
+        packs = holds(batch, reads="packed", together=together)
+        steps = holds(few, reads="stepped", together=together)
         if packs or steps:
             break
     else:
         together = batches
-    _check_trains(model, batch if batches else next(batch.rows()), name)
+    _check_trains(model, few if batches else next(few.rows()), name)
     return Abilities(
         tokens=tokens,
         batches=batches,
-        lists=_lists(model, batch, expected),
+        lists=_gives(model, lambda: _listed(model, batch), expected, columns),
         reads="packed" if packs else "stepped" if steps else "plain",
         writes="cached" if steps else "plain",
         together=together,
@@ -105,16 +106,20 @@ def randomised(module: HybridLM) -> HybridLM:
     return module
 
 
+def _compared(batch: Batch) -> list[int]:
+    """Return the numbers of the answers that are compared: the first, and the last long one."""
+    lengths = [len(answer) for answer in batch.answers[0]]
+    long = max(range(len(lengths)), key=lambda number: (min(lengths[number], 3), number))
+    return sorted({0, long})
+
+
 def _plainly(model: HybridLM, batch: Batch) -> Tensor:
-    """Return the log-likelihoods of some answers of each row, NaN for the others: [B, C]."""
-    expected = torch.full((len(batch.prompts), len(batch.answers[0])), torch.nan)
+    """Return the log-likelihoods of all answers, each read by itself: [B, C]."""
+    expected = torch.empty(len(batch.prompts), len(batch.answers[0]))
     for number, row in enumerate(batch.rows()):
-        lengths = [len(answer) for answer in row.answers[0]]
-        longest_first = sorted(range(len(lengths)), key=lengths.__getitem__, reverse=True)
-        for column in {*longest_first[: _COMPARED - 1], len(lengths) - 1}:
+        for column, answer in enumerate(row.answers[0]):
             with model.reading(row.users):
-                score = _likelihood(model, row.prompts[0], row.answers[0][column])
-            expected[number, column] = score
+                expected[number, column] = _likelihood(model, row.prompts[0], answer)
     return expected
 
 
@@ -134,7 +139,7 @@ def _logits(model: HybridLM, inputs: Tensor, last: int) -> Tensor:
 
 def _check_reads(model: HybridLM, batch: Batch, name: str) -> None:
     """Refuse what no way of reading is right for."""
-    row = next(batch.rows())
+    *_, row = batch.rows()
     prompt, answer = row.prompts[0], row.answers[0][0]
     with model.reading(row.users):
         ids = torch.tensor([prompt.ids], device=model.device)
@@ -145,12 +150,12 @@ def _check_reads(model: HybridLM, batch: Batch, name: str) -> None:
         words = ids.masked_fill(ids == model.item_token, 0)
         by_ids = _logits(model, words, 1)[-1]
         by_vectors = _logits(model, model.embed(words, ()), 1)[-1]
-    if not _same(alone, followed):
+    if not _same(model, alone, followed):
         raise UserError(
             f"'{name}' is of no use: what it says of a token depends on those behind it; choose a "
             "causal language model"
         )
-    if not _same(by_ids, by_vectors):
+    if not _same(model, by_ids, by_vectors):
         raise UserError(
             f"'{name}' is of no use: it reads tokens in another way than vectors in their place; "
             "choose another language model"
@@ -185,35 +190,34 @@ def _check_trains(model: HybridLM, batch: Batch, name: str) -> None:
         )
 
 
-def _same(one: Tensor, other: Tensor) -> bool:
+def _same(model: HybridLM, one: Tensor, other: Tensor) -> bool:
     one, other = one.log_softmax(dim=-1), other.log_softmax(dim=-1)
     likely = one.topk(min(100, len(one))).indices  # what is hopeless is computed less exactly
-    return _agree(one[likely], other[likely], one.dtype)
+    return _agree(model, one[likely], other[likely])
 
 
-def _holds(model: HybridLM, batch: Batch, abilities: Abilities, expected: Tensor) -> bool:
-    reader = Reader(model, abilities, _NO_ENDS)
+def _gives(
+    model: HybridLM,
+    way: Callable[[], Tensor | None],
+    expected: Tensor,
+    columns: Sequence[int],
+) -> bool:
+    """Whether a way of reading gives the expected likelihoods, in some of its columns or in all."""
     try:
-        scores, _ = reader.answer(batch)
+        scores = way()
     except Exception:
         return False
-    return scores is not None and _agree(expected, scores.cpu(), _dtype(model))
-
-
-def _lists(model: HybridLM, batch: Batch, expected: Tensor) -> bool:
-    try:
-        with model.reading(batch.users):
-            scores = log_likelihoods(model, pack(batch.prompts, batch.answers, model.device))
-    except Exception:
+    if scores is None:
         return False
-    return _agree(expected, scores.cpu(), _dtype(model))
+    found = scores if scores.shape == expected.shape else scores[:, columns]
+    return _agree(model, expected, found.float().cpu())
 
 
-def _agree(expected: Tensor, found: Tensor, dtype: torch.dtype) -> bool:
-    compared = ~expected.isnan()
-    expected, found = expected[compared], found[compared]
-    return bool(((expected - found).abs() <= TOLERANCE[dtype] * (1 + expected.abs())).all())
+def _listed(model: HybridLM, batch: Batch) -> Tensor:
+    with model.reading(batch.users):
+        return log_likelihoods(model, pack(batch.prompts, batch.answers, model.device))
 
 
-def _dtype(model: HybridLM) -> torch.dtype:
-    return model.lm.get_input_embeddings().weight.dtype
+def _agree(model: HybridLM, expected: Tensor, found: Tensor) -> bool:
+    most = TOLERANCE[model.lm.get_input_embeddings().weight.dtype]
+    return bool(((expected - found).abs() <= most * (1 + expected.abs())).all())

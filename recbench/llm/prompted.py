@@ -176,11 +176,12 @@ class PromptedLanguageModel(Answerer, Transferable):
         limits = (lengths.max(axis=1) + MARGIN).tolist()
         if not self._is_able(prompts[order[0]], answers[order[0]]):
             self._try(self.module, prompts[order[0]], answers[order[0]], runtime)
+        assert self.abilities is not None
+        copies = len(answers[0]) if scores and self.abilities.reads == "stepped" else 1
         start = 0
         while start < len(order):
-            size = rows_at_once(
-                self.module.lm.config, int(tokens[order[start]]), self.module.device, "reading"
-            )
+            longest = int(tokens[order[start]]) * copies
+            size = rows_at_once(self.module.lm.config, longest, self.module.device, "reading")
             rows = order[start : start + size]
             yield (
                 rows,
@@ -200,10 +201,17 @@ class PromptedLanguageModel(Answerer, Transferable):
         return Reader(self.module, self.abilities, LineEnds.of(tokenizer, vocabulary, leading))
 
     def _longest(self, data: TrainingData, candidates: int) -> tuple[Prompt, list[list[int]]]:
-        """Return the longest prompt that training rows can give, and its answers."""
+        """
+        Return a prompt as long as those to come, with its answers.
+
+        Its history is the longest of training; its candidates are spread over the longer quarter of
+        titles: as many of random lengths are hardly ever longer together.
+        """
         histories, lengths = data.train.histories, self.writer.lengths
         tokens = self.writer.sizes(histories, np.empty((len(histories), 0), dtype=np.int32))
-        shown = np.argsort(-lengths, kind="stable")[:candidates].astype(np.int32)
+        longer = np.argsort(-lengths, kind="stable")[: max(candidates, len(lengths) // 4)]
+        spread = np.linspace(0, len(longer) - 1, min(candidates, len(longer))).astype(np.int64)
+        shown = longer[spread].astype(np.int32)
         hybrid = np.array([self._stand_in(data) is not None])
         (prompt,) = self.writer.prompts(histories[[tokens.argmax()]], shown[None], hybrid)
         return prompt, [self.writer.answers[item] for item in shown]
