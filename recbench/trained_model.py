@@ -16,7 +16,7 @@ from typing import Any
 from recbench.atomic_write import atomic_file, atomic_folder
 from recbench.errors import PluginError
 from recbench.folder_digest import folder_digest
-from recbench.recommender import Recommender, Runtime, Transferable
+from recbench.recommender import Runtime, System, Transferable
 from recbench.runs import environment
 from recbench.runs.kept_trainings import MODEL, TRAINING, parts, read_training
 from recbench.runs.lock import locked
@@ -29,7 +29,7 @@ from recbench.training_source import TrainingSource
 
 def train_or_find(
     name: str,
-    model: Recommender,
+    model: System,
     source: TrainingSource,
     runtime: Runtime,
     folder: Path,
@@ -87,7 +87,7 @@ def _kept(folder: Path) -> Trained | None:
 
 
 def _train(
-    name: str, model: Recommender, source: TrainingSource, runtime: Runtime, folder: Path
+    name: str, model: System, source: TrainingSource, runtime: Runtime, folder: Path
 ) -> Trained:
     watch = Stopwatch(folder / CHECKPOINTS)
     with watch.stage("fit"):

@@ -14,13 +14,16 @@ draw's scores are cut from those. Which item all draws share cannot be told from
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from recbench.errors import PluginError
 from recbench.questions.candidates import Pack
 from recbench.questions.queries import Queries
 from recbench.questions.split import Examples
+from recbench.recommender import RankingAnswerer, Runtime, System, ranks, writes
 from recbench.seeding import generator
 
 ROWS_AT_ONCE = 256
@@ -30,6 +33,40 @@ CELLS_AT_ONCE = 1 << 24
 """Most rows times items of a call, unless one row has more: a bound on memory."""
 
 Rows = NDArray[np.int64]
+
+
+def ask(model: System, queries: Queries, runtime: Runtime) -> tuple[Any, list[str] | None]:
+    """
+    Put queries to a model, in the way it answers.
+
+    Returns
+    -------
+    scores
+        As `score` gave them, not yet looked at; None of a model that only writes.
+    texts
+        One a row; None of a model that only scores.
+
+    Raises
+    ------
+    PluginError
+        If the texts are not one a row.
+    """
+    if isinstance(model, RankingAnswerer):
+        both = model.score_and_answer(queries, runtime)
+        if not (isinstance(both, tuple) and len(both) == 2):
+            raise PluginError("score_and_answer must return scores and texts")
+        return both[0], _one_a_row(both[1], len(queries))
+    scores = model.score(queries, runtime) if ranks(model) else None
+    texts = _one_a_row(model.answer(queries, runtime), len(queries)) if writes(model) else None
+    return scores, texts
+
+
+def _one_a_row(texts: Any, rows: int) -> list[str]:
+    if not isinstance(texts, list | tuple) or not all(isinstance(text, str) for text in texts):
+        raise PluginError("answer must return a list of texts")
+    if len(texts) != rows:
+        raise PluginError(f"the model gave {len(texts)} answers to {rows} rows")
+    return list(texts)
 
 
 def rounds(users: NDArray[np.int32]) -> list[Rows]:

@@ -28,8 +28,10 @@ class FinishedCalls:
         Where it is kept, a file every `SECONDS` at most; what is there already is read, and a file
         that is damaged is left out and removed. None keeps nothing. It belongs to one question of
         one trained model.
+    rows
+        How many there are.
     **columns
-        Arrays [rows, ...] to be filled.
+        Arrays [rows, ...] to be filled; none for a model that only writes.
 
     Attributes
     ----------
@@ -39,8 +41,7 @@ class FinishedCalls:
         bool [rows].
     """
 
-    def __init__(self, folder: Path | None, **columns: NDArray[Any]) -> None:
-        rows = len(next(iter(columns.values())))
+    def __init__(self, folder: Path | None, rows: int, **columns: NDArray[Any]) -> None:
         self.columns, self.texts = columns, [""] * rows
         self.done = np.zeros(rows, dtype=bool)
         self._folder, self._waiting = folder, list[NDArray[np.int64]]()

@@ -5,7 +5,8 @@ One row an example and draw, by example and then by draw. Columns: ``example`` a
 0), ``user`` (number in the dataset), ``rank`` (1 the best), ``target_slot``, ``answer_slot``
 (negative for an invalid answer, see `recbench.evaluation.answers`), ``scores`` (in the pack's
 order) and ``title_tokens``, as in `recbench.evaluation.outcome.Outcome`; ``answer`` (as written);
-and those of `ColdStart`, the same in every draw of an example. What a run does not have is null.
+and those of `ColdStart`, the same in every draw of an example. What a run does not have is null:
+ranks, scores and tokens of a model that only writes.
 """
 
 import hashlib
@@ -31,11 +32,11 @@ EXAMPLES = "examples.parquet"
 
 _COUNTS = tuple(field.name for field in fields(ColdStart))
 
-REQUIRED = ("example", "draw", "user", "rank", *_COUNTS)
+REQUIRED = ("example", "draw", "user", *_COUNTS)
 """Columns that every run has; of the others it has all values or none."""
 
 COLUMNS = {
-    **dict.fromkeys((*REQUIRED, "target_slot", "answer_slot"), "int32"),
+    **dict.fromkeys((*REQUIRED, "rank", "target_slot", "answer_slot"), "int32"),
     "scores": "list<item: float>",
     "title_tokens": "list<item: int32>",
     "answer": "string",
@@ -54,7 +55,7 @@ def write_examples(
         "example": pa.array((rows // outcome.draws).astype(np.int32)),
         "draw": pa.array((rows % outcome.draws).astype(np.int32)),
         "user": pa.array(np.repeat(outcome.users, outcome.draws)),
-        "rank": pa.array(outcome.rank),
+        "rank": _numbers(outcome.rank, len(rows)),
         "target_slot": _numbers(outcome.target_slot, len(rows)),
         "answer_slot": _numbers(outcome.answer_slot, len(rows)),
         "scores": _lists(outcome.scores, len(rows), pa.float32()),
@@ -164,8 +165,7 @@ def _outcome(table: "pa.Table", setup: Setup) -> Outcome:
     """Return what the columns hold; ValueError where they are not those of a run of this shape."""
     rows = setup.examples * setup.draws
     _check_columns(table, rows)
-    if setup.full_ranking != _is_null(table, "scores") and rows:
-        raise ValueError("scores are kept of a pack, and of a full ranking none")
+    _check_kept(table, setup)
     users = table["user"].to_numpy()
     numbers = np.arange(rows)
     if (table["example"].to_numpy() != numbers // setup.draws).any():
@@ -174,21 +174,20 @@ def _outcome(table: "pa.Table", setup: Setup) -> Outcome:
         raise ValueError(f"the draws are not numbered from 0 to {setup.draws - 1}")
     if (users != np.repeat(users[:: setup.draws], setup.draws)).any():
         raise ValueError("the draws of an example are of several users")
-    rank = table["rank"].to_numpy()
-    if ((rank < 1) | (rank > setup.candidates)).any():
-        raise ValueError(f"a rank is not among 1 to {setup.candidates}")
-    shape = {"draws": setup.draws, "users": users[:: setup.draws], "rank": rank}
-    if setup.full_ranking:
-        return Outcome(**shape, writes=setup.writes)
-    outcome = Outcome(
-        **shape,
-        writes=setup.writes,
-        scores=_matrix(table, "scores", setup.candidates),
-        target_slot=table["target_slot"].to_numpy(),
-        answer_slot=table["answer_slot"].to_numpy(),
-        title_tokens=_matrix(table, "title_tokens", setup.candidates) if setup.writes else None,
-    )
-    _check_slots(outcome, setup.candidates)
+    found: dict[str, Any] = {}
+    if setup.ranks:
+        found["rank"] = rank = table["rank"].to_numpy()
+        if ((rank < 1) | (rank > setup.candidates)).any():
+            raise ValueError(f"a rank is not among 1 to {setup.candidates}")
+    if not setup.full_ranking:
+        found |= {name: table[name].to_numpy() for name in ("target_slot", "answer_slot")}
+        kept = {"scores": setup.ranks, "title_tokens": setup.ranks and setup.writes}
+        lists = [name for name, is_kept in kept.items() if is_kept]
+        found |= {name: _matrix(table, name, setup.candidates) for name in lists}
+    shape = {"draws": setup.draws, "users": users[:: setup.draws], "writes": setup.writes}
+    outcome = Outcome(**shape, **found)
+    if not setup.full_ranking:
+        _check_slots(outcome, setup)
     return outcome
 
 
@@ -204,22 +203,39 @@ def _check_columns(table: "pa.Table", rows: int) -> None:
             raise ValueError(f"column {name} lacks {nulls} of {rows} values")
 
 
-def _check_slots(outcome: Outcome, candidates: int) -> None:
-    """Check that ranks follow from the scores, and of a model that only scores the answers too."""
-    scores, target, answer = outcome.scores, outcome.target_slot, outcome.answer_slot
-    if scores is None or target is None or answer is None:
-        raise ValueError("scores and slots go together")
-    if not np.isfinite(scores).all():
-        raise ValueError("a score is not finite")
-    if ((target < 0) | (target >= candidates)).any():
-        raise ValueError(f"a target is in no slot of {candidates}")
-    if ((answer < SHARED_TITLE) | (answer >= candidates)).any():
-        raise ValueError(f"an answer names no slot of {candidates}")
+def _check_kept(table: "pa.Table", setup: Setup) -> None:
+    """Check that the table holds what a run of this kind keeps, and nothing else of it."""
+    if not setup.ranks and (setup.full_ranking or not setup.writes):
+        raise ValueError("it can have answered nothing of what was asked")
+    of_pack = setup.ranks and not setup.full_ranking
+    kept = {
+        "rank": (setup.ranks, "ranks are kept of all but what only writes"),
+        "scores": (of_pack, "scores are kept of a pack that is ranked, and of a full ranking none"),
+        "title_tokens": (of_pack and setup.writes, "tokens are kept of titles that are ranked"),
+    }
+    for name, (is_kept, rule) in kept.items():
+        if len(table) and is_kept == _is_null(table, name):
+            raise ValueError(rule)
+
+
+def _check_slots(outcome: Outcome, setup: Setup) -> None:
+    """Check places and answers, and that what a model ranks follows from its scores."""
+    target, answer, most = outcome.target_slot, outcome.answer_slot, setup.candidates
+    assert target is not None
+    assert answer is not None
+    if ((target < 0) | (target >= most)).any():
+        raise ValueError(f"a target is in no slot of {most}")
+    if ((answer < SHARED_TITLE) | (answer >= most)).any():
+        raise ValueError(f"an answer names no slot of {most}")
     if outcome.title_tokens is not None and (outcome.title_tokens < 1).any():
         raise ValueError("a title has no token")
-    if (outcome.rank != target_ranks(scores, target)).any():
+    if outcome.scores is None or outcome.rank is None:
+        return
+    if not np.isfinite(outcome.scores).all():
+        raise ValueError("a score is not finite")
+    if (outcome.rank != target_ranks(outcome.scores, target)).any():
         raise ValueError("its ranks are not those of its scores")
-    if not outcome.writes and (answer != top_slots(scores, target)).any():
+    if not outcome.writes and (answer != top_slots(outcome.scores, target)).any():
         raise ValueError("its answers are not those of its scores")
 
 

@@ -8,7 +8,7 @@ pytestmark = pytest.mark.honesty
 
 
 def calls(folder, rows=6):
-    return FinishedCalls(folder, scores=np.full((rows, 2), np.nan, dtype=np.float32))
+    return FinishedCalls(folder, rows, scores=np.full((rows, 2), np.nan, dtype=np.float32))
 
 
 def answer(kept, *rows, texts=None):

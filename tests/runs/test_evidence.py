@@ -167,7 +167,7 @@ CAREFUL = {
         "its examples give no HitRatio@7",
     ),
     "draws": (put("draws", 1), "rows, expected"),
-    "writes": (put("writes", True), "a row of title_tokens has not 4 values"),
+    "writes": (put("writes", True), "tokens are kept of titles that are ranked"),
     "full ranking": (put("full_ranking", True), "of a full ranking none"),
     "settings": (put("settings", "epochs", 300), "its settings are of"),
     "training": (put("trained", "training_id", "0-seed0"), "its training is 0-seed0"),
