@@ -1,43 +1,10 @@
 """Plug-ins that raise, exit or give nonsense: named in one line, and nothing else goes wrong."""
 
-import itertools
 import json
-from importlib.metadata import EntryPoint
-from types import SimpleNamespace
 
 import pytest
 
-from recbench import registry
-
 RUN = ("run", "--model", "acme", "--dataset", "movielens", "--device", "cpu", "--draws", "1")
-NUMBERS = itertools.count()
-
-
-@pytest.fixture
-def install(monkeypatch, tmp_path):
-    """Write a package of one module, install it as a plug-in, return its folder."""
-    real = registry.entry_points
-
-    def installed(source, group="models", name="acme", target=":Acme"):
-        package = f"acme_{next(NUMBERS)}"  # a module that was imported is not imported again
-        folder = tmp_path / "site" / package
-        folder.mkdir(parents=True)
-        (folder / "__init__.py").write_text(source)
-        value = package + target
-        point = EntryPoint(name, value, f"recbench.{group}")
-        vars(point)["dist"] = SimpleNamespace(name="acme-plugin", version="1")
-
-        def points(group):
-            return [*real(group=group), *([point] if group == point.group else [])]
-
-        monkeypatch.setattr(registry, "entry_points", points)
-        monkeypatch.syspath_prepend(tmp_path / "site")
-        here = registry.__file__.rpartition("/recbench/")[0]
-        paths = [tmp_path / "site", f"{here}/tests/plugins"]
-        monkeypatch.setenv("PYTHONPATH", ":".join(map(str, paths)))  # of a fresh process
-        return folder
-
-    return installed
 
 
 @pytest.fixture
