@@ -191,7 +191,9 @@ def run(
         watch = Stopwatch(runtime.checkpoints)
         watch.add("prepare", time.monotonic() - began)
         kept = training_folder(experiment, model, source, setup.seed)
-        trained, new = train_or_find(setup.model, model, source, runtime, kept, experiment.fresh)
+        trained, new = train_or_find(
+            setup.model, model, source, runtime, kept, setup.candidates, experiment.fresh
+        )
         watch.add("fit", trained.seconds if new else 0.0)
         asked = question.split.test, question.split.catalogue, question.pack, runtime
         precision, how = model.scores_in, experiment.matching

@@ -153,6 +153,28 @@ class System(ABC):
         """
         return {}
 
+    def rehearse(self, data: TrainingData, candidates: int, runtime: Runtime) -> None:  # noqa: B027
+        """
+        Try what training and evaluation will do, before anything is trained.
+
+        Called only when a training is about to be made; of a model that will be transferred once
+        with each dataset. Nothing is tried unless a model overrides it.
+
+        Parameters
+        ----------
+        data
+            What `fit` or `transfer` will be given. There is no test row in it.
+        candidates
+            Items of each query that will be asked.
+        runtime
+            As for `fit`.
+
+        Raises
+        ------
+        UserError
+            For what cannot be done right with this model, these settings and prompts so long.
+        """
+
     @abstractmethod
     def fit(self, data: TrainingData, runtime: Runtime) -> dict[str, Any]:
         """
