@@ -29,6 +29,12 @@ from recbench.seeding import generator
 ROWS_AT_ONCE = 256
 """Most rows of a call; a model cuts them into batches of its own."""
 
+WRITTEN_AT_ONCE = 32
+"""
+Most rows of a call to a model that only writes. What a call has got when it is stopped is asked
+again, and is waited for, or paid for, twice.
+"""
+
 CELLS_AT_ONCE = 1 << 24
 """Most rows times items of a call, unless one row has more: a bound on memory."""
 
@@ -91,7 +97,9 @@ def rounds(users: NDArray[np.int32]) -> list[Rows]:
     return np.split(in_turn, np.cumsum(np.bincount(turn))[:-1]) if len(users) else []
 
 
-def calls(users: NDArray[np.int32], width: int, question: str) -> Iterator[Rows]:
+def calls(
+    users: NDArray[np.int32], width: int, question: str, most: int | None = None
+) -> Iterator[Rows]:
     """
     Cut every round into calls of as many rows as may be asked at once.
 
@@ -103,9 +111,11 @@ def calls(users: NDArray[np.int32], width: int, question: str) -> Iterator[Rows]
         Items that a row is asked about.
     question
         A hash of the question, from which rows are shuffled: asked again, the calls are the same.
+    most
+        Rows of a call; None for `ROWS_AT_ONCE`.
     """
     random = generator(0, "calls", question)
-    size = max(1, min(ROWS_AT_ONCE, CELLS_AT_ONCE // max(1, width)))
+    size = max(1, min(most or ROWS_AT_ONCE, CELLS_AT_ONCE // max(1, width)))
     for in_order in rounds(users):
         rows = random.permutation(in_order)
         for start in range(0, len(rows), size):
@@ -142,7 +152,9 @@ class Call:
         return own.reshape(-1, own.shape[-1])
 
 
-def calls_of(pack: Pack, examples: Examples, items: int, listed: bool) -> Iterator[Call]:
+def calls_of(
+    pack: Pack, examples: Examples, items: int, listed: bool, most: int | None = None
+) -> Iterator[Call]:
     """
     Put every question of a pack, each once.
 
@@ -154,15 +166,17 @@ def calls_of(pack: Pack, examples: Examples, items: int, listed: bool) -> Iterat
         Size of the catalogue.
     listed
         Whether the model has its candidates listed to it: then it is asked draw by draw.
+    most
+        As for `calls`.
     """
     if not listed:
         width = _widest(pack)
-        for rows in calls(examples.users, width, pack.hash):
+        for rows in calls(examples.users, width, pack.hash, most):
             shown, slots = union(pack.candidates[rows], items, width)
             queries = Queries(examples.histories[rows], shown)
             yield Call(queries, rows[:, None] * pack.draws + np.arange(pack.draws), slots)
         return
-    for rows in calls(examples.users, pack.size, pack.hash):
+    for rows in calls(examples.users, pack.size, pack.hash, most):
         for draw in range(pack.draws):
             candidates = pack.candidates[rows, draw]
             candidates.flags.writeable = False  # a model that sorts them in place fails

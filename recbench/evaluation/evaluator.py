@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from recbench.data.catalogue import Catalogue
 from recbench.errors import PluginError
 from recbench.evaluation.answers import Matching, match
-from recbench.evaluation.asking import ask, calls_of
+from recbench.evaluation.asking import WRITTEN_AT_ONCE, ask, calls_of
 from recbench.evaluation.finished_calls import FinishedCalls
 from recbench.evaluation.full_ranking import rank_all
 from recbench.evaluation.metrics import constant, figures
@@ -151,14 +151,14 @@ def _ask(
     finished: Path | None,
 ) -> FinishedCalls:
     """Put every question that has not been answered before; fill scores if it ranks, and texts."""
-    total = len(pack) * pack.draws
+    total, most = len(pack) * pack.draws, None if ranks(model) else WRITTEN_AT_ONCE
     kept = {"scores": np.empty((total, pack.size), np.float32)} if ranks(model) else {}
     with (
         FinishedCalls(finished, total, **kept) as asked,
         progress_bar(runtime.show_progress) as bar,
     ):
         task = bar.add_task("scoring", total=total, completed=int(asked.done.sum()))
-        for call in calls_of(pack, examples, items, reads_candidates(model)):
+        for call in calls_of(pack, examples, items, reads_candidates(model), most):
             rows = call.rows.ravel()
             if asked.done[rows].all():
                 continue

@@ -35,6 +35,15 @@ def test_what_was_answered_is_there_again(tmp_path):
     assert len(list((tmp_path / "kept").iterdir())) == 1
 
 
+def test_texts_alone_are_kept_call_by_call(tmp_path):
+    kept = FinishedCalls(tmp_path / "kept", 3)
+    kept.add(np.array([2]), {}, ["paid for"])
+    del kept  # as a process that is killed
+    again = FinishedCalls(tmp_path / "kept", 3)
+    assert again.done.tolist() == [False, False, True]
+    assert again.texts == ["", "", "paid for"]
+
+
 def test_it_is_kept_however_the_block_ends(tmp_path):
     def stopped():
         with calls(tmp_path) as kept:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from pyarrow import parquet
 
-from recbench.evaluation import asking
+from recbench.evaluation import evaluator
 
 DOCS = Path(__file__).parents[2] / "docs/extending.md"
 ASKED = ("--dataset", "movielens", "--protocol", "next-item", "--draws", "2", "--device", "cpu")
@@ -90,7 +90,7 @@ def server():
 def ask(call_here, raw_folder, install, server, monkeypatch):
     """Run the command line on made-up data, with the endpoint of the documentation installed."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setattr(asking, "ROWS_AT_ONCE", CALL)
+    monkeypatch.setattr(evaluator, "WRITTEN_AT_ONCE", CALL)
     text = DOCS.read_text(encoding="utf-8")
     (source,) = [
         dedent(one) for one in re.findall("```python\n(.*?)```", text, re.S) if "Endpoint" in one

@@ -62,7 +62,7 @@ import sys
 import numpy as np
 from pydantic import model_validator
 from recbench.settings import Settings
-from cheats import Guess, Writing
+from cheats import AtOnce, Guess, Writing, Written
 
 def boom(*_, **__):
     {act}
@@ -112,6 +112,15 @@ GIVEN = [
 ]
 
 
+@pytest.mark.parametrize("given", ["None", "1, 2, 3", "[1, 2]"])
+def test_scores_and_answers_at_once_are_a_pair(ask, install, given):
+    source = f"class Acme(AtOnce):\n    score_and_answer = lambda *_: ({given})\n"
+    install(HEAD.format(act="pass") + source)
+    code, _, err = ask(*RUN)
+    assert code == 1
+    assert err.splitlines()[-1].endswith(": score_and_answer must return scores and texts")
+
+
 @pytest.mark.parametrize(("method", "given", "said"), GIVEN, ids=str)
 def test_a_model_that_gives_nonsense_is_named(ask, install, method, given, said):
     source = HEAD.format(act="pass") + f"class Acme(Writing):\n    {method} = lambda *q: {given}\n"
@@ -123,11 +132,28 @@ def test_a_model_that_gives_nonsense_is_named(ask, install, method, given, said)
     assert said in last
 
 
+MADE = "from cheats import Guess, Written\nfrom recbench.recommender import Transferable\n"
+NEITHER = MADE + (
+    "class Acme(Transferable):\n    settings_class = Guess.settings_class\n"
+    "    fit, save, load, transfer = Guess.fit, Guess.save, Guess.load, Guess.fit\n    {}\n"
+)
+HALF = MADE + "class Acme(Written):\n    {} = Guess.score\n"
+
+
 @pytest.mark.parametrize(
     ("source", "said"),
     [
-        ("Acme = 3", "it is no class made from recbench's Recommender"),
+        ("Acme = 3", "it is no class made from recbench's Recommender or Answerer"),
         ("from recbench.recommender import Recommender as Acme", "it lacks fit, load, save, score"),
+        ("from recbench.recommender import Answerer as Acme", "it lacks answer, fit, load, save"),
+        (
+            "from recbench.recommender import System as Acme",
+            "it lacks fit, load, save, score or answer",
+        ),
+        (NEITHER.format("pass"), "it lacks score or answer"),
+        (NEITHER.format("answer = Guess.score"), "it lacks score or answer"),
+        (HALF.format("score"), "it lacks title_lengths"),
+        (HALF.format("title_lengths"), "it lacks score"),
         (
             "from cheats import Guess\nclass Acme(Guess):\n    settings_class = dict\n",
             "its settings_class is no class made from recbench's Settings",

@@ -168,6 +168,7 @@ CAREFUL = {
     ),
     "draws": (put("draws", 1), "rows, expected"),
     "writes": (put("writes", True), "tokens are kept of titles that are ranked"),
+    "ranks": (put("ranks", False), "it can have answered nothing of what was asked"),
     "full ranking": (put("full_ranking", True), "of a full ranking none"),
     "settings": (put("settings", "epochs", 300), "its settings are of"),
     "training": (put("trained", "training_id", "0-seed0"), "its training is 0-seed0"),

@@ -31,6 +31,14 @@ class TestWriting(AnswererContract):
     model_class = cheats.Writing
 
 
+class TestAtOnce(AnswererContract):
+    model_class = cheats.AtOnce
+
+
+class TestWritten(AnswererContract):
+    model_class = cheats.Written
+
+
 def contract_of(cheat, workplace):
     """Return the contract of a model, and what its tests are given."""
     base = AnswererContract if issubclass(cheat, cheats.Answerer) else RecommenderContract
@@ -62,6 +70,7 @@ def contract_of(cheat, workplace):
         (cheats.NormalisedByRow, OTHERS),
         (cheats.SavedByHalves, SAVED),
         (cheats.WritingWhatItRemembers, BEFORE),
+        (cheats.WrittenFromMemory, BEFORE),
     ],
 )
 def test_models_that_cheat_fail_it(cheat, test, tmp_path):
