@@ -32,7 +32,7 @@ from recbench.neural.plan import ParameterGroup, Plan, Step
 from recbench.neural.randomness import seeded
 from recbench.neural.training import train
 from recbench.questions.queries import Queries
-from recbench.recommender import Answerer, Runtime, TrainingData, Transferable
+from recbench.recommender import RankingAnswerer, Runtime, TrainingData, Transferable
 from recbench.seeding import derived_seed
 
 MARGIN = 4
@@ -42,9 +42,9 @@ Batch = tuple[NDArray[np.int64], list[Prompt], Tensor | None]
 """Row numbers, their prompts, their user vectors."""
 
 
-class LanguageModelRecommender(Answerer, Transferable):
+class LanguageModelRecommender(RankingAnswerer, Transferable):
     """
-    A language model behind the contracts of `Answerer` and `Transferable`.
+    A language model behind the contracts of `RankingAnswerer` and `Transferable`.
 
     Attributes
     ----------
