@@ -68,11 +68,12 @@ def ask(model: System, queries: Queries, runtime: Runtime) -> tuple[Any, list[st
 
 
 def _one_a_row(texts: Any, rows: int) -> list[str]:
+    """Check texts; half a character, as JSON may hold, is no text for a file and becomes ``?``."""
     if not isinstance(texts, list | tuple) or not all(isinstance(text, str) for text in texts):
         raise PluginError("answer must return a list of texts")
     if len(texts) != rows:
         raise PluginError(f"the model gave {len(texts)} answers to {rows} rows")
-    return list(texts)
+    return [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
 
 
 def rounds(users: NDArray[np.int32]) -> list[Rows]:

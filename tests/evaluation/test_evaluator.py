@@ -179,6 +179,14 @@ def test_what_only_writes_is_read_and_has_no_rank(split, pack, runtime):
         assert queries.candidates.shape[1] == pack.size
 
 
+def test_half_a_character_is_kept_as_a_question_mark(split, pack, runtime, tmp_path):
+    model = OnlyWriter()
+    model.titles = tuple("cut off \ud83c" for _ in split.catalogue.titles)
+    judged = evaluate(model, split.test, split.catalogue, pack, runtime, finished=tmp_path / "kept")
+    assert set(judged.answers) == {"cut off ?"}
+    assert judged.metrics["ValidRatio"].value == 0
+
+
 def test_a_call_of_what_only_writes_is_small(split, pack, runtime, monkeypatch):
     monkeypatch.setattr(evaluator, "WRITTEN_AT_ONCE", 3)
     model, both = OnlyWriter(), Writer()

@@ -1,6 +1,7 @@
 """Plug-ins that raise, exit or give nonsense: named in one line, and nothing else goes wrong."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -166,6 +167,27 @@ def test_what_is_no_model_is_named(call_here, install, source, said, asked):
     code, _, err = call_here(*asked)
     assert code == 1
     assert err.startswith(f"error: the model 'acme' of package acme-plugin: {said}")
+
+
+RANKING = """class Acme(Written):
+    def score(self, queries, runtime):
+        return self.writing.score(queries, runtime)
+
+    def title_lengths(self):
+        return self.writing.title_lengths()
+"""
+
+
+@pytest.mark.parametrize("source", [RANKING, "Acme = Writing", "Acme = AtOnce", "Acme = Written"])
+def test_an_answerer_that_ranks_is_ranked_whatever_it_is_made_from(ask, install, source):
+    install(HEAD.format(act="pass") + source)
+    code, out, err = ask(*RUN, "--protocol", "paper", "--json")
+    assert code == 0, err
+    path = Path(json.loads(out)["record"])
+    record, told = json.loads(path.read_text()), json.loads(out)["metrics"]
+    assert record["writes"]
+    assert record["audit"]["rows"] > 0
+    assert record["ranks"] == ("HitRatio@1|likelihood" in told) == (source != "Acme = Written")
 
 
 def test_a_bug_of_ours_is_not_called_the_plug_in_s(ask, install, monkeypatch):
