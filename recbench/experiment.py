@@ -33,7 +33,15 @@ from recbench.questions.make_split import asked_split, make_split
 from recbench.questions.protocols import Protocol
 from recbench.questions.protocols.choice import allows, fits, protocol_of
 from recbench.questions.split import Split
-from recbench.recommender import Answerer, Recommender, Runtime, Transferable
+from recbench.recommender import (
+    Answerer,
+    Runtime,
+    System,
+    Transferable,
+    ranks,
+    reads_candidates,
+    writes,
+)
 from recbench.runs import store
 from recbench.runs.completion import answered_by, complete, forgotten_if_refused, report_age
 from recbench.runs.kept_trainings import MODEL, TRAININGS
@@ -83,7 +91,8 @@ class Experiment(Settings):
         Whether to train and ask anew where a finished run or a training stands, which is replaced
         when the new one is done.
     audit
-        Whether a copy of the model is asked some rows again (`recbench.evaluation.audit`).
+        Whether a copy of the model is asked some rows again (`recbench.evaluation.audit`), if it
+        says that a copy can be.
     data_dir
         Folder with the raw files; None for the card's sources.
     results, cache
@@ -169,10 +178,11 @@ def run(
     question = ask(experiment, report, show_progress)
     source = choose_training_source(experiment, model, question, report, show_progress)
     setup = describe(experiment, model, question, source.training)
+    is_audited = experiment.audit and model.auditable
     folder = store.run_folder(results_folder(experiment.results), setup)
     with locked(folder):
         if not experiment.fresh and (found := store.finished(folder)):
-            report_age(found.record, model.settings, experiment.audit, report)
+            report_age(found.record, model.settings, is_audited, report)
             return found
         cache = cache_folder(experiment.cache)
         runtime = Runtime(setup.seed, device, folder, cache, report, show_progress).at(
@@ -181,7 +191,9 @@ def run(
         watch = Stopwatch(runtime.checkpoints)
         watch.add("prepare", time.monotonic() - began)
         kept = training_folder(experiment, model, source, setup.seed)
-        trained, new = train_or_find(setup.model, model, source, runtime, kept, experiment.fresh)
+        trained, new = train_or_find(
+            setup.model, model, source, runtime, kept, setup.candidates, experiment.fresh
+        )
         watch.add("fit", trained.seconds if new else 0.0)
         asked = question.split.test, question.split.catalogue, question.pack, runtime
         precision, how = model.scores_in, experiment.matching
@@ -193,12 +205,12 @@ def run(
         saved = SavedModel(type(model), model.settings, *stored)
         del model  # its memory is the copy's now
         with watch.stage("audit"), forgotten_if_refused(answered, kept if new else None):
-            audited = audit(saved, judgement, *asked, precision, how) if experiment.audit else None
+            audited = audit(saved, judgement, *asked, precision, how) if is_audited else None
         record = complete(setup, trained, judgement, audited, made, watch.seconds)
         return store.finish(folder, record, judgement, cold_start(source.split))
 
 
-def build(experiment: Experiment) -> Recommender:
+def build(experiment: Experiment) -> System:
     """
     Make the model, untrained; a typo ends here, and a question that it cannot be asked.
 
@@ -208,7 +220,7 @@ def build(experiment: Experiment) -> Recommender:
         For an unknown model, preset, setting, dataset or protocol, or a value out of range; where
         the model cannot learn from another dataset, or cannot rank all items, and is asked to.
     RecbenchError
-        If the model is a plug-in that cannot be imported or is no `Recommender`.
+        If the model is a plug-in that cannot be imported or is no `System`.
     """
     model_class = recommender_class(experiment.model)
     if experiment.elsewhere is not None and not issubclass(model_class, Transferable):
@@ -229,7 +241,7 @@ def build(experiment: Experiment) -> Recommender:
     return model
 
 
-def _check_words(model: Recommender) -> None:
+def _check_words(model: System) -> None:
     """Refuse what a model says of itself, if it is not what names a run."""
     if not isinstance(getattr(model, "settings", None), Settings):
         raise PluginError("it has no settings; its __init__ must call that of Recommender")
@@ -237,7 +249,7 @@ def _check_words(model: Recommender) -> None:
         raise PluginError(f"its caption must be text, not {model.caption!r}")
 
 
-def _ingredients(model: Recommender) -> dict[str, Any]:
+def _ingredients(model: System) -> dict[str, Any]:
     ingredients = model.ingredients()
     try:
         json.dumps(ingredients)
@@ -246,27 +258,35 @@ def _ingredients(model: Recommender) -> dict[str, Any]:
     return ingredients
 
 
-def recommender_class(name: str) -> type[Recommender]:
+def recommender_class(name: str) -> type[System]:
     """
-    Return what is registered as a model.
+    Return the class of a model: a `Recommender`, an `Answerer`, or both.
 
     Raises
     ------
     UserError
         If nothing has that name.
     RecbenchError
-        If it cannot be imported; a PluginError if it falls short of `Recommender`, with in what.
+        If it cannot be imported; a PluginError if it falls short of the contract, with in what.
     """
     found = registry.load("models", name)
-    if not (isinstance(found, type) and issubclass(found, Recommender)):
-        raise PluginError("it is no class made from recbench's Recommender")
-    lacking = found.__abstractmethods__ | ({"settings_class"} - set(dir(found)))
-    if lacking:
+    if not (isinstance(found, type) and issubclass(found, System)):
+        raise PluginError("it is no class made from recbench's Recommender or Answerer")
+    if lacking := _lacking(found):
         raise PluginError(f"it lacks {', '.join(sorted(lacking))}")
     settings = found.settings_class
     if not (isinstance(settings, type) and issubclass(settings, Settings)):
         raise PluginError("its settings_class is no class made from recbench's Settings")
     return found
+
+
+def _lacking(model_class: type[System]) -> frozenset[str]:
+    """Return what a class falls short in: of an `Answerer` half of what it ranks by, too."""
+    offered, ranking = set(dir(model_class)), {"score", "title_lengths"}
+    lacking = model_class.__abstractmethods__ | ({"settings_class"} - offered)
+    if issubclass(model_class, Answerer):
+        return lacking | (ranking - offered if ranking & offered else set())
+    return lacking | (set() if "score" in offered else {"score or answer"})
 
 
 def asked_protocol(experiment: Experiment) -> Protocol:
@@ -306,7 +326,7 @@ def ask(
 
 def choose_training_source(
     experiment: Experiment,
-    model: Recommender,
+    model: System,
     question: Question,
     report: Callable[[str], None],
     show_progress: bool = False,
@@ -321,7 +341,7 @@ def choose_training_source(
     """
     card, fraction, other = question.dataset.card, experiment.train_fraction, experiment.elsewhere
     if other is None or not isinstance(model, Transferable):
-        return own_training(card, question.split, fraction, model.lists_candidates)
+        return own_training(card, question.split, fraction, reads_candidates(model))
     cache, folder = cache_folder(experiment.cache), experiment.train_data_dir
     dataset = prepare(other, cache, folder, report, show_progress)
     rule = question.protocol
@@ -332,7 +352,7 @@ def choose_training_source(
 
 
 def training_folder(
-    experiment: Experiment, model: Recommender, source: TrainingSource, seed: int
+    experiment: Experiment, model: System, source: TrainingSource, seed: int
 ) -> Path:
     """Return the folder of a training, named after all that decides what is learnt."""
     settings, ingredients = model.settings.identity(), _ingredients(model)
@@ -343,7 +363,7 @@ def training_folder(
 
 
 def describe(
-    experiment: Experiment, model: Recommender, question: Question, training: Training
+    experiment: Experiment, model: System, question: Question, training: Training
 ) -> Setup:
     """Write down what is asked of whom: what names the run, and what its figures are of."""
     settings, protocol = model.settings.identity(), question.protocol
@@ -373,5 +393,6 @@ def describe(
         left_out=question.split.left_out_test,
         matching=matching,
         caption=caption_of(model.caption, training, experiment.dataset),
-        writes=isinstance(model, Answerer),
+        writes=writes(model),
+        ranks=ranks(model),
     )

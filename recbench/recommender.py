@@ -1,15 +1,17 @@
 """
 The contract between recbench and a model.
 
-A model is fitted on a `TrainingData` and answers `Queries`. A query holds a history and candidates
-and nothing else: no target, no position of the target, so a model cannot see what it is asked for.
+A model is a `System`: it is fitted on a `TrainingData` and answers `Queries`. A query holds a
+history and candidates and nothing else: no target, no position of the target, so a model cannot see
+what it is asked for. There are two ways to answer. A `Recommender` ranks the candidates; an
+`Answerer` writes which of them it means, as a chat endpoint does; a `RankingAnswerer` does both.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -92,14 +94,14 @@ class Runtime:
         return replace(self, checkpoints=checkpoints)
 
 
-class Recommender(ABC):
+class System(ABC):
     """
-    A model that ranks candidates.
+    What every model is, however it answers.
 
     Attributes
     ----------
     settings_class
-        Its pydantic settings; `Recommender` is built as ``Model(settings)``.
+        Its pydantic settings; a model is built as ``Model(settings)``.
     summary
         One line, for ``recbench models NAME``.
     reference
@@ -109,6 +111,9 @@ class Recommender(ABC):
         the whole catalogue.
     random_training
         Whether another seed trains another model. Where not (popularity), one run says all.
+    auditable
+        Whether a copy of it, loaded from disk, answers the same rows the same. Where not (an
+        endpoint that draws its words), no copy is asked, and tables say "not audited".
     caption
         Shown under every table that has this model's figures, for example "mechanism test"; empty
         for none.
@@ -119,6 +124,7 @@ class Recommender(ABC):
     reference: ClassVar[str] = ""
     lists_candidates: ClassVar[bool] = False
     random_training: ClassVar[bool] = True
+    auditable: ClassVar[bool] = True
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -131,7 +137,7 @@ class Recommender(ABC):
     @property
     def scores_in(self) -> str:
         """
-        Precision in which it scores, once fitted or loaded: ``"float32"``, ``"bfloat16"``, ...
+        Precision in which it answers, once fitted or loaded: ``"float32"``, ``"bfloat16"``, ...
 
         What a copy of it answers may differ by as much.
         """
@@ -147,6 +153,28 @@ class Recommender(ABC):
         """
         return {}
 
+    def rehearse(self, data: TrainingData, candidates: int, runtime: Runtime) -> None:  # noqa: B027
+        """
+        Try what training and evaluation will do, before anything is trained.
+
+        Called only when a training is about to be made; of a model that will be transferred once
+        with each dataset. Nothing is tried unless a model overrides it.
+
+        Parameters
+        ----------
+        data
+            What `fit` or `transfer` will be given. There is no test row in it.
+        candidates
+            Items of each query that will be asked.
+        runtime
+            As for `fit`.
+
+        Raises
+        ------
+        UserError
+            For what cannot be done right with this model, these settings and prompts so long.
+        """
+
     @abstractmethod
     def fit(self, data: TrainingData, runtime: Runtime) -> dict[str, Any]:
         """
@@ -157,18 +185,6 @@ class Recommender(ABC):
         dict
             JSON values for the run record: at least ``parameters_trained`` (int); what else is
             worth keeping (epochs run, best validation figure, batch size).
-        """
-
-    @abstractmethod
-    def score(self, queries: Queries, runtime: Runtime) -> NDArray[np.float32]:
-        """
-        Return float32 [rows, C]: the higher, the sooner recommended; must be finite.
-
-        A row's scores depend on that row alone: not on the rows it came with, nor on what was asked
-        before. A copy that is loaded from disk is asked some rows again, singly, and a run whose
-        scores differ is refused (`recbench.evaluation.audit`). A row's candidates may be more than
-        those of one draw, and the score of one does not depend on the others, unless
-        `lists_candidates`.
         """
 
     @abstractmethod
@@ -183,7 +199,7 @@ class Recommender(ABC):
     @abstractmethod
     def load(self, folder: Path, data: TrainingData, runtime: Runtime) -> None:
         """
-        Read back what `save` wrote; scores are then the same as before.
+        Read back what `save` wrote; the answers are then the same as before.
 
         Parameters
         ----------
@@ -196,14 +212,42 @@ class Recommender(ABC):
         """
 
 
-class Answerer(Recommender):
-    """A recommender that also writes its answer as text; its candidates are listed to it."""
+class Recommender(System):
+    """A model that ranks candidates."""
+
+    @abstractmethod
+    def score(self, queries: Queries, runtime: Runtime) -> NDArray[np.float32]:
+        """
+        Return float32 [rows, C]: the higher, the sooner recommended; must be finite.
+
+        A row's scores depend on that row alone: not on the rows it came with, nor on what was asked
+        before. A copy that is loaded from disk is asked some rows again, singly, and a run whose
+        scores differ is refused (`recbench.evaluation.audit`). A row's candidates may be more than
+        those of one draw, and the score of one does not depend on the others, unless
+        `lists_candidates`.
+        """
+
+
+class Answerer(System):
+    """A model that writes its answer as text; its candidates are listed to it."""
 
     lists_candidates = True
 
     @abstractmethod
     def answer(self, queries: Queries, runtime: Runtime) -> list[str]:
-        """Return one line of text a row, as written: what was meant is judged elsewhere."""
+        """
+        Return one line of text a row, as written: what was meant is judged elsewhere.
+
+        An answer depends on its row alone, as a score does (`Recommender.score`).
+        """
+
+
+class RankingAnswerer(Recommender, Answerer):
+    """
+    A model that writes its answer, and ranks the candidates by the likelihood of their titles.
+
+    One that was made from `Answerer` alone and has `score` and `title_lengths` counts as one.
+    """
 
     @abstractmethod
     def title_lengths(self) -> NDArray[np.int32]:
@@ -213,6 +257,32 @@ class Answerer(Recommender):
         `score` is a sum of log-likelihoods over these tokens; divided by them it gives the mean per
         token, which is reported as a diagnostic.
         """
+
+    def score_and_answer(
+        self, queries: Queries, runtime: Runtime
+    ) -> tuple[NDArray[np.float32], list[str]]:
+        """
+        Return what `score` and `answer` return, which is how a run asks.
+
+        Override it where one reading of a prompt serves both.
+        """
+        return self.score(queries, runtime), self.answer(queries, runtime)
+
+
+def ranks(system: System) -> TypeGuard[Recommender]:
+    """Tell whether a model ranks candidates: what only writes has no scores."""
+    needed = ("score", "title_lengths") if writes(system) else ("score",)
+    return all(callable(getattr(system, name, None)) for name in needed)
+
+
+def writes(system: System) -> TypeGuard[Answerer]:
+    """Tell whether a model answers in text."""
+    return isinstance(system, Answerer)
+
+
+def reads_candidates(system: System) -> bool:
+    """Tell whether the candidates must be listed to a model: it says so, or it writes."""
+    return system.lists_candidates or writes(system)
 
 
 class Encoder(Recommender):
@@ -227,9 +297,9 @@ class Encoder(Recommender):
         """Return float32 [rows, d], what the model sees in each history (padded with PAD)."""
 
 
-class Transferable(Recommender):
+class Transferable(System):
     """
-    A recommender that can be fitted on one dataset and asked about another.
+    A model that can be fitted on one dataset and asked about another.
 
     It knows items by what is the same in every catalogue, their titles. One that knows them by
     their codes alone is none: a code means another item elsewhere.

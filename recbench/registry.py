@@ -3,7 +3,7 @@ The one door: models, datasets, protocols, metrics and language models are entry
 
 An entry point is a name and a target, so listing costs no import. To add a model:
 
-1. write a class that fulfils `recbench.recommender.Recommender`;
+1. write a class that fulfils `recbench.recommender.Recommender`, or `Answerer`;
 2. in your package's ``pyproject.toml``, under ``[project.entry-points."recbench.models"]``,
    write ``mymodel = "my_package.my_module:MyModel"``;
 3. ``pip install`` your package: ``recbench models`` lists it and ``recbench run --model mymodel``

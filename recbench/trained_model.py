@@ -16,7 +16,7 @@ from typing import Any
 from recbench.atomic_write import atomic_file, atomic_folder
 from recbench.errors import PluginError
 from recbench.folder_digest import folder_digest
-from recbench.recommender import Recommender, Runtime, Transferable
+from recbench.recommender import Runtime, System, Transferable
 from recbench.runs import environment
 from recbench.runs.kept_trainings import MODEL, TRAINING, parts, read_training
 from recbench.runs.lock import locked
@@ -29,10 +29,11 @@ from recbench.training_source import TrainingSource
 
 def train_or_find(
     name: str,
-    model: Recommender,
+    model: System,
     source: TrainingSource,
     runtime: Runtime,
     folder: Path,
+    candidates: int,
     fresh: bool = False,
 ) -> tuple[Trained, bool]:
     """
@@ -50,6 +51,8 @@ def train_or_find(
         Where it runs; its `checkpoints` are not used.
     folder
         Named after all that decides what is learnt; one process at a time works in it.
+    candidates
+        Items of each query that will be asked: with so many a model rehearses before it is trained.
     fresh
         Whether to train even where a training was kept. It is replaced when the new one is done.
 
@@ -65,7 +68,7 @@ def train_or_find(
     PluginError
         If what the model reports is not what the record needs; nothing is then kept.
     UserError
-        If another process trains the same.
+        If another process trains the same, or the model's rehearsal refuses.
     """
     with locked(folder):
         kept = None if fresh else _kept(folder)
@@ -73,8 +76,7 @@ def train_or_find(
             runtime.report(f"asking the model trained before: {folder}")
             model.load(folder / MODEL, source.asked, runtime)
             return kept, False
-        runtime.report(f"training {name}: {folder}")
-        return _train(name, model, source, runtime, folder), True
+        return _train(name, model, source, runtime, folder, candidates), True
 
 
 def _kept(folder: Path) -> Trained | None:
@@ -87,14 +89,22 @@ def _kept(folder: Path) -> Trained | None:
 
 
 def _train(
-    name: str, model: Recommender, source: TrainingSource, runtime: Runtime, folder: Path
+    name: str,
+    model: System,
+    source: TrainingSource,
+    runtime: Runtime,
+    folder: Path,
+    candidates: int,
 ) -> Trained:
-    watch = Stopwatch(folder / CHECKPOINTS)
+    watch, here = Stopwatch(folder / CHECKPOINTS), runtime.at(folder / CHECKPOINTS)
     with watch.stage("fit"):
-        details = model.fit(source.learnt, runtime.at(folder / CHECKPOINTS))
+        for data in source.datasets:
+            model.rehearse(data, candidates, here)
+        runtime.report(f"training {name}: {folder}")
+        details = model.fit(source.learnt, here)
         _check(details)
         if isinstance(model, Transferable) and source.elsewhere:
-            model.transfer(source.asked, runtime.at(folder / CHECKPOINTS))
+            model.transfer(source.asked, here)
     (folder / TRAINING).unlink(missing_ok=True)  # a model never stands beside another's record
     with atomic_folder(folder / MODEL) as partial:
         model.save(partial)

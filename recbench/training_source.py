@@ -38,6 +38,11 @@ class TrainingSource:
         return self.asked is not self.learnt
 
     @property
+    def datasets(self) -> tuple[TrainingData, ...]:
+        """All that a model is given: what it is fitted on, and what it is transferred to."""
+        return (self.learnt, self.asked) if self.elsewhere else (self.learnt,)
+
+    @property
     def digest(self) -> str:
         """SHA-256 of all data that decide what is learnt."""
         learnt, asked = self.learnt.digest, self.asked.digest

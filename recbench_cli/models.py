@@ -9,7 +9,7 @@ import typer
 from recbench_cli.options import Cache, Debug, Form, Results, say
 
 if TYPE_CHECKING:
-    from recbench.recommender import Recommender
+    from recbench.recommender import System
 
 Name = Annotated[
     str | None, typer.Argument(metavar="[MODEL]", help="Print what it is and its settings.")
@@ -74,7 +74,7 @@ def _explain(name: str, form: str) -> None:
         _print(name, recommender_class(name), form)
 
 
-def _print(name: str, model: "type[Recommender]", form: str) -> None:
+def _print(name: str, model: "type[System]", form: str) -> None:
     settings, defaults = model.settings_class, model.settings_class.defaults()
     if form == "json":
         page = {

@@ -33,8 +33,14 @@ class Taught(Transferable):
     def __init__(self, settings):
         super().__init__(settings)
         self.done: list[Any] = []
+        self.rehearsed: list[Any] = []
         self.details: Any = {"parameters_trained": 3}
         self.killed = False
+
+    def rehearse(self, data, candidates, runtime):
+        self.rehearsed.append((data, candidates))
+        if candidates > 99:
+            raise UserError("prompts of 100 titles are too long; give --candidates 20")
 
     def fit(self, data, runtime):
         self.done.append("fit")
@@ -71,10 +77,12 @@ def train(source, tmp_path):
     """Return a function that trains in a folder, and gives the model with what came out."""
     said: list[str] = []
 
-    def run(folder="0a-seed0", seed=0, fresh=False, model=None, learnt=source):
+    def run(folder="0a-seed0", seed=0, fresh=False, model=None, learnt=source, candidates=20):
         model = model or Taught(Taste())
         runtime = Runtime(seed, "cpu", tmp_path / "unused", tmp_path / "cache", said.append)
-        found = train_or_find("popularity", model, learnt, runtime, tmp_path / folder, fresh)
+        found = train_or_find(
+            "popularity", model, learnt, runtime, tmp_path / folder, candidates, fresh
+        )
         return model, *found
 
     run.said = said
@@ -170,6 +178,25 @@ def test_a_training_copied_to_another_seed_is_not_asked(train, tmp_path):
     model, trained, new = train("0a-seed1", seed=1)
     assert (model.done, model.seed, new) == (["fit"], 1, True)
     assert trained.seed == 1
+
+
+def test_it_rehearses_before_a_training_and_before_nothing_else(train, source):
+    model, _, _ = train()
+    assert model.rehearsed == [(source.learnt, 20)]
+    assert train(candidates=30)[0].rehearsed == []  # the kept one is asked
+    other = toy_training_data(toy_split(seed=1))
+    elsewhere = TrainingSource(other, source.asked, source.split, Training(dataset="other"))
+    model, _, _ = train("0b-seed0", learnt=elsewhere)
+    assert model.rehearsed == [(other, 20), (source.asked, 20)]
+
+
+def test_where_the_rehearsal_refuses_nothing_is_trained(train, tmp_path):
+    model = Taught(Taste())
+    with pytest.raises(UserError, match="give --candidates 20"):
+        train(model=model, candidates=100)
+    assert model.done == train.said == []
+    assert not (tmp_path / "0a-seed0" / MODEL).exists()
+    assert train(candidates=20)[0].done == ["fit"]
 
 
 def test_another_process_holds_it_up(train, tmp_path):

@@ -29,7 +29,7 @@ from recbench.neural.devices import resolve
 from recbench.neural.ranking import expected_hit_ratio, validation_steps
 from recbench.questions.candidates import draw
 from recbench.questions.queries import Queries
-from recbench.recommender import Answerer, Recommender, Runtime
+from recbench.recommender import Recommender, Runtime, System, writes
 from recbench.runs.places import cache_folder
 from recbench.seeding import generator
 from recbench.training_source import training_data
@@ -128,7 +128,7 @@ def drawn(model: str, trial: int) -> dict[str, Any]:
     return found[trial]
 
 
-def judged(model: Recommender, question: Question, seed: int, device: str) -> Judged:
+def judged(model: System, question: Question, seed: int, device: str) -> Judged:
     """Fit, and ask about the validation rows."""
     data = training_data(question.dataset.card, question.split)
     with tempfile.TemporaryDirectory() as folder:
@@ -136,7 +136,7 @@ def judged(model: Recommender, question: Question, seed: int, device: str) -> Ju
             seed=seed, device=device, checkpoints=Path(folder), cache=cache_folder(), report=print
         )
         model.fit(data, runtime)
-        return (written if isinstance(model, Answerer) else ranked)(model, question, runtime)
+        return (written if writes(model) else ranked)(model, question, runtime)
 
 
 def ranked(model: Recommender, question: Question, runtime: Runtime) -> Judged:
@@ -149,7 +149,7 @@ def ranked(model: Recommender, question: Question, runtime: Runtime) -> Judged:
     return expected_hit_ratio(scores, steps, question.protocol.candidates), 1.0
 
 
-def written(model: Recommender, question: Question, runtime: Runtime) -> Judged:
+def written(model: System, question: Question, runtime: Runtime) -> Judged:
     """Judge a model by the answers that it writes."""
     split, protocol = question.split, question.protocol
     pack = draw(split, protocol, "validation", DRAWS, PACK_SEED)

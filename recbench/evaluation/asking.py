@@ -14,22 +14,66 @@ draw's scores are cut from those. Which item all draws share cannot be told from
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from recbench.errors import PluginError
 from recbench.questions.candidates import Pack
 from recbench.questions.queries import Queries
 from recbench.questions.split import Examples
+from recbench.recommender import RankingAnswerer, Runtime, System, ranks, writes
 from recbench.seeding import generator
 
 ROWS_AT_ONCE = 256
 """Most rows of a call; a model cuts them into batches of its own."""
 
+WRITTEN_AT_ONCE = 32
+"""
+Most rows of a call to a model that only writes. What a call has got when it is stopped is asked
+again, and is waited for, or paid for, twice.
+"""
+
 CELLS_AT_ONCE = 1 << 24
 """Most rows times items of a call, unless one row has more: a bound on memory."""
 
 Rows = NDArray[np.int64]
+
+
+def ask(model: System, queries: Queries, runtime: Runtime) -> tuple[Any, list[str] | None]:
+    """
+    Put queries to a model, in the way it answers.
+
+    Returns
+    -------
+    scores
+        As `score` gave them, not yet looked at; None of a model that only writes.
+    texts
+        One a row; None of a model that only scores.
+
+    Raises
+    ------
+    PluginError
+        If the texts are not one a row.
+    """
+    if isinstance(model, RankingAnswerer):
+        both = model.score_and_answer(queries, runtime)
+        if not (isinstance(both, tuple) and len(both) == 2):
+            raise PluginError("score_and_answer must return scores and texts")
+        return both[0], _one_a_row(both[1], len(queries))
+    scores = model.score(queries, runtime) if ranks(model) else None
+    texts = _one_a_row(model.answer(queries, runtime), len(queries)) if writes(model) else None
+    return scores, texts
+
+
+def _one_a_row(texts: Any, rows: int) -> list[str]:
+    """Check texts; half a character, as JSON may hold, is no text for a file and becomes ``?``."""
+    if not isinstance(texts, list | tuple) or not all(isinstance(text, str) for text in texts):
+        raise PluginError("answer must return a list of texts")
+    if len(texts) != rows:
+        raise PluginError(f"the model gave {len(texts)} answers to {rows} rows")
+    return [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
 
 
 def rounds(users: NDArray[np.int32]) -> list[Rows]:
@@ -54,7 +98,9 @@ def rounds(users: NDArray[np.int32]) -> list[Rows]:
     return np.split(in_turn, np.cumsum(np.bincount(turn))[:-1]) if len(users) else []
 
 
-def calls(users: NDArray[np.int32], width: int, question: str) -> Iterator[Rows]:
+def calls(
+    users: NDArray[np.int32], width: int, question: str, most: int | None = None
+) -> Iterator[Rows]:
     """
     Cut every round into calls of as many rows as may be asked at once.
 
@@ -66,9 +112,11 @@ def calls(users: NDArray[np.int32], width: int, question: str) -> Iterator[Rows]
         Items that a row is asked about.
     question
         A hash of the question, from which rows are shuffled: asked again, the calls are the same.
+    most
+        Rows of a call; None for `ROWS_AT_ONCE`.
     """
     random = generator(0, "calls", question)
-    size = max(1, min(ROWS_AT_ONCE, CELLS_AT_ONCE // max(1, width)))
+    size = max(1, min(most or ROWS_AT_ONCE, CELLS_AT_ONCE // max(1, width)))
     for in_order in rounds(users):
         rows = random.permutation(in_order)
         for start in range(0, len(rows), size):
@@ -105,7 +153,9 @@ class Call:
         return own.reshape(-1, own.shape[-1])
 
 
-def calls_of(pack: Pack, examples: Examples, items: int, listed: bool) -> Iterator[Call]:
+def calls_of(
+    pack: Pack, examples: Examples, items: int, listed: bool, most: int | None = None
+) -> Iterator[Call]:
     """
     Put every question of a pack, each once.
 
@@ -117,15 +167,17 @@ def calls_of(pack: Pack, examples: Examples, items: int, listed: bool) -> Iterat
         Size of the catalogue.
     listed
         Whether the model has its candidates listed to it: then it is asked draw by draw.
+    most
+        As for `calls`.
     """
     if not listed:
         width = _widest(pack)
-        for rows in calls(examples.users, width, pack.hash):
+        for rows in calls(examples.users, width, pack.hash, most):
             shown, slots = union(pack.candidates[rows], items, width)
             queries = Queries(examples.histories[rows], shown)
             yield Call(queries, rows[:, None] * pack.draws + np.arange(pack.draws), slots)
         return
-    for rows in calls(examples.users, pack.size, pack.hash):
+    for rows in calls(examples.users, pack.size, pack.hash, most):
         for draw in range(pack.draws):
             candidates = pack.candidates[rows, draw]
             candidates.flags.writeable = False  # a model that sorts them in place fails

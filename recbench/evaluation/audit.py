@@ -1,7 +1,7 @@
 """
 The audit: some rows are asked again of a copy of the model that knows of nothing else.
 
-Scores must depend on a row's history and candidates alone. A model that looks at what else was
+Answers must depend on a row's history and candidates alone. A model that looks at what else was
 asked, remembers it, or reads what the run left behind, can know targets; so a fresh process with an
 empty cache loads the saved model and answers a sample of rows singly, in another order, and what it
 answers must be what the run got. That also proves that the model was saved whole. The sample is
@@ -10,6 +10,7 @@ drawn anew in every audit, so that no model can know its rows beforehand.
 
 import secrets
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,7 +81,7 @@ class Audit(BaseModel):
     seed: int = Field(description="From which they were chosen.")
     largest_difference: float | None = Field(
         description="Largest difference of a score, as a part of what the scores of a row differ "
-        "by; null of a full ranking, of which a run keeps ranks alone."
+        "by; null of a full ranking, of which a run keeps ranks alone, and of what only writes."
     )
     better_placed: int = Field(
         description="Rows whose target, or written answer, the run placed better than the copy."
@@ -176,23 +177,12 @@ def check(
         If they do not agree; a row that does not is named.
     """
     scores, texts = given
-    checked_scores(scores, asked.queries.candidates.shape, asked.examples)
-    if isinstance(pack, FullRanking):
-        targets = pack.examples.targets[asked.examples]
-        difference, ranks = None, _check_full_ranks(asked, scores, judgement, pack, precision)
-    else:
-        targets = pack.target_position.reshape(-1)[asked.rows].astype(np.int32)
-        ranks = target_ranks(scores, targets)
-        difference = _check_scores(asked, scores, judgement, precision)
-    before = judgement.outcome.rank[asked.rows]
-    better, worse = int((before < ranks).sum()), int((before > ranks).sum())
-    _refuse_if_systematic(better, worse)
+    difference, better, worse = None, 0, 0
+    if judgement.outcome.rank is not None:
+        difference, better, worse = _check_ranks(asked, scores, judgement, pack, precision)
     if judgement.answers is not None:
-        _check_words(asked, texts, judgement.answers, precision)
         slots = match(texts, asked.queries.candidates, catalogue.titles, matching)
-        hit, hit_before = slots == targets, judgement.outcome.hit[asked.rows]
-        more, fewer = int((hit_before & ~hit).sum()), int((hit & ~hit_before).sum())
-        _refuse_if_systematic(more, fewer)
+        more, fewer = _check_texts(asked, texts, slots, judgement, precision)
         better, worse = better + more, worse + fewer
     return Audit(
         rows=len(asked.rows),
@@ -218,6 +208,50 @@ def scale(scores: NDArray[np.float32]) -> NDArray[np.float64]:
     return np.maximum(np.maximum(spread, np.median(spread)), np.maximum(size / 100, least))
 
 
+def _check_ranks(
+    asked: Sample,
+    given: Any,
+    judgement: Judgement,
+    pack: Pack | FullRanking,
+    precision: str,
+) -> tuple[float | None, int, int]:
+    """Return the largest difference of a score, and how many rows are better placed and worse."""
+    assert judgement.outcome.rank is not None
+    scores = checked_scores(given, asked.queries.candidates.shape, asked.examples)
+    before, difference = judgement.outcome.rank[asked.rows], None
+    if isinstance(pack, FullRanking):
+        rank = _check_full_ranks(asked, scores, before, pack, precision)
+    else:
+        places = pack.target_position.reshape(-1)[asked.rows].astype(np.int32)
+        rank = target_ranks(scores, places)
+        difference = _check_scores(asked, scores, judgement, precision)
+    return difference, *_counted(before < rank, before > rank, _subject(judgement))
+
+
+def _check_texts(
+    asked: Sample,
+    texts: list[str],
+    slots: NDArray[np.int32],
+    judgement: Judgement,
+    precision: str,
+) -> tuple[int, int]:
+    """Return how many rows the run answered better, and worse; `slots` are what `texts` mean."""
+    assert judgement.answers is not None
+    subject, answers = _subject(judgement), judgement.answers
+    other = np.array([answers[row] != text for row, text in zip(asked.rows, texts, strict=True)])
+    if precision == "float32" and other.sum() > max(1, OTHER_TEXTS * len(other)):
+        _refuse(asked.examples[other.argmax()], "is answered in other words", subject)
+    assert judgement.outcome.target_slot is not None  # a pack was asked
+    hit, before = slots == judgement.outcome.target_slot[asked.rows], judgement.outcome.hit
+    hit_before = before[asked.rows]
+    return _counted(hit_before & ~hit, hit & ~hit_before, subject)
+
+
+def _subject(judgement: Judgement) -> str:
+    """Say what depends on what else was asked, if a copy does not agree."""
+    return "answers" if judgement.outcome.rank is None else "scores"
+
+
 def _check_scores(
     asked: Sample, scores: NDArray[np.float32], judgement: Judgement, precision: str
 ) -> float:
@@ -241,7 +275,7 @@ def _range(scores: NDArray[np.float32]) -> str:
 def _check_full_ranks(
     asked: Sample,
     scores: NDArray[np.float32],
-    judgement: Judgement,
+    before: NDArray[np.int32],
     ranking: FullRanking,
     precision: str,
 ) -> NDArray[np.int32]:
@@ -252,7 +286,6 @@ def _check_full_ranks(
     margin = TOLERANCE * scale(scores)
     first = (ranked > own + margin).sum(axis=1) + 1
     last = (ranked >= own - margin).sum(axis=1)
-    before = judgement.outcome.rank[asked.rows]
     outside = (before < first) | (before > last)
     if precision == "float32" and outside.any():
         row = int(outside.argmax())
@@ -263,25 +296,24 @@ def _check_full_ranks(
     return target_ranks(ranked, targets)
 
 
-def _check_words(asked: Sample, texts: list[str], answers: list[str], precision: str) -> None:
-    other = np.array([answers[row] != text for row, text in zip(asked.rows, texts, strict=True)])
-    if precision == "float32" and other.sum() > max(1, OTHER_TEXTS * len(other)):
-        _refuse(asked.examples[other.argmax()], "is answered in other words")
-
-
-def _refuse_if_systematic(better: int, worse: int) -> None:
+def _counted(
+    is_better: NDArray[np.bool_], is_worse: NDArray[np.bool_], subject: str
+) -> tuple[int, int]:
+    """Count the rows that the run placed better, and worse; refuse what is no chance."""
     from scipy.stats import binomtest
 
+    better, worse = int(is_better.sum()), int(is_worse.sum())
     if better and binomtest(better, better + worse, alternative="greater").pvalue < DOUBT:
         raise AuditError(
-            f"scores depend on what else was asked: of the rows that a fresh copy of the model was "
-            f"asked again, singly, the run placed {better} better and {worse} worse; the run is "
-            "refused"
+            f"{subject} depend on what else was asked: of the rows that a fresh copy of the model "
+            f"was asked again, singly, the run placed {better} better and {worse} worse; the run "
+            "is refused"
         )
+    return better, worse
 
 
-def _refuse(example: int, what: str) -> None:
+def _refuse(example: int, what: str, subject: str = "scores") -> None:
     raise AuditError(
-        f"scores depend on what else was asked: test row {example} {what} when a fresh copy of the "
-        "model is asked it alone; the run is refused"
+        f"{subject} depend on what else was asked: test row {example} {what} when a fresh copy of "
+        "the model is asked it alone; the run is refused"
     )

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from recbench.data.catalogue import Catalogue
 from recbench.errors import PluginError
 from recbench.evaluation.answers import Matching, match
-from recbench.evaluation.asking import calls_of
+from recbench.evaluation.asking import WRITTEN_AT_ONCE, ask, calls_of
 from recbench.evaluation.finished_calls import FinishedCalls
 from recbench.evaluation.full_ranking import rank_all
 from recbench.evaluation.metrics import constant, figures
@@ -19,9 +20,8 @@ from recbench.evaluation.ranks import checked_scores, target_ranks, top_slots
 from recbench.progress import progress_bar
 from recbench.questions.candidates import Pack
 from recbench.questions.full_ranking import FullRanking
-from recbench.questions.queries import Queries
 from recbench.questions.split import Examples
-from recbench.recommender import Answerer, Recommender, Runtime
+from recbench.recommender import Runtime, System, ranks, reads_candidates, writes
 from recbench.statistics.intervals import Figure, figure
 
 
@@ -35,7 +35,7 @@ class Judgement:
     outcome
         The per-row table.
     answers
-        [rows], as written, or None for a model that only scores.
+        [rows], as written, or None of a model that only scores.
     metrics
         Figure name to mean and interval; a figure without any defined row is left out.
     """
@@ -46,7 +46,7 @@ class Judgement:
 
 
 def evaluate(
-    model: Recommender,
+    model: System,
     examples: Examples,
     catalogue: Catalogue,
     pack: Pack | FullRanking,
@@ -63,7 +63,7 @@ def evaluate(
     Parameters
     ----------
     model
-        Fitted; one that writes (`Answerer`) is both scored and read.
+        Fitted. One that ranks is scored, one that writes is read.
     examples
         The rows that the pack was drawn for.
     catalogue
@@ -100,7 +100,7 @@ def evaluate(
 
 
 def _outcome(
-    model: Recommender,
+    model: System,
     asked: FinishedCalls,
     pack: Pack,
     examples: Examples,
@@ -108,22 +108,22 @@ def _outcome(
     matching: Matching,
 ) -> Outcome:
     """Look at what was answered beside the targets."""
-    scores, target = asked.columns["scores"], pack.target_position.reshape(-1).astype(np.int32)
-    if isinstance(model, Answerer):
-        candidates = pack.candidates.reshape(-1, pack.size)  # [rows * draws, C]
-        slots = match(asked.texts, candidates, catalogue.titles, matching)
-        tokens = _title_lengths(model, len(catalogue))[candidates]
-    else:
-        slots, tokens = top_slots(scores, target), None
+    candidates = pack.candidates.reshape(-1, pack.size)  # [rows * draws, C]
+    target, found = pack.target_position.reshape(-1).astype(np.int32), dict[str, Any]()
+    if ranks(model):
+        scores = asked.columns["scores"]
+        found = {"scores": scores, "rank": target_ranks(scores, target)}
+        found["answer_slot"] = top_slots(scores, target)
+    if writes(model):
+        found["answer_slot"] = match(asked.texts, candidates, catalogue.titles, matching)
+    if ranks(model) and writes(model):
+        found["title_tokens"] = _title_lengths(model, len(catalogue))[candidates]
     return Outcome(
         draws=pack.draws,
         users=examples.users,
-        rank=target_ranks(scores, target),
-        writes=isinstance(model, Answerer),
-        scores=scores,
+        writes=writes(model),
         target_slot=target,
-        answer_slot=slots,
-        title_tokens=tokens,
+        **found,
     )
 
 
@@ -143,43 +143,37 @@ def summary(
 
 
 def _ask(
-    model: Recommender,
+    model: System,
     pack: Pack,
     examples: Examples,
     items: int,
     runtime: Runtime,
     finished: Path | None,
 ) -> FinishedCalls:
-    """Put every question that has not been answered before; fill scores, and texts if it writes."""
-    shape = len(pack) * pack.draws, pack.size
-    scores = np.empty(shape, dtype=np.float32)
+    """Put every question that has not been answered before; fill scores if it ranks, and texts."""
+    total, most = len(pack) * pack.draws, None if ranks(model) else WRITTEN_AT_ONCE
+    kept = {"scores": np.empty((total, pack.size), np.float32)} if ranks(model) else {}
     with (
-        FinishedCalls(finished, scores=scores) as asked,
+        FinishedCalls(finished, total, **kept) as asked,
         progress_bar(runtime.show_progress) as bar,
     ):
-        task = bar.add_task("scoring", total=shape[0], completed=int(asked.done.sum()))
-        for call in calls_of(pack, examples, items, model.lists_candidates):
+        task = bar.add_task("scoring", total=total, completed=int(asked.done.sum()))
+        for call in calls_of(pack, examples, items, reads_candidates(model), most):
             rows = call.rows.ravel()
             if asked.done[rows].all():
                 continue
-            shape, examples_asked = call.queries.candidates.shape, call.rows[:, 0] // pack.draws
-            given = checked_scores(model.score(call.queries, runtime), shape, examples_asked)
-            texts = _texts(model, call.queries, runtime) if isinstance(model, Answerer) else None
-            asked.add(rows, {"scores": call.cut(given)}, texts)
+            given, texts = ask(model, call.queries, runtime)
+            found = {}
+            if ranks(model):
+                numbers = call.rows[:, 0] // pack.draws
+                scores = checked_scores(given, call.queries.candidates.shape, numbers)
+                found["scores"] = call.cut(scores)
+            asked.add(rows, found, texts)
             bar.advance(task, len(rows))
     return asked
 
 
-def _texts(model: Answerer, queries: Queries, runtime: Runtime) -> list[str]:
-    texts = model.answer(queries, runtime)
-    if not isinstance(texts, list | tuple) or not all(isinstance(text, str) for text in texts):
-        raise PluginError("answer must return a list of texts")
-    if len(texts) != len(queries):
-        raise PluginError(f"the model gave {len(texts)} answers to {len(queries)} rows")
-    return list(texts)
-
-
-def _title_lengths(model: Answerer, items: int) -> NDArray[np.int32]:
+def _title_lengths(model: Any, items: int) -> NDArray[np.int32]:
     lengths = np.asarray(model.title_lengths())
     if lengths.shape != (items,) or lengths.dtype.kind not in "iu" or (lengths < 1).any():
         raise PluginError(f"title_lengths must return {items} whole numbers of at least 1")

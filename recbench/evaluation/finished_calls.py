@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from recbench.atomic_write import atomic_file
 
 SECONDS = 30.0
-"""Least time between two files."""
+"""Least time between two files, but of texts alone: those may have been paid for."""
 
 
 class FinishedCalls:
@@ -25,11 +25,13 @@ class FinishedCalls:
     Parameters
     ----------
     folder
-        Where it is kept, a file every `SECONDS` at most; what is there already is read, and a file
-        that is damaged is left out and removed. None keeps nothing. It belongs to one question of
-        one trained model.
+        Where it is kept, a file every `SECONDS` at most, and of texts alone a file a call; what is
+        there already is read, and a file that is damaged is left out and removed. None keeps
+        nothing. It belongs to one question of one trained model.
+    rows
+        How many there are.
     **columns
-        Arrays [rows, ...] to be filled.
+        Arrays [rows, ...] to be filled; none for a model that only writes.
 
     Attributes
     ----------
@@ -39,8 +41,7 @@ class FinishedCalls:
         bool [rows].
     """
 
-    def __init__(self, folder: Path | None, **columns: NDArray[Any]) -> None:
-        rows = len(next(iter(columns.values())))
+    def __init__(self, folder: Path | None, rows: int, **columns: NDArray[Any]) -> None:
         self.columns, self.texts = columns, [""] * rows
         self.done = np.zeros(rows, dtype=bool)
         self._folder, self._waiting = folder, list[NDArray[np.int64]]()
@@ -69,7 +70,7 @@ class FinishedCalls:
         """Fill in rows (int64 [n]) that were answered; `texts` are one a row, if any."""
         self._put(rows, columns, texts)
         self._waiting.append(rows)
-        if time.monotonic() - self._written >= SECONDS:
+        if not self.columns or time.monotonic() - self._written >= SECONDS:
             self._write()
 
     def _put(

@@ -26,17 +26,21 @@ from numpy.typing import NDArray
 from recbench.data.catalogue import Catalogue
 from recbench.data.ragged import Ragged
 from recbench.errors import PluginError
+from recbench.evaluation.asking import ask
 from recbench.folder_digest import folder_digest
 from recbench.questions.queries import Queries
 from recbench.questions.split import Examples
-from recbench.recommender import Answerer, Recommender, Runtime, TrainingData
+from recbench.recommender import Runtime, System, TrainingData
 from recbench.settings import Settings
 
 REQUEST, FAILURE = "request.json", "failure.txt"
 SCORES, TEXTS = "scores.npy", "texts.json"  # written in this order
 
-Asked = tuple[NDArray[np.float32], list[str]]
-"""Scores float32 [rows, C], and one text a row (none of a model that only scores)."""
+Asked = tuple[NDArray[np.float32] | None, list[str]]
+"""
+Scores float32 [rows, C] (None of a model that only writes), and one text a row (none of a model
+that only scores).
+"""
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,7 @@ class SavedModel:
         What it is loaded with.
     """
 
-    model: type[Recommender]
+    model: type[System]
     settings: Settings
     folder: Path
     weights: str
@@ -130,7 +134,8 @@ def _run(folder: Path, name: str) -> Asked:
         error.add_note(done.stderr)  # shown with --debug
         raise error
     texts: list[str] = json.loads((folder / TEXTS).read_text(encoding="utf-8"))
-    return np.load(folder / SCORES, allow_pickle=False), texts
+    scores = np.load(folder / SCORES, allow_pickle=False) if (folder / SCORES).is_file() else None
+    return scores, texts
 
 
 def _reason(folder: Path, code: int) -> str:
@@ -156,7 +161,7 @@ def answer(folder: Path) -> None:
     found = importlib.import_module(request["module"])
     for part in request["name"].split("."):
         found = getattr(found, part)
-    model_class: type[Recommender] = found  # type: ignore[assignment]
+    model_class: type[System] = found  # type: ignore[assignment]
     model = model_class(model_class.settings_class.build(request["settings"]))
     runtime = Runtime(
         seed=request["seed"],
@@ -167,10 +172,11 @@ def answer(folder: Path) -> None:
     for place in (runtime.checkpoints, runtime.cache):
         place.mkdir(exist_ok=True)
     model.load(Path(request["model"]), _read_data(folder), runtime)
-    rows = _single_rows(folder, request["all items"])
-    scores = [np.asarray(model.score(row, runtime)) for row in rows]
-    texts = [model.answer(row, runtime)[0] for row in rows] if isinstance(model, Answerer) else []
-    np.save(folder / SCORES, np.concatenate(scores))
+    given = [ask(model, row, runtime) for row in _single_rows(folder, request["all items"])]
+    scores = [np.asarray(one) for one, _ in given if one is not None]
+    texts = [text for _, own in given if own is not None for text in own]
+    if scores:
+        np.save(folder / SCORES, np.concatenate(scores))
     (folder / TEXTS).write_text(json.dumps(texts), encoding="utf-8")
 
 

@@ -20,10 +20,10 @@ from recbench.progress import progress_bar
 from recbench.questions.excluded import Excluded
 from recbench.questions.full_ranking import FullRanking
 from recbench.questions.queries import Queries
-from recbench.recommender import Answerer, Recommender, Runtime
+from recbench.recommender import Runtime, System, ranks, reads_candidates
 
 
-def check_can_rank_all(model: Recommender, name: str) -> None:
+def check_can_rank_all(model: System, name: str) -> None:
     """
     Refuse a model that cannot be asked for a full ranking.
 
@@ -32,7 +32,7 @@ def check_can_rank_all(model: Recommender, name: str) -> None:
     UserError
         If its candidates must be listed to it; `name` is what the user calls it.
     """
-    if model.lists_candidates or isinstance(model, Answerer):
+    if reads_candidates(model):
         raise UserError(
             f"{name} reads its candidates in a prompt, which cannot list the whole catalogue; "
             "give --candidates N, for example 20, or as many as the rows bring"
@@ -40,7 +40,7 @@ def check_can_rank_all(model: Recommender, name: str) -> None:
 
 
 def rank_all(
-    model: Recommender, ranking: FullRanking, runtime: Runtime, finished: Path | None = None
+    model: System, ranking: FullRanking, runtime: Runtime, finished: Path | None = None
 ) -> Outcome:
     """
     Rank every target among all items that are not excluded for its row.
@@ -69,9 +69,10 @@ def rank_all(
         If a score is NaN or infinite, or the scores are not one an item.
     """
     check_can_rank_all(model, type(model).__name__)
+    assert ranks(model)  # what does not writes, and was refused
     targets, rank = ranking.examples.targets, np.empty(len(ranking), dtype=np.int32)
     with (
-        FinishedCalls(finished, rank=rank) as asked,
+        FinishedCalls(finished, len(rank), rank=rank) as asked,
         progress_bar(runtime.show_progress) as bar,
     ):
         task = bar.add_task("scoring", total=len(ranking), completed=int(asked.done.sum()))

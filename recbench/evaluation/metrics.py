@@ -10,8 +10,9 @@ A metric is a class with one method, so it comes in through the door that any pa
 
 Names. A model that only scores has one answer, and its figures have the plain names. Of a model
 that writes, ``ValidRatio`` and ``HitRatio@1`` judge the written answer, and what is ranked by the
-likelihood of the candidates' titles says so (``HitRatio@3|likelihood``). What a system cannot give
-is left out and shown as a dash.
+likelihood of the candidates' titles says so (``HitRatio@3|likelihood``). A model that only writes
+has no rank (`Outcome.rank` is None), and no figure that needs one. What a system cannot give is
+left out and shown as a dash.
 """
 
 import re
@@ -96,7 +97,7 @@ class NDCG(Metric):
     """Normalised discounted cumulative gain (Järvelin and Kekäläinen, TOIS 2002), of one target."""
 
     def values(self, outcome: Outcome) -> dict[str, Values]:
-        """Return ``NDCG@K``, or ``NDCG@K|likelihood`` for models that write."""
+        """Return ``NDCG@K``, or ``NDCG@K|likelihood`` for models that write and rank."""
         return _ranked("NDCG", outcome, ndcg_at, CUTOFFS)
 
 
@@ -104,8 +105,8 @@ class MRR(Metric):
     """Reciprocal of the target's rank among all candidates (Voorhees, TREC-8 1999)."""
 
     def values(self, outcome: Outcome) -> dict[str, Values]:
-        """Return ``MRR``, or ``MRR|likelihood`` for models that write."""
-        return {f"MRR{_by(outcome)}": reciprocal(outcome.rank)}
+        """Return ``MRR``, or ``MRR|likelihood`` for models that write and rank."""
+        return {} if outcome.rank is None else {f"MRR{_by(outcome)}": reciprocal(outcome.rank)}
 
 
 def hit_at(rank: NDArray[np.int32], k: int) -> Values:
@@ -135,6 +136,7 @@ def at_cutoffs(outcome: Outcome, cutoffs: Iterable[int]) -> dict[str, Values]:
     -------
     dict
         Figure name to float64 [rows], K by K; of a model that writes by likelihood, and named so.
+        Empty of one that only writes.
     """
     found = [_ranked(name, outcome, at, [k]) for k in cutoffs for name, at in _FAMILIES.items()]
     return {name: values for one in found for name, values in one.items()}
@@ -258,4 +260,5 @@ def _ranked(
     at: Callable[[NDArray[np.int32], int], Values],
     cutoffs: Iterable[int],
 ) -> dict[str, Values]:
-    return {f"{name}@{k}{_by(outcome)}": at(outcome.rank, k) for k in cutoffs}
+    rank = outcome.rank
+    return {} if rank is None else {f"{name}@{k}{_by(outcome)}": at(rank, k) for k in cutoffs}

@@ -19,13 +19,13 @@ class Outcome:
         Draws of each example, at least 1.
     users
         int32 [examples], the user's number in the dataset.
-    rank
-        int32 [rows], 1 the best to C, ties against the model.
     writes
         Whether the model answered in text.
+    rank
+        int32 [rows], 1 the best to C, ties against the model; None of a model that only writes.
     scores
-        float32 [rows, C], in the pack's order; None where all items were ranked: then there are no
-        slots either.
+        float32 [rows, C], in the pack's order; None of a model that only writes, and where all
+        items were ranked: then there are no slots either.
     target_slot
         int32 [rows], where the target stood among the candidates, 0..C-1; None where all items were
         ranked.
@@ -34,20 +34,21 @@ class Outcome:
         `answers.SHARED_TITLE`. Of a model that writes, what it wrote; of any other, its highest
         score. None where all items were ranked.
     title_tokens
-        int32 [rows, C], tokens of each candidate's title, of a model that writes; else None.
+        int32 [rows, C], tokens of each candidate's title, of a model that ranks by the likelihood
+        of titles; else None.
     """
 
     draws: int
     users: NDArray[np.int32]
-    rank: NDArray[np.int32]
     writes: bool
+    rank: NDArray[np.int32] | None = None
     scores: NDArray[np.float32] | None = None
     target_slot: NDArray[np.int32] | None = None
     answer_slot: NDArray[np.int32] | None = None
     title_tokens: NDArray[np.int32] | None = None
 
     def __len__(self) -> int:
-        return len(self.rank)
+        return len(self.users) * self.draws
 
     @property
     def valid(self) -> NDArray[np.bool_]:
@@ -59,13 +60,14 @@ class Outcome:
     @property
     def hit(self) -> NDArray[np.bool_]:
         """Whether the answer is the target, bool [rows]."""
-        if self.answer_slot is None or self.target_slot is None:
-            return self.rank == 1
-        return self.answer_slot == self.target_slot
+        if self.answer_slot is not None and self.target_slot is not None:
+            return self.answer_slot == self.target_slot
+        assert self.rank is not None  # all items were ranked
+        return self.rank == 1
 
     @property
     def rank_per_token(self) -> NDArray[np.int32] | None:
-        """The rank by the mean log-likelihood a token, int32 [rows]; None for no model of text."""
+        """The rank by the mean log-likelihood a token, int32 [rows]; None without likelihoods."""
         if self.scores is None or self.target_slot is None or self.title_tokens is None:
             return None
         return target_ranks(self.scores / self.title_tokens, self.target_slot)

@@ -31,7 +31,7 @@ from recbench.llm.reader import Batch, Reader
 from recbench.llm.settings import PromptedSettings
 from recbench.neural.randomness import seeded
 from recbench.questions.queries import Queries
-from recbench.recommender import Answerer, Runtime, TrainingData, Transferable
+from recbench.recommender import RankingAnswerer, Runtime, TrainingData, Transferable
 from recbench.settings import digest
 
 Answers = list[list[int]]
@@ -43,9 +43,9 @@ ADAPTER = ("adapter", "rank", "targets", "experts", "expert_ranks", "gate", "loa
 """Settings on which it may depend how a model can be read."""
 
 
-class PromptedLanguageModel(Answerer, Transferable):
+class PromptedLanguageModel(RankingAnswerer, Transferable):
     """
-    A language model behind the contracts of `Answerer` and `Transferable`.
+    A language model behind the contracts of `RankingAnswerer` and `Transferable`.
 
     Attributes
     ----------

@@ -154,8 +154,10 @@ def check_apart(folder: Path, record: RunRecord, others: Iterable[RunRecord]) ->
 
 
 def _scores_as(one: RunRecord, other: RunRecord) -> bool:
-    # Of a full ranking only ranks are kept, which two trainings may well share.
-    return not one.full_ranking and one.examples_sha256 == other.examples_sha256
+    # Ranks alone, which are all that is kept of a full ranking, and words, which are all of what
+    # only writes, two trainings may well share.
+    scored = one.ranks and not one.full_ranking
+    return scored and one.examples_sha256 == other.examples_sha256
 
 
 def _alike(a: Figure, b: Figure, exact: bool) -> bool:

@@ -5,7 +5,8 @@ One row an example and draw, by example and then by draw. Columns: ``example`` a
 0), ``user`` (number in the dataset), ``rank`` (1 the best), ``target_slot``, ``answer_slot``
 (negative for an invalid answer, see `recbench.evaluation.answers`), ``scores`` (in the pack's
 order) and ``title_tokens``, as in `recbench.evaluation.outcome.Outcome`; ``answer`` (as written);
-and those of `ColdStart`, the same in every draw of an example. What a run does not have is null.
+and those of `ColdStart`, the same in every draw of an example. What a run does not have is null:
+ranks, scores and tokens of a model that only writes.
 """
 
 import hashlib
@@ -31,11 +32,11 @@ EXAMPLES = "examples.parquet"
 
 _COUNTS = tuple(field.name for field in fields(ColdStart))
 
-REQUIRED = ("example", "draw", "user", "rank", *_COUNTS)
+REQUIRED = ("example", "draw", "user", *_COUNTS)
 """Columns that every run has; of the others it has all values or none."""
 
 COLUMNS = {
-    **dict.fromkeys((*REQUIRED, "target_slot", "answer_slot"), "int32"),
+    **dict.fromkeys((*REQUIRED, "rank", "target_slot", "answer_slot"), "int32"),
     "scores": "list<item: float>",
     "title_tokens": "list<item: int32>",
     "answer": "string",
@@ -54,7 +55,7 @@ def write_examples(
         "example": pa.array((rows // outcome.draws).astype(np.int32)),
         "draw": pa.array((rows % outcome.draws).astype(np.int32)),
         "user": pa.array(np.repeat(outcome.users, outcome.draws)),
-        "rank": pa.array(outcome.rank),
+        "rank": _numbers(outcome.rank, len(rows)),
         "target_slot": _numbers(outcome.target_slot, len(rows)),
         "answer_slot": _numbers(outcome.answer_slot, len(rows)),
         "scores": _lists(outcome.scores, len(rows), pa.float32()),
@@ -162,37 +163,49 @@ def _again(folder: Path) -> str:
 
 def _outcome(table: "pa.Table", setup: Setup) -> Outcome:
     """Return what the columns hold; ValueError where they are not those of a run of this shape."""
-    rows = setup.examples * setup.draws
-    _check_columns(table, rows)
-    if setup.full_ranking != _is_null(table, "scores") and rows:
-        raise ValueError("scores are kept of a pack, and of a full ranking none")
-    users = table["user"].to_numpy()
-    numbers = np.arange(rows)
-    if (table["example"].to_numpy() != numbers // setup.draws).any():
-        raise ValueError(f"the examples are not numbered by {setup.draws} draws")
-    if (table["draw"].to_numpy() != numbers % setup.draws).any():
-        raise ValueError(f"the draws are not numbered from 0 to {setup.draws - 1}")
-    if (users != np.repeat(users[:: setup.draws], setup.draws)).any():
-        raise ValueError("the draws of an example are of several users")
-    rank = table["rank"].to_numpy()
-    if ((rank < 1) | (rank > setup.candidates)).any():
-        raise ValueError(f"a rank is not among 1 to {setup.candidates}")
-    shape = {"draws": setup.draws, "users": users[:: setup.draws], "rank": rank}
-    if setup.full_ranking:
-        return Outcome(**shape, writes=setup.writes)
-    outcome = Outcome(
-        **shape,
-        writes=setup.writes,
-        scores=_matrix(table, "scores", setup.candidates),
-        target_slot=table["target_slot"].to_numpy(),
-        answer_slot=table["answer_slot"].to_numpy(),
-        title_tokens=_matrix(table, "title_tokens", setup.candidates) if setup.writes else None,
-    )
+    _check_columns(table, setup)
+    _check_numbers(table, setup)
+    found = {
+        name: _matrix(table, name, setup.candidates)
+        if COLUMNS[name].startswith("list")
+        else table[name].to_numpy()
+        for name, is_kept in _kept(setup).items()
+        if is_kept
+    }
+    users = table["user"].to_numpy()[:: setup.draws]
+    outcome = Outcome(draws=setup.draws, users=users, writes=setup.writes, **found)
     _check_slots(outcome, setup.candidates)
+    _check_ranks(outcome, setup.candidates)
     return outcome
 
 
-def _check_columns(table: "pa.Table", rows: int) -> None:
+def _kept(setup: Setup) -> dict[str, bool]:
+    """Tell which columns a run fills, of those that depend on how and what it was asked."""
+    of_pack = not setup.full_ranking
+    return {
+        "rank": setup.ranks,
+        "scores": setup.ranks and of_pack,
+        "title_tokens": setup.ranks and setup.writes and of_pack,
+        "target_slot": of_pack,
+        "answer_slot": of_pack,
+    }
+
+
+RULES = {
+    "rank": "ranks are kept of all but what only writes",
+    "scores": "scores are kept of a pack that is ranked, and of a full ranking none",
+    "title_tokens": "tokens are kept of titles that are ranked",
+    "target_slot": "slots are kept of a pack, and of a full ranking none",
+    "answer_slot": "slots are kept of a pack, and of a full ranking none",
+}
+"""What a column must fulfil that is filled, or is not, against `_kept`."""
+
+
+def _check_columns(table: "pa.Table", setup: Setup) -> None:
+    """Check types, and that what a run of this kind keeps is there and nothing else."""
+    if not setup.ranks and (setup.full_ranking or not setup.writes):
+        raise ValueError("it can have answered nothing of what was asked")
+    rows = setup.examples * setup.draws
     if table.num_rows != rows:
         raise ValueError(f"{table.num_rows} rows, expected {rows}")
     for name, kind in COLUMNS.items():
@@ -202,22 +215,48 @@ def _check_columns(table: "pa.Table", rows: int) -> None:
         nulls = table[name].null_count
         if nulls and (name in REQUIRED or nulls < rows):
             raise ValueError(f"column {name} lacks {nulls} of {rows} values")
+    for name, is_kept in _kept(setup).items():
+        if rows and is_kept == _is_null(table, name):
+            raise ValueError(RULES[name])
+
+
+def _check_numbers(table: "pa.Table", setup: Setup) -> None:
+    """Check that rows stand by example and then by draw, and all draws of one are one user's."""
+    users, numbers = table["user"].to_numpy(), np.arange(len(table))
+    if (table["example"].to_numpy() != numbers // setup.draws).any():
+        raise ValueError(f"the examples are not numbered by {setup.draws} draws")
+    if (table["draw"].to_numpy() != numbers % setup.draws).any():
+        raise ValueError(f"the draws are not numbered from 0 to {setup.draws - 1}")
+    if (users != np.repeat(users[:: setup.draws], setup.draws)).any():
+        raise ValueError("the draws of an example are of several users")
 
 
 def _check_slots(outcome: Outcome, candidates: int) -> None:
-    """Check that ranks follow from the scores, and of a model that only scores the answers too."""
-    scores, target, answer = outcome.scores, outcome.target_slot, outcome.answer_slot
-    if scores is None or target is None or answer is None:
-        raise ValueError("scores and slots go together")
-    if not np.isfinite(scores).all():
-        raise ValueError("a score is not finite")
+    """Check the places of targets and answers, where a pack was asked."""
+    target, answer = outcome.target_slot, outcome.answer_slot
+    if target is None or answer is None:
+        return
     if ((target < 0) | (target >= candidates)).any():
         raise ValueError(f"a target is in no slot of {candidates}")
     if ((answer < SHARED_TITLE) | (answer >= candidates)).any():
         raise ValueError(f"an answer names no slot of {candidates}")
+
+
+def _check_ranks(outcome: Outcome, candidates: int) -> None:
+    """Check that ranks follow from the scores, and of what only ranks the answers too."""
+    rank, scores = outcome.rank, outcome.scores
+    target, answer = outcome.target_slot, outcome.answer_slot
+    if rank is None:
+        return
+    if ((rank < 1) | (rank > candidates)).any():
+        raise ValueError(f"a rank is not among 1 to {candidates}")
     if outcome.title_tokens is not None and (outcome.title_tokens < 1).any():
         raise ValueError("a title has no token")
-    if (outcome.rank != target_ranks(scores, target)).any():
+    if scores is None or target is None or answer is None:
+        return
+    if not np.isfinite(scores).all():
+        raise ValueError("a score is not finite")
+    if (rank != target_ranks(scores, target)).any():
         raise ValueError("its ranks are not those of its scores")
     if not outcome.writes and (answer != top_slots(scores, target)).any():
         raise ValueError("its answers are not those of its scores")

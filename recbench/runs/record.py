@@ -16,6 +16,10 @@ FIGURE_VERSION = 1
 """Of all code that decides a figure: raise it when a golden run moves (`tests/golden`)."""
 
 
+LATER = ("left_out", "ranks")
+"""Fields that came later: at their default the digest of a record is what it was without them."""
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -168,6 +172,11 @@ class Setup(_Part):
     writes: bool = Field(
         description="Whether the model wrote its answers; ValidRatio and HitRatio@1 judge those."
     )
+    ranks: bool = Field(
+        default=True,
+        description="Whether the model ranked the candidates; what only writes has neither ranks "
+        "nor scores.",
+    )
 
 
 class Trained(_Part):
@@ -220,14 +229,18 @@ class RunRecord(Setup):
 
     @property
     def own_digest(self) -> str:
-        """SHA-256 of all fields but `record_sha256`; of `left_out` only where it says something."""
-        without = {"record_sha256"} | (set() if self.left_out else {"left_out"})
-        return digest(self.model_dump(mode="json", exclude=without))
+        """SHA-256 of all fields but `record_sha256`; of `LATER` only what is not the default."""
+        usual = {name for name in LATER if getattr(self, name) == _default(name)}
+        return digest(self.model_dump(mode="json", exclude={"record_sha256", *usual}))
 
     def signed(self, examples_sha256: str) -> "RunRecord":
         """Return the record of these examples, with its own digest."""
         complete = self.model_copy(update={"examples_sha256": examples_sha256})
         return complete.model_copy(update={"record_sha256": complete.own_digest})
+
+
+def _default(name: str) -> Any:
+    return RunRecord.model_fields[name].default
 
 
 def row_digest(

@@ -142,6 +142,7 @@ def check_rows(folder: Path, record: RunRecord, made: Remade) -> None:
 def check_ranks(folder: Path, record: RunRecord, made: Remade) -> None:
     """Work the ranks out again from the stored scores and the targets of the candidates drawn."""
     outcome, asked = read_outcome(folder, record), made.candidates
+    assert outcome.rank is not None  # nobody asks for those of what only writes
     if isinstance(asked, Pack) and outcome.scores is not None:
         own = target_ranks(outcome.scores, asked.target_position.reshape(-1))
         _check_same(folder, "ranks", outcome.rank, own)
@@ -182,6 +183,12 @@ QUESTION: dict[str, Check] = {
     "learnt": check_learnt,
 }
 """What takes the data."""
+
+
+def checks_of(record: RunRecord) -> dict[str, Check]:
+    """Return those of `QUESTION` that there is something to check for: ranks, written answers."""
+    there = {"ranks": record.ranks, "answers": record.writes}
+    return {name: check for name, check in QUESTION.items() if there.get(name, True)}
 
 
 def _learnt(record: RunRecord, made: Remade) -> Split:

@@ -16,13 +16,13 @@ from pydantic import BaseModel
 from recbench.errors import DataError, RecbenchError, UserError
 from recbench.evaluation.metrics import figures
 from recbench.folder_digest import folder_digest
-from recbench.recommender import Answerer, Recommender
+from recbench.recommender import System, ranks, writes
 from recbench.registry import blamed, find, load
 from recbench.runs.evidence import CHECKS, RECORD, check_apart, refused
 from recbench.runs.examples import read_outcome
 from recbench.runs.kept_trainings import kept_model, parts, read_training
 from recbench.runs.record import RunRecord, caption_of
-from recbench.runs.remade_question import QUESTION, NotCheckedError, Questions
+from recbench.runs.remade_question import NotCheckedError, Questions, checks_of
 from recbench.runs.store import read_record, run_folders
 
 MEANING = {
@@ -35,7 +35,7 @@ MEANING = {
     "record": "no field was changed since it was written",
     "plug-ins": "figures of metrics that other packages bring, worked out again",
     "model": "the kept model, and what was written down of its training, are the recorded ones",
-    "claims": "caption, writing and randomness are those that the model's class declares",
+    "claims": "caption, writing, ranking and randomness are those that the model's class declares",
     "single": "no other of these runs is the same one",
     "question": "data, split and candidates, made and drawn again",
     "rows": "users, targets' places and counts of every row",
@@ -113,7 +113,7 @@ def _verified(folder: Path, of_row: dict[str, list[RunRecord]], questions: Quest
     checks.append(_tried("single", partial(check_apart, folder, record, same)))
     same.append(record)
     if any(one.result == "failed" for one in checks):
-        checks += _none_of_data("a check before failed")
+        checks += _none_of_data(record, "a check before failed")
     else:
         checks += _of_data(folder, record, questions)
     return Verified(folder=str(folder), checks=tuple(checks))
@@ -124,17 +124,17 @@ def _of_data(folder: Path, record: RunRecord, questions: Questions) -> list[Chec
     try:
         made = questions.of(record)
     except NotCheckedError as error:
-        return _none_of_data(str(error))
-    wanted = {name: one for name, one in QUESTION.items() if record.writes or name != "answers"}
+        return _none_of_data(record, str(error))
+    wanted = checks_of(record)
     first = _tried("question", partial(wanted.pop("question"), folder, record, made))
     if first.result == "failed":
-        return [first, *_none_of_data("the question is another")[1:]]
+        return [first, *_none_of_data(record, "the question is another")[1:]]
     tried = [_tried(name, partial(one, folder, record, made)) for name, one in wanted.items()]
     return [first, *tried]
 
 
-def _none_of_data(why: str) -> list[Check]:
-    return [Check(name=name, result="not checked", why=why) for name in QUESTION]
+def _none_of_data(record: RunRecord, why: str) -> list[Check]:
+    return [Check(name=name, result="not checked", why=why) for name in checks_of(record)]
 
 
 def _check_plugins(folder: Path, record: RunRecord) -> None:
@@ -145,7 +145,7 @@ def _check_plugins(folder: Path, record: RunRecord) -> None:
 
 def _check_claims(folder: Path, record: RunRecord) -> None:
     try:
-        model_class: type[Recommender] = load("models", record.model)
+        model_class: type[System] = load("models", record.model)
         given = {**record.settings, **record.trained.runtime_settings}
         with blamed(find("models", record.model)):
             model = model_class(model_class.settings_class.build(given))
@@ -153,7 +153,8 @@ def _check_claims(folder: Path, record: RunRecord) -> None:
         raise NotCheckedError(str(error)) from None
     own = {
         "caption": caption_of(model.caption, record.training, record.dataset),
-        "writes": isinstance(model, Answerer),
+        "writes": writes(model),
+        "ranks": ranks(model),
         "random_training": model.random_training,
     }
     for name, declared in own.items():

@@ -9,9 +9,9 @@ In your own test suite::
         model_class = MyModel
         settings = {"epochs": 1}
 
-An answerer inherits `AnswererContract`, an encoder `EncoderContract`, and a model that can learn
-from one dataset and be asked about another `TransferableContract` besides. The tests train on the
-toy dataset, on the CPU.
+A model that writes inherits `AnswererContract`, whether it also ranks or not, an encoder
+`EncoderContract`, and a model that can learn from one dataset and be asked about another
+`TransferableContract` besides. The tests train on the toy dataset, on the CPU.
 
 What a row is given must depend on that row alone (`recbench.evaluation.asking` says why), so rows
 that tell of each other are asked together, in another order, alone, and after something else.
@@ -19,19 +19,33 @@ that tell of each other are asked together, in another order, alone, and after s
 
 import json
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from recbench.errors import UserError
+from recbench.evaluation.asking import ask
 from recbench.evaluation.audit import scale
+from recbench.evaluation.ranks import checked_scores
 from recbench.questions.queries import Queries
 from recbench.questions.split import PAD, Split
-from recbench.recommender import Answerer, Encoder, Recommender, Runtime, Transferable
+from recbench.recommender import (
+    Encoder,
+    RankingAnswerer,
+    Recommender,
+    Runtime,
+    System,
+    Transferable,
+    ranks,
+    writes,
+)
 from recbench.seeding import generator
 from recbench.testing.toy import toy_split, toy_training_data
+
+Answers = tuple[NDArray[np.float32] | None, list[str] | None]
+"""Scores [rows, C] of a model that ranks, texts [rows] of one that writes."""
 
 
 def toy_queries(split: Split, candidates: int = 8) -> Queries:
@@ -71,9 +85,17 @@ def _chosen(queries: Queries, rows: Any) -> Queries:
     return Queries(queries.histories[rows], queries.candidates[rows])
 
 
-class RecommenderContract:
+def _rows(answers: Answers, rows: Any) -> Answers:
+    scores, texts = answers
+    return (
+        None if scores is None else scores[rows],
+        None if texts is None else [texts[row] for row in rows],
+    )
+
+
+class SystemContract:
     """
-    What every recommender must do.
+    What every model must do, however it answers.
 
     Attributes
     ----------
@@ -86,7 +108,7 @@ class RecommenderContract:
         `recbench.evaluation.audit.scale`.
     """
 
-    model_class: ClassVar[type[Recommender]]
+    model_class: ClassVar[type[System]]
     settings: ClassVar[dict[str, Any]] = {}
     tolerance: ClassVar[float] = 1e-4
 
@@ -112,13 +134,13 @@ class RecommenderContract:
         return Runtime(seed=seed, device="cpu", checkpoints=checkpoints, cache=cache)
 
     @classmethod
-    def build(cls) -> Recommender:
+    def build(cls) -> System:
         """Return a model that has learnt nothing."""
         return cls.model_class(cls.model_class.settings_class.build(cls.settings))
 
     @pytest.fixture(scope="class")
     @classmethod
-    def fitted(cls, split: Split, workplace: Path) -> Recommender:
+    def fitted(cls, split: Split, workplace: Path) -> System:
         """A model that was fitted once, shared by the tests of the class."""
         model = cls.build()
         details = model.fit(toy_training_data(split), cls.runtime(workplace, "fitted"))
@@ -127,13 +149,28 @@ class RecommenderContract:
         return model
 
     @classmethod
-    def copy(cls, fitted: Recommender, split: Split, workplace: Path, name: str) -> Recommender:
+    def copy(cls, fitted: System, split: Split, workplace: Path, name: str) -> System:
         """Return another model with what a fitted one has learnt, by way of a folder."""
         (workplace / name).mkdir()
         fitted.save(workplace / name)
         copy = cls.build()
         copy.load(workplace / name, toy_training_data(split), cls.runtime(workplace, "copy"))
         return copy
+
+    @classmethod
+    def answers(cls, model: System, queries: Queries, runtime: Runtime) -> Answers:
+        """Ask as a run does; fail where scores are not finite float32 [rows, C], or texts lack."""
+        scores, texts = ask(model, queries, runtime)
+        if ranks(model):
+            scores = checked_scores(scores, queries.candidates.shape, np.arange(len(queries)))
+        return scores, texts
+
+    @classmethod
+    def assert_same(cls, given: Answers, expected: Answers) -> None:
+        """Fail where texts differ, or scores by more than the tolerance."""
+        assert given[1] == expected[1]
+        if given[0] is not None and expected[0] is not None:
+            cls.assert_agree(given[0], expected[0])
 
     @classmethod
     def assert_agree(cls, given: NDArray[np.float32], expected: NDArray[np.float32]) -> None:
@@ -152,15 +189,74 @@ class RecommenderContract:
         assert "\n" not in self.model_class.summary
         assert self.model_class.reference
 
-    def test_scores_are_finite_and_shaped_like_the_candidates(
-        self, fitted: Recommender, split: Split, workplace: Path
+    def test_a_row_does_not_depend_on_its_batch(
+        self, fitted: System, split: Split, workplace: Path
     ) -> None:
-        """float32 [rows, C], finite."""
+        """Alone, among rows that tell of it or in another order, a row is answered the same."""
+        queries, runtime = telling_queries(split), self.runtime(workplace, "fitted")
+        together = self.answers(fitted, queries, runtime)
+        for row in range(len(queries)):
+            alone = self.answers(fitted, queries[row : row + 1], runtime)
+            self.assert_same(alone, _rows(together, [row]))
+        order = generator(0, "order").permutation(len(queries))
+        in_order = self.answers(fitted, _chosen(queries, order), runtime)
+        self.assert_same(in_order, _rows(together, order))
+
+    def test_a_row_does_not_depend_on_what_was_asked_before(
+        self, fitted: System, split: Split, workplace: Path
+    ) -> None:
+        """A copy that was asked nothing else answers the same, then and afterwards."""
+        queries, runtime = telling_queries(split), self.runtime(workplace, "fitted")
+        before = self.copy(fitted, split, workplace, "asked before")
+        asked = [_chosen(queries, [row]) for row in (3, 0)]
+        first = [self.answers(before, one, runtime) for one in asked]
+        self.answers(before, queries, runtime)
+        for one, given in zip(asked, first, strict=True):
+            self.assert_same(self.answers(before, one, runtime), given)
+            self.assert_same(self.answers(fitted, one, runtime), given)
+
+    def test_short_and_empty_histories_are_answered(
+        self, fitted: System, split: Split, workplace: Path
+    ) -> None:
+        """Cold users have fewer items than the history holds, down to none."""
         queries = toy_queries(split)
-        scores = fitted.score(queries, self.runtime(workplace, "fitted"))
-        assert scores.shape == queries.candidates.shape
-        assert scores.dtype == np.float32
-        assert np.isfinite(scores).all()
+        histories = queries.histories.copy()
+        histories[0, :] = PAD
+        histories[1, :-1] = PAD
+        cold = Queries(histories, queries.candidates)
+        self.answers(fitted, cold, self.runtime(workplace, "fitted"))
+
+    def test_saved_and_loaded_it_answers_the_same(
+        self, fitted: System, split: Split, workplace: Path
+    ) -> None:
+        """What was learnt survives on disk, without pickle."""
+        queries, runtime = toy_queries(split), self.runtime(workplace, "fitted")
+        loaded = self.copy(fitted, split, workplace, "saved")
+        saved = (workplace / "saved").rglob("*")
+        assert not [path for path in saved if path.suffix in {".bin", ".pt", ".pkl"}]
+        (scores, texts), (own, said) = (
+            self.answers(model, queries, runtime) for model in (loaded, fitted)
+        )
+        assert texts == said
+        if scores is not None and own is not None:
+            np.testing.assert_allclose(scores, own, atol=1e-6)
+
+    def test_the_seed_decides_everything(
+        self, fitted: System, split: Split, workplace: Path
+    ) -> None:
+        """Fitted again with the same seed, it answers the same."""
+        queries, runtime = toy_queries(split), self.runtime(workplace, "fitted")
+        again = self.build()
+        again.fit(toy_training_data(split), self.runtime(workplace, "again"))
+        (scores, texts), (own, said) = (
+            self.answers(model, queries, runtime) for model in (again, fitted)
+        )
+        assert texts == said
+        np.testing.assert_array_equal(scores, own)
+
+
+class RecommenderContract(SystemContract):
+    """What a model must do that only ranks."""
 
     def test_all_items_can_be_scored_at_once(
         self, fitted: Recommender, split: Split, workplace: Path
@@ -175,29 +271,6 @@ class RecommenderContract:
         apart = Queries(queries.histories, queries.candidates.copy())
         self.assert_agree(scores, fitted.score(apart, runtime))
 
-    def test_a_row_does_not_depend_on_its_batch(
-        self, fitted: Recommender, split: Split, workplace: Path
-    ) -> None:
-        """Alone, among rows that tell of it or in another order, a row has the same scores."""
-        queries, runtime = telling_queries(split), self.runtime(workplace, "fitted")
-        together = fitted.score(queries, runtime)
-        alone = [fitted.score(queries[row : row + 1], runtime) for row in range(len(queries))]
-        self.assert_agree(np.concatenate(alone), together)
-        order = generator(0, "order").permutation(len(queries))
-        self.assert_agree(fitted.score(_chosen(queries, order), runtime), together[order])
-
-    def test_a_row_does_not_depend_on_what_was_asked_before(
-        self, fitted: Recommender, split: Split, workplace: Path
-    ) -> None:
-        """A copy that was asked nothing else scores the same, then and afterwards."""
-        queries, runtime = telling_queries(split), self.runtime(workplace, "fitted")
-        before = self.copy(fitted, split, workplace, "asked before")
-        first = [before.score(_chosen(queries, [row]), runtime) for row in (3, 0)]
-        before.score(queries, runtime)
-        for row, scores in zip((3, 0), first, strict=True):
-            self.assert_agree(before.score(_chosen(queries, [row]), runtime), scores)
-            self.assert_agree(fitted.score(_chosen(queries, [row]), runtime), scores)
-
     def test_the_score_of_a_candidate_does_not_depend_on_the_others(
         self, fitted: Recommender, split: Split, workplace: Path
     ) -> None:
@@ -211,47 +284,11 @@ class RecommenderContract:
         own = np.take_along_axis(of_all, queries.candidates.astype(np.intp), axis=1)
         self.assert_agree(fitted.score(queries, runtime), own)
 
-    def test_short_and_empty_histories_are_scored(
-        self, fitted: Recommender, split: Split, workplace: Path
-    ) -> None:
-        """Cold users have fewer items than the history holds, down to none."""
-        queries = toy_queries(split)
-        histories = queries.histories.copy()
-        histories[0, :] = PAD
-        histories[1, :-1] = PAD
-        scores = fitted.score(
-            Queries(histories, queries.candidates), self.runtime(workplace, "fitted")
-        )
-        assert np.isfinite(scores).all()
-
-    def test_saved_and_loaded_it_scores_the_same(
-        self, fitted: Recommender, split: Split, workplace: Path
-    ) -> None:
-        """What was learnt survives on disk, without pickle."""
-        queries = toy_queries(split)
-        runtime = self.runtime(workplace, "fitted")
-        loaded = self.copy(fitted, split, workplace, "saved")
-        saved = (workplace / "saved").rglob("*")
-        assert not [path for path in saved if path.suffix in {".bin", ".pt", ".pkl"}]
-        np.testing.assert_allclose(
-            loaded.score(queries, runtime), fitted.score(queries, runtime), atol=1e-6
-        )
-
-    def test_the_seed_decides_everything(
-        self, fitted: Recommender, split: Split, workplace: Path
-    ) -> None:
-        """Fitted again with the same seed, it scores the same."""
-        queries = toy_queries(split)
-        again = self.build()
-        again.fit(toy_training_data(split), self.runtime(workplace, "again"))
-        runtime = self.runtime(workplace, "fitted")
-        np.testing.assert_array_equal(again.score(queries, runtime), fitted.score(queries, runtime))
-
 
 class EncoderContract(RecommenderContract):
     """What a recommender must do to guide another."""
 
-    def test_vectors_have_one_width(self, fitted: Recommender, split: Split) -> None:
+    def test_vectors_have_one_width(self, fitted: System, split: Split) -> None:
         """One finite vector an item and one a history, of the same width."""
         assert isinstance(fitted, Encoder)
         items, users = fitted.item_vectors(), fitted.user_vectors(split.test.histories)
@@ -261,48 +298,43 @@ class EncoderContract(RecommenderContract):
         assert np.isfinite(users).all()
 
 
-class AnswererContract(RecommenderContract):
-    """What a recommender must do that also writes text."""
+class AnswererContract(SystemContract):
+    """What a model must do that writes, whether it also ranks or not."""
 
     def test_answers_are_one_line_a_row(
-        self, fitted: Recommender, split: Split, workplace: Path
+        self, fitted: System, split: Split, workplace: Path
     ) -> None:
-        """Greedy text, ended at the line's end."""
-        assert isinstance(fitted, Answerer)
+        """Ended at the line's end."""
+        assert writes(fitted)
         queries = toy_queries(split)
         answers = fitted.answer(queries, self.runtime(workplace, "fitted"))
         assert len(answers) == len(queries)
         assert not [text for text in answers if "\n" in text]
 
-    def test_an_answer_does_not_depend_on_what_else_is_asked(
-        self, fitted: Recommender, split: Split, workplace: Path
-    ) -> None:
-        """Alone, among rows that tell of it or after them, a row is answered the same."""
-        queries, runtime = telling_queries(split), self.runtime(workplace, "fitted")
-        copy = self.copy(fitted, split, workplace, "asked for answers")
-        assert isinstance(copy, Answerer)
-        alone = [copy.answer(_chosen(queries, [row]), runtime) for row in (3, 0)]
-        together = copy.answer(queries, runtime)
-        order = generator(0, "order").permutation(len(queries))
-        in_order = copy.answer(_chosen(queries, order), runtime)
-        assert in_order == [together[row] for row in order]
-        for row, texts in zip((3, 0), alone, strict=True):
-            assert texts == together[row : row + 1]
-            assert texts == copy.answer(_chosen(queries, [row]), runtime)
-
-    def test_title_lengths_are_positive(self, fitted: Recommender, split: Split) -> None:
+    def test_title_lengths_are_positive(self, fitted: System, split: Split) -> None:
         """The mean per token divides by them."""
-        assert isinstance(fitted, Answerer)
-        lengths = fitted.title_lengths()
+        if not ranks(fitted):
+            pytest.skip("it only writes")
+        lengths = cast(RankingAnswerer, fitted).title_lengths()
         assert lengths.shape == (len(split.catalogue),)
         assert (lengths >= 1).all()
 
+    def test_what_is_asked_at_once_is_what_is_asked_apart(
+        self, fitted: System, split: Split, workplace: Path
+    ) -> None:
+        """One reading of a prompt serves for scores and text, if it is overridden."""
+        if not isinstance(fitted, RankingAnswerer):
+            pytest.skip("it is never asked at once")
+        queries, runtime = toy_queries(split), self.runtime(workplace, "fitted")
+        apart = fitted.score(queries, runtime), fitted.answer(queries, runtime)
+        self.assert_same(fitted.score_and_answer(queries, runtime), apart)
 
-class TransferableContract(RecommenderContract):
-    """What a recommender must do that can learn from one dataset and be asked about another."""
+
+class TransferableContract(SystemContract):
+    """What a model must do that can learn from one dataset and be asked about another."""
 
     def test_transferred_it_is_asked_saved_and_loaded_as_of_the_new_dataset(
-        self, fitted: Recommender, split: Split, workplace: Path
+        self, fitted: System, split: Split, workplace: Path
     ) -> None:
         """Another catalogue of another size; what the fitted model was is not needed to load it."""
         other = toy_split(items=30, seed=1)
@@ -316,9 +348,10 @@ class TransferableContract(RecommenderContract):
         assert isinstance(moved, Transferable)
         moved.transfer(data, runtime)
         queries = toy_queries(other)
-        scores = moved.score(queries, runtime)
-        assert scores.shape == queries.candidates.shape
-        assert np.isfinite(scores).all()
+        scores, texts = self.answers(moved, queries, runtime)
         moved.save(second)
         loaded.load(second, data, runtime)
-        np.testing.assert_allclose(loaded.score(queries, runtime), scores, atol=1e-6)
+        again, said = self.answers(loaded, queries, runtime)
+        assert said == texts
+        if again is not None and scores is not None:
+            np.testing.assert_allclose(again, scores, atol=1e-6)

@@ -6,6 +6,7 @@ import pytest
 
 from recbench.errors import RecbenchError
 from recbench.evaluation import audit as module
+from recbench.evaluation.asking import ask
 from recbench.evaluation.audit import AuditError, audit, check, sample, scale
 from recbench.evaluation.evaluator import evaluate
 from recbench.evaluation.fresh_process import SavedModel
@@ -35,8 +36,9 @@ def answer_alone(many, runtime, tmp_path):
         alone = dataclasses.replace(runtime, cache=tmp_path / "empty")
         asked = sample(many.split.test, pack, 0)
         rows = [asked.queries[row : row + 1] for row in range(len(asked.rows))]
-        scores = np.concatenate([copy.score(row, alone) for row in rows])
-        texts = [copy.answer(row, alone)[0] for row in rows] if judgement.answers else []
+        given = [ask(copy, row, alone) for row in rows]
+        scores = None if given[0][0] is None else np.concatenate([one for one, _ in given])
+        texts = [texts[0] for _, texts in given if texts is not None]
         return check(
             *(asked, (scores, texts), judgement, pack, many.split.catalogue),
             *(model.scores_in, "exact"),
@@ -58,6 +60,7 @@ REFUSED = [
     cheats.SavedByHalves,
     cheats.ImpreciseUnsaid,
     cheats.WritingWhatItRemembers,
+    cheats.WrittenFromMemory,
 ]
 
 
@@ -68,7 +71,11 @@ def test_scores_that_depend_on_what_else_was_asked_are_refused(answer_alone, mod
         found = "of the rows .*, singly, the run placed [0-9]+ better and 0 worse"
     if model_class is cheats.WritingWhatItRemembers:
         found = "test row [0-9]+ is answered in other words .*"
-    with pytest.raises(AuditError, match=f"^scores depend .* asked: {found}; the run is refused$"):
+    subject = "scores"
+    if model_class is cheats.WrittenFromMemory:
+        subject, found = "answers", "test row [0-9]+ is answered in other words .*"
+    said = f"^{subject} depend on what else was asked: {found}; the run is refused$"
+    with pytest.raises(AuditError, match=said):
         answer_alone(model_class)
 
 
@@ -87,6 +94,8 @@ HONEST = [
     cheats.Imprecise,
     cheats.ImpreciseHalf,
     cheats.Writing,
+    cheats.AtOnce,
+    cheats.Written,
     cheats.Counting,
     cheats.LookingAhead,
 ]
@@ -95,11 +104,11 @@ HONEST = [
 @pytest.mark.parametrize("full", [False, True])
 @pytest.mark.parametrize("model_class", HONEST)
 def test_what_gained_nothing_passes(answer_alone, model_class, full):
-    if full and model_class is cheats.Writing:
+    if full and issubclass(model_class, cheats.Answerer):
         pytest.skip("reads its candidates in a prompt")
     found = answer_alone(model_class, full)
     assert (found.rows, found.seed) == (32, 0)
-    if full:
+    if full or model_class is cheats.Written:
         assert found.largest_difference is None
     elif model_class is cheats.Guess:
         assert found.largest_difference == found.better_placed == found.worse_placed == 0

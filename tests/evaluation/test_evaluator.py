@@ -5,12 +5,12 @@ import pytest
 
 from recbench.data.catalogue import Catalogue
 from recbench.errors import RecbenchError
-from recbench.evaluation import asking
+from recbench.evaluation import asking, evaluator
 from recbench.evaluation.answers import SHARED_TITLE
 from recbench.evaluation.evaluator import evaluate
 from recbench.evaluation.metrics import reciprocal
 from recbench.questions.candidates import make_pack
-from recbench.recommender import Answerer, Recommender, Runtime
+from recbench.recommender import Answerer, RankingAnswerer, Recommender, Runtime
 from recbench.settings import Settings
 from recbench.statistics.intervals import figure
 from recbench.testing.toy import toy_split
@@ -49,6 +49,31 @@ class Writer(Scorer, Answerer):
 
     def title_lengths(self):
         return ((1 + np.arange(len(self.titles))) ** 2).astype(np.int32)
+
+
+class OnlyWriter(Answerer):
+    """Writes the title of the first candidate shown; keeps what it was asked."""
+
+    titles = ()
+
+    def __init__(self, at=None):
+        super().__init__(Settings())
+        self.asked, self.at = [], at
+
+    def fit(self, data, runtime):
+        return {"parameters_trained": 0}
+
+    def answer(self, queries, runtime):
+        if len(self.asked) == self.at:
+            raise KeyboardInterrupt
+        self.asked.append(queries)
+        return [self.titles[item] for item in queries.candidates[:, 0]]
+
+    def save(self, folder):
+        pass
+
+    def load(self, folder, data, runtime):
+        pass
 
 
 @pytest.fixture(scope="module")
@@ -135,6 +160,69 @@ def test_a_writer_is_read_and_ranked_apart(split, pack, runtime):
     assert judged.metrics["HitRatio@1|likelihood-per-token"].value == pytest.approx(best.mean())
 
 
+def test_what_only_writes_is_read_and_has_no_rank(split, pack, runtime):
+    model, both = OnlyWriter(), Writer()
+    model.titles = both.titles = split.catalogue.titles
+    question = split.test, split.catalogue, pack, runtime
+    judged, ranked = evaluate(model, *question), evaluate(both, *question)
+    outcome = judged.outcome
+    assert judged.answers == ranked.answers
+    assert outcome.rank is outcome.scores is outcome.title_tokens is outcome.rank_per_token is None
+    assert len(outcome) == len(ranked.outcome) == 2 * len(split.test)
+    assert judged.metrics == {
+        name: ranked.metrics[name]
+        for name in ("HitRatio@1", "HitRatio@1|valid", "SharedTitleRatio", "ValidRatio")
+    }
+    assert {len(queries) for queries in model.asked} == {len(split.test)}  # a call a draw
+    for queries in model.asked:
+        assert set(vars(queries)) == {"histories", "candidates"}
+        assert queries.candidates.shape[1] == pack.size
+
+
+def test_half_a_character_is_kept_as_a_question_mark(split, pack, runtime, tmp_path):
+    model = OnlyWriter()
+    model.titles = tuple("cut off \ud83c" for _ in split.catalogue.titles)
+    judged = evaluate(model, split.test, split.catalogue, pack, runtime, finished=tmp_path / "kept")
+    assert set(judged.answers) == {"cut off ?"}
+    assert judged.metrics["ValidRatio"].value == 0
+
+
+def test_a_call_of_what_only_writes_is_small(split, pack, runtime, monkeypatch):
+    monkeypatch.setattr(evaluator, "WRITTEN_AT_ONCE", 3)
+    model, both = OnlyWriter(), Writer()
+    model.titles = both.titles = split.catalogue.titles
+    evaluate(model, split.test, split.catalogue, pack, runtime)
+    evaluate(both, split.test, split.catalogue, pack, runtime)
+    assert max(map(len, model.asked)) == 3
+    assert max(map(len, both.asked)) == len(split.test)
+
+
+class AtOnce(Writer, RankingAnswerer):
+    """Scores and answers by one call."""
+
+    calls = 0
+
+    def score_and_answer(self, queries, runtime):
+        self.calls += 1
+        scores = Scorer.score(self, queries, runtime)
+        return scores, [self.titles[item] for item in queries.candidates[:, 0]]
+
+    def score(self, queries, runtime):
+        raise AssertionError
+
+    answer = score
+
+
+def test_what_can_do_both_at_once_is_asked_at_once(split, pack, runtime):
+    model, apart = AtOnce(), Writer()
+    model.titles = apart.titles = split.catalogue.titles
+    judged = evaluate(model, split.test, split.catalogue, pack, runtime)
+    ranked = evaluate(apart, split.test, split.catalogue, pack, runtime)
+    assert model.calls == 2  # one a draw
+    assert (judged.metrics, judged.answers) == (ranked.metrics, ranked.answers)
+    np.testing.assert_array_equal(judged.outcome.scores, ranked.outcome.scores)
+
+
 def test_a_shared_title_is_invalid_counted_and_shown(split, pack, runtime):
     titles = tuple("The Same" for _ in split.catalogue.titles)
     catalogue = Catalogue(split.catalogue.raw_ids, titles, "other")
@@ -200,11 +288,12 @@ class KilledWriter(Killed, Writer):
 
 @pytest.mark.honesty
 @pytest.mark.parametrize("at", [0, 1, 2])
-@pytest.mark.parametrize(("kind", "calls"), [(Killed, 3), (KilledWriter, 6)])
+@pytest.mark.parametrize(("kind", "calls"), [(Killed, 3), (KilledWriter, 6), (OnlyWriter, 6)])
 def test_a_stopped_evaluation_asks_only_what_is_left_and_ends_the_same(
     split, pack, runtime, monkeypatch, tmp_path, kind, calls, at
 ):
     monkeypatch.setattr(asking, "ROWS_AT_ONCE", 3)
+    monkeypatch.setattr(evaluator, "WRITTEN_AT_ONCE", 3)
     kind.titles = split.catalogue.titles
     question = split.test, split.catalogue, pack, runtime, "exact"
     whole = evaluate(kind(None), *question)

@@ -8,7 +8,7 @@ pytestmark = pytest.mark.honesty
 
 
 def calls(folder, rows=6):
-    return FinishedCalls(folder, scores=np.full((rows, 2), np.nan, dtype=np.float32))
+    return FinishedCalls(folder, rows, scores=np.full((rows, 2), np.nan, dtype=np.float32))
 
 
 def answer(kept, *rows, texts=None):
@@ -33,6 +33,15 @@ def test_what_was_answered_is_there_again(tmp_path):
     np.testing.assert_array_equal(again.columns["scores"][[1, 3, 4]], [[1, 0.5], [3, 1.5], [4, 2]])
     assert np.isnan(again.columns["scores"][[0, 2, 5]]).all()
     assert len(list((tmp_path / "kept").iterdir())) == 1
+
+
+def test_texts_alone_are_kept_call_by_call(tmp_path):
+    kept = FinishedCalls(tmp_path / "kept", 3)
+    kept.add(np.array([2]), {}, ["paid for"])
+    del kept  # as a process that is killed
+    again = FinishedCalls(tmp_path / "kept", 3)
+    assert again.done.tolist() == [False, False, True]
+    assert again.texts == ["", "", "paid for"]
 
 
 def test_it_is_kept_however_the_block_ends(tmp_path):

@@ -55,6 +55,14 @@ def test_a_writer_is_read_and_a_full_ranking_is_one_of_all_items(keep, runtime):
     assert ask_fresh(saved, everything, runtime)[0].shape == (3, 40)
 
 
+def test_of_what_only_writes_there_are_texts_alone(keep, runtime):
+    scores, texts = ask_fresh(keep(cheats.Written), queries(), runtime)
+    assert scores is None
+    model = cheats.Writing(Settings())
+    model.fit(toy_training_data(), runtime)
+    assert texts == model.answer(queries(), runtime)
+
+
 class Recording(cheats.Guess):
     """Not importable by a fresh process: stands in a test."""
 

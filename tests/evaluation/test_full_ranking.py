@@ -38,6 +38,20 @@ class Scorer(Recommender):
         pass
 
 
+class OnlyWriter(Answerer):
+    """Writes, and gives no score."""
+
+    def __init__(self, _):
+        super().__init__(Settings())
+        self.asked = []
+
+    def answer(self, queries, runtime):
+        self.asked.append(queries)
+        return []
+
+    fit = save = load = answer
+
+
 @pytest.fixture(scope="module")
 def split():
     """Twelve rows of 40 items; rows share three lists of excluded items, some with the target."""
@@ -167,7 +181,7 @@ class Reranker(Scorer):
     lists_candidates = True
 
 
-@pytest.mark.parametrize("kind", [Writer, Reranker])
+@pytest.mark.parametrize("kind", [Writer, Reranker, OnlyWriter])
 def test_a_model_that_has_its_candidates_listed_is_refused(split, table, runtime, kind):
     model = kind(table)
     with pytest.raises(UserError, match=f"{kind.__name__} reads its cand.*; give --candidates N"):

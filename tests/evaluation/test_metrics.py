@@ -1,3 +1,4 @@
+from dataclasses import replace
 from importlib.metadata import EntryPoint
 
 import numpy as np
@@ -149,6 +150,36 @@ def test_an_invalid_answer_is_a_miss_and_correct_over_valid_has_its_own_name():
     np.testing.assert_array_equal(
         SharedTitleRatio().values(asked)["SharedTitleRatio"], [0, 0, 0, 1]
     )
+
+
+def test_what_only_writes_has_the_figures_of_its_answers_and_no_others():
+    ranked = outcome([1, 2, 1, 3], writes=True, slots=[0, 3, NO_CANDIDATE, SHARED_TITLE])
+    only = replace(ranked, rank=None, scores=None)
+    assert len(only) == 4
+    assert NDCG().values(only) == MRR().values(only) == at_cutoffs(only, [2, 7]) == {}
+    own, both = figures(only), figures(ranked)
+    assert own.keys() == {"HitRatio@1", "HitRatio@1|valid", "SharedTitleRatio", "ValidRatio"}
+    for name, values in own.items():
+        np.testing.assert_array_equal(values, both[name])
+
+
+RANK_TAKEN = {
+    "compared": lambda outcome: outcome.rank == 1,
+    "filled": lambda outcome: np.where(outcome.rank == 1, 1.0, 0.0),
+    "divided": lambda outcome: 1 / outcome.rank,
+    "as numbers": lambda outcome: 1 / np.asarray(outcome.rank, dtype=np.float64),
+}
+
+
+@pytest.mark.parametrize("how", RANK_TAKEN)
+def test_no_metric_gets_a_figure_of_a_rank_that_is_not_there(plugged, monkeypatch, how):
+    monkeypatch.setattr(Sound, "values", lambda self, one: {"Sound": RANK_TAKEN[how](one)})
+    plugged("Sound")
+    ranked = outcome([1, 2], writes=True)
+    lines = []
+    assert figures(replace(ranked, rank=None, scores=None), lines.append) == {}
+    assert len(lines) == 1
+    assert list(figures(ranked)) == ["Sound"]
 
 
 class Sound(Metric):

@@ -11,7 +11,7 @@ from typing import ClassVar
 import numpy as np
 
 from recbench.questions.split import PAD
-from recbench.recommender import Answerer, Recommender
+from recbench.recommender import Answerer, RankingAnswerer, Recommender
 from recbench.settings import Settings
 
 
@@ -272,6 +272,41 @@ class Writing(Guess, Answerer):
 
     def title_lengths(self):
         return np.full(len(self.titles), 2, dtype=np.int32)
+
+
+class AtOnce(Writing, RankingAnswerer):
+    """The same, by one call."""
+
+
+class Written(Answerer):
+    """Honest: writes the same, and gives no score."""
+
+    settings_class = Settings
+    summary = reference = "test"
+
+    def __init__(self, settings):
+        super().__init__(settings)
+        self.writing = Writing(settings)
+
+    def fit(self, data, runtime):
+        return self.writing.fit(data, runtime)
+
+    def answer(self, queries, runtime):
+        return self.writing.answer(queries, runtime)
+
+    def save(self, folder):
+        self.writing.save(folder)
+
+    def load(self, folder, data, runtime):
+        self.writing.load(folder, data, runtime)
+
+
+class WrittenFromMemory(Written):
+    """Gives no score, and writes what was among the candidates each time."""
+
+    def __init__(self, settings):
+        super().__init__(settings)
+        self.writing = WritingWhatItRemembers(settings)
 
 
 class WritingWhatItRemembers(Writing):

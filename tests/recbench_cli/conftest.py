@@ -1,6 +1,13 @@
+import itertools
+from importlib.metadata import EntryPoint
+from types import SimpleNamespace
+
 import pytest
 
+from recbench import registry
 from recbench_cli import main as cli
+
+NUMBERS = itertools.count()
 
 
 def calling(capsys):
@@ -32,3 +39,30 @@ def call_inside(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("RECBENCH_CACHE", str(tmp_path / "cache"))
     return calling(capsys)
+
+
+@pytest.fixture
+def install(monkeypatch, tmp_path):
+    """Write a package of one module, install it as a plug-in, return its folder."""
+    real = registry.entry_points
+
+    def installed(source, group="models", name="acme", target=":Acme"):
+        package = f"acme_{next(NUMBERS)}"  # a module that was imported is not imported again
+        folder = tmp_path / "site" / package
+        folder.mkdir(parents=True)
+        (folder / "__init__.py").write_text(source)
+        value = package + target
+        point = EntryPoint(name, value, f"recbench.{group}")
+        vars(point)["dist"] = SimpleNamespace(name="acme-plugin", version="1")
+
+        def points(group):
+            return [*real(group=group), *([point] if group == point.group else [])]
+
+        monkeypatch.setattr(registry, "entry_points", points)
+        monkeypatch.syspath_prepend(tmp_path / "site")
+        here = registry.__file__.rpartition("/recbench/")[0]
+        paths = [tmp_path / "site", f"{here}/tests/plugins"]
+        monkeypatch.setenv("PYTHONPATH", ":".join(map(str, paths)))  # of a fresh process
+        return folder
+
+    return installed

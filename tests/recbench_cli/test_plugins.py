@@ -1,43 +1,11 @@
 """Plug-ins that raise, exit or give nonsense: named in one line, and nothing else goes wrong."""
 
-import itertools
 import json
-from importlib.metadata import EntryPoint
-from types import SimpleNamespace
+from pathlib import Path
 
 import pytest
 
-from recbench import registry
-
 RUN = ("run", "--model", "acme", "--dataset", "movielens", "--device", "cpu", "--draws", "1")
-NUMBERS = itertools.count()
-
-
-@pytest.fixture
-def install(monkeypatch, tmp_path):
-    """Write a package of one module, install it as a plug-in, return its folder."""
-    real = registry.entry_points
-
-    def installed(source, group="models", name="acme", target=":Acme"):
-        package = f"acme_{next(NUMBERS)}"  # a module that was imported is not imported again
-        folder = tmp_path / "site" / package
-        folder.mkdir(parents=True)
-        (folder / "__init__.py").write_text(source)
-        value = package + target
-        point = EntryPoint(name, value, f"recbench.{group}")
-        vars(point)["dist"] = SimpleNamespace(name="acme-plugin", version="1")
-
-        def points(group):
-            return [*real(group=group), *([point] if group == point.group else [])]
-
-        monkeypatch.setattr(registry, "entry_points", points)
-        monkeypatch.syspath_prepend(tmp_path / "site")
-        here = registry.__file__.rpartition("/recbench/")[0]
-        paths = [tmp_path / "site", f"{here}/tests/plugins"]
-        monkeypatch.setenv("PYTHONPATH", ":".join(map(str, paths)))  # of a fresh process
-        return folder
-
-    return installed
 
 
 @pytest.fixture
@@ -95,7 +63,7 @@ import sys
 import numpy as np
 from pydantic import model_validator
 from recbench.settings import Settings
-from cheats import Guess, Writing
+from cheats import AtOnce, Guess, Writing, Written
 
 def boom(*_, **__):
     {act}
@@ -145,6 +113,15 @@ GIVEN = [
 ]
 
 
+@pytest.mark.parametrize("given", ["None", "1, 2, 3", "[1, 2]"])
+def test_scores_and_answers_at_once_are_a_pair(ask, install, given):
+    source = f"class Acme(AtOnce):\n    score_and_answer = lambda *_: ({given})\n"
+    install(HEAD.format(act="pass") + source)
+    code, _, err = ask(*RUN)
+    assert code == 1
+    assert err.splitlines()[-1].endswith(": score_and_answer must return scores and texts")
+
+
 @pytest.mark.parametrize(("method", "given", "said"), GIVEN, ids=str)
 def test_a_model_that_gives_nonsense_is_named(ask, install, method, given, said):
     source = HEAD.format(act="pass") + f"class Acme(Writing):\n    {method} = lambda *q: {given}\n"
@@ -156,11 +133,28 @@ def test_a_model_that_gives_nonsense_is_named(ask, install, method, given, said)
     assert said in last
 
 
+MADE = "from cheats import Guess, Written\nfrom recbench.recommender import Transferable\n"
+NEITHER = MADE + (
+    "class Acme(Transferable):\n    settings_class = Guess.settings_class\n"
+    "    fit, save, load, transfer = Guess.fit, Guess.save, Guess.load, Guess.fit\n    {}\n"
+)
+HALF = MADE + "class Acme(Written):\n    {} = Guess.score\n"
+
+
 @pytest.mark.parametrize(
     ("source", "said"),
     [
-        ("Acme = 3", "it is no class made from recbench's Recommender"),
+        ("Acme = 3", "it is no class made from recbench's Recommender or Answerer"),
         ("from recbench.recommender import Recommender as Acme", "it lacks fit, load, save, score"),
+        ("from recbench.recommender import Answerer as Acme", "it lacks answer, fit, load, save"),
+        (
+            "from recbench.recommender import System as Acme",
+            "it lacks fit, load, save, score or answer",
+        ),
+        (NEITHER.format("pass"), "it lacks score or answer"),
+        (NEITHER.format("answer = Guess.score"), "it lacks score or answer"),
+        (HALF.format("score"), "it lacks title_lengths"),
+        (HALF.format("title_lengths"), "it lacks score"),
         (
             "from cheats import Guess\nclass Acme(Guess):\n    settings_class = dict\n",
             "its settings_class is no class made from recbench's Settings",
@@ -173,6 +167,27 @@ def test_what_is_no_model_is_named(call_here, install, source, said, asked):
     code, _, err = call_here(*asked)
     assert code == 1
     assert err.startswith(f"error: the model 'acme' of package acme-plugin: {said}")
+
+
+RANKING = """class Acme(Written):
+    def score(self, queries, runtime):
+        return self.writing.score(queries, runtime)
+
+    def title_lengths(self):
+        return self.writing.title_lengths()
+"""
+
+
+@pytest.mark.parametrize("source", [RANKING, "Acme = Writing", "Acme = AtOnce", "Acme = Written"])
+def test_an_answerer_that_ranks_is_ranked_whatever_it_is_made_from(ask, install, source):
+    install(HEAD.format(act="pass") + source)
+    code, out, err = ask(*RUN, "--protocol", "paper", "--json")
+    assert code == 0, err
+    path = Path(json.loads(out)["record"])
+    record, told = json.loads(path.read_text()), json.loads(out)["metrics"]
+    assert record["writes"]
+    assert record["audit"]["rows"] > 0
+    assert record["ranks"] == ("HitRatio@1|likelihood" in told) == (source != "Acme = Written")
 
 
 def test_a_bug_of_ours_is_not_called_the_plug_in_s(ask, install, monkeypatch):

@@ -1,5 +1,6 @@
 """Runs as they would stand on disk, without a model."""
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -35,17 +36,19 @@ def whose(users, examples):
     return np.arange(examples) if users is None else np.array(users)
 
 
-def judgement(hits=(), draws=2, writes=False, candidates=4, users=None, seed=0, ranks=None):
+def judgement(
+    hits=(), draws=2, writes=False, candidates=4, users=None, seed=0, ranks=None, only=False
+):
     """
     Judge rows that rank first where `hits` is true and second elsewhere, or as `ranks` say.
 
     Slot 0 scores highest and is answered with; a writer's second row is invalid. Seeds differ in
-    their scores and in nothing that a figure is made from.
+    their scores and in nothing that a figure is made from. One that `only` writes has no rank.
     """
     rank = np.where(np.array(hits, dtype=bool), 1, 2) if ranks is None else np.array(ranks)
     answer = np.zeros(len(rank), dtype=np.int32)
     if writes:
-        answer[1] = NO_CANDIDATE
+        answer[1:2] = NO_CANDIDATE
     scores = np.tile(-np.arange(candidates, dtype=np.float32), (len(rank), 1)) - seed
     outcome = Outcome(
         draws=draws,
@@ -57,6 +60,8 @@ def judgement(hits=(), draws=2, writes=False, candidates=4, users=None, seed=0, 
         answer_slot=answer,
         title_tokens=np.full(scores.shape, 2, dtype=np.int32) if writes else None,
     )
+    if only:
+        outcome = replace(outcome, rank=None, scores=None, title_tokens=None)
     answers = [f"Title {i}" for i in range(len(rank))] if writes else None
     return Judgement(outcome, answers, summary(outcome, lambda _: None))
 
@@ -144,7 +149,7 @@ def record(
         "matching": "exact",
         "caption": "",
         "audit": AUDIT,
-        "candidates": 99 if outcome.scores is None else outcome.scores.shape[1],
+        "candidates": 4 if outcome.scores is None else outcome.scores.shape[1],
     } | changes
     asked = digests, fields["protocol"], fields["matching"], fields["training"]
     row = row_digest(model, fields["settings"], fields["ingredients"], *asked)
@@ -155,9 +160,10 @@ def record(
         digests=digests,
         pack_seed=0,
         draws=outcome.draws,
-        full_ranking=outcome.scores is None,
+        full_ranking=outcome.target_slot is None,
         examples=len(outcome) // outcome.draws,
         writes=outcome.writes,
+        ranks=outcome.rank is not None,
         trained=trained(fields, made, parts, weights),
         metrics=judged.metrics,
         examples_sha256="",
@@ -182,7 +188,7 @@ def made(tmp_path):
     """
     Return a function that writes a finished run below ``tmp_path/results``.
 
-    `hits` or `ranks` with `draws`, `writes`, `candidates` and `users` go to `judgement`; with
+    `hits` or `ranks` with `draws`, `writes`, `only` and `users` go to `judgement`; with
     ``full=True`` the `ranks` are those of a full ranking of `items`; the rest goes to `record`.
     """
 
@@ -193,6 +199,7 @@ def made(tmp_path):
         candidates=4,
         users=None,
         ranks=None,
+        only=False,
         full=False,
         items=99,
         target_count=None,
@@ -204,7 +211,7 @@ def made(tmp_path):
             changes["candidates"] = items
         else:
             shape = draws, writes, candidates, users, changes.get("seed", 0)
-            judged = judgement(hits, *shape, ranks)
+            judged = judgement(hits, *shape, ranks, only)
         described = record(judged, **changes)
         folder = store.run_folder(results, described)
         return store.finish(folder, described, judged, counted(judged, target_count))

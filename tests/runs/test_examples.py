@@ -62,26 +62,66 @@ def test_a_model_that_scores_has_neither_answers_nor_tokens(made):
     assert read_answers(run.folder) is None
 
 
-@pytest.mark.parametrize("shape", [{"writes": True}, {"writes": False}, {"full": True}])
+ONLY = {"writes": True, "only": True}
+
+
+@pytest.mark.parametrize("shape", [{"writes": True}, {"writes": False}, {"full": True}, ONLY])
 def test_every_figure_can_be_worked_out_again_from_what_is_stored(made, shape):
     run = made(hits=[1, 0, 0, 1], ranks=[3, 1] if "full" in shape else None, **shape)
     again = figures(outcome_of(run))
     assert again.keys() == run.record.metrics.keys()
     for name, values in again.items():
         assert np.nanmean(values) == pytest.approx(run.record.metrics[name].value)
-    assert ("HitRatio@1|likelihood-per-token" in again) == shape.get("writes", False)
+    assert ("HitRatio@1|likelihood-per-token" in again) == (shape == {"writes": True})
 
 
-def test_what_is_read_is_what_was_written(made, judge):
-    judged = judge([1, 0, 0, 1], writes=True, users=[4, 4])
-    found = outcome_of(made(hits=[1, 0, 0, 1], writes=True, users=[4, 4]))
+@pytest.mark.parametrize("only", [False, True])
+def test_what_is_read_is_what_was_written(made, judge, only):
+    judged = judge([1, 0, 0, 1], writes=True, users=[4, 4], only=only)
+    found = outcome_of(made(hits=[1, 0, 0, 1], writes=True, users=[4, 4], only=only))
     for name, value in vars(judged.outcome).items():
         other = getattr(found, name)
         np.testing.assert_array_equal(other, value)
         assert getattr(other, "dtype", None) == getattr(value, "dtype", None)
 
 
+def test_of_what_only_writes_ranks_scores_and_tokens_are_null(made):
+    run = made(**ONLY)
+    table = parquet.read_table(run.folder / "examples.parquet")
+    assert table.column_names == ORDER
+    for name in ("rank", "scores", "title_tokens"):
+        assert table[name].null_count == len(table) == 4
+        assert str(table.schema.field(name).type).replace("element", "item") == COLUMNS[name]
+
+
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        ({"rank": [1, 2, 2, 1]}, "ranks are kept of all but what only writes"),
+        ({"scores": [[9.0, 8, 7, 6]] * 4}, "scores are kept of a pack that is ranked"),
+        ({"title_tokens": [[2, 2, 2, 2]] * 4}, "tokens are kept of titles that are ranked"),
+        ({"answer_slot": [0, 4, 0, 0]}, "an answer names no slot of 4"),
+        ({"answer_slot": [0, -3, 0, 0]}, "an answer names no slot of 4"),
+        ({"target_slot": [0, 4, 0, 0]}, "a target is in no slot of 4"),
+    ],
+)
+def test_a_table_that_gives_a_rank_to_what_only_writes_is_refused(made, columns, said):
+    run = made(**ONLY)
+    changed(run, **columns)
+    with pytest.raises(DataError, match=said):
+        outcome_of(run)
+
+
+@pytest.mark.parametrize("shape", [{"writes": True}, {"writes": False}, {"full": True}])
+def test_a_table_that_lost_its_ranks_is_refused(made, shape):
+    run = made(hits=[1, 0, 0, 1], ranks=[3, 1, 2, 2] if "full" in shape else None, **shape)
+    changed(run, rank=[None] * 4)
+    with pytest.raises(DataError, match="ranks are kept of all but what only writes"):
+        outcome_of(run)
+
+
 def test_no_examples_at_all_can_be_stored(made):
+    assert len(outcome_of(made(hits=[], **ONLY))) == 0
     assert len(outcome_of(made(hits=[]))) == 0
 
 

@@ -1,5 +1,6 @@
 import csv
 import json
+import re
 
 import numpy as np
 import pytest
@@ -168,6 +169,29 @@ def test_a_run_that_was_not_audited_is_marked(made):
 
 
 @pytest.mark.honesty
+def test_what_only_writes_has_a_dash_for_every_rank(made):
+    written = made(GOOD, model="endpoint", writes=True, only=True, audit=None)
+    runs = [made(GOOD), made(BAD, model="ilora", writes=True), written]
+    (table,) = leaderboard(runs, cutoffs=[2])
+    row = next(row for row in table.rows if row.label == "endpoint")
+    assert row.to_best is not None
+    assert row.estimates.keys() == {
+        *("HitRatio@1", "HitRatio@1|valid", "SharedTitleRatio", "ValidRatio"),
+    }
+    text = render([table], "table", [2])
+    head, line = (
+        next(one for one in text.splitlines() if one.startswith(name))
+        for name in ("model", "endpoint  ")
+    )
+    cells = dict(zip(re.split("  +", head), re.split("  +", line), strict=False))
+    names = ("HitRatio@2", "HitRatio@1|likelihood", "HitRatio@2|likelihood", "MRR|likelihood")
+    assert {cells[name] for name in names} == {"-"}
+    assert "endpoint: not audited" in text
+    alone = render(leaderboard([written]), "table")
+    assert "likelihood" not in alone
+    assert "MRR" not in alone
+
+
 def test_a_baseline_is_named_beforehand(made):
     runs = [made(GOOD, model="a"), made(BAD, model="b"), made(BAD, model="c")]
     (table,) = leaderboard(runs, baseline="b")

@@ -21,6 +21,7 @@ from recbench.runs.record import (
     training_digest,
     training_id_of,
 )
+from recbench.settings import digest
 from recbench.statistics.intervals import Figure
 
 DIGESTS = Digests(dataset="d", catalogue="c", split="s", pack="p")
@@ -133,6 +134,18 @@ def test_a_record_knows_its_own_digest(made):
     assert read.own_digest == record.own_digest
     assert record.model_copy(update={"caption": "x"}).own_digest != record.own_digest
     assert record.signed("other").record_sha256 != record.record_sha256
+
+
+def test_a_record_of_before_what_only_writes_keeps_its_digest(made):
+    record = made(writes=True).record
+    value = record.model_dump(mode="json")
+    before = {name: one for name, one in value.items() if name not in ("left_out", "ranks")}
+    before.pop("record_sha256")
+    assert digest(before) == record.record_sha256
+    assert RunRecord.model_validate(value | before) == record
+    assert RunRecord.model_validate({**before, "record_sha256": record.own_digest}) == record
+    only = made(writes=True, only=True, model="endpoint").record
+    assert only.model_copy(update={"ranks": True}).own_digest != only.own_digest
 
 
 def test_seconds_are_added_up():

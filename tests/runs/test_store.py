@@ -101,8 +101,9 @@ def test_a_broken_record_is_named(made, change, said):
         finished(run.folder)
 
 
-def test_a_published_copy_has_no_titles(made, tmp_path):
-    run = made(writes=True)
+@pytest.mark.parametrize("only", [False, True])
+def test_a_published_copy_has_no_titles(made, tmp_path, only):
+    run = made(writes=True, only=only)
     copy = publish(run, tmp_path / "public")
     assert copy == tmp_path / "public" / run.folder.relative_to(tmp_path / "results")
     assert sorted(path.name for path in copy.iterdir()) == ["examples.parquet", "record.json"]

@@ -1,5 +1,6 @@
 import json
 import shutil
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -60,7 +61,7 @@ def named(record, **changes):
 def honest(dataset, describe, tmp_path):
     """Return a function that writes a run that was really asked, of random scores."""
 
-    def make(rule="paper", writes=False, draws=2, fraction=1.0, **changes):
+    def make(rule="paper", writes=False, draws=2, fraction=1.0, only=False, **changes):
         asked = protocol(rule)
         split = make_split(dataset, asked)
         random, test = np.random.default_rng(0), split.test
@@ -85,6 +86,8 @@ def honest(dataset, describe, tmp_path):
                 answer_slot=match(texts, shown, titles) if writes else top_slots(scores, target),
                 title_tokens=np.ones(shown.shape, dtype=np.int32) if writes else None,
             )
+            if only:
+                outcome = replace(outcome, rank=None, scores=None, title_tokens=None)
             pack, size = drawn.hash, 20
         judged = Judgement(outcome, texts, summary(outcome, silent))
         record = describe(
@@ -140,6 +143,14 @@ def test_answers_are_matched_again(honest, checked, tmp_path):
     (published,) = checked(path=tmp_path / "public")
     assert results(published)["answers"] == "not checked"
     assert not published.failed
+
+
+def test_one_that_ranks_cannot_hide_its_ranks(honest, checked):
+    honest(writes=True, only=True)
+    (found,) = checked()
+    assert [one.name for one in found.checks if one.result == "failed"] == ["claims"]
+    assert "its ranks is False, its model declares True" in as_text([found])
+    assert "ranks" not in results(found)
 
 
 def test_a_full_ranking_is_checked_as_far_as_can_be(honest, checked):

@@ -11,8 +11,7 @@ pytestmark = pytest.mark.honesty
 BATCH = "test_a_row_does_not_depend_on_its_batch"
 BEFORE = "test_a_row_does_not_depend_on_what_was_asked_before"
 OTHERS = "test_the_score_of_a_candidate_does_not_depend_on_the_others"
-SAVED = "test_saved_and_loaded_it_scores_the_same"
-WORDS = "test_an_answer_does_not_depend_on_what_else_is_asked"
+SAVED = "test_saved_and_loaded_it_answers_the_same"
 
 
 class TestGuess(RecommenderContract):
@@ -24,12 +23,20 @@ class TestImprecise(RecommenderContract):
 
     model_class = cheats.Imprecise
 
-    test_saved_and_loaded_it_scores_the_same = None  # to 1e-6
+    test_saved_and_loaded_it_answers_the_same = None  # to 1e-6
     test_the_seed_decides_everything = None
 
 
 class TestWriting(AnswererContract):
     model_class = cheats.Writing
+
+
+class TestAtOnce(AnswererContract):
+    model_class = cheats.AtOnce
+
+
+class TestWritten(AnswererContract):
+    model_class = cheats.Written
 
 
 def contract_of(cheat, workplace):
@@ -62,7 +69,8 @@ def contract_of(cheat, workplace):
         (cheats.ImpreciseUnsaid, BATCH),
         (cheats.NormalisedByRow, OTHERS),
         (cheats.SavedByHalves, SAVED),
-        (cheats.WritingWhatItRemembers, WORDS),
+        (cheats.WritingWhatItRemembers, BEFORE),
+        (cheats.WrittenFromMemory, BEFORE),
     ],
 )
 def test_models_that_cheat_fail_it(cheat, test, tmp_path):

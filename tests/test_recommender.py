@@ -1,0 +1,72 @@
+import pytest
+
+from recbench.recommender import (
+    Answerer,
+    Encoder,
+    RankingAnswerer,
+    Recommender,
+    System,
+    Transferable,
+    ranks,
+    reads_candidates,
+    writes,
+)
+from recbench.settings import Settings
+
+
+def nothing(self, *_):
+    return None
+
+
+BASE = {"fit": nothing, "save": nothing, "load": nothing, "settings_class": Settings}
+RANKING = {"score": nothing, "title_lengths": nothing}
+
+
+def made(*bases, **methods):
+    return type("Made", bases, BASE | methods)(Settings())
+
+
+@pytest.mark.parametrize(
+    ("model", "offered"),
+    [
+        (made(Recommender, score=nothing), (True, False)),
+        (made(Recommender, score=nothing, answer=nothing), (True, False)),
+        (made(Transferable, score=nothing, transfer=nothing), (True, False)),
+        (made(Answerer, answer=nothing), (False, True)),
+        (made(Answerer, answer=nothing, score=nothing), (False, True)),
+        (made(Answerer, answer=nothing, title_lengths=nothing), (False, True)),
+        (made(Answerer, answer=nothing, score=None, title_lengths=None), (False, True)),
+        (made(Answerer, answer=nothing, **RANKING), (True, True)),
+        (made(Answerer, Transferable, answer=nothing, transfer=nothing, **RANKING), (True, True)),
+        (made(Recommender, Answerer, answer=nothing, **RANKING), (True, True)),
+        (made(RankingAnswerer, answer=nothing, **RANKING), (True, True)),
+        (made(System), (False, False)),
+    ],
+)
+def test_how_a_model_answers_is_what_its_class_offers(model, offered):
+    assert (ranks(model), writes(model)) == offered
+
+
+def test_what_writes_has_its_candidates_listed():
+    assert reads_candidates(made(Answerer, answer=nothing))
+    assert reads_candidates(made(Answerer, answer=nothing, lists_candidates=False))
+    assert reads_candidates(made(Recommender, score=nothing, lists_candidates=True))
+    assert not reads_candidates(made(Recommender, score=nothing))
+
+
+def test_at_once_it_scores_and_answers_one_after_the_other():
+    asked = []
+
+    def told(name):
+        return lambda self, queries, runtime: asked.append((name, queries, runtime)) or name
+
+    model = made(RankingAnswerer, score=told("score"), answer=told("answer"), title_lengths=nothing)
+    assert model.score_and_answer("queries", "runtime") == ("score", "answer")
+    assert asked == [("score", "queries", "runtime"), ("answer", "queries", "runtime")]
+
+
+@pytest.mark.parametrize("base", [Recommender, Answerer, RankingAnswerer, Encoder, Transferable])
+def test_every_model_is_a_system_that_may_rehearse(base):
+    assert issubclass(base, System)
+    assert base.rehearse(None, None, 20, None) is None
+    assert base.auditable

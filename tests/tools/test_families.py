@@ -1,0 +1,98 @@
+"""Every family of the table against plain sequences, read without any of our short cuts."""
+
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+
+from recbench.llm.generation import LineEnds
+from recbench.llm.hybrid import HybridLM
+from recbench.llm.prompts import Prompt
+from recbench.llm.reader import Batch, Reader
+from recbench.llm.scoring import log_likelihoods, pack
+
+PAGE = Path(__file__).resolve().parents[2] / "docs/families.md"
+ITEM = 270
+LISTED = [line.split("`")[1] for line in PAGE.read_text("utf-8").splitlines() if line[:3] == "| `"]
+NO_END = LineEnds(torch.zeros(280, dtype=torch.bool))
+
+
+@pytest.fixture(scope="module")
+def tool(load) -> ModuleType:
+    return load("families")
+
+
+def plain_logits(model: HybridLM, prompt: Prompt, behind: list[int]) -> torch.Tensor:
+    """Logits of one sequence, all of them, by the model itself; its gate is held."""
+    words = model.lm.get_input_embeddings()
+    vectors = words(torch.tensor([[0 if t == ITEM else t for t in prompt.ids]]))
+    places = [place for place, token in enumerate(prompt.ids) if token == ITEM]
+    assert model.projector is not None
+    for place, item in zip(places, prompt.items, strict=True):
+        vectors[0, place] = model.projector(torch.tensor([item]))[0]
+    tail = words(torch.tensor([behind], dtype=torch.long))
+    body = model.lm.get_base_model()
+    logits: torch.Tensor = body(inputs_embeds=torch.cat([vectors, tail], dim=1), use_cache=False)[0]
+    return logits[0].float()
+
+
+def plain_likelihood(model: HybridLM, prompt: Prompt, answer: list[int]) -> torch.Tensor:
+    logits = plain_logits(model, prompt, answer)[len(prompt.ids) - 1 : -1]
+    return logits.log_softmax(-1)[torch.arange(len(answer)), answer].sum()
+
+
+@pytest.mark.parametrize("name", LISTED)
+def test_a_family_gives_the_numbers_of_plain_sequences_or_is_refused(tool, name: str) -> None:
+    family = {one.model_type: one for one in tool.FAMILIES}[name]
+    words, abilities = tool.verdict(family)
+    row = next(line for line in PAGE.read_text("utf-8").splitlines() if f"| `{name}` |" in line)
+    assert row.endswith(f"| {words} |")
+    if abilities is None:
+        return
+    model, asked = family.build(), tool.batch()
+    reader = Reader(model, abilities, NO_END)
+    limits = [4, 4, 4]
+    scores, written = reader.answer(Batch(asked.prompts, asked.users, asked.answers, limits))
+    assert scores is not None
+    for row, one in enumerate(asked.rows()):
+        with model.reading(one.users):
+            for column, answer in enumerate(one.answers[0]):
+                expected = plain_likelihood(model, one.prompts[0], list(answer))
+                torch.testing.assert_close(scores[row, column], expected, atol=2e-3, rtol=1e-3)
+            behind: list[int] = []
+            for token in written[row]:
+                last = plain_logits(model, one.prompts[0], behind)[-1]
+                assert last[token] >= last.max() - 1e-3  # the likeliest, up to rounding
+                behind.append(token)
+                if token == ITEM:
+                    break
+
+
+@pytest.mark.parametrize("name", LISTED)
+def test_a_batch_teaches_what_its_rows_teach(tool, name: str) -> None:
+    family = {one.model_type: one for one in tool.FAMILIES}[name]
+    _, abilities = tool.verdict(family)
+    if abilities is None:
+        pytest.skip(f"{family.model_type} is refused")
+    model, asked = family.build(), tool.batch()
+    trained = [p for n, p in model.named_parameters() if p.requires_grad and "lora_B" in n]
+
+    def gradients(part: Batch) -> torch.Tensor:
+        model.zero_grad()
+        assert model.gate is not None and part.users is not None
+        model.gate.hold(part.users)
+        answers = [own[:1] for own in part.answers]
+        log_likelihoods(model, pack(part.prompts, answers, torch.device("cpu"))).sum().backward()
+        model.gate.release()
+        return torch.cat([p.grad.flatten() for p in trained if p.grad is not None])
+
+    apart = torch.stack([gradients(row) for row in asked.rows()]).sum(dim=0)
+    if abilities.batches:
+        torch.testing.assert_close(gradients(asked), apart, atol=2e-3, rtol=2e-3)
+    assert apart.abs().max() > 0
+
+
+def test_the_table_lists_every_family_once(tool) -> None:
+    assert LISTED == [one.model_type for one in tool.FAMILIES]
+    assert len(set(LISTED)) >= 25
