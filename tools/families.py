@@ -82,7 +82,9 @@ class Family:
             tuned = add_lora(lm, LanguageModelSettings())
             guide = Guide.random(4, 6)
             projector = ItemProjector(guide.vectors, width, word_statistics(tuned))
-            return randomised(HybridLM(tuned, ITEM, projector, InstanceGate(2, (2, 2, 2, 2)))).eval()
+            return randomised(
+                HybridLM(tuned, ITEM, projector, InstanceGate(2, (2, 2, 2, 2)))
+            ).eval()
 
 
 _ATTENTION, _WINDOW = "attention", "attention in a window"
@@ -118,9 +120,7 @@ FAMILIES = (
         },
     ),
     Family("bloom", "attention by distance (ALiBi)", "BLOOM", {**_OLDER, "hidden_size": 32}),
-    Family(
-        "falcon", "attention by distance (ALiBi)", "Falcon-RW", {**_USUAL, "alibi": True}
-    ),
+    Family("falcon", "attention by distance (ALiBi)", "Falcon-RW", {**_USUAL, "alibi": True}),
     Family(
         "mpt",
         "attention by distance (ALiBi)",
@@ -250,9 +250,7 @@ FAMILIES = (
     Family(
         "mixtral", _EXPERTS, "Mixtral", {**_USUAL, "num_local_experts": 4, "num_experts_per_tok": 2}
     ),
-    Family(
-        "olmoe", _EXPERTS, "OLMoE", {**_USUAL, "num_experts": 4, "num_experts_per_tok": 2}
-    ),
+    Family("olmoe", _EXPERTS, "OLMoE", {**_USUAL, "num_experts": 4, "num_experts_per_tok": 2}),
     Family(
         "gpt_oss",
         _EXPERTS,
@@ -312,8 +310,7 @@ short cuts are right and are taken.
 def page(judge: Callable[[Family], tuple[str, Any]] = verdict) -> str:
     """Return the table of all families."""
     rows = [
-        f"| `{one.model_type}` | {one.kind} | {one.members} | {judge(one)[0]} |"
-        for one in FAMILIES
+        f"| `{one.model_type}` | {one.kind} | {one.members} | {judge(one)[0]} |" for one in FAMILIES
     ]
     return HEAD + "\n".join(rows) + "\n"
 

@@ -11,35 +11,13 @@ writes (`tools/performance.py`):
 
 import argparse
 import json
-import statistics
-import time
-from collections.abc import Callable
-from copy import deepcopy
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
-from peft import LoraConfig, get_peft_model
-from recbench_baselines.ilora import ILoRA, ILoRASettings
-from recbench_baselines.llara import LLaRA
-from torch import Tensor, nn
 
-from recbench.data.prepare import prepare
-from recbench.llm.batching import autocast, computes_bfloat16
-from recbench.llm.finetuning import TrainingQuestions
-from recbench.llm.guided import GuidedLanguageModel
-from recbench.llm.hybrid import Guide
-from recbench.llm.objectives import NextTitle
-from recbench.llm.probe import randomised
 from recbench.neural.plan import Step
-from recbench.neural.randomness import seeded
-from recbench.questions.make_split import make_split
-from recbench.questions.protocols import protocol
-from recbench.recommender import Runtime, TrainingData
 from recbench.runs import environment
-from recbench.runs.places import cache_folder
 
 ROWS = 16
 AIM = Step(9, 10)  # late in training, nearly all prompts are hybrid
