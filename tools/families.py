@@ -294,13 +294,13 @@ def verdict(family: Family) -> tuple[str, Abilities | None]:
 
 HEAD = """# Families of language models
 
-Which causal language models can be put in with `--llm`: any of these families, in any size. Made by
-`python tools/families.py` on small models with random weights, LoRA, gate and item vectors, in a
+Which causal language models can be put in with `--llm`: any of these families, in any size. Made
+by `python tools/families.py` on small models with random weights, LoRA, gate and item vectors, in a
 context longer than their window; every one that is not refused gives the numbers of plain sequences
-(`tests/tools/test_families.py`). A model of a family that is not listed is tried in the same way, before
-anything is trained. What "works slowly" reads and writes without one of the short cuts, since with it
-the numbers would be others; where a window is wider than the prompts, as Mistral's is, the
-short cuts are right and are taken.
+(`tests/tools/test_families.py`). A model of a family that is not listed is tried in the same way,
+before anything is trained. What "works slowly" does without one of the short cuts, with which the
+numbers would be others. Where a window is wider than the prompts, as Mistral's is, the short cuts
+are right and are taken.
 
 | family | looks back by | for example | with recbench |
 | :--- | :--- | :--- | :--- |

@@ -1,44 +1,255 @@
 """
 How fast language models are trained and asked here, against the plain way of doing the same.
 
-Every case computes the same numbers in both ways, checks that first, and then times them in turn,
-pair by pair, with one thread. Times are those of the processor, so that other work on the machine
-counts less; what is kept is the median. `results/performance.md` is made from the file that this
-writes (`tools/performance.py`):
+Every case does the same in both ways, checks first that the numbers are the same, and then times
+them in turn, with one thread. Times are those of the processor, so that other work on the machine
+counts less; what is kept is the median of the pairs.
 
     python tools/speed.py --llm smollm2 --out results/performance/cpu-smollm2.json
 """
 
 import argparse
 import json
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
+from recbench_baselines.ilora import ILoRA
+from recbench_baselines.llara import LLaRA
+from torch import Tensor
+from torch.nn.functional import cross_entropy
 
+from recbench.experiment import Experiment, ask, choose_training_source
+from recbench.llm.batching import autocast, computes_bfloat16
+from recbench.llm.finetuning import TrainingQuestions
+from recbench.llm.guided import GuidedLanguageModel
+from recbench.llm.hybrid import Guide, HybridLM
+from recbench.llm.probe import randomised
+from recbench.llm.prompts import Prompt
+from recbench.llm.reader import Batch
+from recbench.llm.scoring import log_likelihoods, pack
 from recbench.neural.plan import Step
+from recbench.neural.randomness import seeded
+from recbench.recommender import Runtime
 from recbench.runs import environment
 
 ROWS = 16
-AIM = Step(9, 10)  # late in training, nearly all prompts are hybrid
+LATE = Step(99, 100)
+"""Of a curriculum: nearly all prompts are hybrid."""
 CPU = torch.device("cpu")
 
+Work = Callable[[], Any]
 
-def main() -> None:
-    """Time every case and write them down."""
-    words = argparse.ArgumentParser(description=__doc__)
+
+@dataclass(frozen=True)
+class Lesson:
+    """Real prompts of training rows, the target's title behind each, and users for the gate."""
+
+    prompts: list[Prompt]
+    answers: list[list[list[int]]]
+    users: Tensor
+
+
+class Lab:
+    """iLoRA and LLaRA on one language model, with a guide that knows nothing, and real prompts."""
+
+    def __init__(self, llm: str) -> None:
+        experiment = Experiment(model="ilora", settings={"llm": llm})
+        question = ask(experiment, print)
+        self.ilora, self.llara = (
+            kind(kind.settings_class.build({"llm": llm})) for kind in (ILoRA, LLaRA)
+        )
+        source = choose_training_source(experiment, self.ilora, question, print)
+        data, runtime = source.learnt, Runtime(0, "cpu", Path(), Path())
+        guide = Guide.random(len(data.catalogue), 64)
+        for model in (self.ilora, self.llara):
+            with seeded(0):
+                lm = model._load_lm(data, runtime)
+                model.module = randomised(model._assemble(model._adapted(lm), guide))
+        settings = self.ilora.settings.model_copy(update={"examples": ROWS, "curriculum": False})
+        questions = TrainingQuestions(data.train, len(data.catalogue), settings, 0)
+        rows = np.arange(ROWS)
+        shown = questions.candidates(rows, LATE)
+        prompts = self.ilora.writer.prompts(questions.histories, shown, np.ones(ROWS, dtype=bool))
+        answers = self.ilora.writer.answers
+        self.lesson = Lesson(
+            prompts,
+            [[answers[item]] for item in questions.targets],
+            torch.from_numpy(guide.users[:ROWS]),
+        )
+        self.listed = [[answers[item] for item in row] for row in shown]
+
+
+def pairs(first: Work, second: Work, count: int) -> tuple[float, float]:
+    """Return the medians of the seconds of two works that take turns."""
+    times: tuple[list[float], list[float]] = ([], [])
+    for _ in range(count):
+        for work, spent in zip((first, second), times, strict=True):
+            began = time.process_time()
+            work()
+            spent.append(time.process_time() - began)
+    return statistics.median(times[0]), statistics.median(times[1])
+
+
+def peak(dtype: torch.dtype) -> float:
+    """Return operations a second of a large matrix product."""
+    left, right = (torch.randn(2048, 2048).to(dtype) for _ in range(2))
+    seconds, _ = pairs(lambda: left @ right, lambda: left @ right, 9)
+    return float(2 * 2048**3 / seconds)
+
+
+def ours(model: HybridLM, lesson: Lesson, bfloat16: bool) -> Tensor:
+    """Make one step of training as a run does; return the loss."""
+    model.zero_grad()
+    if model.gate is not None:
+        model.gate.hold(lesson.users)
+    with autocast(CPU, bfloat16):
+        packed = pack(lesson.prompts, lesson.answers, CPU)
+        loss = -log_likelihoods(model, packed).mean()
+    loss.backward()
+    if model.gate is not None:
+        model.gate.release()
+    return loss.detach()
+
+
+def plain(model: HybridLM, lesson: Lesson, bfloat16: bool) -> Tensor:
+    """Make the same step as a loop of a few lines does: padded, the logits of all tokens."""
+    model.zero_grad()
+    if model.gate is not None:
+        model.gate.hold(lesson.users)
+    texts = [p.ids + own[0] for p, own in zip(lesson.prompts, lesson.answers, strict=True)]
+    longest = max(map(len, texts))
+    ids, labels = torch.zeros(len(texts), longest, dtype=torch.long), None
+    labels = torch.full_like(ids, -100)
+    mask = torch.zeros_like(ids)
+    for row, (text, prompt) in enumerate(zip(texts, lesson.prompts, strict=True)):
+        ids[row, : len(text)], mask[row, : len(text)] = torch.tensor(text), 1
+        labels[row, len(prompt.ids) : len(text)] = torch.tensor(text[len(prompt.ids) :])
+    with autocast(CPU, bfloat16):
+        items = [item for prompt in lesson.prompts for item in prompt.items]
+        vectors = model.embed(ids, items)
+        logits = model.lm.get_base_model()(inputs_embeds=vectors, attention_mask=mask).logits
+        loss = cross_entropy(
+            logits[:, :-1].float().flatten(0, 1), labels[:, 1:].flatten(), reduction="sum"
+        )
+    (loss / len(texts)).backward()
+    if model.gate is not None:
+        model.gate.release()
+    return loss.detach() / len(texts)
+
+
+def operations(model: HybridLM, lesson: Lesson) -> float:
+    """Return those of a training step: four a frozen weight and token, the head's on few."""
+    head = model.lm.get_output_embeddings().weight.numel()
+    tied = model.lm.get_input_embeddings().weight is model.lm.get_output_embeddings().weight
+    embeddings = head if tied else 2 * head
+    body = sum(p.numel() for p in model.lm.parameters()) - embeddings
+    answers = sum(len(own[0]) for own in lesson.answers)
+    tokens = sum(len(prompt.ids) for prompt in lesson.prompts) + answers
+    return 4.0 * (body * tokens + head * answers)
+
+
+def training(lab: Lab, count: int) -> list[dict[str, Any]]:
+    """Time a training step of iLoRA against a plain loop, the machine's peak, and LLaRA's."""
+    cases, ilora, llara = [], lab.ilora.module, lab.llara.module
+    for bfloat16 in {False, computes_bfloat16(CPU)}:
+        precision = "bfloat16" if bfloat16 else "float32"
+        same(ours(ilora, lab.lesson, bfloat16), plain(ilora, lab.lesson, bfloat16), bfloat16)
+        fast, slow = pairs(
+            lambda b=bfloat16: ours(ilora, lab.lesson, b),
+            lambda b=bfloat16: plain(ilora, lab.lesson, b),
+            count,
+        )
+        cases.append(case(f"iLoRA training step, 16 rows, {precision}", "plain loop", fast, slow))
+        share = operations(ilora, lab.lesson) / fast / peak(torch.float32)
+        cases[-1]["share_of_float32_peak"] = share
+        gated, stock = pairs(
+            lambda b=bfloat16: ours(ilora, lab.lesson, b),
+            lambda b=bfloat16: ours(llara, lab.lesson, b),
+            count,
+        )
+        cases.append(case(f"iLoRA training step, {precision}", "one LoRA", gated, stock))
+    return cases
+
+
+def reading(lab: Lab, count: int) -> list[dict[str, Any]]:
+    """Time the likelihoods of 20 candidates, and the written answer beside them."""
+    model, lesson = lab.ilora, lab.lesson
+    few = slice(0, 4)
+    prompts, users, listed = lesson.prompts[few], lesson.users[few], lab.listed[few]
+    limits = [max(map(len, own)) + 4 for own in listed]
+    scored = Batch(prompts, users, listed)
+    written = Batch(prompts, users, limits=limits)
+    both = Batch(prompts, users, listed, limits)
+    quick = reader(model)
+    plainly = reader(model, reads="plain", writes="plain")
+    found, wanted = quick.answer(scored)[0], plainly.answer(scored)[0]
+    assert found is not None
+    assert wanted is not None
+    same(found, wanted, bfloat16=False)
+    fast, slow = pairs(lambda: quick.answer(scored), lambda: plainly.answer(scored), count)
+    cases = [case("likelihoods of 20 candidates", "20 full sequences", fast, slow)]
+
+    def apart() -> None:
+        quick.answer(scored)
+        quick.answer(written)
+
+    fast, slow = pairs(lambda: quick.answer(both), apart, count)
+    return [*cases, case("likelihoods and answer of a query", "one after the other", fast, slow)]
+
+
+def reader(model: GuidedLanguageModel, **changed: Any) -> Any:
+    """Return the model's reader with the abilities of full attention, some of them changed."""
+    from recbench.llm.abilities import Abilities
+
+    model.abilities = Abilities(tokens=1 << 20, **changed)
+    return model._reader()
+
+
+def same(one: Tensor, other: Tensor, bfloat16: bool) -> None:
+    """Refuse to time two works that do not give the same."""
+    tolerance = 3e-2 if bfloat16 else 1e-3
+    torch.testing.assert_close(one, other, rtol=tolerance, atol=tolerance)
+
+
+def case(what: str, against: str, ours: float, theirs: float) -> dict[str, Any]:
+    """Return a line of the table."""
+    return {"what": what, "against": against, "seconds": ours, "other_seconds": theirs}
+
+
+def main() -> int:
+    """Time everything and write it down."""
+    words = argparse.ArgumentParser(description="Time language models against the plain way.")
     words.add_argument("--llm", default="tiny")
     words.add_argument("--pairs", type=int, default=5)
     words.add_argument("--out", type=Path, required=True)
     given = words.parse_args()
     torch.set_num_threads(1)
-    lab = Lab(given.llm, given.pairs)
-    cases = [case(lab) for case in CASES]
+    lab = Lab(given.llm)
+    cases = [*training(lab, given.pairs), *reading(lab, given.pairs)]
     page = {
         "date": datetime.now(UTC).date().isoformat(),
         "llm": given.llm,
-        "hardware": environment.device("cpu"),
+        "device": environment.device("cpu").model_dump(),
+        "versions": environment.versions(),
         "cases": cases,
     }
     given.out.parent.mkdir(parents=True, exist_ok=True)
     given.out.write_text(json.dumps(page, indent=1) + "\n", encoding="utf-8")
+    for one in cases:
+        ratio = one["other_seconds"] / one["seconds"]
+        print(
+            f"{one['what']}: {one['seconds']:.3f} s, {ratio:.2f} times as fast as {one['against']}"
+        )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

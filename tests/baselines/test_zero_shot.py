@@ -65,7 +65,7 @@ def tuned_loss(values: dict[str, object], data: object, runtime: Runtime) -> flo
 
 def test_a_folder_without_an_adapter_is_named(tmp_path: Path) -> None:
     model = ZeroShot(PromptedSettings.build({"adapter": str(tmp_path)}))
-    with pytest.raises(UserError, match="no adapter_config.json in"):
+    with pytest.raises(UserError, match=r"no adapter_config\.json in"):
         model.ingredients()
 
 

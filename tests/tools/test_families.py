@@ -80,7 +80,8 @@ def test_a_batch_teaches_what_its_rows_teach(tool, name: str) -> None:
 
     def gradients(part: Batch) -> torch.Tensor:
         model.zero_grad()
-        assert model.gate is not None and part.users is not None
+        assert model.gate is not None
+        assert part.users is not None
         model.gate.hold(part.users)
         answers = [own[:1] for own in part.answers]
         log_likelihoods(model, pack(part.prompts, answers, torch.device("cpu"))).sum().backward()
