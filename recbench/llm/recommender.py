@@ -16,14 +16,14 @@ import torch
 from numpy.typing import NDArray
 from peft import PeftModel
 from torch import Tensor
-from transformers import PreTrainedModel
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from recbench.llm.adapter import add_lora, read_lora, write_lora
 from recbench.llm.backbone import caption, load_backbone
 from recbench.llm.batching import autocast, computes_bfloat16, plain_attention, rows_at_once
 from recbench.llm.finetuning import TrainingQuestions
 from recbench.llm.fingerprint import fingerprint, prompt_files
-from recbench.llm.generation import LineEnds, first_line, greedy
+from recbench.llm.generation import LineEnds, greedy
 from recbench.llm.hybrid import HybridLM
 from recbench.llm.prompts import Prompt, PromptWriter
 from recbench.llm.scoring import log_likelihoods, pack, shares_prompts
@@ -69,8 +69,9 @@ class LanguageModelRecommender(Answerer, Transferable):
         return "bfloat16" if self.module.device.type == "cuda" else "float32"
 
     def ingredients(self) -> dict[str, Any]:
-        """Return digests of the language model and of the prompts."""
-        return {"llm": fingerprint(self.settings.llm), "prompts": prompt_files()}
+        """Return digests of the language model and of the prompts; their style, if it is chat."""
+        style = {} if self.settings.style == "plain" else {"prompt_style": self.settings.style}
+        return {"llm": fingerprint(self.settings.llm), "prompts": prompt_files(), **style}
 
     def fit(self, data: TrainingData, runtime: Runtime) -> dict[str, Any]:
         """Tune LoRA, and what guides it, on `TrainingQuestions`; validation rows are not used."""
@@ -114,14 +115,14 @@ class LanguageModelRecommender(Answerer, Transferable):
         """Return what the model writes, greedily, up to the line's end."""
         tokenizer, lengths = self.writer.tokenizer, self.writer.lengths
         vocabulary = self.module.lm.config.vocab_size
-        ends = LineEnds.of(tokenizer, vocabulary, self.writer.leading_tokens)
+        ends = LineEnds.of(tokenizer, vocabulary, self.writer.leading_tokens, self.writer.ends)
         texts = [""] * len(queries)
         for rows, prompts, users in self._batches(queries):
             limits = (lengths[queries.candidates[rows]].max(axis=1) + MARGIN).tolist()
             with self.module.reading(users):
                 written = greedy(self.module, prompts, limits, ends)
             for row, tokens in zip(rows, written, strict=True):
-                texts[row] = first_line(tokenizer, tokens)
+                texts[row] = self.writer.read(tokens, queries.candidates[row])
         return texts
 
     def title_lengths(self) -> NDArray[np.int32]:
@@ -140,7 +141,7 @@ class LanguageModelRecommender(Answerer, Transferable):
 
     def transfer(self, data: TrainingData, runtime: Runtime) -> None:  # noqa: ARG002
         """Write prompts and answers with the titles, the noun and the verb of `data`."""
-        self.writer = PromptWriter(data, self.writer.tokenizer)
+        self.writer = self._writer(data, self.writer.tokenizer)
 
     # What a guided model adds to.
 
@@ -172,8 +173,11 @@ class LanguageModelRecommender(Answerer, Transferable):
 
     def _load_lm(self, data: TrainingData, runtime: Runtime) -> PreTrainedModel:
         lm, tokenizer = load_backbone(self.settings.llm, runtime.device, runtime.report)
-        self.writer = PromptWriter(data, tokenizer)
+        self.writer = self._writer(data, tokenizer)
         return lm
+
+    def _writer(self, data: TrainingData, tokenizer: PreTrainedTokenizerBase) -> PromptWriter:
+        return PromptWriter(data, tokenizer, self.settings.style, self.settings.title_tokens)
 
     def _lesson(
         self, questions: TrainingQuestions, rows: NDArray[np.int64], step: Step

@@ -2,8 +2,9 @@
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
+from recbench.llm.cards import Style, usual_style
 from recbench.settings import Settings
 
 LLAMA2 = "meta-llama/Llama-2-7b-hf"
@@ -46,8 +47,9 @@ class LanguageModelSettings(Settings):
         Language model: a name of ``recbench models --llms``, a hub id, a folder or a GGUF file.
     rank, alpha, dropout, targets
         Of LoRA (Hu et al., ICLR 2022): rank, scale alpha / rank, dropout on its input, names of
-        layers. The papers' dropout (0.1) guards five epochs; the default makes one pass over a part
-        of the rows, where it would only cost time.
+        layers, or ``"all-linear"``, which also takes the place of the default in a model without
+        layers of these names. The papers' dropout (0.1) guards five epochs; the default makes one
+        pass over a part of the rows, where it would only cost time.
     epochs
         Passes over the training examples; candidates are drawn anew each time.
     examples
@@ -69,6 +71,16 @@ class LanguageModelSettings(Settings):
         always float32 on a CPU.
     gradient_checkpointing
         Compute activations twice to save memory.
+    prompt_style
+        ``"plain"`` text, or ``"chat"``: a turn of the tokenizer's own chat template. None is the
+        style of the language model's card, and plain for models without one. What a card says
+        anyway is kept as None, so that both name the same row.
+    title_tokens
+        Most tokens of a title in prompts and answers: longer ones are cut at a word's end, with
+        "...". None shows them whole.
+    loss_on
+        What is learnt to be written: the ``"answer"``, or ``"all"`` of the text, the prompt too
+        (TALLRec's script).
     """
 
     llm: str = "tiny"
@@ -85,11 +97,28 @@ class LanguageModelSettings(Settings):
     candidates: int = Field(20, ge=2)
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     gradient_checkpointing: bool = False
+    prompt_style: Style | None = None
+    title_tokens: int | None = Field(None, ge=4)
+    loss_on: Literal["answer", "all"] = "answer"
 
     presets: ClassVar[dict[str, dict[str, Any]]] = {"paper": PAPER}
     runtime: ClassVar[frozenset[str]] = frozenset(
         {"micro_batch_size", "precision", "gradient_checkpointing"}
     )
+    added: ClassVar[frozenset[str]] = frozenset({"prompt_style", "title_tokens", "loss_on"})
+
+    @model_validator(mode="before")
+    @classmethod
+    def _style_of_the_card_unsaid(cls, values: Any) -> Any:
+        """Keep the style that the card has as None: what is said or not said is one row."""
+        llm = values.get("llm", cls.model_fields["llm"].default)
+        said = values.get("prompt_style")
+        return values | {"prompt_style": None} if said == usual_style(llm) else values
+
+    @property
+    def style(self) -> Style:
+        """The style of prompts, whoever says it."""
+        return self.prompt_style or usual_style(self.llm)
 
 
 class HybridSettings(LanguageModelSettings):
