@@ -33,6 +33,10 @@ ITEM_TOKEN = "<|item|>"
 """Stands for an item's vector; in a title it is text."""
 
 
+MARGIN = 4
+"""Tokens that an answer may be longer than the longest title among its candidates."""
+
+
 @dataclass(frozen=True)
 class Prompt:
     """
@@ -87,7 +91,7 @@ class PromptWriter:
         style: Style = "plain",
         title_tokens: int | None = None,
     ) -> None:
-        self.tokenizer, self.style = tokenizer, style
+        self.data, self.tokenizer, self.style = data, tokenizer, style
         self._frame = frame_of(tokenizer, style)
         tokenizer.add_tokens([AddedToken(ITEM_TOKEN, special=True, normalized=False)])
         self.item_token: int = tokenizer.convert_tokens_to_ids(ITEM_TOKEN)
@@ -142,7 +146,7 @@ class PromptWriter:
 
     def longest(self, history: int, candidates: int) -> int:
         """
-        Return the tokens of the longest prompt that there can be, with its answer.
+        Return the tokens of the longest prompt that there can be, with an answer and its `MARGIN`.
 
         Parameters
         ----------
@@ -151,7 +155,11 @@ class PromptWriter:
         """
         order = np.argsort(-self.lengths, kind="stable").astype(np.int32)
         (prompt,) = self.prompts(order[None, :history], order[None, :candidates], [True])
-        return len(prompt.ids) + int(self.lengths.max())
+        return len(prompt.ids) + int(self.lengths.max()) + MARGIN
+
+    def with_titles_of(self, title_tokens: int) -> "PromptWriter":
+        """Return one that shortens titles to so many tokens."""
+        return PromptWriter(self.data, self.tokenizer, self.style, title_tokens)
 
     @cached_property
     def answers(self) -> list[list[int]]:
@@ -173,6 +181,12 @@ class PromptWriter:
     def ends(self) -> frozenset[int]:
         """Control tokens with which an answer ends, of a chat; a line end always ends one."""
         return frozenset() if self._frame.end == "\n" else frozenset({self._followed[0][-1]})
+
+    @property
+    def framing(self) -> frozenset[int]:
+        """Tokens around every question and answer."""
+        around = self._encoder.encode([self._frame.before, self._frame.between, self._frame.end])
+        return frozenset(self._encoder.start).union(*around)
 
     def read(self, tokens: Sequence[int], candidates: NDArray[np.int32]) -> str:
         """

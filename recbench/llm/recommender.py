@@ -21,11 +21,12 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from recbench.llm.adapter import add_lora, read_lora, write_lora
 from recbench.llm.backbone import caption, load_backbone
 from recbench.llm.batching import autocast, computes_bfloat16, plain_attention, rows_at_once
+from recbench.llm.checks import examine
 from recbench.llm.finetuning import TrainingQuestions
 from recbench.llm.fingerprint import fingerprint, prompt_files
 from recbench.llm.generation import LineEnds, greedy
 from recbench.llm.hybrid import HybridLM
-from recbench.llm.prompts import Prompt, PromptWriter
+from recbench.llm.prompts import MARGIN, Prompt, PromptWriter
 from recbench.llm.scoring import log_likelihoods, pack, shares_prompts
 from recbench.llm.settings import LanguageModelSettings
 from recbench.neural.plan import ParameterGroup, Plan, Step
@@ -34,9 +35,6 @@ from recbench.neural.training import train
 from recbench.questions.queries import Queries
 from recbench.recommender import Answerer, Runtime, TrainingData, Transferable
 from recbench.seeding import derived_seed
-
-MARGIN = 4
-"""Tokens that an answer may be longer than the longest title among its candidates."""
 
 Batch = tuple[NDArray[np.int64], list[Prompt], Tensor | None]
 """Row numbers, their prompts, their user vectors."""
@@ -75,6 +73,7 @@ class LanguageModelRecommender(Answerer, Transferable):
 
     def fit(self, data: TrainingData, runtime: Runtime) -> dict[str, Any]:
         """Tune LoRA, and what guides it, on `TrainingQuestions`; validation rows are not used."""
+        checked = examine(self.settings, data, runtime.report)
         self._fit_guide(data, runtime)
         lm = self._load_lm(data, runtime)
         with seeded(derived_seed(runtime.seed, "initial weights")):
@@ -101,7 +100,8 @@ class LanguageModelRecommender(Answerer, Transferable):
             )
         if self.module.gate is not None:
             self.module.gate.release()
-        return report.record() | {"precision": "bfloat16" if bfloat16 else "float32"}
+        precision = "bfloat16" if bfloat16 else "float32"
+        return report.record() | {"precision": precision, **checked}
 
     def score(self, queries: Queries, runtime: Runtime) -> NDArray[np.float32]:  # noqa: ARG002
         """Return the log-likelihood of every candidate's title with its line end."""

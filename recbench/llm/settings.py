@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from recbench.llm.cards import Style, usual_style
 from recbench.settings import Settings
@@ -16,7 +16,15 @@ def _listed(value: Any) -> Any:
     return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
 
 
-Names = Annotated[tuple[str, ...], BeforeValidator(_listed), Field(min_length=1)]
+def _alone(names: tuple[str, ...]) -> tuple[str, ...]:
+    if ALL in names and len(names) > 1:
+        raise ValueError(f"'{ALL}' stands for all layers; it takes no other name beside it")
+    return names
+
+
+Names = Annotated[
+    tuple[str, ...], BeforeValidator(_listed), Field(min_length=1), AfterValidator(_alone)
+]
 Ranks = Annotated[tuple[Annotated[int, Field(ge=1)], ...], BeforeValidator(_listed)]
 
 ATTENTION_QV: tuple[str, ...] = ("q_proj", "v_proj")
@@ -24,6 +32,10 @@ ALL_LINEAR: tuple[str, ...] = (
     *("q_proj", "k_proj", "v_proj", "o_proj"),
     *("gate_proj", "up_proj", "down_proj"),
 )
+LEAST_TITLE = 4
+"""Tokens: three dots, which may be three tokens, and a letter."""
+ALL = "all-linear"
+"""Stands for the names of all linear layers that can be adapted."""
 PAPER: dict[str, Any] = {
     "llm": LLAMA2,
     "epochs": 5,
@@ -98,7 +110,7 @@ class LanguageModelSettings(Settings):
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     gradient_checkpointing: bool = False
     prompt_style: Style | None = None
-    title_tokens: int | None = Field(None, ge=4)
+    title_tokens: int | None = Field(None, ge=LEAST_TITLE)
     loss_on: Literal["answer", "all"] = "answer"
 
     presets: ClassVar[dict[str, dict[str, Any]]] = {"paper": PAPER}
