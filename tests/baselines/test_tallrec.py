@@ -22,3 +22,4 @@ class TestTALLRec(AnswererContract, TransferableContract):
         assert (settings.rank, settings.alpha, settings.dropout) == (8, 16, 0.05)
         assert settings.targets == ("q_proj", "v_proj")
         assert (settings.batch_size, settings.epochs, settings.examples) == (128, 5, None)
+        assert (settings.learning_rate, settings.loss_on) == (1e-4, "all")
