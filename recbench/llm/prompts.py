@@ -3,7 +3,8 @@ Prompts: from item codes to token ids.
 
 The wording stands in ``recbench/llm/prompts/*.txt``; the noun and the verb come from the data, and
 no prompt states a number. A hybrid prompt (LLaRA, Liao et al., SIGIR 2024) carries an item token
-after every title, at whose place the language model reads the projected vector of the item.
+after every title, at whose place the language model reads the projected vector of the item. In a
+text-only prompt nothing stands there, where the released code writes a placeholder, "[PH]".
 
 The question stands plainly or as a user's turn of a chat (`recbench.llm.chat`), and what users
 wrote in it is text, whatever it looks like (`recbench.llm.text`).

@@ -21,7 +21,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from recbench.llm.adapter import add_lora, read_lora, write_lora
 from recbench.llm.backbone import caption, load_backbone
 from recbench.llm.batching import autocast, computes_bfloat16, plain_attention, rows_at_once
-from recbench.llm.checks import examine
+from recbench.llm.checks import check_context, examine
 from recbench.llm.finetuning import TrainingQuestions
 from recbench.llm.fingerprint import fingerprint, prompt_files
 from recbench.llm.generation import LineEnds, greedy
@@ -215,6 +215,8 @@ class LanguageModelRecommender(Answerer, Transferable):
 
     def _batches(self, queries: Queries) -> Iterator[Batch]:
         """Cut queries into batches of prompts of like length."""
+        sizes = queries.histories.shape[1], queries.candidates.shape[1]
+        check_context(self.writer, self.module.lm.config, *sizes)
         hybrid = np.full(len(queries), self.module.projector is not None)
         prompts = self.writer.prompts(queries.histories, queries.candidates, hybrid)
         order = np.argsort([-len(prompt.ids) for prompt in prompts], kind="stable")

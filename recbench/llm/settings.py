@@ -11,7 +11,7 @@ LLAMA2 = "meta-llama/Llama-2-7b-hf"
 """The language model of the papers."""
 
 
-def _listed(value: Any) -> Any:
+def listed(value: Any) -> Any:
     """Read "q_proj,v_proj" as a list, as it comes from a command line."""
     return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
 
@@ -23,9 +23,9 @@ def _alone(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 Names = Annotated[
-    tuple[str, ...], BeforeValidator(_listed), Field(min_length=1), AfterValidator(_alone)
+    tuple[str, ...], BeforeValidator(listed), Field(min_length=1), AfterValidator(_alone)
 ]
-Ranks = Annotated[tuple[Annotated[int, Field(ge=1)], ...], BeforeValidator(_listed)]
+Ranks = Annotated[tuple[Annotated[int, Field(ge=1)], ...], BeforeValidator(listed)]
 
 ATTENTION_QV: tuple[str, ...] = ("q_proj", "v_proj")
 ALL_LINEAR: tuple[str, ...] = (
