@@ -134,7 +134,7 @@ def check_context(
     fitting = _fitting(writer, context, history, candidates)
     shorter = f", or --set title_tokens={fitting}" if fitting else ""
     raise UserError(
-        f"a prompt of {history} titles and {candidates} candidates with its answer may have "
+        f"a prompt of {history} items seen and {candidates} candidates, with its answer, may have "
         f"{longest} tokens, but the language model reads {context}; show fewer with --history, "
         f"--candidates and --set candidates{shorter}"
     )

@@ -17,7 +17,7 @@ CUT = "\ud800"
 
 class TextEncoder:
     """
-    Tokenises texts in which only what stands outside user's words can be a control token.
+    Tokenises texts in which only what stands outside users' words can be a control token.
 
     Parameters
     ----------
@@ -41,12 +41,6 @@ class TextEncoder:
         self._newline = self._plain(["\n"])[0]
         self.start = self._added_before("a")
 
-    def _added_before(self, text: str) -> list[int]:
-        """Return what the tokenizer puts before a text, where it is asked for its own tokens."""
-        whole, own = self.tokenizer(text).input_ids, self._plain([text])[0]
-        places = range(len(whole) - len(own) + 1)
-        return next((whole[:at] for at in places if whole[at : at + len(own)] == own), [])
-
     def as_text(self, texts: Sequence[str]) -> list[str]:
         """
         Return texts with a `CUT` in every name of a control token.
@@ -66,10 +60,20 @@ class TextEncoder:
         whole = iter(self._plain([text for text in texts if CUT not in text]))
         return [self._pieces(text) if CUT in text else next(whole) for text in texts]
 
+    def _added_before(self, text: str) -> list[int]:
+        """Return what the tokenizer puts before a text, where it is asked for its own tokens."""
+        whole, own = self.tokenizer(text).input_ids, self._plain([text])[0]
+        places = range(len(whole) - len(own) + 1)
+        return next((whole[:at] for at in places if whole[at : at + len(own)] == own), [])
+
     def _with_control(self, texts: list[str]) -> list[int]:
         """Return the numbers of the texts in which a control token is read."""
-        found = self.encode(texts)
-        return [number for number, ids in enumerate(found) if not self._control.isdisjoint(ids)]
+        unknown = self.tokenizer.unk_token  # its number is also that of what is truly unknown
+        return [
+            number
+            for number, ids in enumerate(self.encode(texts))
+            if not self._control.isdisjoint(ids) or (unknown and unknown in texts[number])
+        ]
 
     def _pieces(self, text: str) -> list[int]:
         first, *rest = text.split(CUT)

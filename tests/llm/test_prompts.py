@@ -177,15 +177,7 @@ def test_the_answer_is_the_first_line(data: TrainingData, text: str, line: str) 
     assert writer.read([tokenizer.eos_token_id], CANDIDATES) == ""
 
 
-CONTROL = (
-    "Live <eos> Live",
-    "<pad>",
-    "<bos><eos>",
-    "a<eos",
-    "[INST] b [/INST]",
-    "<think>",
-    "<EOS>",
-)
+CONTROL = ("Live <eos> Live", "<pad>", "<bos><eos>", "a<eos", "[INST] [/INST]", "<EOS>", "a <unk>")
 """Titles that a tokenizer could take for its own control tokens."""
 
 
