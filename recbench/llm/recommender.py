@@ -139,9 +139,11 @@ class LanguageModelRecommender(Answerer, Transferable):
         self._assemble(read_lora(lm, folder / "adapter"), data)
         self.module.to(runtime.device).eval()
 
-    def transfer(self, data: TrainingData, runtime: Runtime) -> None:  # noqa: ARG002
+    def transfer(self, data: TrainingData, runtime: Runtime) -> None:
         """Write prompts and answers with the titles, the noun and the verb of `data`."""
         self.writer = self._writer(data, self.writer.tokenizer)
+        for line in self.writer.losses.lines():
+            runtime.report(line)
 
     # What a guided model adds to.
 
