@@ -62,7 +62,8 @@ def _list_language_models(form: str) -> None:
         return
     for name, card in found.items():
         typer.echo(f"{name}: {card.title}. {'at hand' if at_hand(card) else card.way}")
-        typer.echo(f"  {card.parameters / 1e6:.0f} million parameters, {card.context} tokens")
+        size = f"{card.parameters / 1e6:.0f} million parameters, {card.context} tokens"
+        typer.echo(f"  {size}, {card.prompt_style} prompts")
         typer.echo(f"  licence: {card.licence} ({card.terms})")
 
 

@@ -6,14 +6,14 @@ NeurIPS 2024, arXiv 2408.10159. It shares everything with `llara` but the gate o
 `recbench.llm.gate`.
 """
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from recbench.llm.gate import InstanceGate, equal_ranks
 from recbench.llm.guided import GuidedLanguageModel
 from recbench.llm.hybrid import Guide, root_mean_square
-from recbench.llm.settings import HybridSettings, Ranks
+from recbench.llm.settings import HybridSettings, Ranks, listed
 from recbench.neural.plan import ParameterGroup
 from recbench.recommender import Runtime, TrainingData
 
@@ -27,7 +27,8 @@ class ILoRASettings(HybridSettings):
     experts
         K: experts of equal rank inside the one rank.
     expert_ranks
-        Ranks of the experts where they are not to be equal, "4,2,1,1"; they add up to `rank`.
+        Ranks of the experts where they are not to be equal, "4,2,1,1"; they add up to `rank`, and
+        `experts` is then their number.
     gate
         ``"linear"`` (the paper) or ``"resnet"`` (the released code).
     gate_learning_rate_factor
@@ -39,8 +40,20 @@ class ILoRASettings(HybridSettings):
     gate: Literal["linear", "resnet"] = "linear"
     gate_learning_rate_factor: float = Field(0.3, gt=0)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _as_many_experts_as_ranks(cls, values: Any) -> Any:
+        """Count the experts where only their ranks are set, so that a record has both."""
+        ranks = listed(values.get("expert_ranks"))
+        return {"experts": len(ranks), **values} if isinstance(ranks, list | tuple) else values
+
     @model_validator(mode="after")
     def _ranks_fit(self) -> Self:
+        if len(self.ranks) != self.experts:
+            raise ValueError(
+                f"expert_ranks {self.ranks} are of {len(self.ranks)} experts, but experts="
+                f"{self.experts}; leave out experts"
+            )
         if sum(self.ranks) != self.rank:
             raise ValueError(f"ranks {self.ranks} do not add up to rank {self.rank}")
         return self

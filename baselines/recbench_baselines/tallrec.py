@@ -15,12 +15,19 @@ from recbench.llm.settings import ATTENTION_QV, PAPER, LanguageModelSettings, Na
 
 
 class TALLRecSettings(LanguageModelSettings):
-    """`LanguageModelSettings` with the paper's LoRA: rank 8, alpha 16, q and v."""
+    """
+    `LanguageModelSettings` with the paper's LoRA: rank 8, alpha 16, q and v.
+
+    The preset has the values of TALLRec's script (``shell/instruct_7B.sh``), but for its 200 epochs
+    over at most 512 examples: the epochs are those with which LLaRA and iLoRA compare it.
+    """
 
     alpha: float = Field(16, gt=0)
     targets: Names = ATTENTION_QV
 
-    presets: ClassVar[dict[str, dict[str, Any]]] = {"paper": {**PAPER, "dropout": 0.05}}
+    presets: ClassVar[dict[str, dict[str, Any]]] = {
+        "paper": {**PAPER, "learning_rate": 1e-4, "dropout": 0.05, "objective": "text"}
+    }
 
 
 class TALLRec(LanguageModelRecommender):

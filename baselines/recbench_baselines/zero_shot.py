@@ -9,7 +9,7 @@ from typing import Any
 
 from recbench.llm.abilities import remember, remembered
 from recbench.llm.prompted import PromptedLanguageModel
-from recbench.llm.settings import PromptedSettings
+from recbench.llm.settings import CANDIDATES, PromptedSettings
 from recbench.recommender import Runtime, TrainingData
 
 
@@ -23,8 +23,10 @@ class ZeroShot(PromptedLanguageModel):
 
     def fit(self, data: TrainingData, runtime: Runtime) -> dict[str, Any]:
         """Load the language model; nothing is learnt."""
+        if self.abilities is None:
+            self.rehearse(data, CANDIDATES, runtime)
         self._make(data, runtime)
-        return {"parameters_trained": 0}
+        return {"parameters_trained": 0, **self.examined}
 
     def save(self, folder: Path) -> None:
         """Write how the model was read: all else is the language model."""

@@ -8,13 +8,13 @@ from pathlib import Path
 from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict
 from safetensors import SafetensorError
 from safetensors.torch import save_file
-from torch import nn
 from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
 from recbench.errors import UserError
 from recbench.llm.fingerprint import hashed
 from recbench.llm.settings import LanguageModelSettings
+from recbench.llm.targets import resolve
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 """Names that peft gives the files of an adapter; weights in other formats are not read."""
@@ -27,25 +27,16 @@ def add_lora(lm: PreTrainedModel, settings: LanguageModelSettings) -> PeftModel:
     Raises
     ------
     UserError
-        If the model has no layer of one of ``settings.targets``.
+        As `recbench.llm.targets.resolve`.
     """
-    linear = {
-        name.rsplit(".", 1)[-1]: module
-        for name, module in lm.base_model.named_modules()
-        if isinstance(module, nn.Linear | Conv1D)
-    }
-    if missing := [name for name in settings.targets if name not in linear]:
-        raise UserError(
-            f"setting 'targets': this language model has no layer '{missing[0]}'; "
-            f"it has {', '.join(sorted(linear))}"
-        )
+    targets = resolve(settings, lm)
     config = LoraConfig(
         task_type="CAUSAL_LM",
         r=settings.rank,
         lora_alpha=settings.alpha,
         lora_dropout=settings.dropout,
-        target_modules=list(settings.targets),
-        fan_in_fan_out=isinstance(linear[settings.targets[0]], Conv1D),
+        target_modules=list(targets),
+        fan_in_fan_out=any(isinstance(module, Conv1D) for module in lm.modules()),
     )
     if settings.gradient_checkpointing:
         checkpoint_activations(lm)

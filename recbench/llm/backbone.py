@@ -4,7 +4,8 @@ Loading a language model by name.
 Weights are read from safetensors or GGUF only, and no code that comes with a model is run.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -12,6 +13,7 @@ from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
     AutoTokenizer,
+    PretrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
@@ -21,7 +23,7 @@ from recbench.errors import RecbenchError, UserError
 from recbench.llm.cards import card_of
 from recbench.llm.dequantised import dequantised
 from recbench.llm.fingerprint import commit
-from recbench.llm.places import InFolder, OnHub, place_of
+from recbench.llm.places import InFolder, OnHub, Place, place_of
 from recbench.llm.reading import check_whole, explained, quiet
 
 
@@ -54,59 +56,64 @@ def load_backbone(
     RecbenchError
         If the hub cannot be reached or the files cannot be read.
     """
-    where = _where(llm, report)
-    dtype = torch.float32 if torch.device(device).type == "cpu" else torch.bfloat16
-    model, tokenizer = _load(llm, where, dtype)
-    return model.to(device).eval(), tokenizer
-
-
-def load_tokenizer(
-    llm: str, report: Callable[[str], None] = lambda _: None
-) -> PreTrainedTokenizerBase:
-    """Load the tokenizer of a causal language model alone; as `load_backbone` does."""
-    where = _where(llm, report)
-    with quiet():
-        try:
-            tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(**where)
-        except Exception as error:  # a broken file can raise anything: KeyError, struct.error, ...
-            raise explained(llm, error, "the tokenizer's files") from error
-    return tokenizer
-
-
-def _where(llm: str, report: Callable[[str], None]) -> dict[str, Any]:
-    """Return where transformers reads a model, which it is told to run no code of."""
     place, card = place_of(llm), card_of(llm)
     if card is not None and not isinstance(place, InFolder):  # others' work, under their terms
         report(f"{llm} is {card.title}, licence: {card.licence}, {card.terms}")
-    # Without a word on code that comes with a model, transformers asks whether to run it.
-    safely = {"trust_remote_code": False}
-    if isinstance(place, OnHub):
-        name, revision = place.id, {"revision": commit(place)}
-        return {"pretrained_model_name_or_path": name, **revision, **safely}
-    folder = place.path if isinstance(place, InFolder) else dequantised(llm, place, report)
-    return {"pretrained_model_name_or_path": str(folder), **safely}
+    where = _where(llm, place, report)
+    dtype = torch.float32 if torch.device(device).type == "cpu" else torch.bfloat16
+    _, tokenizer = _described(llm, where)
+    with _read(llm, "config.json and the weights (*.safetensors)"):
+        model, told = AutoModelForCausalLM.from_pretrained(
+            **where, dtype=dtype, use_safetensors=True, output_loading_info=True
+        )
+        check_whole(told["missing_keys"])
+    return model.to(device).eval(), tokenizer
 
 
-def _load(
-    llm: str, where: dict[str, Any], dtype: torch.dtype
+def load_outline(
+    llm: str, report: Callable[[str], None] = lambda _: None
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """
+    Load a language model without its weights, which are on torch's meta device, and its tokenizer.
+
+    It takes no memory and little time: for checks before anything is trained. Parameters and errors
+    are those of `load_backbone`.
+    """
+    config, tokenizer = _described(llm, _where(llm, place_of(llm), report))
+    with _read(llm, "config.json"), torch.device("meta"):
+        return AutoModelForCausalLM.from_config(config), tokenizer
+
+
+def _where(llm: str, place: Place, report: Callable[[str], None]) -> dict[str, Any]:
+    """Return how transformers finds a model, as keywords."""
+    # Without a word on code that comes with a model, transformers asks whether to run it.
+    if isinstance(place, OnHub):
+        found = {"pretrained_model_name_or_path": place.id, "revision": commit(place)}
+    elif isinstance(place, InFolder):
+        found = {"pretrained_model_name_or_path": str(place.path)}
+    else:
+        found = {"pretrained_model_name_or_path": str(dequantised(llm, place, report))}
+    return {**found, "trust_remote_code": False}
+
+
+def _described(llm: str, where: dict[str, Any]) -> tuple[PretrainedConfig, PreTrainedTokenizerBase]:
+    with _read(llm, "config.json"):
+        config = AutoConfig.from_pretrained(**where)
+        _check_causal(llm, config)
+    with _read(llm, "the tokenizer's files"):
+        return config, AutoTokenizer.from_pretrained(**where)
+
+
+@contextmanager
+def _read(llm: str, part: str) -> Iterator[None]:
+    """Read a part of a model in silence; what goes wrong is said in one line."""
     with quiet():
         try:
-            part = "config.json"
-            config = AutoConfig.from_pretrained(**where)
-            _check_causal(llm, config)
-            part = "the tokenizer's files"
-            tokenizer = AutoTokenizer.from_pretrained(**where)
-            part = "config.json and the weights (*.safetensors)"
-            model, told = AutoModelForCausalLM.from_pretrained(
-                **where, dtype=dtype, use_safetensors=True, output_loading_info=True
-            )
-            check_whole(told["missing_keys"])
+            yield
         except RecbenchError:
             raise
         except Exception as error:  # a broken file can raise anything: KeyError, struct.error, ...
             raise explained(llm, error, part) from error
-    return model, tokenizer
 
 
 def _check_causal(llm: str, config: Any) -> None:

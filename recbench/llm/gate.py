@@ -39,8 +39,9 @@ class InstanceGate(nn.Module):
         Ranks of the experts, K of them, all at least 1; they add up to the rank of the LoRA.
         Unequal ranks keep the one scale K alpha / r.
     kind
-        ``"linear"``, one layer (the paper), or ``"resnet"``, a small 1-D ResNet (the released
-        code), whose batch statistics are frozen in evaluation mode. One network serves all layers.
+        ``"linear"``, one layer (the paper; unlike that of the released code it has a bias), or
+        ``"resnet"``, a small 1-D ResNet (the released code), whose batch statistics are frozen in
+        evaluation mode. One network serves all layers.
     scale
         Multiplies user vectors before the network, so that they may come in the encoder's own size.
     """

@@ -1,7 +1,8 @@
 """Answers that a language model writes, greedily, up to the line's end."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -35,17 +36,39 @@ class LineEnds:
 
     @classmethod
     def of(
-        cls, tokenizer: PreTrainedTokenizerBase, vocabulary: int, leading: int = 0
+        cls,
+        tokenizer: PreTrainedTokenizerBase,
+        vocabulary: int,
+        leading: int = 0,
+        ends: Collection[int] = (),
     ) -> "LineEnds":
-        """Find the line ends of a tokenizer; `vocabulary` is the number of the model's logits."""
-        texts = tokenizer.batch_decode(
-            [[token] for token in range(min(vocabulary, len(tokenizer)))]
-        )
-        ends = torch.zeros(vocabulary, dtype=torch.bool)
-        ends[[token for token, text in enumerate(texts) if "\n" in text]] = True
-        if tokenizer.eos_token_id is not None:
-            ends[tokenizer.eos_token_id] = True
-        return cls(ends, leading)
+        """
+        Find the line ends of a tokenizer.
+
+        Parameters
+        ----------
+        tokenizer
+            Its vocabulary is looked through once.
+        vocabulary
+            Number of the model's logits.
+        leading
+            See above.
+        ends
+            Other tokens that end an answer, such as the one that ends a chat's turn.
+        """
+        tokens = _line_ends(tokenizer, min(vocabulary, len(tokenizer)))
+        marks = torch.zeros(vocabulary, dtype=torch.bool)
+        marks[[*tokens, *ends]] = True
+        return cls(marks, leading)
+
+
+@lru_cache(maxsize=2)  # a model's own, and that of a copy
+def _line_ends(tokenizer: PreTrainedTokenizerBase, vocabulary: int) -> tuple[int, ...]:
+    """Return the tokens whose text has a line end, and the one that ends a text."""
+    texts = tokenizer.batch_decode([[token] for token in range(vocabulary)])
+    ends = [token for token, text in enumerate(texts) if "\n" in text]
+    last = tokenizer.eos_token_id
+    return (*ends, *([] if last is None else [last]))
 
 
 def greedy(advance: Advance, limits: Sequence[int], ends: LineEnds) -> list[list[int]]:
@@ -109,9 +132,3 @@ def anew(model: HybridLM, prompts: Sequence[Prompt]) -> Advance:
         return run_packed(model, pack(longer, [[[0]]] * len(longer), model.device))
 
     return advance
-
-
-def first_line(tokenizer: PreTrainedTokenizerBase, tokens: Sequence[int]) -> str:
-    """Return the first line of an answer as text, without spaces around it."""
-    text = tokenizer.decode(tokens, skip_special_tokens=True)
-    return text.lstrip("\n").split("\n", 1)[0].strip()

@@ -20,13 +20,14 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from recbench.llm.abilities import Abilities, remember, remembered
 from recbench.llm.adapter import adapter_digest, read_lora
-from recbench.llm.backbone import caption, load_backbone, load_tokenizer
+from recbench.llm.backbone import caption, load_backbone
 from recbench.llm.batching import rows_at_once
+from recbench.llm.checks import check_context, examine
 from recbench.llm.fingerprint import fingerprint, prompt_files
-from recbench.llm.generation import LineEnds, first_line
+from recbench.llm.generation import LineEnds
 from recbench.llm.hybrid import Guide, HybridLM
 from recbench.llm.probe import probe, randomised, total, trial
-from recbench.llm.prompts import Prompt, PromptWriter
+from recbench.llm.prompts import MARGIN, Prompt, PromptWriter
 from recbench.llm.reader import Batch, Reader
 from recbench.llm.settings import PromptedSettings
 from recbench.neural.randomness import seeded
@@ -35,9 +36,6 @@ from recbench.recommender import RankingAnswerer, Runtime, TrainingData, Transfe
 from recbench.settings import digest
 
 Answers = list[list[int]]
-
-MARGIN = 4
-"""Tokens that an answer may be longer than the longest title among its candidates."""
 
 ADAPTER = ("adapter", "rank", "targets", "experts", "expert_ranks", "gate", "load_in")
 """Settings on which it may depend how a model can be read."""
@@ -55,12 +53,15 @@ class PromptedLanguageModel(RankingAnswerer, Transferable):
         Writes its prompts, after `fit` or `load`.
     abilities
         How it is read; None before it was tried.
+    examined
+        What checks before training found, for the run record.
     """
 
     settings: PromptedSettings
     module: HybridLM
     writer: PromptWriter
     abilities: Abilities | None = None
+    examined: dict[str, Any]
 
     @property
     def caption(self) -> str:
@@ -73,18 +74,21 @@ class PromptedLanguageModel(RankingAnswerer, Transferable):
         return "bfloat16" if self.module.device.type == "cuda" else "float32"
 
     def ingredients(self) -> dict[str, Any]:
-        """Return digests of the language model, of the prompts, and of an adapter if one is set."""
+        """Return digests of language model and prompts; style and adapter where not usual."""
         adapter = self.settings.adapter
         own = {} if adapter is None else {"adapter": adapter_digest(adapter)}
-        return {"llm": fingerprint(self.settings.llm), "prompts": prompt_files(), **own}
+        style = {} if self.settings.style == "plain" else {"prompt_style": self.settings.style}
+        return {"llm": fingerprint(self.settings.llm), "prompts": prompt_files(), **style, **own}
 
     def rehearse(self, data: TrainingData, candidates: int, runtime: Runtime) -> None:
         """
-        Find out how the model can be read, on prompts as long as those to come.
+        Check the model against the data, and find out how it can be read.
 
-        Adapter, gate and item vectors are random ones. What was found is remembered in the cache.
+        It is tried on prompts as long as those to come, with random adapter, gate and item vectors;
+        what was found is remembered in the cache.
         """
-        self._write_with(load_tokenizer(self.settings.llm, runtime.report), data)
+        shown = max(candidates, self._trained_on)
+        self.writer, self.examined = examine(self.settings, data, shown, runtime.report)
         prompt, answers = self._longest(data, candidates)
         self.abilities = remembered(self._place(runtime))
         if not self._is_able(prompt, answers):
@@ -116,9 +120,14 @@ class PromptedLanguageModel(RankingAnswerer, Transferable):
 
     def transfer(self, data: TrainingData, runtime: Runtime) -> None:  # noqa: ARG002
         """Write prompts and answers with the titles, the noun and the verb of `data`."""
-        self.writer = PromptWriter(data, self.writer.tokenizer)
+        self.writer = self._writer(data, self.writer.tokenizer)
 
     # What others add to.
+
+    @property
+    def _trained_on(self) -> int:
+        """How many candidates a training prompt shows."""
+        return 0
 
     def _assemble(self, lm: PeftModel | PreTrainedModel, guide: Guide | None) -> HybridLM:  # noqa: ARG002
         """Make the module around a language model, and what guides it."""
@@ -141,11 +150,11 @@ class PromptedLanguageModel(RankingAnswerer, Transferable):
 
     def _load_lm(self, data: TrainingData, runtime: Runtime) -> PreTrainedModel:
         lm, tokenizer = load_backbone(self.settings.llm, runtime.device, runtime.report)
-        self._write_with(tokenizer, data)
+        self.writer = self._writer(data, tokenizer)
         return lm
 
-    def _write_with(self, tokenizer: PreTrainedTokenizerBase, data: TrainingData) -> None:
-        self.writer = PromptWriter(data, tokenizer)
+    def _writer(self, data: TrainingData, tokenizer: PreTrainedTokenizerBase) -> PromptWriter:
+        return PromptWriter(data, tokenizer, self.settings.style, self.settings.title_tokens)
 
     def _read(
         self, queries: Queries, runtime: Runtime, *, scores: bool = True, writes: bool = True
@@ -159,13 +168,15 @@ class PromptedLanguageModel(RankingAnswerer, Transferable):
             if found is not None:
                 likelihoods[rows] = found.cpu().numpy()
             for row, tokens in zip(rows, written, strict=False):
-                texts[row] = first_line(self.writer.tokenizer, tokens)
+                texts[row] = self.writer.read(tokens, queries.candidates[row])
         return likelihoods, texts
 
     def _batches(
         self, queries: Queries, runtime: Runtime, scores: bool, writes: bool
     ) -> Iterator[tuple[NDArray[np.int64], Batch]]:
         """Cut queries into batches of prompts of like length, the longest first."""
+        shown = queries.histories.shape[1], queries.candidates.shape[1]
+        check_context(self.writer, self.module.lm.config, *shown)
         hybrid = np.full(len(queries), self.module.projector is not None)
         prompts = self.writer.prompts(queries.histories, queries.candidates, hybrid)
         lengths = self.writer.lengths[queries.candidates]  # [B, C]
@@ -195,10 +206,10 @@ class PromptedLanguageModel(RankingAnswerer, Transferable):
             start += size
 
     def _reader(self) -> Reader:
-        tokenizer, leading = self.writer.tokenizer, self.writer.leading_tokens
-        vocabulary = self.module.lm.config.get_text_config().vocab_size
+        writer, vocabulary = self.writer, self.module.lm.config.get_text_config().vocab_size
+        ends = LineEnds.of(writer.tokenizer, vocabulary, writer.leading_tokens, writer.ends)
         assert self.abilities is not None
-        return Reader(self.module, self.abilities, LineEnds.of(tokenizer, vocabulary, leading))
+        return Reader(self.module, self.abilities, ends)
 
     def _longest(self, data: TrainingData, candidates: int) -> tuple[Prompt, list[list[int]]]:
         """

@@ -3,7 +3,11 @@ Prompts: from item codes to token ids.
 
 The wording stands in ``recbench/llm/prompts/*.txt``; the noun and the verb come from the data, and
 no prompt states a number. A hybrid prompt (LLaRA, Liao et al., SIGIR 2024) carries an item token
-after every title, at whose place the language model reads the projected vector of the item.
+after every title, at whose place the language model reads the projected vector of the item. In a
+text-only prompt nothing stands there, where the released code writes a placeholder, "[PH]".
+
+The question stands plainly or as a user's turn of a chat (`recbench.llm.chat`), and what users
+wrote in it is text, whatever it looks like (`recbench.llm.text`).
 
 A prompt is tokenised whole. The item token is added to the tokenizer, which therefore cuts the text
 there and nothing merges across it. Answers are tokenised behind the prompt's last line; the tokens
@@ -19,12 +23,19 @@ import numpy as np
 from numpy.typing import NDArray
 from transformers import AddedToken, PreTrainedTokenizerBase
 
-from recbench.errors import RecbenchError
+from recbench.data.titles import normalised
+from recbench.llm.chat import Style, frame_of
+from recbench.llm.text import CUT, TextEncoder
+from recbench.llm.titles import TitleLosses, shortened
 from recbench.questions.split import PAD
 from recbench.recommender import TrainingData
 
 ITEM_TOKEN = "<|item|>"
-"""Stands for an item's vector; never part of a title."""
+"""Stands for an item's vector; in a title it is text."""
+
+
+MARGIN = 4
+"""Tokens that an answer may be longer than the longest title among its candidates."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +57,7 @@ class Prompt:
 
 class PromptWriter:
     """
-    Writes the prompts and the answers of one dataset for one tokenizer.
+    Writes the prompts and the answers of one dataset for one tokenizer, and reads answers.
 
     Parameters
     ----------
@@ -54,28 +65,50 @@ class PromptWriter:
         Titles, noun and verb.
     tokenizer
         Gets one added token; its vocabulary is otherwise left alone.
+    style
+        Of the prompts.
+    title_tokens
+        Most tokens of a title as it is shown; None for all of them.
+
+    Attributes
+    ----------
+    titles
+        Of the catalogue.
+    shown
+        The same as the model sees and writes them.
+    ends
+        Control tokens that end an answer, besides a line end.
+
+    Raises
+    ------
+    UserError
+        As `recbench.llm.chat.frame_of`.
     """
 
-    def __init__(self, data: TrainingData, tokenizer: PreTrainedTokenizerBase) -> None:
-        self.titles = data.catalogue.titles
-        for title in self.titles:
-            if ITEM_TOKEN in title:
-                raise RecbenchError(
-                    f"the title {title!r} contains {ITEM_TOKEN}, which marks an item"
-                )
-        self.tokenizer = tokenizer
+    def __init__(
+        self,
+        data: TrainingData,
+        tokenizer: PreTrainedTokenizerBase,
+        style: Style = "plain",
+        title_tokens: int | None = None,
+    ) -> None:
+        self.data, self.tokenizer, self.style = data, tokenizer, style
+        self._frame = frame_of(tokenizer, style)
         tokenizer.add_tokens([AddedToken(ITEM_TOKEN, special=True, normalized=False)])
         self.item_token: int = tokenizer.convert_tokens_to_ids(ITEM_TOKEN)
-        words = {"verb": data.verb, "noun": data.noun[0], "nouns": data.noun[1]}
+        self._encoder = TextEncoder(tokenizer)
+        self.titles = data.catalogue.titles
+        self.shown = shortened(self.titles, title_tokens, self._as_text)
+        self._safe = self._encoder.as_text(self.shown)
+        verb, noun, nouns = self._encoder.as_text([data.verb, *data.noun])
+        words = {"verb": verb, "noun": noun, "nouns": nouns}
         words = {key: each.replace("{", "{{").replace("}", "}}") for key, each in words.items()}
         self._templates = {
-            known: _read(name).format_map(
-                {**words, "history": "{history}", "candidates": "{candidates}"}
-            )
+            known: _read(name)
+            .removesuffix("\n")
+            .format_map({**words, "history": "{history}", "candidates": "{candidates}"})
             for known, name in ((True, "next_item.txt"), (False, "next_item_cold.txt"))
         }
-        first = tokenizer("a").input_ids[:1]
-        self._start = first if first == [tokenizer.bos_token_id] else []
 
     def text(
         self, history: NDArray[np.int32], candidates: NDArray[np.int32], *, hybrid: bool
@@ -92,12 +125,7 @@ class PromptWriter:
         hybrid
             Whether an item token follows every title.
         """
-        mark = ITEM_TOKEN if hybrid else ""
-        seen = history[history != PAD]
-        return self._templates[len(seen) > 0].format(
-            history="\n".join(self.titles[item] + mark for item in seen),
-            candidates="\n".join(self.titles[item] + mark for item in candidates),
-        )
+        return self._text(history, candidates, hybrid=hybrid).replace(CUT, "")
 
     def prompts(
         self,
@@ -107,15 +135,32 @@ class PromptWriter:
     ) -> list[Prompt]:
         """Write and tokenise one prompt a row of `histories` [B, H] and `candidates` [B, C]."""
         rows = list(zip(histories, candidates, hybrid, strict=True))
-        ids = self._encode([self.text(h, c, hybrid=bool(is_hybrid)) for h, c, is_hybrid in rows])
+        texts = [self._text(h, c, hybrid=bool(is_hybrid)) for h, c, is_hybrid in rows]
         cut = self._merging
         return [
             Prompt(
-                self._start + (row[:-cut] if cut else row),
+                self._started(row[:-cut] if cut else row),
                 [*h[h != PAD].tolist(), *c.tolist()] if is_hybrid else [],
             )
-            for row, (h, c, is_hybrid) in zip(ids, rows, strict=True)
+            for row, (h, c, is_hybrid) in zip(self._encoder.encode(texts), rows, strict=True)
         ]
+
+    def longest(self, history: int, candidates: int) -> int:
+        """
+        Return the tokens of the longest prompt that there can be, with an answer and its `MARGIN`.
+
+        Parameters
+        ----------
+        history, candidates
+            Most items of each; the longest titles of the catalogue stand for them.
+        """
+        order = np.argsort(-self.lengths, kind="stable").astype(np.int32)
+        (prompt,) = self.prompts(order[None, :history], order[None, :candidates], [True])
+        return len(prompt.ids) + int(self.lengths.max()) + MARGIN
+
+    def with_titles_of(self, title_tokens: int) -> "PromptWriter":
+        """Return one that shortens titles to so many tokens."""
+        return PromptWriter(self.data, self.tokenizer, self.style, title_tokens)
 
     @cached_property
     def answers(self) -> list[list[int]]:
@@ -141,12 +186,82 @@ class PromptWriter:
         return self._merging
 
     @cached_property
+    def ends(self) -> frozenset[int]:
+        """Control tokens with which an answer ends, of a chat; a line end always ends one."""
+        return frozenset() if self._frame.end == "\n" else frozenset({self._followed[0][-1]})
+
+    @property
+    def framing(self) -> frozenset[int]:
+        """Tokens around every question and answer."""
+        around = self._encoder.encode([self._frame.before, self._frame.between, self._frame.end])
+        return frozenset(self._encoder.start).union(*around)
+
+    def read(self, tokens: Sequence[int], candidates: NDArray[np.int32]) -> str:
+        """
+        Return the first line of an answer, without spaces around it.
+
+        A shortened title stands for the whole one. Where those of several candidates are alike, it
+        names none of them, and the answer is empty.
+
+        Parameters
+        ----------
+        tokens
+            As written, the end included or not.
+        candidates
+            int32 [C], those that were shown.
+        """
+        line = self._line(tokens)
+        meant = [i for i in candidates.tolist() if self._keys[i] == normalised(line)]
+        if all(self.shown[item] == self.titles[item] for item in meant):
+            return line
+        whole = {self.titles[item] for item in meant}
+        return whole.pop() if len(whole) == 1 else ""
+
+    @cached_property
+    def losses(self) -> TitleLosses:
+        """What titles lose on their way to the model and back."""
+        read = [self._line(ids) for ids in self.answers]
+        return TitleLosses.of(self.titles, self.shown, read)
+
+    @cached_property
+    def _keys(self) -> list[str]:
+        return [normalised(title) for title in self.shown]
+
+    def _line(self, tokens: Sequence[int]) -> str:
+        text = self.tokenizer.decode(
+            [token for token in tokens if token not in self.ends],
+            skip_special_tokens=True,
+            clean_up_tokenization_spaces=False,
+        )
+        return text.removeprefix(self._led).lstrip("\n").split("\n", 1)[0].strip()
+
+    def _text(
+        self, history: NDArray[np.int32], candidates: NDArray[np.int32], *, hybrid: bool
+    ) -> str:
+        mark = ITEM_TOKEN if hybrid else ""
+        seen = history[history != PAD]
+        question = self._templates[len(seen) > 0].format(
+            history="\n".join(self._safe[item] + mark for item in seen),
+            candidates="\n".join(self._safe[item] + mark for item in candidates),
+        )
+        return f"{self._frame.before}{question}{self._frame.between}"
+
+    def _as_text(self, texts: list[str]) -> list[list[int]]:
+        return self._encoder.encode(self._encoder.as_text(texts))
+
+    def _started(self, ids: list[int]) -> list[int]:
+        """Mark the beginning of a prompt as the tokenizer does, unless a chat's template did."""
+        start = self._encoder.start
+        return ids if ids[: len(start)] == start else start + ids
+
+    @cached_property
     def _last_line(self) -> list[int]:
-        return self._encode([self._tail])[0]
+        return self._encoder.encode([self._tail])[0]
 
     @cached_property
     def _followed(self) -> list[list[int]]:
-        return self._encode([f"{self._tail}{title}\n" for title in self.titles])
+        texts = [f"{self._tail}{title}{self._frame.end}" for title in self._safe]
+        return self._encoder.encode(texts)
 
     @cached_property
     def _merging(self) -> int:
@@ -154,12 +269,15 @@ class PromptWriter:
         same = min(_common(self._last_line, ids) for ids in self._followed)
         return len(self._last_line) - same
 
+    @cached_property
+    def _led(self) -> str:
+        """The end of the prompt's last line that an answer starts with; mostly empty."""
+        return self.tokenizer.decode(self._last_line[len(self._last_line) - self._merging :])
+
     @property
     def _tail(self) -> str:
-        return self._templates[True].splitlines(keepends=True)[-1].format()
-
-    def _encode(self, texts: list[str]) -> list[list[int]]:
-        return self.tokenizer(texts, add_special_tokens=False).input_ids
+        """The prompt's last line, which is tokenised alike whatever stands before it."""
+        return self._templates[True].splitlines()[-1].format() + self._frame.between
 
 
 def _read(name: str) -> str:

@@ -89,7 +89,8 @@ class LanguageModelRecommender(PromptedLanguageModel):
             )
         if self.module.gate is not None:
             self.module.gate.release()
-        return report.record() | {"precision": "bfloat16" if bfloat16 else "float32"}
+        precision = "bfloat16" if bfloat16 else "float32"
+        return report.record() | {"precision": precision, **self.examined}
 
     def save(self, folder: Path) -> None:
         """Write the adapter in peft's own layout, and how the model was read."""
@@ -128,6 +129,10 @@ class LanguageModelRecommender(PromptedLanguageModel):
         return ()
 
     # What all share.
+
+    @property
+    def _trained_on(self) -> int:
+        return self.settings.candidates
 
     def _adapted(self, lm: PreTrainedModel) -> PeftModel:
         adapter = self.settings.adapter

@@ -2,27 +2,42 @@
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from recbench.llm.cards import Style, usual_style
 from recbench.settings import Settings
 
 LLAMA2 = "meta-llama/Llama-2-7b-hf"
 """The language model of the papers."""
 
 
-def _listed(value: Any) -> Any:
+def listed(value: Any) -> Any:
     """Read "q_proj,v_proj" as a list, as it comes from a command line."""
     return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
 
 
-Names = Annotated[tuple[str, ...], BeforeValidator(_listed), Field(min_length=1)]
-Ranks = Annotated[tuple[Annotated[int, Field(ge=1)], ...], BeforeValidator(_listed)]
+def _alone(names: tuple[str, ...]) -> tuple[str, ...]:
+    if ALL in names and len(names) > 1:
+        raise ValueError(f"'{ALL}' stands for all layers; it takes no other name beside it")
+    return names
+
+
+Names = Annotated[
+    tuple[str, ...], BeforeValidator(listed), Field(min_length=1), AfterValidator(_alone)
+]
+Ranks = Annotated[tuple[Annotated[int, Field(ge=1)], ...], BeforeValidator(listed)]
 
 ATTENTION_QV: tuple[str, ...] = ("q_proj", "v_proj")
 ALL_LINEAR: tuple[str, ...] = (
     *("q_proj", "k_proj", "v_proj", "o_proj"),
     *("gate_proj", "up_proj", "down_proj"),
 )
+LEAST_TITLE = 4
+"""Tokens: three dots, which may be three tokens, and a letter."""
+CANDIDATES = 20
+"""In a prompt, as a rule; the papers'."""
+ALL = "all-linear"
+"""Stands for the names of all linear layers that can be adapted."""
 PAPER: dict[str, Any] = {
     "llm": LLAMA2,
     "epochs": 5,
@@ -42,6 +57,13 @@ class PromptedSettings(Settings):
     ----------
     llm
         Language model: a name of ``recbench models --llms``, a hub id, a folder or a GGUF file.
+    prompt_style
+        ``"plain"`` text, or ``"chat"``: a turn of the tokenizer's own chat template. None is the
+        style of the language model's card, and plain for models without one. What a card says
+        anyway is kept as None, so that both name the same row.
+    title_tokens
+        Most tokens of a title in prompts and answers: longer ones are cut at a word's end, with
+        "...". None shows them whole.
     adapter
         Folder of an adapter in peft's layout, to be asked as it is or tuned further; its own rank,
         alpha, dropout and targets hold. None for none.
@@ -51,11 +73,26 @@ class PromptedSettings(Settings):
     """
 
     llm: str = "tiny"
+    prompt_style: Style | None = None
+    title_tokens: int | None = Field(None, ge=LEAST_TITLE)
     adapter: str | None = None
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
 
     runtime: ClassVar[frozenset[str]] = frozenset({"precision"})
-    added: ClassVar[frozenset[str]] = frozenset({"adapter"})
+    added: ClassVar[frozenset[str]] = frozenset({"prompt_style", "title_tokens", "adapter"})
+
+    @model_validator(mode="before")
+    @classmethod
+    def _style_of_the_card_unsaid(cls, values: Any) -> Any:
+        """Keep the style that the card has as None: what is said or not said is one row."""
+        llm = values.get("llm", cls.model_fields["llm"].default)
+        said = values.get("prompt_style")
+        return values | {"prompt_style": None} if said == usual_style(llm) else values
+
+    @property
+    def style(self) -> Style:
+        """The style of prompts, whoever says it."""
+        return self.prompt_style or usual_style(self.llm)
 
 
 class LanguageModelSettings(PromptedSettings):
@@ -68,8 +105,9 @@ class LanguageModelSettings(PromptedSettings):
     ----------
     rank, alpha, dropout, targets
         Of LoRA (Hu et al., ICLR 2022): rank, scale alpha / rank, dropout on its input, names of
-        layers. The papers' dropout (0.1) guards five epochs; the default makes one pass over a part
-        of the rows, where it would only cost time.
+        layers, or ``"all-linear"``, which also takes the place of the default in a model without
+        layers of these names. The papers' dropout (0.1) guards five epochs; the default makes one
+        pass over a part of the rows, where it would only cost time.
     epochs
         Passes over the training examples; candidates are drawn anew each time.
     examples
@@ -89,8 +127,9 @@ class LanguageModelSettings(PromptedSettings):
     gradient_checkpointing
         Compute activations twice to save memory.
     objective
-        What is learnt: ``"title"``, to write the target's title (the papers); ``"listwise"``, to
-        find it likelier than the other candidates' (`recbench.llm.objectives`).
+        What is learnt: ``"title"``, to write the target's title (the papers); ``"text"``, to write
+        the prompt, too (TALLRec's script); ``"listwise"``, to find the title likelier than those of
+        the other candidates (`recbench.llm.objectives`).
     curve_rows
         Validation rows that are asked after 512, 1,024, 2,048, ... rows and at the end of training;
         0 for no learning curve.
@@ -109,9 +148,9 @@ class LanguageModelSettings(PromptedSettings):
     micro_batch_size: int | None = Field(None, ge=1)
     learning_rate: float = Field(3e-5, gt=0)
     weight_decay: float = Field(0.0, ge=0)
-    candidates: int = Field(20, ge=2)
+    candidates: int = Field(CANDIDATES, ge=2)
     gradient_checkpointing: bool = False
-    objective: Literal["title", "listwise"] = "title"
+    objective: Literal["title", "text", "listwise"] = "title"
     curve_rows: int = Field(64, ge=0)
     patience: int | None = Field(None, ge=1)
 
@@ -141,6 +180,7 @@ class HybridSettings(LanguageModelSettings):
 
     encoder: str = "sasrec"
     curriculum: bool = True
+    objective: Literal["title", "listwise"] = "title"
     projector_learning_rate_factor: float = Field(1.0, gt=0)
     projector_weight_decay: float = Field(1e-5, ge=0)
 

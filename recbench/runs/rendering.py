@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from recbench.evaluation.metrics import names_at
+from recbench.runs import published
 from recbench.runs.leaderboard import Row, Table, ranked_by
 from recbench.runs.notes import notes, notes_of, seeds_cell
 from recbench.runs.text import (
@@ -89,6 +90,7 @@ def _as_text(table: Table, markdown: bool, cutoffs: Sequence[int]) -> str:
         **_by_user(table),
         "seed SD": [_seed_sd(row) for row in table.rows],
         **_comparisons(table),
+        **_published(table),
     }
     # A blank line parts the blocks, as Markdown needs it.
     blocks = [
@@ -96,6 +98,7 @@ def _as_text(table: Table, markdown: bool, cutoffs: Sequence[int]) -> str:
         f"Not comparable with the table above: {table.apart}." if table.apart else "",
         grid(list(columns), list(zip(*columns.values(), strict=True)), markdown),
         *notes(table.rows),
+        published.note(_others(table)),
         f"95% intervals over users and training seeds; '{DASH}' is what a system cannot give. Rows "
         f"stand by {figure}.",
         *_rule(table),
@@ -144,6 +147,16 @@ def _comparisons(table: Table) -> dict[str, list[str]]:
     return {**columns, f"{figure} to {table.baseline}": cells}
 
 
+def _others(table: Table) -> list[list[published.Published]]:
+    return [published.of(row.record, ranked_by(row.record)) for row in table.rows]
+
+
+def _published(table: Table) -> dict[str, list[str]]:
+    """Add, last and so that it bends no other column, what others published, where they did."""
+    found = _others(table)
+    return {"published": [cell or DASH for cell in published.cells(found)]} if any(found) else {}
+
+
 def _rule(table: Table) -> list[str]:
     if table.differences is None:
         return []
@@ -178,7 +191,8 @@ def _as_csv(tables: Sequence[Table]) -> str:
     best += ["to_best", "to_best low", "to_best high", "may_be_best"]
     base = ["baseline", "to_baseline", "to_baseline low", "to_baseline high"]
     lines = [_csv_line(table, row, names) for table in tables for row in table.rows]
-    return as_csv([*place, *row_heads, *best, *base, "mixed", "notes"], lines)
+    other = ["published", "published in"]
+    return as_csv([*place, *row_heads, *best, *base, "mixed", "notes", *other], lines)
 
 
 def _csv_line(table: Table, row: Row, names: Sequence[str]) -> list[object]:
@@ -197,6 +211,8 @@ def _csv_line(table: Table, row: Row, names: Sequence[str]) -> list[object]:
             ]
         )
     best, base = row.to_best, row.to_baseline
+    others = published.of(record, ranked_by(record))
+    values, sources = [one.value for one in others], [one.source for one in others]
     return [
         *(record.dataset, record.protocol, record.protocol_version, record.digests.dataset),
         *(record.digests.pack, record.draws, row.label, len(row.runs), record.random_training),
@@ -207,6 +223,7 @@ def _csv_line(table: Table, row: Row, names: Sequence[str]) -> list[object]:
         table.baseline,
         *(("", "", "") if base is None else (base.difference.value, base.low, base.high)),
         *(row.mixed, "; ".join(notes_of(row))),
+        *("; ".join(map(str, each)) for each in (values, sources)),
     ]
 
 
@@ -222,6 +239,7 @@ def _as_json(table: Table) -> dict[str, Any]:
         "figure": ranked_by(table.record),
         "apart": table.apart,
         "baseline": table.baseline,
+        "published_note": published.note(_others(table)),
         "rows": [_row_as_json(row) for row in table.rows],
     }
 
@@ -240,6 +258,7 @@ def _row_as_json(row: Row) -> dict[str, Any]:
         "mixed": row.mixed,
         "caption": record.caption,
         "notes": notes_of(row),
+        "published": [one._asdict() for one in published.of(record, ranked_by(record))],
         "each_user_once": row.per_user and row.per_user.figure.model_dump(),
         "metrics": {
             name: one.figure.model_dump() | {"seed_sd": one.seed_sd, "se": one.se, "df": one.df}

@@ -119,7 +119,12 @@ def test_the_ranks_of_the_experts() -> None:
     assert ILoRASettings.build({"expert_ranks": "4,2,1,1"}).ranks == (4, 2, 1, 1)
     with pytest.raises(UserError, match="do not add up to rank 8"):
         ILoRASettings.build({"expert_ranks": "4,2"})
+    with pytest.raises(UserError, match=r"\(4, 4\) are of 2 experts, but experts=4; leave"):
+        ILoRASettings.build({"experts": 4, "expert_ranks": "4,4"})
     with pytest.raises(UserError, match="cannot be cut into 3 experts"):
         ILoRASettings.build({"experts": 3})
+    two = ILoRASettings.build({"expert_ranks": "4,4"})
+    assert (two.experts, two.ranks) == (2, (4, 4))
+    assert ILoRASettings.build(two.record()) == ILoRASettings.build(two.identity()) == two
     assert ILoRASettings().gate == "linear"
     assert ILoRASettings().gate_learning_rate_factor == 0.3

@@ -4,7 +4,7 @@ import pytest
 import torch
 from peft import PeftModel
 
-from recbench.llm.generation import LineEnds, anew, behind, first_line, greedy
+from recbench.llm.generation import LineEnds, anew, behind, greedy
 from recbench.llm.hybrid import HybridLM
 from recbench.llm.prefix import read
 from recbench.llm.prompts import Prompt
@@ -91,11 +91,17 @@ def test_line_ends_are_found_in_the_vocabulary() -> None:
     assert set(torch.nonzero(ends.tokens).flatten().tolist()) == {newline, tokenizer.eos_token_id}
 
 
-@pytest.mark.parametrize(
-    ("text", "line"),
-    [("Red River\n", "Red River"), (" Red River", "Red River"), ("A\nB", "A"), ("\nA\n", "A")],
-)
-def test_the_answer_is_the_first_line(text: str, line: str) -> None:
+def test_a_chat_also_ends_with_its_turn() -> None:
     tokenizer = toy_tokenizer()
-    assert first_line(tokenizer, tokenizer(text, add_special_tokens=False).input_ids) == line
-    assert first_line(tokenizer, [tokenizer.eos_token_id]) == ""
+    ends = LineEnds.of(tokenizer, 264, ends={0})
+    assert ends.tokens[0]
+    assert not LineEnds.of(tokenizer, 264).tokens[0]
+
+
+def test_the_vocabulary_is_looked_through_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    tokenizer, calls = toy_tokenizer(), []
+    decode = tokenizer.batch_decode
+    monkeypatch.setattr(tokenizer, "batch_decode", lambda ids: calls.append(1) or decode(ids))
+    first, second = LineEnds.of(tokenizer, 264), LineEnds.of(tokenizer, 264, leading=1)
+    assert len(calls) == 1
+    assert torch.equal(first.tokens, second.tokens)

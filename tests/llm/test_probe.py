@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from peft import PeftModel
+from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import (
     AutoModelForCausalLM,
     BloomConfig,
@@ -186,9 +186,12 @@ def test_what_no_way_of_reading_is_right_for_is_refused(
         found(model)
 
 
+@pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning")
 def test_a_layer_that_answers_do_not_pass_through_is_named(make_hybrid: Hybrid) -> None:
     config = MambaConfig(**SMALL, num_hidden_layers=2, state_size=8)
-    model = hybrid(config, ("in_proj", "dt_proj"), make_hybrid)
+    lm = AutoModelForCausalLM.from_config(config)
+    lora = LoraConfig(r=8, target_modules=["in_proj", "dt_proj"])
+    model = randomised(make_hybrid(get_peft_model(lm, lora)))
     with pytest.raises(UserError, match="without its layer 'dt_proj'"):
         found(model)
 

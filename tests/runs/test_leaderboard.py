@@ -345,7 +345,7 @@ def test_the_terminal_table(mixed):
     assert header.split() == [
         *("model", "seeds", "ValidRatio", "HitRatio@1", "HitRatio@1|likelihood"),
         *("MRR", "MRR|likelihood", "seed", "SD"),
-        *("HitRatio@1", "to", "the", "best", "other", "may", "be", "best"),
+        *("HitRatio@1", "to", "the", "best", "other", "may", "be", "best", "published"),
     ]
     scored = next(line for line in text.splitlines() if line.startswith("gru4rec"))
     # What a system cannot give is a dash: both likelihoods, and the spread of a single seed.

@@ -20,6 +20,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from recbench.data.toml_cards import NamedCard, read_card, read_cards
 from recbench.registry import find, listed
 
+Style = Literal["plain", "chat"]
+"""Of prompts: text as it is, or a turn of the tokenizer's chat template."""
+
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -82,6 +85,8 @@ class LanguageModelCard(NamedCard):
         Numbers in it, and the tokens that it reads at most.
     source
         Where its files are.
+    prompt_style
+        ``"chat"`` of a model that was taught to chat.
     caption
         What a table must say under its figures; empty for nothing.
     """
@@ -92,6 +97,7 @@ class LanguageModelCard(NamedCard):
     parameters: int = Field(ge=1)
     context: int = Field(ge=1)
     source: Annotated[PackageFolder | PackagedGguf | HubModel, Field(discriminator="kind")]
+    prompt_style: Style = "plain"
     caption: str = ""
 
     @property
@@ -113,6 +119,12 @@ def card_of(llm: str) -> LanguageModelCard | None:
     if llm not in listed("language_models"):
         return None
     return read_card(find("language_models", llm), LanguageModelCard)
+
+
+def usual_style(llm: str) -> Style:
+    """Return the style of prompts that a card names; plain where there is no card."""
+    card = card_of(llm)
+    return card.prompt_style if card is not None else "plain"
 
 
 def language_models(report: Callable[[str], None] | None = None) -> dict[str, LanguageModelCard]:

@@ -1,0 +1,159 @@
+"""
+What can be known of a language model before anything is trained: by its outline and its tokenizer.
+
+A prompt that is longer than a model's context, or a token that it has no vector for, gives wrong
+numbers or ends a run that has taken hours. Here they are refused while it costs nothing.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from transformers import PretrainedConfig, PreTrainedModel
+
+from recbench.errors import RecbenchError, UserError
+from recbench.llm.backbone import load_outline
+from recbench.llm.prompts import PromptWriter
+from recbench.llm.settings import LEAST_TITLE, LanguageModelSettings, PromptedSettings
+from recbench.llm.targets import resolve
+from recbench.recommender import TrainingData
+
+_CONTEXT = (
+    *("max_position_embeddings", "n_positions", "max_sequence_length", "max_seq_length"),
+    *("max_seq_len", "context_length", "n_ctx", "seq_length"),
+)
+"""Names under which a configuration keeps the tokens that its model reads at most."""
+
+
+def examine(
+    settings: PromptedSettings,
+    data: TrainingData,
+    candidates: int,
+    report: Callable[[str], None],
+) -> tuple[PromptWriter, dict[str, Any]]:
+    """
+    Check a language model against the data that it is asked about, before anything is trained.
+
+    Parameters
+    ----------
+    settings
+        They name the language model.
+    data
+        Its titles, and how many of them a history has.
+    candidates
+        Most that a prompt shows.
+    report
+        Told one line of whatever is not as one would expect.
+
+    Returns
+    -------
+    writer : PromptWriter
+        Of the prompts.
+    found : dict
+        For the run record: ``prompt_style``, ``targets``, and what the titles lose.
+
+    Raises
+    ------
+    UserError, RecbenchError
+        As `recbench.llm.backbone.load_outline`, `PromptWriter`, `recbench.llm.targets.resolve`,
+        `check_tokens` and `check_context`.
+    """
+    lm, tokenizer = load_outline(settings.llm, report)
+    writer = PromptWriter(data, tokenizer, settings.style, settings.title_tokens)
+    check_tokens(writer, lm, settings.llm)
+    most = min(candidates, len(data.catalogue))
+    check_context(writer, lm.config, data.train.histories.shape[1], most)
+    for line in writer.losses.lines():
+        report(line)
+    found = {"prompt_style": settings.style, **writer.losses.record()}
+    if isinstance(settings, LanguageModelSettings) and settings.adapter is None:
+        targets = resolve(settings, lm)
+        found["targets"] = list(targets)
+        if targets != settings.targets:
+            report(f"LoRA is on these layers of the language model: {', '.join(targets)}")
+    return writer, found
+
+
+def context_of(config: PretrainedConfig) -> int | None:
+    """
+    Return how many tokens a model reads at most; None for any number.
+
+    State spaces have no such number, and models that weigh distances (ALiBi) read any.
+    """
+    text = config.get_text_config()
+    attention = getattr(text, "attn_config", None)
+    by_distance = getattr(text, "alibi", False) or getattr(attention, "alibi", False)
+    if by_distance or text.model_type in {"bloom", "rwkv"}:
+        return None
+    found = (getattr(text, name, None) for name in _CONTEXT)
+    return next((size for size in found if isinstance(size, int) and size > 0), None)
+
+
+def check_tokens(writer: PromptWriter, lm: PreTrainedModel, llm: str) -> None:
+    """
+    Refuse a tokenizer that belongs to another model.
+
+    Raises
+    ------
+    UserError
+        If ordinary text, or a control token of the prompts, has a number that the model has no
+        embedding for. Names that a tokenizer knows besides, such as one for padding, may have.
+    RecbenchError
+        If the tokenizer has no line end, by which titles are told apart.
+    """
+    rows = lm.get_input_embeddings().weight.shape[0]
+    tokenizer = writer.tokenizer
+    added = set(tokenizer.added_tokens_decoder) - {tokenizer.unk_token_id}
+    plain = {number for number in tokenizer.get_vocab().values() if number not in added}
+    largest = max(plain | writer.framing)
+    if largest >= rows:
+        raise UserError(
+            f"the tokenizer of '{llm}' has a token {largest}, but the model's {rows} embeddings "
+            f"end at {rows - 1}: they are of two models; download both again or choose another"
+        )
+    if "\n" not in tokenizer.decode(tokenizer("a\nb", add_special_tokens=False).input_ids):
+        raise RecbenchError(
+            f"the tokenizer of '{llm}' has no line end, which parts the titles of a prompt and "
+            "ends an answer; choose another model with --llm"
+        )
+
+
+def check_context(
+    writer: PromptWriter, config: PretrainedConfig, history: int, candidates: int
+) -> None:
+    """
+    Refuse questions whose prompt and answer may be longer than the context.
+
+    Parameters
+    ----------
+    writer
+        Of the prompts.
+    config
+        Of the language model.
+    history, candidates
+        Most titles of each that a prompt shows.
+
+    Raises
+    ------
+    UserError
+        If the longest titles of the catalogue, so many, do not fit, with what would.
+    """
+    context = context_of(config)
+    if context is None or (longest := writer.longest(history, candidates)) <= context:
+        return
+    fitting = _fitting(writer, context, history, candidates)
+    shorter = f", or --set title_tokens={fitting}" if fitting else ""
+    raise UserError(
+        f"a prompt of {history} items seen and {candidates} candidates, with its answer, may have "
+        f"{longest} tokens, but the language model reads {context}; show fewer with --history, "
+        f"--candidates and --set candidates{shorter}"
+    )
+
+
+def _fitting(writer: PromptWriter, context: int, history: int, candidates: int) -> int | None:
+    """Return the most tokens of a title with which prompts fit; None where none does."""
+    low, high = LEAST_TITLE - 1, int(writer.lengths.max())
+    while high - low > 1:
+        middle = (low + high) // 2
+        fits = writer.with_titles_of(middle).longest(history, candidates) <= context
+        low, high = (middle, high) if fits else (low, middle)
+    return low if low >= LEAST_TITLE else None

@@ -1,0 +1,84 @@
+"""What others published of questions that are like ours, and why they are not the same."""
+
+import tomllib
+from collections.abc import Sequence
+from functools import cache
+from importlib.resources import files
+from typing import NamedTuple
+
+from pydantic import BaseModel, ConfigDict
+
+from recbench.runs.record import USUAL, RunRecord
+
+
+class Published(NamedTuple):
+    """A figure that is shown beside a row, and where it stands."""
+
+    value: float
+    source: str
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class _Source(_Frozen):
+    name: str
+
+
+class _Figures(_Frozen):
+    """Of one model, with one encoder if it has any; dataset to value."""
+
+    model: str
+    encoder: str | None = None
+    source: str
+    on: dict[str, float]
+
+
+class _Page(_Frozen):
+    protocol: str
+    figure: str
+    why_not: str
+    sources: dict[str, _Source]
+    figures: tuple[_Figures, ...]
+
+
+def of(record: RunRecord, figure: str) -> list[Published]:
+    """
+    Return what was published of a row's model, dataset and protocol in `figure`; mostly nothing.
+
+    Nor is there anything beside rows that learnt from a part of the data, or from other data.
+    """
+    page = _page()
+    if (record.protocol, figure) != (page.protocol, page.figure) or record.training != USUAL:
+        return []
+    return [
+        Published(one.on[record.dataset], page.sources[one.source].name)
+        for one in page.figures
+        if one.model == record.model
+        and one.encoder == record.settings.get("encoder")
+        and record.dataset in one.on
+    ]
+
+
+def cells(found: Sequence[Sequence[Published]]) -> list[str]:
+    """Write the figures of each row, each with the letter of its source."""
+    letters = _letters(found)
+    return [", ".join(f"{one.value:.3f} ({letters[one.source]})" for one in row) for row in found]
+
+
+def note(found: Sequence[Sequence[Published]]) -> str:
+    """Say where the figures are from, and why they do not answer the question of the table."""
+    named = "; ".join(f"({letter}) {source}" for source, letter in _letters(found).items())
+    return f"published: {named}. It was not the same question: {_page().why_not}." if named else ""
+
+
+def _letters(found: Sequence[Sequence[Published]]) -> dict[str, str]:
+    sources = dict.fromkeys(one.source for row in found for one in row)
+    return dict(zip(sources, "abcdefgh", strict=False))
+
+
+@cache
+def _page() -> _Page:
+    text = (files("recbench.runs") / "published.toml").read_text(encoding="utf-8")
+    return _Page.model_validate(tomllib.loads(text))

@@ -1,0 +1,159 @@
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from recbench_baselines.ilora import ILoRA, ILoRASettings
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import (
+    AutoModelForCausalLM,
+    BloomConfig,
+    FalconConfig,
+    Gemma3Config,
+    GPT2Config,
+    LlamaConfig,
+    MambaConfig,
+    MptConfig,
+    PretrainedConfig,
+    PreTrainedTokenizerFast,
+    RwkvConfig,
+)
+
+from recbench.errors import RecbenchError, UserError
+from recbench.llm.checks import check_context, check_tokens, context_of, examine
+from recbench.llm.prompts import PromptWriter
+from recbench.llm.settings import LanguageModelSettings
+from recbench.recommender import Runtime, TrainingData
+from recbench.testing.toy_lm import toy_llm, toy_tokenizer
+
+
+def outline(rows: int) -> torch.nn.Module:
+    config = LlamaConfig(
+        **{"vocab_size": rows, "hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1},
+        **{"num_attention_heads": 1, "num_key_value_heads": 1},
+    )
+    with torch.device("meta"):
+        return AutoModelForCausalLM.from_config(config)
+
+
+@pytest.mark.parametrize(
+    ("config", "context"),
+    [
+        (LlamaConfig(max_position_embeddings=77), 77),
+        (GPT2Config(n_positions=55), 55),
+        (FalconConfig(max_position_embeddings=33), 33),
+        (Gemma3Config(text_config={"max_position_embeddings": 44}), 44),
+        (FalconConfig(alibi=True), None),
+        (BloomConfig(), None),
+        (MptConfig(), None),
+        (MptConfig(attn_config={"alibi": False}, max_seq_len=99), 99),
+        (MambaConfig(), None),
+        (RwkvConfig(), None),
+    ],
+)
+def test_the_context_by_whatever_name(config: PretrainedConfig, context: int | None) -> None:
+    assert context_of(config) == context
+
+
+def test_the_longest_prompt_is_longer_than_any(data: TrainingData) -> None:
+    writer = PromptWriter(data, toy_tokenizer())
+    longest = writer.longest(5, 8)
+    random = np.random.default_rng(0)
+    for _ in range(50):
+        items = random.permutation(len(data.catalogue)).astype(np.int32)
+        (prompt,) = writer.prompts(items[None, :5], items[None, 5:13], [True])
+        assert len(prompt.ids) + writer.lengths[items[5:13]].max() <= longest
+
+
+def test_a_prompt_that_does_not_fit_is_refused_with_what_would(data: TrainingData) -> None:
+    writer = PromptWriter(data, toy_tokenizer())
+    fits = LlamaConfig(max_position_embeddings=writer.longest(5, 8))
+    check_context(writer, fits, 5, 8)
+    small = LlamaConfig(max_position_embeddings=writer.longest(5, 8) - 30)
+    with pytest.raises(UserError, match="--history, --candidates") as refused:
+        check_context(writer, small, 5, 8)
+    assert f"may have {writer.longest(5, 8)} tokens" in str(refused.value)
+    assert f"reads {small.max_position_embeddings};" in str(refused.value)
+    named = int(str(refused.value).rpartition("title_tokens=")[2])
+    check_context(writer.with_titles_of(named), small, 5, 8)
+    with pytest.raises(UserError):
+        check_context(writer.with_titles_of(named + 1), small, 5, 8)
+    check_context(writer, small, 4, 5)
+
+
+def test_no_number_of_tokens_is_named_where_none_helps(data: TrainingData) -> None:
+    writer = PromptWriter(data, toy_tokenizer())
+    with pytest.raises(UserError) as refused:
+        check_context(writer, LlamaConfig(max_position_embeddings=40), 5, 8)
+    assert "title_tokens" not in str(refused.value)
+
+
+def test_a_tokenizer_larger_than_the_embeddings_is_refused(data: TrainingData) -> None:
+    writer = PromptWriter(data, toy_tokenizer())
+    check_tokens(writer, outline(259), "x")
+    with pytest.raises(UserError, match="has a token 258, but the model's 258 embeddings end at"):
+        check_tokens(writer, outline(258), "x")
+
+
+def test_a_name_that_no_text_becomes_needs_no_embedding(data: TrainingData) -> None:
+    tokenizer = toy_tokenizer()
+    tokenizer.add_special_tokens({"additional_special_tokens": ["<extra>", "<turn>"]})
+    check_tokens(PromptWriter(data, tokenizer), outline(259), "x")
+    tokenizer.chat_template = (
+        "{% for m in messages %}{{ m['role'] + m['content'] + '<turn>' }}{% endfor %}"
+    )
+    with pytest.raises(UserError, match="has a token 260"):
+        check_tokens(PromptWriter(data, tokenizer, "chat"), outline(259), "x")
+
+
+def test_a_tokenizer_without_line_ends_is_refused(data: TrainingData) -> None:
+    words = {word: number for number, word in enumerate(["<unk>", "<eos>", "a", "b"])}
+    tokenizer = Tokenizer(models.WordLevel(words, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    made = PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="<unk>", eos_token="<eos>")
+    with pytest.raises(RecbenchError, match="no line end"):
+        check_tokens(PromptWriter(data, made), outline(10), "x")
+
+
+def altered(folder: Path, alter: Callable[[dict], None]) -> Path:
+    import json
+
+    path = toy_llm(folder) / "config.json"
+    config = json.loads(path.read_text(encoding="utf-8"))
+    alter(config)
+    path.write_text(json.dumps(config), encoding="utf-8")
+    return folder
+
+
+def test_a_language_model_is_refused_before_its_encoder_is_trained(
+    data: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = altered(tmp_path / "llm", lambda config: config.update(max_position_embeddings=99))
+    model = ILoRA(ILoRASettings.build({"llm": str(folder)}))
+    monkeypatch.setattr(model, "_fit_guide", lambda *_: pytest.fail("the encoder was trained"))
+    with pytest.raises(UserError, match="the language model reads 99"):
+        model.fit(data, Runtime(0, "cpu", tmp_path, tmp_path))
+
+
+def test_what_is_found_is_said_and_stands_in_the_record(data: TrainingData, tmp_path: Path) -> None:
+    folder, lines = str(toy_llm(tmp_path / "llm")), []
+    titles = ("A very long title of a book", *data.catalogue.titles[1:])
+    longer = replace(data, catalogue=replace(data.catalogue, titles=titles))
+    settings = LanguageModelSettings.build(
+        {"llm": folder, "targets": "all-linear", "title_tokens": 20}
+    )
+    _, found = examine(settings, longer, 20, lines.append)
+    targets = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+    assert found == {"prompt_style": "plain", "targets": targets, "titles_shortened": 1}
+    assert lines == [
+        "1 of 40 titles are shortened: 'A very long title of a book' as 'A very long title...'; "
+        "an answer names a title by its short form too",
+        f"LoRA is on these layers of the language model: {', '.join(targets)}",
+    ]
+    lines.clear()
+    usual = LanguageModelSettings.build({"llm": folder})
+    _, found = examine(usual, data, 20, lines.append)
+    assert found == {"prompt_style": "plain", "targets": targets}
+    assert lines == []
