@@ -37,6 +37,13 @@ from recbench.settings import digest
 
 Answers = list[list[int]]
 
+CODE = 2
+"""
+Version of how language models are tuned and read, an ingredient of every run: raise it when their
+golden run moves (`tests/golden`). 2: a prompt is read once for all that is asked behind it, and
+micro-batches are cut by length.
+"""
+
 ADAPTER = ("adapter", "rank", "targets", "experts", "expert_ranks", "gate", "load_in")
 """Settings on which it may depend how a model can be read."""
 
@@ -78,7 +85,8 @@ class PromptedLanguageModel(RankingAnswerer, Transferable):
         adapter = self.settings.adapter
         own = {} if adapter is None else {"adapter": adapter_digest(adapter)}
         style = {} if self.settings.style == "plain" else {"prompt_style": self.settings.style}
-        return {"llm": fingerprint(self.settings.llm), "prompts": prompt_files(), **style, **own}
+        usual = {"code": CODE, "llm": fingerprint(self.settings.llm), "prompts": prompt_files()}
+        return {**usual, **style, **own}
 
     def rehearse(self, data: TrainingData, candidates: int, runtime: Runtime) -> None:
         """
