@@ -32,7 +32,10 @@ def caption(llm: str) -> str:
 
 
 def load_backbone(
-    llm: str, device: str, report: Callable[[str], None] = lambda _: None
+    llm: str,
+    device: str,
+    weights: torch.dtype = torch.float32,
+    report: Callable[[str], None] = lambda _: None,
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """
     Load a causal language model and its tokenizer.
@@ -43,7 +46,9 @@ def load_backbone(
         As for `recbench.llm.places.place_of`. Of the hub it is the commit that
         `recbench.llm.fingerprint.fingerprint` returns; a GGUF file is made into plain weights once.
     device
-        ``"cpu"`` (float32) or ``"cuda"``, ``"cuda:N"`` (bfloat16).
+        ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
+    weights
+        Type of the weights (`recbench.neural.precision.Precision`).
     report
         Told one line before what takes long.
 
@@ -55,8 +60,7 @@ def load_backbone(
         If the hub cannot be reached or the files cannot be read.
     """
     where = _where(llm, report)
-    dtype = torch.float32 if torch.device(device).type == "cpu" else torch.bfloat16
-    model, tokenizer = _load(llm, where, dtype)
+    model, tokenizer = _load(llm, where, weights)
     return model.to(device).eval(), tokenizer
 
 
