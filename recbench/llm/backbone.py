@@ -22,6 +22,7 @@ from recbench.llm.cards import card_of
 from recbench.llm.dequantised import dequantised
 from recbench.llm.fingerprint import commit
 from recbench.llm.places import InFolder, OnHub, place_of
+from recbench.llm.quantised import Bits, check_quantised, quantisation
 from recbench.llm.reading import check_whole, explained, quiet
 
 
@@ -35,6 +36,7 @@ def load_backbone(
     llm: str,
     device: str,
     weights: torch.dtype = torch.float32,
+    load_in: Bits | None = None,
     report: Callable[[str], None] = lambda _: None,
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """
@@ -49,19 +51,25 @@ def load_backbone(
         ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
     weights
         Type of the weights (`recbench.neural.precision.Precision`).
+    load_in
+        Bits of the frozen weights on a GPU (`recbench.llm.quantised`); None for those of `weights`.
     report
         Told one line before what takes long.
 
     Raises
     ------
     UserError
-        If the model does not exist, is gated, is not a causal language model or needs a package.
+        If the model does not exist, is gated, is not a causal language model, needs a package or
+        does not fit the device's memory.
     RecbenchError
         If the hub cannot be reached or the files cannot be read.
     """
-    where = _where(llm, report)
-    model, tokenizer = _load(llm, where, weights)
-    return model.to(device).eval(), tokenizer
+    check_quantised(load_in, device)
+    how: dict[str, Any] = {"dtype": weights, **quantisation(load_in, weights)}
+    if device != "cpu":  # straight to the GPU, never whole in the host's memory
+        how["device_map"] = {"": device}
+    model, tokenizer = _load(llm, _where(llm, report), how)
+    return model.eval(), tokenizer
 
 
 def load_tokenizer(
@@ -92,7 +100,7 @@ def _where(llm: str, report: Callable[[str], None]) -> dict[str, Any]:
 
 
 def _load(
-    llm: str, where: dict[str, Any], dtype: torch.dtype
+    llm: str, where: dict[str, Any], how: dict[str, Any]
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     with quiet():
         try:
@@ -103,11 +111,16 @@ def _load(
             tokenizer = AutoTokenizer.from_pretrained(**where)
             part = "config.json and the weights (*.safetensors)"
             model, told = AutoModelForCausalLM.from_pretrained(
-                **where, dtype=dtype, use_safetensors=True, output_loading_info=True
+                **where, **how, use_safetensors=True, output_loading_info=True
             )
             check_whole(told["missing_keys"])
         except RecbenchError:
             raise
+        except torch.OutOfMemoryError as error:
+            raise UserError(
+                f"'{llm}' does not fit the memory of the GPU; load it in fewer bits "
+                "(--set load_in=4bit), choose a smaller model or --device cpu"
+            ) from error
         except Exception as error:  # a broken file can raise anything: KeyError, struct.error, ...
             raise explained(llm, error, part) from error
     return model, tokenizer

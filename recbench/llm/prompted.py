@@ -148,7 +148,8 @@ class PromptedLanguageModel(RankingAnswerer, Transferable):
     def _load_lm(self, data: TrainingData, runtime: Runtime) -> PreTrainedModel:
         settings, device = self.settings, runtime.device
         weights = training_precision(settings.precision, torch.device(device)).weights
-        lm, tokenizer = load_backbone(settings.llm, device, weights, runtime.report)
+        how = weights, settings.load_in, runtime.report
+        lm, tokenizer = load_backbone(settings.llm, device, *how)
         self._write_with(tokenizer, data)
         return lm
 

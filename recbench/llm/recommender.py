@@ -24,6 +24,7 @@ from recbench.llm.objectives import OBJECTIVES, Likelihoods, Objective
 from recbench.llm.probe import total
 from recbench.llm.prompted import PromptedLanguageModel
 from recbench.llm.prompts import Prompt
+from recbench.llm.quantised import check_quantised
 from recbench.llm.scoring import log_likelihoods, pack
 from recbench.llm.settings import LanguageModelSettings
 from recbench.neural.curve import Curve, Point
@@ -50,6 +51,7 @@ class LanguageModelRecommender(PromptedLanguageModel):
 
     def fit(self, data: TrainingData, runtime: Runtime) -> dict[str, Any]:
         """Tune LoRA, and what guides it, on `TrainingQuestions`; validation rows are not used."""
+        check_quantised(self.settings.load_in, runtime.device)
         if self.abilities is None:
             self.rehearse(data, self.settings.candidates, runtime)
         guide = self._fit_guide(data, runtime)
