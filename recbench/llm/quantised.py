@@ -1,5 +1,6 @@
 """Frozen weights in 4 or 8 bits, by bitsandbytes: LoRA and the gate on top stay float32."""
 
+import logging
 from importlib.util import find_spec
 from typing import Any, Literal
 
@@ -42,6 +43,7 @@ def quantisation(bits: Bits | None, weights: torch.dtype) -> dict[str, Any]:
     if bits is None:
         return {}
     if bits == "8bit":
+        logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # it remarks on every product
         return {"quantization_config": BitsAndBytesConfig(load_in_8bit=True)}
     return {
         "quantization_config": BitsAndBytesConfig(
