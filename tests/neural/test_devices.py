@@ -70,6 +70,15 @@ def test_deterministic_inside_the_block_and_as_before_behind_it(workspace, monke
         assert os.environ.get(name) == workspace
 
 
+@pytest.mark.gpu
+def test_a_sum_on_a_gpu_has_the_same_bits_every_time():
+    places = torch.randint(10, (1 << 20,), device="cuda")
+    values = torch.rand(1 << 20, device="cuda")
+    with deterministic(True):
+        sums = [torch.zeros(10, device="cuda").index_add(0, places, values) for _ in range(5)]
+    assert all(torch.equal(sums[0], one) for one in sums)
+
+
 def test_an_operation_that_cannot_be_deterministic_is_one_line():
     said = "leave out --deterministic, which cannot be had here: put_ does not have a deterministic"
     with pytest.raises(RecbenchError, match=f"^{said} implementation$"), deterministic(True):
