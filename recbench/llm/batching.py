@@ -20,6 +20,11 @@ _MOST_ROWS = 128
 _SHARE = 0.7
 """Of the free memory of a GPU; the rest is for fragments and what the estimate leaves out."""
 
+TOO_LARGE = (
+    "the memory of the device does not suffice for one question; ask with fewer --candidates or a "
+    "shorter --history, or take a smaller model or --device cpu"
+)
+
 Kind = Literal["training", "checkpointing", "reading"]
 Rows = NDArray[np.int64]
 Result = TypeVar("Result")
@@ -141,10 +146,7 @@ def in_batches(
             most = len(rows) // 2
             report(f"out of memory: going on with {most} questions at once")
         else:
-            raise RecbenchError(
-                "the memory of the device does not suffice for one question; ask with fewer "
-                "--candidates or a shorter --history, or take a smaller model or --device cpu"
-            )
+            raise RecbenchError(TOO_LARGE)
 
 
 @contextmanager

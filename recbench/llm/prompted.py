@@ -18,10 +18,11 @@ from peft import PeftModel
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from recbench.errors import RecbenchError
 from recbench.llm.abilities import Abilities, remember, remembered
 from recbench.llm.adapter import adapter_digest, read_lora
 from recbench.llm.backbone import caption, load_backbone, load_tokenizer
-from recbench.llm.batching import Rows, in_batches, rows_at_once
+from recbench.llm.batching import TOO_LARGE, Rows, in_batches, rows_at_once
 from recbench.llm.fingerprint import fingerprint, prompt_files
 from recbench.llm.generation import LineEnds, first_line
 from recbench.llm.hybrid import Guide, HybridLM
@@ -29,6 +30,7 @@ from recbench.llm.probe import probe, randomised, total, trial
 from recbench.llm.prompts import Prompt, PromptWriter
 from recbench.llm.reader import Batch, Reader
 from recbench.llm.settings import PromptedSettings
+from recbench.neural.memory import if_it_fits
 from recbench.neural.precision import (
     Precision,
     computing,
@@ -236,8 +238,11 @@ class PromptedLanguageModel(RankingAnswerer, Transferable):
 
     def _try(self, module: HybridLM, prompt: Prompt, answers: Answers, runtime: Runtime) -> None:
         runtime.report(f"trying how {self.settings.llm} can be read")
-        with computing(reading_precision(self.settings.precision, module.device), module.device):
-            self.abilities = probe(module, trial(module, prompt, answers), self.settings.llm)
+        batch, device = trial(module, prompt, answers), module.device
+        with computing(reading_precision(self.settings.precision, device), device):
+            self.abilities = if_it_fits(lambda: probe(module, batch, self.settings.llm))
+        if self.abilities is None:
+            raise RecbenchError(TOO_LARGE)
         remember(self.abilities, self._place(runtime))
 
     def _place(self, runtime: Runtime) -> Path:

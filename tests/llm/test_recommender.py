@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from recbench.errors import UserError
+from recbench.errors import RecbenchError, UserError
 from recbench.llm import prompted, reader
 from recbench.llm import recommender as room
 from recbench.llm.backbone import load_backbone
@@ -223,6 +223,18 @@ def test_out_of_memory_changes_no_answer(
     np.testing.assert_allclose(model.score(queries, told), expected[0], atol=1e-4, rtol=1e-5)
     assert model.answer(queries, told) == expected[1]
     assert set(lines) == {f"out of memory: going on with {n} questions at once" for n in (4, 2)}
+
+
+def test_a_model_that_does_not_fit_is_refused_before_it_is_trained(
+    build: Build, data: TrainingData, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(prompted, "probe", full)
+    with pytest.raises(RecbenchError, match="does not suffice for one question; ask with fewer"):
+        build().fit(data, runtime)
+    assert not (runtime.cache / "abilities").exists()
 
 
 def test_rows_are_counted_by_the_longest_of_all_and_with_item_tokens(
