@@ -1,9 +1,10 @@
 """
-Make the page of measured speeds from what `tools/gpu/check.py` found on GPUs.
+Make the page of measured speeds: what `tools/speed.py` and `tools/gpu/check.py` found.
 
-    python tools/performance.py gpu.json ...
+    python tools/performance.py
 
-One section a file, in the order given. What was measured in toy sizes is no figure and is refused.
+One section a file of `results/performance/`. What was measured in toy sizes is no figure and is
+refused.
 """
 
 import argparse
@@ -12,33 +13,36 @@ import sys
 from pathlib import Path
 from typing import Any
 
-PAGE = Path(__file__).resolve().parents[1] / "results/performance.md"
+RESULTS = Path(__file__).resolve().parents[1] / "results"
 
 HEAD = """# Performance
 
-Measured by `tools/gpu/check.py`; this page is made from its files by `tools/performance.py`.
-Language models have the shape of the named ones and random weights. A step is forward, backward and
-AdamW of one micro-batch, LoRA of rank 8 on all linear layers; times are medians of works that take
-turns. The share of the peak counts four operations a frozen weight and token, and is of a large
-matrix product that was timed on the same card in the same type.
+Made by `tools/performance.py` from the files in `performance/`. Times are medians of works that take
+turns, after their numbers were found to be the same. The share of the peak counts four operations a
+frozen weight and token of a training step, the head's on the places that are read, and is of a
+large matrix product that was timed on the same machine.
+"""
+
+ON_GPU = """Language models have the shape of the named ones and random weights. A step is forward,
+backward and AdamW of one micro-batch, LoRA of rank 8 on all linear layers.
 """
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Write the page."""
     parser = argparse.ArgumentParser(description="Make the page of measured speeds.")
-    parser.add_argument("files", nargs="+", type=Path, help="JSON files of tools/gpu/check.py")
-    parser.add_argument("--out", type=Path, default=PAGE)
-    options = parser.parse_args(arguments)
-    found = [_read(file) for file in options.files]
-    options.out.write_text("\n".join([HEAD, *map(section, found)]), encoding="utf-8")
-    print(f"wrote {options.out}")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="where performance/ is")
+    results = parser.parse_args(arguments).results
+    found = [_read(file) for file in sorted((results / "performance").glob("*.json"))]
+    page = results / "performance.md"
+    page.write_text("\n".join([HEAD, *map(section, found)]), encoding="utf-8")
+    print(f"wrote {page}")
     return 0
 
 
 def _read(file: Path) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    if found["small"]:
+    if found.get("small"):
         raise SystemExit(f"{file} is of toy sizes (--small): such figures are not published")
     return found
 
@@ -49,9 +53,32 @@ def section(found: dict[str, Any]) -> str:
         f"{name} {found['versions'][name]}"
         for name in ("recbench", "torch", "transformers", "peft")
     )
-    parts = found["parts"]
-    lines = [f"## {found['device']['hardware']}", ""]
-    lines += [f"{found['date'][:10]}, commit {found['commit'] or 'unknown'}; {versions}.", ""]
+    lines = [f"## {found['device']['hardware']}", "", f"{found['date'][:10]}; {versions}.", ""]
+    lines += _cases(found) if "cases" in found else _parts(found["parts"])
+    return "\n".join(lines)
+
+
+def _cases(found: dict[str, Any]) -> list[str]:
+    """Return what `tools/speed.py` found: works against the plain way of doing the same."""
+    lines = [f"`{found['llm']}`, {found['device']['threads']} thread(s).", ""]
+    lines += [
+        "| what | seconds | against | times as fast | share of peak |",
+        "|---|---|---|---|---|",
+    ]
+    for one in found["cases"]:
+        share = one.get("share_of_float32_peak")
+        cells = (
+            *(one["what"], f"{one['seconds']:.3f}", one["against"]),
+            f"{one['other_seconds'] / one['seconds']:.2f}",
+            "-" if share is None else f"{share:.0%}",
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    return [*lines, ""]
+
+
+def _parts(parts: dict[str, dict[str, Any]]) -> list[str]:
+    """Return what `tools/gpu/check.py` found."""
+    lines = [ON_GPU]
     if "failed" not in parts["peak"]:
         speed = parts["peak"]["operations_a_second"] / 1e12
         lines += [f"Matrix peak in {parts['peak']['dtype']}: {speed:.0f} TFLOP/s.", ""]
@@ -63,7 +90,7 @@ def section(found: dict[str, Any]) -> str:
             lines += [f"Failed: {name}: {one['failed']}", ""]
         elif name.startswith("ranks "):
             lines += [_ranks(name.removeprefix("ranks "), one), ""]
-    return "\n".join(lines)
+    return lines
 
 
 def _steps(steps: dict[str, dict[str, Any]]) -> list[str]:

@@ -46,20 +46,41 @@ def performance(load) -> ModuleType:
     return load("performance")
 
 
-def written(file: Path, **changes: Any) -> str:
-    file.write_text(json.dumps(FOUND | changes), encoding="utf-8")
-    return str(file)
+ON_CPU: dict[str, Any] = {
+    "date": "2026-02-03",
+    "llm": "smollm2",
+    "device": {"name": "cpu", "hardware": "Some CPU", "threads": 1},
+    "versions": FOUND["versions"],
+    "cases": [
+        {
+            **{"what": "a step", "against": "plain loop", "seconds": 2.0, "other_seconds": 5.0},
+            "share_of_float32_peak": 0.456,
+        },
+        {"what": "reading", "against": "twice", "seconds": 0.5, "other_seconds": 0.75},
+    ],
+}
+
+
+def written(results: Path, **files: dict[str, Any]) -> list[str]:
+    (results / "performance").mkdir()
+    for name, found in files.items():
+        file = results / "performance" / f"{name}.json"
+        file.write_text(json.dumps(found), encoding="utf-8")
+    return ["--results", str(results)]
 
 
 def test_every_figure_stands_with_its_machine_date_and_versions(
     performance: ModuleType, tmp_path: Path
 ) -> None:
-    files = [written(tmp_path / "a.json"), written(tmp_path / "b.json", commit=None)]
-    assert performance.main([*files, "--out", str(tmp_path / "page.md")]) == 0
-    page = (tmp_path / "page.md").read_text(encoding="utf-8")
+    assert performance.main(written(tmp_path, a=FOUND, b=FOUND, c=ON_CPU)) == 0
+    page = (tmp_path / "performance.md").read_text(encoding="utf-8")
     assert page.count("## Some GPU") == 2
     for line in (
-        "2026-01-02, commit abc; recbench 1, torch 2, transformers 5, peft 0.",
+        "2026-01-02; recbench 1, torch 2, transformers 5, peft 0.",
+        "2026-02-03; recbench 1, torch 2, transformers 5, peft 0.",
+        "`smollm2`, 1 thread(s).",
+        "| a step | 2.000 | plain loop | 2.50 | 46% |",
+        "| reading | 0.500 | twice | 1.50 | - |",
         "Matrix peak in bfloat16: 500 TFLOP/s.",
         "| llama2-7b | 16/32 | 8 | 2456 | lora | 12,280 | 50.0% | 16.0 | 1.000 |",
         "| llama2-7b | 16/32 | 8 | 2456 | ilora | 12,039 | 49.0% | - | 1.020 |",
@@ -71,7 +92,6 @@ def test_every_figure_stands_with_its_machine_date_and_versions(
 
 
 def test_toy_sizes_are_not_published(performance: ModuleType, tmp_path: Path) -> None:
-    file = written(tmp_path / "toy.json", small=True)
     with pytest.raises(SystemExit, match="not published"):
-        performance.main([file, "--out", str(tmp_path / "page.md")])
-    assert not (tmp_path / "page.md").exists()
+        performance.main(written(tmp_path, toy=FOUND | {"small": True}))
+    assert not (tmp_path / "performance.md").exists()

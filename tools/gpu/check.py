@@ -1,7 +1,7 @@
 """
 Check and measure recbench on a GPU, in at most three minutes and without a network.
 
-    python tools/gpu/check.py --out gpu.json
+    python tools/gpu/check.py --out results/performance/h100.json
     python tools/gpu/check.py --device cpu --small --out cpu.json
 
 The tests that need a GPU; whether models that were trained on a CPU rank the same there; and how
