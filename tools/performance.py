@@ -17,10 +17,10 @@ RESULTS = Path(__file__).resolve().parents[1] / "results"
 
 HEAD = """# Performance
 
-Made by `tools/performance.py` from the files in `performance/`. Times are medians of works that take
-turns, after their numbers were found to be the same. The share of the peak counts four operations a
-frozen weight and token of a training step, the head's on the places that are read, and is of a
-large matrix product that was timed on the same machine.
+Made by `tools/performance.py` from the files in `performance/`. Times are medians of works that
+take turns, after their numbers were found to be the same. The share of the peak counts four
+operations a frozen weight and token of a training step, the head's on the places that are read, and
+is of a large matrix product that was timed on the same machine.
 """
 
 ON_GPU = """Language models have the shape of the named ones and random weights. A step is forward,
