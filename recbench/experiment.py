@@ -24,7 +24,7 @@ from recbench.evaluation.audit import audit
 from recbench.evaluation.evaluator import evaluate
 from recbench.evaluation.fresh_process import SavedModel
 from recbench.evaluation.full_ranking import check_can_rank_all
-from recbench.neural.devices import resolve
+from recbench.neural.devices import deterministic, resolve
 from recbench.questions.candidates import DRAWN_ONCE, Pack, frozen_pack
 from recbench.questions.cold_start import cold_start
 from recbench.questions.competitors import left_out_lines
@@ -87,6 +87,9 @@ class Experiment(Settings):
         Another dataset to learn from, and the folder with its raw files.
     device
         ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+    deterministic
+        Whether to use only operations that give the same bits every time
+        (`recbench.neural.devices.deterministic`); on a GPU they are slower.
     fresh
         Whether to train and ask anew where a finished run or a training stands, which is replaced
         when the new one is done.
@@ -112,6 +115,7 @@ class Experiment(Settings):
     train_dataset: str | None = None
     train_data_dir: Path | None = None
     device: str = "auto"
+    deterministic: bool = False
     fresh: bool = False
     audit: bool = True
     data_dir: Path | None = None
@@ -180,9 +184,10 @@ def run(
     setup = describe(experiment, model, question, source.training)
     is_audited = experiment.audit and model.auditable
     folder = store.run_folder(results_folder(experiment.results), setup)
-    with locked(folder):
+    with locked(folder), deterministic(experiment.deterministic):
         if not experiment.fresh and (found := store.finished(folder)):
-            report_age(found.record, model.settings, is_audited, report)
+            wanted = is_audited, experiment.deterministic
+            report_age(found.record, model.settings, *wanted, report)
             return found
         cache = cache_folder(experiment.cache)
         runtime = Runtime(setup.seed, device, folder, cache, report, show_progress).at(

@@ -55,6 +55,10 @@ Matching = Annotated[
     Literal["exact", "substring"],
     typer.Option("--matching", help="How a written answer names a candidate."),
 ]
+Deterministic = Annotated[
+    bool,
+    typer.Option("--deterministic", help="The same bits every time, also on a GPU; slower there."),
+]
 Fresh = Annotated[
     bool, typer.Option("--fresh", help="Train and ask anew, whatever stands already.")
 ]
@@ -81,6 +85,7 @@ def run(
     draws: Draws = DRAWS,
     pack_seed: PackSeed = PACK_SEED,
     device: Device = "auto",
+    deterministic: Deterministic = False,
     fresh: Fresh = False,
     no_audit: NoAudit = False,
     train_fraction: TrainFraction = 1.0,
@@ -112,6 +117,7 @@ def run(
         draws=draws,
         pack_seed=pack_seed,
         device=device,
+        deterministic=deterministic,
         fresh=fresh,
         audit=not no_audit,
         matching=matching,

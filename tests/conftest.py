@@ -24,6 +24,15 @@ def ours(group: str) -> EntryPoints:
 pytest.MonkeyPatch().setattr(registry, "entry_points", ours)  # for good, and before tests are found
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what is marked gpu where there is none."""
+    if item.get_closest_marker("gpu") is not None:
+        import torch
+
+        if not torch.cuda.is_available():
+            pytest.skip("there is no GPU")
+
+
 @pytest.fixture(scope="session")
 def raw_folder(tmp_path_factory) -> Path:
     """A small data folder in GroupLens' layout: 60 users, 80 items, made up."""

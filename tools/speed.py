@@ -27,7 +27,6 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from recbench.experiment import Experiment, ask, choose_training_source
-from recbench.llm.batching import autocast, computes_bfloat16
 from recbench.llm.finetuning import TrainingQuestions
 from recbench.llm.guided import GuidedLanguageModel
 from recbench.llm.hybrid import Guide, HybridLM
@@ -36,6 +35,7 @@ from recbench.llm.prompts import Prompt
 from recbench.llm.reader import Batch
 from recbench.llm.scoring import log_likelihoods, pack
 from recbench.neural.plan import Step
+from recbench.neural.precision import computes_bfloat16
 from recbench.neural.randomness import seeded
 from recbench.recommender import Runtime
 from recbench.runs import environment
@@ -110,7 +110,7 @@ def ours(model: HybridLM, lesson: Lesson, bfloat16: bool) -> Tensor:
     model.zero_grad()
     if model.gate is not None:
         model.gate.hold(lesson.users)
-    with autocast(CPU, bfloat16):
+    with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
         packed = pack(lesson.prompts, lesson.answers, CPU)
         loss = -log_likelihoods(model, packed).mean()
     loss.backward()
@@ -132,7 +132,7 @@ def plain(model: HybridLM, lesson: Lesson, bfloat16: bool) -> Tensor:
     for row, (text, prompt) in enumerate(zip(texts, lesson.prompts, strict=True)):
         ids[row, : len(text)], mask[row, : len(text)] = torch.tensor(text), 1
         labels[row, len(prompt.ids) : len(text)] = torch.tensor(text[len(prompt.ids) :])
-    with autocast(CPU, bfloat16):
+    with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
         items = [item for prompt in lesson.prompts for item in prompt.items]
         vectors = model.embed(ids, items)
         logits = model.lm.get_base_model()(inputs_embeds=vectors, attention_mask=mask).logits

@@ -24,6 +24,7 @@ from recbench.llm.cards import card_of
 from recbench.llm.dequantised import dequantised
 from recbench.llm.fingerprint import commit
 from recbench.llm.places import InFolder, OnHub, Place, place_of
+from recbench.llm.quantised import Bits, check_quantised, quantisation
 from recbench.llm.reading import check_whole, explained, quiet
 
 
@@ -34,7 +35,11 @@ def caption(llm: str) -> str:
 
 
 def load_backbone(
-    llm: str, device: str, report: Callable[[str], None] = lambda _: None
+    llm: str,
+    device: str,
+    weights: torch.dtype = torch.float32,
+    load_in: Bits | None = None,
+    report: Callable[[str], None] = lambda _: None,
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """
     Load a causal language model and its tokenizer.
@@ -45,29 +50,37 @@ def load_backbone(
         As for `recbench.llm.places.place_of`. Of the hub it is the commit that
         `recbench.llm.fingerprint.fingerprint` returns; a GGUF file is made into plain weights once.
     device
-        ``"cpu"`` (float32) or ``"cuda"``, ``"cuda:N"`` (bfloat16).
+        ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
+    weights
+        Type of the weights (`recbench.neural.precision.Precision`).
+    load_in
+        Bits of the frozen weights on a GPU (`recbench.llm.quantised`); None for those of `weights`.
     report
         Told one line before what takes long.
 
     Raises
     ------
     UserError
-        If the model does not exist, is gated, is not a causal language model or needs a package.
+        If the model does not exist, is gated, is not a causal language model, needs a package or
+        does not fit the device's memory.
     RecbenchError
         If the hub cannot be reached or the files cannot be read.
     """
+    check_quantised(load_in, device)
     place, card = place_of(llm), card_of(llm)
     if card is not None and not isinstance(place, InFolder):  # others' work, under their terms
         report(f"{llm} is {card.title}, licence: {card.licence}, {card.terms}")
     where = _where(llm, place, report)
-    dtype = torch.float32 if torch.device(device).type == "cpu" else torch.bfloat16
+    how: dict[str, Any] = {"dtype": weights, **quantisation(load_in, weights)}
+    if device != "cpu":  # straight to the GPU, never whole in the host's memory
+        how["device_map"] = {"": device}
     _, tokenizer = _described(llm, where)
     with _read(llm, "config.json and the weights (*.safetensors)"):
         model, told = AutoModelForCausalLM.from_pretrained(
-            **where, dtype=dtype, use_safetensors=True, output_loading_info=True
+            **where, **how, use_safetensors=True, output_loading_info=True
         )
         check_whole(told["missing_keys"])
-    return model.to(device).eval(), tokenizer
+    return model.eval(), tokenizer
 
 
 def load_outline(
@@ -112,6 +125,11 @@ def _read(llm: str, part: str) -> Iterator[None]:
             yield
         except RecbenchError:
             raise
+        except torch.OutOfMemoryError as error:
+            raise UserError(
+                f"'{llm}' does not fit the memory of the GPU; load it in fewer bits "
+                "(--set load_in=4bit), choose a smaller model or --device cpu"
+            ) from error
         except Exception as error:  # a broken file can raise anything: KeyError, struct.error, ...
             raise explained(llm, error, part) from error
 

@@ -1,67 +1,152 @@
-"""What a device can do at once: rows that fit its memory, and whether it computes in bfloat16."""
+"""How many rows a device computes at once, and how it attends to them."""
 
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Literal, TypeVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from peft import PeftModel
 from transformers import PretrainedConfig
 
-_CPU_TRAINING_ROWS = 16
-_CPU_READING_ROWS = 16
+from recbench.errors import RecbenchError
+from recbench.neural.memory import free_memory, if_it_fits
+from recbench.neural.precision import Precision
+
+_CPU_ROWS = 16
 _MOST_ROWS = 128
 _SHARE = 0.7
-"""Of the free memory of a GPU; the rest is for fragments and the head's logits."""
+"""Of the free memory of a GPU; the rest is for fragments and what the estimate leaves out."""
+
+TOO_LARGE = (
+    "the memory of the device does not suffice for one question; ask with fewer --candidates or a "
+    "shorter --history, or take a smaller model or --device cpu"
+)
+
+Kind = Literal["training", "checkpointing", "reading"]
+Rows = NDArray[np.int64]
+Result = TypeVar("Result")
 
 
-def rows_at_once(config: PretrainedConfig, tokens: int, device: torch.device, kind: str) -> int:
+def rows_at_once(
+    config: PretrainedConfig,
+    tokens: int,
+    places: int,
+    device: torch.device,
+    kind: Kind,
+    precision: Precision,
+) -> int:
     """
-    Estimate how many rows fit.
+    Estimate how many rows fit, at least 1: `rows_that_fit` of a GPU's memory; a few on a CPU.
 
-    On a GPU the estimate is by activations: about 80 bytes a layer, token and unit of width when
-    training (Korthikanti et al., MLSys 2023, eq. 2 without attention scores, plus LoRA's inputs in
-    float32), 4 with checkpointing, and the cache of keys and values plus one layer when reading.
+    Parameters
+    ----------
+    config, tokens, places, kind, precision
+        As for `bytes_a_row`.
+    device
+        The weights are already there.
+    """
+    if device.type == "cpu":
+        return _CPU_ROWS
+    return rows_that_fit(free_memory(device), bytes_a_row(config, tokens, places, kind, precision))
+
+
+def rows_that_fit(free: int, row: int) -> int:
+    """Return how many rows of so many bytes fit into free memory, 1 to 128."""
+    return max(1, min(int(_SHARE * free) // row, _MOST_ROWS))
+
+
+def bytes_a_row(
+    config: PretrainedConfig, tokens: int, places: int, kind: Kind, precision: Precision
+) -> int:
+    """
+    Estimate the memory that one row takes, in bytes.
+
+    A layer's activations were measured on small Llamas with LoRA and dropout on every linear layer:
+    at most 24 bytes a token and unit of width and inner width in bfloat16, 34 in float32.
+    Checkpointing keeps the inputs of all layers and the activations of one; reading the keys and
+    values of all layers, twice, since answers go on from a copy, and at most as much of one layer;
+    its mask has an entry for every two tokens.
+    Logits are in float32: with their softmax when reading, with its two gradients in training.
 
     Parameters
     ----------
     config
         Of the language model.
     tokens
-        Of the longest row.
-    device
-        The weights are already there.
+        Of the row, item tokens and answers counted in.
+    places
+        Tokens of the row at which the output head is computed.
     kind
         ``"training"``, ``"checkpointing"`` or ``"reading"``.
-
-    Returns
-    -------
-    int
-        At least 1.
+    precision
+        In which it is computed.
     """
-    if device.type == "cpu":
-        return _CPU_READING_ROWS if kind == "reading" else _CPU_TRAINING_ROWS
-    layers, width = config.num_hidden_layers, config.hidden_size
-    units = {
-        "training": 80 * layers,
-        "checkpointing": 4 * layers + 80,
-        "reading": 4 * layers + 80,
+    config = config.get_text_config()
+    layers, width, size = config.num_hidden_layers, config.hidden_size, precision.weights.itemsize
+    inner = getattr(config, "intermediate_size", None) or 4 * width
+    one_layer = (34 if precision.autocast is None else 24) * (width + inner)
+    a_token = {
+        "training": layers * one_layer,
+        "checkpointing": layers * size * width + one_layer,
+        "reading": 2 * layers * size * _width_of_cache(config) + one_layer,
     }[kind]
-    free, _ = torch.cuda.mem_get_info(device)
-    return int(min(max(1, _SHARE * free // (tokens * width * units)), _MOST_ROWS))
+    a_place = config.vocab_size * (8 if kind == "reading" else 12)
+    mask = tokens**2 * (size + 4) if kind == "reading" else 0
+    return tokens * a_token + places * a_place + mask
 
 
-def computes_bfloat16(device: torch.device) -> bool:
-    """Whether a device multiplies bfloat16 matrices natively: faster than float32, not slower."""
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    # The only question torch offers for a CPU; absent in builds for other processors.
-    supported = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
-    return bool(supported())
+def _width_of_cache(config: PretrainedConfig) -> int:
+    """Return how many numbers a layer keeps of one token: its keys and its values."""
+    heads = config.num_attention_heads
+    keys = getattr(config, "num_key_value_heads", None) or heads
+    return 2 * keys * (getattr(config, "head_dim", None) or config.hidden_size // heads)
 
 
-def autocast(device: torch.device, bfloat16: bool) -> AbstractContextManager[object]:
-    """Compute in bfloat16 inside the block, or as the tensors are."""
-    return torch.autocast(device.type, torch.bfloat16) if bfloat16 else nullcontext()
+def in_batches(
+    order: Rows,
+    size_at: Callable[[int], int],
+    compute: Callable[[Rows], Result],
+    report: Callable[[str], None],
+) -> Iterator[tuple[Rows, Result]]:
+    """
+    Compute rows batch after batch; where memory runs out, go on with half as many at once.
+
+    Parameters
+    ----------
+    order
+        int64 [n], the rows in the order to be computed.
+    size_at
+        Rows that are estimated to fit from a place in `order` on.
+    compute
+        Called with the rows of a batch, again with fewer of them where it ran out of memory.
+    report
+        Told one line at every halving.
+
+    Yields
+    ------
+    rows, result
+        Of one batch.
+
+    Raises
+    ------
+    RecbenchError
+        If the memory does not suffice for one row.
+    """
+    start, most = 0, _MOST_ROWS
+    while start < len(order):
+        rows = order[start : start + min(most, size_at(start))]
+        result = if_it_fits(partial(compute, rows))
+        if result is not None:
+            yield rows, result
+            start += len(rows)
+        elif len(rows) > 1:
+            most = len(rows) // 2
+            report(f"out of memory: going on with {most} questions at once")
+        else:
+            raise RecbenchError(TOO_LARGE)
 
 
 @contextmanager

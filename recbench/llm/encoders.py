@@ -3,8 +3,11 @@
 import json
 from dataclasses import replace
 
+import torch
+
 from recbench.atomic_write import atomic_folder
 from recbench.errors import UserError
+from recbench.neural.precision import FLOAT32
 from recbench.recommender import Encoder, Runtime, TrainingData
 from recbench.registry import load
 from recbench.settings import digest
@@ -37,7 +40,8 @@ def fitted_encoder(name: str, data: TrainingData, runtime: Runtime) -> Encoder:
     """
     Return an encoder fitted on the training rows, from the cache where it is there.
 
-    The cache is keyed by the model, its settings, the digest of the split, the seed and `_VERSION`.
+    The cache is keyed by the model, its settings, the digest of the split, the seed, `_VERSION`
+    and, for a GPU, its kind and precision: what is fitted there differs by rounding.
 
     Parameters
     ----------
@@ -47,7 +51,9 @@ def fitted_encoder(name: str, data: TrainingData, runtime: Runtime) -> Encoder:
         As for `Recommender.fit`.
     """
     encoder = build_encoder(name)
-    key = digest([_VERSION, name, encoder.settings.record(), data.digest, runtime.seed])
+    kind = torch.device(runtime.device).type
+    where = [] if kind == "cpu" else [kind, FLOAT32.name]
+    key = digest([_VERSION, name, encoder.settings.record(), data.digest, runtime.seed, *where])
     folder = runtime.cache / "encoders" / f"{name}-{key[:16]}"
     own = replace(runtime, checkpoints=runtime.checkpoints / "encoder")
     if folder.is_dir():

@@ -24,6 +24,7 @@ from transformers import PreTrainedModel
 from transformers.utils import ModelOutput
 
 from recbench.llm.gate import InstanceGate
+from recbench.llm.head import head_on
 from recbench.seeding import generator
 
 
@@ -192,12 +193,8 @@ class HybridLM(nn.Module):
         """
         if self._takes_positions and positions is not None:
             inputs["position_ids"] = positions
-        head = self.lm.get_output_embeddings()
-        hook = head.register_forward_pre_hook(lambda _, given: (given[0][reads], *given[1:]))
-        try:
+        with head_on(self.lm, reads):
             output = self._body(**inputs)
-        finally:
-            hook.remove()
         return output, output.logits.float()
 
     def random_users(self, rows: int) -> Tensor | None:

@@ -172,6 +172,8 @@ def _check_trains(model: HybridLM, batch: Batch, name: str) -> None:
     try:
         answers = [own[:1] for own in batch.answers]
         log_likelihoods(model, pack(batch.prompts, answers, model.device)).sum().backward()
+    except torch.OutOfMemoryError:
+        raise  # it says nothing of the architecture
     except Exception as error:
         raise UserError(
             f"'{name}' cannot be tuned ({type(error).__name__}: {error}); choose another language "
@@ -205,6 +207,8 @@ def _gives(
     """Whether a way of reading gives the expected likelihoods, in some of its columns or in all."""
     try:
         scores = way()
+    except torch.OutOfMemoryError:
+        raise  # it says nothing of the architecture
     except Exception:
         return False
     if scores is None:

@@ -6,6 +6,7 @@ one reading of the prompt. `recbench.llm.recommender` adds what tunes them.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,11 @@ from peft import PeftModel
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from recbench.errors import RecbenchError
 from recbench.llm.abilities import Abilities, remember, remembered
 from recbench.llm.adapter import adapter_digest, read_lora
 from recbench.llm.backbone import caption, load_backbone
-from recbench.llm.batching import rows_at_once
+from recbench.llm.batching import TOO_LARGE, Rows, in_batches, rows_at_once
 from recbench.llm.checks import check_context, examine
 from recbench.llm.fingerprint import fingerprint, prompt_files
 from recbench.llm.generation import LineEnds
@@ -30,6 +32,13 @@ from recbench.llm.probe import probe, randomised, total, trial
 from recbench.llm.prompts import MARGIN, Prompt, PromptWriter
 from recbench.llm.reader import Batch, Reader
 from recbench.llm.settings import PromptedSettings
+from recbench.neural.memory import if_it_fits
+from recbench.neural.precision import (
+    Precision,
+    computing,
+    reading_precision,
+    training_precision,
+)
 from recbench.neural.randomness import seeded
 from recbench.questions.queries import Queries
 from recbench.recommender import RankingAnswerer, Runtime, TrainingData, Transferable
@@ -77,8 +86,8 @@ class PromptedLanguageModel(RankingAnswerer, Transferable):
 
     @property
     def scores_in(self) -> str:
-        """Bfloat16 on a GPU, float32 on a CPU."""
-        return "bfloat16" if self.module.device.type == "cuda" else "float32"
+        """As its setting says on a GPU; float32 on a CPU."""
+        return self._precision.name
 
     def ingredients(self) -> dict[str, Any]:
         """Return digests of language model and prompts; style and adapter where not usual."""
@@ -100,8 +109,9 @@ class PromptedLanguageModel(RankingAnswerer, Transferable):
         prompt, answers = self._longest(data, candidates)
         self.abilities = remembered(self._place(runtime))
         if not self._is_able(prompt, answers):
+            quiet = replace(runtime, report=lambda _: None)  # what is said is said when it is used
             with seeded(0, runtime.device):
-                lm = self._load_lm(data, runtime)
+                lm = self._load_lm(data, quiet)
                 module = randomised(self._assemble(self._adapted(lm), self._stand_in(data)))
                 module.to(runtime.device)
                 self._try(module, prompt, answers, runtime)
@@ -157,7 +167,10 @@ class PromptedLanguageModel(RankingAnswerer, Transferable):
     # What all share.
 
     def _load_lm(self, data: TrainingData, runtime: Runtime) -> PreTrainedModel:
-        lm, tokenizer = load_backbone(self.settings.llm, runtime.device, runtime.report)
+        settings, device = self.settings, runtime.device
+        weights = training_precision(settings.precision, torch.device(device)).weights
+        how = weights, settings.load_in, runtime.report
+        lm, tokenizer = load_backbone(settings.llm, device, *how)
         self.writer = self._writer(data, tokenizer)
         return lm
 
@@ -169,20 +182,17 @@ class PromptedLanguageModel(RankingAnswerer, Transferable):
     ) -> tuple[NDArray[np.float32], list[str]]:
         likelihoods = np.empty(queries.candidates.shape, dtype=np.float32)
         texts = [""] * len(queries)
-        reader: Reader | None = None
-        for rows, batch in self._batches(queries, runtime, scores, writes):
-            reader = reader or self._reader()
-            found, written = reader.answer(batch)
+        for rows, (found, written) in self._in_batches(queries, runtime, scores, writes):
             if found is not None:
                 likelihoods[rows] = found.cpu().numpy()
             for row, tokens in zip(rows, written, strict=False):
                 texts[row] = self.writer.read(tokens, queries.candidates[row])
         return likelihoods, texts
 
-    def _batches(
+    def _in_batches(
         self, queries: Queries, runtime: Runtime, scores: bool, writes: bool
-    ) -> Iterator[tuple[NDArray[np.int64], Batch]]:
-        """Cut queries into batches of prompts of like length, the longest first."""
+    ) -> Iterator[tuple[Rows, tuple[Tensor | None, list[list[int]]]]]:
+        """Read queries in batches of prompts of like length, the longest first."""
         shown = queries.histories.shape[1], queries.candidates.shape[1]
         check_context(self.writer, self.module.lm.config, *shown)
         hybrid = np.full(len(queries), self.module.projector is not None)
@@ -195,23 +205,31 @@ class PromptedLanguageModel(RankingAnswerer, Transferable):
         limits = (lengths.max(axis=1) + MARGIN).tolist()
         if not self._is_able(prompts[order[0]], answers[order[0]]):
             self._try(self.module, prompts[order[0]], answers[order[0]], runtime)
-        assert self.abilities is not None
-        copies = len(answers[0]) if scores and self.abilities.reads == "stepped" else 1
-        start = 0
-        while start < len(order):
-            longest = int(tokens[order[start]]) * copies
-            size = rows_at_once(self.module.lm.config, longest, self.module.device, "reading")
-            rows = order[start : start + size]
-            yield (
-                rows,
-                Batch(
-                    [prompts[i] for i in rows],
-                    None if users is None else users[rows],
-                    [answers[i] for i in rows] if scores else [],
-                    [limits[i] for i in rows] if writes else [],
-                ),
+        reader = self._reader()
+        config, device, precision = self.module.lm.config, self.module.device, self._precision
+        copies = lengths.shape[1] if scores and reader.abilities.reads == "stepped" else 1
+        places = int(lengths.sum(axis=1).max())
+
+        def size_at(place: int) -> int:
+            length = int(tokens[order[place]]) * copies
+            return rows_at_once(config, length, places, device, "reading", precision)
+
+        def compute(rows: Rows) -> tuple[Tensor | None, list[list[int]]]:
+            batch = Batch(
+                [prompts[i] for i in rows],
+                None if users is None else users[rows],
+                [answers[i] for i in rows] if scores else [],
+                [limits[i] for i in rows] if writes else [],
             )
-            start += size
+            with computing(precision, device):
+                return reader.answer(batch)
+
+        return in_batches(order, size_at, compute, runtime.report)
+
+    @property
+    def _precision(self) -> Precision:
+        """In what it scores and answers."""
+        return reading_precision(self.settings.precision, self.module.device)
 
     def _reader(self) -> Reader:
         writer, vocabulary = self.writer, self.module.lm.config.get_text_config().vocab_size
@@ -241,7 +259,11 @@ class PromptedLanguageModel(RankingAnswerer, Transferable):
 
     def _try(self, module: HybridLM, prompt: Prompt, answers: Answers, runtime: Runtime) -> None:
         runtime.report(f"trying how {self.settings.llm} can be read")
-        self.abilities = probe(module, trial(module, prompt, answers), self.settings.llm)
+        batch, device = trial(module, prompt, answers), module.device
+        with computing(reading_precision(self.settings.precision, device), device):
+            self.abilities = if_it_fits(lambda: probe(module, batch, self.settings.llm))
+        if self.abilities is None:
+            raise RecbenchError(TOO_LARGE)
         remember(self.abilities, self._place(runtime))
 
     def _place(self, runtime: Runtime) -> Path:

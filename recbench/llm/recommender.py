@@ -17,17 +17,19 @@ from transformers import PreTrainedModel
 
 from recbench.llm.abilities import remember, remembered
 from recbench.llm.adapter import add_lora, read_lora, write_lora
-from recbench.llm.batching import autocast, computes_bfloat16, plain_attention, rows_at_once
+from recbench.llm.batching import Kind, plain_attention, rows_at_once
 from recbench.llm.finetuning import TrainingQuestions, ValidationQuestions
 from recbench.llm.hybrid import Guide
 from recbench.llm.objectives import OBJECTIVES, Likelihoods, Objective
 from recbench.llm.probe import total
 from recbench.llm.prompted import PromptedLanguageModel
 from recbench.llm.prompts import Prompt
+from recbench.llm.quantised import check_quantised
 from recbench.llm.scoring import log_likelihoods, pack
 from recbench.llm.settings import LanguageModelSettings
 from recbench.neural.curve import Curve, Point
 from recbench.neural.plan import ParameterGroup, Plan, Step
+from recbench.neural.precision import training_precision
 from recbench.neural.randomness import seeded
 from recbench.neural.training import train
 from recbench.recommender import Runtime, TrainingData
@@ -49,6 +51,7 @@ class LanguageModelRecommender(PromptedLanguageModel):
 
     def fit(self, data: TrainingData, runtime: Runtime) -> dict[str, Any]:
         """Tune LoRA, and what guides it, on `TrainingQuestions`; validation rows are not used."""
+        check_quantised(self.settings.load_in, runtime.device)
         if self.abilities is None:
             self.rehearse(data, self.settings.candidates, runtime)
         guide = self._fit_guide(data, runtime)
@@ -57,15 +60,14 @@ class LanguageModelRecommender(PromptedLanguageModel):
             self.module = self._assemble(self._adapted(lm), guide)
         questions = TrainingQuestions(data.train, len(data.catalogue), self.settings, runtime.seed)
         users = self._user_vectors(questions.histories)
-        bfloat16 = self._trains_in_bfloat16(self.module.device)
+        precision = training_precision(self.settings.precision, self.module.device)
 
         def loss(rows: NDArray[np.int64], step: Step) -> Tensor:
             objective = self.objective.at(step)
             lesson = self._lesson(questions, rows, step, objective)
-            with autocast(self.module.device, bfloat16):
-                if self.module.gate is not None and users is not None:
-                    self.module.gate.hold(users[rows])  # until the backward pass is over
-                return objective.loss(self._likelihoods(lesson, objective))
+            if self.module.gate is not None and users is not None:
+                self.module.gate.hold(users[rows])  # until the backward pass is over
+            return objective.loss(self._likelihoods(lesson, objective))
 
         def sizes(rows: NDArray[np.int64], step: Step) -> NDArray[np.int64]:
             shown = questions.histories[rows], questions.candidates(rows, step)
@@ -74,8 +76,8 @@ class LanguageModelRecommender(PromptedLanguageModel):
         plan = self._plan(questions, runtime)
         name = self.settings.llm.rstrip("/").rsplit("/", 1)[-1]
         identity = [type(self).__name__, self.settings.record(), self.ingredients(), data.digest]
-        on_cpu = self.module.device.type == "cpu"
-        with plain_attention(self.module.lm) if on_cpu and bfloat16 else nullcontext():
+        mixed_on_cpu = self.module.device.type == "cpu" and precision.autocast is not None
+        with plain_attention(self.module.lm) if mixed_on_cpu else nullcontext():
             report = train(
                 self.module,
                 loss,
@@ -86,11 +88,11 @@ class LanguageModelRecommender(PromptedLanguageModel):
                 identity=identity,
                 curve=self._curve(data, runtime),
                 sizes=sizes,
+                precision=precision,
             )
         if self.module.gate is not None:
             self.module.gate.release()
-        precision = "bfloat16" if bfloat16 else "float32"
-        return report.record() | {"precision": precision, **self.examined}
+        return report.record() | self.examined
 
     def save(self, folder: Path) -> None:
         """Write the adapter in peft's own layout, and how the model was read."""
@@ -179,13 +181,7 @@ class LanguageModelRecommender(PromptedLanguageModel):
 
     def _plan(self, questions: TrainingQuestions, runtime: Runtime) -> Plan:
         settings = self.settings
-        first = np.arange(min(64, len(questions)))
-        prompts, answers = self._lesson(questions, first, Step(0, 1), self.objective.at(Step(0, 1)))
-        kind = "checkpointing" if settings.gradient_checkpointing else "training"
-        tokens = max(map(total, prompts, answers))
-        rows = settings.micro_batch_size or rows_at_once(
-            self.module.lm.config, tokens, self.module.device, kind
-        )
+        rows = settings.micro_batch_size or self._rows_that_fit(questions)
         assert self.abilities is not None
         rows = min(rows, settings.batch_size) if self.abilities.batches else 1
         runtime.report(f"batches of {settings.batch_size} rows, {rows} computed at once")
@@ -211,7 +207,17 @@ class LanguageModelRecommender(PromptedLanguageModel):
 
         return Curve(look, by="HitRatio@1|likelihood", patience=settings.patience)
 
-    def _trains_in_bfloat16(self, device: torch.device) -> bool:
-        if self.settings.precision == "auto":
-            return computes_bfloat16(device)
-        return self.settings.precision == "bfloat16"
+    def _rows_that_fit(self, questions: TrainingQuestions) -> int:
+        """Return how many rows may be trained on at once, by the longest lessons of all."""
+        over = Step(1, 1)  # where a curriculum has come to item tokens in every prompt
+        objective = self.objective.at(over)
+        shown = questions.candidates(np.arange(len(questions)), over)
+        longest = np.argsort(-self.writer.sizes(questions.histories, shown))[:64]
+        prompts, answers = self._lesson(questions, longest, over, objective)
+        tokens = max(map(total, prompts, answers))
+        most = max(sum(map(len, own)) for own in answers)
+        places = tokens if objective.whole_text else most
+        kind: Kind = "checkpointing" if self.settings.gradient_checkpointing else "training"
+        device = self.module.device
+        precision = training_precision(self.settings.precision, device)
+        return rows_at_once(self.module.lm.config, tokens, places, device, kind, precision)

@@ -68,8 +68,11 @@ class PromptedSettings(Settings):
         Folder of an adapter in peft's layout, to be asked as it is or tuned further; its own rank,
         alpha, dropout and targets hold. None for none.
     precision
-        Of training: ``"auto"`` is bfloat16 where the device computes with it natively. Scores are
-        always float32 on a CPU.
+        Of training: ``"auto"`` is bfloat16 where the device computes with it natively. Scores and
+        answers are in the same on a GPU, and always float32 on a CPU.
+    load_in
+        Bits of the frozen weights, ``4bit`` or ``8bit``, on a GPU with bitsandbytes
+        (``pip install 'recbench[quantised]'``); None for those of `precision`.
     """
 
     llm: str = "tiny"
@@ -77,9 +80,12 @@ class PromptedSettings(Settings):
     title_tokens: int | None = Field(None, ge=LEAST_TITLE)
     adapter: str | None = None
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    load_in: Literal["4bit", "8bit"] | None = None
 
     runtime: ClassVar[frozenset[str]] = frozenset({"precision"})
-    added: ClassVar[frozenset[str]] = frozenset({"prompt_style", "title_tokens", "adapter"})
+    added: ClassVar[frozenset[str]] = frozenset(
+        {"prompt_style", "title_tokens", "adapter", "load_in"}
+    )
 
     @model_validator(mode="before")
     @classmethod

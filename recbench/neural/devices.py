@@ -1,6 +1,12 @@
-"""From the name of a device to one that is there."""
+"""From the name of a device to one that is there, and whether it gives the same bits twice."""
 
-from recbench.errors import UserError, unknown
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from recbench.errors import RecbenchError, UserError, unknown
+
+_WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
 
 
 def resolve(name: str) -> str:
@@ -38,3 +44,40 @@ def resolve(name: str) -> str:
     if index >= count:
         raise UserError(f"there is no device '{name}'; the last GPU is cuda:{count - 1}")
     return f"cuda:{index}"
+
+
+@contextmanager
+def deterministic(asked: bool) -> Iterator[None]:
+    """
+    Use only operations that give the same bits every time inside the block, where that is asked.
+
+    On a GPU sums are else added up in any order. Torch and the environment are left as they were.
+    cuBLAS looks at its environment when a process first uses it: begin in a new process.
+
+    Raises
+    ------
+    RecbenchError
+        If something in the block needs an operation that has no such form.
+    """
+    if not asked:
+        yield
+        return
+    import torch
+
+    before = torch.get_deterministic_debug_mode(), os.environ.get(_WORKSPACE)
+    os.environ[_WORKSPACE] = ":16:8"  # the one value that cuBLAS and cuDNN's recurrent nets share
+    torch.use_deterministic_algorithms(True)
+    try:
+        yield
+    except RuntimeError as error:
+        if "deterministic" not in str(error):
+            raise
+        said = str(error).partition(", but ")[0].splitlines()[0]
+        raise RecbenchError(
+            f"leave out --deterministic, which cannot be had here: {said}"
+        ) from error
+    finally:
+        torch.set_deterministic_debug_mode(before[0])
+        os.environ.pop(_WORKSPACE)
+        if before[1] is not None:
+            os.environ[_WORKSPACE] = before[1]

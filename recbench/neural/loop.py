@@ -16,7 +16,9 @@ from torch import Tensor, nn
 from recbench.errors import RecbenchError
 from recbench.neural.checkpoint import Tensors, copied, learnt, restore
 from recbench.neural.curve import ROWS, Curve, looks
+from recbench.neural.memory import if_it_fits
 from recbench.neural.plan import Plan, Step
+from recbench.neural.precision import Precision, computing
 from recbench.neural.progress import Position
 from recbench.neural.randomness import seeded
 from recbench.recommender import Runtime
@@ -39,6 +41,8 @@ class TrainingRun:
         Steps if it is not stopped early.
     parameters
         What is trained, by dotted name.
+    buffers
+        What a forward pass may change besides, such as running means.
     average
         Their exponential moving average (Polyak and Juditsky, SIAM J. Control Optim. 1992), by the
         same names: the plain mean until it spans ``plan.averaged_epochs``; empty without them.
@@ -53,11 +57,13 @@ class TrainingRun:
         rows: int,
         plan: Plan,
         runtime: Runtime,
+        precision: Precision,
         watch: Watch | None = None,
         curve: Curve | None = None,
         sizes: Sizes | None = None,
     ) -> None:
         self.module, self.loss, self.rows, self.plan = module, loss, rows, plan
+        self.precision, self.report = precision, runtime.report
         self.watch, self.curve, self.sizes = watch, curve, sizes
         self._looks = looks(plan, rows)
         self.seed, self.device = runtime.seed, torch.device(runtime.device)
@@ -65,6 +71,8 @@ class TrainingRun:
         module.to(self.device)
         self.steps_per_epoch = -(-rows // plan.batch_size)
         self.total = plan.epochs * self.steps_per_epoch
+        stored = module.state_dict()
+        self.buffers = [buffer for name, buffer in module.named_buffers() if name in stored]
         self.parameters = {n: p for n, p in module.named_parameters() if p.requires_grad}
         self.optimizer = self.accelerator.prepare_optimizer(_optimizer(self.parameters, plan))
         self.position = Position(plan.micro_batch_size or plan.batch_size)
@@ -86,18 +94,9 @@ class TrainingRun:
 
     def _step(self, batch: NDArray[np.int64], step: Step) -> float:
         """Make one optimizer step; return the batch's mean loss."""
-        size = self.position.micro_batch_size
         if self.sizes is not None:  # rows of like size together: less padding
             batch = batch[np.argsort(-self.sizes(batch, step), kind="stable")]
-        total = torch.zeros((), device=self.device)
-        for start in range(0, len(batch), size):
-            rows = batch[start : start + size]
-            seed = derived_seed(self.seed, "training", step.index, start)
-            with seeded(seed, self.device), self.accelerator.autocast():
-                loss = self.loss(rows, step) * (len(rows) / len(batch))
-            self.accelerator.backward(loss)
-            total += loss.detach()
-        mean = total.item()
+        mean = self._gradients_that_fit(batch, step)
         if not math.isfinite(mean):
             raise RecbenchError(
                 f"training diverged: the loss is {mean} at step {step.index}; "
@@ -112,6 +111,40 @@ class TrainingRun:
         if self.plan.averaged_epochs is not None:
             self._add_to_average(step.index, self.plan.averaged_epochs * self.steps_per_epoch)
         return mean
+
+    def _gradients_that_fit(self, batch: NDArray[np.int64], step: Step) -> float:
+        """Make gradients; where memory runs out, begin again with half the rows at once."""
+        before = [buffer.clone() for buffer in self.buffers]
+        while (mean := if_it_fits(lambda: self._gradients(batch, step))) is None:
+            self.optimizer.zero_grad()
+            for buffer, kept in zip(self.buffers, before, strict=True):
+                buffer.copy_(kept)
+            self._halve(len(batch))
+        return mean
+
+    def _halve(self, rows: int) -> None:
+        half = min(self.position.micro_batch_size, rows) // 2
+        if not half:
+            raise RecbenchError(
+                f"the memory of {self.device} does not suffice for one training row; of a language "
+                "model try --set gradient_checkpointing=true, else a smaller one or --device cpu"
+            )
+        self.position.micro_batch_size = half
+        self.position.halved += 1
+        self.report(f"out of memory: going on with {half} rows computed at once")
+
+    def _gradients(self, batch: NDArray[np.int64], step: Step) -> float:
+        """Add up the gradients of a batch; return its mean loss."""
+        size = self.position.micro_batch_size
+        total = torch.zeros((), device=self.device)
+        for start in range(0, len(batch), size):
+            rows = batch[start : start + size]
+            seed = derived_seed(self.seed, "training", step.index, start)
+            with seeded(seed, self.device), computing(self.precision, self.device):
+                loss = self.loss(rows, step) * (len(rows) / len(batch))
+            self.accelerator.backward(loss)
+            total += loss.detach()
+        return total.item()
 
     @torch.no_grad()
     def _add_to_average(self, step: int, span: float) -> None:
@@ -235,11 +268,9 @@ def _optimizer(parameters: dict[str, nn.Parameter], plan: Plan) -> torch.optim.A
 
 
 def _accelerator(device: torch.device) -> Accelerator:
-    """Make the accelerator of one training: bf16 on a GPU, nothing mixed on a CPU."""
-    # accelerate keeps device and precision for a whole process; ours are those of one training.
+    """Make the accelerator of one training; its precision is ours, see `computing`."""
+    # accelerate keeps its device for a whole process; ours is that of one training.
     AcceleratorState._reset_state(reset_partial_state=True)
     GradientState._reset_state()
     on_cpu = device.type == "cpu"
-    return Accelerator(
-        cpu=on_cpu, device_placement=False, mixed_precision="no" if on_cpu else "bf16"
-    )
+    return Accelerator(cpu=on_cpu, device_placement=False, mixed_precision="no")

@@ -47,7 +47,8 @@ class Plan:
         Of AdamW (Loshchilov and Hutter, ICLR 2019): decoupled, times the learning rate.
     micro_batch_size
         Rows that are computed at once, gradients being added up over a batch; None for all of them.
-        A training that is gone on with keeps the number that it began with.
+        Where memory does not suffice it is halved. A training that is gone on with keeps the number
+        that it had.
     groups
         Exceptions; the first that owns a parameter decides.
     schedule

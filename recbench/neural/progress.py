@@ -15,7 +15,9 @@ class Position:
     Attributes
     ----------
     micro_batch_size
-        Rows computed at once, at most, from the first step to the last: dropout depends on it.
+        Rows computed at once, at most: dropout depends on it.
+    halved
+        How often memory did not suffice, and half as many rows were computed at once from then on.
     step
         Optimizer steps done.
     loss_sum
@@ -33,6 +35,7 @@ class Position:
     """
 
     micro_batch_size: int
+    halved: int = 0
     step: int = 0
     loss_sum: float = 0.0
     losses: list[float] = field(default_factory=list)

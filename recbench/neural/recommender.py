@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from recbench.errors import UserError
 from recbench.neural.losses import full_softmax, sampled_bce
 from recbench.neural.plan import Plan, Step
+from recbench.neural.precision import FLOAT32, computing
 from recbench.neural.randomness import seeded
 from recbench.neural.ranking import full_ranking_ndcg, validation_steps
 from recbench.neural.sequences import Codes, flush_left
@@ -194,16 +195,17 @@ class NeuralRecommender(Encoder):
     def user_vectors(self, histories: Codes) -> NDArray[np.float32]:
         """Return float32 [rows, d]; an empty history gives zeros, so all its scores are equal."""
         self.module.eval()
-        blocks = [
-            self.module.user_vectors(histories[start : start + SCORING_ROWS]).float().cpu().numpy()
-            for start in range(0, len(histories), SCORING_ROWS)
-        ]
+        with computing(FLOAT32, self.module.items.weight.device):
+            blocks = [
+                self.module.user_vectors(histories[start : start + SCORING_ROWS]).cpu().numpy()
+                for start in range(0, len(histories), SCORING_ROWS)
+            ]
         return np.concatenate([np.empty((0, self.settings.embedding_dim), np.float32), *blocks])
 
     @torch.no_grad()
     def item_vectors(self) -> NDArray[np.float32]:
         """Return float32 [items, d]."""
-        return self.module.item_vectors().float().cpu().numpy()
+        return self.module.item_vectors().cpu().numpy()
 
     def score(self, queries: Queries, runtime: Runtime) -> NDArray[np.float32]:  # noqa: ARG002
         """Return the dot products of history and candidates, float32 [rows, C]."""

@@ -1,7 +1,7 @@
 """
 The one training loop, for ID models and language models alike.
 
-AdamW over mini-batches on `accelerate` (device, mixed precision, gradient accumulation), with early
+AdamW over mini-batches on `accelerate` (device, gradient accumulation, clipping), with early
 stopping. Every random choice is a function of the run's seed and the step, so a run that was killed
 goes on from its checkpoint and ends with the same numbers.
 """
@@ -15,6 +15,7 @@ from recbench.neural.checkpoint import Checkpoint, learnt
 from recbench.neural.curve import Curve, Point
 from recbench.neural.loop import Loss, Sizes, TrainingRun, Watch
 from recbench.neural.plan import Plan
+from recbench.neural.precision import FLOAT32, Precision, whole_float32
 from recbench.neural.progress import TrainingBar
 from recbench.recommender import Runtime
 from recbench.settings import digest
@@ -30,9 +31,11 @@ class TrainingReport:
     parameters_trained
         Numbers in the trained tensors.
     micro_batch_size
-        Rows computed at once, at most.
+        Rows computed at once, at most; at the end, where memory did not suffice on the way.
+    halved
+        How often it did not, so that half as many rows were computed at once from then on.
     precision
-        ``"bfloat16"`` where torch computed in mixed precision, else ``"float32"``.
+        Name of the `Precision` in which it was computed.
     steps, epochs
         Optimizer steps and passes done.
     seconds
@@ -49,6 +52,7 @@ class TrainingReport:
 
     parameters_trained: int
     micro_batch_size: int
+    halved: int
     precision: str
     steps: int
     epochs: int
@@ -65,7 +69,8 @@ class TrainingReport:
         return cls(
             parameters_trained=sum(p.numel() for p in run.parameters.values()),
             micro_batch_size=position.micro_batch_size,
-            precision="bfloat16" if run.accelerator.mixed_precision == "bf16" else "float32",
+            halved=position.halved,
+            precision=run.precision.name,
             steps=position.step,
             epochs=len(position.losses),
             seconds=round(position.seconds, 1),
@@ -92,6 +97,7 @@ def train(
     watch: Watch | None = None,
     curve: Curve | None = None,
     sizes: Sizes | None = None,
+    precision: Precision = FLOAT32,
     checkpoint_seconds: float = 30.0,
 ) -> TrainingReport:
     """
@@ -108,7 +114,7 @@ def train(
         Its trained parameters and its buffers are checkpointed; frozen weights are not.
     loss
         ``loss(rows, step)``: scalar tensor, the mean loss of those row numbers (int64 [B],
-        0..rows-1). Called in training mode and under autocast (bf16 on a GPU, none on a CPU).
+        0..rows-1). Called in training mode and in `precision`.
         Micro-batches are weighted by their rows.
     rows
         Number of training rows, at least 1. Every epoch visits each once, in an order drawn from
@@ -130,6 +136,8 @@ def train(
     sizes
         ``sizes(rows, step)``: how large each row is, [B]. Micro-batches are then cut from a batch
         in the order of size, so that little is padded.
+    precision
+        In which the loss is computed; gradients and what is trained are float32.
     checkpoint_seconds
         Least time between two checkpoints.
 
@@ -140,9 +148,9 @@ def train(
     Raises
     ------
     RecbenchError
-        If the loss is not finite or the watched value is NaN.
+        If the loss is not finite, the watched value is NaN, or one row does not fit the memory.
     """
-    run = TrainingRun(module, loss, rows, plan, runtime, watch, curve, sizes)
+    run = TrainingRun(module, loss, rows, plan, runtime, precision, watch, curve, sizes)
     # How many rows are computed at once may follow the memory that is free; what was begun with a
     # number goes on with it.
     decisive = asdict(plan) | {"micro_batch_size": "the checkpoint's"}
@@ -152,9 +160,11 @@ def train(
         run.resume(*saved)
         began = run.position.micro_batch_size
         if plan.micro_batch_size not in (None, began):
-            runtime.report(f"going on with {began} rows computed at once, as this training began")
+            runtime.report(
+                f"going on with {began} rows computed at once, as this training did so far"
+            )
     complete = run.position.finished
-    with TrainingBar(name, run.total, runtime.show_progress) as bar:
+    with TrainingBar(name, run.total, runtime.show_progress) as bar, whole_float32():
         while not run.position.finished:
             for _ in run.epoch():
                 bar.show(run.position)

@@ -22,6 +22,7 @@ def answered_by(trained: Trained, made: Provenance, checkpoints: Path, fresh: bo
     Where all is to be asked anew (`fresh`) it is emptied.
     """
     how = f"{made.device.name} in {made.precision}"
+    how += ", deterministic" if made.device.deterministic else ""
     code = f"{made.plugin} {made.figure_version}"
     folder = checkpoints / f"{trained.weights[:12]} by {code} on {how}"
     if fresh:
@@ -52,7 +53,11 @@ def complete(
 
 
 def report_age(
-    record: RunRecord, settings: Settings, audited: bool, report: Callable[[str], None]
+    record: RunRecord,
+    settings: Settings,
+    audited: bool,
+    deterministic: bool,
+    report: Callable[[str], None],
 ) -> None:
     """Say what differs between a finished run that was found and one that would be made now."""
     version, again = record.provenance.figure_version, "; --fresh runs it anew"
@@ -65,6 +70,9 @@ def report_age(
         report(f"found a run of {made}, installed is {own}{again}")
     if audited and record.audit is None:
         report(f"found a run that was not audited{again}")
+    made_on = record.trained.provenance.device, record.provenance.device
+    if deterministic and not all(device.deterministic for device in made_on):
+        report(f"found a run that was made without --deterministic{again}")
     for name, value in record.trained.runtime_settings.items():
         asked = settings.record().get(name)
         if asked != value and asked != type(settings).defaults().get(name):

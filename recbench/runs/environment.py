@@ -41,6 +41,7 @@ def device(name: str) -> Device:
         hardware=_processor() if cuda is None else cuda.get_device_name(name),
         system=f"{platform.system()} {platform.machine()}",
         threads=_threads(),
+        deterministic=_deterministic(),
     )
 
 
@@ -61,6 +62,11 @@ def _cuda() -> Any:
     """Return torch.cuda where a model has loaded torch, else None: the core does not import it."""
     torch = sys.modules.get("torch")
     return torch.cuda if torch is not None and torch.cuda.is_available() else None
+
+
+def _deterministic() -> bool:
+    torch = sys.modules.get("torch")
+    return torch is not None and bool(torch.are_deterministic_algorithms_enabled())
 
 
 def _threads() -> int:

@@ -2,7 +2,13 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+)
 
 from recbench.evaluation.answers import Matching
 from recbench.evaluation.audit import Audit
@@ -31,6 +37,19 @@ class Device(_Part):
     hardware: str = Field(description="Name of the processor or of the GPU.")
     system: str = Field(description="Operating system and machine type.")
     threads: int = Field(description="Threads that one numerical operation may use on the CPU.")
+    deterministic: bool = Field(
+        default=False,
+        description="Whether all operations were such that give the same bits every time "
+        "(`--deterministic`); written down only where they were.",
+    )
+
+    @model_serializer(mode="wrap")
+    def _written(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what records did not have before it could be asked for: their digests stand."""
+        written: dict[str, Any] = write(self)
+        if not self.deterministic:
+            del written["deterministic"]
+        return written
 
 
 class Provenance(_Part):

@@ -23,6 +23,7 @@ def _toy_language_model(tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = toy_llm(tmp_path_factory.mktemp("llm"))
     values = {"llm": str(folder), "examples": 64, "batch_size": 16}
     TestILoRA.settings = values
+    TestILoRAOnAGpu.settings = {**values, "precision": "float32"}
     TestILoRAWithResNet.settings = {**values, "gate": "resnet", "encoder": "gru4rec"}
 
 
@@ -107,6 +108,15 @@ class TestILoRA(AnswererContract, TransferableContract):
         fitted.save(tmp_path)
         assert (tmp_path / "gate.safetensors").stat().st_size < 4096
         assert (tmp_path / "adapter" / "adapter_model.safetensors").exists()
+
+
+@pytest.mark.gpu
+class TestILoRAOnAGpu(AnswererContract, TransferableContract):
+    """In float32: in bfloat16 a row in another batch may have another answer."""
+
+    model_class = ILoRA
+    device = "cuda"
+    tolerance = 1e-3
 
 
 class TestILoRAWithResNet(AnswererContract):

@@ -14,6 +14,12 @@ class TestSASRec(EncoderContract):
     settings: ClassVar = {"epochs": 1}
 
 
+@pytest.mark.gpu
+class TestSASRecOnAGpu(TestSASRec):
+    device = "cuda"
+    tolerance = 1e-3
+
+
 def test_a_position_does_not_see_what_follows() -> None:
     module = SASRecModule(9, SASRecSettings.build({"embedding_dim": 8, "heads": 2})).eval()
     outputs = module(torch.tensor([[1, 2, 3, 4], [1, 2, 8, 7]]))

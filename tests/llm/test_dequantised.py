@@ -56,8 +56,8 @@ def test_a_gguf_file_is_read_in_silence(
 
 def test_weights_are_made_plain_once(toy_folder: Path, tmp_path: Path) -> None:
     file, said = as_gguf(toy_folder, tmp_path / "model.gguf"), list[str]()
-    first = load_backbone(str(file), "cpu", said.append)[0].state_dict()
-    second = load_backbone(str(file), "cpu", said.append)[0].state_dict()
+    first = load_backbone(str(file), "cpu", report=said.append)[0].state_dict()
+    second = load_backbone(str(file), "cpu", report=said.append)[0].state_dict()
     assert len(said) == 1
     assert "once" in said[0]
     assert first.keys() == second.keys()

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -9,7 +10,7 @@ from recbench.errors import UserError
 from recbench.llm import encoders
 from recbench.questions.queries import Queries
 from recbench.recommender import Encoder, Runtime, TrainingData
-from recbench.settings import Settings
+from recbench.settings import Settings, digest
 
 
 class FakeSettings(Settings):
@@ -72,8 +73,6 @@ def test_other_data_or_settings_are_another_encoder(
     runtime_of: Callable[[int], Runtime],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from dataclasses import replace
-
     encoders.fitted_encoder("fake", data, runtime_of(1))
     encoders.fitted_encoder("fake", replace(data, digest="other"), runtime_of(1))
     assert len(fake.fits) == 2
@@ -96,6 +95,19 @@ def test_what_an_older_training_gave_is_not_taken_from_the_cache(
     monkeypatch.setattr(encoders, "_VERSION", encoders._VERSION + 1)
     encoders.fitted_encoder("fake", data, runtime_of(1))
     assert fake.fits == [1, 1]
+
+
+def test_a_gpu_has_encoders_of_its_own(
+    fake: type[Fake],
+    data: TrainingData,
+    runtime_of: Callable[[int], Runtime],
+) -> None:
+    """Of one kind, whatever its number; and a CPU's keep the names that they have had."""
+    for device in ("cpu", "cuda:0", "cuda:1", "cpu"):
+        encoders.fitted_encoder("fake", data, replace(runtime_of(1), device=device))
+    assert fake.fits == [1, 1]
+    key = digest([encoders._VERSION, "fake", {"width": 3}, data.digest, 1])
+    assert (runtime_of(1).cache / "encoders" / f"fake-{key[:16]}").is_dir()
 
 
 def test_nothing_half_stored_stays_behind(

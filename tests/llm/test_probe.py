@@ -212,3 +212,20 @@ def test_what_fails_in_the_backward_pass_is_refused(any_lm: PeftModel, make_hybr
     )
     with pytest.raises(UserError, match=r"cannot be tuned \(NotImplementedError: no way back"):
         found(model)
+
+
+def test_too_little_memory_is_not_taken_for_a_lack_of_ability(
+    any_lm: PeftModel, make_hybrid: Hybrid
+) -> None:
+    """Else a model would be read slowly ever after, or called one that cannot be tuned."""
+    model = make_hybrid(any_lm)
+
+    def full(*_: Any) -> None:
+        if torch.is_grad_enabled() or len(seen) > 8:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        seen.append(1)
+
+    seen: list[int] = []
+    model.lm.get_base_model().register_forward_pre_hook(full)
+    with pytest.raises(torch.OutOfMemoryError):
+        found(model)

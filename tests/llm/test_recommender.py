@@ -7,12 +7,17 @@ import numpy as np
 import pytest
 import torch
 
-from recbench.errors import UserError
-from recbench.llm import reader
+from recbench.errors import RecbenchError, UserError
+from recbench.llm import prompted, reader
 from recbench.llm import recommender as room
+from recbench.llm.backbone import load_backbone
+from recbench.llm.finetuning import TrainingQuestions
 from recbench.llm.prompted import MARGIN
 from recbench.llm.recommender import LanguageModelRecommender
 from recbench.llm.settings import LanguageModelSettings
+from recbench.neural import precision
+from recbench.neural.plan import Step
+from recbench.neural.precision import Precision
 from recbench.recommender import Runtime, TrainingData
 from recbench.testing.contract import toy_queries
 from recbench.testing.toy import toy_split
@@ -156,3 +161,97 @@ def test_batch_sizes_are_reported(build: Build, data: TrainingData, runtime: Run
     lines: list[str] = []
     build(micro_batch_size=8).fit(data, replace(runtime, report=lines.append))
     assert "batches of 16 rows, 8 computed at once" in lines
+
+
+def test_float32_is_float32_on_a_gpu_as_well(
+    build: Build, data: TrainingData, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its weights are loaded so, and what is asked of it is computed and recorded so."""
+    loaded = []
+
+    def load(llm: str, device: str, weights: torch.dtype, *_: Any) -> Any:
+        loaded.append((device, weights))
+        return load_backbone(llm, "cpu")
+
+    monkeypatch.setattr(prompted, "load_backbone", load)
+    monkeypatch.setattr(precision, "computes_bfloat16", lambda _: True)
+    on_gpu = replace(runtime, device="cuda:1")
+    for name in ("float32", "bfloat16", "auto"):
+        build(precision=name)._load_lm(data, on_gpu)
+    assert loaded == [("cuda:1", getattr(torch, d)) for d in ("float32", "bfloat16", "bfloat16")]
+    monkeypatch.setattr(precision, "computes_bfloat16", lambda _: False)
+    build()._load_lm(data, on_gpu)
+    assert loaded[-1] == ("cuda:1", torch.float32)
+
+
+@pytest.mark.parametrize("mixed", [True, False])
+def test_likelihoods_and_answers_are_computed_alike(
+    build: Build,
+    data: TrainingData,
+    runtime: Runtime,
+    monkeypatch: pytest.MonkeyPatch,
+    mixed: bool,
+) -> None:
+    model, queries, seen = build(), toy_queries(toy_split()), []
+    model.fit(data, runtime)
+    chosen = Precision("any", torch.float32, torch.bfloat16 if mixed else None)
+    monkeypatch.setattr(prompted, "reading_precision", lambda *_: chosen)
+    model.module.lm.get_base_model().register_forward_hook(
+        lambda *_: seen.append(torch.is_autocast_enabled("cpu"))
+    )
+    model.score(queries, runtime)
+    scored = len(seen)
+    model.answer(queries, runtime)
+    assert len(seen) > scored > 0
+    assert set(seen) == {mixed}
+    assert model.scores_in == "any"
+
+
+def test_out_of_memory_changes_no_answer(
+    build: Build, data: TrainingData, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, queries, lines = build(), toy_queries(toy_split()), []
+    model.fit(data, runtime)
+    expected = model.score(queries, runtime), model.answer(queries, runtime)
+
+    def small(_: Any, arguments: Any, given: dict[str, Any]) -> None:
+        if len(given["attention_mask"]) > 3:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+    model.module.lm.get_base_model().register_forward_pre_hook(small, with_kwargs=True)
+    told = replace(runtime, report=lines.append)
+    np.testing.assert_allclose(model.score(queries, told), expected[0], atol=1e-4, rtol=1e-5)
+    assert model.answer(queries, told) == expected[1]
+    assert set(lines) == {f"out of memory: going on with {n} questions at once" for n in (4, 2)}
+
+
+def test_a_model_that_does_not_fit_is_refused_before_it_is_trained(
+    build: Build, data: TrainingData, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(prompted, "probe", full)
+    with pytest.raises(RecbenchError, match="does not suffice for one question; ask with fewer"):
+        build().fit(data, runtime)
+    assert not (runtime.cache / "abilities").exists()
+
+
+def test_rows_are_counted_by_the_longest_of_all_and_with_item_tokens(
+    build: Build, data: TrainingData, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not by the first 64, nor by the first prompts of a curriculum, which are text alone."""
+    model, asked = build(examples=None), []
+    monkeypatch.setattr(
+        TextOnly, "_hybrid", lambda _, questions, rows, step: questions.hybrid(rows, step)
+    )
+    monkeypatch.setattr(room, "rows_at_once", lambda *given: asked.append(given[1:3]) or 8)
+    model.fit(data, runtime)
+    questions = TrainingQuestions(data.train, len(data.catalogue), model.settings, runtime.seed)
+    rows = np.arange(len(questions))
+    shown = questions.candidates(rows, Step(1, 1))
+    prompts = model.writer.prompts(questions.histories, shown, np.full(len(rows), True))
+    ((tokens, places),) = asked
+    assert len(rows) > 64
+    assert tokens > max(len(prompt.ids) for prompt in prompts)
+    assert places == max(len(model.writer.answers[item]) for item in questions.targets)

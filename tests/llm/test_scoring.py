@@ -136,3 +136,14 @@ def test_the_whole_text_is_as_likely_as_its_tokens(any_lm: PeftModel, make_hybri
             logits = model.lm(input_ids=ids).logits[0, :-1].log_softmax(-1)
             expected = logits.gather(1, ids[0, 1:, None]).sum()
             torch.testing.assert_close(sums[row, 0], expected, atol=1e-4, rtol=1e-5)
+
+
+@pytest.mark.gpu
+def test_a_gpu_gives_the_likelihoods_of_a_cpu(any_lm: PeftModel, make_hybrid: Hybrid) -> None:
+    model, gpu = make_hybrid(any_lm), torch.device("cuda")
+    with model.reading(USERS):
+        expected = log_likelihoods(model, pack(PROMPTS, ANSWERS, CPU))
+    model.to(gpu)
+    with model.reading(USERS.to(gpu)):
+        found = log_likelihoods(model, pack(PROMPTS, ANSWERS, gpu))
+    torch.testing.assert_close(found.cpu(), expected, atol=1e-3, rtol=1e-4)

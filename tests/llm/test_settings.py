@@ -49,5 +49,5 @@ def test_a_chat_is_an_ingredient(toy_folder: Path) -> None:
     def ingredients(**values: str) -> dict[str, str]:
         return TALLRec(TALLRecSettings.build({"llm": str(toy_folder), **values})).ingredients()
 
-    assert set(ingredients()) == {"llm", "prompts"}
+    assert set(ingredients()) == {"code", "llm", "prompts"}
     assert ingredients(prompt_style="chat") == {**ingredients(), "prompt_style": "chat"}

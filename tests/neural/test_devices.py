@@ -1,8 +1,11 @@
+import contextlib
+import os
+
 import pytest
 import torch
 
-from recbench.errors import UserError
-from recbench.neural.devices import resolve
+from recbench.errors import RecbenchError, UserError
+from recbench.neural.devices import deterministic, resolve
 
 
 @pytest.fixture
@@ -47,3 +50,38 @@ def test_a_device_that_is_not_there(gpus, name, count, said):
     gpus(count)
     with pytest.raises(UserError, match=said):
         resolve(name)
+
+
+@pytest.mark.parametrize("workspace", [None, ":0:0"])
+def test_deterministic_inside_the_block_and_as_before_behind_it(workspace, monkeypatch):
+    name = "CUBLAS_WORKSPACE_CONFIG"
+    monkeypatch.delenv(name, raising=False)
+    if workspace is not None:
+        monkeypatch.setenv(name, workspace)
+    with contextlib.suppress(KeyError), deterministic(True):
+        assert torch.are_deterministic_algorithms_enabled()
+        assert not torch.is_deterministic_algorithms_warn_only_enabled()
+        assert os.environ[name] == ":16:8"
+        raise KeyError
+    assert not torch.are_deterministic_algorithms_enabled()
+    assert os.environ.get(name) == workspace
+    with deterministic(False):
+        assert not torch.are_deterministic_algorithms_enabled()
+        assert os.environ.get(name) == workspace
+
+
+@pytest.mark.gpu
+def test_a_sum_on_a_gpu_has_the_same_bits_every_time():
+    places = torch.randint(10, (1 << 20,), device="cuda")
+    values = torch.rand(1 << 20, device="cuda")
+    with deterministic(True):
+        sums = [torch.zeros(10, device="cuda").index_add(0, places, values) for _ in range(5)]
+    assert all(torch.equal(sums[0], one) for one in sums)
+
+
+def test_an_operation_that_cannot_be_deterministic_is_one_line():
+    said = "leave out --deterministic, which cannot be had here: put_ does not have a deterministic"
+    with pytest.raises(RecbenchError, match=f"^{said} implementation$"), deterministic(True):
+        torch.zeros(3).put_(torch.tensor([1]), torch.tensor([2.0]))
+    with pytest.raises(RuntimeError, match="something else"), deterministic(True):
+        raise RuntimeError("something else")

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 from recbench.errors import RecbenchError
 from recbench.neural import loop
 from recbench.neural.plan import ParameterGroup, Plan, Step, cosine
+from recbench.neural.precision import FLOAT32, Precision
 from recbench.neural.training import TrainingReport, train
 from recbench.recommender import Runtime
 
@@ -236,10 +238,94 @@ def test_a_killed_run_goes_on_with_its_micro_batches(tmp_path: Path) -> None:
     rest = Task()
     lines: list[str] = []
     report = rest.run(tmp_path / "killed", later, report=lines.append)
-    assert lines == ["going on with 3 rows computed at once, as this training began"]
+    assert lines == ["going on with 3 rows computed at once, as this training did so far"]
     assert report.micro_batch_size == 3
     assert equal(rest.weights(), whole.weights())
     assert replace(report, seconds=0) == replace(expected, seconds=0)
+
+
+class Small(Task):
+    """Runs out of memory above so many rows, after it has drawn dropout and moved the means."""
+
+    def __init__(self, most: int, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self.most = most
+
+    def loss(self, rows: NDArray[np.int64], step: Step) -> Tensor:
+        loss = super().loss(rows, step)
+        if len(rows) > self.most:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return loss
+
+
+def test_out_of_memory_the_step_is_made_again_with_half_the_rows(tmp_path: Path) -> None:
+    """As if it had begun so: the same random numbers, and nothing of the broken step is left."""
+    lines: list[str] = []
+    small = Small(most=2, rows=28)
+    report = small.run(tmp_path / "small", report=lines.append)
+    expected = Task(rows=28)
+    whole = expected.run(tmp_path / "two", replace(PLAN, micro_batch_size=2))
+    assert equal(small.weights(), expected.weights())
+    assert lines == [f"out of memory: going on with {n} rows computed at once" for n in (4, 2)]
+    assert (report.micro_batch_size, report.halved) == (2, 2)
+    assert replace(report, seconds=0, halved=0) == replace(whole, seconds=0)
+
+
+def test_a_later_micro_batch_that_does_not_fit_leaves_no_gradient(tmp_path: Path) -> None:
+    task, expected, calls = Task(), Task(), itertools.count()
+    loss = task.loss
+
+    def fails_once(rows: NDArray[np.int64], step: Step) -> Tensor:
+        if next(calls) == 3:  # the second of the two parts of the second batch
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return loss(rows, step)
+
+    for one in (task, expected):
+        one.module.gate = nn.Sequential(one.module.gate[2])  # nothing that depends on the batch
+    task.loss = fails_once  # type: ignore[method-assign]
+    assert task.run(tmp_path / "fails", replace(PLAN, micro_batch_size=4)).halved == 1
+    expected.run(tmp_path / "whole", replace(PLAN, micro_batch_size=4))
+    for name, tensor in expected.weights().items():
+        torch.testing.assert_close(task.weights()[name], tensor)
+
+
+def test_a_killed_run_goes_on_with_the_halved_rows(tmp_path: Path) -> None:
+    whole, rest, lines = Small(most=2, rows=28), Small(most=2, rows=28), []
+    whole.run(tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        Small(most=2, rows=28, interrupt_at=6).run(tmp_path / "killed")
+    report = rest.run(tmp_path / "killed", report=lines.append)
+    assert lines == []
+    assert (report.micro_batch_size, report.halved) == (2, 2)
+    assert equal(rest.weights(), whole.weights())
+
+
+def test_a_row_that_does_not_fit_alone_is_one_line(tmp_path: Path) -> None:
+    small = Small(most=0)
+    small.module.gate = nn.Sequential(small.module.gate[2])  # a mean of one row is none
+    with pytest.raises(RecbenchError, match="of cpu does not suffice for one training row"):
+        small.run(tmp_path)
+
+
+@pytest.mark.parametrize("mixed", [True, False])
+def test_the_loss_is_computed_in_the_precision_that_is_reported(
+    tmp_path: Path, mixed: bool
+) -> None:
+    task, seen = Task(), []
+    precision = Precision("bfloat16", torch.float32, torch.bfloat16) if mixed else FLOAT32
+
+    def loss(rows: NDArray[np.int64], step: Step) -> Tensor:
+        seen.append(torch.is_autocast_enabled("cpu"))
+        return task.loss(rows, step)
+
+    runtime = Runtime(0, "cpu", checkpoints=tmp_path, cache=tmp_path)
+    with torch.autocast("cpu", torch.bfloat16, enabled=not mixed):
+        report = train(
+            *(task.module, loss, 29, replace(PLAN, epochs=1), runtime),
+            **{"name": "toy", "identity": None, "precision": precision},  # type: ignore[arg-type]
+        )
+    assert set(seen) == {mixed}
+    assert report.precision == precision.name
 
 
 def test_groups_have_rates_of_their_own(tmp_path: Path) -> None:

@@ -111,6 +111,7 @@ def test_defaults(call):
     assert (wanted.device, wanted.matching, wanted.settings, wanted.preset) == (
         *("auto", "exact", {}, None),
     )
+    assert not wanted.deterministic
 
 
 def test_what_the_user_says_arrives(call, tmp_path):
@@ -118,6 +119,7 @@ def test_what_the_user_says_arrives(call, tmp_path):
         *("--set", "encoder=caser", "--set", "rank = 16", "--llm", "a/b", "--preset", "paper"),
         *("--seed", "4", "--draws", "20", "--pack-seed", "7", "--device", "cuda:1"),
         *("--matching", "substring", "--protocol", "next-item", "--train-fraction", "0.25"),
+        "--deterministic",
         *("--train-dataset", "lastfm", "--train-data-dir", "there"),
         *("--cache", str(tmp_path), "--results", "out", "--data-dir", "raw"),
     )[3]
@@ -125,6 +127,7 @@ def test_what_the_user_says_arrives(call, tmp_path):
     assert (wanted.seed, wanted.draws, wanted.pack_seed) == (4, 20, 7)
     assert (wanted.device, wanted.matching, wanted.protocol) == ("cuda:1", "substring", "next-item")
     assert (wanted.preset, str(wanted.results), str(wanted.data_dir)) == ("paper", "out", "raw")
+    assert wanted.deterministic
     assert (wanted.cache, wanted.train_fraction) == (tmp_path, 0.25)
     assert (wanted.train_dataset, str(wanted.train_data_dir)) == ("lastfm", "there")
 

@@ -64,3 +64,19 @@ def test_a_run_that_was_not_audited_is_found_and_said(asked):
     found, said = asked(audit=True)
     assert found.reused
     assert said[-1] == "found a run that was not audited; --fresh runs it anew"
+
+
+def test_a_deterministic_run_says_so_and_one_that_was_not_is_found_and_said(asked):
+    first, _ = asked()
+    assert "deterministic" not in first.record.model_dump()["provenance"]["device"]
+    found, said = asked(deterministic=True)
+    assert found.reused
+    assert said[-1] == "found a run that was made without --deterministic; --fresh runs it anew"
+    anew, _ = asked(deterministic=True, fresh=True)
+    assert anew.record.provenance.device.deterministic
+    assert anew.record.trained.provenance.device.deterministic
+    assert anew.record.run_id == first.record.run_id
+    again, said = asked(deterministic=True)
+    assert again.reused
+    assert again.record == anew.record
+    assert not [line for line in said if "fresh" in line]

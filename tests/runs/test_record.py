@@ -48,6 +48,15 @@ def test_round_trip(made):
     assert set(value) == {"value", "low", "high", "n"}
 
 
+def test_what_could_not_be_asked_for_is_in_no_older_records_digest():
+    """A field that came later is written down, and hashed, only where it says something."""
+    usual = Device(name="cpu", hardware="x", system="y", threads=1)
+    assert set(usual.model_dump()) == {"name", "hardware", "system", "threads"}
+    assert Device.model_validate_json(usual.model_dump_json()) == usual
+    asked = usual.model_copy(update={"deterministic": True})
+    assert Device.model_validate_json(asked.model_dump_json()) == asked != usual
+
+
 def test_unknown_fields_are_refused(made):
     value = made().record.model_dump()
     with pytest.raises(ValidationError):

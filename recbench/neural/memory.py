@@ -1,0 +1,30 @@
+"""The memory of a GPU: how much is free, and what is done where it does not suffice."""
+
+import gc
+from collections.abc import Callable
+from typing import TypeVar
+
+import torch
+
+Result = TypeVar("Result")
+
+
+def free_memory(device: torch.device) -> int:
+    """
+    Return the bytes that can still be allocated on a GPU.
+
+    Those that the driver has left, and those that torch keeps of tensors that are gone.
+    """
+    left, _ = torch.cuda.mem_get_info(device)
+    return left + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+
+
+def if_it_fits(compute: Callable[[], Result]) -> Result | None:
+    """Return what is computed, or None where memory runs out; all of the attempt is then freed."""
+    try:
+        return compute()
+    except torch.OutOfMemoryError:
+        pass  # what is freed below is held by the traceback until here
+    gc.collect()
+    torch.cuda.empty_cache()
+    return None

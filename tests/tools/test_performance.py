@@ -1,0 +1,97 @@
+"""The page of measured speeds."""
+
+import json
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+FOUND: dict[str, Any] = {
+    "date": "2026-01-02T03:04:05+00:00",
+    "small": False,
+    "device": {"name": "cuda:0", "hardware": "Some GPU"},
+    "versions": {"recbench": "1", "torch": "2", "transformers": "5", "peft": "0"},
+    "commit": "abc",
+    "parts": {
+        "peak": {"dtype": "bfloat16", "operations_a_second": 5e14},
+        "adapter": {
+            "shape": {
+                **{"incoming": 4, "outgoing": 8, "rows": 2, "tokens": 3, "rank": 2, "experts": 2}
+            },
+            "times_faster": 9.87,
+            "times_less_memory": 4.321,
+        },
+        "step llama2-7b": {
+            "layers": 16,
+            "layers_of_the_real_model": 32,
+            "rows": 8,
+            "tokens": 2456,
+            "seconds": {"lora": 0.2, "ilora": 0.204},
+            "tokens_a_second": {"lora": 12280.0, "ilora": 12039.2},
+            "share_of_peak": {"lora": 0.5, "ilora": 0.49},
+            "peak_memory": {"lora": 2**34, "ilora": None},
+        },
+        "step smollm2-135m": {"failed": "OutOfMemoryError: full"},
+        "ranks sasrec": {
+            "same_ranks_when_loaded": 0.996,
+            "hit_ratio_trained": {"cpu": 0.5, "device": 0.51},
+        },
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def performance(load) -> ModuleType:
+    return load("performance")
+
+
+ON_CPU: dict[str, Any] = {
+    "date": "2026-02-03",
+    "llm": "smollm2",
+    "device": {"name": "cpu", "hardware": "Some CPU", "threads": 1},
+    "versions": FOUND["versions"],
+    "cases": [
+        {
+            **{"what": "a step", "against": "plain loop", "seconds": 2.0, "other_seconds": 5.0},
+            "share_of_float32_peak": 0.456,
+        },
+        {"what": "reading", "against": "twice", "seconds": 0.5, "other_seconds": 0.75},
+    ],
+}
+
+
+def written(results: Path, **files: dict[str, Any]) -> list[str]:
+    (results / "performance").mkdir()
+    for name, found in files.items():
+        file = results / "performance" / f"{name}.json"
+        file.write_text(json.dumps(found), encoding="utf-8")
+    return ["--results", str(results)]
+
+
+def test_every_figure_stands_with_its_machine_date_and_versions(
+    performance: ModuleType, tmp_path: Path
+) -> None:
+    assert performance.main(written(tmp_path, a=FOUND, b=FOUND, c=ON_CPU)) == 0
+    page = (tmp_path / "performance.md").read_text(encoding="utf-8")
+    assert page.count("## Some GPU") == 2
+    for line in (
+        "2026-01-02; recbench 1, torch 2, transformers 5, peft 0.",
+        "2026-02-03; recbench 1, torch 2, transformers 5, peft 0.",
+        "`smollm2`, 1 thread(s).",
+        "| a step | 2.000 | plain loop | 2.50 | 46% |",
+        "| reading | 0.500 | twice | 1.50 | - |",
+        "Matrix peak in bfloat16: 500 TFLOP/s.",
+        "| llama2-7b | 16/32 | 8 | 2456 | lora | 12,280 | 50.0% | 16.0 | 1.000 |",
+        "| llama2-7b | 16/32 | 8 | 2456 | ilora | 12,039 | 49.0% | - | 1.020 |",
+        "Failed: step smollm2-135m: OutOfMemoryError: full",
+    ):
+        assert line in page.splitlines()
+    assert "9.9 times less time and 4.3 times less memory" in page
+    assert "99.6% of its ranks are the same" in page
+
+
+def test_toy_sizes_are_not_published(performance: ModuleType, tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="not published"):
+        performance.main(written(tmp_path, toy=FOUND | {"small": True}))
+    assert not (tmp_path / "performance.md").exists()

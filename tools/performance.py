@@ -1,0 +1,135 @@
+"""
+Make the page of measured speeds: what `tools/speed.py` and `tools/gpu/check.py` found.
+
+    python tools/performance.py
+
+One section a file of `results/performance/`. What was measured in toy sizes is no figure and is
+refused.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+RESULTS = Path(__file__).resolve().parents[1] / "results"
+
+HEAD = """# Performance
+
+Made by `tools/performance.py` from the files in `performance/`. Times are medians of works that
+take turns, after their numbers were found to be the same. The share of the peak counts four
+operations a frozen weight and token of a training step, the head's on the places that are read, and
+is of a large matrix product that was timed on the same machine.
+"""
+
+ON_GPU = """Language models have the shape of the named ones and random weights. A step is forward,
+backward and AdamW of one micro-batch, LoRA of rank 8 on all linear layers.
+"""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Write the page."""
+    parser = argparse.ArgumentParser(description="Make the page of measured speeds.")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="where performance/ is")
+    results = parser.parse_args(arguments).results
+    found = [_read(file) for file in sorted((results / "performance").glob("*.json"))]
+    page = results / "performance.md"
+    page.write_text("\n".join([HEAD, *map(section, found)]), encoding="utf-8")
+    print(f"wrote {page}")
+    return 0
+
+
+def _read(file: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    if found.get("small"):
+        raise SystemExit(f"{file} is of toy sizes (--small): such figures are not published")
+    return found
+
+
+def section(found: dict[str, Any]) -> str:
+    """Return what was found on one machine as Markdown."""
+    versions = ", ".join(
+        f"{name} {found['versions'][name]}"
+        for name in ("recbench", "torch", "transformers", "peft")
+    )
+    lines = [f"## {found['device']['hardware']}", "", f"{found['date'][:10]}; {versions}.", ""]
+    lines += _cases(found) if "cases" in found else _parts(found["parts"])
+    return "\n".join(lines)
+
+
+def _cases(found: dict[str, Any]) -> list[str]:
+    """Return what `tools/speed.py` found: works against the plain way of doing the same."""
+    lines = [f"`{found['llm']}`, {found['device']['threads']} thread(s).", ""]
+    lines += [
+        "| what | seconds | against | times as fast | share of peak |",
+        "|---|---|---|---|---|",
+    ]
+    for one in found["cases"]:
+        share = one.get("share_of_float32_peak")
+        cells = (
+            *(one["what"], f"{one['seconds']:.3f}", one["against"]),
+            f"{one['other_seconds'] / one['seconds']:.2f}",
+            "-" if share is None else f"{share:.0%}",
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    return [*lines, ""]
+
+
+def _parts(parts: dict[str, dict[str, Any]]) -> list[str]:
+    """Return what `tools/gpu/check.py` found."""
+    lines = [ON_GPU]
+    if "failed" not in parts["peak"]:
+        speed = parts["peak"]["operations_a_second"] / 1e12
+        lines += [f"Matrix peak in {parts['peak']['dtype']}: {speed:.0f} TFLOP/s.", ""]
+    lines += _steps({name: one for name, one in parts.items() if name.startswith("step ")})
+    if "failed" not in parts["adapter"]:
+        lines += [_adapter(parts["adapter"]), ""]
+    for name, one in parts.items():
+        if "failed" in one:
+            lines += [f"Failed: {name}: {one['failed']}", ""]
+        elif name.startswith("ranks "):
+            lines += [_ranks(name.removeprefix("ranks "), one), ""]
+    return lines
+
+
+def _steps(steps: dict[str, dict[str, Any]]) -> list[str]:
+    head = ("shape", "layers", "rows", "tokens", "adapter")
+    head += ("tokens/s", "share of peak", "peak memory, GiB", "over LoRA")
+    lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
+    for name, one in steps.items():
+        for form in ("lora", "ilora") if "failed" not in one else ():
+            memory = one["peak_memory"][form]
+            cells = (
+                *(name.removeprefix("step "), f"{one['layers']}/{one['layers_of_the_real_model']}"),
+                *(str(one["rows"]), str(one["tokens"]), form),
+                f"{one['tokens_a_second'][form]:,.0f}",
+                f"{one['share_of_peak'][form]:.1%}",
+                "-" if memory is None else f"{memory / 2**30:.1f}",
+                f"{one['seconds'][form] / one['seconds']['lora']:.3f}",
+            )
+            lines.append(f"| {' | '.join(cells)} |")
+    return [*lines, ""]
+
+
+def _adapter(found: dict[str, Any]) -> str:
+    shape = found["shape"]
+    size = f"{shape['incoming']} to {shape['outgoing']}, {shape['rows']} x {shape['tokens']} tokens"
+    return (
+        f"The adapter alone ({size}, rank {shape['rank']}, {shape['experts']} experts) takes "
+        f"{found['times_faster']:.1f} times less time and {found['times_less_memory']:.1f} times "
+        "less memory for the backward pass than one LoRA an expert."
+    )
+
+
+def _ranks(name: str, found: dict[str, Any]) -> str:
+    hits = found["hit_ratio_trained"]
+    return (
+        f"`{name}` (toy data): trained on a CPU and loaded on the GPU, "
+        f"{found['same_ranks_when_loaded']:.1%} of its ranks are the same; trained on each it has "
+        f"a HitRatio@1 of {hits['cpu']:.3f} and {hits['device']:.3f}."
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
