@@ -15,7 +15,8 @@ from recbench.errors import RecbenchError
 from recbench.neural.memory import free_memory, if_it_fits
 from recbench.neural.precision import Precision
 
-_CPU_ROWS = 16
+_CPU_ROWS, _CPU_MEMORY = 16, 3 << 30
+"""On a CPU more rows at once are no faster; and a laptop has other things to do."""
 _MOST_ROWS = 128
 _SHARE = 0.7
 """Of the free memory of a GPU; the rest is for fragments and what the estimate leaves out."""
@@ -39,7 +40,7 @@ def rows_at_once(
     precision: Precision,
 ) -> int:
     """
-    Estimate how many rows fit, at least 1: `rows_that_fit` of a GPU's memory; a few on a CPU.
+    Estimate how many rows fit, at least 1: `rows_that_fit` of a GPU's free memory, a few on a CPU.
 
     Parameters
     ----------
@@ -48,9 +49,10 @@ def rows_at_once(
     device
         The weights are already there.
     """
+    row = bytes_a_row(config, tokens, places, kind, precision)
     if device.type == "cpu":
-        return _CPU_ROWS
-    return rows_that_fit(free_memory(device), bytes_a_row(config, tokens, places, kind, precision))
+        return min(_CPU_ROWS, rows_that_fit(_CPU_MEMORY, row))
+    return rows_that_fit(free_memory(device), row)
 
 
 def rows_that_fit(free: int, row: int) -> int:

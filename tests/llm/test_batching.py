@@ -77,8 +77,13 @@ def test_memory_that_torch_keeps_is_free(monkeypatch: pytest.MonkeyPatch) -> Non
     assert rows_at_once(SMOLLM, 260, 12, gpu, "training", FLOAT32) == 9
 
 
-def test_a_cpu_takes_a_few() -> None:
-    assert rows_at_once(LLAMA, 4000, 10, torch.device("cpu"), "training", FLOAT32) == 16
+def test_a_cpu_takes_a_few_rows_and_no_more_than_two_gibibytes() -> None:
+    cpu = torch.device("cpu")
+    assert rows_at_once(SMOLLM, 10, 10, cpu, "training", FLOAT32) == 16
+    for tokens in (300, 600):
+        rows = rows_at_once(SMOLLM, tokens, 10, cpu, "training", FLOAT32)
+        assert 1 < rows * bytes_a_row(SMOLLM, tokens, 10, "training", FLOAT32) / 2**30 < 2.2
+    assert rows_at_once(LLAMA, 4000, 10, cpu, "training", FLOAT32) == 1
 
 
 def device_of(most: int) -> SimpleNamespace:
