@@ -160,7 +160,9 @@ def ask(model: Recommender) -> Found:
 
 
 def _judged(model: Recommender, pack: Any) -> Judgement:
-    return evaluate(model, SPLIT.test, SPLIT.catalogue, pack, runtime(Path()), "exact")
+    with tempfile.TemporaryDirectory() as place:
+        asked = SPLIT.test, SPLIT.catalogue, pack, runtime(Path(place))
+        return evaluate(model, *asked, "exact")
 
 
 def weights(folder: Path) -> str:

@@ -88,7 +88,7 @@ def bytes_a_row(
     """
     config = config.get_text_config()
     layers, width, size = config.num_hidden_layers, config.hidden_size, precision.weights.itemsize
-    inner = getattr(config, "intermediate_size", None) or 4 * width
+    inner = _largest(config, "intermediate_size", 4 * width)
     one_layer = (34 if precision.autocast is None else 24) * (width + inner)
     a_token = {
         "training": layers * one_layer,
@@ -101,10 +101,21 @@ def bytes_a_row(
 
 
 def _width_of_cache(config: PretrainedConfig) -> int:
-    """Return how many numbers a layer keeps of one token: its keys and its values."""
-    heads = config.num_attention_heads
-    keys = getattr(config, "num_key_value_heads", None) or heads
-    return 2 * keys * (getattr(config, "head_dim", None) or config.hidden_size // heads)
+    """Return how many numbers a layer keeps of one token, at most: its keys and its values."""
+    width = int(config.hidden_size)
+    heads = _largest(config, "num_attention_heads", 1)
+    keys = _largest(config, "num_key_value_heads", heads)
+    return 2 * keys * _largest(config, "head_dim", width // heads)
+
+
+def _largest(config: PretrainedConfig, name: str, usual: int) -> int:
+    """Return a number of a configuration, of all layers where they differ; `usual` without one."""
+    try:
+        value = getattr(config, name, None) or usual
+    except RuntimeError:  # it differs from layer to layer, so that transformers names none
+        layers = (config.per_layer_config[number] for number in range(config.num_hidden_layers))
+        value = [getattr(layer, name, None) or usual for layer in layers]
+    return max(value) if isinstance(value, list | tuple) else int(value)
 
 
 def in_batches(

@@ -5,7 +5,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from transformers import GPT2Config, LlamaConfig, PretrainedConfig, Qwen2Config
+from transformers import (
+    CONFIG_MAPPING,
+    GPT2Config,
+    LlamaConfig,
+    PretrainedConfig,
+    Qwen2Config,
+)
 
 from recbench.errors import RecbenchError
 from recbench.llm.batching import bytes_a_row, in_batches, rows_at_once, rows_that_fit
@@ -50,6 +56,22 @@ def test_a_row_is_counted(
     config: PretrainedConfig, tokens, places, kind, precision, expected
 ) -> None:
     assert bytes_a_row(config, tokens, places, kind, precision) == expected
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *("mamba", "mamba2", "falcon", "mpt", "bloom", "opt", "gpt_neo", "openelm", "jamba"),
+        *("gemma3_text", "gemma3n_text", "gemma4_text", "nemotron_h", "mixtral", "qwen3_moe"),
+    ],
+)
+def test_a_row_of_any_family_can_be_counted(kind: str) -> None:
+    """Some have no heads, other names, or other numbers in every layer."""
+    if kind not in CONFIG_MAPPING:
+        pytest.skip("this transformers does not know it")
+    config = CONFIG_MAPPING[kind]()
+    rows = [bytes_a_row(config, n, 10, "reading", HALF) for n in (100, 200)]
+    assert 0 < rows[0] < rows[1]
 
 
 @pytest.mark.parametrize(
