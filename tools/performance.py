@@ -62,8 +62,8 @@ def _cases(found: dict[str, Any]) -> list[str]:
     """Return what `tools/speed.py` found: works against the plain way of doing the same."""
     lines = [f"`{found['llm']}`, {found['device']['threads']} thread(s).", ""]
     lines += [
-        "| what | seconds | against | times as fast | share of peak |",
-        "|---|---|---|---|---|",
+        "| what | seconds | against | times as fast | share of peak | times less memory |",
+        "|---|---|---|---|---|---|",
     ]
     for one in found["cases"]:
         share = one.get("share_of_float32_peak")
@@ -71,6 +71,7 @@ def _cases(found: dict[str, Any]) -> list[str]:
             *(one["what"], f"{one['seconds']:.3f}", one["against"]),
             f"{one['other_seconds'] / one['seconds']:.2f}",
             "-" if share is None else f"{share:.0%}",
+            f"{one['times_less_memory']:.1f}" if "times_less_memory" in one else "-",
         )
         lines.append(f"| {' | '.join(cells)} |")
     return [*lines, ""]

@@ -1,16 +1,15 @@
 """The objectives, and the proof that the next one is a class: softmax-DPO (arXiv 2406.09215)."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from recbench_baselines.llara import LLaRA
-from torch import Tensor
-from torch.nn.functional import logsigmoid
 
 from recbench.errors import UserError
-from recbench.llm.objectives import Likelihoods, Listwise, NextTitle, Objective, Stages, WholeText
+from recbench.llm.objectives import Likelihoods, Listwise, NextTitle, Stages, WholeText
 from recbench.llm.settings import HybridSettings
 from recbench.neural.plan import Step
 from recbench.recommender import Runtime
@@ -21,19 +20,20 @@ SCORES = torch.tensor([[-1.0, -2.0, -3.0], [-4.0, -1.0, -2.0]])
 TOKENS = torch.tensor([[2, 3, 4], [3, 2, 2]])
 
 
-class SoftmaxDPO(Objective):
-    """Chen et al., NeurIPS 2024, equation 6, against the language model without LoRA."""
-
-    reads_all = compares = True
-
-    def loss(self, likelihoods: Likelihoods) -> Tensor:
-        assert likelihoods.reference is not None
-        gain = likelihoods.scores - likelihoods.reference
-        return -logsigmoid(-(gain[:, 1:] - gain[:, :1]).logsumexp(dim=1)).mean()
+PAGE = Path(__file__).parents[2] / "docs/extending.md"
 
 
-class StagedLLaRA(LLaRA):
-    objective = Stages(NextTitle(), SoftmaxDPO(), share=0.5)
+def documented() -> type[LLaRA]:
+    """The class of the page, as a reader would copy it."""
+    (code,) = [
+        block
+        for block in re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
+        if "SoftmaxDPO" in block
+    ]
+    names: dict[str, Any] = {}
+    exec(code, names)
+    found: type[LLaRA] = names["LLaRAWithDPO"]
+    return found
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def test_a_list_is_learnt(tmp_path: Path, runtime: Runtime) -> None:
 
 def test_another_objective_is_one_class(tmp_path: Path, runtime: Runtime) -> None:
     """First to write the title, then softmax-DPO, which begins at -log sigmoid(-log n)."""
-    model = built(tmp_path, StagedLLaRA, epochs=4)
+    model = built(tmp_path, documented(), epochs=4)
     losses = model.fit(toy_training_data(), runtime)["losses"]
     assert losses[1] < losses[0]
     assert losses[3] < losses[2]

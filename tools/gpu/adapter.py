@@ -66,7 +66,9 @@ class Layer(nn.Module):
         self.layer = nn.Linear(shape.incoming, shape.outgoing, bias=False)
 
 
-def compare(shape: Shape, device: torch.device, precision: Precision) -> dict[str, Any]:
+def compare(
+    shape: Shape, device: torch.device, precision: Precision, rounds: int = 20
+) -> dict[str, Any]:
     """
     Time both forms, forward and backward, without the frozen layer, once their numbers agree.
 
@@ -102,7 +104,7 @@ def compare(shape: Shape, device: torch.device, precision: Precision) -> dict[st
     own |= {one.untyped_storage().data_ptr() for one in (users, *released.parameters())}
     taken = interleaved(
         {name: lambda form=form: form().float().sum().backward() for name, form in made.items()},
-        *(device, 20),
+        *(device, rounds),
     )
     kept: dict[str, int] = {}
     for name, form in made.items():
