@@ -119,7 +119,7 @@ def _adapter(found: dict[str, Any]) -> str:
     return (
         f"The adapter alone ({size}, rank {shape['rank']}, {shape['experts']} experts) takes "
         f"{found['times_faster']:.1f} times less time and {found['times_less_memory']:.1f} times "
-        "less memory for the backward pass than one LoRA an expert."
+        "less memory for its output and the backward pass than one LoRA an expert."
     )
 
 

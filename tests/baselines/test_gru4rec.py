@@ -1,6 +1,7 @@
 from typing import ClassVar
 
 import numpy as np
+import pytest
 import torch
 from recbench_baselines.gru4rec import GRU4Rec, GRU4RecModule, GRU4RecSettings
 
@@ -10,6 +11,14 @@ from recbench.testing.contract import EncoderContract
 class TestGRU4Rec(EncoderContract):
     model_class = GRU4Rec
     settings: ClassVar = {"epochs": 1}
+
+
+@pytest.mark.gpu
+class TestGRU4RecOnAGpu(TestGRU4Rec):
+    """Its recurrent net is cuDNN's there."""
+
+    device = "cuda"
+    tolerance = 1e-3
 
 
 def test_the_user_vector_is_the_state_after_the_last_item() -> None:

@@ -43,7 +43,7 @@ def test_every_part_is_there(found: dict[str, Any]) -> None:
     assert step["tokens"] == 2 * (40 + 7)  # the last token of an answer predicts nothing
     assert step["peak_memory"] == {"lora": None, "ilora": None}
     kept = parts["adapter"]["bytes_kept"]
-    assert parts["adapter"]["times_less_memory"] == kept["per_expert"] / kept["ilora"] > 3
+    assert parts["adapter"]["times_less_memory"] == kept["per_expert"] / kept["ilora"] > 2
 
 
 def test_a_part_that_fails_is_named_and_the_others_are_kept(

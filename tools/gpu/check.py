@@ -11,6 +11,7 @@ which no time is left, is named there, and the exit code is 1.
 """
 
 import argparse
+import gc
 import json
 import os
 import subprocess
@@ -85,6 +86,7 @@ def _guarded(part: Part, used: float) -> dict[str, Any]:
         found = part()
     except Exception as error:
         found = {"failed": f"{type(error).__name__}: {error}".splitlines()[0]}
+    gc.collect()  # a model has cycles, and the next part needs its memory
     return found | {"part_seconds": round(time.monotonic() - start, 1)}
 
 
