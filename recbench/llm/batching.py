@@ -51,8 +51,15 @@ def rows_at_once(
     """
     row = bytes_a_row(config, tokens, places, kind, precision)
     if device.type == "cpu":
-        return min(_CPU_ROWS, rows_that_fit(_CPU_MEMORY, row))
+        scores = _bytes_of_scores(config, tokens) if precision.autocast is not None else 0
+        return min(_CPU_ROWS, rows_that_fit(_CPU_MEMORY, row + scores))
     return rows_that_fit(free_memory(device), row)
+
+
+def _bytes_of_scores(config: PretrainedConfig, tokens: int) -> int:
+    """Return what `plain_attention` keeps of a row: its scores, before and after the softmax."""
+    config = config.get_text_config()
+    return 16 * config.num_hidden_layers * config.num_attention_heads * tokens**2
 
 
 def rows_that_fit(free: int, row: int) -> int:

@@ -106,6 +106,8 @@ def test_a_cpu_takes_a_few_rows_and_no_more_than_two_gibibytes() -> None:
         rows = rows_at_once(SMOLLM, tokens, 10, cpu, "training", FLOAT32)
         assert 1 < rows * bytes_a_row(SMOLLM, tokens, 10, "training", FLOAT32) / 2**30 < 2.2
     assert rows_at_once(LLAMA, 4000, 10, cpu, "training", FLOAT32) == 1
+    fewer = rows_at_once(SMOLLM, 300, 10, cpu, "training", HALF)
+    assert fewer == 2  # attended to by plain products, whose scores are kept: 835 MB a row measured
 
 
 def device_of(most: int) -> SimpleNamespace:
