@@ -162,6 +162,7 @@ def _check_reads(model: HybridLM, batch: Batch, name: str) -> None:
         )
 
 
+@torch.enable_grad()  # even where a training is only looked at
 def _check_trains(model: HybridLM, batch: Batch, name: str) -> None:
     """Refuse what fails in the backward pass, or has an adapter that answers do not depend on."""
     trained = {n: p for n, p in model.named_parameters() if p.requires_grad}

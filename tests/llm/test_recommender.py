@@ -12,7 +12,7 @@ from recbench.llm import prompted, reader
 from recbench.llm import recommender as room
 from recbench.llm.backbone import load_backbone
 from recbench.llm.finetuning import TrainingQuestions
-from recbench.llm.prompted import MARGIN
+from recbench.llm.prompts import MARGIN, Prompt
 from recbench.llm.recommender import LanguageModelRecommender
 from recbench.llm.settings import LanguageModelSettings
 from recbench.neural import precision
@@ -255,3 +255,22 @@ def test_rows_are_counted_by_the_longest_of_all_and_with_item_tokens(
     assert len(rows) > 64
     assert tokens > max(len(prompt.ids) for prompt in prompts)
     assert places == max(len(model.writer.answers[item]) for item in questions.targets)
+
+
+def test_prompts_longer_than_what_was_tried_are_tried_on_the_way(
+    build: Build, data: TrainingData, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the midst of training too, where no gradients are kept when it is looked at."""
+    real = TextOnly._longest
+
+    def shorter(*given: Any) -> Any:
+        prompt, answers = real(*given)
+        return Prompt(prompt.ids[-20:], []), answers[:2]
+
+    monkeypatch.setattr(TextOnly, "_longest", shorter)
+    lines: list[str] = []
+    model = build()
+    model.fit(data, replace(runtime, report=lines.append))
+    assert len([line for line in lines if line.startswith("trying how")]) > 1
+    assert model.abilities is not None
+    assert model.abilities.tokens > 400
