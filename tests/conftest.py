@@ -5,12 +5,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 
 from recbench import registry
 from recbench.data.dataset import Dataset
 from recbench.data.prepare import prepare
 
 FIRST_DAY = 874_724_710
+
+# No test asserts a time: on a busy machine an example takes as long as it takes.
+settings.register_profile("recbench", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("recbench")
 
 
 def ours(group: str) -> EntryPoints:

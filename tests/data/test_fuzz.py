@@ -258,7 +258,9 @@ def is_read_right_or_refused(folder: Path, kind: str, which: int, data: st.DataO
 @pytest.mark.parametrize("which", [0, 1], ids=["interactions", "items"])
 @pytest.mark.parametrize("kind", KINDS)
 @settings(
-    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=20,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(data=st.data())
 def test_a_damaged_file_gives_sound_data_or_one_line(tmp_path, kind, which, data):
@@ -289,7 +291,9 @@ RAW_TITLES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters
 
 @pytest.mark.parametrize("kind", WRITERS)
 @settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=30,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(goods=st.dictionaries(IDS, RAW_TITLES, min_size=1, max_size=8), data=st.data())
 def test_any_ids_and_titles_come_back_unchanged(tmp_path, kind, goods, data):

@@ -169,7 +169,9 @@ CELLS = st.recursive(
 
 
 @settings(
-    deadline=None, max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    deadline=None,
+    max_examples=120,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(st.lists(st.tuples(CELLS, CELLS, CELLS), max_size=3))
 def test_any_cells_are_read_or_refused(tmp_path, rows):

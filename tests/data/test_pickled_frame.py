@@ -300,7 +300,9 @@ PROGRAMS = [
 
 
 @settings(
-    deadline=None, max_examples=600, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    deadline=None,
+    max_examples=600,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(
     program=st.sampled_from(PROGRAMS),
@@ -320,7 +322,9 @@ def test_a_damaged_file_is_read_or_refused(tmp_path, program, changes):
 
 
 @settings(
-    deadline=None, max_examples=600, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    deadline=None,
+    max_examples=600,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(st.lists(st.sampled_from([bytes([code]) for code in range(256)]), max_size=40))
 def test_any_bytes_are_refused(tmp_path, codes):

@@ -271,7 +271,9 @@ def test_keys_that_are_not_read_are_named_once(folder):
 
 
 @settings(
-    deadline=None, max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    deadline=None,
+    max_examples=300,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(
     files=st.sampled_from([FILES, FILES | bringing(validation=[[8, 5]], test=[[300, 8, -7]] * 2)]),

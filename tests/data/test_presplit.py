@@ -252,7 +252,9 @@ def test_it_is_kept_and_read_again_in_its_own_format(folder, tmp_path):
 
 
 @settings(
-    deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    deadline=None,
+    max_examples=200,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(
     name=st.sampled_from(sorted(FILES)),

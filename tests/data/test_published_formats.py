@@ -254,7 +254,9 @@ def outcome(read, format_name, both):
 
 @pytest.mark.parametrize("format_name", GOOD)
 @settings(
-    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=100,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(data=st.data())
 def test_whatever_is_done_to_a_file_gives_a_table_or_one_line(read, format_name, data):
