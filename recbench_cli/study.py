@@ -49,3 +49,30 @@ def order(
             f"example: recbench leaderboard --run --models A,B,C --datasets {dataset} --protocol P "
             "--candidates all"
         )
+
+
+@app.command()
+def curves(
+    dataset: Annotated[str, typer.Option("--dataset", help="Whose runs.")] = "movielens",
+    form: Form = "table",
+    results: Results = None,
+    cache: Cache = None,
+    _debug: Debug = False,
+) -> None:
+    """Print the learning curves of language models: validation figures by rows learnt from."""
+    from recbench.errors import UserError
+    from recbench.runs.leaderboard import leaderboard
+    from recbench.runs.places import cache_folder, results_folder
+    from recbench.runs.store import runs
+    from recbench.studies.curves import looks, render_curves
+
+    with left_out_are_said() as broken:
+        there = runs(results_folder(results), broken.append, cache_folder(cache))
+        found = looks(leaderboard([run for run in there if run.record.dataset == dataset]))
+        if found:
+            typer.echo(render_curves(found, form))
+    if not found:
+        raise UserError(
+            f"no run on {dataset} has a learning curve; language models have one, for example: "
+            f"recbench run --model tallrec --dataset {dataset}"
+        )

@@ -140,6 +140,12 @@ def test_one_protocol_has_no_order_to_keep(call, popular):
     assert "no two questions about movielens have three systems in common" in err
 
 
+def test_what_learns_no_rows_has_no_curve(call, popular):
+    code, out, err = call("study", "curves")
+    assert (code, out) == (2, "")
+    assert "no run on movielens has a learning curve" in err
+
+
 def test_groups_of_real_runs(call, popular):
     code, out, err = call("leaderboard", "--group-by", "target-count")
     assert (code, err) == (0, "")

@@ -1,0 +1,72 @@
+"""
+How good a language model is by what it has learnt from: the learning curves of its runs.
+
+Every point was asked of the same validation rows (`recbench.neural.curve`), of which there are few:
+a curve says when a form is learnt and when nothing moves any more, not which of two systems is
+better.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from recbench.runs.leaderboard import Table
+from recbench.runs.text import Format, as_csv, grid, protocol_name
+
+ROWS = "rows"
+"""Of a point in a record: how many rows had been learnt from; all else are figures."""
+
+NOTE = "Of the same few validation rows at every point: what is learnt when, not who is better."
+
+
+@dataclass(frozen=True)
+class Look:
+    """One point of a learning curve: whose, after how many rows, and its figures by name."""
+
+    dataset: str
+    protocol: str
+    system: str
+    seed: int
+    rows: int
+    figures: dict[str, float]
+
+
+def looks(tables: Iterable[Table]) -> list[Look]:
+    """Return the points of all runs that have a learning curve, by table, row, seed and rows."""
+    return [
+        Look(
+            dataset=run.record.dataset,
+            protocol=protocol_name(run.record),
+            system=row.label,
+            seed=run.record.seed,
+            rows=int(point[ROWS]),
+            figures={name: value for name, value in point.items() if name != ROWS},
+        )
+        for table in tables
+        for row in table.rows
+        for run in row.runs
+        for point in run.record.trained.fit.get("curve", [])
+    ]
+
+
+def render_curves(found: Sequence[Look], form: Format) -> str:
+    """Write points as text, a line each, without a last line end."""
+    names = list(dict.fromkeys(name for one in found for name in one.figures))
+    keys = ("dataset", "protocol", "system", "seed", "rows")
+    lines = [
+        [one.dataset, one.protocol, one.system, one.seed, one.rows]
+        + [one.figures.get(name) for name in names]
+        for one in found
+    ]
+    if form == "json":
+        named = [dict(zip((*keys, *names), line, strict=True)) for line in lines]
+        return json.dumps(named, indent=2, ensure_ascii=False)
+    if form == "csv":
+        return as_csv((*keys, *names), lines)
+    shown = [
+        [*map(str, line[: len(keys)])]
+        + ["-" if value is None else f"{value:.3f}" for value in line[len(keys) :]]
+        for line in lines
+    ]
+    table = grid([*keys, *names], shown, form == "markdown")
+    return f"{table}\n\n{NOTE}"
