@@ -1,12 +1,18 @@
 """`recbench study`: questions that several tables answer together."""
 
-from typing import Annotated
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from recbench_cli.compare import Form
 from recbench_cli.once import Commands
 from recbench_cli.options import Cache, Debug, Results, left_out_are_said
+
+if TYPE_CHECKING:
+    from recbench.runs.store import Run
 
 app = Commands(help="Questions that several tables answer together.", rich_markup_mode=None)
 
@@ -31,13 +37,9 @@ def order(
     """Say whether the order of systems survives the change of protocol (Kendall's tau)."""
     from recbench.errors import UserError
     from recbench.runs.leaderboard import leaderboard
-    from recbench.runs.places import cache_folder, results_folder
-    from recbench.runs.store import runs
     from recbench.studies.order import agreements, render_order
 
-    with left_out_are_said() as broken:
-        there = runs(results_folder(results), broken.append, cache_folder(cache))
-        asked = [run for run in there if run.record.dataset == dataset]
+    with _runs_of(dataset, results, cache) as asked:
         if draws is not None:
             asked = [run for run in asked if run.record.full_ranking or run.record.draws == draws]
         found = agreements(leaderboard(asked))
@@ -62,13 +64,10 @@ def curves(
     """Print the learning curves of language models: validation figures by rows learnt from."""
     from recbench.errors import UserError
     from recbench.runs.leaderboard import leaderboard
-    from recbench.runs.places import cache_folder, results_folder
-    from recbench.runs.store import runs
     from recbench.studies.curves import looks, render_curves
 
-    with left_out_are_said() as broken:
-        there = runs(results_folder(results), broken.append, cache_folder(cache))
-        found = looks(leaderboard([run for run in there if run.record.dataset == dataset]))
+    with _runs_of(dataset, results, cache) as asked:
+        found = looks(leaderboard(asked))
         if found:
             typer.echo(render_curves(found, form))
     if not found:
@@ -76,3 +75,14 @@ def curves(
             f"no run on {dataset} has a learning curve; language models have one, for example: "
             f"recbench run --model tallrec --dataset {dataset}"
         )
+
+
+@contextmanager
+def _runs_of(dataset: str, results: Path | None, cache: Path | None) -> Iterator[list["Run"]]:
+    """Read the runs on a dataset; say at the end which were left out."""
+    from recbench.runs.places import cache_folder, results_folder
+    from recbench.runs.store import runs
+
+    with left_out_are_said() as broken:
+        there = runs(results_folder(results), broken.append, cache_folder(cache))
+        yield [run for run in there if run.record.dataset == dataset]
