@@ -6,7 +6,7 @@ NeurIPS 2024, arXiv 2408.10159. It shares everything with `llara` but the gate o
 `recbench.llm.gate`.
 """
 
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -18,17 +18,14 @@ from recbench.neural.plan import ParameterGroup
 from recbench.recommender import Runtime, TrainingData
 
 
-class ILoRASettings(HybridSettings):
+class GatedSettings(HybridSettings):
     """
     `HybridSettings` and the gate.
 
     Attributes
     ----------
     experts
-        K: experts of equal rank inside the one rank.
-    expert_ranks
-        Ranks of the experts where they are not to be equal, "4,2,1,1"; they add up to `rank`, and
-        `experts` is then their number.
+        K: how many, inside the one rank and equal unless said otherwise.
     gate
         ``"linear"`` (the paper) or ``"resnet"`` (the released code).
     gate_learning_rate_factor
@@ -36,9 +33,26 @@ class ILoRASettings(HybridSettings):
     """
 
     experts: int = Field(4, ge=1)
-    expert_ranks: Ranks | None = None
     gate: Literal["linear", "resnet"] = "linear"
     gate_learning_rate_factor: float = Field(0.3, gt=0)
+
+    @property
+    def ranks(self) -> tuple[int, ...]:
+        """Ranks of the experts."""
+        return equal_ranks(self.rank, self.experts)
+
+
+class ILoRASettings(GatedSettings):
+    """
+    `GatedSettings`, and experts of unequal rank.
+
+    Attributes
+    ----------
+    expert_ranks
+        Ranks of the experts where they are not to be equal, "4,2,1,1"; they add up to `rank`.
+    """
+
+    expert_ranks: Ranks | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -61,14 +75,14 @@ class ILoRASettings(HybridSettings):
     @property
     def ranks(self) -> tuple[int, ...]:
         """Ranks of the experts."""
-        return self.expert_ranks or equal_ranks(self.rank, self.experts)
+        return self.expert_ranks or super().ranks
 
 
 class ILoRA(GuidedLanguageModel):
     """Hybrid prompts with curriculum, experts weighed by what the recommender knows of the user."""
 
-    settings_class = ILoRASettings
-    settings: ILoRASettings
+    settings_class: ClassVar[type[GatedSettings]] = ILoRASettings
+    settings: GatedSettings
     summary = "LLaRA with instance-wise LoRA experts, weighed by a gate on the user"
     reference = "Kong et al., NeurIPS 2024, arXiv 2408.10159"
 

@@ -1,11 +1,12 @@
-"""Stock LoRA (Hu et al., ICLR 2022) by peft: added, written and read in peft's own layout."""
+"""Adapters by peft, stock LoRA (Hu et al., ICLR 2022) as a rule: added, written and read."""
 
+import json
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict
+from peft import LoraConfig, PeftConfig, PeftModel, get_peft_model, get_peft_model_state_dict
 from safetensors import SafetensorError
 from safetensors.torch import save_file
 from transformers import PreTrainedModel
@@ -38,10 +39,50 @@ def add_lora(lm: PreTrainedModel, settings: LanguageModelSettings) -> PeftModel:
         target_modules=list(targets),
         fan_in_fan_out=any(isinstance(module, Conv1D) for module in lm.modules()),
     )
-    if settings.gradient_checkpointing:
-        checkpoint_activations(lm)
+    return add_adapter(lm, config)
+
+
+def add_adapter(lm: PreTrainedModel, config: PeftConfig) -> PeftModel:
+    """
+    Freeze a language model and give it an adapter of any kind that peft knows.
+
+    Raises
+    ------
+    UserError
+        If the model cannot have it.
+    """
     with _older_peft():
-        return get_peft_model(lm, config)
+        try:
+            return get_peft_model(lm, config)
+        except (RuntimeError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise UserError(
+                f"peft cannot give this language model {config.peft_type.value} as configured "
+                f"({_first_line(error)})"
+            ) from error
+
+
+def read_config(file: str) -> PeftConfig:
+    """
+    Read a configuration of peft, a JSON file with its ``peft_type``.
+
+    Raises
+    ------
+    UserError
+        If there is no such file, or it is none.
+    """
+    try:
+        page = json.loads(Path(file).read_text(encoding="utf-8"))
+        page["peft_type"]  # without one, peft would make a configuration of nothing
+        return PeftConfig.from_peft_type(**{**page, "task_type": "CAUSAL_LM"})
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"setting 'peft': '{file}' is no configuration of peft, such as the "
+            f"adapter_config.json beside an adapter ({type(error).__name__}: {_first_line(error)})"
+        ) from error
+
+
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).strip().splitlines()), "")
 
 
 def checkpoint_activations(lm: PreTrainedModel) -> None:
@@ -78,10 +119,9 @@ def read_lora(lm: PreTrainedModel, folder: Path, *, trainable: bool = False) -> 
         try:
             return PeftModel.from_pretrained(lm, str(folder), is_trainable=trainable)
         except (RuntimeError, ValueError, KeyError, TypeError, SafetensorError) as error:
-            first = str(error).strip().splitlines()[0]
             raise UserError(
-                f"the adapter in '{folder}' does not fit this language model ({first}); name the "
-                "one that it was made for, with --llm"
+                f"the adapter in '{folder}' does not fit this language model "
+                f"({_first_line(error)}); name the one that it was made for, with --llm"
             ) from error
 
 

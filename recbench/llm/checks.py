@@ -65,7 +65,7 @@ def examine(
     for line in writer.losses.lines():
         report(line)
     found = {"prompt_style": settings.style, **writer.losses.record()}
-    if isinstance(settings, LanguageModelSettings) and settings.adapter is None:
+    if isinstance(settings, LanguageModelSettings) and not (settings.adapter or settings.peft):
         targets = resolve(settings, lm)
         found["targets"] = list(targets)
         if targets != settings.targets:

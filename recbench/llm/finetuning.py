@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from recbench.llm.settings import LanguageModelSettings
+from recbench.llm.settings import TuningSettings
 from recbench.neural.plan import Step
 from recbench.questions.queries import Queries
 from recbench.questions.split import PAD, Examples
@@ -32,9 +32,7 @@ class TrainingQuestions:
         The run's seed.
     """
 
-    def __init__(
-        self, train: Examples, items: int, settings: LanguageModelSettings, seed: int
-    ) -> None:
+    def __init__(self, train: Examples, items: int, settings: TuningSettings, seed: int) -> None:
         self.items, self.epochs, self.seed = items, settings.epochs, seed
         most = items - train.histories.shape[1]
         self.negatives = max(0, min(settings.candidates, most) - 1)
@@ -87,7 +85,7 @@ class ValidationQuestions:
 
     @classmethod
     def some(
-        cls, validation: Examples, items: int, settings: LanguageModelSettings, seed: int
+        cls, validation: Examples, items: int, settings: TuningSettings, seed: int
     ) -> "ValidationQuestions":
         """Choose ``settings.curve_rows`` rows, or all where there are fewer."""
         few = settings.model_copy(update={"examples": settings.curve_rows})

@@ -19,6 +19,7 @@ from typing import Any, Literal, NoReturn
 import torch
 from peft.tuners.lora import LoraLayer
 from torch import Tensor, nn
+from torch.nn.functional import one_hot
 
 from recbench.errors import RecbenchError
 
@@ -48,6 +49,8 @@ class InstanceGate(nn.Module):
 
     ranks: Tensor
     scale: Tensor
+    hard: bool = False
+    """Whether each user has the heaviest expert alone; the gradient is then that of its weight."""
 
     def __init__(
         self,
@@ -66,7 +69,11 @@ class InstanceGate(nn.Module):
     def forward(self, users: Tensor) -> Tensor:
         """Return the expert weights [B, K] of user vectors [B, width]; rows add up to 1."""
         with torch.autocast(users.device.type, enabled=False):
-            return self.network(users.float() * self.scale).softmax(dim=-1)
+            weights = self.network(users.float() * self.scale).softmax(dim=-1)
+            if not self.hard:
+                return weights
+            heaviest = one_hot(weights.argmax(dim=-1), weights.shape[-1])
+            return heaviest + weights - weights.detach()
 
     def attach(self, model: nn.Module, adapter: str = "default") -> None:
         """

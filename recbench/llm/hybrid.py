@@ -161,8 +161,10 @@ class HybridLM(nn.Module):
 
     @cached_property
     def _body(self) -> nn.Module:
-        """The language model with its LoRA layers; peft's wrapper refuses vectors to some."""
-        return self.lm.get_base_model() if isinstance(self.lm, PeftModel) else self.lm
+        """The language model with its adapted layers; peft's wrapper refuses vectors to some."""
+        if not isinstance(self.lm, PeftModel) or self.lm.active_peft_config.is_prompt_learning:
+            return self.lm  # a prefix is put before the text by the wrapper itself
+        return self.lm.get_base_model()
 
     @cached_property
     def _takes_positions(self) -> bool:

@@ -53,7 +53,17 @@ golden run moves (`tests/golden`). 2: a prompt is read once for all that is aske
 micro-batches are cut by length.
 """
 
-ADAPTER = ("adapter", "rank", "targets", "experts", "expert_ranks", "gate", "load_in")
+ADAPTER = (
+    "adapter",
+    "peft",
+    "prefix_tokens",
+    "rank",
+    "targets",
+    "experts",
+    "expert_ranks",
+    "gate",
+    "load_in",
+)
 """Settings on which it may depend how a model can be read."""
 
 

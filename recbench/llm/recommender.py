@@ -4,6 +4,7 @@ The base class of language models that are tuned for recommendation: LoRA, on pr
 On its own it is text-only (TALLRec); `recbench.llm.guided` adds what a frozen recommender knows.
 """
 
+import json
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,14 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from recbench.llm.abilities import remember, remembered
-from recbench.llm.adapter import add_lora, read_lora, write_lora
+from recbench.llm.adapter import (
+    add_adapter,
+    add_lora,
+    checkpoint_activations,
+    read_config,
+    read_lora,
+    write_lora,
+)
 from recbench.llm.batching import Kind, plain_attention, rows_at_once
 from recbench.llm.finetuning import TrainingQuestions, ValidationQuestions
 from recbench.llm.hybrid import Guide
@@ -26,7 +34,7 @@ from recbench.llm.prompted import PromptedLanguageModel
 from recbench.llm.prompts import Prompt
 from recbench.llm.quantised import check_quantised
 from recbench.llm.scoring import log_likelihoods, pack
-from recbench.llm.settings import LanguageModelSettings
+from recbench.llm.settings import LanguageModelSettings, TuningSettings
 from recbench.neural.curve import Curve, Point
 from recbench.neural.plan import ParameterGroup, Plan, Step
 from recbench.neural.precision import training_precision
@@ -40,14 +48,20 @@ Lesson = tuple[list[Prompt], list[list[list[int]]]]
 
 
 class LanguageModelRecommender(PromptedLanguageModel):
-    """A language model that is tuned with LoRA on `TrainingQuestions`."""
+    """A language model that is tuned on `TrainingQuestions`, with LoRA as a rule."""
 
-    settings: LanguageModelSettings
+    settings: TuningSettings
 
     @property
     def objective(self) -> Objective:
         """What it is tuned for."""
         return OBJECTIVES[self.settings.objective]
+
+    def ingredients(self) -> dict[str, Any]:
+        """Add the configuration of an adapter that is not LoRA by the settings."""
+        file = getattr(self.settings, "peft", None)
+        own = {} if file is None else {"peft": read_config(file).to_dict()}
+        return super().ingredients() | json.loads(json.dumps(own, default=str))
 
     def fit(self, data: TrainingData, runtime: Runtime) -> dict[str, Any]:
         """Tune LoRA, and what guides it, on `TrainingQuestions`; validation rows are not used."""
@@ -137,10 +151,20 @@ class LanguageModelRecommender(PromptedLanguageModel):
         return self.settings.candidates
 
     def _adapted(self, lm: PreTrainedModel) -> PeftModel:
+        if self.settings.gradient_checkpointing:
+            checkpoint_activations(lm)
         adapter = self.settings.adapter
         if adapter is None:
-            return add_lora(lm, self.settings)
+            return self._new_adapter(lm)
         return read_lora(lm, Path(adapter), trainable=True)
+
+    def _new_adapter(self, lm: PreTrainedModel) -> PeftModel:
+        """Give a language model its adapter, untrained: LoRA, or what `peft` says."""
+        settings = self.settings
+        assert isinstance(settings, LanguageModelSettings)
+        if settings.peft is None:
+            return add_lora(lm, settings)
+        return add_adapter(lm, read_config(settings.peft))
 
     def _lesson(
         self, questions: TrainingQuestions, rows: NDArray[np.int64], step: Step, aim: Objective

@@ -101,19 +101,14 @@ class PromptedSettings(Settings):
         return self.prompt_style or usual_style(self.llm)
 
 
-class LanguageModelSettings(PromptedSettings):
+class TuningSettings(PromptedSettings):
     """
-    What a language model that is tuned with LoRA can be told.
+    What a language model that is tuned on prompts can be told.
 
     The defaults of everything that costs time suit the built-in model on two CPU cores.
 
     Attributes
     ----------
-    rank, alpha, dropout, targets
-        Of LoRA (Hu et al., ICLR 2022): rank, scale alpha / rank, dropout on its input, names of
-        layers, or ``"all-linear"``, which also takes the place of the default in a model without
-        layers of these names. The papers' dropout (0.1) guards five epochs; the default makes one
-        pass over a part of the rows, where it would only cost time.
     epochs
         Passes over the training examples; candidates are drawn anew each time.
     examples
@@ -127,7 +122,7 @@ class LanguageModelSettings(PromptedSettings):
     learning_rate
         Peak; warm-up over a twentieth of the steps from 1/100 of it, then a cosine down to 1/100.
     weight_decay
-        On LoRA's weights.
+        On the adapter's weights.
     candidates
         Candidates shown in a training prompt, the target among them.
     gradient_checkpointing
@@ -144,10 +139,6 @@ class LanguageModelSettings(PromptedSettings):
         ends, with the weights of the best; None to learn from all rows.
     """
 
-    rank: int = Field(8, ge=1)
-    alpha: float = Field(32, gt=0)
-    dropout: float = Field(0.0, ge=0, lt=1)
-    targets: Names = ALL_LINEAR
     epochs: int = Field(1, ge=1)
     examples: int | None = Field(8_000, ge=1)
     batch_size: int = Field(64, ge=1)
@@ -160,13 +151,38 @@ class LanguageModelSettings(PromptedSettings):
     curve_rows: int = Field(64, ge=0)
     patience: int | None = Field(None, ge=1)
 
-    presets: ClassVar[dict[str, dict[str, Any]]] = {"paper": PAPER}
     runtime: ClassVar[frozenset[str]] = PromptedSettings.runtime | {
         "micro_batch_size",
         "gradient_checkpointing",
         "curve_rows",
     }
     added: ClassVar[frozenset[str]] = PromptedSettings.added | {"objective", "patience"}
+
+
+class LanguageModelSettings(TuningSettings):
+    """
+    What a language model that is tuned with LoRA can be told.
+
+    Attributes
+    ----------
+    rank, alpha, dropout, targets
+        Of LoRA (Hu et al., ICLR 2022): rank, scale alpha / rank, dropout on its input, names of
+        layers, or ``"all-linear"``, which also takes the place of the default in a model without
+        layers of these names. The papers' dropout (0.1) guards five epochs; the default makes one
+        pass over a part of the rows, where it would only cost time.
+    peft
+        File with another configuration of peft, as it writes ``adapter_config.json`` (DoRA, IA3,
+        ...), in the place of rank, alpha, dropout and targets; None for LoRA with these.
+    """
+
+    rank: int = Field(8, ge=1)
+    alpha: float = Field(32, gt=0)
+    dropout: float = Field(0.0, ge=0, lt=1)
+    targets: Names = ALL_LINEAR
+    peft: str | None = None
+
+    presets: ClassVar[dict[str, dict[str, Any]]] = {"paper": PAPER}
+    added: ClassVar[frozenset[str]] = TuningSettings.added | {"peft"}
 
 
 class HybridSettings(LanguageModelSettings):
