@@ -26,7 +26,7 @@ class LastId(Recommender):
 
     settings_class = Settings
     summary = "the smallest id above that of the last item: exposes sequences that are sorted by id"
-    reference = "a check of the data: known flaws of LastFM (recbench data show lastfm)"
+    reference = "a check of the data, as the card of lastfm reports it"
     random_training = False
 
     items: int
