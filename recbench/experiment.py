@@ -346,14 +346,17 @@ def choose_training_source(
     """
     card, fraction, other = question.dataset.card, experiment.train_fraction, experiment.elsewhere
     if other is None or not isinstance(model, Transferable):
-        return own_training(card, question.split, fraction, reads_candidates(model))
+        reads = reads_candidates(model), model.reads_times
+        return own_training(card, question.split, fraction, *reads)
     cache, folder = cache_folder(experiment.cache), experiment.train_data_dir
     dataset = prepare(other, cache, folder, report, show_progress)
     rule = question.protocol
     if not (allows(dataset.card, rule) and fits(dataset.card, rule)):
         rule = protocol_of(other, None, cache)
     learnt = dataset.card, make_split(dataset, rule)
-    return other_training((card, question.split), learnt, rule.name, fraction, model.refitted)
+    asked = card, question.split
+    more = model.refitted, model.reads_times
+    return other_training(asked, learnt, rule.name, fraction, *more)
 
 
 def training_folder(

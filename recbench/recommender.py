@@ -45,6 +45,10 @@ class TrainingData:
     digest
         Of all of this (`recbench.questions.split.Split.training_digest`): with a model's settings
         and seed it names what was learnt, so that a cache can key on it.
+    times
+        int64 [len(sequences.values)], when each interaction of `sequences` was, in whole seconds
+        since 1970; None where the data have an order alone, and for every model that does not say
+        `System.reads_times`.
     """
 
     catalogue: Catalogue
@@ -54,6 +58,7 @@ class TrainingData:
     train: Examples
     validation: Examples
     digest: str
+    times: NDArray[np.int64] | None = None
 
 
 def _silent(_: str) -> None:
@@ -109,6 +114,9 @@ class System(ABC):
     lists_candidates
         Whether its candidates must be listed to it, as in a prompt: then it cannot be asked to rank
         the whole catalogue.
+    reads_times
+        Whether it learns from when things happened: then it is given `TrainingData.times`, and what
+        it learnt is named after them, too.
     random_training
         Whether another seed trains another model. Where not (popularity), one run says all.
     auditable
@@ -123,6 +131,7 @@ class System(ABC):
     summary: ClassVar[str] = ""
     reference: ClassVar[str] = ""
     lists_candidates: ClassVar[bool] = False
+    reads_times: ClassVar[bool] = False
     random_training: ClassVar[bool] = True
     auditable: ClassVar[bool] = True
 

@@ -49,7 +49,9 @@ class TrainingSource:
         return digest([learnt, asked]) if self.elsewhere else learnt
 
 
-def own_training(card: Card, split: Split, fraction: float, reads: bool) -> TrainingSource:
+def own_training(
+    card: Card, split: Split, fraction: float, reads: bool, timed: bool = False
+) -> TrainingSource:
     """
     Learn from a part of the training users of the dataset that is asked about.
 
@@ -59,9 +61,11 @@ def own_training(card: Card, split: Split, fraction: float, reads: bool) -> Trai
         Of that dataset.
     reads
         Whether the model reads prompts: then their words are part of what it learns from.
+    timed
+        Whether it reads times.
     """
     part = with_fraction(split, fraction)
-    data = training_data(card, part)
+    data = training_data(card, part, timed)
     training = Training(fraction=fraction, words=_words(card) if reads else None)
     return TrainingSource(data, data, part, training)
 
@@ -72,6 +76,7 @@ def other_training(
     protocol: str,
     fraction: float,
     refitted: tuple[str, ...],
+    timed: bool = False,
 ) -> TrainingSource:
     """
     Learn from a part of the training users of another dataset.
@@ -86,6 +91,8 @@ def other_training(
         Of the training users of `learnt`.
     refitted
         What learns from the whole training part of `asked` nevertheless.
+    timed
+        Whether the model reads times.
     """
     card, split = learnt
     training = Training(
@@ -96,12 +103,12 @@ def other_training(
         refitted=refitted,
         words=_words(card, asked[0]),
     )
-    data = training_data(card, with_fraction(split, fraction))
-    return TrainingSource(data, training_data(*asked), asked[1], training)
+    data = training_data(card, with_fraction(split, fraction), timed)
+    return TrainingSource(data, training_data(*asked, timed), asked[1], training)
 
 
-def training_data(card: Card, split: Split) -> TrainingData:
-    """Return what a model may learn from: nothing of the test rows."""
+def training_data(card: Card, split: Split, timed: bool = False) -> TrainingData:
+    """Return what a model may learn from: nothing of the test rows, and times if it reads them."""
     return TrainingData(
         catalogue=split.catalogue,
         noun=card.noun,
@@ -109,7 +116,8 @@ def training_data(card: Card, split: Split) -> TrainingData:
         sequences=split.sequences,
         train=split.train,
         validation=split.validation,
-        digest=split.training_digest,
+        digest=split.timed_training_digest if timed else split.training_digest,
+        times=split.times if timed else None,
     )
 
 

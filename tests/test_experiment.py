@@ -13,7 +13,7 @@ from recbench.evaluation import asking, finished_calls
 from recbench.experiment import Experiment, ask, build, run
 from recbench.questions.protocols import protocol
 from recbench.questions.queries import Queries
-from recbench.recommender import Recommender, Transferable
+from recbench.recommender import Recommender, TrainingData, Transferable
 from recbench.runs import store
 from recbench.runs.examples import read_outcome
 from recbench.runs.record import USUAL
@@ -79,7 +79,9 @@ def spy(monkeypatch):
     monkeypatch.setattr(
         registry,
         "load",
-        lambda group, name: {"spy": Spy, "reader": Reader}.get(name) or real(group, name),
+        lambda group, name: (
+            {"spy": Spy, "reader": Reader, "clock": Clock}.get(name) or real(group, name)
+        ),
     )
     return Spy
 
@@ -226,6 +228,46 @@ def test_other_words_of_prompts_are_another_row_for_what_reads_them(edited):
 
 def test_the_words_of_our_own_cards_are_no_part_of_a_row(wanted):
     assert run(wanted(model="reader"), silent).record.training == USUAL
+
+
+class Clock(Spy):
+    """One that reads times."""
+
+    reads_times = True
+
+
+@pytest.fixture
+def timed(wanted, monkeypatch):
+    """Return a function that runs a model on data whose times are moved by so many seconds."""
+    real = module.prepare
+
+    def run_on_moved(moved, model="clock"):
+        def prepared(*arguments):
+            dataset = real(*arguments)
+            return replace(dataset, times=dataset.times + moved, digest=f"moved by {moved}")
+
+        monkeypatch.setattr(module, "prepare", prepared)
+        return run(wanted(model=model), silent)
+
+    return run_on_moved
+
+
+def test_times_are_given_to_what_reads_them_and_name_its_trainings(timed, spy):
+    first, other = timed(0), timed(1)
+    assert (first.record.digests.split, spy.fitted) == (other.record.digests.split, 2)
+    assert first.record.trained.training_id != other.record.trained.training_id
+    np.testing.assert_array_equal(spy.seen[0].times + 1, spy_data(spy)[1].times)
+    assert timed(0).reused
+
+
+def test_without_reading_them_a_model_is_given_none_and_trained_once(timed, spy):
+    timed(0, "spy"), timed(1, "spy")
+    assert spy.fitted == 1
+    assert spy_data(spy)[0].times is None
+
+
+def spy_data(spy):
+    return [one for one in spy.seen if isinstance(one, TrainingData)]
 
 
 def usual_noun():

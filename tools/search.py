@@ -130,7 +130,7 @@ def drawn(model: str, trial: int) -> dict[str, Any]:
 
 def judged(model: System, question: Question, seed: int, device: str) -> Judged:
     """Fit, and ask about the validation rows."""
-    data = training_data(question.dataset.card, question.split)
+    data = training_data(question.dataset.card, question.split, model.reads_times)
     with tempfile.TemporaryDirectory() as folder:
         runtime = Runtime(
             seed=seed, device=device, checkpoints=Path(folder), cache=cache_folder(), report=print

@@ -42,6 +42,25 @@ def unit_of(times: NDArray[np.int64]) -> TimeUnit:
     return "s" if size < 1e11 else "ms" if size < 1e14 else "us" if size < 1e17 else "ns"
 
 
+def in_seconds(times: NDArray[np.int64]) -> NDArray[np.int64]:
+    """
+    Return times as whole seconds since 1970, int64 [n].
+
+    Parameters
+    ----------
+    times
+        int64 [n], n > 0, in the one unit that `unit_of` reads them in. In dates the 31st of a month
+        of 30 days is the first of the next; what is `astray` among them becomes some other time.
+    """
+    unit = unit_of(times)
+    if unit != "date":
+        return times // {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[unit]
+    years, months, dates, hours, minutes, seconds = _fields(times, _digits(times[~astray(times)]))
+    first = ((years - 1970) * 12 + months - 1).astype("datetime64[M]").astype("datetime64[D]")
+    days = first.astype(np.int64) + dates - 1
+    return ((days * 24 + hours) * 60 + minutes) * 60 + seconds
+
+
 def shown(time: int, unit: TimeUnit) -> str:
     """Write a time of that unit in UTC, ISO 8601 to the second; a date no finer than it is."""
     digits = str(time)
@@ -97,16 +116,25 @@ def _spread(times: NDArray[np.int64]) -> NDArray[np.int64]:
 
 def _are_dates(times: NDArray[np.int64]) -> bool:
     """Whether all are dates in digits, of one length, of the years 1900 to 2099."""
-    digits = len(str(int(times[0])))
+    digits = _digits(times)
     if digits not in _DATE_DIGITS:  # milliseconds have thirteen
         return False
-    ones = 10 ** (digits - 8)
-    days, clock = times // ones, (times % ones) * 10 ** (14 - digits)
-    years, months, dates = days // 10_000, days // 100 % 100, days % 100
-    hours, minutes, seconds = clock // 10_000, clock // 100 % 100, clock % 100
+    years, months, dates, hours, minutes, seconds = _fields(times, digits)
     fitting = (
         ((years >= 1900) & (years < 2100))
         & ((months >= 1) & (months <= 12) & (dates >= 1) & (dates <= 31))
         & ((hours < 24) & (minutes < 60) & (seconds < 60))
     )
     return bool(fitting.all())
+
+
+def _digits(times: NDArray[np.int64]) -> int:
+    return len(str(int(times[0])))
+
+
+def _fields(times: NDArray[np.int64], digits: int) -> tuple[NDArray[np.int64], ...]:
+    """Return year, month, day, hour, minute and second of dates of so many digits."""
+    ones = 10 ** (digits - 8)
+    days, clock = times // ones, (times % ones) * 10 ** (14 - digits)
+    date = days // 10_000, days // 100 % 100, days % 100
+    return *date, clock // 10_000, clock // 100 % 100, clock % 100

@@ -200,6 +200,8 @@ def _write_data(data: TrainingData, folder: Path) -> None:
             f"{part} targets": rows.targets,
             f"{part} users": rows.users,
         }
+    if data.times is not None:
+        arrays["sequence times"] = data.times
     for name, array in arrays.items():
         np.save(folder / f"{name}.npy", array)
     about = {
@@ -209,6 +211,7 @@ def _write_data(data: TrainingData, folder: Path) -> None:
         "noun": data.noun,
         "verb": data.verb,
         "digest": data.digest,
+        "timed": data.times is not None,
     }
     (folder / "data.json").write_text(json.dumps(about), encoding="utf-8")
 
@@ -229,6 +232,7 @@ def _read_data(folder: Path) -> TrainingData:
         train=train,
         validation=validation,
         digest=about["digest"],
+        times=_array(folder, "sequence times") if about["timed"] else None,
     )
 
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from recbench.data.ragged import chosen
+from recbench.data.ragged import chosen, lengths
 from recbench.errors import UserError
 from recbench.questions.sampling import Words
 from recbench.questions.split import Examples, Split
@@ -58,12 +58,15 @@ def with_fraction(split: Split, fraction: float) -> Split:
             f"--train-fraction {fraction:g} keeps {found}, from which nothing can be learnt; "
             + (f"give {least:g} or more" if least < 1 else "leave it out")
         )
-    kept = np.flatnonzero(np.isin(split.sequence_users, users))
-    train = split.train
+    kept = np.flatnonzero(np.isin(there, users))
+    train, times = split.train, split.times
+    if times is not None:
+        times = times[np.repeat(np.isin(there, users), lengths(split.sequences))]
     return replace(
         split,
         sequences=chosen(split.sequences, kept),
-        sequence_users=split.sequence_users[kept],
+        sequence_users=there[kept],
+        times=times,
         train=Examples(train.histories[rows], train.targets[rows], train.users[rows]),
         digest=digest([split.digest, "training users", users.tolist()]),
     )

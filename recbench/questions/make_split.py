@@ -16,6 +16,7 @@ from recbench.data.dataset import Dataset, array_digest
 from recbench.data.filters import filtered
 from recbench.data.ragged import Ragged, chosen, lengths, places, ragged, without_last
 from recbench.data.released import Rows, pieced
+from recbench.data.time_units import in_seconds
 from recbench.errors import UserError
 from recbench.questions.asked import Asked
 from recbench.questions.competitors import askable
@@ -45,6 +46,7 @@ def make_split(dataset: Dataset, protocol: Protocol) -> Split:
         raise UserError(
             f"{dataset.card.name} has no times for {protocol.card} to cut; take another protocol"
         )
+    timed = dataset.timed  # rows that a filter leaves of a mere order have gaps, as times do
     dataset = filtered(dataset, rules)
     if rules.order == "file":
         rows = _by_user(dataset.users)
@@ -55,12 +57,25 @@ def make_split(dataset: Dataset, protocol: Protocol) -> Split:
     starts = np.flatnonzero(np.diff(dataset.users[rows], prepend=-1))
     users = dataset.users[rows][starts]
     sequences = ragged(dataset.items[rows], np.diff(starts, append=len(rows)))
+    times = dataset.times[rows]
     if protocol.split == "users":
-        first_times = np.minimum.reduceat(dataset.times[rows], starts)
-        return _users_apart(dataset, protocol, sequences, users, first_times)
-    if protocol.split == "temporal":
-        return _cut_in_time(dataset, protocol, sequences, users, dataset.times[rows])
-    return _last_items(dataset, protocol, sequences, users)
+        first_times = np.minimum.reduceat(times, starts)
+        split = _users_apart(dataset, protocol, sequences, users, first_times)
+    elif protocol.split == "temporal":
+        split = _cut_in_time(dataset, protocol, sequences, users, times)
+    else:
+        split = _last_items(dataset, protocol, sequences, users)
+    if not timed:
+        return split
+    return replace(split, times=in_seconds(times)[_trained_on(split, sequences, users)])
+
+
+def _trained_on(split: Split, sequences: Ragged, users: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """Tell of each interaction in ``sequences.values`` whether it is one of training."""
+    counts = np.zeros(users.max() + 1, dtype=np.int64)
+    counts[split.sequence_users] = lengths(split.sequences)
+    # Training has the beginning of a user's sequence, and the users stand in the same order.
+    return places(sequences) < np.repeat(counts[users], lengths(sequences))
 
 
 def asked_split(dataset: Dataset, protocol: Protocol) -> Split:

@@ -65,6 +65,9 @@ class Split:
         SHA-256 over the catalogue and every array above but `sequence_users`, which names no
         item: two splits with one digest ask the same questions. Where rows were left out, over the
         digest of all and the rows that stay.
+    times
+        int64 [len(sequences.values)], when each interaction of `sequences` was, in whole seconds
+        since 1970; None where the data have an order alone. The dataset's digest covers them.
     given_validation, given_test
         int32 [rows, C], the candidates that the rows bring, the target among them, ascending; None
         where they are drawn.
@@ -82,6 +85,7 @@ class Split:
     excluded_validation: Excluded
     excluded_test: Excluded
     digest: str
+    times: NDArray[np.int64] | None = None
     given_validation: NDArray[np.int32] | None = None
     given_test: NDArray[np.int32] | None = None
     left_out_validation: int = 0
@@ -104,6 +108,13 @@ class Split:
         for rows in (self.train, self.validation):
             parts += [rows.histories, rows.targets, rows.users]
         return array_digest("training", self.catalogue.digest, *parts)
+
+    @property
+    def timed_training_digest(self) -> str:
+        """`training_digest` for a model that reads times: where there are times, over them, too."""
+        if self.times is None:
+            return self.training_digest
+        return array_digest("timed", self.training_digest, self.times)
 
     def examples(self, part: Part) -> Examples:
         """Return the rows of one evaluation part."""

@@ -38,6 +38,7 @@ from recbench.recommender import (
     Recommender,
     Runtime,
     System,
+    TrainingData,
     Transferable,
     ranks,
     writes,
@@ -139,6 +140,11 @@ class SystemContract:
         return Runtime(seed=seed, device=cls.device, checkpoints=checkpoints, cache=cache)
 
     @classmethod
+    def data(cls, split: Split) -> TrainingData:
+        """Return what the model may learn from `split`, with times if it reads them."""
+        return toy_training_data(split, cls.model_class.reads_times)
+
+    @classmethod
     def build(cls) -> System:
         """Return a model that has learnt nothing."""
         return cls.model_class(cls.model_class.settings_class.build(cls.settings))
@@ -148,7 +154,7 @@ class SystemContract:
     def fitted(cls, split: Split, workplace: Path) -> System:
         """A model that was fitted once, shared by the tests of the class."""
         model = cls.build()
-        details = model.fit(toy_training_data(split), cls.runtime(workplace, "fitted"))
+        details = model.fit(cls.data(split), cls.runtime(workplace, "fitted"))
         assert details["parameters_trained"] >= 0
         json.dumps(details)  # it goes into the run record
         return model
@@ -159,7 +165,7 @@ class SystemContract:
         (workplace / name).mkdir()
         fitted.save(workplace / name)
         copy = cls.build()
-        copy.load(workplace / name, toy_training_data(split), cls.runtime(workplace, "copy"))
+        copy.load(workplace / name, cls.data(split), cls.runtime(workplace, "copy"))
         return copy
 
     @classmethod
@@ -258,7 +264,7 @@ class SystemContract:
         """Fitted again with the same seed, it answers the same."""
         queries, runtime = toy_queries(split), self.runtime(workplace, "fitted")
         again = self.build()
-        again.fit(toy_training_data(split), self.runtime(workplace, "again"))
+        again.fit(self.data(split), self.runtime(workplace, "again"))
         given, expected = (self.answers(model, queries, runtime) for model in (again, fitted))
         self.assert_unchanged(given, expected, atol=0)
 
@@ -346,13 +352,13 @@ class TransferableContract(SystemContract):
     ) -> None:
         """Another catalogue of another size; what the fitted model was is not needed to load it."""
         other = toy_split(items=30, seed=1)
-        data, runtime = toy_training_data(other), self.runtime(workplace, "transferred")
+        data, runtime = self.data(other), self.runtime(workplace, "transferred")
         first, second = workplace / "before transfer", workplace / "after transfer"
         for folder in (first, second):
             folder.mkdir()
         fitted.save(first)
         moved, loaded = self.build(), self.build()
-        moved.load(first, toy_training_data(split), runtime)
+        moved.load(first, self.data(split), runtime)
         assert isinstance(moved, Transferable)
         moved.transfer(data, runtime)
         queries = toy_queries(other)

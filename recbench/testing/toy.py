@@ -53,11 +53,12 @@ def toy_split(users: int = 60, items: int = 40, length: int = 12, seed: int = 0)
         excluded_validation=Excluded.each(_ragged(validation.histories)),
         excluded_test=Excluded.each(_ragged(test.histories)),
         digest=digest(["toy", users, items, length, seed]),
+        times=_times(users, length),
     )
 
 
-def toy_training_data(split: Split | None = None) -> TrainingData:
-    """Return what a model may learn from `split` (default: `toy_split()`)."""
+def toy_training_data(split: Split | None = None, timed: bool = False) -> TrainingData:
+    """Return what a model that reads times, or none, may learn from `split` (`toy_split()`)."""
     split = split or toy_split()
     return TrainingData(
         catalogue=split.catalogue,
@@ -67,6 +68,7 @@ def toy_training_data(split: Split | None = None) -> TrainingData:
         train=split.train,
         validation=split.validation,
         digest=split.digest,
+        times=split.times if timed else None,
     )
 
 
@@ -75,6 +77,12 @@ def _walks(users: int, items: int, length: int, seed: int) -> NDArray[np.int32]:
     steps = np.where(random.random((users, length)) < 0.9, 1, 2)
     steps[:, 0] = random.integers(items, size=users)
     return (steps.cumsum(axis=1) % items).astype(np.int32)
+
+
+def _times(users: int, length: int) -> NDArray[np.int64]:
+    """Let a user begin every day, and take a step every hour."""
+    days, hours = np.arange(users)[:, None] * 86_400, np.arange(length) * 3_600
+    return (days + hours).ravel()
 
 
 def _last(walks: NDArray[np.int32], first_user: int) -> Examples:

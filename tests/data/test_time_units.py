@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from recbench.data.time_units import astray, shown, unit_of
+from recbench.data.time_units import astray, in_seconds, shown, unit_of
 
 NOW = 1_700_000_000  # 2023-11-14T22:13:20
 
@@ -52,3 +52,32 @@ def test_one_unit_for_a_column(times, unit, first):
 )
 def test_times_of_another_magnitude_than_the_rest(times, expected):
     assert astray(np.array(times, dtype=np.int64)).tolist() == [bool(each) for each in expected]
+
+
+DAY = 86_400
+LEAP_DAY = 19_782 * DAY  # 2024-02-29T00:00:00
+
+
+@pytest.mark.parametrize(
+    ("times", "expected"),
+    [
+        ([NOW, NOW + 9], [NOW, NOW + 9]),
+        ([NOW * 10**3 + 999, NOW * 10**3 - 1], [NOW, NOW - 1]),
+        ([NOW * 10**6, NOW * 10**6 + 9], [NOW, NOW]),
+        ([NOW * 10**9, 0], [NOW, 0]),
+        ([7], [7]),
+        ([20240229, 20240301, 19700101], [LEAP_DAY, LEAP_DAY + DAY, 0]),
+        ([20240231, 20240302], [LEAP_DAY + 2 * DAY] * 2),  # no calendar has the first
+        ([2024022923, 2024022900], [LEAP_DAY + 23 * 3600, LEAP_DAY]),
+        ([202402291830, 202402291830], [LEAP_DAY + 66_600] * 2),
+        ([20240229183059, 20240229235900], [LEAP_DAY + 66_659, LEAP_DAY + 86_340]),
+    ],
+)
+def test_times_are_read_in_their_unit(times, expected):
+    assert in_seconds(np.array(times)).tolist() == expected
+
+
+def test_what_is_astray_among_dates_moves_no_other():
+    found = in_seconds(np.array([0, *[20240229] * 3, 2**63 - 1]))
+    assert found[1:4].tolist() == [LEAP_DAY] * 3
+    assert astray(found)[0]

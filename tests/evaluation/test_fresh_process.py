@@ -68,8 +68,9 @@ class Recording(cheats.Guess):
 
 
 @pytest.mark.parametrize("strings", [False, True])
-def test_what_it_is_loaded_with_arrives_whole(strings, tmp_path):
-    data = toy_training_data()
+@pytest.mark.parametrize("timed", [False, True])
+def test_what_it_is_loaded_with_arrives_whole(strings, timed, tmp_path):
+    data = toy_training_data(timed=timed)
     if strings:
         ids = np.array([f"0{i}" for i in range(40)], dtype=object)
         catalogue = make_catalogue(ids, data.catalogue.titles)
@@ -83,6 +84,9 @@ def test_what_it_is_loaded_with_arrives_whole(strings, tmp_path):
     assert (read.noun, read.verb, read.digest) == (data.noun, data.verb, data.digest)
     np.testing.assert_array_equal(read.sequences.values, data.sequences.values)
     np.testing.assert_array_equal(read.sequences.offsets, data.sequences.offsets)
+    assert (read.times is not None) == timed
+    if timed:
+        np.testing.assert_array_equal(read.times, data.times)
     for part in ("train", "validation"):
         for name in ("histories", "targets", "users"):
             one, two = getattr(getattr(read, part), name), getattr(getattr(data, part), name)

@@ -24,6 +24,7 @@ def test_it_is_a_part_of_the_users_and_all_of_their_rows():
     np.testing.assert_array_equal(part.train.targets, split.train.targets[kept])
     for number, user in enumerate(part.sequence_users):
         np.testing.assert_array_equal(part.sequences[number], split.sequences[user])
+    np.testing.assert_array_equal(part.times, split.times.reshape(60, -1)[sorted(users)].ravel())
     assert part.validation is split.validation
     assert part.test is split.test
     assert part.digest != split.digest

@@ -157,3 +157,29 @@ def test_validation_does_not_know_the_test_targets(movielens, name, exclude):
     for row, user in enumerate(split.validation.users.tolist()):
         left_out = split.excluded_validation[row].tolist()
         assert not tested & {(user, item) for item in left_out}
+
+
+@pytest.mark.parametrize("name", ["paper", "next-item", "temporal"])
+def test_every_interaction_of_training_has_its_time(movielens, name):
+    split = make_split(movielens, protocol(name))
+    owners = np.repeat(split.sequence_users, np.diff(split.sequences.offsets))
+    triples = zip(owners.tolist(), split.sequences.values.tolist(), split.times, strict=True)
+    when = dict(
+        zip(zip(movielens.users, movielens.items, strict=True), movielens.times, strict=True)
+    )
+    assert all(when[user, item] == time for user, item, time in triples)
+    assert (np.diff(split.times)[np.diff(owners) == 0] >= 0).all()
+
+
+def test_an_order_alone_gives_no_times(movielens):
+    order = np.arange(len(movielens))
+    split = make_split(replace(movielens, times=order), PAPER)  # the filter leaves gaps in it
+    assert split.times is None
+    assert split.timed_training_digest == split.training_digest
+
+
+def test_times_are_part_of_one_digest_alone(next_item):
+    other = replace(next_item, times=next_item.times + 1)
+    assert (other.digest, other.training_digest) == (next_item.digest, next_item.training_digest)
+    digests = {other.timed_training_digest, next_item.timed_training_digest}
+    assert len(digests | {next_item.training_digest}) == 3

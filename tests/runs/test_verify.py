@@ -61,7 +61,7 @@ def named(record, **changes):
 def honest(dataset, describe, tmp_path):
     """Return a function that writes a run that was really asked, of random scores."""
 
-    def make(rule="paper", writes=False, draws=2, fraction=1.0, only=False, **changes):
+    def make(rule="paper", writes=False, draws=2, fraction=1.0, only=False, timed=False, **changes):
         asked = protocol(rule)
         split = make_split(dataset, asked)
         random, test = np.random.default_rng(0), split.test
@@ -103,7 +103,8 @@ def honest(dataset, describe, tmp_path):
             caption=caption("tiny") if writes else "",
         )
         learnt = with_fraction(split, fraction)
-        data = record.trained.model_copy(update={"data": learnt.training_digest})
+        read = learnt.timed_training_digest if timed else learnt.training_digest
+        data = record.trained.model_copy(update={"data": read})
         digests = record.digests.model_copy(update={"catalogue": split.catalogue.digest})
         record = named(record, **{"trained": data, "digests": digests, **changes})
         folder = run_folder(tmp_path / "results", record)
@@ -164,6 +165,11 @@ def test_a_full_ranking_is_checked_as_far_as_can_be(honest, checked):
 def test_a_part_of_the_training_users_is_made_again(honest, checked):
     honest(fraction=0.5)
     assert not checked()[0].failed
+
+
+def test_what_a_model_learnt_that_reads_times_is_made_again(honest, checked):
+    honest(timed=True)
+    assert results(checked()[0])["learnt"] == "ok"
 
 
 def rewrite(run, change):

@@ -1,0 +1,82 @@
+"""
+Base of the models that know which item goes with which, by one weight for every two items.
+
+A candidate's score is the sum of the weights from the items of the history to it, each times what
+that item counts for in the history: of histories H [rows, items] and weights W the scores are H W.
+"""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import load_file, save_file
+from scipy.sparse import csr_array, issparse
+
+from recbench.data.ragged import Ragged, ragged
+from recbench.questions.queries import Queries
+from recbench.questions.split import PAD
+from recbench.recommender import Recommender, Runtime, TrainingData
+
+CELLS_AT_ONCE = 1 << 23
+"""Most rows times items held as a whole, unless one row has more; no result depends on it."""
+
+
+def occurring(rows: Ragged, items: int) -> csr_array:
+    """Return float32 [rows, items], one where an item occurs in a row, however often."""
+    ones = np.ones(len(rows.values), dtype=np.float32)
+    found = csr_array((ones, rows.values, rows.offsets), shape=(len(rows), items))
+    found.sum_duplicates()
+    found.data[:] = 1
+    return found
+
+
+class ItemWeights(Recommender):
+    """
+    A model whose score is a sum over the history.
+
+    Attributes
+    ----------
+    weights
+        float32 [items, items], from an item of the history (row) to a candidate (column): sparse,
+        or whole where few of them are nought.
+    """
+
+    random_training = False
+
+    weights: csr_array | NDArray[np.float32]
+
+    def read(self, histories: NDArray[np.int32], items: int) -> csr_array:
+        """
+        Return what each item counts for in each history, float32 [rows, items].
+
+        Here a history is a set: one for each item in it.
+        """
+        visible = histories != PAD
+        return occurring(ragged(histories[visible], visible.sum(axis=1)), items)
+
+    def score(self, queries: Queries, runtime: Runtime) -> NDArray[np.float32]:  # noqa: ARG002
+        """Return the sums, float32 [rows, C]; an empty history gives noughts."""
+        items = self.weights.shape[0]
+        size = max(1, CELLS_AT_ONCE // items)
+        scores = np.empty(queries.candidates.shape, dtype=np.float32)
+        for start in range(0, len(queries), size):
+            part = queries[start : start + size]
+            of_all = self.read(part.histories, items) @ self.weights
+            whole = of_all.toarray() if issparse(of_all) else of_all
+            scores[start : start + size] = np.take_along_axis(whole, part.candidates, axis=1)
+        return scores
+
+    def save(self, folder: Path) -> None:
+        """Write ``model.safetensors``."""
+        parts = ("data", "indices", "indptr")
+        sparse = {name: getattr(self.weights, name) for name in parts if issparse(self.weights)}
+        save_file(sparse or {"weights": self.weights}, folder / "model.safetensors")
+
+    def load(self, folder: Path, data: TrainingData, runtime: Runtime) -> None:  # noqa: ARG002
+        """Read back the weights."""
+        stored = load_file(folder / "model.safetensors")
+        if "weights" in stored:
+            self.weights = stored["weights"]
+        else:
+            parts = stored["data"], stored["indices"], stored["indptr"]
+            self.weights = csr_array(parts, shape=(len(data.catalogue),) * 2)
