@@ -16,6 +16,11 @@ def listed(value: Any) -> Any:
     return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
 
 
+def _or_none(value: Any) -> Any:
+    """Read "none" as no file, as settings are printed."""
+    return None if isinstance(value, str) and value.strip().lower() in {"none", "null"} else value
+
+
 def _alone(names: tuple[str, ...]) -> tuple[str, ...]:
     if ALL in names and len(names) > 1:
         raise ValueError(f"'{ALL}' stands for all layers; it takes no other name beside it")
@@ -25,6 +30,7 @@ def _alone(names: tuple[str, ...]) -> tuple[str, ...]:
 Names = Annotated[
     tuple[str, ...], BeforeValidator(listed), Field(min_length=1), AfterValidator(_alone)
 ]
+Place = Annotated[str | None, BeforeValidator(_or_none)]
 Ranks = Annotated[tuple[Annotated[int, Field(ge=1)], ...], BeforeValidator(listed)]
 
 ATTENTION_QV: tuple[str, ...] = ("q_proj", "v_proj")
@@ -78,7 +84,7 @@ class PromptedSettings(Settings):
     llm: str = "tiny"
     prompt_style: Style | None = None
     title_tokens: int | None = Field(None, ge=LEAST_TITLE)
-    adapter: str | None = None
+    adapter: Place = None
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     load_in: Literal["4bit", "8bit"] | None = None
 
@@ -179,7 +185,7 @@ class LanguageModelSettings(TuningSettings):
     alpha: float = Field(32, gt=0)
     dropout: float = Field(0.0, ge=0, lt=1)
     targets: Names = ALL_LINEAR
-    peft: str | None = None
+    peft: Place = None
 
     presets: ClassVar[dict[str, dict[str, Any]]] = {"paper": PAPER}
     added: ClassVar[frozenset[str]] = TuningSettings.added | {"peft"}
