@@ -107,6 +107,7 @@ def training_data(card: Card, split: Split) -> TrainingData:
         noun=card.noun,
         verb=card.verb,
         sequences=split.sequences,
+        sequence_users=split.sequence_users,
         train=split.train,
         validation=split.validation,
         digest=split.training_digest,
