@@ -1,11 +1,12 @@
 """
 A file that RecBole's trainer saved, read without running anything that is in it.
 
-Such a file is a pickle. Torch's restricted reader builds tensors, numbers and texts; whatever else
-the file names, RecBole's configuration first, is put in the place of an inert object that holds
-what it would be made of.
+It is an archive with a pickle and the numbers of every tensor beside it. Torch's own restricted
+reader does not know the pickle's protocol (4), so it is read as a description
+(`recbench.data.readers.pickled`): RecBole's configuration and whatever else it names is never made.
 """
 
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,22 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from recbench.data.catalogue import Catalogue
+from recbench.data.readers.pickled import LARGEST, Call, Name, Stored, described
 from recbench.errors import DataError, UserError
 from recbench_baselines.recbole.settings import RecBoleSettings
 
 PADDING = "[PAD]"
 """RecBole's token of no item, the first of its table."""
+
+_TENSOR = "torch._utils._rebuild_tensor_v2"
+_TYPES = {
+    "torch.FloatStorage": torch.float32,
+    "torch.DoubleStorage": torch.float64,
+    "torch.HalfStorage": torch.float16,
+    "torch.LongStorage": torch.int64,
+    "torch.IntStorage": torch.int32,
+    "torch.BoolStorage": torch.bool,
+}
 
 
 @dataclass(frozen=True)
@@ -32,13 +44,6 @@ class Saved:
     weights: dict[str, Tensor]
 
 
-class _Inert:
-    """Stands for an object that is not made; it has the attributes that the file gives it."""
-
-    def __init__(self, *_: object) -> None:
-        pass
-
-
 def read(file: Path) -> Saved:
     """
     Read a file of RecBole's trainer.
@@ -46,25 +51,58 @@ def read(file: Path) -> Saved:
     Raises
     ------
     DataError
-        If it is missing, no such file, or asks for what torch never lets a file ask for.
+        If it is missing or no such file.
     """
     if not file.is_file():
         raise DataError(f"{file}: expected a checkpoint of RecBole, found no file")
     try:
-        named = torch.serialization.get_unsafe_globals_in_checkpoint(str(file))
-        with torch.serialization.safe_globals([(_Inert, name) for name in named]):
-            found = torch.load(file, map_location="cpu", weights_only=True)
-        config, weights = found["config"], found["state_dict"]
-        saved = Saved(config.model, dict(config.final_config_dict), dict(weights))
-    except Exception as error:  # a broken or hostile file may fail in any way
+        with zipfile.ZipFile(file) as archive:
+            return _read(file, archive)
+    except (zipfile.BadZipFile, LookupError, TypeError, ValueError, AttributeError) as error:
         said = " ".join(str(error).split())[:200]
-        raise DataError(
-            f"{file}: expected a checkpoint as RecBole 1.2.1 saves it (config, state_dict); "
-            f"nothing of it was run: {type(error).__name__}: {said}"
-        ) from error
-    if not all(isinstance(one, Tensor) for one in saved.weights.values()):
-        raise DataError(f"{file}: expected tensors in its state_dict, found others")
-    return saved
+        raise _no_checkpoint(file, f"{type(error).__name__}: {said}") from error
+    except (RuntimeError, NotImplementedError) as error:  # of torch, and of an encrypted archive
+        raise _no_checkpoint(file, " ".join(str(error).split())[:200]) from error
+
+
+def _read(file: Path, archive: zipfile.ZipFile) -> Saved:
+    for info in archive.infolist():
+        if info.compress_type != zipfile.ZIP_STORED:
+            raise _no_checkpoint(file, f"{info.filename} is compressed, as torch never does")
+    pickles = [name for name in archive.namelist() if name.endswith("data.pkl")]
+    if len(pickles) != 1:
+        raise _no_checkpoint(file, f"it has {len(pickles)} files data.pkl")
+    pickle, root = pickles[0], pickles[0].removesuffix("data.pkl")
+    if archive.getinfo(pickle).file_size > LARGEST:
+        raise _no_checkpoint(file, f"{pickle} has more than {LARGEST} bytes")
+    order = f"{root}byteorder"
+    if order in archive.namelist() and archive.read(order) != b"little":
+        raise _no_checkpoint(file, "its numbers are not little-endian")
+    found = described(archive.read(pickle), str(file), None, beside=True)
+    config, weights = found["config"].state, found["state_dict"]
+    tensors = {name: _tensor(archive, root, call) for name, call in weights.items()}
+    return Saved(str(config["model"]), dict(config["final_config_dict"]), tensors)
+
+
+def _tensor(archive: zipfile.ZipFile, root: str, call: Call) -> Tensor:
+    """Make the tensor that a call describes from the numbers that lie beside the pickle."""
+    stored, offset, size, stride, *_ = call.args
+    if call.name != _TENSOR or not isinstance(stored, Stored):
+        raise ValueError(f"{call.name} is no tensor")
+    _, kind, key, _, count = stored.id
+    if not isinstance(kind, Name) or kind.path not in _TYPES:
+        raise ValueError(f"numbers of the type {kind} are not known")
+    dtype, content = _TYPES[kind.path], bytearray(archive.read(f"{root}data/{key}"))
+    if len(content) != count * dtype.itemsize:
+        raise ValueError(f"{key} has {len(content)} bytes, not {count} numbers")
+    numbers = torch.frombuffer(content, dtype=dtype) if content else torch.empty(0, dtype=dtype)
+    return numbers.as_strided(size, stride, offset).clone()
+
+
+def _no_checkpoint(file: Path, why: str) -> DataError:
+    return DataError(
+        f"{file}: expected a checkpoint as RecBole 1.2.1 saves it; nothing of it was run: {why}"
+    )
 
 
 def check_settings(file: Path, saved: Saved, model: str, settings: RecBoleSettings) -> None:

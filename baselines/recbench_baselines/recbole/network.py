@@ -161,6 +161,8 @@ class Network:
         for start in range(0, len(asked), size):
             rows = asked[start : start + size]
             batch = self._batch(histories[rows], users[rows])
+            # Two models compute a loss as well, of no use here: any item will do.
+            batch[ITEM] = torch.ones(len(rows), dtype=torch.long, device=self.device)
             if self._left_padded:  # as in training, and in `predict`; RecBole forgets it here
                 batch[ITEMS] = batch[INVERSE]
             with contained(0):
