@@ -223,7 +223,8 @@ def build(experiment: Experiment) -> System:
     ------
     UserError
         For an unknown model, preset, setting, dataset or protocol, or a value out of range; where
-        the model cannot learn from another dataset, or cannot rank all items, and is asked to.
+        the model cannot learn from another dataset, cannot rank all items, or knows only users who
+        train, and is asked to.
     RecbenchError
         If the model is a plug-in that cannot be imported or is no `System`.
     """
@@ -241,9 +242,27 @@ def build(experiment: Experiment) -> System:
         )
     model = model_class(model_class.settings_class.build(experiment.settings, experiment.preset))
     _check_words(model)
-    if asked_protocol(experiment).full:
+    asked = asked_protocol(experiment)
+    if asked.full:
         check_can_rank_all(model, experiment.model)
+    if model.knows_users:
+        _check_users_train(experiment, asked)
     return model
+
+
+def _check_users_train(experiment: Experiment, asked: Protocol) -> None:
+    """Refuse a question about users who do not train, for a model that knows only those who do."""
+    why = f"{experiment.model} learns a vector of each user"
+    if asked.split != "last-items":
+        raise UserError(
+            f"{why}, and {asked.name} asks about users who have not trained; take --protocol "
+            "next-item, under which all users train"
+        )
+    if experiment.train_fraction != 1:
+        raise UserError(
+            f"{why}, and would have none of the users that --train-fraction "
+            f"{experiment.train_fraction:g} leaves out; leave out --train-fraction"
+        )
 
 
 def _check_words(model: System) -> None:

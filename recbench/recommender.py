@@ -2,9 +2,10 @@
 The contract between recbench and a model.
 
 A model is a `System`: it is fitted on a `TrainingData` and answers `Queries`. A query holds a
-history and candidates and nothing else: no target, no position of the target, so a model cannot see
-what it is asked for. There are two ways to answer. A `Recommender` ranks the candidates; an
-`Answerer` writes which of them it means, as a chat endpoint does; a `RankingAnswerer` does both.
+history and candidates and, for a model that learns something of each user, who asks; no target, no
+position of the target, so a model cannot see what it is asked for. There are two ways to answer. A
+`Recommender` ranks the candidates; an `Answerer` writes which of them it means, as a chat endpoint
+does; a `RankingAnswerer` does both.
 """
 
 from abc import ABC, abstractmethod
@@ -38,6 +39,8 @@ class TrainingData:
         What a user did with an item, in the past tense: ``"watched"``.
     sequences
         Whole training sequences, one a training user.
+    sequence_users
+        int32 [sequences], whose they are: the user's number in the dataset.
     train
         The protocol's training rows.
     validation
@@ -55,6 +58,7 @@ class TrainingData:
     noun: tuple[str, str]
     verb: str
     sequences: Ragged
+    sequence_users: NDArray[np.int32]
     train: Examples
     validation: Examples
     digest: str
@@ -117,6 +121,10 @@ class System(ABC):
     reads_times
         Whether it learns from when things happened: then it is given `TrainingData.times`, and what
         it learnt is named after them, too.
+    knows_users
+        Whether it learns something of each user and must be told who asks
+        (`recbench.questions.queries.Queries.users`): then it can be asked only where all users
+        who are asked about have trained.
     random_training
         Whether another seed trains another model. Where not (popularity), one run says all.
     auditable
@@ -132,6 +140,7 @@ class System(ABC):
     reference: ClassVar[str] = ""
     lists_candidates: ClassVar[bool] = False
     reads_times: ClassVar[bool] = False
+    knows_users: ClassVar[bool] = False
     random_training: ClassVar[bool] = True
     auditable: ClassVar[bool] = True
 

@@ -8,10 +8,14 @@ An entry point is a name and a target, so listing costs no import. To add a mode
    write ``mymodel = "my_package.my_module:MyModel"``;
 3. ``pip install`` your package: ``recbench models`` lists it and ``recbench run --model mymodel``
    runs it.
+
+Many models of one library are a family: each is an entry point ``family:Model``, and one more under
+``[project.entry-points."recbench.model_families"]`` names a `Family`, which says what is missing.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, EntryPoints, entry_points
 from traceback import walk_tb
@@ -20,7 +24,25 @@ from typing import Any, Literal
 
 from recbench.errors import PluginError, RecbenchError, UserError, unknown
 
-Group = Literal["models", "datasets", "protocols", "metrics", "language_models"]
+Group = Literal["models", "model_families", "datasets", "protocols", "metrics", "language_models"]
+
+
+@dataclass(frozen=True)
+class Family:
+    """
+    Models of one library, named ``family:Model``.
+
+    Attributes
+    ----------
+    summary
+        What they are, in one line.
+    left_out
+        Name in the library to why it is no model here: a part of a sentence, such as "it needs
+        features of items".
+    """
+
+    summary: str
+    left_out: Mapping[str, str]
 
 
 def listed(group: Group) -> dict[str, EntryPoint]:
@@ -62,11 +84,36 @@ def _listed(group: Group, source: Callable[..., EntryPoints]) -> dict[str, Entry
 
 
 def find(group: Group, name: str) -> EntryPoint:
-    """Return the entry point of that name, or raise UserError with the nearest name."""
+    """Return the entry point of that name, or raise UserError with the nearest name, or why not."""
     found = listed(group)
     if name not in found:
-        raise unknown(_kind(group), name, found)
+        raise (_left_out(name) if group == "models" else None) or unknown(_kind(group), name, found)
     return found[name]
+
+
+def members(family: str) -> list[str]:
+    """Return the registered models of a family, as the library names them."""
+    prefix = f"{family}:"
+    return [name.removeprefix(prefix) for name in listed("models") if name.startswith(prefix)]
+
+
+def _left_out(name: str) -> UserError | None:
+    """Say why a family has no such model; None where it says nothing."""
+    family, _, member = name.partition(":")
+    if family not in listed("model_families"):
+        return None
+    what = f"`recbench models {family}`"
+    if not member:
+        return UserError(
+            f"'{family}' is a family of models: name one, {family}:MODEL; {what} lists them"
+        )
+    reasons: Mapping[str, str] = load("model_families", family).left_out
+    for known, reason in reasons.items():
+        if known.casefold() == member.casefold():
+            return UserError(
+                f"{family}:{known} cannot be run: {reason}; {what} lists those that can"
+            )
+    return None
 
 
 def load(group: Group, name: str) -> Any:
@@ -76,14 +123,14 @@ def load(group: Group, name: str) -> Any:
     Raises
     ------
     UserError
-        If nothing has that name.
+        If nothing has that name, or the plug-in lacks what the user can install.
     RecbenchError
         If the plug-in cannot be imported, or exits; the message names it and its package.
     """
     point = find(group, name)
     try:
         return point.load()
-    except KeyboardInterrupt:
+    except (UserError, KeyboardInterrupt):  # it has its words: what to install, for example
         raise
     except BaseException as error:  # SystemExit, too: it would end recbench without a word
         raise _failure(point, "cannot be imported", error) from error
@@ -145,7 +192,9 @@ def owner(point: EntryPoint) -> str:
 
 def _kind(group: str) -> str:
     """Return what one of a group is called."""
-    return group.removesuffix("s").replace("_", " ")
+    return (
+        "model family" if group == "model_families" else group.removesuffix("s").replace("_", " ")
+    )
 
 
 def _failure(point: EntryPoint, what: str, error: BaseException) -> RecbenchError:

@@ -114,6 +114,7 @@ def training_data(card: Card, split: Split, timed: bool = False) -> TrainingData
         noun=card.noun,
         verb=card.verb,
         sequences=split.sequences,
+        sequence_users=split.sequence_users,
         train=split.train,
         validation=split.validation,
         digest=split.timed_training_digest if timed else split.training_digest,

@@ -26,11 +26,15 @@ def models(
     _cache: Cache = None,
     _debug: Debug = False,
 ) -> None:
-    """List the models that are installed, ours and those of plug-ins, or explain one."""
+    """List the installed models, ours and those of plug-ins, or explain one or a family of them."""
+    from recbench.registry import listed
+
     if llms:
         _list_language_models(form)
     elif name is None:
         _list(form)
+    elif name in listed("model_families"):
+        _list_family(name, form)
     else:
         _explain(name, form)
 
@@ -65,6 +69,24 @@ def _list_language_models(form: str) -> None:
         size = f"{card.parameters / 1e6:.0f} million parameters, {card.context} tokens"
         typer.echo(f"  {size}, {card.prompt_style} prompts")
         typer.echo(f"  licence: {card.licence} ({card.terms})")
+
+
+def _list_family(name: str, form: str) -> None:
+    from recbench.registry import Family, load, members
+
+    family: Family = load("model_families", name)
+    if form == "json":
+        about = {"family": name, "summary": family.summary, "models": members(name)}
+        typer.echo(json.dumps(about | {"left_out": dict(family.left_out)}, indent=2))
+        return
+    typer.echo(f"{name}: {family.summary}\n\nmodels ({name}:MODEL):")
+    typer.echo(indent(fill(", ".join(members(name)), 86), "  "))
+    typer.echo("\nleft out:")
+    by_reason: dict[str, list[str]] = {}
+    for member, reason in family.left_out.items():
+        by_reason.setdefault(reason, []).append(member)
+    for reason, left_out in by_reason.items():
+        typer.echo(indent(fill(f"{', '.join(left_out)}: {reason}", 86), "  "))
 
 
 def _explain(name: str, form: str) -> None:

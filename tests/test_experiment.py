@@ -428,7 +428,8 @@ def test_law_2_a_model_never_sees_the_target(wanted, spy, protocol):
     question = ask(wanted(protocol=protocol), silent)
     data, *asked = spy.seen
     assert all(type(one) is Queries for one in asked)
-    assert {one.name for one in fields(Queries)} == {"histories", "candidates"}
+    assert {one.name for one in fields(Queries)} == {"histories", "candidates", "users"}
+    assert all(one.users is None for one in asked)  # told only to a model that must know
     assert not hasattr(data, "test")
     # What it trains on holds no test row, and the target's place among the candidates varies.
     assert set(map(tuple, data.train.histories)).isdisjoint(
@@ -537,3 +538,44 @@ def test_what_fit_may_not_return_is_refused_before_a_question_is_asked(
     with pytest.raises(RecbenchError, match=said):
         run(wanted(), silent)
     assert not spy.seen
+
+
+class Personal(Spy):
+    """Must be told who asks."""
+
+    knows_users = True
+
+
+@pytest.mark.parametrize("protocol", ["next-item", "next-item,candidates=all"])
+@pytest.mark.parametrize("model_class", [Spy, Personal])
+def test_who_asks_is_told_to_a_model_that_must_know_and_to_no_other(
+    wanted, spy, monkeypatch, protocol, model_class
+):
+    monkeypatch.setattr(module, "recommender_class", lambda name: model_class)
+    run(wanted(protocol=protocol), silent)
+    queries = [one for one in spy.seen if isinstance(one, Queries)]
+    if model_class is Spy:
+        assert all(one.users is None for one in queries)
+        return
+    data = spy.seen[0]
+    for one in queries:
+        for user, history in zip(one.users.tolist(), one.histories, strict=True):
+            own = data.sequences[int(np.flatnonzero(data.sequence_users == user)[0])]
+            assert history[-2] == own[-1]  # between it and the target stands the validation target
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"protocol": "paper"}, "paper asks about users who have not trained; take --protocol"),
+        ({"protocol": "temporal"}, "temporal asks about users who have not trained"),
+        ({"protocol": "next-item", "train_fraction": 0.5}, "leave out --train-fraction"),
+    ],
+)
+def test_a_model_that_knows_users_is_not_asked_about_others(
+    wanted, spy, monkeypatch, changes, said
+):
+    monkeypatch.setattr(module, "recommender_class", lambda name: Personal)
+    monkeypatch.setattr(module, "prepare", None)  # nothing is read
+    with pytest.raises(UserError, match=f"spy learns a vector of each user, and .*{said}"):
+        run(wanted(**changes), silent)

@@ -63,3 +63,45 @@ def test_a_broken_plugin_is_named_and_breaks_nothing_else(points):
     with pytest.raises(RecbenchError, match="the model 'bad' of package broken cannot be imported"):
         registry.load("models", "bad")
     assert registry.load("models", "ok")([]) == "[]"
+
+
+FAMILY = registry.Family("songs of a library", {"Sad": "it has no end"})
+
+
+@pytest.fixture
+def family(points, monkeypatch):
+    points.append(point("lib:Good", "json:dumps", "one"))
+    families = [EntryPoint("lib", f"{__name__}:FAMILY", "recbench.model_families")]
+    monkeypatch.setattr(
+        registry, "entry_points", lambda group: families if "families" in group else points
+    )
+    real = registry.load
+    monkeypatch.setattr(
+        registry, "load", lambda group, name: FAMILY if name == "lib" else real(group, name)
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("lib", "'lib' is a family of models: name one, lib:MODEL; `recbench models lib` lists"),
+        ("lib:sad", "lib:Sad cannot be run: it has no end; `recbench models lib` lists those"),
+        ("lib:good", "unknown model 'lib:good'; did you mean 'lib:Good'"),
+        ("other:Sad", "unknown model 'other:Sad'"),
+    ],
+)
+def test_what_a_family_lacks_is_said_with_the_reason(family, name, said):
+    assert registry.members("lib") == ["Good"]
+    with pytest.raises(UserError, match=said):
+        registry.find("models", name)
+
+
+def test_what_a_plugin_lacks_is_said_in_its_own_words(points, monkeypatch):
+    points.append(point("lacking", "json:dumps", "one"))
+
+    def load(self):
+        raise UserError("it needs its library: pip install library")
+
+    monkeypatch.setattr(EntryPoint, "load", load)
+    with pytest.raises(UserError, match=r"^it needs its library: pip install library$"):
+        registry.load("models", "lacking")

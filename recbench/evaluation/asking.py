@@ -154,7 +154,12 @@ class Call:
 
 
 def calls_of(
-    pack: Pack, examples: Examples, items: int, listed: bool, most: int | None = None
+    pack: Pack,
+    examples: Examples,
+    items: int,
+    listed: bool,
+    most: int | None = None,
+    named: bool = False,
 ) -> Iterator[Call]:
     """
     Put every question of a pack, each once.
@@ -169,20 +174,27 @@ def calls_of(
         Whether the model has its candidates listed to it: then it is asked draw by draw.
     most
         As for `calls`.
+    named
+        Whether the model is told who asks.
     """
     if not listed:
         width = _widest(pack)
         for rows in calls(examples.users, width, pack.hash, most):
             shown, slots = union(pack.candidates[rows], items, width)
-            queries = Queries(examples.histories[rows], shown)
+            queries = Queries(examples.histories[rows], shown, who(examples, rows, named))
             yield Call(queries, rows[:, None] * pack.draws + np.arange(pack.draws), slots)
         return
     for rows in calls(examples.users, pack.size, pack.hash, most):
         for draw in range(pack.draws):
             candidates = pack.candidates[rows, draw]
             candidates.flags.writeable = False  # a model that sorts them in place fails
-            queries = Queries(examples.histories[rows], candidates)
+            queries = Queries(examples.histories[rows], candidates, who(examples, rows, named))
             yield Call(queries, rows[:, None] * pack.draws + draw)
+
+
+def who(examples: Examples, rows: Rows, named: bool) -> NDArray[np.int32] | None:
+    """Return the users of `rows` where a model is told who asks, else None."""
+    return examples.users[rows] if named else None
 
 
 def union(

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from recbench.data.catalogue import Catalogue
 from recbench.errors import RecbenchError
 from recbench.evaluation.answers import Matching, match
+from recbench.evaluation.asking import who
 from recbench.evaluation.evaluator import Judgement
 from recbench.evaluation.fresh_process import Asked, SavedModel, ask_fresh
 from recbench.evaluation.full_ranking import without_excluded
@@ -128,23 +129,23 @@ def audit(
     RecbenchError
         As `recbench.evaluation.fresh_process.ask_fresh`.
     """
-    asked = sample(examples, pack, secrets.randbits(32))
+    asked = sample(examples, pack, secrets.randbits(32), saved.model.knows_users)
     runtime.report(f"audit: asking {len(asked.rows)} test rows again of a copy in a fresh process")
     given = ask_fresh(saved, asked.queries, runtime)
     return check(asked, given, judgement, pack, catalogue, precision, matching)
 
 
-def sample(examples: Examples, pack: Pack | FullRanking, seed: int) -> Sample:
-    """Choose at least one row, at most all."""
+def sample(examples: Examples, pack: Pack | FullRanking, seed: int, named: bool = False) -> Sample:
+    """Choose at least one row, at most all; see `recbench.evaluation.asking.who` for `named`."""
     random = generator(seed, "audit", pack.hash)
     most = min(MOST, CELLS // pack.size)
     count = min(len(examples), max(LEAST, min(most, int(SHARE * len(examples)))))
     chosen = random.permutation(len(examples))[:count]
-    histories = examples.histories[chosen]
+    histories, users = examples.histories[chosen], who(examples, chosen, named)
     if isinstance(pack, FullRanking):
-        return Sample(seed, chosen, chosen, Queries.of_all(histories, pack.size))
+        return Sample(seed, chosen, chosen, Queries.of_all(histories, pack.size, users))
     draws = random.integers(pack.draws, size=count)
-    queries = Queries(histories, pack.candidates[chosen, draws])
+    queries = Queries(histories, pack.candidates[chosen, draws], users)
     return Sample(seed, chosen, chosen * pack.draws + draws, queries)
 
 

@@ -158,7 +158,8 @@ def _ask(
         progress_bar(runtime.show_progress) as bar,
     ):
         task = bar.add_task("scoring", total=total, completed=int(asked.done.sum()))
-        for call in calls_of(pack, examples, items, reads_candidates(model), most):
+        listed, named = reads_candidates(model), model.knows_users
+        for call in calls_of(pack, examples, items, listed, most, named):
             rows = call.rows.ravel()
             if asked.done[rows].all():
                 continue

@@ -111,6 +111,8 @@ def _write_request(saved: SavedModel, queries: Queries, runtime: Runtime, folder
     (folder / REQUEST).write_text(json.dumps(request), encoding="utf-8")
     _write_data(saved.data, folder)
     np.save(folder / "asked histories.npy", queries.histories)
+    if queries.users is not None:
+        np.save(folder / "asked users.npy", queries.users)
     if queries.shared is None:
         np.save(folder / "asked candidates.npy", queries.candidates)
 
@@ -182,17 +184,20 @@ def answer(folder: Path) -> None:
 
 def _single_rows(folder: Path, items: int | None) -> list[Queries]:
     histories = _array(folder, "asked histories")
-    alone = [histories[i : i + 1] for i in range(len(histories))]
+    named = (folder / "asked users.npy").is_file()
+    users = _array(folder, "asked users") if named else None
     if items is not None:
-        return [Queries.of_all(history, items) for history in alone]
-    candidates = _array(folder, "asked candidates")
-    return [Queries(history, candidates[i : i + 1]) for i, history in enumerate(alone)]
+        together = Queries.of_all(histories, items, users)
+    else:
+        together = Queries(histories, _array(folder, "asked candidates"), users)
+    return [together[i : i + 1] for i in range(len(together))]
 
 
 def _write_data(data: TrainingData, folder: Path) -> None:
     arrays: dict[str, NDArray[Any]] = {
         "sequence values": data.sequences.values,
         "sequence offsets": data.sequences.offsets,
+        "sequence users": data.sequence_users,
     }
     for part, rows in (("train", data.train), ("validation", data.validation)):
         arrays |= {
@@ -229,6 +234,7 @@ def _read_data(folder: Path) -> TrainingData:
         noun=(about["noun"][0], about["noun"][1]),
         verb=about["verb"],
         sequences=Ragged(_array(folder, "sequence values"), _array(folder, "sequence offsets")),
+        sequence_users=_array(folder, "sequence users"),
         train=train,
         validation=validation,
         digest=about["digest"],

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from recbench.data.ragged import lengths
 from recbench.errors import UserError
-from recbench.evaluation.asking import calls
+from recbench.evaluation.asking import calls, who
 from recbench.evaluation.finished_calls import FinishedCalls
 from recbench.evaluation.outcome import Outcome
 from recbench.evaluation.ranks import checked_scores, target_ranks
@@ -79,7 +79,8 @@ def rank_all(
         for rows in calls(ranking.examples.users, ranking.size, ranking.hash):
             if asked.done[rows].all():
                 continue
-            queries = Queries.of_all(ranking.examples.histories[rows], ranking.size)
+            users = who(ranking.examples, rows, model.knows_users)
+            queries = Queries.of_all(ranking.examples.histories[rows], ranking.size, users)
             given = checked_scores(model.score(queries, runtime), queries.candidates.shape, rows)
             scores = without_excluded(given, ranking.excluded, rows, targets[rows])
             asked.add(rows, {"rank": target_ranks(scores, targets[rows])})

@@ -5,10 +5,16 @@ Training stops by NDCG@10. Settings are chosen by the hit ratio that a sampled m
 average over all its samples: it is exact, no candidates are drawn for it, and it is far less noisy.
 """
 
+import math
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
 from recbench.questions.split import PAD, Examples
+
+SCORES_AT_ONCE = 1 << 24
+"""Most scores in memory while validating, unless one row has more; no result depends on it."""
 
 SHORTEST = 5
 """Least items before a step inside a validation row; what few items say is another question."""
@@ -89,6 +95,26 @@ def full_ranking_ndcg(
     """
     ranks, _ = full_ranks(scores, examples)
     return np.where(ranks <= k, 1 / np.log2(1 + ranks), 0.0)
+
+
+def mean_ndcg(
+    full_scores: Callable[[Examples], NDArray[np.float32]], rows: Examples, items: int
+) -> float:
+    """
+    Return the mean NDCG@10 of `rows` over the ranking of all items, in [0, 1]; NaN without rows.
+
+    Parameters
+    ----------
+    full_scores
+        Returns the score of every item for every row that it is given: float32 [rows, items]. It
+        is given as many at a time as memory allows.
+    rows, items
+        Whose targets are looked for, and how many items there are.
+    """
+    size = max(1, SCORES_AT_ONCE // items)
+    chunks = [rows[start : start + size] for start in range(0, len(rows), size)]
+    values = [full_ranking_ndcg(full_scores(chunk), chunk) for chunk in chunks]
+    return float(np.concatenate(values).mean()) if values else math.nan
 
 
 def expected_hit_ratio(

@@ -7,7 +7,6 @@ being ranked.
 """
 
 import json
-import math
 from abc import abstractmethod
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -24,7 +23,7 @@ from recbench.neural.losses import full_softmax, sampled_bce
 from recbench.neural.plan import Plan, Step
 from recbench.neural.precision import FLOAT32, computing
 from recbench.neural.randomness import seeded
-from recbench.neural.ranking import full_ranking_ndcg, validation_steps
+from recbench.neural.ranking import mean_ndcg, validation_steps
 from recbench.neural.sequences import Codes, flush_left
 from recbench.neural.training import train
 from recbench.questions.queries import Queries
@@ -32,9 +31,6 @@ from recbench.questions.split import Examples
 from recbench.recommender import Encoder, Runtime, TrainingData
 from recbench.seeding import derived_seed, generator
 from recbench.settings import Settings
-
-SCORES_AT_ONCE = 1 << 24
-"""Most scores in memory while validating, unless one row has more; no result depends on it."""
 
 SCORING_ROWS = 1024
 """Histories encoded at once when scoring; no result depends on it."""
@@ -164,7 +160,7 @@ class NeuralRecommender(Encoder):
             runtime,
             name=name,
             identity={"settings": settings.record(), "data": data.digest},
-            watch=lambda: self._validation_ndcg(steps),
+            watch=lambda: mean_ndcg(self.full_scores, steps, len(data.catalogue)),
         )
         return report.record()
 
@@ -179,13 +175,6 @@ class NeuralRecommender(Encoder):
         random = generator(runtime.seed, "negatives", step.index)
         drawn = random.integers(len(items), size=(len(known), self.settings.negatives))
         return sampled_bce(users, items, known, torch.from_numpy(drawn).to(device))
-
-    def _validation_ndcg(self, rows: Examples) -> float:
-        """Return the mean NDCG@10 of `rows` over the ranking of all items, a chunk at a time."""
-        size = max(1, SCORES_AT_ONCE // (self.module.items.num_embeddings - 1))
-        chunks = [rows[start : start + size] for start in range(0, len(rows), size)]
-        values = [full_ranking_ndcg(self.full_scores(chunk), chunk) for chunk in chunks]
-        return float(np.concatenate(values).mean()) if values else math.nan
 
     def full_scores(self, examples: Examples) -> NDArray[np.float32]:
         """Return the score of every item for every row of `examples`: float32 [rows, items]."""

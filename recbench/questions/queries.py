@@ -1,4 +1,4 @@
-"""What a model is asked: histories and candidates, and nothing else."""
+"""What a model is asked: histories and candidates, and who asks where a model must know."""
 
 from dataclasses import dataclass
 
@@ -19,19 +19,25 @@ class Queries:
     candidates
         int32 [rows, C], catalogue codes in the order shown, distinct within a row. Not to be
         written to.
+    users
+        int32 [rows], the user's number in the dataset, for a model that says it must know
+        (`recbench.recommender.System.knows_users`); None for any other.
     """
 
     histories: NDArray[np.int32]
     candidates: NDArray[np.int32]
+    users: NDArray[np.int32] | None = None
 
     def __len__(self) -> int:
         return len(self.histories)
 
     @classmethod
-    def of_all(cls, histories: NDArray[np.int32], items: int) -> "Queries":
+    def of_all(
+        cls, histories: NDArray[np.int32], items: int, users: NDArray[np.int32] | None = None
+    ) -> "Queries":
         """Let every row choose from all items; the candidates take no memory of their own."""
         codes = np.arange(items, dtype=np.int32)
-        return cls(histories, np.broadcast_to(codes, (len(histories), items)))
+        return cls(histories, np.broadcast_to(codes, (len(histories), items)), users)
 
     @property
     def shared(self) -> NDArray[np.int32] | None:
@@ -43,5 +49,6 @@ class Queries:
         is_repeated = len(self) > 0 and self.candidates.strides[0] == 0
         return self.candidates[0] if is_repeated else None
 
-    def __getitem__(self, rows: slice) -> "Queries":
-        return Queries(self.histories[rows], self.candidates[rows])
+    def __getitem__(self, rows: slice | list[int] | NDArray[np.int64]) -> "Queries":
+        users = None if self.users is None else self.users[rows]
+        return Queries(self.histories[rows], self.candidates[rows], users)

@@ -19,6 +19,7 @@ that tell of each other are asked together, in another order, alone, and after s
 """
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
@@ -44,30 +45,37 @@ from recbench.recommender import (
     writes,
 )
 from recbench.seeding import generator
-from recbench.testing.toy import toy_split, toy_training_data
+from recbench.testing.toy import toy_next_item_split, toy_split, toy_training_data
 
 Answers = tuple[NDArray[np.float32] | None, list[str] | None]
 """Scores [rows, C] of a model that ranks, texts [rows] of one that writes."""
 
 
-def toy_queries(split: Split, candidates: int = 8) -> Queries:
-    """Return one query a test row of `split`: the target and random others, in random order."""
+def toy_queries(split: Split, candidates: int = 8, named: bool = False) -> Queries:
+    """
+    Return one query a test row of `split`: the target and random others, in random order.
+
+    With `named`, a query says who asks.
+    """
     random = generator(0, "contract")
     items = len(split.catalogue)
     rows = []
     for target in split.test.targets:
         others = random.choice(np.delete(np.arange(items), target), candidates - 1, replace=False)
         rows.append(random.permutation(np.append(others, target)))
-    return Queries(split.test.histories, np.array(rows, dtype=np.int32))
+    users = split.test.users if named else None
+    return Queries(split.test.histories, np.array(rows, dtype=np.int32), users)
 
 
-def telling_queries(split: Split, histories: int = 2, candidates: int = 8) -> Queries:
+def telling_queries(
+    split: Split, histories: int = 2, candidates: int = 8, named: bool = False
+) -> Queries:
     """
     Return queries that tell of each other, 4 rows a history.
 
     Three rows have the same history, and candidates that share one item alone: the target. The
     fourth has the history without its last item, which is among its candidates: what it asks for
-    stands in the other three.
+    stands in the other three. With `named`, a query says who asks.
     """
     random = generator(0, "telling")
     items, rows, shown = len(split.catalogue), [], []
@@ -80,11 +88,8 @@ def telling_queries(split: Split, histories: int = 2, candidates: int = 8) -> Qu
             rows.append(own)
             drawn = others[others != wanted][part * (candidates - 1) :][: candidates - 1]
             shown.append(random.permutation([wanted, *drawn]))
-    return Queries(np.array(rows, dtype=np.int32), np.array(shown, dtype=np.int32))
-
-
-def _chosen(queries: Queries, rows: Any) -> Queries:
-    return Queries(queries.histories[rows], queries.candidates[rows])
+    users = np.repeat(split.test.users[:histories], 4) if named else None
+    return Queries(np.array(rows, dtype=np.int32), np.array(shown, dtype=np.int32), users)
 
 
 def _rows(answers: Answers, rows: Any) -> Answers:
@@ -121,8 +126,18 @@ class SystemContract:
     @pytest.fixture(scope="class")
     @classmethod
     def split(cls) -> Split:
-        """The toy dataset."""
-        return toy_split()
+        """The toy dataset; every user trains where the model must know who asks."""
+        return toy_next_item_split() if cls.model_class.knows_users else toy_split()
+
+    @classmethod
+    def queries(cls, split: Split) -> Queries:
+        """Return `toy_queries` as the model is asked."""
+        return toy_queries(split, named=cls.model_class.knows_users)
+
+    @classmethod
+    def telling(cls, split: Split) -> Queries:
+        """Return `telling_queries` as the model is asked."""
+        return telling_queries(split, named=cls.model_class.knows_users)
 
     @pytest.fixture(scope="class")
     @classmethod
@@ -214,22 +229,22 @@ class SystemContract:
         self, fitted: System, split: Split, workplace: Path
     ) -> None:
         """Alone, among rows that tell of it or in another order, a row is answered the same."""
-        queries, runtime = telling_queries(split), self.runtime(workplace, "fitted")
+        queries, runtime = self.telling(split), self.runtime(workplace, "fitted")
         together = self.answers(fitted, queries, runtime)
         for row in range(len(queries)):
             alone = self.answers(fitted, queries[row : row + 1], runtime)
             self.assert_same(alone, _rows(together, [row]))
         order = generator(0, "order").permutation(len(queries))
-        in_order = self.answers(fitted, _chosen(queries, order), runtime)
+        in_order = self.answers(fitted, queries[order], runtime)
         self.assert_same(in_order, _rows(together, order))
 
     def test_a_row_does_not_depend_on_what_was_asked_before(
         self, fitted: System, split: Split, workplace: Path
     ) -> None:
         """A copy that was asked nothing else answers the same, then and afterwards."""
-        queries, runtime = telling_queries(split), self.runtime(workplace, "fitted")
+        queries, runtime = self.telling(split), self.runtime(workplace, "fitted")
         before = self.copy(fitted, split, workplace, "asked before")
-        asked = [_chosen(queries, [row]) for row in (3, 0)]
+        asked = [queries[[row]] for row in (3, 0)]
         first = [self.answers(before, one, runtime) for one in asked]
         self.answers(before, queries, runtime)
         for one, given in zip(asked, first, strict=True):
@@ -240,18 +255,18 @@ class SystemContract:
         self, fitted: System, split: Split, workplace: Path
     ) -> None:
         """Cold users have fewer items than the history holds, down to none."""
-        queries = toy_queries(split)
+        queries = self.queries(split)
         histories = queries.histories.copy()
         histories[0, :] = PAD
         histories[1, :-1] = PAD
-        cold = Queries(histories, queries.candidates)
+        cold = replace(queries, histories=histories)
         self.answers(fitted, cold, self.runtime(workplace, "fitted"))
 
     def test_saved_and_loaded_it_answers_the_same(
         self, fitted: System, split: Split, workplace: Path
     ) -> None:
         """What was learnt survives on disk, without pickle."""
-        queries, runtime = toy_queries(split), self.runtime(workplace, "fitted")
+        queries, runtime = self.queries(split), self.runtime(workplace, "fitted")
         loaded = self.copy(fitted, split, workplace, "saved")
         saved = (workplace / "saved").rglob("*")
         assert not [path for path in saved if path.suffix in {".bin", ".pt", ".pkl"}]
@@ -262,7 +277,7 @@ class SystemContract:
         self, fitted: System, split: Split, workplace: Path
     ) -> None:
         """Fitted again with the same seed, it answers the same."""
-        queries, runtime = toy_queries(split), self.runtime(workplace, "fitted")
+        queries, runtime = self.queries(split), self.runtime(workplace, "fitted")
         again = self.build()
         again.fit(self.data(split), self.runtime(workplace, "again"))
         given, expected = (self.answers(model, queries, runtime) for model in (again, fitted))
@@ -278,11 +293,12 @@ class RecommenderContract(SystemContract):
         """A full ranking's queries have candidates that cannot be written to; scores are equal."""
         if self.model_class.lists_candidates:
             pytest.skip("its candidates must be listed to it")
-        queries = Queries.of_all(split.test.histories, len(split.catalogue))
+        users = self.queries(split).users
+        queries = Queries.of_all(split.test.histories, len(split.catalogue), users)
         runtime = self.runtime(workplace, "fitted")
         scores = fitted.score(queries, runtime)
         assert scores.shape == queries.candidates.shape
-        apart = Queries(queries.histories, queries.candidates.copy())
+        apart = replace(queries, candidates=queries.candidates.copy())
         self.assert_agree(scores, fitted.score(apart, runtime))
 
     def test_the_score_of_a_candidate_does_not_depend_on_the_others(
@@ -291,10 +307,10 @@ class RecommenderContract(SystemContract):
         """Draws are cut from the scores of all their candidates."""
         if self.model_class.lists_candidates:
             pytest.skip("its candidates are listed to it, and it may compare them")
-        queries, runtime = toy_queries(split), self.runtime(workplace, "fitted")
+        queries, runtime = self.queries(split), self.runtime(workplace, "fitted")
         items = len(split.catalogue)
         everything = np.tile(np.arange(items, dtype=np.int32), (len(queries), 1))
-        of_all = fitted.score(Queries(queries.histories, everything), runtime)
+        of_all = fitted.score(replace(queries, candidates=everything), runtime)
         own = np.take_along_axis(of_all, queries.candidates.astype(np.intp), axis=1)
         self.assert_agree(fitted.score(queries, runtime), own)
 
@@ -320,7 +336,7 @@ class AnswererContract(SystemContract):
     ) -> None:
         """Ended at the line's end."""
         assert writes(fitted)
-        queries = toy_queries(split)
+        queries = self.queries(split)
         answers = fitted.answer(queries, self.runtime(workplace, "fitted"))
         assert len(answers) == len(queries)
         assert not [text for text in answers if "\n" in text]
@@ -339,7 +355,7 @@ class AnswererContract(SystemContract):
         """One reading of a prompt serves for scores and text, if it is overridden."""
         if not isinstance(fitted, RankingAnswerer):
             pytest.skip("it is never asked at once")
-        queries, runtime = toy_queries(split), self.runtime(workplace, "fitted")
+        queries, runtime = self.queries(split), self.runtime(workplace, "fitted")
         apart = fitted.score(queries, runtime), fitted.answer(queries, runtime)
         self.assert_same(fitted.score_and_answer(queries, runtime), apart)
 

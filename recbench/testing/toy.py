@@ -5,6 +5,8 @@ Items stand on a ring; a user starts anywhere and mostly steps to the next item,
 predictable from the last one, popularity says nothing, and every title is short and distinct.
 """
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -57,6 +59,30 @@ def toy_split(users: int = 60, items: int = 40, length: int = 12, seed: int = 0)
     )
 
 
+def toy_next_item_split(users: int = 60, items: int = 40, length: int = 12, seed: int = 0) -> Split:
+    """
+    Make a split in which all users train: the last item is tested, the one before it validates.
+
+    Parameters
+    ----------
+    users, items, length, seed
+        As for `toy_split`.
+    """
+    everyone = np.arange(users, dtype=np.int32)
+    split, walks = toy_split(users, items, length, seed), _walks(users, items, length, seed)
+    validation, test = (Examples(walks[:, :-2], walks[:, -2], everyone), _last(walks, 0))
+    return replace(
+        split,
+        sequences=_ragged(walks[:, :-2]),
+        train=_windows(walks[:, :-2]),
+        validation=validation,
+        test=test,
+        excluded_validation=Excluded.each(_ragged(validation.histories)),
+        excluded_test=Excluded.each(_ragged(test.histories)),
+        digest=digest(["toy next item", users, items, length, seed]),
+    )
+
+
 def toy_training_data(split: Split | None = None, timed: bool = False) -> TrainingData:
     """Return what a model that reads times, or none, may learn from `split` (`toy_split()`)."""
     split = split or toy_split()
@@ -65,6 +91,7 @@ def toy_training_data(split: Split | None = None, timed: bool = False) -> Traini
         noun=("book", "books"),
         verb="read",
         sequences=split.sequences,
+        sequence_users=split.sequence_users,
         train=split.train,
         validation=split.validation,
         digest=split.digest,

@@ -110,7 +110,7 @@ def test_the_folder_holds_no_target_that_is_asked_for_and_no_cache(keep, runtime
         for part in ("train", "validation")
         for name in ("histories", "targets", "users")
     }
-    arrays |= {"sequence values.npy", "sequence offsets.npy"}
+    arrays |= {f"sequence {name}.npy" for name in ("values", "offsets", "users")}
     asked = {"request.json", "data.json", "asked histories.npy", "asked candidates.npy"}
     assert seen["files"] == arrays | asked
     assert set(seen["request"]) == {

@@ -60,3 +60,20 @@ def test_a_typo_gets_the_nearest_model(call):
         "",
         "error: unknown model 'ilroa'; did you mean 'ilora'?\n",
     )
+
+
+def test_a_family_lists_its_models_and_what_is_left_out(call):
+    code, out, err = call("models", "recbole")
+    assert (code, err) == (0, "")
+    assert out.startswith("recbole: sequential recommenders of RecBole 1.2.1")
+    assert "\nmodels (recbole:MODEL):\n  BERT4Rec, " in out
+    assert "a knowledge graph about the items is needed" in " ".join(out.split())
+    page = json.loads(call("models", "recbole", "--format", "json")[1])
+    assert "NARM" in page["models"]
+    assert page["left_out"]["S3Rec"].startswith("features of items are needed")
+
+
+def test_one_that_is_left_out_is_refused_with_the_reason(call):
+    code, out, err = call("models", "recbole:ksr")
+    assert (code, out) == (2, "")
+    assert err.startswith("error: recbole:KSR cannot be run: a knowledge graph about the items")

@@ -6,8 +6,9 @@ only the instructions that put data together; where a pickle calls something by 
 noted down with its arguments (`Call`) and not made. So no code of pandas, NumPy or anybody else
 runs, whatever the file says, and frames of old and new versions are read alike.
 
-The instructions are those that Python 3 writes (protocols 3 to 5, in ``pickletools``); persistent
-ids, the extension registry, instances by name and out-of-band buffers are not among them.
+The instructions are those that Python 3 writes (protocols 3 to 5, in ``pickletools``); the
+extension registry, instances by name and out-of-band buffers are not among them, and persistent
+ids, by which torch names what lies beside a pickle, only where they are asked for.
 """
 
 import warnings
@@ -39,6 +40,13 @@ class Call:
     state: Any = None
 
 
+@dataclass(frozen=True)
+class Stored:
+    """What lies beside a pickle, by the persistent id under which it names it."""
+
+    id: Any
+
+
 def describe(file: Path, admitted: Collection[str]) -> Any:
     """
     Read what a pickle describes.
@@ -53,8 +61,9 @@ def describe(file: Path, admitted: Collection[str]) -> Any:
     Returns
     -------
     object
-        Numbers, texts, bytes, None, tuples, lists and dicts with texts as keys, `Name` and `Call`.
-        It may hold one list many times, or itself: who walks it must know how deep to go.
+        Numbers, texts, bytes, None, tuples, lists and dicts with texts or whole numbers as keys,
+        `Name` and `Call`. It may hold one list many times, or itself: who walks it must know how
+        deep to go.
 
     Raises
     ------
@@ -66,11 +75,32 @@ def describe(file: Path, admitted: Collection[str]) -> Any:
         size = file.stat().st_size
         if size > LARGEST:
             raise DataError(f"{file}: expected a pickle of at most {LARGEST} bytes, found {size}")
-        with warnings.catch_warnings():  # genops warns of a backslash in a name
-            warnings.simplefilter("ignore", DeprecationWarning)
-            return _Machine(admitted).run(file.read_bytes())
+        return described(file.read_bytes(), str(file), admitted)
     except FileNotFoundError:
         raise DataError(f"{file}: expected a file, found none") from None
+
+
+def described(
+    program: bytes, file: str, admitted: Collection[str] | None, beside: bool = False
+) -> Any:
+    """
+    Read what a pickle in memory describes, as `describe` does.
+
+    Parameters
+    ----------
+    program
+        The pickle.
+    file
+        What it is called in errors.
+    admitted
+        As for `describe`; None for any name, where what is read looks at few of them.
+    beside
+        Whether it may name what lies beside it; then `Stored` stands for that.
+    """
+    try:
+        with warnings.catch_warnings():  # genops warns of a backslash in a name
+            warnings.simplefilter("ignore", DeprecationWarning)
+            return _Machine(admitted, beside).run(program)
     except _RefusedError as refused:
         raise DataError(f"{file}: refused, nothing of it was run: {refused}") from None
     except (ValueError, LookupError, TypeError, AttributeError) as error:
@@ -82,8 +112,8 @@ class _RefusedError(Exception):
 
 
 class _Machine:
-    def __init__(self, admitted: Collection[str]) -> None:
-        self.admitted = admitted
+    def __init__(self, admitted: Collection[str] | None, beside: bool) -> None:
+        self.admitted, self.beside = admitted, beside
         self.stack: list[Any] = []
         self.marks: list[list[Any]] = []  # the stacks below each mark
         self.memo: dict[int, Any] = {}
@@ -102,7 +132,7 @@ class _Machine:
         raise ValueError("no end")  # genops raises before
 
     def name(self, path: str) -> None:
-        if path not in self.admitted:
+        if self.admitted is not None and path not in self.admitted:
             raise _RefusedError(f"it asks for {path[:100]!r}, which no table of rows needs")
         self.stack.append(Name(path))
 
@@ -116,10 +146,18 @@ class _Machine:
         args, called = self.stack.pop(), self.stack.pop()
         if not (isinstance(called, Name) and isinstance(args, tuple)):
             raise _RefusedError("it calls what is no name")
-        self.stack.append(Call(called.path, args))
+        is_dict = called.path == "collections.OrderedDict" and not args
+        self.stack.append({} if is_dict else Call(called.path, args))
+
+    def stored(self, _: object) -> None:
+        if not self.beside:
+            raise _RefusedError("it names what lies beside it")
+        self.stack.append(Stored(self.stack.pop()))
 
     def build(self, _: object) -> None:
         state = self.stack.pop()
+        if isinstance(self.stack[-1], dict):  # attributes of an ordered dict: nobody's data
+            return
         if not isinstance(self.stack[-1], Call):
             raise _RefusedError("it sets the state of what it did not make")
         self.stack[-1].state = state
@@ -150,8 +188,8 @@ class _Machine:
 
     def update(self, pairs: list[Any]) -> None:
         target, keys = self.stack[-1], pairs[::2]
-        # Texts alone: the hash of a tuple in tuples in tuples would overflow the C stack.
-        if not isinstance(target, dict) or not all(isinstance(key, str) for key in keys):
+        # No tuples: the hash of a tuple in tuples in tuples would overflow the C stack.
+        if not isinstance(target, dict) or not all(isinstance(key, str | int) for key in keys):
             raise _RefusedError("it fills something else than a dict with texts as keys")
         target.update(zip(keys, pairs[1::2], strict=True))
 
@@ -193,6 +231,7 @@ _ACTS: dict[str, Callable[[_Machine, Any], None]] = {
     "REDUCE": _Machine.call,
     "NEWOBJ": _Machine.call,
     "BUILD": _Machine.build,
+    "BINPERSID": _Machine.stored,
     "MEMOIZE": lambda machine, _: machine.put(len(machine.memo)),
     "BINPUT": _Machine.put,
     "LONG_BINPUT": _Machine.put,

@@ -1,0 +1,196 @@
+"""A module of RecBole with its way in and out: catalogue codes here, rows of its tables there."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from recbench.errors import UserError
+from recbench.neural.ranking import SCORES_AT_ONCE
+from recbench.neural.sequences import Codes, flush_left, last_columns
+from recbench.questions.split import PAD
+from recbench_baselines.recbole.installed import interaction, mask_transform, module_class
+from recbench_baselines.recbole.members import MEMBERS
+from recbench_baselines.recbole.settings import RecBoleSettings
+from recbench_baselines.recbole.stand_ins import (
+    INVERSE,
+    ITEM,
+    ITEMS,
+    LENGTH,
+    NEGATIVE,
+    USER,
+    Sizes,
+    configuration,
+    contained,
+)
+
+_WIDTH = 64
+"""Vectors' usual width: TransRec takes memory for so many numbers a score."""
+
+
+@dataclass(frozen=True)
+class Tables:
+    """
+    Which row of RecBole's tables stands for what; row 0 is its padding.
+
+    Attributes
+    ----------
+    places
+        int64 [items], the row of each catalogue code.
+    rows
+        Rows of the table of items.
+    users
+        int32 [users], ascending: the numbers of the users that have rows 1, 2, ...
+    """
+
+    places: NDArray[np.int64]
+    rows: int
+    users: NDArray[np.int32]
+
+    @classmethod
+    def of_catalogue(cls, items: int, users: NDArray[np.int32]) -> "Tables":
+        """Give items and users rows in the order of their codes and numbers."""
+        return cls(np.arange(1, items + 1), items + 1, np.unique(users))
+
+    def user_rows(self, users: NDArray[np.int32]) -> NDArray[np.int64]:
+        """Return int64 [n]; a user who has not trained has the padding's row."""
+        found = np.searchsorted(self.users, users)
+        known = self.users[np.minimum(found, len(self.users) - 1)] == users
+        return np.where(known, found + 1, 0)
+
+
+class Network:
+    """
+    One module of RecBole, built and tried.
+
+    Parameters
+    ----------
+    model
+        Its name in RecBole.
+    settings, tables
+        What decides its shape.
+    device
+        Where it lives.
+
+    Raises
+    ------
+    UserError
+        If RecBole refuses the settings, or fails with them on two rows.
+    """
+
+    def __init__(self, model: str, settings: RecBoleSettings, tables: Tables, device: str) -> None:
+        self.tables, self.length, self.device = tables, settings.max_length, torch.device(device)
+        self.sizes = Sizes(tables.rows, len(tables.users) + 1, settings.max_length)
+        given = settings.hyperparameters()
+        config = configuration(given, settings.max_length, settings.batch_size, device)
+        masks = MEMBERS[model].masks
+        self._left_padded = MEMBERS[model].left_padded
+        try:
+            _check(given, tables.rows, settings.max_length)
+            with contained(torch.initial_seed()):
+                self._masking = mask_transform(config) if masks else None
+                self.module: Any = module_class(model)(config, self.sizes).to(self.device)
+            self._try()
+        except (Exception, SystemExit) as error:  # RecBole's refusals are of any kind
+            first = next(iter(str(error).strip().splitlines()), "")
+            raise UserError(
+                f"RecBole's {model} cannot be built with these settings and "
+                f"{len(tables.places)} items (`recbench models recbole:{model}` explains them): "
+                f"{type(error).__name__}: {first}"
+            ) from error
+
+    def _try(self) -> None:
+        """Compute a loss and scores of two rows: what fails there would fail in training."""
+        histories = np.array([[PAD, 0], [0, 1]], dtype=np.int32)
+        users, codes = self.tables.users[[0, -1]], histories[1]
+        self.module.train()
+        self.loss(histories, users, codes, codes[::-1], seed=0)
+        self.scores(histories, users)
+
+    def loss(
+        self,
+        histories: Codes,
+        users: NDArray[np.int32],
+        targets: NDArray[np.int32],
+        negatives: NDArray[np.integer[Any]],
+        seed: int,
+    ) -> Tensor:
+        """
+        Return RecBole's loss of some rows, a scalar.
+
+        Parameters
+        ----------
+        histories
+            int32 [n, H], padded on the left, none empty.
+        users
+            int32 [n], whose they are.
+        targets, negatives
+            [n], codes of what followed, and of another item.
+        seed
+            Of what RecBole draws from the global streams of Python and NumPy.
+        """
+        batch = self._batch(histories, users)
+        batch[ITEM] = self._tensor(self.tables.places[targets])
+        batch[NEGATIVE] = self._tensor(self.tables.places[negatives])
+        with contained(seed):
+            given = interaction(batch)
+            if self._masking is not None:
+                given = self._masking(self.sizes, given)
+                if not (given["MASK_INDEX"] > 0).any():  # RecBole's mean over no place is NaN
+                    return torch.stack([p.sum() * 0 for p in self.module.parameters()]).sum()
+            loss: Tensor = self.module.calculate_loss(given)
+        return loss.mean()  # TransRec's has one dimension
+
+    @torch.no_grad()
+    def scores(self, histories: Codes, users: NDArray[np.int32]) -> NDArray[np.float32]:
+        """
+        Return float32 [n, items], what RecBole's `full_sort_predict` gives; 0 for empty histories.
+
+        Parameters
+        ----------
+        histories, users
+            As for `loss`, but for histories that are empty.
+        """
+        self.module.eval()
+        size = max(1, SCORES_AT_ONCE // (_WIDTH * self.tables.rows))
+        found = np.zeros((len(histories), len(self.tables.places)), dtype=np.float32)
+        asked = np.flatnonzero((histories != PAD).any(axis=1))
+        for start in range(0, len(asked), size):
+            rows = asked[start : start + size]
+            batch = self._batch(histories[rows], users[rows])
+            # Two models compute a loss as well, of no use here: any item will do.
+            batch[ITEM] = torch.ones(len(rows), dtype=torch.long, device=self.device)
+            if self._left_padded:  # as in training, and in `predict`; RecBole forgets it here
+                batch[ITEMS] = batch[INVERSE]
+            with contained(0):
+                scores = self.module.full_sort_predict(interaction(batch))
+            found[rows] = scores.cpu().numpy()[:, self.tables.places]
+        return found
+
+    def _batch(self, histories: Codes, users: NDArray[np.int32]) -> dict[str, Tensor]:
+        latest = last_columns(histories, self.length)
+        moved, lengths = flush_left(latest)
+        return {
+            ITEMS: self._items(moved),
+            INVERSE: self._items(latest),
+            LENGTH: self._tensor(lengths),
+            USER: self._tensor(self.tables.user_rows(users)),
+        }
+
+    def _items(self, codes: Codes) -> Tensor:
+        return self._tensor(np.where(codes == PAD, 0, self.tables.places[codes]))
+
+    def _tensor(self, values: NDArray[np.int64]) -> Tensor:
+        return torch.from_numpy(values).to(self.device)
+
+
+def _check(given: dict[str, Any], rows: int, length: int) -> None:
+    """Refuse what RecBole would fail at in words of its inside, or only for some batches."""
+    if int(given.get("mask_ratio", 1) * length) < 1:
+        raise ValueError("mask_ratio times max_length must be at least 1, an item to mask")
+    largest = max(map(int, str(given.get("reranker_CAN_NUM", 1)).split(",")))
+    if largest > rows:
+        raise ValueError(f"reranker_CAN_NUM must be at most {rows}, all there is to rank")

@@ -1,0 +1,220 @@
+"""The models of RecBole as recommenders of recbench."""
+
+import hashlib
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from recbench.errors import PluginError, UserError
+from recbench.neural.checkpoint import learnt, restore
+from recbench.neural.plan import Plan, Step
+from recbench.neural.precision import FLOAT32, computing
+from recbench.neural.randomness import seeded
+from recbench.neural.ranking import mean_ndcg, validation_steps
+from recbench.neural.training import train
+from recbench.questions.queries import Queries
+from recbench.questions.split import Examples
+from recbench.questions.windows import windows
+from recbench.recommender import Recommender, Runtime, TrainingData
+from recbench.seeding import derived_seed, generator
+from recbench_baselines.recbole import checkpoint
+from recbench_baselines.recbole.installed import package
+from recbench_baselines.recbole.members import MEMBERS
+from recbench_baselines.recbole.network import Network, Tables
+from recbench_baselines.recbole.settings import RecBoleSettings, settings_class
+
+_WEIGHTS = "weights/"
+"""Begins the names of RecBole's tensors in a saved model."""
+
+
+@cache
+def model_class(name: str) -> "type[RecBoleRecommender]":
+    """
+    Make the recommender of one model; RecBole itself is not imported.
+
+    Parameters
+    ----------
+    name
+        A key of `MEMBERS`.
+
+    Raises
+    ------
+    UserError
+        If RecBole is not installed.
+    """
+    member = MEMBERS[name]
+    return type(
+        name,
+        (RecBoleRecommender,),
+        {
+            "__module__": __package__,  # where it is found by its name
+            "__doc__": f"RecBole's {name}: {member.summary}.",
+            "settings_class": settings_class(name),
+            "summary": f"{member.summary} (RecBole's {name})",
+            "reference": member.reference,
+            "knows_users": member.knows_users,
+        },
+    )
+
+
+class RecBoleRecommender(Recommender):
+    """
+    A model of RecBole, trained on every position of the sequences by `recbench.neural`.
+
+    The loss and the scores are RecBole's own; negatives are drawn uniformly from the other items.
+    """
+
+    settings_class: ClassVar[type[RecBoleSettings]]
+    settings: RecBoleSettings
+    network: Network
+
+    @property
+    def name(self) -> str:
+        """Its name in RecBole."""
+        return type(self).__name__
+
+    @property
+    def caption(self) -> str:
+        """Say of a checkpoint that nobody here knows what it has seen."""
+        if self.settings.checkpoint is None:
+            return ""
+        return "weights of a RecBole checkpoint: what it was trained on is not known here"
+
+    def ingredients(self) -> dict[str, Any]:
+        """Return RecBole's version, and digests of a checkpoint and its items."""
+        version, settings = {"recbole": package().version}, self.settings
+        if settings.checkpoint is None and settings.item_tokens is None:
+            return version
+        file, tokens = self._named_files()
+        return version | {"checkpoint": _digest(file), "item_tokens": _digest(tokens)}
+
+    def _named_files(self) -> tuple[Path, Path]:
+        """Return the checkpoint and its items; refuse one without the other."""
+        file, tokens = self.settings.checkpoint, self.settings.item_tokens
+        if self.knows_users:
+            raise UserError(
+                f"RecBole's {self.name} has a row for each user, and nothing tells which is whose; "
+                "leave out checkpoint and item_tokens, and train it here"
+            )
+        if file is None:
+            raise UserError("item_tokens belongs to a checkpoint: add --set checkpoint=FILE")
+        if tokens is None:
+            raise UserError(
+                f"{file} does not say which item has which row; add --set item_tokens=FILE, which "
+                "numpy.savetxt(FILE, dataset.field2id_token['item_id'], '%s') writes beside "
+                "RecBole's dataset"
+            )
+        return file, tokens
+
+    def rehearse(self, data: TrainingData, candidates: int, runtime: Runtime) -> None:  # noqa: ARG002
+        """Build it, and try a loss and scores."""
+        self._begin(data, runtime)
+
+    def fit(self, data: TrainingData, runtime: Runtime) -> dict[str, Any]:
+        """Learn from the training users' sequences, or take over a checkpoint's weights."""
+        self._begin(data, runtime)
+        if self.settings.checkpoint is not None:
+            return {"parameters_trained": 0}
+        settings = self.settings
+        rows = windows(data.sequences, data.sequence_users, settings.max_length, min_history=1)
+        if not len(rows):
+            raise UserError("no training sequence has two items; there is nothing to learn from")
+        steps = validation_steps(data.validation, data.train)
+        report = train(
+            self.network.module,
+            lambda chosen, step: self._loss(rows[chosen], step, runtime),
+            len(rows),
+            Plan(
+                batch_size=settings.batch_size,
+                epochs=settings.epochs,
+                learning_rate=settings.learning_rate,
+                weight_decay=settings.weight_decay,
+                patience=settings.patience,
+                averaged_epochs=settings.averaged_epochs or None,
+            ),
+            runtime,
+            name=self.name.lower(),
+            identity=[settings.record(), self.ingredients(), data.digest],
+            watch=lambda: mean_ndcg(self._full_scores, steps, len(data.catalogue)),
+        )
+        return report.record()
+
+    def _begin(self, data: TrainingData, runtime: Runtime) -> None:
+        """Build the network, with random weights or those of the checkpoint."""
+        tables = Tables.of_catalogue(len(data.catalogue), data.sequence_users)
+        if self.settings.checkpoint is None:
+            self._build(tables, runtime)
+            return
+        file, tokens = self._named_files()
+        saved = checkpoint.read(file)
+        checkpoint.check_settings(file, saved, self.name, self.settings)
+        places, rows = checkpoint.item_places(tokens, data.catalogue)
+        self._build(Tables(places, rows, tables.users), runtime)
+        checkpoint.put(file, saved, self.network.module)
+
+    def _build(self, tables: Tables, runtime: Runtime) -> None:
+        with seeded(derived_seed(runtime.seed, "weights"), runtime.device):
+            self.network = Network(self.name, self.settings, tables, runtime.device)
+
+    def _loss(self, rows: Examples, step: Step, runtime: Runtime) -> Tensor:
+        items = len(self.network.tables.places)
+        random = generator(runtime.seed, "negatives", step.index)
+        others = (rows.targets + random.integers(1, items, size=len(rows))) % items
+        seed = derived_seed(runtime.seed, "recbole", step.index)
+        return self.network.loss(rows.histories, rows.users, rows.targets, others, seed)
+
+    def _full_scores(self, examples: Examples) -> NDArray[np.float32]:
+        with computing(FLOAT32, self.network.device):
+            return self.network.scores(examples.histories, examples.users)
+
+    def score(self, queries: Queries, runtime: Runtime) -> NDArray[np.float32]:  # noqa: ARG002
+        """Return what RecBole's `full_sort_predict` gives for the candidates, float32 [rows, C]."""
+        users = queries.users
+        if users is None:
+            if self.knows_users:
+                raise PluginError(f"RecBole's {self.name} must be told who asks (Queries.users)")
+            users = np.zeros(len(queries), dtype=np.int32)
+        with computing(FLOAT32, self.network.device):
+            scores = self.network.scores(queries.histories, users)
+        if (shared := queries.shared) is not None:
+            return scores[:, shared]
+        return np.take_along_axis(scores, queries.candidates.astype(np.intp), axis=1)
+
+    def save(self, folder: Path) -> None:
+        """Write ``model.safetensors`` and ``settings.json``."""
+        tables = self.network.tables
+        weights = learnt(self.network.module)
+        save_file(
+            {_WEIGHTS + name: tensor.cpu().contiguous() for name, tensor in weights.items()}
+            | {"places": torch.from_numpy(tables.places), "rows": torch.tensor(tables.rows)},
+            folder / "model.safetensors",
+        )
+        (folder / "settings.json").write_text(json.dumps(self.settings.record(), indent=2) + "\n")
+
+    def load(self, folder: Path, data: TrainingData, runtime: Runtime) -> None:
+        """Read back what `save` wrote; UserError if it is of other settings."""
+        stored = json.loads((folder / "settings.json").read_text())
+        if stored != self.settings.record():
+            raise UserError(f"the model in {folder} has other settings; fit it again")
+        tensors = load_file(folder / "model.safetensors")
+        places, rows = tensors.pop("places").numpy(), int(tensors.pop("rows"))
+        tables = Tables(places, rows, np.unique(data.sequence_users))
+        self._build(tables, runtime)
+        weights = {name.removeprefix(_WEIGHTS): tensor for name, tensor in tensors.items()}
+        restore(learnt(self.network.module), weights)
+        self.network.module.eval()
+
+
+def _digest(file: Path) -> str:
+    """Return the SHA-256 of a file that a setting names."""
+    if not file.is_file():
+        raise UserError(f"{file}: expected a file, found none")
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()

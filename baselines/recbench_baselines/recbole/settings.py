@@ -1,0 +1,146 @@
+"""RecBole's hyper-parameters as settings, read from its own property files."""
+
+import re
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, TypeAdapter, create_model
+
+from recbench.errors import UserError
+from recbench.settings import Settings
+from recbench_baselines.recbole.installed import property_file
+from recbench_baselines.recbole.members import MEMBERS
+
+
+class RecBoleSettings(Settings):
+    """
+    What every model of RecBole can be told besides its own hyper-parameters.
+
+    Attributes
+    ----------
+    max_length
+        Most items of a history that the model sees; RecBole's ``MAX_ITEM_LIST_LENGTH``, which is 50
+        there. The protocols show 10.
+    learning_rate, weight_decay, batch_size
+        Of AdamW; a batch is so many targets. The values are RecBole's defaults.
+    epochs, patience
+        Epochs at most, and how many without a better validation NDCG@10 end training; RecBole's
+        ``epochs`` and ``stopping_step``.
+    averaged_epochs
+        Epochs over which the weights that are judged and kept are averaged; 0 for the weights
+        themselves, as in RecBole.
+    checkpoint
+        A file that RecBole saved (.pth), which is judged instead of training; it is read without
+        running anything that is in it.
+    item_tokens
+        With it: a text file of the items in RecBole's order, one id a line, ``[PAD]`` first.
+    """
+
+    max_length: int = Field(default=10, ge=2, le=1000)
+    learning_rate: float = Field(default=1e-3, gt=0)
+    weight_decay: float = Field(default=0.0, ge=0)
+    batch_size: int = Field(default=2048, ge=1)
+    epochs: int = Field(default=300, ge=1)
+    patience: int = Field(default=10, ge=1)
+    averaged_epochs: float = Field(default=0.0, ge=0)
+    checkpoint: Path | None = None
+    item_tokens: Path | None = None
+
+    def hyperparameters(self) -> dict[str, Any]:
+        """Return RecBole's own, as its models read them."""
+        own = self.model_dump(exclude=set(RecBoleSettings.model_fields))
+        return {key: list(one) if isinstance(one, tuple) else one for key, one in own.items()}
+
+
+def _parts(value: Any) -> Any:
+    """Read "0.25,0.5", as it comes from a command line, or "[0.25,0.5]" as RecBole writes it."""
+    return value.strip("[] ").split(",") if isinstance(value, str) else value
+
+
+_TYPES: dict[str, Any] = {
+    "int": int,
+    "float": float,
+    "bool": bool,
+    "str": str,
+    "list of int": Annotated[tuple[int, ...], BeforeValidator(_parts)],
+    "list of float": Annotated[tuple[float, ...], BeforeValidator(_parts)],
+}
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "hidden_act": ("gelu", "relu", "swish", "tanh", "sigmoid"),
+    "pooling_type": ("average", "max"),
+    "pooling_type_layer_1": ("max", "average"),
+    "pooling_type_layer_2": ("max", "average"),
+    "dnn_type": ("trm", "ave"),
+    "weight_mode": ("", "dynamic", "static", "max_logits"),
+    "partition_merging_mode": ("replace", "add", "half"),
+    "reranker_merging_mode": ("replace", "add"),
+}
+"""What RecBole's code tells apart; where it does not look, another word would mean one of these."""
+
+_SIZES = re.compile(r".*_(size|layers|heads|num|interests|order|len|length)|step|nv|nh")
+
+_ENTRY = re.compile(
+    r"(?P<name>\w+):\s*(?P<value>'[^']*'|\"[^\"]*\"|\[[^]]*\]|[^\s#]+)\s*(?P<rest>.*)"
+)
+_MEANING = re.compile(r"#\s*(?:\w+ )?\((?P<type>[a-z ]+)\):?\s*(?P<text>.*)")
+
+
+@cache
+def settings_class(model: str) -> type[RecBoleSettings]:
+    """
+    Make the settings of a model from RecBole's property file: names, types, defaults and meanings.
+
+    Raises
+    ------
+    UserError
+        If RecBole is not installed, or its file cannot be read so.
+    """
+    fields: dict[str, Any] = {}
+    meanings: list[str] = []
+    for name, value, kind, meaning in _entries(model):
+        if name not in MEMBERS[model].unused:
+            annotation = _annotation(model, name, kind)
+            default = TypeAdapter(annotation).validate_python(value)
+            fields[name] = (annotation, default)
+            meanings.append(f"{name}\n    {meaning}")
+    about = f"RecBole's settings of {model}.\n\nAttributes\n----------\n"
+    made: type[RecBoleSettings] = create_model(
+        f"{model}Settings",
+        __base__=RecBoleSettings,
+        __module__=__name__,
+        __doc__=about + "\n".join(meanings),
+        **fields,
+    )
+    return made
+
+
+def _entries(model: str) -> list[tuple[str, str, str, str]]:
+    """Return name, value, type and meaning of each line; a comment may stand above its line."""
+    found, above = [], ""
+    for line in property_file(model).splitlines():
+        if line.startswith("#"):
+            above = f"{above} {line.lstrip('# ')}" if above else line
+        elif entry := _ENTRY.fullmatch(line.strip()):
+            about = _MEANING.fullmatch(entry["rest"] or above)
+            if about is None or about["type"] not in _TYPES:
+                raise UserError(
+                    f"recbole/properties/model/{model}.yaml: expected '{entry['name']}' with its "
+                    "type in a comment, as in recbole 1.2.1: pip install recbole==1.2.1"
+                )
+            value = entry["value"].strip("'\"")
+            found.append((entry["name"], value, about["type"], about["text"].strip()))
+            above = ""
+    return found
+
+
+def _annotation(model: str, name: str, kind: str) -> Any:
+    """Return the type of a setting, with the range in which it means anything."""
+    choices = MEMBERS[model].losses if name == "loss_type" else _CHOICES.get(name, ())
+    if choices:
+        return Literal[choices]
+    if kind == "int" and _SIZES.fullmatch(name):
+        return Annotated[int, Field(ge=1)]
+    if kind == "float" and "dropout" in name:
+        return Annotated[float, Field(ge=0, lt=1)]
+    return _TYPES[kind]

@@ -1,0 +1,136 @@
+import os
+
+import numpy as np
+import pytest
+import torch
+
+from recbench.errors import DataError, UserError
+from recbench.questions.queries import Queries
+
+
+@pytest.fixture
+def trained(small, toy, runtime):
+    model = small("NARM", epochs=1)
+    model.fit(toy(model)[1], runtime)
+    return model
+
+
+@pytest.fixture
+def saved(trained, tmp_path):
+    """Save as RecBole's trainer does, the items in another order and two more than ours."""
+    from recbole.config.configurator import Config
+    from recbole.utils import ModelType
+
+    order = np.random.default_rng(0).permutation(40)
+    tokens = ["[PAD]", "of no use", *(str(100 + code) for code in order), "unknown"]
+    state = trained.network.module.state_dict()
+    old = state["item_embedding.weight"]
+    state["item_embedding.weight"] = torch.cat([old[:1], old[:1], old[1 + order], old[:1]])
+    config = object.__new__(Config)
+    config.model = "NARM"
+    config.final_config_dict = {
+        **trained.settings.hyperparameters(),
+        "MAX_ITEM_LIST_LENGTH": 10,
+        "MODEL_TYPE": ModelType.SEQUENTIAL,
+        "device": torch.device("cpu"),
+    }
+    content = {"config": config, "state_dict": state, "epoch": 3, "optimizer": {"state": {0: 1}}}
+    torch.save(content, tmp_path / "NARM.pth", pickle_protocol=4)
+    (tmp_path / "items.txt").write_text("\n".join(tokens) + "\n")
+    return tmp_path
+
+
+def files(folder):
+    return {"checkpoint": str(folder / "NARM.pth"), "item_tokens": str(folder / "items.txt")}
+
+
+def test_a_checkpoint_of_recbole_is_judged_item_by_item(small, toy, runtime, trained, saved):
+    model = small("NARM", **files(saved))
+    split, data = toy(model)
+    assert model.fit(data, runtime) == {"parameters_trained": 0}
+    assert model.ingredients().keys() == {"recbole", "checkpoint", "item_tokens"}
+    assert "what it was trained on is not known" in model.caption
+    queries = Queries.of_all(split.test.histories, 40)
+    np.testing.assert_allclose(
+        model.score(queries, runtime), trained.score(queries, runtime), rtol=1e-5, atol=1e-6
+    )
+    (saved / "kept").mkdir()
+    model.save(saved / "kept")
+    again = small("NARM", **files(saved))
+    again.load(saved / "kept", data, runtime)
+    assert (again.score(queries, runtime) == model.score(queries, runtime)).all()
+
+
+def test_settings_that_differ_are_named_and_the_remedy_works(small, toy, runtime, saved):
+    model = small("NARM", **files(saved), hidden_size=64, dropout_probs="0.1,0.2", max_length=5)
+    with pytest.raises(UserError, match="was trained with other settings; add") as caught:
+        model.fit(toy(model)[1], runtime)
+    added = str(caught.value).partition("; add ")[2].split()[1::2]
+    assert added == ["hidden_size=128", "dropout_probs=0.25,0.5", "max_length=10"]
+    remedied = small("NARM", **files(saved), **dict(one.split("=") for one in added))
+    remedied.fit(toy(model)[1], runtime)
+
+
+def test_one_of_another_model_is_refused(small, toy, runtime, saved):
+    model = small("STAMP", **files(saved))
+    with pytest.raises(UserError, match=r"NARM.pth is of NARM: take --model recbole:NARM"):
+        model.fit(toy(model)[1], runtime)
+
+
+class Evil:
+    def __reduce__(self):
+        return os.system, ("touch evil",)
+
+
+@pytest.mark.parametrize("what", ["evil", "evil state", "bytes", "empty", "no config", "other"])
+def test_what_is_no_checkpoint_is_refused_and_never_run(
+    small, toy, runtime, saved, what, monkeypatch
+):
+    monkeypatch.chdir(saved)
+    file = saved / "NARM.pth"
+    if what == "bytes":
+        file.write_bytes(os.urandom(1000))
+    elif what == "empty":
+        file.write_bytes(b"")
+    else:
+        state = {"a": Evil()} if what == "evil state" else {"a": torch.ones(2)}
+        content = {"state_dict": state, "config": Evil() if what == "evil" else {"a": 1}}
+        if what == "no config":
+            del content["config"]
+        torch.save(content, file)
+    model = small("NARM", **files(saved))
+    with pytest.raises(DataError, match=r"NARM.pth: expected .*") as caught:
+        model.fit(toy(model)[1], runtime)
+    assert "\n" not in str(caught.value)
+    assert not (saved / "evil").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda lines: lines[1:], r"items.txt, line 1: expected \[PAD\], .* found 'of no use'"),
+        (lambda lines: [], r"items.txt, line 1: expected \[PAD\], .* found nothing"),
+        (lambda lines: [*lines, "104"], r"items.txt, line 44: .* once, found '104' as in line"),
+        (lambda lines: [one for one in lines if one != "104"], r"found 1 missing \('104' first\)"),
+        (lambda lines: [*lines, "more"], r"NARM.pth: expected weights for the items of item_token"),
+    ],
+)
+def test_items_that_cannot_be_mapped_are_refused(small, toy, runtime, saved, change, said):
+    lines = (saved / "items.txt").read_text().splitlines()
+    (saved / "items.txt").write_text("\n".join(change(lines)))
+    model = small("NARM", **files(saved))
+    with pytest.raises(DataError, match=said) as caught:
+        model.fit(toy(model)[1], runtime)
+    assert "\n" not in str(caught.value)
+
+
+def test_one_without_the_other_is_refused_with_the_way_out(small, saved):
+    only = files(saved)
+    with pytest.raises(UserError, match=r"add --set item_tokens=FILE, which numpy\.savetxt"):
+        small("NARM", checkpoint=only["checkpoint"]).ingredients()
+    with pytest.raises(UserError, match="add --set checkpoint=FILE"):
+        small("NARM", item_tokens=only["item_tokens"]).ingredients()
+    with pytest.raises(UserError, match="has a row for each user, and nothing tells which"):
+        small("HGN", **only).ingredients()
+    with pytest.raises(UserError, match="expected a file, found none"):
+        small("NARM", checkpoint="nowhere.pth", item_tokens=only["item_tokens"]).ingredients()

@@ -1,0 +1,131 @@
+import re
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError
+from pathlib import Path
+
+import pytest
+from recbench_baselines.recbole import installed
+from recbench_baselines.recbole.members import FAMILY, MEMBERS
+from recbench_baselines.recbole.settings import settings_class
+
+from recbench import registry
+from recbench.errors import UserError
+from recbench_cli.main import main
+
+yaml = pytest.importorskip("yaml")
+DOCS = Path(__file__).parents[3] / "docs/models.md"
+
+
+def test_every_member_is_registered_and_nothing_else():
+    assert sorted(registry.members("recbole")) == sorted(MEMBERS)
+
+
+def test_every_model_of_recbole_is_a_member_or_left_out_with_the_reason(recbole):
+    folder = Path(str(installed.package().locate_file("recbole/model")))
+    named = [
+        name
+        for file in folder.glob("*_recommender/__init__.py")
+        for name in re.findall(r"^from \S+ import (\w+)", file.read_text(), re.MULTILINE)
+    ]
+    theirs = {{"lightgbm": "LightGBM", "xgboost": "XGBoost"}.get(name, name) for name in named}
+    assert theirs == {*MEMBERS, *FAMILY.left_out}
+    assert not MEMBERS.keys() & FAMILY.left_out.keys()
+
+
+@pytest.mark.parametrize("name", MEMBERS)
+def test_settings_are_those_of_recboles_property_file(recbole, name):
+    theirs = yaml.safe_load(installed.property_file(name))
+    ours = settings_class(name)().hyperparameters()
+    assert ours.keys() == theirs.keys() - MEMBERS[name].unused
+    for key, value in ours.items():
+        expected = theirs[key]
+        if isinstance(value, str):
+            assert value == str(expected)
+        else:
+            assert value == (
+                [float(e) for e in expected] if isinstance(expected, list) else float(expected)
+            )
+
+
+def test_settings_are_typed_and_have_their_range(recbole):
+    narm = settings_class("NARM")
+    assert narm.build({"dropout_probs": "0.1,0.2"}).dropout_probs == (0.1, 0.2)
+    assert narm.build({"dropout_probs": "[0.1, 0.2]"}).dropout_probs == (0.1, 0.2)
+    for key, value in {
+        "hidden_size": "0",
+        "n_layers": "-1",
+        "loss_type": "NLL",
+        "dropout_probs": "a,b",
+        "max_length": "1",
+    }.items():
+        with pytest.raises(UserError, match=f"setting '{key}"):
+            narm.build({key: value})
+    with pytest.raises(UserError, match="did you mean 'hidden_size'"):
+        narm.build({"hiden_size": 8})
+    with pytest.raises(UserError, match="setting 'loss_type': Input should be 'BPR'"):
+        settings_class("FPMC").build({"loss_type": "CE"})
+    with pytest.raises(UserError, match="setting 'hidden_dropout_prob'"):
+        settings_class("SASRec").build({"hidden_dropout_prob": 1})
+
+
+def test_listing_and_explaining_imports_neither_recbole_nor_torch():
+    code = (
+        "import sys; from recbench.registry import listed, load, members; listed('models');"
+        "members('recbole'); load('model_families', 'recbole');"
+        "print([m for m in ('torch', 'recbole', 'pandas') if m in sys.modules])"
+    )
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
+
+
+def test_a_network_brings_neither_quick_start_nor_ray_and_patches_nothing(recbole):
+    code = (
+        "import sys, numpy, torch; before = set(dir(numpy)), torch.load;"
+        "from recbench_baselines.recbole.installed import interaction, module_class;"
+        "module_class('NARM'); interaction({}); import recbole.data.transform;"
+        "assert torch.load is before[1] and 'float_' not in set(dir(numpy)) - before[0];"
+        "print([m for m in ('ray', 'recbole.quick_start', 'recbole.trainer') if m in sys.modules])"
+    )
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
+
+
+def test_without_recbole_it_is_said_what_to_install(monkeypatch, capsys):
+    def missing(name):
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr(installed, "distribution", missing)
+    settings_class.cache_clear()
+    from recbench_baselines.recbole.recommender import model_class
+
+    model_class.cache_clear()
+    for command in (
+        ("models", "recbole:NARM"),
+        ("run", "--model", "recbole:NARM", "--dataset", "movielens"),
+    ):
+        with pytest.raises(SystemExit) as left:
+            main(list(command))
+        out, err = capsys.readouterr()
+        assert (left.value.code, out) == (2, "")
+        assert err == (
+            "error: the models of RecBole need its package, which is not installed: "
+            "pip install 'recbench[recbole]' (Python 3.11)\n"
+        )
+
+
+def test_a_property_file_of_another_version_is_refused(monkeypatch):
+    from recbench_baselines.recbole import settings
+
+    monkeypatch.setattr(settings, "property_file", lambda model: "hidden_size: 64\n")
+    settings_class.cache_clear()
+    with pytest.raises(UserError, match="expected 'hidden_size' with its type in a comment"):
+        settings_class("NARM")
+
+
+def test_the_docs_name_every_model():
+    page = (
+        DOCS.read_text(encoding="utf-8").partition("## RecBole's models")[2].partition("\n## ")[0]
+    )
+    named = set(re.findall(r"\w+", page))
+    assert named >= {*MEMBERS, *FAMILY.left_out}
+    for reason in FAMILY.left_out.values():
+        assert reason in " ".join(page.split())
