@@ -46,8 +46,9 @@ def probe(model: HybridLM, batch: Batch, name: str) -> Abilities:
     Raises
     ------
     UserError
-        If a token's logits depend on tokens behind it, the model does not read vectors in the
-        place of tokens, or cannot be tuned.
+        If a token's logits depend on tokens behind it or are no numbers, the model does not read
+        vectors in the place of tokens, takes positions for others than it counts itself, or cannot
+        be tuned.
     """
     _check_reads(model, batch, name)
     columns = _compared(batch)
@@ -62,6 +63,11 @@ def probe(model: HybridLM, batch: Batch, name: str) -> Abilities:
         return _gives(model, lambda: reader.answer(asked)[0], expected, columns)
 
     batches = holds(few)
+    if not batches and not holds(few, together=False):
+        raise UserError(
+            f"'{name}' is of no use: no way of reading it gives the numbers of plain text, perhaps "
+            "since it counts positions in its own way; choose another language model"
+        )
     for together in (True, False):
         packs = holds(batch, reads="packed", together=together)
         steps = holds(few, reads="stepped", together=together)
@@ -150,6 +156,11 @@ def _check_reads(model: HybridLM, batch: Batch, name: str) -> None:
         words = ids.masked_fill(ids == model.item_token, 0)
         by_ids = _logits(model, words, 1)[-1]
         by_vectors = _logits(model, model.embed(words, ()), 1)[-1]
+    if alone.log_softmax(dim=-1).isnan().any():
+        raise UserError(
+            f"'{name}' answers NaN, which is no number: its weights are damaged; download it again "
+            "or choose another language model"
+        )
     if not _same(model, alone, followed):
         raise UserError(
             f"'{name}' is of no use: what it says of a token depends on those behind it; choose a "
