@@ -193,14 +193,21 @@ def _check_trains(model: HybridLM, batch: Batch, name: str) -> None:
     finally:
         if model.gate is not None:
             model.gate.release()
-    idle = [n for n, p in trained.items() if "lora_" in n and p.grad is None]
+    lora = [n for n in trained if "lora_" in n]
+    idle = {_layer(n) for n in lora if trained[n].grad is None}
     model.zero_grad()
     if idle:
-        layer = idle[0].partition(".lora_")[0].rsplit(".", 1)[-1]
+        useful = ",".join(dict.fromkeys(_layer(n) for n in lora if _layer(n) not in idle))
+        remedy = f"take --set targets={useful}" if useful else "choose another language model"
         raise UserError(
-            f"'{name}' answers without its layer '{layer}': LoRA would learn nothing there; leave "
-            "it out of targets"
+            f"'{name}' answers without {', '.join(sorted(idle))}: LoRA would learn nothing there, "
+            f"or in some layers of the name; {remedy}"
         )
+
+
+def _layer(parameter: str) -> str:
+    """Return by the name of one of LoRA's weights that of its kind of layer."""
+    return parameter.partition(".lora_")[0].rsplit(".", 1)[-1]
 
 
 def _same(model: HybridLM, one: Tensor, other: Tensor) -> bool:

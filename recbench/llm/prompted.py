@@ -53,7 +53,7 @@ golden run moves (`tests/golden`). 2: a prompt is read once for all that is aske
 micro-batches are cut by length.
 """
 
-ADAPTER = ("adapter", "rank", "targets", "experts", "expert_ranks", "gate", "load_in")
+SHAPE = ("rank", "targets", "experts", "expert_ranks", "gate", "load_in")
 """Settings on which it may depend how a model can be read."""
 
 
@@ -91,11 +91,9 @@ class PromptedLanguageModel(RankingAnswerer, Transferable):
 
     def ingredients(self) -> dict[str, Any]:
         """Return digests of language model and prompts; style and adapter where not usual."""
-        adapter = self.settings.adapter
-        own = {} if adapter is None else {"adapter": adapter_digest(adapter)}
         style = {} if self.settings.style == "plain" else {"prompt_style": self.settings.style}
         usual = {"code": CODE, "llm": fingerprint(self.settings.llm), "prompts": prompt_files()}
-        return {**usual, **style, **own}
+        return {**usual, **style, **self._adapter}
 
     def rehearse(self, data: TrainingData, candidates: int, runtime: Runtime) -> None:
         """
@@ -266,6 +264,12 @@ class PromptedLanguageModel(RankingAnswerer, Transferable):
             raise RecbenchError(TOO_LARGE)
         remember(self.abilities, self._place(runtime))
 
+    @property
+    def _adapter(self) -> dict[str, str]:
+        """What is in the adapter's folder, if one is set: its name says nothing of it."""
+        adapter = self.settings.adapter
+        return {} if adapter is None else {"adapter": adapter_digest(adapter)}
+
     def _place(self, runtime: Runtime) -> Path:
         device = torch.device(runtime.device)
         return runtime.cache / "abilities" / self._circumstances(device)
@@ -275,7 +279,7 @@ class PromptedLanguageModel(RankingAnswerer, Transferable):
         settings = self.settings.record()
         circumstances = [
             [fingerprint(self.settings.llm), type(self).__name__],
-            {name: settings[name] for name in ADAPTER if name in settings},
+            {name: settings[name] for name in SHAPE if name in settings} | self._adapter,
             [device.type, self.settings.precision],
             [torch.__version__, transformers.__version__, peft.__version__],
         ]
