@@ -29,7 +29,7 @@ _NO_ENDS = LineEnds(torch.zeros(0, dtype=torch.bool))
 """Nothing is written here."""
 
 
-def probe(model: HybridLM, batch: Batch, name: str) -> Abilities:
+def probe(model: HybridLM, batch: Batch, name: str, *, trains: bool = True) -> Abilities:
     """
     Find out how a model can be read.
 
@@ -42,6 +42,9 @@ def probe(model: HybridLM, batch: Batch, name: str) -> Abilities:
         As long as those to come: rows of unequal length with all their answers.
     name
         Of the model, in errors.
+    trains
+        Whether it is tried, too, if it can be tuned; not in the midst of a training, which has
+        gradients of its own.
 
     Raises
     ------
@@ -75,7 +78,8 @@ def probe(model: HybridLM, batch: Batch, name: str) -> Abilities:
             break
     else:
         together = batches
-    _check_trains(model, few if batches else next(few.rows()), name)
+    if trains:
+        _check_trains(model, few if batches else next(few.rows()), name)
     return Abilities(
         tokens=tokens,
         batches=batches,

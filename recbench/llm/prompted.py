@@ -104,7 +104,7 @@ class PromptedLanguageModel(RankingAnswerer, Transferable):
         """
         shown = max(candidates, self._trained_on)
         self.writer, self.examined = examine(self.settings, data, shown, runtime.report)
-        prompt, answers = self._longest(data, candidates)
+        prompt, answers = self._longest(data, shown)
         self.abilities = remembered(self._place(runtime))
         if not self._is_able(prompt, answers):
             quiet = replace(runtime, report=lambda _: None)  # what is said is said when it is used
@@ -112,7 +112,7 @@ class PromptedLanguageModel(RankingAnswerer, Transferable):
                 lm = self._load_lm(data, quiet)
                 module = randomised(self._assemble(self._adapted(lm), self._stand_in(data)))
                 module.to(runtime.device)
-                self._try(module, prompt, answers, runtime)
+                self._try(module, prompt, answers, runtime, trains=True)
         if self.abilities is not None and self.abilities.slow:
             runtime.report(f"{self.settings.llm}: {self.abilities.slow}")
 
@@ -255,11 +255,21 @@ class PromptedLanguageModel(RankingAnswerer, Transferable):
         """Whether the abilities are those for a prompt as long as this one."""
         return self.abilities is not None and total(prompt, answers) <= self.abilities.tokens
 
-    def _try(self, module: HybridLM, prompt: Prompt, answers: Answers, runtime: Runtime) -> None:
+    def _try(
+        self,
+        module: HybridLM,
+        prompt: Prompt,
+        answers: Answers,
+        runtime: Runtime,
+        *,
+        trains: bool = False,
+    ) -> None:
         runtime.report(f"trying how {self.settings.llm} can be read")
         batch, device = trial(module, prompt, answers), module.device
         with computing(reading_precision(self.settings.precision, device), device):
-            self.abilities = if_it_fits(lambda: probe(module, batch, self.settings.llm))
+            self.abilities = if_it_fits(
+                lambda: probe(module, batch, self.settings.llm, trains=trains)
+            )
         if self.abilities is None:
             raise RecbenchError(TOO_LARGE)
         remember(self.abilities, self._place(runtime))
