@@ -254,7 +254,7 @@ def test_out_of_memory_changes_no_answer(
 def test_a_model_that_does_not_fit_is_refused_before_it_is_trained(
     build: Build, data: TrainingData, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: Any) -> None:
+    def full(*_: Any, **__: Any) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(prompted, "probe", full)
