@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from peft import LoraConfig, PeftConfig, PeftModel, get_peft_model, get_peft_model_state_dict
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
@@ -19,6 +19,13 @@ from recbench.llm.targets import resolve
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 """Names that peft gives the files of an adapter; weights in other formats are not read."""
+PICKLED = "adapter_model.bin"
+"""The weights' name in another format."""
+KINDS = ("LORA", "IA3", "LOHA", "LOKR", "VERA")
+"""
+Of adapters that can be read, as peft calls them: DoRA is a LORA. They stand in layers; others put
+tokens before a prompt, or act on the model as a whole, past the layers.
+"""
 
 
 def add_lora(lm: PreTrainedModel, settings: LanguageModelSettings) -> PeftModel:
@@ -51,7 +58,7 @@ def add_adapter(lm: PreTrainedModel, config: PeftConfig) -> PeftModel:
     UserError
         If the model cannot have it.
     """
-    with _older_peft():
+    with _quiet_peft():
         try:
             return get_peft_model(lm, config)
         except (RuntimeError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -113,41 +120,104 @@ def read_lora(lm: PreTrainedModel, folder: Path, *, trainable: bool = False) -> 
     Raises
     ------
     UserError
-        If it is not an adapter of such a language model.
+        If it is not an adapter of such a language model, or not all of one.
     """
-    with _older_peft():
+    with _quiet_peft():
         try:
-            return PeftModel.from_pretrained(lm, str(folder), is_trainable=trainable)
+            model = PeftModel.from_pretrained(lm, str(folder), is_trainable=trainable)
         except (RuntimeError, ValueError, KeyError, TypeError, SafetensorError) as error:
-            raise UserError(
-                f"the adapter in '{folder}' does not fit this language model "
-                f"({_first_line(error)}); name the one that it was made for, with --llm"
-            ) from error
+            raise _unfit(folder, " ".join(str(error).split())[:200]) from error
+        _check_all_read(model, folder)
+    return model
+
+
+def _check_all_read(model: PeftModel, folder: Path) -> None:
+    """Refuse an adapter of other layers: peft leaves out what has no place, and makes up a rest."""
+    with safe_open(folder / WEIGHTS, "pt") as file:
+        written = set(file.keys())
+        odd = {name for name in written if not file.get_tensor(name).isfinite().all()}
+    read = set(get_peft_model_state_dict(model, save_embedding_layers=False))
+    known = set(get_peft_model_state_dict(model, save_embedding_layers=True))
+    faults = {
+        "are missing": read - written,
+        "have no place in it": written - known,
+        "hold NaN or infinity": odd,
+    }
+    for fault, names in faults.items():
+        if names:
+            raise _unfit(folder, f"{len(names)} of its weights {fault}: {min(names)}, ...")
+
+
+def _unfit(folder: Path, reason: str) -> UserError:
+    return UserError(
+        f"the adapter in '{folder}' does not fit this language model ({reason}); name the one that "
+        "it was made for, with --llm, or another adapter"
+    )
 
 
 def adapter_digest(folder: str) -> str:
     """
-    Return the SHA-256 of an adapter's files.
+    Return the SHA-256 of an adapter's files, which are looked at before anything is loaded.
 
     Raises
     ------
     UserError
-        If there is none in the folder.
+        If there is none in the folder, or one that cannot be read or is of no kind that can be
+        used.
     """
+    place = Path(folder)
     for name in (CONFIG, WEIGHTS):
-        if not (Path(folder) / name).is_file():
-            raise UserError(
-                f"setting 'adapter': no {name} in '{folder}'; name a folder that peft has saved an "
-                "adapter in"
-            )
-    return hashed(Path(folder), (CONFIG, WEIGHTS))
+        if not (place / name).is_file():
+            raise UserError(f"setting 'adapter': no {name} in '{folder}'; {_remedy(place)}")
+    _check_kind(place)
+    try:
+        with safe_open(place / WEIGHTS, "pt"):
+            pass
+    except SafetensorError as error:
+        raise _unreadable(place / WEIGHTS, error) from error
+    return hashed(place, (CONFIG, WEIGHTS))
+
+
+def _remedy(folder: Path) -> str:
+    if (folder / PICKLED).is_file():
+        return (
+            f"{PICKLED} may run code and is not read: load it with peft and write it with "
+            f"save_pretrained('{folder}'), which makes a {WEIGHTS}"
+        )
+    return "name a folder that peft has saved an adapter in"
+
+
+def _check_kind(folder: Path) -> None:
+    """Refuse an adapter that does not stand in layers alone, or belongs to another task."""
+    try:
+        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        kind, task = config.get("peft_type"), config.get("task_type")
+    except (ValueError, AttributeError) as error:
+        raise _unreadable(folder / CONFIG, error) from error
+    if kind not in KINDS:
+        raise UserError(
+            f"setting 'adapter': the one in '{folder}' is of the kind {kind}, which cannot be "
+            f"used; name one of {', '.join(KINDS)}"
+        )
+    if task not in (None, "CAUSAL_LM"):
+        raise UserError(
+            f"setting 'adapter': the one in '{folder}' was made for {task}, not to write text; "
+            "name one of a causal language model (CAUSAL_LM)"
+        )
+
+
+def _unreadable(path: Path, error: Exception) -> UserError:
+    return UserError(
+        f"setting 'adapter': '{path}' cannot be read ({error}); save or download it again"
+    )
 
 
 @contextmanager
-def _older_peft() -> Iterator[None]:
-    """Silence transformers where it tells peft, not us, that a name has changed."""
+def _quiet_peft() -> Iterator[None]:
+    """Silence what is told to peft, not to us, and what peft remarks and we check ourselves."""
     with warnings.catch_warnings():
         warnings.filterwarnings(
             "ignore", message=".*is_gradient_checkpointing", category=FutureWarning
         )
+        warnings.filterwarnings("ignore", module="peft")
         yield

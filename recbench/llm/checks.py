@@ -98,7 +98,7 @@ def check_tokens(writer: PromptWriter, lm: PreTrainedModel, llm: str) -> None:
         If ordinary text, or a control token of the prompts, has a number that the model has no
         embedding for. Names that a tokenizer knows besides, such as one for padding, may have.
     RecbenchError
-        If the tokenizer has no line end, by which titles are told apart.
+        If the tokenizer does not keep line ends, by which titles are told apart.
     """
     rows = lm.get_input_embeddings().weight.shape[0]
     tokenizer = writer.tokenizer
@@ -110,10 +110,11 @@ def check_tokens(writer: PromptWriter, lm: PreTrainedModel, llm: str) -> None:
             f"the tokenizer of '{llm}' has a token {largest}, but the model's {rows} embeddings "
             f"end at {rows - 1}: they are of two models; download both again or choose another"
         )
-    if "\n" not in tokenizer.decode(tokenizer("a\nb", add_special_tokens=False).input_ids):
+    two_lines = tokenizer.decode(tokenizer("a\nb\n", add_special_tokens=False).input_ids)
+    if two_lines.count("\n") < 2:
         raise RecbenchError(
-            f"the tokenizer of '{llm}' has no line end, which parts the titles of a prompt and "
-            "ends an answer; choose another model with --llm"
+            f"the tokenizer of '{llm}' does not keep line ends, which part the titles of a prompt "
+            "and end an answer; choose another model with --llm"
         )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from recbench.data.titles import normalised
 from recbench.llm.settings import TuningSettings
 from recbench.neural.plan import Step
 from recbench.questions.queries import Queries
@@ -99,9 +100,11 @@ class ValidationQuestions:
     ) -> dict[str, float]:
         """Return the figures of what was answered, as a run names them, with exact matching."""
         candidates = self.queries.candidates
-        shown = [{titles[item] for item in row} for row in candidates]
-        valid = [text in own for text, own in zip(texts, shown, strict=True)]
-        right = [text == titles[target] for text, target in zip(texts, self.targets, strict=True)]
+        keys = np.array([normalised(title) for title in titles])
+        said = np.array([normalised(text) for text in texts])
+        named = (keys[candidates] == said[:, None]) & (said != "")[:, None]  # [rows, C]
+        valid = named.sum(axis=1) == 1  # a title that candidates share names none of them
+        right = valid & named[candidates == self.targets[:, None]]
         of_target = scores[candidates == self.targets[:, None]]
         ahead = (scores >= of_target[:, None]).sum(axis=1)  # ties count against the model
         return {

@@ -21,7 +21,7 @@ from peft.tuners.lora import LoraLayer
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
-from recbench.errors import RecbenchError
+from recbench.errors import RecbenchError, UserError
 
 
 class InstanceGate(nn.Module):
@@ -81,12 +81,15 @@ class InstanceGate(nn.Module):
 
         Raises
         ------
-        RecbenchError
+        UserError
             If there is no LoRA layer, or one that cannot be gated.
         """
         layers = {n: m for n, m in model.named_modules() if isinstance(m, LoraLayer)}
         if not layers:
-            raise RecbenchError("the gate needs a model with LoRA layers; there are none")
+            raise UserError(
+                "the gate needs a model with LoRA layers, and there are none; where an adapter is "
+                "set, name one of LoRA"
+            )
         for name, layer in layers.items():
             self._check(name, layer, adapter)
         for layer in layers.values():
@@ -124,19 +127,22 @@ class InstanceGate(nn.Module):
     def _check(self, name: str, layer: LoraLayer, adapter: str) -> None:
         down = dict(layer.lora_A).get(adapter)
         if not isinstance(down, nn.Linear):
-            raise RecbenchError(
+            raise UserError(
                 f"layer '{name}' cannot be gated: only LoRA on linear layers gives every row "
-                f"of the batch a rank, not {type(layer).__name__}; leave it out of targets"
+                f"of the batch a rank, not {type(layer).__name__}; leave it out of targets, or "
+                "name an adapter without it"
             )
         if layer.lora_variant.get(adapter) is not None:
-            raise RecbenchError(
+            raise UserError(
                 f"layer '{name}' cannot be gated: it is no plain LoRA but a variant "
-                f"({type(layer.lora_variant[adapter]).__name__}) that reads A past the gate"
+                f"({type(layer.lora_variant[adapter]).__name__}) that reads A past the gate; where "
+                "an adapter is set, name one of plain LoRA"
             )
         if down.out_features != int(self.ranks.sum()):
-            raise RecbenchError(
+            raise UserError(
                 f"layer '{name}' has rank {down.out_features}, but the experts' ranks "
-                f"{self.ranks.tolist()} add up to {int(self.ranks.sum())}"
+                f"{self.ranks.tolist()} add up to {int(self.ranks.sum())}; take --set "
+                f"rank={down.out_features} with experts that divide it"
             )
 
     def _weigh(self, _: nn.Module, __: tuple[Any, ...], output: Tensor) -> Tensor:

@@ -29,7 +29,7 @@ _NO_ENDS = LineEnds(torch.zeros(0, dtype=torch.bool))
 """Nothing is written here."""
 
 
-def probe(model: HybridLM, batch: Batch, name: str) -> Abilities:
+def probe(model: HybridLM, batch: Batch, name: str, *, trains: bool = True) -> Abilities:
     """
     Find out how a model can be read.
 
@@ -42,12 +42,16 @@ def probe(model: HybridLM, batch: Batch, name: str) -> Abilities:
         As long as those to come: rows of unequal length with all their answers.
     name
         Of the model, in errors.
+    trains
+        Whether it is tried, too, if it can be tuned; not in the midst of a training, which has
+        gradients of its own.
 
     Raises
     ------
     UserError
-        If a token's logits depend on tokens behind it, the model does not read vectors in the
-        place of tokens, or cannot be tuned.
+        If a token's logits depend on tokens behind it or are no numbers, the model does not read
+        vectors in the place of tokens, takes positions for others than it counts itself, or cannot
+        be tuned.
     """
     _check_reads(model, batch, name)
     columns = _compared(batch)
@@ -62,6 +66,11 @@ def probe(model: HybridLM, batch: Batch, name: str) -> Abilities:
         return _gives(model, lambda: reader.answer(asked)[0], expected, columns)
 
     batches = holds(few)
+    if not batches and not holds(few, together=False):
+        raise UserError(
+            f"'{name}' is of no use: no way of reading it gives the numbers of plain text, perhaps "
+            "since it counts positions in its own way; choose another language model"
+        )
     for together in (True, False):
         packs = holds(batch, reads="packed", together=together)
         steps = holds(few, reads="stepped", together=together)
@@ -69,7 +78,8 @@ def probe(model: HybridLM, batch: Batch, name: str) -> Abilities:
             break
     else:
         together = batches
-    _check_trains(model, few if batches else next(few.rows()), name)
+    if trains:
+        _check_trains(model, few if batches else next(few.rows()), name)
     return Abilities(
         tokens=tokens,
         batches=batches,
@@ -150,6 +160,11 @@ def _check_reads(model: HybridLM, batch: Batch, name: str) -> None:
         words = ids.masked_fill(ids == model.item_token, 0)
         by_ids = _logits(model, words, 1)[-1]
         by_vectors = _logits(model, model.embed(words, ()), 1)[-1]
+    if alone.log_softmax(dim=-1).isnan().any():
+        raise UserError(
+            f"'{name}' answers NaN, which is no number: its weights are damaged; download it again "
+            "or choose another language model"
+        )
     if not _same(model, alone, followed):
         raise UserError(
             f"'{name}' is of no use: what it says of a token depends on those behind it; choose a "
@@ -183,14 +198,21 @@ def _check_trains(model: HybridLM, batch: Batch, name: str) -> None:
     finally:
         if model.gate is not None:
             model.gate.release()
-    idle = [n for n, p in trained.items() if "lora_" in n and p.grad is None]
+    lora = [n for n in trained if "lora_" in n]
+    idle = {_layer(n) for n in lora if trained[n].grad is None}
     model.zero_grad()
     if idle:
-        layer = idle[0].partition(".lora_")[0].rsplit(".", 1)[-1]
+        useful = ",".join(dict.fromkeys(_layer(n) for n in lora if _layer(n) not in idle))
+        remedy = f"take --set targets={useful}" if useful else "choose another language model"
         raise UserError(
-            f"'{name}' answers without its layer '{layer}': LoRA would learn nothing there; leave "
-            "it out of targets"
+            f"'{name}' answers without {', '.join(sorted(idle))}: LoRA would learn nothing there, "
+            f"or in some layers of the name; {remedy}"
         )
+
+
+def _layer(parameter: str) -> str:
+    """Return by the name of one of LoRA's weights that of its kind of layer."""
+    return parameter.partition(".lora_")[0].rsplit(".", 1)[-1]
 
 
 def _same(model: HybridLM, one: Tensor, other: Tensor) -> bool:

@@ -53,16 +53,9 @@ golden run moves (`tests/golden`). 2: a prompt is read once for all that is aske
 micro-batches are cut by length.
 """
 
-ADAPTER = (
-    "adapter",
-    "peft",
-    "prefix_tokens",
-    "rank",
-    "targets",
-    "experts",
-    "expert_ranks",
-    "gate",
-    "load_in",
+SHAPE = (
+    *("peft", "prefix_tokens", "rank", "targets"),
+    *("experts", "expert_ranks", "gate", "load_in"),
 )
 """Settings on which it may depend how a model can be read."""
 
@@ -101,11 +94,9 @@ class PromptedLanguageModel(RankingAnswerer, Transferable):
 
     def ingredients(self) -> dict[str, Any]:
         """Return digests of language model and prompts; style and adapter where not usual."""
-        adapter = self.settings.adapter
-        own = {} if adapter is None else {"adapter": adapter_digest(adapter)}
         style = {} if self.settings.style == "plain" else {"prompt_style": self.settings.style}
         usual = {"code": CODE, "llm": fingerprint(self.settings.llm), "prompts": prompt_files()}
-        return {**usual, **style, **own}
+        return {**usual, **style, **self._adapter}
 
     def rehearse(self, data: TrainingData, candidates: int, runtime: Runtime) -> None:
         """
@@ -116,7 +107,7 @@ class PromptedLanguageModel(RankingAnswerer, Transferable):
         """
         shown = max(candidates, self._trained_on)
         self.writer, self.examined = examine(self.settings, data, shown, runtime.report)
-        prompt, answers = self._longest(data, candidates)
+        prompt, answers = self._longest(data, shown)
         self.abilities = remembered(self._place(runtime))
         if not self._is_able(prompt, answers):
             quiet = replace(runtime, report=lambda _: None)  # what is said is said when it is used
@@ -124,7 +115,7 @@ class PromptedLanguageModel(RankingAnswerer, Transferable):
                 lm = self._load_lm(data, quiet)
                 module = randomised(self._assemble(self._adapted(lm), self._stand_in(data)))
                 module.to(runtime.device)
-                self._try(module, prompt, answers, runtime)
+                self._try(module, prompt, answers, runtime, trains=True)
         if self.abilities is not None and self.abilities.slow:
             runtime.report(f"{self.settings.llm}: {self.abilities.slow}")
 
@@ -267,14 +258,30 @@ class PromptedLanguageModel(RankingAnswerer, Transferable):
         """Whether the abilities are those for a prompt as long as this one."""
         return self.abilities is not None and total(prompt, answers) <= self.abilities.tokens
 
-    def _try(self, module: HybridLM, prompt: Prompt, answers: Answers, runtime: Runtime) -> None:
+    def _try(
+        self,
+        module: HybridLM,
+        prompt: Prompt,
+        answers: Answers,
+        runtime: Runtime,
+        *,
+        trains: bool = False,
+    ) -> None:
         runtime.report(f"trying how {self.settings.llm} can be read")
         batch, device = trial(module, prompt, answers), module.device
         with computing(reading_precision(self.settings.precision, device), device):
-            self.abilities = if_it_fits(lambda: probe(module, batch, self.settings.llm))
+            self.abilities = if_it_fits(
+                lambda: probe(module, batch, self.settings.llm, trains=trains)
+            )
         if self.abilities is None:
             raise RecbenchError(TOO_LARGE)
         remember(self.abilities, self._place(runtime))
+
+    @property
+    def _adapter(self) -> dict[str, str]:
+        """What is in the adapter's folder, if one is set: its name says nothing of it."""
+        adapter = self.settings.adapter
+        return {} if adapter is None else {"adapter": adapter_digest(adapter)}
 
     def _place(self, runtime: Runtime) -> Path:
         device = torch.device(runtime.device)
@@ -285,7 +292,7 @@ class PromptedLanguageModel(RankingAnswerer, Transferable):
         settings = self.settings.record()
         circumstances = [
             [fingerprint(self.settings.llm), type(self).__name__],
-            {name: settings[name] for name in ADAPTER if name in settings},
+            {name: settings[name] for name in SHAPE if name in settings} | self._adapter,
             [device.type, self.settings.precision],
             [torch.__version__, transformers.__version__, peft.__version__],
         ]

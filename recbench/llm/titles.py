@@ -91,10 +91,11 @@ class TitleLosses:
                 "answer that names them is invalid; a larger title_tokens parts them"
             )
         if self.damaged:
+            lost = f"no answer can name {self.unanswerable} of them, which lowers ValidRatio"
             lines.append(
                 f"{len(self.damaged)} of {self.titles} titles do not come out of the tokenizer as "
-                f"they went in: {_examples(self.damaged)}; no answer can name {self.unanswerable} "
-                "of them, which lowers ValidRatio"
+                f"they went in: {_examples(self.damaged)}; "
+                f"{lost if self.unanswerable else 'answers name them all the same'}"
             )
         return lines
 

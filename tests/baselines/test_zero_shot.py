@@ -1,11 +1,14 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from recbench_baselines.tallrec import TALLRec, TALLRecSettings
 from recbench_baselines.zero_shot import ZeroShot
+from safetensors.torch import load_file, save_file
 
 from recbench.errors import UserError
+from recbench.llm.adapter import WEIGHTS
 from recbench.llm.settings import PromptedSettings
 from recbench.recommender import Runtime
 from recbench.testing.contract import AnswererContract, TransferableContract, toy_queries
@@ -61,6 +64,25 @@ def test_an_adapter_that_was_tuned_before_is_judged_as_it_is(
 def tuned_loss(values: dict[str, object], data: object, runtime: Runtime) -> float:
     model = TALLRec(TALLRecSettings.build(values))
     return float(model.fit(data, runtime)["losses"][0])  # type: ignore[arg-type]
+
+
+def test_an_adapter_that_was_replaced_is_tried_anew(tmp_path: Path, runtime: Runtime) -> None:
+    """How a model can be read is remembered of an adapter's files, not of its folder's name."""
+    data, llm, adapter = toy_training_data(), str(toy_llm(tmp_path / "llm")), tmp_path / "adapter"
+    tuned = TALLRec(TALLRecSettings.build({"llm": llm, "examples": 16, "batch_size": 16}))
+    tuned.fit(data, runtime)
+    (tmp_path / "saved").mkdir()
+    tuned.save(tmp_path / "saved")
+    (tmp_path / "saved/adapter").rename(adapter)
+    lines: list[str] = []
+    judged = ZeroShot(PromptedSettings.build({"llm": llm, "adapter": str(adapter)}))
+    for changed, tried in ((False, True), (False, False), (True, True)):
+        if changed:
+            weights = load_file(adapter / WEIGHTS)
+            save_file({name: 2 * one for name, one in weights.items()}, adapter / WEIGHTS)
+        lines.clear()
+        judged.rehearse(data, 20, replace(runtime, report=lines.append))
+        assert (f"trying how {llm} can be read" in lines) == tried
 
 
 def test_a_folder_without_an_adapter_is_named(tmp_path: Path) -> None:

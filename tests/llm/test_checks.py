@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from recbench_baselines.ilora import ILoRA, ILoRASettings
-from tokenizers import Tokenizer, models, pre_tokenizers
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 from transformers import (
     AutoModelForCausalLM,
     BloomConfig,
@@ -113,8 +113,19 @@ def test_a_tokenizer_without_line_ends_is_refused(data: TrainingData) -> None:
     tokenizer = Tokenizer(models.WordLevel(words, unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     made = PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="<unk>", eos_token="<eos>")
-    with pytest.raises(RecbenchError, match="no line end"):
+    with pytest.raises(RecbenchError, match="does not keep line ends"):
         check_tokens(PromptWriter(data, made), outline(10), "x")
+
+
+@pytest.mark.parametrize("normalizer", [normalizers.Strip(), normalizers.Replace("\n", " ")])
+def test_a_tokenizer_that_drops_line_ends_is_refused(
+    data: TrainingData, normalizer: normalizers.Normalizer
+) -> None:
+    """Also where only the last one is lost: an answer would never end."""
+    tokenizer = toy_tokenizer()
+    tokenizer.backend_tokenizer.normalizer = normalizer
+    with pytest.raises(RecbenchError, match="does not keep line ends"):
+        check_tokens(PromptWriter(data, tokenizer), outline(300), "x")
 
 
 def altered(folder: Path, alter: Callable[[dict], None]) -> Path:

@@ -1,8 +1,11 @@
 import numpy as np
+import pytest
 
-from recbench.llm.finetuning import TrainingQuestions
+from recbench.evaluation.answers import match
+from recbench.llm.finetuning import TrainingQuestions, ValidationQuestions
 from recbench.llm.settings import LanguageModelSettings
 from recbench.neural.plan import Step
+from recbench.questions.queries import Queries
 from recbench.questions.split import PAD
 from recbench.recommender import TrainingData
 
@@ -67,3 +70,27 @@ def test_the_curriculum_rises_from_none_to_all(data: TrainingData) -> None:
     shares = [asked.hybrid(rows, Step(step, 100)).mean() for step in (0, 25, 50, 75, 99)]
     assert shares[0] == 0
     np.testing.assert_allclose(shares, [0, 0.25, 0.5, 0.75, 0.99], atol=0.06)
+
+
+@pytest.mark.parametrize(
+    ("text", "valid", "right"),
+    [
+        ("Red River", 1, 1),
+        ("red  river", 1, 1),  # of a tokenizer that lower-cases
+        ("Ｒed River", 1, 1),
+        ("Garden", 1, 0),
+        ("Twin", 0, 0),  # nobody can tell which
+        ("Red", 0, 0),
+        ("", 0, 0),
+    ],
+)
+def test_a_learning_curve_reads_answers_as_a_run_does(text: str, valid: int, right: int) -> None:
+    titles = ("Red River", "Garden", "Twin", "twin")
+    candidates = np.array([[2, 0, 1, 3]], dtype=np.int32)
+    asked = ValidationQuestions(
+        Queries(np.full((1, 2), PAD, dtype=np.int32), candidates), np.array([0], dtype=np.int32)
+    )
+    point = asked.point(np.zeros((1, 4), dtype=np.float32), [text], titles)
+    assert (point["ValidRatio"], point["HitRatio@1"]) == (valid, right)
+    (slot,) = match([text], candidates, titles)
+    assert (slot >= 0, slot == 1) == (bool(valid), bool(right))

@@ -144,6 +144,14 @@ def forgets_positions(given: dict[str, Any]) -> None:
     given["position_ids"] = None
 
 
+def counts_by_twos(given: dict[str, Any]) -> None:
+    """In steps of two, by itself; told a position, it takes that (RoBERTa counts from two)."""
+    if given["position_ids"] is None:
+        vectors = given["inputs_embeds"]
+        tokens = given["input_ids"] if vectors is None else vectors
+        given["position_ids"] = 2 * torch.arange(tokens.shape[1])[None]
+
+
 def cannot_be_padded(given: dict[str, Any]) -> None:
     mask = given["attention_mask"]
     if mask is not None and mask.dim() == 2 and not mask.all():
@@ -173,6 +181,7 @@ def test_what_cannot_be_padded_is_read_and_trained_alone(
     [
         (looks_ahead, "depends on those behind it"),
         (takes_no_vectors, "than vectors in their place"),
+        (counts_by_twos, "no way of reading it gives the numbers of plain text"),
     ],
 )
 def test_what_no_way_of_reading_is_right_for_is_refused(
@@ -186,13 +195,21 @@ def test_what_no_way_of_reading_is_right_for_is_refused(
         found(model)
 
 
+def test_weights_that_are_no_numbers_are_named(any_lm: PeftModel, make_hybrid: Hybrid) -> None:
+    model = randomised(make_hybrid(any_lm))
+    with torch.no_grad():
+        model.lm.get_input_embeddings().weight.fill_(torch.nan)
+    with pytest.raises(UserError, match=r"answers NaN.*download it again"):
+        found(model)
+
+
 @pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning")
 def test_a_layer_that_answers_do_not_pass_through_is_named(make_hybrid: Hybrid) -> None:
     config = MambaConfig(**SMALL, num_hidden_layers=2, state_size=8)
     lm = AutoModelForCausalLM.from_config(config)
     lora = LoraConfig(r=8, target_modules=["in_proj", "dt_proj"])
     model = randomised(make_hybrid(get_peft_model(lm, lora)))
-    with pytest.raises(UserError, match="without its layer 'dt_proj'"):
+    with pytest.raises(UserError, match=r"without dt_proj:.*--set targets=in_proj$"):
         found(model)
 
 

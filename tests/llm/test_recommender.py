@@ -157,6 +157,32 @@ def test_an_unknown_layer_is_named(build: Build, data: TrainingData, runtime: Ru
         build(targets="query,value").fit(data, runtime)
 
 
+def test_it_is_tried_on_prompts_as_long_as_those_of_training(
+    build: Build, data: TrainingData, runtime: Runtime
+) -> None:
+    """The curve asks questions like those of training, which may show more than the test's."""
+    lines: list[str] = []
+    model = build(candidates=30, examples=16, curve_rows=8)
+    model.rehearse(data, 2, replace(runtime, report=lines.append))
+    model.fit(data, replace(runtime, report=lines.append))
+    assert sum(line.startswith("trying how") for line in lines) == 1
+
+
+def test_a_longer_question_is_tried_without_a_hand_in_training(
+    build: Build, data: TrainingData, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, queries = build(examples=16), toy_queries(toy_split())
+    model.fit(data, runtime)
+    assert model.abilities is not None
+    model.abilities = model.abilities.model_copy(update={"tokens": 1})
+    trained = next(p for p in model.module.parameters() if p.requires_grad)
+    trained.grad = torch.ones_like(trained)
+    with torch.no_grad():  # as a learning curve is drawn
+        model.score(queries, runtime)
+    assert model.abilities.tokens > 1
+    assert bool((trained.grad == 1).all())
+
+
 def test_batch_sizes_are_reported(build: Build, data: TrainingData, runtime: Runtime) -> None:
     lines: list[str] = []
     build(micro_batch_size=8).fit(data, replace(runtime, report=lines.append))
@@ -228,7 +254,7 @@ def test_out_of_memory_changes_no_answer(
 def test_a_model_that_does_not_fit_is_refused_before_it_is_trained(
     build: Build, data: TrainingData, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: Any) -> None:
+    def full(*_: Any, **__: Any) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(prompted, "probe", full)

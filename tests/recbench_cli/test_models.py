@@ -23,8 +23,10 @@ def test_a_model_is_explained(call):
     lines = out.splitlines()
     assert lines[0].startswith("ilora: LLaRA with instance-wise LoRA experts")
     assert lines[1] == "Kong et al., NeurIPS 2024, arXiv 2408.10159"
-    at = lines.index("  expert_ranks=none")
-    assert lines[at - 1] == "      K: experts of equal rank inside the one rank."
+    at = lines.index("  experts=4")
+    assert (
+        lines[at + 1] == "      K: how many, inside the one rank and equal unless said otherwise."
+    )
     assert "  rank16: rank=16" in lines
 
 
