@@ -181,14 +181,15 @@ def calls_of(
         width = _widest(pack)
         for rows in calls(examples.users, width, pack.hash, most):
             shown, slots = union(pack.candidates[rows], items, width)
-            queries = Queries(examples.histories[rows], shown, who(examples, rows, named))
+            queries = Queries(examples.histories[rows], shown).by(who(examples, rows, named))
             yield Call(queries, rows[:, None] * pack.draws + np.arange(pack.draws), slots)
         return
     for rows in calls(examples.users, pack.size, pack.hash, most):
         for draw in range(pack.draws):
             candidates = pack.candidates[rows, draw]
             candidates.flags.writeable = False  # a model that sorts them in place fails
-            queries = Queries(examples.histories[rows], candidates, who(examples, rows, named))
+            asked = Queries(examples.histories[rows], candidates)
+            queries = asked.by(who(examples, rows, named))
             yield Call(queries, rows[:, None] * pack.draws + draw)
 
 

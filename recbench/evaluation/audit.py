@@ -19,7 +19,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from recbench.data.catalogue import Catalogue
 from recbench.errors import RecbenchError
 from recbench.evaluation.answers import Matching, match
-from recbench.evaluation.asking import who
 from recbench.evaluation.evaluator import Judgement
 from recbench.evaluation.fresh_process import Asked, SavedModel, ask_fresh
 from recbench.evaluation.full_ranking import without_excluded
@@ -129,23 +128,23 @@ def audit(
     RecbenchError
         As `recbench.evaluation.fresh_process.ask_fresh`.
     """
-    asked = sample(examples, pack, secrets.randbits(32), saved.model.knows_users)
+    asked = sample(examples, pack, secrets.randbits(32))
     runtime.report(f"audit: asking {len(asked.rows)} test rows again of a copy in a fresh process")
     given = ask_fresh(saved, asked.queries, runtime)
     return check(asked, given, judgement, pack, catalogue, precision, matching)
 
 
-def sample(examples: Examples, pack: Pack | FullRanking, seed: int, named: bool = False) -> Sample:
-    """Choose at least one row, at most all; see `recbench.evaluation.asking.who` for `named`."""
+def sample(examples: Examples, pack: Pack | FullRanking, seed: int) -> Sample:
+    """Choose at least one row, at most all; the copy is told who asks only if it must know."""
     random = generator(seed, "audit", pack.hash)
     most = min(MOST, CELLS // pack.size)
     count = min(len(examples), max(LEAST, min(most, int(SHARE * len(examples)))))
     chosen = random.permutation(len(examples))[:count]
-    histories, users = examples.histories[chosen], who(examples, chosen, named)
+    histories, users = examples.histories[chosen], examples.users[chosen]
     if isinstance(pack, FullRanking):
-        return Sample(seed, chosen, chosen, Queries.of_all(histories, pack.size, users))
+        return Sample(seed, chosen, chosen, Queries.of_all(histories, pack.size).by(users))
     draws = random.integers(pack.draws, size=count)
-    queries = Queries(histories, pack.candidates[chosen, draws], users)
+    queries = Queries(histories, pack.candidates[chosen, draws]).by(users)
     return Sample(seed, chosen, chosen * pack.draws + draws, queries)
 
 

@@ -111,7 +111,7 @@ def _write_request(saved: SavedModel, queries: Queries, runtime: Runtime, folder
     (folder / REQUEST).write_text(json.dumps(request), encoding="utf-8")
     _write_data(saved.data, folder)
     np.save(folder / "asked histories.npy", queries.histories)
-    if queries.users is not None:
+    if saved.model.knows_users and queries.users is not None:
         np.save(folder / "asked users.npy", queries.users)
     if queries.shared is None:
         np.save(folder / "asked candidates.npy", queries.candidates)
@@ -187,9 +187,9 @@ def _single_rows(folder: Path, items: int | None) -> list[Queries]:
     named = (folder / "asked users.npy").is_file()
     users = _array(folder, "asked users") if named else None
     if items is not None:
-        together = Queries.of_all(histories, items, users)
+        together = Queries.of_all(histories, items).by(users)
     else:
-        together = Queries(histories, _array(folder, "asked candidates"), users)
+        together = Queries(histories, _array(folder, "asked candidates")).by(users)
     return [together[i : i + 1] for i in range(len(together))]
 
 

@@ -79,8 +79,8 @@ def rank_all(
         for rows in calls(ranking.examples.users, ranking.size, ranking.hash):
             if asked.done[rows].all():
                 continue
-            users = who(ranking.examples, rows, model.knows_users)
-            queries = Queries.of_all(ranking.examples.histories[rows], ranking.size, users)
+            asked_all = Queries.of_all(ranking.examples.histories[rows], ranking.size)
+            queries = asked_all.by(who(ranking.examples, rows, model.knows_users))
             given = checked_scores(model.score(queries, runtime), queries.candidates.shape, rows)
             scores = without_excluded(given, ranking.excluded, rows, targets[rows])
             asked.add(rows, {"rank": target_ranks(scores, targets[rows])})

@@ -19,25 +19,32 @@ class Queries:
     candidates
         int32 [rows, C], catalogue codes in the order shown, distinct within a row. Not to be
         written to.
-    users
-        int32 [rows], the user's number in the dataset, for a model that says it must know
-        (`recbench.recommender.System.knows_users`); None for any other.
     """
 
     histories: NDArray[np.int32]
     candidates: NDArray[np.int32]
-    users: NDArray[np.int32] | None = None
 
     def __len__(self) -> int:
         return len(self.histories)
 
     @classmethod
-    def of_all(
-        cls, histories: NDArray[np.int32], items: int, users: NDArray[np.int32] | None = None
-    ) -> "Queries":
+    def of_all(cls, histories: NDArray[np.int32], items: int) -> "Queries":
         """Let every row choose from all items; the candidates take no memory of their own."""
         codes = np.arange(items, dtype=np.int32)
-        return cls(histories, np.broadcast_to(codes, (len(histories), items)), users)
+        return Queries(histories, np.broadcast_to(codes, (len(histories), items)))
+
+    def by(self, users: NDArray[np.int32] | None) -> "Queries":
+        """Return the same, saying who asks; None says nothing."""
+        return self if users is None else NamedQueries(self.histories, self.candidates, users)
+
+    @property
+    def users(self) -> NDArray[np.int32] | None:
+        """
+        Who asks, int32 [rows], the user's number in the dataset; None where it is not said.
+
+        It is said only to a model that must know (`recbench.recommender.System.knows_users`).
+        """
+        return None
 
     @property
     def shared(self) -> NDArray[np.int32] | None:
@@ -51,4 +58,16 @@ class Queries:
 
     def __getitem__(self, rows: slice | list[int] | NDArray[np.int64]) -> "Queries":
         users = None if self.users is None else self.users[rows]
-        return Queries(self.histories[rows], self.candidates[rows], users)
+        return Queries(self.histories[rows], self.candidates[rows]).by(users)
+
+
+@dataclass(frozen=True)
+class NamedQueries(Queries):
+    """Queries that say who asks, in `users`."""
+
+    askers: NDArray[np.int32]
+
+    @property
+    def users(self) -> NDArray[np.int32]:
+        """Who asks."""
+        return self.askers

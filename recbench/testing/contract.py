@@ -64,7 +64,7 @@ def toy_queries(split: Split, candidates: int = 8, named: bool = False) -> Queri
         others = random.choice(np.delete(np.arange(items), target), candidates - 1, replace=False)
         rows.append(random.permutation(np.append(others, target)))
     users = split.test.users if named else None
-    return Queries(split.test.histories, np.array(rows, dtype=np.int32), users)
+    return Queries(split.test.histories, np.array(rows, dtype=np.int32)).by(users)
 
 
 def telling_queries(
@@ -89,7 +89,8 @@ def telling_queries(
             drawn = others[others != wanted][part * (candidates - 1) :][: candidates - 1]
             shown.append(random.permutation([wanted, *drawn]))
     users = np.repeat(split.test.users[:histories], 4) if named else None
-    return Queries(np.array(rows, dtype=np.int32), np.array(shown, dtype=np.int32), users)
+    asked = Queries(np.array(rows, dtype=np.int32), np.array(shown, dtype=np.int32))
+    return asked.by(users)
 
 
 def _rows(answers: Answers, rows: Any) -> Answers:
@@ -294,7 +295,7 @@ class RecommenderContract(SystemContract):
         if self.model_class.lists_candidates:
             pytest.skip("its candidates must be listed to it")
         users = self.queries(split).users
-        queries = Queries.of_all(split.test.histories, len(split.catalogue), users)
+        queries = Queries.of_all(split.test.histories, len(split.catalogue)).by(users)
         runtime = self.runtime(workplace, "fitted")
         scores = fitted.score(queries, runtime)
         assert scores.shape == queries.candidates.shape

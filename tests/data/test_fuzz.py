@@ -192,7 +192,8 @@ def plainly(file: Path, written: Written) -> list[list[str]] | None:
     if not written.separator:
         return None
     data = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
-    text = data.decode("utf-8-sig" if written.encoding == "utf8" else written.encoding)
+    # What stands in a column that is not read need not be text.
+    text = data.decode("utf-8-sig" if written.encoding == "utf8" else written.encoding, "replace")
     end = text[len(text.rstrip(" \r\n")) :].splitlines(keepends=True)[:1]
     text = text.rstrip(" \r\n").removeprefix("\ufeff") + "".join(end)
     each = io.StringIO(text, newline="")

@@ -39,7 +39,7 @@ def test_it_learns_and_scores_as_recbole_does(small, toy, runtime, name, capsys)
     assert report["losses"][-1] < report["losses"][0]
     items = len(split.catalogue)
     users = split.test.users if model.knows_users else None
-    scores = model.score(Queries.of_all(split.test.histories, items, users), runtime)
+    scores = model.score(Queries.of_all(split.test.histories, items).by(users), runtime)
     np.testing.assert_allclose(scores, by_recbole(model, split), rtol=1e-5, atol=1e-6)
     assert capsys.readouterr() == ("", "")
 
