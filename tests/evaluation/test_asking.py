@@ -234,6 +234,6 @@ def test_rows_of_a_user_stand_oldest_first_under_temporal(movielens):
 
 def test_queries_hold_nothing_else(many):
     for call in calls_of(many.pack, many.split.test, 48, False):
-        assert set(vars(call.queries)) == {"histories", "candidates", "users"}
+        assert set(vars(call.queries)) == {"histories", "candidates"}
         assert call.queries.users is None
         assert isinstance(call.queries, Queries)
