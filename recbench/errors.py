@@ -20,6 +20,10 @@ class UserError(RecbenchError):
     exit_code = 2
 
 
+class NotInstalledError(UserError):
+    """A plug-in needs a package that is not there; the message says what to install."""
+
+
 class DataError(UserError):
     """A data file is not what its format promises; the message names file, line and expectation."""
 

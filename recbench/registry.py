@@ -22,7 +22,7 @@ from traceback import walk_tb
 from types import TracebackType
 from typing import Any, Literal
 
-from recbench.errors import PluginError, RecbenchError, UserError, unknown
+from recbench.errors import NotInstalledError, PluginError, RecbenchError, UserError, unknown
 
 Group = Literal["models", "model_families", "datasets", "protocols", "metrics", "language_models"]
 
@@ -123,14 +123,14 @@ def load(group: Group, name: str) -> Any:
     Raises
     ------
     UserError
-        If nothing has that name, or the plug-in lacks what the user can install.
+        If nothing has that name; a NotInstalledError if the plug-in needs another package.
     RecbenchError
         If the plug-in cannot be imported, or exits; the message names it and its package.
     """
     point = find(group, name)
     try:
         return point.load()
-    except (UserError, KeyboardInterrupt):  # it has its words: what to install, for example
+    except (NotInstalledError, KeyboardInterrupt):
         raise
     except BaseException as error:  # SystemExit, too: it would end recbench without a word
         raise _failure(point, "cannot be imported", error) from error

@@ -5,7 +5,7 @@ from importlib.metadata import EntryPoint
 import pytest
 
 from recbench import registry
-from recbench.errors import RecbenchError, UserError
+from recbench.errors import NotInstalledError, RecbenchError, UserError
 
 
 class Owner:
@@ -100,7 +100,7 @@ def test_what_a_plugin_lacks_is_said_in_its_own_words(points, monkeypatch):
     points.append(point("lacking", "json:dumps", "one"))
 
     def load(self):
-        raise UserError("it needs its library: pip install library")
+        raise NotInstalledError("it needs its library: pip install library")
 
     monkeypatch.setattr(EntryPoint, "load", load)
     with pytest.raises(UserError, match=r"^it needs its library: pip install library$"):

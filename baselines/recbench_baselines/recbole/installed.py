@@ -5,15 +5,15 @@ from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
 
-from recbench.errors import UserError
+from recbench.errors import NotInstalledError
 
 
 def package() -> Distribution:
-    """Return the installed RecBole, which is not imported; UserError with the remedy if none is."""
+    """Return the installed RecBole, which is not imported; NotInstalledError if none is."""
     try:
         return distribution("recbole")
     except PackageNotFoundError:
-        raise UserError(
+        raise NotInstalledError(
             "the models of RecBole need its package, which is not installed: "
             "pip install 'recbench[recbole]' (Python 3.11)"
         ) from None
@@ -23,7 +23,7 @@ def property_file(model: str) -> str:
     """Return the text of the file in which RecBole keeps a model's hyper-parameters."""
     file = Path(str(package().locate_file(f"recbole/properties/model/{model}.yaml")))
     if not file.is_file():
-        raise UserError(
+        raise NotInstalledError(
             f"{file} is missing from recbole {package().version}; version 1.2.1 has it: "
             "pip install recbole==1.2.1"
         )
