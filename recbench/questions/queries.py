@@ -44,7 +44,7 @@ class Queries:
 
         It is said only to a model that must know (`recbench.recommender.System.knows_users`).
         """
-        return None
+        return self.askers if isinstance(self, NamedQueries) else None
 
     @property
     def shared(self) -> NDArray[np.int32] | None:
@@ -63,11 +63,6 @@ class Queries:
 
 @dataclass(frozen=True)
 class NamedQueries(Queries):
-    """Queries that say who asks, in `users`."""
+    """Queries that say who asks: ``askers`` are their ``users``."""
 
     askers: NDArray[np.int32]
-
-    @property
-    def users(self) -> NDArray[np.int32]:
-        """Who asks."""
-        return self.askers
