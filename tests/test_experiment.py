@@ -428,7 +428,7 @@ def test_law_2_a_model_never_sees_the_target(wanted, spy, protocol):
     question = ask(wanted(protocol=protocol), silent)
     data, *asked = spy.seen
     assert all(type(one) is Queries for one in asked)
-    assert {one.name for one in fields(Queries)} == {"histories", "candidates", "users"}
+    assert {one.name for one in fields(Queries)} == {"histories", "candidates"}
     assert all(one.users is None for one in asked)  # told only to a model that must know
     assert not hasattr(data, "test")
     # What it trains on holds no test row, and the target's place among the candidates varies.
