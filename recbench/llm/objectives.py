@@ -61,7 +61,7 @@ class Objective(ABC):
         """Return the mean loss of the rows, a scalar."""
 
     def at(self, step: Step) -> "Objective":  # noqa: ARG002
-        """Return the objective of one step: another where training has stages."""
+        """Return the objective of one step: always this one; see `Stages`."""
         return self
 
 
@@ -100,9 +100,9 @@ class Listwise(Objective):
 
 
 @dataclass(frozen=True)
-class Stages(Objective):
+class Stages:
     """
-    One objective after another.
+    One objective after another, in the place of an `Objective`.
 
     Attributes
     ----------
@@ -119,10 +119,6 @@ class Stages(Objective):
     def at(self, step: Step) -> Objective:
         """Return the one whose turn it is."""
         return self.first if step.index < self.share * step.total else self.second
-
-    def loss(self, likelihoods: Likelihoods) -> Tensor:
-        """Not to be asked: `at` gives the objective of a step."""
-        raise NotImplementedError
 
 
 OBJECTIVES: dict[str, Objective] = {

@@ -28,7 +28,7 @@ from recbench.llm.adapter import (
 from recbench.llm.batching import Kind, plain_attention, rows_at_once
 from recbench.llm.finetuning import TrainingQuestions, ValidationQuestions
 from recbench.llm.hybrid import Guide
-from recbench.llm.objectives import OBJECTIVES, Likelihoods, Objective
+from recbench.llm.objectives import OBJECTIVES, Likelihoods, Objective, Stages
 from recbench.llm.probe import total
 from recbench.llm.prompted import PromptedLanguageModel
 from recbench.llm.prompts import Prompt
@@ -53,7 +53,7 @@ class LanguageModelRecommender(PromptedLanguageModel):
     settings: TuningSettings
 
     @property
-    def objective(self) -> Objective:
+    def objective(self) -> Objective | Stages:
         """What it is tuned for."""
         return OBJECTIVES[self.settings.objective]
 

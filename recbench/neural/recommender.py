@@ -209,14 +209,23 @@ class NeuralRecommender(Encoder):
             {name: tensor.contiguous() for name, tensor in self.module.state_dict().items()},
             folder / "model.safetensors",
         )
-        (folder / "settings.json").write_text(json.dumps(self.settings.record(), indent=2) + "\n")
+        write_settings(self.settings, folder)
 
     def load(self, folder: Path, data: TrainingData, runtime: Runtime) -> None:
         """Read back what `save` wrote; UserError if it is of other settings."""
-        stored = json.loads((folder / "settings.json").read_text())
-        if stored != self.settings.record():
-            raise UserError(f"the model in {folder} has other settings; fit it again")
+        check_settings(self.settings, folder)
         with seeded(0):
             self.module = self.build(len(data.catalogue))
         self.module.load_state_dict(load_file(folder / "model.safetensors"))
         self.module.to(runtime.device).eval()
+
+
+def write_settings(settings: Settings, folder: Path) -> None:
+    """Write ``settings.json`` beside the weights that they were learnt with."""
+    (folder / "settings.json").write_text(json.dumps(settings.record(), indent=2) + "\n")
+
+
+def check_settings(settings: Settings, folder: Path) -> None:
+    """Refuse a model of other settings, UserError: its weights may fit by chance."""
+    if json.loads((folder / "settings.json").read_text()) != settings.record():
+        raise UserError(f"the model in {folder} has other settings; fit it again")

@@ -1,7 +1,6 @@
 """The models of RecBole as recommenders of recbench."""
 
 import hashlib
-import json
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
@@ -18,6 +17,7 @@ from recbench.neural.plan import Plan, Step
 from recbench.neural.precision import FLOAT32, computing
 from recbench.neural.randomness import seeded
 from recbench.neural.ranking import mean_ndcg, validation_steps
+from recbench.neural.recommender import check_settings, write_settings
 from recbench.neural.training import train
 from recbench.questions.queries import Queries
 from recbench.questions.split import Examples
@@ -196,13 +196,11 @@ class RecBoleRecommender(Recommender):
             | {"places": torch.from_numpy(tables.places), "rows": torch.tensor(tables.rows)},
             folder / "model.safetensors",
         )
-        (folder / "settings.json").write_text(json.dumps(self.settings.record(), indent=2) + "\n")
+        write_settings(self.settings, folder)
 
     def load(self, folder: Path, data: TrainingData, runtime: Runtime) -> None:
         """Read back what `save` wrote; UserError if it is of other settings."""
-        stored = json.loads((folder / "settings.json").read_text())
-        if stored != self.settings.record():
-            raise UserError(f"the model in {folder} has other settings; fit it again")
+        check_settings(self.settings, folder)
         tensors = load_file(folder / "model.safetensors")
         places, rows = tensors.pop("places").numpy(), int(tensors.pop("rows"))
         tables = Tables(places, rows, np.unique(data.sequence_users))
