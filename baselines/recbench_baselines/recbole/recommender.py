@@ -1,6 +1,8 @@
 """The models of RecBole as recommenders of recbench."""
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
@@ -127,23 +129,24 @@ class RecBoleRecommender(Recommender):
         if not len(rows):
             raise UserError("no training sequence has two items; there is nothing to learn from")
         steps = validation_steps(data.validation, data.train)
-        report = train(
-            self.network.module,
-            lambda chosen, step: self._loss(rows[chosen], step, runtime),
-            len(rows),
-            Plan(
-                batch_size=settings.batch_size,
-                epochs=settings.epochs,
-                learning_rate=settings.learning_rate,
-                weight_decay=settings.weight_decay,
-                patience=settings.patience,
-                averaged_epochs=settings.averaged_epochs or None,
-            ),
-            runtime,
-            name=self.name.lower(),
-            identity=[settings.record(), self.ingredients(), data.digest],
-            watch=lambda: mean_ndcg(self._full_scores, steps, len(data.catalogue)),
-        )
+        with one_thread():
+            report = train(
+                self.network.module,
+                lambda chosen, step: self._loss(rows[chosen], step, runtime),
+                len(rows),
+                Plan(
+                    batch_size=settings.batch_size,
+                    epochs=settings.epochs,
+                    learning_rate=settings.learning_rate,
+                    weight_decay=settings.weight_decay,
+                    patience=settings.patience,
+                    averaged_epochs=settings.averaged_epochs or None,
+                ),
+                runtime,
+                name=self.name.lower(),
+                identity=[settings.record(), self.ingredients(), data.digest],
+                watch=lambda: mean_ndcg(self._full_scores, steps, len(data.catalogue)),
+            )
         return report.record()
 
     def _begin(self, data: TrainingData, runtime: Runtime) -> None:
@@ -216,3 +219,19 @@ def _digest(file: Path) -> str:
         raise UserError(f"{file}: expected a file, found none")
     with file.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """
+    Train in one thread inside the block.
+
+    Some of RecBole's networks (the CPR models) scatter into one place from several: on more threads
+    the sum depends on which comes first, and the same seed would train another model.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
