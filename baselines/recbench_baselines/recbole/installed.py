@@ -33,15 +33,29 @@ def property_file(model: str) -> str:
 def module_class(model: str) -> Any:
     """Import the class of one model."""
     package()
-    module = f"recbole.model.sequential_recommender.{model.lower()}"
-    return getattr(importlib.import_module(module), model)
+    return getattr(_imported(f"model.sequential_recommender.{model.lower()}"), model)
 
 
 def interaction(batch: dict[str, Any]) -> Any:
     """Return a batch as RecBole's models read it."""
-    return importlib.import_module("recbole.data.interaction").Interaction(batch)
+    return _imported("data.interaction").Interaction(batch)
 
 
 def mask_transform(configuration: Any) -> Any:
     """Return what masks items of a batch; it writes the names of what it adds into the settings."""
-    return importlib.import_module("recbole.data.transform").MaskItemSequence(configuration)
+    return _imported("data.transform").MaskItemSequence(configuration)
+
+
+def _imported(module: str) -> Any:
+    """
+    Import a module of RecBole and leave torch as it was.
+
+    RecBole's file of SINE, which comes with every model, switches on the detection of anomalies for
+    the whole process: each later training, of any model, would be traced, and slow.
+    """
+    import torch
+
+    with torch.autograd.set_detect_anomaly(
+        torch.is_anomaly_enabled(), check_nan=torch.is_anomaly_check_nan_enabled()
+    ):
+        return importlib.import_module(f"recbole.{module}")

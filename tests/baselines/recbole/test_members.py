@@ -78,15 +78,37 @@ def test_listing_and_explaining_imports_neither_recbole_nor_torch():
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
 
 
-def test_a_network_brings_neither_quick_start_nor_ray_and_patches_nothing(recbole):
-    code = (
-        "import sys, numpy, torch; before = set(dir(numpy)), torch.load;"
-        "from recbench_baselines.recbole.installed import interaction, module_class;"
-        "module_class('NARM'); interaction({}); import recbole.data.transform;"
-        "assert torch.load is before[1] and 'float_' not in set(dir(numpy)) - before[0];"
-        "print([m for m in ('ray', 'recbole.quick_start', 'recbole.trainer') if m in sys.modules])"
-    )
-    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
+GLOBAL_STATE = """
+import logging, os, random, sys, warnings
+import numpy, torch
+import recbench.neural.recommender
+
+def state():
+    return {
+        "anomalies": (torch.is_anomaly_enabled(), torch.is_anomaly_check_nan_enabled()),
+        "torch": (torch.load, torch.get_default_dtype(), torch.is_grad_enabled()),
+        "threads": (torch.get_num_threads(), torch.get_num_interop_threads()),
+        "exact": (torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.benchmark),
+        "chance": (random.getstate(), str(numpy.random.get_state()), torch.get_rng_state().sum()),
+        "numpy": ({*dir(numpy)} & {"float_", "bool8"}, numpy.geterr()),
+        "warnings": list(warnings.filters),
+        "logging": (logging.root.level, list(logging.root.handlers)),
+        "process": (dict(os.environ), sys.path[:], sys.excepthook, sys.stdout),
+    }
+
+before = state()
+from recbench_baselines.recbole.installed import interaction, module_class
+module_class("NARM"), interaction({})
+import recbole.data.transform
+after = state()
+print([name for name in before if before[name] != after[name]])
+print([m for m in ("ray", "recbole.quick_start", "recbole.trainer") if m in sys.modules])
+"""
+
+
+def test_a_network_brings_neither_quick_start_nor_ray_and_changes_nothing_global(recbole):
+    out = subprocess.check_output([sys.executable, "-c", GLOBAL_STATE], text=True)
+    assert out.split("\n")[:2] == ["[]", "[]"]
 
 
 def test_without_recbole_it_is_said_what_to_install(monkeypatch, capsys):
