@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from recbench.errors import RecbenchError
 from recbench.neural.checkpoint import Tensors, copied, learnt, restore
 from recbench.neural.curve import ROWS, Curve, looks
-from recbench.neural.memory import if_it_fits
+from recbench.neural.memory import give_back, if_it_fits
 from recbench.neural.plan import Plan, Step
 from recbench.neural.precision import Precision, computing
 from recbench.neural.progress import Position
@@ -108,6 +108,8 @@ class TrainingRun:
             group["lr"] = self.plan.rate(step.index, step.total) * group["factor"]
         self.optimizer.step()
         self.optimizer.zero_grad()
+        if self.sizes is not None:
+            give_back()
         if self.plan.averaged_epochs is not None:
             self._add_to_average(step.index, self.plan.averaged_epochs * self.steps_per_epoch)
         return mean

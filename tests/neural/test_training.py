@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from recbench.errors import RecbenchError
 from recbench.neural import loop
+from recbench.neural.loop import Sizes
 from recbench.neural.plan import ParameterGroup, Plan, Step, cosine
 from recbench.neural.precision import FLOAT32, Precision
 from recbench.neural.training import TrainingReport, train
@@ -67,6 +68,7 @@ class Task:
         seed: int = 0,
         watch: bool = True,
         report: Callable[[str], None] = lambda _: None,
+        sizes: Sizes | None = None,
     ) -> TrainingReport:
         return train(
             self.module,
@@ -78,6 +80,7 @@ class Task:
             identity={"data": "toy"},
             watch=self.watch if watch else None,
             checkpoint_seconds=0.0,
+            sizes=sizes,
         )
 
     def weights(self) -> dict[str, Tensor]:
@@ -345,6 +348,18 @@ def test_a_loss_that_is_not_finite_is_an_error(tmp_path: Path) -> None:
     task.x[3] = math.nan
     with pytest.raises(RecbenchError, match="learning_rate"):
         task.run(tmp_path)
+
+
+def test_after_steps_on_rows_of_other_sizes_memory_is_given_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[None] = []
+    monkeypatch.setattr("recbench.neural.loop.give_back", lambda: given.append(None))
+    Task().run(tmp_path / "one-size")
+    assert not given
+    task = Task()
+    task.run(tmp_path / "sizes", sizes=lambda rows, step: rows)
+    assert len(given) == len({step for step, _ in task.seen})
 
 
 def test_the_cosine_schedule() -> None:
