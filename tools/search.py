@@ -1,10 +1,10 @@
 """
 The search that chose the defaults: random search, the same number of trials for every model.
 
-Each trial draws settings from a space of the model in ``search_spaces.toml``, fits on the training
-rows and is judged by HitRatio@1 over the validation rows; no test row is looked at. A model that
+Each trial draws settings from a space of the model in a file of spaces, fits on the training rows
+and is judged by HitRatio@1 over the validation rows; no test row is looked at. A model that
 ranks is judged over all sets of candidates at once (`expected_hit_ratio`) and at every step of the
-validation rows; one that writes, by what it writes, over DRAWS sets drawn for this search alone.
+validation rows; one that writes, by what it writes, over sets drawn for this search alone.
 The rows are few, so a second round fits the best settings of the first with more seeds, and the
 best mean wins. Every fit is one line of the results file, which is appended to; fits that are
 already there are not repeated, so a search that was stopped goes on.
@@ -35,9 +35,10 @@ from recbench.seeding import generator
 from recbench.training_source import training_data
 
 HERE = Path(__file__).parent
+SPACES = HERE / "search_spaces.toml"
 COLUMNS = ("model", "seed", "hit_ratio", "valid_ratio", "seconds", "settings")
-DRAWS, PACK_SEED = 5, 2**32 - 1
-"""Candidate sets a validation row for models that write, from a seed that no run has by default."""
+PACK_SEED = 2**32 - 1
+"""Of the candidate sets for models that write: a seed that no run has by default."""
 DRAWS_OF_A_TRIAL = 100
 """Settings drawn before a space counts as used up."""
 
@@ -52,6 +53,8 @@ def main(
     trials: Annotated[int, typer.Option(help="Settings of each model to try with seed 0.")] = 8,
     finalists: Annotated[int, typer.Option(help="How many of them to try with more seeds.")] = 2,
     seeds: Annotated[int, typer.Option(help="Seeds of each finalist, 0 included.")] = 3,
+    draws: Annotated[int, typer.Option(help="Candidate sets a row for models that write.")] = 5,
+    spaces: Annotated[Path, typer.Option(help="What is drawn from (TOML).")] = SPACES,
     device: str = "auto",
     out: Annotated[Path | None, typer.Option(help="Results file (CSV).")] = None,
 ) -> None:
@@ -59,12 +62,13 @@ def main(
     out = out or HERE.parent / "results" / "search" / f"{dataset}-{protocol}.csv"
     names = models.split(",")
     asked = {"model": names[0], "dataset": dataset, "protocol": protocol, "draws": 1}
-    search = Search(ask(Experiment.build(asked), print), resolve(device), out)
+    search = Search(ask(Experiment.build(asked), print), resolve(device), draws, out)
+    all_spaces = tomllib.loads(spaces.read_text(encoding="utf-8"))
     for trial in range(trials):
         for name in names:
-            search.figure(name, drawn(name, trial), 0)
+            search.figure(name, drawn(name, all_spaces[name], trial), 0)
     for name in names:
-        first_round = [drawn(name, trial) for trial in range(trials)]
+        first_round = [drawn(name, all_spaces[name], trial) for trial in range(trials)]
         first_round.sort(key=lambda values: -search.figure(name, values, 0))
         figures = [
             (np.array([search.figure(name, values, seed) for seed in range(seeds)]), values)
@@ -77,8 +81,8 @@ def main(
 class Search:
     """Fits and their figures, kept in a file."""
 
-    def __init__(self, question: Question, device: str, path: Path) -> None:
-        self.question, self.device, self.path = question, device, path
+    def __init__(self, question: Question, device: str, draws: int, path: Path) -> None:
+        self.question, self.device, self.draws, self.path = question, device, draws, path
         self.done: dict[tuple[str, str, int], float] = {}
         if path.exists():
             with path.open(encoding="utf-8", newline="") as file:
@@ -93,7 +97,7 @@ class Search:
         key = (name, settings, seed)
         if key not in self.done:
             started = time.monotonic()
-            hit, valid = judged(model, self.question, seed, self.device)
+            hit, valid = judged(model, self.question, seed, self.device, self.draws)
             seconds = time.monotonic() - started
             self.append((name, seed, f"{hit:.6f}", f"{valid:.6f}", f"{seconds:.0f}", settings))
             print(f"{name} seed {seed}: {hit:.4f} in {seconds:.0f} s {values}", flush=True)
@@ -108,18 +112,21 @@ class Search:
             csv.writer(file, lineterminator="\n").writerows([COLUMNS, row] if new else [row])
 
 
-def drawn(model: str, trial: int) -> dict[str, Any]:
+def drawn(model: str, spaces: list[dict[str, Any]], trial: int) -> dict[str, Any]:
     """Draw a trial's settings, none drawn for an earlier trial; its number is part of the seed."""
-    spaces = tomllib.loads((HERE / "search_spaces.toml").read_text(encoding="utf-8"))[model]
     # One space a trial, those of the first space before those of the second.
-    of_trial = [space for space in spaces for _ in range(space.pop("trials"))]
+    of_trial = [space for space in spaces for _ in range(space["trials"])]
     if trial >= len(of_trial):
-        raise SystemExit(f"search_spaces.toml has {len(of_trial)} trials of {model}: add a space")
+        raise SystemExit(f"there are spaces for {len(of_trial)} trials of {model}: add one")
     found: list[dict[str, Any]] = []
     for number, space in enumerate(of_trial[: trial + 1]):
         random = generator(0, "search", model, number)
         for _ in range(DRAWS_OF_A_TRIAL):
-            values = {key: choices[random.integers(len(choices))] for key, choices in space.items()}
+            values = {
+                key: choices[random.integers(len(choices))]
+                for key, choices in space.items()
+                if key != "trials"
+            }
             if values not in found:
                 break
         else:
@@ -128,7 +135,7 @@ def drawn(model: str, trial: int) -> dict[str, Any]:
     return found[trial]
 
 
-def judged(model: System, question: Question, seed: int, device: str) -> Judged:
+def judged(model: System, question: Question, seed: int, device: str, draws: int) -> Judged:
     """Fit, and ask about the validation rows."""
     data = training_data(question.dataset.card, question.split, model.reads_times)
     with tempfile.TemporaryDirectory() as folder:
@@ -136,7 +143,9 @@ def judged(model: System, question: Question, seed: int, device: str) -> Judged:
             seed=seed, device=device, checkpoints=Path(folder), cache=cache_folder(), report=print
         )
         model.fit(data, runtime)
-        return (written if writes(model) else ranked)(model, question, runtime)
+        if writes(model):
+            return written(model, question, runtime, draws)
+        return ranked(model, question, runtime)
 
 
 def ranked(model: Recommender, question: Question, runtime: Runtime) -> Judged:
@@ -149,10 +158,10 @@ def ranked(model: Recommender, question: Question, runtime: Runtime) -> Judged:
     return expected_hit_ratio(scores, steps, question.protocol.candidates), 1.0
 
 
-def written(model: System, question: Question, runtime: Runtime) -> Judged:
+def written(model: System, question: Question, runtime: Runtime, draws: int) -> Judged:
     """Judge a model by the answers that it writes."""
     split, protocol = question.split, question.protocol
-    pack = draw(split, protocol, "validation", DRAWS, PACK_SEED)
+    pack = draw(split, protocol, "validation", draws, PACK_SEED)
     metrics = evaluate(model, split.validation, split.catalogue, pack, runtime).metrics
     return metrics["HitRatio@1"].value, metrics["ValidRatio"].value
 

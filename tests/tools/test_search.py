@@ -21,7 +21,12 @@ from recbench.settings import Settings
 from recbench.testing.toy import toy_split
 
 TOOLS = Path(__file__).parents[2] / "tools"
-SPACES = tomllib.loads((TOOLS / "search_spaces.toml").read_text(encoding="utf-8"))
+SPACES = [
+    pytest.param(model, spaces, id=f"{file.stem}-{model}")
+    for file in sorted(TOOLS.glob("search_spaces*.toml"))
+    for model, spaces in tomllib.loads(file.read_text(encoding="utf-8")).items()
+]
+Spaces = list[dict[str, Any]]
 
 
 @pytest.fixture(scope="module")
@@ -29,38 +34,40 @@ def search(load) -> ModuleType:
     return load("search")
 
 
-@pytest.mark.parametrize("model", SPACES)
-def test_every_choice_is_a_setting_of_its_model(search: ModuleType, model: str) -> None:
+@pytest.mark.parametrize(("model", "spaces"), SPACES)
+def test_every_choice_is_a_setting_of_its_model(model: str, spaces: Spaces) -> None:
     settings = registry.load("models", model).settings_class
-    for space in SPACES[model]:
+    for space in spaces:
         for name, choices in space.items():
             for choice in choices if name != "trials" else ():
                 assert settings.build({name: choice}).record()[name] == choice
 
 
-@pytest.mark.parametrize("model", SPACES)
-def test_a_trial_is_drawn_from_its_number_alone(search: ModuleType, model: str) -> None:
-    of_trial = [space for space in SPACES[model] for _ in range(space["trials"])]
+@pytest.mark.parametrize(("model", "spaces"), SPACES)
+def test_a_trial_is_drawn_from_its_number_alone(
+    search: ModuleType, model: str, spaces: Spaces
+) -> None:
+    of_trial = [space for space in spaces for _ in range(space["trials"])]
     number = len(of_trial)
-    trials = [search.drawn(model, trial) for trial in range(number)]
-    assert trials == [search.drawn(model, trial) for trial in range(number)]
+    trials = [search.drawn(model, spaces, trial) for trial in range(number)]
+    assert trials == [search.drawn(model, spaces, trial) for trial in range(number)]
     assert len({str(trial) for trial in trials}) == number
     for trial, space in zip(trials, of_trial, strict=True):
         assert all(trial[name] in space[name] for name in space if name != "trials")
-    with pytest.raises(SystemExit, match=f"has {number} trials of {model}: add a space"):
-        search.drawn(model, number)
+    with pytest.raises(SystemExit, match=f"for {number} trials of {model}: add one"):
+        search.drawn(model, spaces, number)
 
 
-def test_no_settings_are_drawn_twice(
-    search: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    space = "[[sasrec]]\ntrials = {}\nlayers = [1, 2, 3]\n"
-    monkeypatch.setattr(search, "HERE", tmp_path)
-    (tmp_path / "search_spaces.toml").write_text(space.format(2) + space.format(1))
-    assert sorted(search.drawn("sasrec", trial)["layers"] for trial in range(3)) == [1, 2, 3]
-    (tmp_path / "search_spaces.toml").write_text(space.format(4))
+def test_no_settings_are_drawn_twice(search: ModuleType) -> None:
+    spaces = [{"trials": trials, "layers": [1, 2, 3]} for trials in (2, 1)]
+    assert sorted(search.drawn("sasrec", spaces, trial)["layers"] for trial in range(3)) == [
+        1,
+        2,
+        3,
+    ]
+    spaces = [{"trials": 4, "layers": [1, 2, 3]}]
     with pytest.raises(SystemExit, match="trial 3 of sasrec: its space has nothing new; widen it"):
-        search.drawn("sasrec", 3)
+        search.drawn("sasrec", spaces, 3)
 
 
 def test_a_search_goes_on_where_it_stopped(
@@ -116,7 +123,7 @@ def test_a_model_is_judged_on_validation_rows(search: ModuleType, model: Any) ->
     dataset = SimpleNamespace(card=SimpleNamespace(noun=("film", "films"), verb="watched"))
     split = replace(toy_split(), test=None)  # not there to be looked at
     question = Question(dataset, protocol("paper"), split, pack=None)  # type: ignore[arg-type]
-    hit, valid = search.judged(model(Settings()), question, 0, "cpu")
+    hit, valid = search.judged(model(Settings()), question, 0, "cpu", draws=5)
     assert 0 < hit < 0.4
     assert valid == 1
 
