@@ -84,6 +84,12 @@ class Settings(BaseModel):
         }
 
     @classmethod
+    def completed(cls, record: Mapping[str, Any]) -> dict[str, Any]:
+        """Return an earlier version's `record` with the settings that were `added` since."""
+        usual = cls.defaults()
+        return {name: usual[name] for name in cls.added} | dict(record)
+
+    @classmethod
     def defaults(cls) -> dict[str, Any]:
         """Return the default of every setting that has one, as JSON values."""
         return cls.model_construct().model_dump(mode="json")

@@ -61,6 +61,8 @@ def test_a_setting_that_came_later_names_a_row_only_where_it_is_set():
     assert Grown().identity() == Sample().identity()
     assert Grown(style="chat").identity() == {**Sample().identity(), "style": "chat"}
     assert Grown.build(Grown().identity()) == Grown()
+    assert Grown.completed(Sample().record()) == Grown().record()
+    assert Grown.completed(Grown(style="chat").record()) == Grown(style="chat").record()
 
 
 @pytest.mark.parametrize("name", registry.listed("models"))

@@ -32,6 +32,7 @@ from recbench.questions.queries import Queries
 from recbench.recommender import Recommender, Runtime, System, writes
 from recbench.runs.places import cache_folder
 from recbench.seeding import generator
+from recbench.settings import Settings
 from recbench.training_source import training_data
 
 HERE = Path(__file__).parent
@@ -93,16 +94,24 @@ class Search:
     def figure(self, name: str, values: dict[str, Any], seed: int) -> float:
         """Return the HitRatio@1 of a fit, from the file if it is there."""
         model = build(Experiment.build({"model": name, "settings": values}))
+        if (known := self.known(name, model.settings, seed)) is not None:
+            return known
         settings = json.dumps(model.settings.record(), sort_keys=True)
-        key = (name, settings, seed)
-        if key not in self.done:
-            started = time.monotonic()
-            hit, valid = judged(model, self.question, seed, self.device, self.draws)
-            seconds = time.monotonic() - started
-            self.append((name, seed, f"{hit:.6f}", f"{valid:.6f}", f"{seconds:.0f}", settings))
-            print(f"{name} seed {seed}: {hit:.4f} in {seconds:.0f} s {values}", flush=True)
-            self.done[key] = hit
-        return self.done[key]
+        started = time.monotonic()
+        hit, valid = judged(model, self.question, seed, self.device, self.draws)
+        seconds = time.monotonic() - started
+        self.append((name, seed, f"{hit:.6f}", f"{valid:.6f}", f"{seconds:.0f}", settings))
+        print(f"{name} seed {seed}: {hit:.4f} in {seconds:.0f} s {values}", flush=True)
+        self.done[name, settings, seed] = hit
+        return hit
+
+    def known(self, name: str, settings: Settings, seed: int) -> float | None:
+        """Return the figure of a fit in the file; it may be from before some settings were."""
+        for (model, text, of), figure in self.done.items():
+            same = (model, of) == (name, seed)
+            if same and settings.completed(json.loads(text)) == settings.record():
+                return figure
+        return None
 
     def append(self, row: tuple[object, ...]) -> None:
         """Add a line to the file, after its header."""

@@ -53,7 +53,7 @@ def fitted_encoder(name: str, data: TrainingData, runtime: Runtime) -> Encoder:
     encoder = build_encoder(name)
     kind = torch.device(runtime.device).type
     where = [] if kind == "cpu" else [kind, FLOAT32.name]
-    key = digest([_VERSION, name, encoder.settings.record(), data.digest, runtime.seed, *where])
+    key = digest([_VERSION, name, encoder.settings.identity(), data.digest, runtime.seed, *where])
     folder = runtime.cache / "encoders" / f"{name}-{key[:16]}"
     own = replace(runtime, checkpoints=runtime.checkpoints / "encoder")
     if folder.is_dir():

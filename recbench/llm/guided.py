@@ -43,7 +43,7 @@ class GuidedLanguageModel(LanguageModelRecommender):
     def ingredients(self) -> dict[str, Any]:
         """Add the settings of the encoder."""
         encoder = build_encoder(self.settings.encoder)
-        return super().ingredients() | {"encoder": encoder.settings.record()}
+        return super().ingredients() | {"encoder": encoder.settings.identity()}
 
     def save(self, folder: Path) -> None:
         """Write the adapter, what was learnt beside it, and the encoder."""

@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from recbench.errors import UserError
-from recbench.neural.losses import full_softmax, sampled_bce
+from recbench.neural.losses import full_softmax, sampled_bce, sampled_gbce, sampled_softmax
 from recbench.neural.plan import Plan, Step
 from recbench.neural.precision import FLOAT32, computing
 from recbench.neural.randomness import seeded
@@ -34,6 +34,9 @@ from recbench.settings import Settings
 
 SCORING_ROWS = 1024
 """Histories encoded at once when scoring; no result depends on it."""
+
+
+LossName = Literal["softmax", "sampled-softmax", "bce", "gbce"]
 
 
 class NeuralSettings(Settings):
@@ -55,9 +58,15 @@ class NeuralSettings(Settings):
     averaged_epochs
         Epochs over which the weights that are judged and kept are averaged.
     loss, negatives
-        ``softmax``: cross-entropy over the whole catalogue; ``bce``: against that many negatives,
-        drawn uniformly at each step.
+        ``softmax``: cross-entropy over the whole catalogue; ``sampled-softmax``: among the target
+        and that many negatives; ``bce`` and ``gbce``: binary, of the target against them. Negatives
+        are drawn uniformly, at each step and for each target.
+    calibration
+        Of ``gbce`` (its t): 0 is binary cross-entropy, 1 takes back all that few negatives do to
+        the model's probabilities.
     """
+
+    added: ClassVar[frozenset[str]] = frozenset({"calibration"})
 
     embedding_dim: int = Field(default=64, ge=1)
     max_length: int = Field(default=25, ge=1)
@@ -68,8 +77,9 @@ class NeuralSettings(Settings):
     epochs: int = Field(default=100, ge=1)
     patience: int = Field(default=15, ge=1)
     averaged_epochs: float = Field(default=5.0, ge=0)
-    loss: Literal["softmax", "bce"] = "softmax"
+    loss: LossName = "softmax"
     negatives: int = Field(default=1, ge=1)
+    calibration: float = Field(default=0.75, ge=0, le=1)
 
 
 class SequenceModule(nn.Module):
@@ -135,6 +145,19 @@ class NeuralRecommender(Encoder):
     def training_rows(self, data: TrainingData) -> tuple[Codes, Codes]:
         """Return inputs int32 [rows, T] and targets int32 [rows, T'], PAD where there is none."""
 
+    def shown(
+        self,
+        inputs: Codes,
+        targets: Codes,
+        random: np.random.Generator,  # noqa: ARG002
+    ) -> tuple[Codes, Codes]:
+        """
+        Return a step's training rows as the module is shown them: as they are.
+
+        A model that hides some of each row, anew in every step, overrides this.
+        """
+        return inputs, targets
+
     def fit(self, data: TrainingData, runtime: Runtime) -> dict[str, Any]:
         """Learn from the training users' sequences; see `Recommender.fit`."""
         settings = self.settings
@@ -165,16 +188,22 @@ class NeuralRecommender(Encoder):
         return report.record()
 
     def _loss(self, inputs: Codes, targets: Codes, step: Step, runtime: Runtime) -> Tensor:
-        device = self.module.items.weight.device
+        settings, device = self.settings, self.module.items.weight.device
+        inputs, targets = self.shown(inputs, targets, generator(runtime.seed, "shown", step.index))
         users = self.module(torch.from_numpy(inputs).long().to(device))  # [B, T', d]
         known = torch.from_numpy(targets).long().to(device)  # [B, T']
         users, known = users[known >= 0], known[known >= 0]  # [P, d], [P]
         items = self.module.item_vectors()
-        if self.settings.loss == "softmax":
+        if settings.loss == "softmax":
             return full_softmax(users, items, known)
         random = generator(runtime.seed, "negatives", step.index)
-        drawn = random.integers(len(items), size=(len(known), self.settings.negatives))
-        return sampled_bce(users, items, known, torch.from_numpy(drawn).to(device))
+        drawn = random.integers(len(items), size=(len(known), settings.negatives))
+        negatives = torch.from_numpy(drawn).to(device)
+        if settings.loss == "sampled-softmax":
+            return sampled_softmax(users, items, known, negatives)
+        if settings.loss == "gbce":
+            return sampled_gbce(users, items, known, negatives, settings.calibration)
+        return sampled_bce(users, items, known, negatives)
 
     def full_scores(self, examples: Examples) -> NDArray[np.float32]:
         """Return the score of every item for every row of `examples`: float32 [rows, items]."""
@@ -189,7 +218,8 @@ class NeuralRecommender(Encoder):
                 self.module.user_vectors(histories[start : start + SCORING_ROWS]).cpu().numpy()
                 for start in range(0, len(histories), SCORING_ROWS)
             ]
-        return np.concatenate([np.empty((0, self.settings.embedding_dim), np.float32), *blocks])
+        none = np.empty((0, self.module.item_vectors().shape[1]), np.float32)
+        return np.concatenate([none, *blocks])
 
     @torch.no_grad()
     def item_vectors(self) -> NDArray[np.float32]:
@@ -227,5 +257,6 @@ def write_settings(settings: Settings, folder: Path) -> None:
 
 def check_settings(settings: Settings, folder: Path) -> None:
     """Refuse a model of other settings, UserError: its weights may fit by chance."""
-    if json.loads((folder / "settings.json").read_text()) != settings.record():
+    saved = json.loads((folder / "settings.json").read_text())
+    if settings.completed(saved) != settings.record():
         raise UserError(f"the model in {folder} has other settings; fit it again")

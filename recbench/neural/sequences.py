@@ -26,17 +26,46 @@ def chunks(sequences: Ragged, length: int) -> tuple[Codes, Codes]:
         int32 [pieces, length], PAD on the right; ``targets[i, t]`` follows ``inputs[i, t]``. Pieces
         are cut from the end, so that only a sequence's oldest piece is shorter.
     """
-    rows = [
-        sequence[max(0, end - length) : end + 1]
-        for sequence in (sequences[row] for row in range(len(sequences)))
-        for end in range(len(sequence) - 1, 0, -length)
-    ]
+    rows = _cut(sequences, length)
     inputs = np.full((len(rows), length), PAD, dtype=np.int32)
     targets = inputs.copy()
     for row, piece in enumerate(rows):
         inputs[row, : len(piece) - 1] = piece[:-1]
         targets[row, : len(piece) - 1] = piece[1:]
     return inputs, targets
+
+
+def pieces(sequences: Ragged, length: int) -> Codes:
+    """
+    Cut sequences into pieces that overlap in one item, so that each has company.
+
+    Parameters
+    ----------
+    sequences
+        Oldest first; one with fewer than 2 items gives nothing.
+    length
+        Most items a piece has, at least 2.
+
+    Returns
+    -------
+    numpy.ndarray
+        int32 [pieces, length], PAD on the left, of 2 items or more each. Pieces are cut from the
+        end, so that only a sequence's oldest piece is shorter.
+    """
+    rows = _cut(sequences, length - 1)
+    cut = np.full((len(rows), length), PAD, dtype=np.int32)
+    for row, piece in enumerate(rows):
+        cut[row, length - len(piece) :] = piece
+    return cut
+
+
+def _cut(sequences: Ragged, steps: int) -> list[Codes]:
+    """Return runs of at most so many steps from item to item; every step is in one of them."""
+    return [
+        sequence[max(0, end - steps) : end + 1]
+        for sequence in (sequences[row] for row in range(len(sequences)))
+        for end in range(len(sequence) - 1, 0, -steps)
+    ]
 
 
 def last_columns(histories: Codes, length: int) -> Codes:

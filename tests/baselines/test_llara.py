@@ -33,7 +33,7 @@ class TestLLaRA(AnswererContract):
 
     def test_what_it_stands_on_is_more_than_names(self, fitted: Recommender) -> None:
         found = fitted.ingredients()
-        assert found["encoder"] == build_encoder("sasrec").settings.record()
+        assert found["encoder"] == build_encoder("sasrec").settings.identity()
         assert set(found) == {"code", "llm", "prompts", "encoder"}
 
     def test_item_vectors_reach_the_scores(

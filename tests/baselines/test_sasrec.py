@@ -5,7 +5,6 @@ import pytest
 import torch
 from recbench_baselines.sasrec import Block, SASRec, SASRecModule, SASRecSettings
 
-from recbench.errors import UserError
 from recbench.testing.contract import EncoderContract
 
 
@@ -44,8 +43,3 @@ def test_a_history_longer_than_the_positions_is_cut_to_its_latest_items() -> Non
     module = SASRecModule(9, SASRecSettings.build({"embedding_dim": 8, "max_length": 3})).eval()
     long = np.array([[5, 6, 1, 2, 3]], dtype=np.int32)
     torch.testing.assert_close(module.user_vectors(long), module.user_vectors(long[:, -3:]))
-
-
-def test_heads_must_divide_the_width() -> None:
-    with pytest.raises(UserError, match="heads"):
-        SASRecSettings.build({"heads": 3})

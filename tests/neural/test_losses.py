@@ -3,7 +3,13 @@ import math
 import pytest
 import torch
 
-from recbench.neural.losses import full_softmax, sampled_bce
+from recbench.neural.losses import (
+    full_softmax,
+    gbce_beta,
+    sampled_bce,
+    sampled_gbce,
+    sampled_softmax,
+)
 
 USERS = torch.tensor([[1.0, 0.0], [0.0, 2.0]])
 ITEMS = torch.tensor([[1.0, 1.0], [0.0, 1.0], [-1.0, 0.0]])
@@ -17,10 +23,72 @@ def test_full_softmax_by_hand() -> None:
     assert full_softmax(USERS, ITEMS, TARGETS).item() == pytest.approx((first + second) / 2)
 
 
-def test_bce_by_hand() -> None:
-    def term(x: float) -> float:
-        return -math.log(1 / (1 + math.exp(-x)))
+NEGATIVES = torch.tensor([[1, 2], [0, 1]])  # the last one is its row's target
 
-    negatives = torch.tensor([[1, 2], [0, 1]])  # the last one is its row's target
+
+def term(x: float) -> float:
+    return -math.log(1 / (1 + math.exp(-x)))
+
+
+def test_bce_by_hand() -> None:
     expected = (term(1) + term(0) + term(1) + term(2) + term(-2)) / 2
-    assert sampled_bce(USERS, ITEMS, TARGETS, negatives).item() == pytest.approx(expected)
+    assert sampled_bce(USERS, ITEMS, TARGETS, NEGATIVES).item() == pytest.approx(expected)
+
+
+def test_sampled_softmax_by_hand() -> None:
+    # logits: row 0 -> 1 against 0, -1; row 1 -> 2 against 2, and its own target not counted
+    first = -math.log(math.e / (math.e + 1 + 1 / math.e))
+    second = -math.log(1 / 2)
+    found = sampled_softmax(USERS, ITEMS, TARGETS, NEGATIVES).item()
+    assert found == pytest.approx((first + second) / 2)
+
+
+def test_sampled_softmax_against_all_others_is_the_full_one() -> None:
+    others = torch.tensor([[1, 2], [0, 2]])
+    found = sampled_softmax(USERS, ITEMS, TARGETS, others)
+    assert found.item() == pytest.approx(full_softmax(USERS, ITEMS, TARGETS).item())
+
+
+def test_sampled_softmax_of_the_target_alone_says_nothing() -> None:
+    users = USERS.clone().requires_grad_()
+    loss = sampled_softmax(users, ITEMS, TARGETS, TARGETS[:, None])
+    loss.backward()
+    assert loss.item() == 0
+    assert users.grad is not None
+    assert (users.grad == 0).all()
+
+
+def test_gbce_by_hand() -> None:
+    # One negative of four other items: alpha = 1/4, t = 1/2 -> beta = 1/4 (1/2 (1 - 4) + 4) = 5/8.
+    assert gbce_beta(1, 5, 0.5) == 0.625
+    items = torch.cat([ITEMS, torch.zeros(2, 2)])
+    # The target's term is -log(sigmoid(s)^beta); one negative each; 1 + 1 items a position.
+    positive = [-math.log((1 / (1 + math.exp(-s))) ** 0.625) for s in (1, 2)]
+    negative = [-math.log(1 - 1 / (1 + math.exp(-s))) for s in (0, 2)]
+    expected = (sum(positive) + sum(negative)) / 2 / 2
+    found = sampled_gbce(USERS, items, TARGETS, NEGATIVES[:, :1], calibration=0.5)
+    assert found.item() == pytest.approx(expected)
+
+
+def test_gbce_without_calibration_is_the_mean_bce() -> None:
+    found = sampled_gbce(USERS, ITEMS, TARGETS, NEGATIVES, calibration=0).item()
+    assert found == pytest.approx(sampled_bce(USERS, ITEMS, TARGETS, NEGATIVES).item() / 3)
+
+
+def test_beta_is_the_share_that_is_drawn_at_full_calibration_and_never_above_1() -> None:
+    assert gbce_beta(256, 1683, 1) == pytest.approx(256 / 1682)
+    assert gbce_beta(256, 1683, 0) == 1
+    assert gbce_beta(9, 5, 1) == 1  # drawn with replacement
+    assert gbce_beta(1, 1, 1) == 1
+
+
+def test_scores_of_negatives_are_the_same_however_they_are_looked_up() -> None:
+    random = torch.Generator().manual_seed(0)
+    users, items = (torch.randn(rows, 4, generator=random) for rows in (5, 24))
+    targets = torch.randint(24, (5,), generator=random)
+    negatives = torch.randint(24, (5, 6), generator=random)  # 24 items <= 6 * 4: among all scores
+    more = torch.cat([items, torch.zeros(1, 4)])  # 25 are more: by their vectors
+    for loss in (sampled_softmax, sampled_bce):
+        torch.testing.assert_close(
+            loss(users, items, targets, negatives), loss(users, more, targets, negatives)
+        )

@@ -1,7 +1,7 @@
 import numpy as np
 
 from recbench.data.ragged import Ragged
-from recbench.neural.sequences import chunks, flush_left, last_columns
+from recbench.neural.sequences import chunks, flush_left, last_columns, pieces
 from recbench.questions.split import PAD
 
 
@@ -20,6 +20,13 @@ def test_chunks_make_every_item_but_the_first_a_target_once() -> None:
 def test_chunks_of_nothing() -> None:
     inputs, targets = chunks(ragged([1]), 4)
     assert inputs.shape == targets.shape == (0, 4)
+
+
+def test_pieces_overlap_in_one_item() -> None:
+    cut = pieces(ragged([1, 2, 3, 4, 5, 6], [7], [], [8, 9]), 3)
+    assert cut.tolist() == [[4, 5, 6], [2, 3, 4], [PAD, 1, 2], [PAD, 8, 9]]
+    assert cut.dtype == np.int32
+    assert pieces(ragged([1]), 4).shape == (0, 4)
 
 
 def test_flush_left_moves_the_padding() -> None:

@@ -1,6 +1,7 @@
 """The search that chose the defaults."""
 
 import csv
+import json
 import tomllib
 from collections import Counter
 from dataclasses import replace
@@ -95,6 +96,22 @@ def test_a_search_goes_on_where_it_stopped(
     assert [row["seed"] for row in rows] == ["0"] * 6 + ["1"] * 2
     assert [row["settings"] for row in rows[4:6]] == [row["settings"] for row in rows[6:]]
     assert "caser: mean 0.0700, SD 0.0100 of 2" in capsys.readouterr().out
+
+
+def test_a_fit_from_before_a_setting_was_there_is_not_made_again(
+    search: ModuleType, tmp_path: Path
+) -> None:
+    settings = registry.load("models", "sasrec").settings_class()
+    earlier = {name: one for name, one in settings.record().items() if name != "calibration"}
+    path = tmp_path / "toy.csv"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        row = ("sasrec", 0, "0.5", "1", "60", json.dumps(earlier))
+        csv.writer(file).writerows([search.COLUMNS, row])
+    found = search.Search(None, "cpu", 5, path)
+    assert found.known("sasrec", settings, 0) == 0.5
+    assert found.known("sasrec", settings, 1) is None
+    other = settings.build({"loss": "gbce", "calibration": 0.5})
+    assert found.known("sasrec", other, 0) is None
 
 
 class Writer(Answerer):
