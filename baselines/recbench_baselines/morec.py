@@ -22,6 +22,7 @@ from torch.nn import functional as F
 
 from recbench.atomic_write import atomic_file
 from recbench.data.catalogue import Catalogue
+from recbench.errors import RecbenchError
 from recbench.llm.cards import TEXT_ENCODER
 from recbench.llm.fingerprint import fingerprint
 from recbench.llm.pooling import Pooling, own_pooling
@@ -249,6 +250,11 @@ class MoRec(SASRec, Transferable):
         runtime.report(f"reading {len(catalogue)} titles with the text encoder {name}, once")
         with torch.no_grad(), computing(FLOAT32, torch.device(runtime.device)):
             embeddings = encoder(encoder.tokens(catalogue.titles)).cpu()
+        if not embeddings.isfinite().all():
+            raise RecbenchError(
+                f"the text encoder '{name}' reads titles into numbers that are not finite; "
+                f"take {TEXT_ENCODER.ways}"
+            )
         with atomic_file(file) as partial:
             save_file({"embeddings": embeddings}, partial)
         return embeddings

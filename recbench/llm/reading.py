@@ -75,6 +75,15 @@ def check_whole(missing: Collection[str]) -> None:
         raise ValueError(f"{len(missing)} weights are not in the file: {min(missing)}, ...")
 
 
+def check_numbers(name: str, tokens: Collection[int], rows: int) -> None:
+    """Refuse a tokenizer of another model: one with tokens that so many embeddings have no row."""
+    if (largest := max(tokens)) >= rows:
+        raise UserError(
+            f"the tokenizer of '{name}' has a token {largest}, but the model's {rows} embeddings "
+            f"end at {rows - 1}: they are of two models; download both again or choose another"
+        )
+
+
 @contextmanager
 def quiet() -> Iterator[None]:
     """Silence the bars and remarks of transformers and of the hub while a model is read."""

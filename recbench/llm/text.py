@@ -15,6 +15,12 @@ CUT = "\ud800"
 """Marks where a text is cut; no text that was ever read from a file can hold it."""
 
 
+def plain_tokens(tokenizer: PreTrainedTokenizerBase) -> set[int]:
+    """Return the numbers of the tokens that ordinary text can have: those that nobody added."""
+    added = set(tokenizer.added_tokens_decoder) - {tokenizer.unk_token_id}
+    return {number for number in tokenizer.get_vocab().values() if number not in added}
+
+
 class TextEncoder:
     """
     Tokenises texts in which only what stands outside users' words can be a control token.

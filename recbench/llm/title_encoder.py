@@ -11,15 +11,16 @@ from transformers import PreTrainedTokenizerBase as TokenizerBase
 from recbench.errors import UserError
 from recbench.llm.backbone import files_of
 from recbench.llm.cards import TEXT_ENCODER, card_of
+from recbench.llm.checks import context_of
 from recbench.llm.places import place_of
 from recbench.llm.pooling import Pooling
-from recbench.llm.reading import check_whole, reading
-from recbench.llm.text import TextEncoder
+from recbench.llm.reading import check_numbers, check_whole, reading
+from recbench.llm.text import TextEncoder, plain_tokens
 
 MOST_TOKENS = 256
 """Of a title that are read, where the encoder reads so many."""
-AT_ONCE = 128
-"""Titles that are read at once; no result depends on it but by rounding."""
+AT_ONCE = 2048
+"""Tokens that are read at once, padding counted; no result depends on it but by rounding."""
 
 
 class TitleEncoder(nn.Module):
@@ -48,7 +49,7 @@ class TitleEncoder(nn.Module):
         self.model, self.pooling = model, pooling
         self.width: int = model.config.hidden_size
         self._texts, self._padding = TextEncoder(tokenizer), tokenizer.pad_token_id or 0
-        reads = getattr(model.config, "max_position_embeddings", MOST_TOKENS)
+        reads = context_of(model.config) or MOST_TOKENS
         self._most = min(MOST_TOKENS, tokenizer.model_max_length, reads)
 
     def train(self, mode: bool = True) -> "TitleEncoder":  # noqa: ARG002
@@ -67,11 +68,16 @@ class TitleEncoder(nn.Module):
         Return [n, w] for the token ids of n titles, at least one.
 
         With gradients, what lies between is computed again when they are: memory holds that of
-        `AT_ONCE` titles, and a step costs a third more.
+        `AT_ONCE` tokens, and a step costs a third more.
         """
         order = sorted(range(len(tokens)), key=lambda row: len(tokens[row]))  # little is padded
-        parts = [order[start : start + AT_ONCE] for start in range(0, len(order), AT_ONCE)]
-        vectors = torch.cat([self._part([tokens[row] for row in part]) for part in parts])
+        parts: list[list[list[int]]] = []
+        for one in (tokens[row] for row in order):
+            if parts and (len(parts[-1]) + 1) * len(one) <= AT_ONCE:
+                parts[-1].append(one)
+            else:
+                parts.append([one])
+        vectors = torch.cat([self._part(part) for part in parts])
         return vectors[torch.tensor(order, device=vectors.device).argsort()]
 
     def _part(self, tokens: list[list[int]]) -> Tensor:
@@ -132,7 +138,10 @@ def load_title_encoder(
             **where, dtype=torch.float32, use_safetensors=True, output_loading_info=True
         )
         # What pools by a layer of its own is of no use here, and many files lack it.
-        check_whole([name for name in told["missing_keys"] if not name.startswith("pooler.")])
+        check_whole([key for key in told["missing_keys"] if not key.startswith("pooler.")])
     if getattr(model, "pooler", None) is not None:
         model.pooler = None
-    return TitleEncoder(model, tokenizer, pooling).eval()
+    encoder = TitleEncoder(model, tokenizer, pooling).eval()
+    rows = model.get_input_embeddings().weight.shape[0]
+    check_numbers(name, {*plain_tokens(tokenizer), *encoder.tokens([""])[0]}, rows)
+    return encoder

@@ -7,6 +7,7 @@ import pytest
 import recbench_baselines.morec as module
 import torch
 from recbench_baselines.morec import MoRec
+from safetensors.torch import load_file, save_file
 from transformers import AutoModel, AutoTokenizer
 
 from recbench.errors import RecbenchError, UserError
@@ -192,3 +193,13 @@ def test_a_model_of_other_settings_is_not_loaded(encoder: Path, tmp_path: Path) 
     other = MoRec(MoRec.settings_class.build({"text_encoder": str(encoder)}))
     with pytest.raises(RecbenchError, match="has other settings"):
         other.load(tmp_path / "saved", toy_training_data(), runtime(tmp_path))
+
+
+def test_numbers_that_are_not_finite_are_named(encoder: Path, tmp_path: Path) -> None:
+    other = tmp_path / "broken"
+    shutil.copytree(encoder, other)
+    weights = load_file(other / "model.safetensors")
+    weights["embeddings.LayerNorm.weight"][0] = torch.nan
+    save_file(weights, other / "model.safetensors", {"format": "pt"})
+    with pytest.raises(RecbenchError, match="titles into numbers that are not finite; take 'all-"):
+        fit(other, tmp_path)

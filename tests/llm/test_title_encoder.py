@@ -10,7 +10,7 @@ from recbench.errors import RecbenchError, UserError
 from recbench.llm import title_encoder
 from recbench.llm.pooling import Pooling
 from recbench.llm.title_encoder import TitleEncoder, load_title_encoder
-from recbench.testing.toy_lm import toy_text_encoder
+from recbench.testing.toy_lm import toy_text_encoder, toy_tokenizer
 
 TITLES = ["Red River", "a", "The Silence of the Lambs (1991)", "Blue Garden", "", "Zz 9 Top"]
 
@@ -32,7 +32,7 @@ def test_a_title_depends_on_itself_alone(
     with torch.no_grad():
         together = encoder(tokens)
         alone = torch.cat([encoder([one]) for one in tokens])
-        monkeypatch.setattr(title_encoder, "AT_ONCE", 2)
+        monkeypatch.setattr(title_encoder, "AT_ONCE", 20)
         in_parts = encoder(tokens)
     torch.testing.assert_close(together, alone, atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(together, in_parts, atol=1e-5, rtol=1e-5)
@@ -49,6 +49,20 @@ def test_gradients_are_those_of_all_titles_at_once(
     in_parts = gradient()
     monkeypatch.setattr(title_encoder, "checkpoint", lambda f, *args, **_: f(*args))
     torch.testing.assert_close(in_parts, gradient())
+
+
+def test_no_more_tokens_are_read_at_once(
+    encoder: TitleEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+    read = encoder._read
+    monkeypatch.setattr(
+        encoder, "_read", lambda ids, mask: (sizes.append(ids.numel()), read(ids, mask))[1]
+    )
+    monkeypatch.setattr(title_encoder, "AT_ONCE", 40)
+    encoder(encoder.tokens(TITLES * 5))
+    assert len(sizes) > 5
+    assert max(sizes) <= 40
 
 
 def test_control_tokens_in_titles_are_text(encoder: TitleEncoder) -> None:
@@ -83,4 +97,12 @@ def test_what_writes_from_what_it_reads_is_refused(folder: Path, tmp_path: Path)
     shutil.copytree(folder, other)
     (other / "config.json").write_text(json.dumps({"model_type": "t5"}))
     with pytest.raises(UserError, match="is a t5 model, which does not read a text into"):
+        load_title_encoder(str(other), Pooling("mean"))
+
+
+def test_a_tokenizer_of_another_model_is_refused(folder: Path, tmp_path: Path) -> None:
+    other = tmp_path / "two models"
+    shutil.copytree(folder, other)
+    toy_tokenizer().save_pretrained(other)
+    with pytest.raises(UserError, match=r"has a token 258, but the model's 80 embeddings"):
         load_title_encoder(str(other), Pooling("mean"))
