@@ -14,7 +14,7 @@ from recbench.neural.sequences import Codes, flush_left, last_columns
 from recbench.questions.split import PAD
 from recbench_baselines.recbole.installed import interaction, mask_transform, module_class
 from recbench_baselines.recbole.members import MEMBERS
-from recbench_baselines.recbole.session_graphs import with_quick_graphs
+from recbench_baselines.recbole.quicker import with_quick_gelu, with_quick_graphs
 from recbench_baselines.recbole.settings import RecBoleSettings
 from recbench_baselines.recbole.stand_ins import (
     INVERSE,
@@ -94,7 +94,7 @@ class Network:
             with contained(torch.initial_seed()):
                 self._masking = mask_transform(config) if masks else None
                 made = with_quick_graphs(module_class(model))(config, self.sizes)
-                self.module: Any = made.to(self.device)
+                self.module: Any = with_quick_gelu(made).to(self.device)
             self._try()
         except (Exception, SystemExit) as error:  # RecBole's refusals are of any kind
             first = next(iter(str(error).strip().splitlines()), "")

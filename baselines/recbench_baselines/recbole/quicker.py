@@ -1,10 +1,17 @@
-"""The graphs of SRGNN and GCSAN, made of all rows at once: RecBole makes them one by one."""
+"""
+What RecBole computes in a slow way, computed equally in a quick one, for one module at a time.
+
+The graphs of SRGNN and GCSAN are made of all rows at once, where RecBole makes them row by row: a
+third of SRGNN's time. The GELU of transformers is one operation of torch, where RecBole's is six: a
+fifth of SASRec's. RecBole's own classes stay as they are.
+"""
 
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch.nn import functional
 
 
 def graphs(
@@ -41,6 +48,15 @@ def graphs(
     out = steps / np.maximum(steps.sum(axis=2, keepdims=True), 1)
     edges = np.concatenate([into.transpose(0, 2, 1), out], axis=2)
     return places, edges.astype(np.float32), nodes
+
+
+def with_quick_gelu(module: Any) -> Any:
+    """Have the layers of a module that use RecBole's GELU use torch's, of the same formula."""
+    for layer in module.modules():
+        own = getattr(layer, "gelu", None)
+        if own is not None and getattr(layer, "intermediate_act_fn", None) == own:
+            layer.intermediate_act_fn = functional.gelu
+    return module
 
 
 def with_quick_graphs(model_class: Any) -> Any:
