@@ -24,7 +24,15 @@ from typing import Any, Literal
 
 from recbench.errors import NotInstalledError, PluginError, RecbenchError, UserError, unknown
 
-Group = Literal["models", "model_families", "datasets", "protocols", "metrics", "language_models"]
+Group = Literal[
+    "models",
+    "model_families",
+    "datasets",
+    "protocols",
+    "metrics",
+    "language_models",
+    "text_encoders",
+]
 
 
 @dataclass(frozen=True)

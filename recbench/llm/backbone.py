@@ -4,8 +4,7 @@ Loading a language model by name.
 Weights are read from safetensors or GGUF only, and no code that comes with a model is run.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -19,13 +18,13 @@ from transformers import (
 )
 from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
 
-from recbench.errors import RecbenchError, UserError
-from recbench.llm.cards import card_of
+from recbench.errors import UserError
+from recbench.llm.cards import LANGUAGE_MODEL, Kind, card_of
 from recbench.llm.dequantised import dequantised
 from recbench.llm.fingerprint import commit
 from recbench.llm.places import InFolder, OnHub, Place, place_of
 from recbench.llm.quantised import Bits, check_quantised, quantisation
-from recbench.llm.reading import check_whole, explained, quiet
+from recbench.llm.reading import check_whole, reading
 
 
 def caption(llm: str) -> str:
@@ -70,12 +69,12 @@ def load_backbone(
     place, card = place_of(llm), card_of(llm)
     if card is not None and not isinstance(place, InFolder):  # others' work, under their terms
         report(f"{llm} is {card.title}, licence: {card.licence}, {card.terms}")
-    where = _where(llm, place, report)
+    where = files_of(llm, place, report)
     how: dict[str, Any] = {"dtype": weights, **quantisation(load_in, weights)}
     if device != "cpu":  # straight to the GPU, never whole in the host's memory
         how["device_map"] = {"": device}
     _, tokenizer = _described(llm, where)
-    with _read(llm, "config.json and the weights (*.safetensors)"):
+    with reading(llm, "config.json and the weights (*.safetensors)"):
         model, told = AutoModelForCausalLM.from_pretrained(
             **where, **how, use_safetensors=True, output_loading_info=True
         )
@@ -92,16 +91,18 @@ def load_outline(
     It takes no memory and little time: for checks before anything is trained. Parameters and errors
     are those of `load_backbone`.
     """
-    config, tokenizer = _described(llm, _where(llm, place_of(llm), report))
-    with _read(llm, "config.json"), torch.device("meta"):
+    config, tokenizer = _described(llm, files_of(llm, place_of(llm), report))
+    with reading(llm, "config.json"), torch.device("meta"):
         return AutoModelForCausalLM.from_config(config), tokenizer
 
 
-def _where(llm: str, place: Place, report: Callable[[str], None]) -> dict[str, Any]:
+def files_of(
+    llm: str, place: Place, report: Callable[[str], None], kind: Kind = LANGUAGE_MODEL
+) -> dict[str, Any]:
     """Return how transformers finds a model, as keywords."""
     # Without a word on code that comes with a model, transformers asks whether to run it.
     if isinstance(place, OnHub):
-        found = {"pretrained_model_name_or_path": place.id, "revision": commit(place)}
+        found = {"pretrained_model_name_or_path": place.id, "revision": commit(place, kind)}
     elif isinstance(place, InFolder):
         found = {"pretrained_model_name_or_path": str(place.path)}
     else:
@@ -110,28 +111,11 @@ def _where(llm: str, place: Place, report: Callable[[str], None]) -> dict[str, A
 
 
 def _described(llm: str, where: dict[str, Any]) -> tuple[PretrainedConfig, PreTrainedTokenizerBase]:
-    with _read(llm, "config.json"):
+    with reading(llm, "config.json"):
         config = AutoConfig.from_pretrained(**where)
         _check_causal(llm, config)
-    with _read(llm, "the tokenizer's files"):
+    with reading(llm, "the tokenizer's files"):
         return config, AutoTokenizer.from_pretrained(**where)
-
-
-@contextmanager
-def _read(llm: str, part: str) -> Iterator[None]:
-    """Read a part of a model in silence; what goes wrong is said in one line."""
-    with quiet():
-        try:
-            yield
-        except RecbenchError:
-            raise
-        except torch.OutOfMemoryError as error:
-            raise UserError(
-                f"'{llm}' does not fit the memory of the GPU; load it in fewer bits "
-                "(--set load_in=4bit), choose a smaller model or --device cpu"
-            ) from error
-        except Exception as error:  # a broken file can raise anything: KeyError, struct.error, ...
-            raise explained(llm, error, part) from error
 
 
 def _check_causal(llm: str, config: Any) -> None:

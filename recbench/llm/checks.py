@@ -13,8 +13,10 @@ from transformers import PretrainedConfig, PreTrainedModel
 from recbench.errors import RecbenchError, UserError
 from recbench.llm.backbone import load_outline
 from recbench.llm.prompts import PromptWriter
+from recbench.llm.reading import check_numbers
 from recbench.llm.settings import LEAST_TITLE, LanguageModelSettings, PromptedSettings
 from recbench.llm.targets import resolve
+from recbench.llm.text import plain_tokens
 from recbench.recommender import TrainingData
 
 _CONTEXT = (
@@ -102,14 +104,7 @@ def check_tokens(writer: PromptWriter, lm: PreTrainedModel, llm: str) -> None:
     """
     rows = lm.get_input_embeddings().weight.shape[0]
     tokenizer = writer.tokenizer
-    added = set(tokenizer.added_tokens_decoder) - {tokenizer.unk_token_id}
-    plain = {number for number in tokenizer.get_vocab().values() if number not in added}
-    largest = max(plain | writer.framing)
-    if largest >= rows:
-        raise UserError(
-            f"the tokenizer of '{llm}' has a token {largest}, but the model's {rows} embeddings "
-            f"end at {rows - 1}: they are of two models; download both again or choose another"
-        )
+    check_numbers(llm, plain_tokens(tokenizer) | writer.framing, rows)
     two_lines = tokenizer.decode(tokenizer("a\nb\n", add_special_tokens=False).input_ids)
     if two_lines.count("\n") < 2:
         raise RecbenchError(

@@ -10,7 +10,17 @@ from pathlib import Path
 from huggingface_hub import try_to_load_from_cache
 
 from recbench.errors import RecbenchError, UserError, nearest
-from recbench.llm.cards import LanguageModelCard, PackagedGguf, PackageFolder, card_of
+from recbench.llm.cards import (
+    LANGUAGE_MODEL,
+    TEXT_ENCODER,
+    Kind,
+    LanguageModelCard,
+    PackagedFolder,
+    PackagedGguf,
+    PackageFolder,
+    card_of,
+)
+from recbench.llm.folder_hash import hashed
 from recbench.registry import listed
 
 _BLOCK = 1 << 20
@@ -21,6 +31,10 @@ class InFolder:
     """A folder in the layout of transformers."""
 
     path: Path
+
+    def digest(self) -> str:
+        """Return the SHA-256 of its files."""
+        return hashed(self.path)
 
 
 @dataclass(frozen=True)
@@ -50,7 +64,7 @@ class OnHub:
 Place = InFolder | InGguf | OnHub
 
 
-def place_of(llm: str) -> Place:
+def place_of(llm: str, kind: Kind = LANGUAGE_MODEL) -> Place:
     """
     Find a language model.
 
@@ -58,6 +72,8 @@ def place_of(llm: str) -> Place:
     ----------
     llm
         Name of a card, a folder in the layout of transformers, a ``.gguf`` file or a hub id.
+    kind
+        Whose card it may be, and what it is called where it is none.
 
     Raises
     ------
@@ -67,30 +83,32 @@ def place_of(llm: str) -> Place:
     RecbenchError
         If what the packages hold is not what the card pins.
     """
-    card = card_of(llm)
+    card = card_of(llm, kind)
     if card is not None:
-        return _of_card(card)
+        return _of_card(card, kind)
     if not llm.strip():  # as a path it would be the folder that one stands in
-        raise UserError(f"no language model is named; {remedy(llm)}")
+        raise UserError(f"no {kind.noun} is named; {remedy(llm, kind)}")
     path = Path(llm).expanduser()
     if path.suffix.lower() == ".gguf":
+        if kind is TEXT_ENCODER:
+            raise UserError(f"a text encoder is read from no GGUF file; {remedy(llm, kind)}")
         if not path.is_file():
             raise UserError(f"no GGUF file '{llm}'")
         return _readable(InGguf((path,)))
     if path.is_dir():
         if not (path / "config.json").is_file():
-            raise UserError(f"the folder '{llm}' holds no language model: no config.json in it")
+            raise UserError(f"the folder '{llm}' holds no {kind.noun}: no config.json in it")
         return InFolder(path)
     if path.is_absolute() or llm.startswith((".", "~")) or llm.count("/") > 1:
-        raise UserError(f"no folder '{llm}'; {remedy(llm)}")
+        raise UserError(f"no folder '{llm}'; {remedy(llm, kind)}")
     return OnHub(llm)
 
 
-def remedy(llm: str) -> str:
+def remedy(llm: str, kind: Kind = LANGUAGE_MODEL) -> str:
     """Say what may stand in the place of a name that is none."""
-    near = nearest(llm, listed("language_models"))
+    near = nearest(llm, listed(kind.group))
     meant = f"did you mean '{near}'? " if near else ""
-    return f"{meant}give a name of recbench models --llms, a folder, a .gguf file or a hub id"
+    return f"{meant}give {kind.ways}"
 
 
 def at_hand(card: LanguageModelCard) -> bool:
@@ -98,6 +116,8 @@ def at_hand(card: LanguageModelCard) -> bool:
     source = card.source
     if isinstance(source, PackagedGguf):
         return len(_parts(source)) == len(source.parts)
+    if isinstance(source, PackagedFolder):
+        return _installed(source.distribution, source.path) is not None
     if isinstance(source, PackageFolder):
         return True
     return isinstance(
@@ -105,35 +125,45 @@ def at_hand(card: LanguageModelCard) -> bool:
     )
 
 
-def _of_card(card: LanguageModelCard) -> Place:
+def _of_card(card: LanguageModelCard, kind: Kind) -> Place:
     source = card.source
     if isinstance(source, PackageFolder):
         return InFolder(Path(str(files(source.package))) / source.folder)
-    if not isinstance(source, PackagedGguf):
+    if not isinstance(source, PackagedGguf | PackagedFolder):
         return OnHub(source.id, source.revision)
-    parts = _parts(source)
-    if len(parts) < len(source.parts):
-        raise UserError(f"the language model '{card.name}' is not installed: {source.install}")
-    place = _readable(InGguf(parts))
+    place = _unpacked(source)
+    if place is None:
+        raise UserError(f"the {kind.noun} '{card.name}' is not installed: {source.install}")
     if (found := place.digest()) != source.digest:
         raise RecbenchError(
-            f"the installed files of the language model '{card.name}' are not those of its card "
+            f"the installed files of the {kind.noun} '{card.name}' are not those of its card "
             f"(SHA-256 {found[:16]}...): {source.install} --force-reinstall"
         )
     return place
 
 
+def _unpacked(source: PackagedGguf | PackagedFolder) -> InGguf | InFolder | None:
+    """Find what installed distributions hold; None where it is not all there."""
+    if isinstance(source, PackagedFolder):
+        folder = _installed(source.distribution, source.path)
+        return InFolder(folder) if folder is not None else None
+    parts = _parts(source)
+    return _readable(InGguf(parts)) if len(parts) == len(source.parts) else None
+
+
 def _parts(source: PackagedGguf) -> tuple[Path, ...]:
-    """Find the parts that are installed by the lists of their distributions."""
-    found = []
-    for part in source.parts:
-        try:
-            file = Path(str(distribution(part.distribution).locate_file(part.path)))
-        except PackageNotFoundError:
-            continue
-        if file.is_file():
-            found.append(file)
-    return tuple(found)
+    """Find the parts that are installed."""
+    found = (_installed(part.distribution, part.path) for part in source.parts)
+    return tuple(file for file in found if file is not None)
+
+
+def _installed(name: str, path: str) -> Path | None:
+    """Find a file or folder by the list of its distribution, which is not imported."""
+    try:
+        found = Path(str(distribution(name).locate_file(path)))
+    except PackageNotFoundError:
+        return None
+    return found if found.exists() else None
 
 
 def _readable(place: InGguf) -> InGguf:

@@ -15,6 +15,12 @@ CUT = "\ud800"
 """Marks where a text is cut; no text that was ever read from a file can hold it."""
 
 
+def plain_tokens(tokenizer: PreTrainedTokenizerBase) -> set[int]:
+    """Return the numbers of the tokens that ordinary text can have: those that nobody added."""
+    added = set(tokenizer.added_tokens_decoder) - {tokenizer.unk_token_id}
+    return {number for number in tokenizer.get_vocab().values() if number not in added}
+
+
 class TextEncoder:
     """
     Tokenises texts in which only what stands outside users' words can be a control token.
@@ -27,8 +33,9 @@ class TextEncoder:
 
     Attributes
     ----------
-    start
-        What the tokenizer puts before a text, such as a token of its beginning; mostly empty.
+    start, end
+        What the tokenizer puts before a text and behind it, such as a token of its beginning;
+        mostly empty.
     """
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
@@ -39,7 +46,7 @@ class TextEncoder:
         names = "|".join(re.escape(text) for text in control.values()) or "(?!)"
         self._start = re.compile(f"(?=(?:{names}))(.)", re.DOTALL | re.IGNORECASE)
         self._newline = self._plain(["\n"])[0]
-        self.start = self._added_before("a")
+        self.start, self.end = self._added_around("a")
 
     def as_text(self, texts: Sequence[str]) -> list[str]:
         """
@@ -60,11 +67,13 @@ class TextEncoder:
         whole = iter(self._plain([text for text in texts if CUT not in text]))
         return [self._pieces(text) if CUT in text else next(whole) for text in texts]
 
-    def _added_before(self, text: str) -> list[int]:
-        """Return what the tokenizer puts before a text, where it is asked for its own tokens."""
+    def _added_around(self, text: str) -> tuple[list[int], list[int]]:
+        """Return what the tokenizer puts before and behind a text, asked for its own tokens."""
         whole, own = self.tokenizer(text).input_ids, self._plain([text])[0]
-        places = range(len(whole) - len(own) + 1)
-        return next((whole[:at] for at in places if whole[at : at + len(own)] == own), [])
+        for at in range(len(whole) - len(own) + 1):
+            if whole[at : at + len(own)] == own:
+                return whole[:at], whole[at + len(own) :]
+        return [], []
 
     def _with_control(self, texts: list[str]) -> list[int]:
         """Return the numbers of the texts in which a control token is read."""

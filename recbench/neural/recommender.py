@@ -96,6 +96,11 @@ class SequenceModule(nn.Module):
         super().__init__()
         self.items = nn.Embedding(items + 1, width, padding_idx=items)
 
+    @property
+    def device(self) -> torch.device:
+        """Where its weights are."""
+        return next(self.parameters()).device
+
     def embedded(self, codes: Tensor) -> Tensor:
         """Return [..., d] for codes [...], zero where they are PAD."""
         return self.items(torch.where(codes < 0, self.items.num_embeddings - 1, codes))
@@ -119,10 +124,9 @@ class CausalModule(SequenceModule):
     def user_vectors(self, histories: Codes) -> Tensor:
         """Return the output at the last item [B, d]; zeros for an empty history."""
         moved, lengths = flush_left(histories)
-        device = self.items.weight.device
-        outputs = self(torch.from_numpy(moved).long().to(device))  # [B, H, d]
-        last = torch.from_numpy(lengths).to(device)  # [B]
-        rows = torch.arange(len(last), device=device)
+        outputs = self(torch.from_numpy(moved).long().to(self.device))  # [B, H, d]
+        last = torch.from_numpy(lengths).to(self.device)  # [B]
+        rows = torch.arange(len(last), device=self.device)
         return outputs[rows, (last - 1).clamp(min=0)] * (last > 0)[:, None]
 
 
@@ -160,7 +164,6 @@ class NeuralRecommender(Encoder):
 
     def fit(self, data: TrainingData, runtime: Runtime) -> dict[str, Any]:
         """Learn from the training users' sequences; see `Recommender.fit`."""
-        settings = self.settings
         with seeded(derived_seed(runtime.seed, "weights")):
             self.module = self.build(len(data.catalogue))
         inputs, targets = self.training_rows(data)
@@ -172,23 +175,32 @@ class NeuralRecommender(Encoder):
             self.module,
             lambda rows, step: self._loss(inputs[rows], targets[rows], step, runtime),
             len(inputs),
-            Plan(
-                batch_size=settings.batch_size,
-                epochs=settings.epochs,
-                learning_rate=settings.learning_rate,
-                weight_decay=settings.weight_decay,
-                patience=settings.patience,
-                averaged_epochs=settings.averaged_epochs,
-            ),
+            self.plan(),
             runtime,
             name=name,
-            identity={"settings": settings.record(), "data": data.digest},
-            watch=lambda: mean_ndcg(self.full_scores, steps, len(data.catalogue)),
+            identity={"settings": self.settings.record(), "data": data.digest},
+            watch=lambda: self.validated(steps),
         )
         return report.record()
 
+    def plan(self) -> Plan:
+        """Return how it is trained."""
+        settings = self.settings
+        return Plan(
+            batch_size=settings.batch_size,
+            epochs=settings.epochs,
+            learning_rate=settings.learning_rate,
+            weight_decay=settings.weight_decay,
+            patience=settings.patience,
+            averaged_epochs=settings.averaged_epochs,
+        )
+
+    def validated(self, rows: Examples) -> float:
+        """Return the figure that training stops by: the NDCG@10 of validation rows."""
+        return mean_ndcg(self.full_scores, rows, len(self.item_vectors()))
+
     def _loss(self, inputs: Codes, targets: Codes, step: Step, runtime: Runtime) -> Tensor:
-        settings, device = self.settings, self.module.items.weight.device
+        settings, device = self.settings, self.module.device
         inputs, targets = self.shown(inputs, targets, generator(runtime.seed, "shown", step.index))
         users = self.module(torch.from_numpy(inputs).long().to(device))  # [B, T', d]
         known = torch.from_numpy(targets).long().to(device)  # [B, T']
@@ -213,7 +225,7 @@ class NeuralRecommender(Encoder):
     def user_vectors(self, histories: Codes) -> NDArray[np.float32]:
         """Return float32 [rows, d]; an empty history gives zeros, so all its scores are equal."""
         self.module.eval()
-        with computing(FLOAT32, self.module.items.weight.device):
+        with computing(FLOAT32, self.module.device):
             blocks = [
                 self.module.user_vectors(histories[start : start + SCORING_ROWS]).cpu().numpy()
                 for start in range(0, len(histories), SCORING_ROWS)

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from recbench_baselines.caser import Caser
 from recbench_baselines.ilora import ILoRA
+from recbench_baselines.morec import MoRec
 
 from recbench.evaluation.audit import audit
 from recbench.evaluation.evaluator import evaluate
@@ -14,13 +15,15 @@ from recbench.questions.candidates import draw
 from recbench.questions.protocols import protocol
 from recbench.recommender import Recommender, Runtime
 from recbench.testing.toy import toy_split, toy_training_data
-from recbench.testing.toy_lm import toy_llm
+from recbench.testing.toy_lm import toy_llm, toy_text_encoder
 
 
 @pytest.mark.honesty
-@pytest.mark.parametrize("model_class", [Caser, ILoRA])
+@pytest.mark.parametrize("model_class", [Caser, MoRec, ILoRA])
 def test_a_fresh_copy_agrees(model_class: type[Recommender], tmp_path: Path) -> None:
     values = {"epochs": 1}
+    if model_class is MoRec:
+        values |= {"text_encoder": str(toy_text_encoder(tmp_path / "encoder"))}
     if model_class is ILoRA:
         values |= {"llm": str(toy_llm(tmp_path / "llm")), "examples": 64, "batch_size": 16}
     runtime = Runtime(0, "cpu", tmp_path / "checkpoints", tmp_path / "cache")

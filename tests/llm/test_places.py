@@ -5,7 +5,8 @@ import pytest
 
 from recbench.errors import RecbenchError, UserError
 from recbench.llm import places
-from recbench.llm.cards import LanguageModelCard
+from recbench.llm.cards import TEXT_ENCODER, LanguageModelCard, card_of
+from recbench.llm.folder_hash import hashed
 from recbench.llm.places import InFolder, InGguf, OnHub, at_hand, place_of
 
 CONTENT = (b"the first half, ", b"the second half")
@@ -32,10 +33,71 @@ def packaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str],
                 **{"parameters": 1, "context": 8, "source": source},
             }
         )
-        monkeypatch.setattr(places, "card_of", {"halves": card}.get)
+        monkeypatch.setattr(places, "card_of", lambda name, _: {"halves": card}.get(name))
         return card
 
     return known
+
+
+@pytest.fixture
+def encoder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
+    """Install a distribution with a text encoder's folder; make its card known."""
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "titles-1.0.dist-info").mkdir()
+    metadata = "Metadata-Version: 2.1\nName: titles\nVersion: 1.0\n"
+    (tmp_path / "titles-1.0.dist-info" / "METADATA").write_text(metadata)
+    folder = tmp_path / "titles" / "model"
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text("{}")
+
+    def known(digest: str) -> Path:
+        source = {"kind": "packaged folder", "distribution": "titles", "path": "titles/model"}
+        card = LanguageModelCard.model_validate(
+            {
+                **{"name": "titles", "title": "Titles", "licence": "none", "terms": "none"},
+                **{"parameters": 1, "context": 8},
+                "source": {**source, "install": "pip install titles", "digest": digest},
+            }
+        )
+        cards = {("titles", TEXT_ENCODER): card}
+        monkeypatch.setattr(places, "card_of", lambda *asked: cards.get(asked))
+        return folder
+
+    return known
+
+
+def test_a_folder_of_a_distribution_is_found_without_an_import(
+    encoder: Callable[[str], Path],
+) -> None:
+    folder = encoder(hashed(encoder("0" * 64)))
+    assert place_of("titles", TEXT_ENCODER) == InFolder(folder)
+    assert place_of("titles") == OnHub("titles")  # no language model has that name
+
+
+def test_a_folder_that_is_not_installed_or_another_says_how(
+    encoder: Callable[[str], Path],
+) -> None:
+    folder = encoder("0" * 64)
+    with pytest.raises(RecbenchError, match=r"text encoder 'titles' are not .* --force-reinstall"):
+        place_of("titles", TEXT_ENCODER)
+    folder.rename(folder.parent / "elsewhere")
+    with pytest.raises(UserError, match=r"encoder 'titles' is not installed: pip install titles$"):
+        place_of("titles", TEXT_ENCODER)
+
+
+def test_a_misspelt_text_encoder_is_answered_with_the_nearest() -> None:
+    meant = "did you mean 'all-minilm-l6-v2'? give 'all-minilm-l6-v2', a folder or a hub id"
+    assert places.remedy("all-MiniLM-L6", TEXT_ENCODER) == meant
+
+
+def test_the_pinned_text_encoder_is_that_of_its_package() -> None:
+    card = card_of("all-minilm-l6-v2", TEXT_ENCODER)
+    assert card is not None
+    if not at_hand(card):
+        pytest.skip(f"it is not installed: {card.way}")
+    place = place_of("all-minilm-l6-v2", TEXT_ENCODER)
+    assert isinstance(place, InFolder)
+    assert (place.path / "1_Pooling" / "config.json").is_file()
 
 
 def whole(tmp_path: Path) -> InGguf:

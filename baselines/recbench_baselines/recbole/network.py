@@ -14,6 +14,7 @@ from recbench.neural.sequences import Codes, flush_left, last_columns
 from recbench.questions.split import PAD
 from recbench_baselines.recbole.installed import interaction, mask_transform, module_class
 from recbench_baselines.recbole.members import MEMBERS
+from recbench_baselines.recbole.quicker import with_quick_gelu, with_quick_graphs
 from recbench_baselines.recbole.settings import RecBoleSettings
 from recbench_baselines.recbole.stand_ins import (
     INVERSE,
@@ -92,7 +93,8 @@ class Network:
             _check(given, tables.rows, settings.max_length)
             with contained(torch.initial_seed()):
                 self._masking = mask_transform(config) if masks else None
-                self.module: Any = module_class(model)(config, self.sizes).to(self.device)
+                made = with_quick_graphs(module_class(model))(config, self.sizes)
+                self.module: Any = with_quick_gelu(made).to(self.device)
             self._try()
         except (Exception, SystemExit) as error:  # RecBole's refusals are of any kind
             first = next(iter(str(error).strip().splitlines()), "")

