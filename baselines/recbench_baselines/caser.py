@@ -96,7 +96,7 @@ class CaserModule(SequenceModule):
     def user_vectors(self, histories: Codes) -> Tensor:
         """Return [B, d]; zeros for an empty history."""
         seen = torch.from_numpy(last_columns(histories, self.length)).long()
-        seen = seen.to(self.items.weight.device)
+        seen = seen.to(self.device)
         return self(seen)[:, 0] * (seen >= 0).any(dim=1, keepdim=True)
 
 
