@@ -19,7 +19,7 @@ _URL = TypeAdapter(AnyHttpUrl)
 
 def checked_address(value: str) -> str:
     """
-    Return the address of an endpoint without "/chat/completions" and slashes at its end.
+    Return the address of an endpoint in its usual form, up to "/chat/completions".
 
     Raises
     ------
@@ -27,19 +27,19 @@ def checked_address(value: str) -> str:
         For what is none, and where it holds a name, a password, a query or a fragment: it is
         recorded, and a key may be in those. What was given is not shown.
     """
-    address = value.strip().rstrip("/").removesuffix("/chat/completions").rstrip("/")
-    try:
-        _URL.validate_python(address)
-    except ValueError:
-        raise UserError(
-            "setting 'endpoint' must be an address such as http://127.0.0.1:8000/v1"
-        ) from None
-    if not {"@", "?", "#"}.isdisjoint(address):
+    if not {"@", "?", "#"}.isdisjoint(value):
         raise UserError(
             "setting 'endpoint' is recorded, so it takes no user, password or query; put the key "
             f"into the environment variable {KEY}"
         )
-    return address
+    try:
+        url = _URL.validate_python(value.strip())
+        (url.host or "").encode("idna")
+    except ValueError:
+        raise UserError(
+            "setting 'endpoint' must be an address such as http://127.0.0.1:8000/v1"
+        ) from None
+    return str(url).rstrip("/").removesuffix("/chat/completions").rstrip("/")
 
 
 Address = Annotated[str, AfterValidator(checked_address)]

@@ -43,6 +43,11 @@ class Answer(BaseModel):
     completion_tokens: NonNegativeInt | None = None
 
     @property
+    def is_cut_off(self) -> bool:
+        """Whether the server ended it before its first line did."""
+        return self.finish == CUT_OFF and "\n" not in self.text.lstrip()
+
+    @property
     def line(self) -> str:
         """The first line, which alone is judged; empty where there is none."""
         return self.text.strip().partition("\n")[0].strip()

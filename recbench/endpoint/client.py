@@ -22,7 +22,8 @@ from tenacity import (
     retry_if_exception_type,
     stop_after_attempt,
     stop_when_event_set,
-    wait_exponential_jitter,
+    wait_exponential,
+    wait_random,
 )
 from tenacity.nap import sleep_using_event
 
@@ -167,7 +168,8 @@ class Endpoint:
         except APIError as error:
             if getattr(error, "code", None) == FILTERED:  # a prompt that is not even read
                 return Answer(text="", finish=FILTERED)
-            raise self._explained(error, body["model"]) from error
+            # Its own words may hold the key, which a traceback would show.
+            raise self._explained(error, body["model"]) from None
         return self._read(reply.content)
 
     def _report_pause(self, state: RetryCallState) -> None:
@@ -196,8 +198,8 @@ class Endpoint:
         if isinstance(error, APIConnectionError):
             why = self._shown(str(error.__cause__ or error))
             return PassingError(
-                f"{self.address} cannot be reached ({why}); is the address right, and does its "
-                "server run?"
+                f"{self.address} cannot be reached ({why}): check the address, and that its server "
+                "runs"
             )
         if isinstance(error, APIStatusError):
             return self._refusal(error, model)
@@ -240,8 +242,8 @@ class Endpoint:
 def _pause(state: RetryCallState) -> float:
     """Return the seconds before the next attempt."""
     error = state.outcome.exception() if state.outcome is not None else None
-    grown = wait_exponential_jitter(FIRST_PAUSE, LONGEST_PAUSE, jitter=FIRST_PAUSE)(state)
-    return max(grown, (error.pause or 0.0) if isinstance(error, PassingError) else 0.0)
+    grown = wait_exponential(FIRST_PAUSE, LONGEST_PAUSE) + wait_random(0, FIRST_PAUSE)
+    return max(grown(state), (error.pause or 0.0) if isinstance(error, PassingError) else 0.0)
 
 
 def _asked_pause(header: str | None) -> float | None:

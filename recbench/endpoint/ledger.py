@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from recbench.endpoint.answer import CUT_OFF, FILTERED, Answer
+from recbench.endpoint.answer import FILTERED, Answer
 
 
 class Line(BaseModel):
@@ -24,7 +24,9 @@ class Line(BaseModel):
         Tokens.
     counted
         Whether the server counted them; if not, they are what the question may have taken at most.
-    finish, model, fingerprint
+    cut_off, filtered
+        Whether the server ended its answer: before the first line was written, by its filter.
+    model, fingerprint
         As in `recbench.endpoint.answer.Answer`.
     """
 
@@ -35,7 +37,8 @@ class Line(BaseModel):
     prompt: int
     completion: int
     counted: bool
-    finish: str | None
+    cut_off: bool
+    filtered: bool
     model: str | None
     fingerprint: str | None
 
@@ -51,7 +54,8 @@ class Line(BaseModel):
             prompt=prompt or 0,
             completion=completion or 0,
             counted=counted,
-            finish=answer.finish,
+            cut_off=answer.is_cut_off,
+            filtered=answer.finish == FILTERED,
             model=answer.model,
             fingerprint=answer.fingerprint,
         )
@@ -134,12 +138,12 @@ class Ledger:
             )
         if found["cut_off"]:
             lines.append(
-                f"{found['cut_off']:,} answers were cut off at the most tokens of an answer, and "
-                "are judged as far as they go"
+                f"{found['cut_off']:,} answers were cut off at the most tokens of an answer, "
+                "before their first line ended; they are judged as far as they go"
             )
         if found["filtered"]:
             lines.append(
-                f"{found['filtered']:,} answers were withheld by the server's content filter, and "
+                f"{found['filtered']:,} answers were withheld by the server's content filter; they "
                 "are judged as far as they go"
             )
         return lines
@@ -160,8 +164,8 @@ class Ledger:
             "completion_tokens": sum(one.completion for one in bought),
             "tokens_from_cache": sum(one.prompt + one.completion for one in kept),
             "not_counted": sum(not one.counted for one in lines),
-            "cut_off": sum(one.finish == CUT_OFF for one in lines),
-            "filtered": sum(one.finish == FILTERED for one in lines),
+            "cut_off": sum(one.cut_off for one in lines),
+            "filtered": sum(one.filtered for one in lines),
             "servers": [
                 {"model": model, "system_fingerprint": fingerprint, "answers": answers}
                 for (model, fingerprint), answers in self._servers.items()

@@ -10,6 +10,14 @@ from threading import Event, Lock, Thread
 from typing import Any
 
 HEADING = "from this list:\n"
+KEY = "sk-very-secret-key"
+
+
+def request(title: str = "A") -> dict[str, Any]:
+    """Return a request whose third listed title is `title`."""
+    question = f"Choose the next film {HEADING}X\nY\n{title}\nThe next film is:"
+    messages = [{"role": "user", "content": question}]
+    return {"model": "m", "messages": messages, "max_tokens": 8, "temperature": 0.0}
 
 
 def listed(prompt: str) -> list[str]:
