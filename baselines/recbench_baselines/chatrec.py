@@ -74,8 +74,8 @@ class ChatRecSettings(Settings):
     answer_tokens: int = Field(64, ge=1)
     limit: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     concurrency: int = Field(8, ge=1, le=32)
-    timeout: float = Field(120.0, gt=0)
-    retries: int = Field(5, ge=0)
+    timeout: float = Field(120.0, gt=0, le=86_400)
+    retries: int = Field(5, ge=0, le=1_000)
     most_tokens: int | None = Field(None, ge=0)
 
     passing: ClassVar[frozenset[str]] = frozenset(

@@ -150,7 +150,7 @@ def test_how_long_to_wait_and_what_to_spend_name_no_row_and_are_not_recorded():
     [
         *(("concurrency", 0), ("concurrency", 33), ("timeout", 0), ("retries", -1)),
         *(("most_tokens", -1), ("answer_tokens", 0), ("temperature", 3), ("limit", "x")),
-        ("chat_model", ""),
+        *(("chat_model", ""), ("timeout", 1e12), ("retries", 1e12)),
     ],
 )
 def test_values_out_of_range_are_refused(name, value):

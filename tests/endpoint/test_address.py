@@ -17,6 +17,13 @@ def test_one_address_has_one_name(given):
     assert checked_address(given) == "http://127.0.0.1:8000/v1"
 
 
+@pytest.mark.parametrize(
+    "given", ["http://[::1]:8000/v1", "http://my_host.:80/x", "http://b\u00fcr.de"]
+)
+def test_hosts_of_all_kinds_are_addresses(given):
+    assert checked_address(given).isascii()
+
+
 @pytest.mark.parametrize("given", ["https://api.openai.com", "https://api.openai.com:443/"])
 def test_an_address_may_be_a_host_alone(given):
     assert checked_address(given) == "https://api.openai.com"

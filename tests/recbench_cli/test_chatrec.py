@@ -140,6 +140,15 @@ def test_whom_to_ask_must_be_said_before_anything_is_read(call_here, tmp_path):
     assert not (tmp_path / "results").exists()
 
 
+def test_without_the_client_it_is_said_what_to_install(run, chat_server, monkeypatch):
+    monkeypatch.setattr(client, "find_spec", lambda name: None)
+    code, out, err = run()
+    assert (code, out, chat_server.bodies) == (2, "", [])
+    assert err.splitlines()[-1] == (
+        "error: asking an endpoint takes a package: pip install 'recbench[endpoint]'"
+    )
+
+
 def test_a_full_ranking_is_refused(run, chat_server):
     code, _, err = run("--candidates", "all")
     assert (code, chat_server.bodies) == (2, [])
