@@ -53,7 +53,7 @@ class Asking:
         Answer every request; equal ones are put once.
 
         However it ends, it ends when what is under way has been answered and kept, since it may
-        have been paid for.
+        have been paid for; a second Ctrl-C ends at once.
 
         Raises
         ------
@@ -96,7 +96,10 @@ class Asking:
         """Begin nothing more; say what is waited for."""
         under_way = sum(not (one.cancel() or one.done()) for one in futures)
         if is_asked_for and under_way:
-            self.report(f"waiting for {under_way} answers that are under way, to keep them")
+            self.report(
+                f"waiting for {under_way} answers that are under way, to keep them; Ctrl-C again "
+                "gives them up"
+            )
 
     def _one(self, client: Any, body: Body) -> Answer:
         try:

@@ -110,6 +110,9 @@ class ChatServer(ThreadingHTTPServer):
             with self.lock:
                 self._at_once -= 1
 
+    def handle_error(self, *_: Any) -> None:
+        """Let clients that hang up go in silence."""
+
     @contextmanager
     def running(self):
         with self:
