@@ -163,7 +163,7 @@ class ChatRec(Answerer):
         return ledger.record()
 
     def _asked(self, runtime: Runtime) -> Asking:
-        """Return what is asked in this run, of which every process knows."""
+        """Return through what this run asks, with what processes before this one have spent."""
         if self._asking is None:
             told = self.settings
             ledger = Ledger(runtime.checkpoints / "ledger.jsonl")

@@ -70,7 +70,7 @@ def test_a_fault_ends_it_and_loses_nothing(asking, chat_server):
 
 def test_a_fault_that_passes_is_not_seen(asking, chat_server):
     chat_server.faults.extend([refusal(429), refusal(500), Reply(b"{")])
-    assert texts(asking().answers(BODIES)) == TITLES
+    assert texts(asking(retries=3).answers(BODIES)) == TITLES  # one may meet all three
     assert len(chat_server.bodies) == len(BODIES) + 3
 
 
