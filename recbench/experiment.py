@@ -206,12 +206,13 @@ def run(
         answered = answered_by(trained, made, runtime.checkpoints, experiment.fresh)
         with watch.stage("score"):
             judgement = evaluate(model, *asked, how, answered)
+        account = _json(model.account(runtime), "account") if writes(model) else {}
         stored = kept / MODEL, trained.weights, source.asked
         saved = SavedModel(type(model), model.settings, *stored)
         del model  # its memory is the copy's now
         with watch.stage("audit"), forgotten_if_refused(answered, kept if new else None):
             audited = audit(saved, judgement, *asked, precision, how) if is_audited else None
-        record = complete(setup, trained, judgement, audited, made, watch.seconds)
+        record = complete(setup, trained, judgement, account, audited, made, watch.seconds)
         return store.finish(folder, record, judgement, cold_start(source.split))
 
 
@@ -274,12 +275,18 @@ def _check_words(model: System) -> None:
 
 
 def _ingredients(model: System) -> dict[str, Any]:
-    ingredients = model.ingredients()
+    return _json(model.ingredients(), "ingredients")
+
+
+def _json(said: dict[str, Any], name: str) -> dict[str, Any]:
+    """Return what a model said of itself, if a record can hold it."""
     try:
-        json.dumps(ingredients)
+        json.dumps(said)
     except (TypeError, ValueError) as error:
-        raise PluginError(f"its ingredients must be JSON values: {error}") from error
-    return ingredients
+        raise PluginError(f"its {name} must be JSON values: {error}") from error
+    if not isinstance(said, dict):
+        raise PluginError(f"its {name} must be a dict, not {said!r}")
+    return said
 
 
 def recommender_class(name: str) -> type[System]:

@@ -259,6 +259,32 @@ class Answerer(System):
         An answer depends on its row alone, as a score does (`Recommender.score`).
         """
 
+    def announce(self, rows: int, candidates: int, runtime: Runtime) -> None:
+        """
+        Tell the user what is about to be asked, and what it may cost.
+
+        Called by a run before its first question, unless none is left to ask.
+
+        Parameters
+        ----------
+        rows
+            How many will be asked.
+        candidates
+            Items of each.
+        runtime
+            As for `answer`.
+        """
+
+    def account(self, runtime: Runtime) -> dict[str, Any]:  # noqa: ARG002
+        """
+        Return what is worth keeping of how the whole run was answered, as JSON values.
+
+        Tokens that were paid for, what a server says it is. Called once, when all is answered,
+        whatever part of it a process before this one has asked; of what that one knew only
+        `runtime.checkpoints` can tell.
+        """
+        return {}
+
 
 class RankingAnswerer(Recommender, Answerer):
     """

@@ -23,13 +23,16 @@ class Settings(BaseModel):
     Instances are frozen, and numbers finite. `presets` names sets of values that a paper or a
     release used; they are applied first, what the user sets comes on top. `runtime` names the
     settings that say how something is computed and not what: they stand in a record, but name no
-    row of a table. `added` names those that came later: while they have their default they name no
-    row either, so that what was published before keeps its place.
+    row of a table; those of `passing` among them, such as how long to wait, are not even recorded,
+    since a finished run is the same whatever they were. `added` names those that came later: while
+    they have their default they name no row either, so that what was published before keeps its
+    place.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
     presets: ClassVar[dict[str, dict[str, Any]]] = {}
     runtime: ClassVar[frozenset[str]] = frozenset()
+    passing: ClassVar[frozenset[str]] = frozenset()
     added: ClassVar[frozenset[str]] = frozenset()
 
     @classmethod

@@ -108,9 +108,10 @@ def _train(
     (folder / TRAINING).unlink(missing_ok=True)  # a model never stands beside another's record
     with atomic_folder(folder / MODEL) as partial:
         model.save(partial)
+    settings, lasting = model.settings.record(), model.settings.runtime - model.settings.passing
     trained = Trained(
         training_id=folder.name,
-        runtime_settings={key: model.settings.record()[key] for key in model.settings.runtime},
+        runtime_settings={key: settings[key] for key in lasting},
         seed=runtime.seed,
         data=source.digest,
         parameters_trained=details["parameters_trained"],

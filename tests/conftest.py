@@ -1,10 +1,12 @@
 """Fixtures for more than one room; and plug-ins that happen to be installed are not tested."""
 
+from collections.abc import Iterator
 from importlib.metadata import EntryPoints, PackageNotFoundError, distribution, entry_points
 from pathlib import Path
 
 import numpy as np
 import pytest
+from chat_server import ChatServer
 from hypothesis import HealthCheck, settings
 
 from recbench import registry
@@ -36,6 +38,17 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
         if not torch.cuda.is_available():
             pytest.skip("there is no GPU")
+
+
+@pytest.fixture
+def chat_server(monkeypatch) -> Iterator[ChatServer]:
+    """A local server of chats, no key for it, and no proxy before it."""
+    pytest.importorskip("openai")
+    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with ChatServer().running() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

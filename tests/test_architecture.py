@@ -43,7 +43,8 @@ BELOW["experiment"] = {
 BELOW["studies"] = {"experiment", *BELOW["experiment"]}
 BELOW["neural"] = {"recommender", *BELOW["recommender"]}
 BELOW["llm"] = {"neural", *BELOW["neural"]}
-BELOW["recbench_baselines"] = {"llm", *BELOW["llm"]}
+BELOW["endpoint"] = {"errors", "settings", "atomic_write"}
+BELOW["recbench_baselines"] = {"llm", "endpoint", *BELOW["llm"]}
 BELOW["testing"] = {"evaluation", *BELOW["evaluation"]}
 
 HEAVY = {"torch", "transformers", "peft", "accelerate", "recbole"}

@@ -21,7 +21,9 @@ from recbench.training_source import TrainingSource
 class Taste(Settings):
     taste: int = 0
     speed: int = 1
-    runtime: ClassVar[frozenset[str]] = frozenset({"speed"})
+    patience: int = 1
+    runtime: ClassVar[frozenset[str]] = frozenset({"speed", "patience"})
+    passing: ClassVar[frozenset[str]] = frozenset({"patience"})
 
 
 class Taught(Transferable):

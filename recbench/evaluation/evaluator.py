@@ -157,6 +157,8 @@ def _ask(
         FinishedCalls(finished, total, **kept) as asked,
         progress_bar(runtime.show_progress) as bar,
     ):
+        if writes(model) and not asked.done.all():
+            model.announce(int((~asked.done).sum()), pack.size, runtime)
         task = bar.add_task("scoring", total=total, completed=int(asked.done.sum()))
         listed, named = reads_candidates(model), model.knows_users
         for call in calls_of(pack, examples, items, listed, most, named):

@@ -1,13 +1,11 @@
 """What a language model is: the same name may hold other weights tomorrow."""
 
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 
 from transformers.utils.hub import cached_file
 
 from recbench.llm.cards import LANGUAGE_MODEL, Kind
-from recbench.llm.folder_hash import hashed
 from recbench.llm.places import OnHub, place_of
 from recbench.llm.reading import explained, quiet
 
@@ -40,8 +38,3 @@ def commit(place: OnHub, kind: Kind = LANGUAGE_MODEL) -> str:
         except OSError as error:
             raise explained(place.id, error, kind=kind) from error
     return Path(str(config)).parent.name
-
-
-def prompt_files() -> str:
-    """Return the SHA-256 of the wording of all prompts."""
-    return hashed(Path(str(files("recbench.llm"))) / "prompts")

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from recbench.evaluation.audit import Audit, AuditError
 from recbench.evaluation.evaluator import Judgement
@@ -34,6 +35,7 @@ def complete(
     setup: Setup,
     trained: Trained,
     judgement: Judgement,
+    account: dict[str, Any],
     audited: Audit | None,
     made: Provenance,
     seconds: Mapping[str, float],
@@ -45,6 +47,7 @@ def complete(
         metrics=judgement.metrics,
         examples_sha256="",
         audit=audited,
+        account=account,
         provenance=made,
         times=Times(**{stage: seconds.get(stage, 0.0) for stage in Times.model_fields}),
         peak_memory=environment.peak_memory(made.device.name),

@@ -22,7 +22,7 @@ FIGURE_VERSION = 1
 """Of all code that decides a figure: raise it when a golden run moves (`tests/golden`)."""
 
 
-LATER = ("left_out", "ranks")
+LATER = ("left_out", "ranks", "account")
 """Fields that came later: at their default the digest of a record is what it was without them."""
 
 
@@ -232,6 +232,11 @@ class RunRecord(Setup):
     )
     examples_sha256: str = Field(description="SHA-256 of the file `examples.parquet`.")
     audit: Audit | None = Field(description="What the audit found; null where there was none.")
+    account: dict[str, Any] = Field(
+        default_factory=dict,
+        description="What a model that writes reported of its answering: tokens that were paid "
+        "for, what a server says it is; mostly nothing.",
+    )
     provenance: Provenance = Field(description="By what code, where and how it was asked.")
     times: Times = Field(description="Seconds by stage.")
     peak_memory: Memory = Field(description="Peak memory of the last process, bytes.")
@@ -259,7 +264,7 @@ class RunRecord(Setup):
 
 
 def _default(name: str) -> Any:
-    return RunRecord.model_fields[name].default
+    return RunRecord.model_fields[name].get_default(call_default_factory=True)
 
 
 def row_digest(

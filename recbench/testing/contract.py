@@ -342,6 +342,18 @@ class AnswererContract(SystemContract):
         assert len(answers) == len(queries)
         assert not [text for text in answers if "\n" in text]
 
+    def test_what_it_says_of_its_answering_goes_into_the_record(
+        self, fitted: System, split: Split, workplace: Path
+    ) -> None:
+        """Announced and asked, it gives JSON values."""
+        assert writes(fitted)
+        queries, runtime = self.queries(split), self.runtime(workplace, "fitted")
+        fitted.announce(len(queries), queries.candidates.shape[1], runtime)
+        fitted.answer(queries, runtime)
+        account = fitted.account(runtime)
+        assert isinstance(account, dict)
+        json.dumps(account)
+
     def test_title_lengths_are_positive(self, fitted: System, split: Split) -> None:
         """The mean per token divides by them."""
         if not ranks(fitted):

@@ -213,6 +213,20 @@ class AtOnce(Writer, RankingAnswerer):
     answer = score
 
 
+def test_what_writes_is_told_how_many_questions_are_left(split, pack, runtime, tmp_path):
+    told = []
+    model = OnlyWriter(at=1)
+    model.titles = split.catalogue.titles
+    model.announce = lambda rows, candidates, runtime: told.append((rows, candidates))
+    question = split.test, split.catalogue, pack, runtime, "exact", tmp_path / "calls"
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(model, *question)
+    model.at = None
+    for _ in range(2):  # the second time nothing is left
+        evaluate(model, *question)
+    assert told == [(16, 5), (8, 5)]
+
+
 def test_what_can_do_both_at_once_is_asked_at_once(split, pack, runtime):
     model, apart = AtOnce(), Writer()
     model.titles = apart.titles = split.catalogue.titles

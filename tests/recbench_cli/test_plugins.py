@@ -69,7 +69,10 @@ def boom(*_, **__):
     {act}
 
 """
-METHODS = ["__init__", "fit", "score", "save", "load", "ingredients", "answer", "title_lengths"]
+METHODS = [
+    *("__init__", "fit", "score", "save", "load", "ingredients", "answer", "title_lengths"),
+    *("announce", "account"),
+]
 
 
 @pytest.mark.parametrize("method", [*METHODS, "caption", "validator"])
@@ -109,6 +112,8 @@ GIVEN = [
     ("title_lengths", "[0]", "title_lengths must return 80 whole numbers of at least 1"),
     ("fit", "None", "fit must return a dict with parameters_trained"),
     ("ingredients", "{'a': {1, 2}}", "its ingredients must be JSON values: "),
+    ("account", "{'a': {1, 2}}", "its account must be JSON values: "),
+    ("account", "3", "its account must be a dict, not 3"),
     ("__init__", "None", "it has no settings; its __init__ must call that of Recommender"),
 ]
 

@@ -148,13 +148,16 @@ def test_a_record_knows_its_own_digest(made):
 def test_a_record_of_before_what_only_writes_keeps_its_digest(made):
     record = made(writes=True).record
     value = record.model_dump(mode="json")
-    before = {name: one for name, one in value.items() if name not in ("left_out", "ranks")}
+    later = ("left_out", "ranks", "account")
+    before = {name: one for name, one in value.items() if name not in later}
     before.pop("record_sha256")
     assert digest(before) == record.record_sha256
     assert RunRecord.model_validate(value | before) == record
     assert RunRecord.model_validate({**before, "record_sha256": record.own_digest}) == record
     only = made(writes=True, only=True, model="endpoint").record
     assert only.model_copy(update={"ranks": True}).own_digest != only.own_digest
+    told = record.model_copy(update={"account": {"questions": 1}})
+    assert told.own_digest != record.own_digest
 
 
 def test_seconds_are_added_up():

@@ -1,0 +1,112 @@
+"""What an endpoint answered: read from its JSON, of which nothing is taken on trust."""
+
+from typing import Annotated, Any
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
+
+CUT_OFF, FILTERED = "length", "content_filter"
+"""Reasons to end an answer before its end (OpenAI's ``finish_reason``)."""
+
+
+class Answer(BaseModel):
+    """
+    One answer, as it is kept.
+
+    Attributes
+    ----------
+    text
+        As written; empty where nothing was, as of a model that refuses.
+    finish
+        Why it ended, in the server's word: ``"stop"``, `CUT_OFF`, `FILTERED`, ...; None where the
+        server says nothing.
+    model, fingerprint
+        What the server says it is: the language model's name, and its ``system_fingerprint``.
+    prompt_tokens, completion_tokens
+        That were read and written, as the server counts them; None where it does not.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    text: str
+    finish: str | None = None
+    model: str | None = None
+    fingerprint: str | None = None
+    prompt_tokens: NonNegativeInt | None = None
+    completion_tokens: NonNegativeInt | None = None
+
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether the server ended it before its first line did."""
+        return self.finish == CUT_OFF and "\n" not in self.text.lstrip()
+
+    @property
+    def line(self) -> str:
+        """The first line, which alone is judged; empty where there is none."""
+        return self.text.strip().partition("\n")[0].strip()
+
+
+def _or_none(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
+    """Take what is no such thing as nothing: an answer that was paid for is not lost by it."""
+    try:
+        return validate(value)
+    except ValueError:
+        return None
+
+
+def _whole(value: Any) -> Any:
+    """Replace half characters, which JSON may hold and a file may not."""
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
+
+
+_Text = Annotated[str, BeforeValidator(_whole)]
+_Said = Annotated[_Text | None, WrapValidator(_or_none)]
+
+
+class _Message(BaseModel):
+    content: _Text | None
+
+
+class _Choice(BaseModel):
+    message: _Message
+    finish_reason: _Said = None
+
+
+class _Usage(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+    prompt_tokens: NonNegativeInt
+    completion_tokens: NonNegativeInt
+
+
+class Completion(BaseModel):
+    """
+    The JSON of a chat completion, as far as it is used.
+
+    Its first choice must hold a message whose content is text, or null.
+    """
+
+    choices: list[_Choice] = Field(min_length=1)
+    model: _Said = None
+    system_fingerprint: _Said = None
+    usage: Annotated[_Usage | None, WrapValidator(_or_none)] = None
+
+    @property
+    def answer(self) -> Answer:
+        """What is kept of it."""
+        first, usage = self.choices[0], self.usage
+        return Answer(
+            text=first.message.content or "",
+            finish=first.finish_reason,
+            model=self.model,
+            fingerprint=self.system_fingerprint,
+            prompt_tokens=usage.prompt_tokens if usage else None,
+            completion_tokens=usage.completion_tokens if usage else None,
+        )

@@ -1,0 +1,136 @@
+"""Many questions to an endpoint, several at once: what was answered before is not asked again."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from threading import Event
+from typing import Any
+
+from recbench.endpoint.answer import Answer
+from recbench.endpoint.client import Endpoint, StoppedError
+from recbench.endpoint.kept import KeptAnswers, key_of
+from recbench.endpoint.ledger import Ledger, Line
+from recbench.endpoint.purse import Purse
+
+AROUND = 128
+"""Tokens that a server may put around a question, as by a chat's template."""
+
+LIMITS = ("max_tokens", "max_completion_tokens")
+"""Names of the field that bounds an answer: the older one, and OpenAI's for its newer models."""
+
+Body = dict[str, Any]
+
+
+@dataclass
+class Asking:
+    """
+    What one run asks an endpoint.
+
+    Attributes
+    ----------
+    endpoint
+        Whom.
+    kept
+        Answers of this run and of others; every new one is kept as soon as it is there.
+    ledger, purse
+        What it cost, and what it may.
+    at_once
+        Most questions that are under way at a time.
+    report
+        Told when the server becomes another one, and what is waited for after Ctrl-C.
+    """
+
+    endpoint: Endpoint
+    kept: KeptAnswers
+    ledger: Ledger
+    purse: Purse
+    at_once: int
+    report: Callable[[str], None]
+    _stop: Event = field(default_factory=Event)
+
+    def answers(self, bodies: Sequence[Body]) -> list[Answer]:
+        """
+        Answer every request; equal ones are put once.
+
+        However it ends, it ends when what is under way has been answered and kept, since it may
+        have been paid for; a second Ctrl-C ends at once.
+
+        Raises
+        ------
+        recbench.endpoint.purse.EmptyError
+            If the purse does not pay for the next question.
+        UserError, RecbenchError
+            As `Endpoint.complete`.
+        """
+        keys = [self.key(body) for body in bodies]
+        questions = dict(zip(keys, bodies, strict=True))
+        found: dict[str, Answer] = {}
+        for key, body in questions.items():
+            if (known := self.kept.find(self.endpoint.address, body)) is not None:
+                found[key] = known
+                self._write(key, body, known, kept=True)
+        wanted = {key: body for key, body in questions.items() if key not in found}
+        if wanted:
+            found |= dict(zip(wanted, self._ask(list(wanted.values())), strict=True))
+        return [found[key] for key in keys]
+
+    def key(self, body: Body) -> str:
+        """Name a request."""
+        return key_of(self.endpoint.address, body)
+
+    def _ask(self, bodies: Sequence[Body]) -> list[Answer]:
+        self._stop.clear()
+        with self.endpoint.connected() as client, ThreadPoolExecutor(self.at_once) as pool:
+            futures = [pool.submit(self._one, client, body) for body in bodies]
+            try:
+                for done in as_completed(futures):
+                    if not isinstance(done.exception(), StoppedError):  # another one says why
+                        done.result()
+            except BaseException as error:
+                self._stop.set()
+                self._end(futures, isinstance(error, KeyboardInterrupt))
+                raise
+        return [future.result() for future in futures]
+
+    def _end(self, futures: Sequence[Future[Answer]], is_asked_for: bool) -> None:
+        """Begin nothing more; say what is waited for."""
+        under_way = sum(not (one.cancel() or one.done()) for one in futures)
+        if is_asked_for and under_way:
+            self.report(
+                f"waiting for {under_way} answers that are under way, to keep them; Ctrl-C again "
+                "gives them up"
+            )
+
+    def _one(self, client: Any, body: Body) -> Answer:
+        try:
+            with self.purse.paying(sum(price(body))):
+                answer = self.endpoint.complete(client, body, self._stop)
+                self.kept.keep(self.endpoint.address, body, answer)
+                self.purse.spend(self._write(self.key(body), body, answer, kept=False))
+        except StoppedError:
+            raise
+        except BaseException:
+            self._stop.set()
+            raise
+        return answer
+
+    def _write(self, key: str, body: Body, answer: Answer, kept: bool) -> int:
+        """Put an answer into the ledger; return its tokens."""
+        line = Line.of(key, answer, kept, price(body))
+        if self.ledger.add(line):
+            self.report(
+                f"{self.endpoint.address} says now that it is {_named(line)}, which it did not "
+                "before: the figures are of both"
+            )
+        return line.prompt + line.completion
+
+
+def price(body: Body) -> tuple[int, int]:
+    """Return the tokens of prompt and completion that a request may take at most: bytes, mostly."""
+    words = sum(len(message["content"].encode()) for message in body["messages"])
+    return words + AROUND, max(body.get(limit, 0) for limit in LIMITS)
+
+
+def _named(line: Line) -> str:
+    of = f" ({line.fingerprint})" if line.fingerprint else ""
+    return f"{line.model or 'nameless'}{of}"

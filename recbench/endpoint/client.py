@@ -1,0 +1,260 @@
+"""
+One question to an endpoint, through the official client, and one line for whatever goes wrong.
+
+What may pass (a server that is overloaded, restarts, falls silent or answers nonsense) is tried
+again, with growing pauses or after those that the server asks for; what cannot pass ends at once.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from importlib.util import find_spec
+from math import isnan
+from threading import Event
+from time import time
+from typing import TYPE_CHECKING, Any
+
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_exception_type,
+    stop_after_attempt,
+    stop_when_event_set,
+    wait_exponential,
+    wait_random,
+)
+from tenacity.nap import sleep_using_event
+
+from recbench.endpoint.address import KEY, without_key
+from recbench.endpoint.answer import FILTERED, Answer, Completion
+from recbench.errors import NotInstalledError, RecbenchError, UserError
+
+if TYPE_CHECKING:
+    from openai import APIError, APIStatusError, OpenAI
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 60.0
+"""Seconds before the second attempt, and most before any; each pause is about twice the last."""
+
+LONGEST_ASKED = 600.0
+"""Seconds that a server may ask to wait; for more the run ends and can be gone on with."""
+
+NOTICED = 5.0
+"""Seconds of a pause from which on it is reported."""
+
+SHOWN = 200
+"""Most characters of what a server said that are shown."""
+
+PASSING_STATUS = frozenset({408, 409, 425, 429})
+"""Besides 500 and above."""
+
+NO_CREDIT = "insufficient_quota"
+"""OpenAI's word where waiting does not help."""
+
+GOES_ON = "the same command goes on where this one stopped"
+
+
+class StoppedError(RecbenchError):
+    """A question was not put any more, since another one ended the run."""
+
+
+class PassingError(RecbenchError):
+    """
+    What may be gone at the next attempt.
+
+    Attributes
+    ----------
+    pause
+        Seconds that the server asks to wait; None where it does not.
+    """
+
+    def __init__(self, message: str, pause: float | None = None) -> None:
+        super().__init__(message)
+        self.pause = pause
+
+
+def check_installed() -> None:
+    """Raise NotInstalledError where the client is missing."""
+    if find_spec("openai") is None:
+        raise NotInstalledError(
+            "asking an endpoint takes a package: pip install 'recbench[endpoint]'"
+        )
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """
+    A server that completes chats.
+
+    Attributes
+    ----------
+    address
+        As `recbench.endpoint.address.checked_address` returns it.
+    key
+        To be sent; None for none. It is shown to nobody.
+    timeout
+        Seconds of silence from the server after which an attempt has failed.
+    retries
+        Attempts after the first.
+    report
+        Told of pauses that a user would notice.
+    """
+
+    address: str
+    key: str | None
+    timeout: float
+    retries: int
+    report: Callable[[str], None]
+
+    def __repr__(self) -> str:
+        return f"Endpoint({self.address!r})"
+
+    @contextmanager
+    def connected(self) -> Iterator["OpenAI"]:
+        """Open connections, which `complete` uses, and close them when the block ends."""
+        from openai import OpenAI
+
+        with OpenAI(
+            base_url=self.address,
+            api_key=self.key or "none",  # the client wants one, and a server without any ignores it
+            timeout=self.timeout,
+            max_retries=0,
+        ) as client:
+            yield client
+
+    def complete(self, client: "OpenAI", body: dict[str, Any], stop: Event) -> Answer:
+        """
+        Put one question until it is answered.
+
+        Parameters
+        ----------
+        client
+            Of `connected`.
+        body
+            The request's JSON.
+        stop
+            When it is set, nothing is asked any more, and a pause ends.
+
+        Raises
+        ------
+        UserError
+            If the server refuses the key, the language model or the question.
+        RecbenchError
+            If every attempt failed; a StoppedError if `stop` was set.
+        """
+        attempts = Retrying(
+            retry=retry_if_exception_type(PassingError),
+            wait=_pause,
+            stop=stop_after_attempt(1 + self.retries) | stop_when_event_set(stop),
+            sleep=sleep_using_event(stop),
+            before_sleep=self._report_pause,
+            reraise=True,
+        )
+        try:
+            return attempts(self._once, client, body, stop)
+        except PassingError as error:
+            tried = attempts.statistics["attempt_number"]
+            times = "once" if tried == 1 else f"{tried} times"
+            raise RecbenchError(f"{error}; tried {times}; {GOES_ON}") from error
+
+    def _once(self, client: "OpenAI", body: dict[str, Any], stop: Event) -> Answer:
+        from openai import APIError
+
+        if stop.is_set():
+            raise StoppedError("not asked any more")
+        try:
+            reply = client.chat.completions.with_raw_response.create(**body)
+        except APIError as error:
+            if getattr(error, "code", None) == FILTERED:  # a prompt that is not even read
+                return Answer(text="", finish=FILTERED)
+            # Its own words may hold the key, which a traceback would show.
+            raise self._explained(error, body["model"]) from None
+        return self._read(reply.content)
+
+    def _report_pause(self, state: RetryCallState) -> None:
+        pause = state.next_action.sleep if state.next_action is not None else 0.0
+        if pause >= NOTICED and state.outcome is not None:
+            self.report(f"{state.outcome.exception()}; asked again in {pause:.0f} s")
+
+    def _read(self, content: bytes) -> Answer:
+        try:
+            text = without_key(content.decode(), self.key)
+            return Completion.model_validate(json.loads(text)).answer
+        except (ValueError, RecursionError):
+            shown = self._shown(content.decode(errors="replace"))
+            raise PassingError(
+                f"{self.address} answers what is no chat completion: {shown or 'nothing'}"
+            ) from None
+
+    def _explained(self, error: "APIError", model: str) -> RecbenchError:
+        from openai import APIConnectionError, APIStatusError, APITimeoutError
+
+        if isinstance(error, APITimeoutError):
+            return PassingError(
+                f"{self.address} was silent for {self.timeout:g} s; --set timeout=SECONDS waits "
+                "longer"
+            )
+        if isinstance(error, APIConnectionError):
+            why = self._shown(str(error.__cause__ or error))
+            return PassingError(
+                f"{self.address} cannot be reached ({why}): check the address, and that its server "
+                "runs"
+            )
+        if isinstance(error, APIStatusError):
+            return self._refusal(error, model)
+        return RecbenchError(f"{self.address}: {self._shown(str(error))}; {GOES_ON}")
+
+    def _refusal(self, error: "APIStatusError", model: str) -> RecbenchError:
+        status = error.status_code
+        said = f"({self._shown(str(error))})"
+        if status in {401, 403}:
+            if self.key is None:
+                return UserError(
+                    f"{self.address} wants a key: put it into the environment variable {KEY} {said}"
+                )
+            return UserError(
+                f"{self.address} does not take the key in the environment variable {KEY} {said}"
+            )
+        if status == 404:
+            return UserError(
+                f"{self.address} has no language model '{model}', or is no address of one: check "
+                f"chat_model and endpoint {said}"
+            )
+        if error.code == NO_CREDIT:
+            return UserError(f"{self.address} wants more credit {said}; {GOES_ON}")
+        if status in PASSING_STATUS or status >= 500:
+            pause = _asked_pause(error.response.headers.get("retry-after"))
+            if pause is not None and pause > LONGEST_ASKED:
+                return RecbenchError(
+                    f"{self.address} asks to wait for {pause:,.0f} s {said}; then {GOES_ON}"
+                )
+            return PassingError(f"{self.address} does not answer now {said}", pause)
+        return UserError(f"{self.address} refuses the question {said}")
+
+    def _shown(self, text: str) -> str:
+        """Return what a server said as part of a line, without the key."""
+        line = " ".join(without_key(text, self.key).split())
+        printable = "".join(one if one.isprintable() else "?" for one in line)
+        return printable if len(printable) <= SHOWN else f"{printable[:SHOWN]}..."
+
+
+def _pause(state: RetryCallState) -> float:
+    """Return the seconds before the next attempt."""
+    error = state.outcome.exception() if state.outcome is not None else None
+    grown = wait_exponential(FIRST_PAUSE, LONGEST_PAUSE) + wait_random(0, FIRST_PAUSE)
+    return max(grown(state), (error.pause or 0.0) if isinstance(error, PassingError) else 0.0)
+
+
+def _asked_pause(header: str | None) -> float | None:
+    """Read ``Retry-After``, in seconds or as a date."""
+    if header is None:
+        return None
+    try:
+        seconds = float(header)
+    except ValueError:
+        try:
+            seconds = parsedate_to_datetime(header).timestamp() - time()
+        except (ValueError, OverflowError):
+            return None
+    return None if isnan(seconds) else max(0.0, seconds)

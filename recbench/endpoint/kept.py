@@ -1,0 +1,71 @@
+"""Answers kept on disk, a file each, so that the same question is never paid for twice."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from recbench.atomic_write import atomic_file
+from recbench.endpoint.answer import Answer
+from recbench.settings import digest
+
+
+class _Entry(BaseModel):
+    """What a file holds; `sha256` is of all the rest."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    address: str
+    body: dict[str, Any]
+    answer: Answer
+    sha256: str
+
+    @property
+    def whole(self) -> bool:
+        return self.sha256 == digest(self.model_dump(mode="json", exclude={"sha256"}))
+
+
+class KeptAnswers:
+    """
+    The answers of all runs that share a cache folder.
+
+    Parameters
+    ----------
+    folder
+        Where they are; it need not exist.
+    report
+        Told of every entry that is damaged, which then counts as none.
+    """
+
+    def __init__(self, folder: Path, report: Callable[[str], None]) -> None:
+        self._folder, self._report = folder, report
+
+    def find(self, address: str, body: dict[str, Any]) -> Answer | None:
+        """Return what `address` answered to the request `body`, or None."""
+        path = self._path(key_of(address, body))
+        try:
+            entry = _Entry.model_validate_json(path.read_bytes())
+            if entry.whole and (entry.address, entry.body) == (address, body):
+                return entry.answer
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError):
+            pass
+        self._report(f"{path}: this kept answer is damaged; it is asked for again")
+        return None
+
+    def keep(self, address: str, body: dict[str, Any], answer: Answer) -> None:
+        """Keep an answer; killed at any moment, it is kept whole or not at all."""
+        held = {"address": address, "body": body, "answer": answer.model_dump(mode="json")}
+        entry = _Entry(address=address, body=body, answer=answer, sha256=digest(held))
+        with atomic_file(self._path(key_of(address, body))) as partial:
+            partial.write_text(entry.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+    def _path(self, key: str) -> Path:
+        return self._folder / key[:2] / f"{key}.json"
+
+
+def key_of(address: str, body: dict[str, Any]) -> str:
+    """Name a question: the same to the same address has the same name; 64 characters."""
+    return digest([address, body])

@@ -1,0 +1,119 @@
+from threading import Barrier
+
+import pytest
+from chat_server import Reply, completion, refusal, request
+
+from recbench.endpoint.asking import price
+from recbench.endpoint.purse import EmptyError
+from recbench.errors import RecbenchError, UserError
+
+TITLES = [f"T{number}" for number in range(24)]
+BODIES = [request(title) for title in TITLES]
+
+
+def texts(answers):
+    return [one.text for one in answers]
+
+
+def test_answers_stand_as_their_questions_do(asking, chat_server):
+    assert texts(asking().answers(BODIES)) == TITLES
+    assert sorted(chat_server.prompts) == sorted(one["messages"][0]["content"] for one in BODIES)
+
+
+def test_nothing_is_asked_twice_by_this_process_or_the_next(asking, chat_server):
+    first = asking()
+    assert texts(first.answers([*BODIES, *BODIES])) == [*TITLES, *TITLES]
+    assert texts(first.answers(BODIES)) == texts(asking().answers(BODIES)) == TITLES
+    assert len(chat_server.bodies) == len(BODIES)
+    assert asking().ledger.record()["from_cache"] == 0
+
+
+def test_another_run_pays_nothing_for_what_is_kept(asking, tmp_path):
+    asking().answers(BODIES)
+    (tmp_path / "run/ledger.jsonl").unlink()
+    other = asking(most=0)
+    assert texts(other.answers(BODIES)) == TITLES
+    found = other.ledger.record()
+    assert (found["from_cache"], found["prompt_tokens"]) == (24, 0)
+    assert found["tokens_from_cache"] == 24 * 105
+
+
+def test_as_many_are_under_way_as_may_be(asking, chat_server):
+    together = Barrier(3, timeout=20)
+    usual = chat_server.answer
+
+    def answer(body):
+        together.wait()  # with fewer at a time, nobody would ever pass
+        return usual(body)
+
+    chat_server.answer = answer
+    asking(at_once=3).answers(BODIES)
+    assert chat_server.most_at_once == 3
+
+
+def test_one_at_a_time(asking, chat_server):
+    asking(at_once=1).answers(BODIES[:5])
+    assert chat_server.most_at_once == 1
+
+
+def test_a_fault_ends_it_and_loses_nothing(asking, chat_server):
+    usual = chat_server.answer
+    chat_server.answer = lambda body: refusal(400) if len(chat_server.bodies) > 10 else usual(body)
+    with pytest.raises(UserError, match="refuses the question"):
+        asking().answers(BODIES)
+    assert 10 < len(chat_server.bodies) <= 14  # no more than were under way
+    chat_server.answer = usual
+    chat_server.bodies.clear()
+    assert texts(asking().answers(BODIES)) == TITLES
+    assert len(chat_server.bodies) == len(BODIES) - 10
+
+
+def test_a_fault_that_passes_is_not_seen(asking, chat_server):
+    chat_server.faults.extend([refusal(429), refusal(500), Reply(b"{")])
+    assert texts(asking(retries=3).answers(BODIES)) == TITLES  # one may meet all three
+    assert len(chat_server.bodies) == len(BODIES) + 3
+
+
+@pytest.mark.parametrize("at_once", [1, 8])
+def test_a_purse_is_never_overspent_and_nothing_is_lost(asking, chat_server, at_once):
+    most = 1000
+    with pytest.raises(EmptyError):
+        asking(most, at_once).answers(BODIES)
+    spent = asking().ledger.spent
+    assert most - sum(price(BODIES[0])) < spent <= most
+    assert spent == 105 * len(chat_server.bodies)
+    assert asking(10**6).purse.spent == spent
+    asking(10**6).answers(BODIES)
+    assert len(chat_server.bodies) == len(BODIES)
+
+
+def test_where_a_server_counts_nothing_the_most_is_spent(asking, chat_server):
+    chat_server.answer = lambda body: completion("A", usage=None)
+    one = asking()
+    one.answers(BODIES[:3])
+    assert one.ledger.spent == 3 * sum(price(BODIES[0]))
+    assert one.ledger.record()["not_counted"] == 3
+
+
+def test_a_server_that_becomes_another_is_said_once(asking, chat_server, said):
+    chat_server.answer = lambda body: completion(
+        "A", system_fingerprint="fp_1" if len(chat_server.bodies) < 9 else "fp_2"
+    )
+    asking(at_once=1).answers(BODIES)
+    assert said == [
+        f"{chat_server.url} says now that it is served-1 (fp_2), which it did not before: the "
+        "figures are of both"
+    ]
+
+
+def test_it_fails_with_the_fault_not_with_what_that_stopped(asking, chat_server):
+    chat_server.answer = lambda body: refusal(500)
+    with pytest.raises(RecbenchError, match="does not answer now"):
+        asking(at_once=8, retries=1).answers(BODIES)
+    assert not list(asking().kept._folder.rglob("*.json"))
+
+
+@pytest.mark.parametrize("field", ["max_tokens", "max_completion_tokens"])
+def test_what_a_question_may_take_is_its_bytes_and_the_longest_answer(field):
+    body = {"messages": [{"role": "user", "content": "h\u00e9"}], field: 9}
+    assert price(body) == (3 + 128, 9)

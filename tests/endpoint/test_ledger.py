@@ -1,0 +1,79 @@
+from recbench.endpoint.answer import Answer
+from recbench.endpoint.ledger import Ledger, Line
+
+
+def line(key, kept=False, most=(50, 8), **said):
+    usual = {"text": "a", "finish": "stop", "prompt_tokens": 10, "completion_tokens": 2}
+    return Line.of(key, Answer(**{**usual, **said}), kept, most)
+
+
+def filled(path):
+    ledger = Ledger(path)
+    ledger.add(line("a"))
+    ledger.add(line("b", kept=True, finish="length"))
+    ledger.add(line("c", prompt_tokens=None, finish="content_filter", model="m"))
+    return ledger
+
+
+def test_tokens_are_counted_once_a_question_paid_or_not(tmp_path):
+    ledger = filled(tmp_path / "l")
+    ledger.add(line("a", kept=True))  # it was asked again, and found
+    assert ledger.record() == {
+        "questions": 3,
+        "from_cache": 1,
+        "prompt_tokens": 60,
+        "completion_tokens": 10,
+        "tokens_from_cache": 12,
+        "not_counted": 1,
+        "cut_off": 1,
+        "filtered": 1,
+        "servers": [
+            {"model": None, "system_fingerprint": None, "answers": 2},
+            {"model": "m", "system_fingerprint": None, "answers": 1},
+        ],
+    }
+    assert (ledger.spent, ledger.paid) == (70, 2)
+    assert "a" in ledger
+    assert "z" not in ledger
+
+
+def test_what_must_be_known_is_said(tmp_path):
+    assert filled(tmp_path / "l").lines() == [
+        "3 questions, 1 of them answered before: 60 tokens read and 10 written",
+        "of 1 answers the server counted no tokens: they stand for the most that they can have "
+        "taken",
+        "1 answers were cut off at the most tokens of an answer, before their first line ended; "
+        "they are judged as far as they go",
+        "1 answers were withheld by the server's content filter; they are judged as far as they go",
+    ]
+    ledger = Ledger(tmp_path / "other")
+    ledger.add(line("a"))
+    assert len(ledger.lines()) == 1
+
+
+def test_the_next_process_reads_it_but_for_a_line_that_was_cut_off(tmp_path):
+    path = tmp_path / "l"
+    whole = filled(path).record()
+    assert Ledger(path).record() == whole
+    path.write_bytes(path.read_bytes()[:-9])
+    second = Ledger(path)
+    assert second.record()["questions"] == 2
+    second.add(line("d"))
+    assert Ledger(path).record()["questions"] == 3
+
+
+def test_another_server_is_told_once(tmp_path):
+    ledger = Ledger(tmp_path / "l")
+    told = [
+        ledger.add(line(key, model=model, fingerprint=mark))
+        for key, model, mark in [
+            ("a", "m", "1"),
+            ("b", "m", "1"),
+            ("c", "m", "2"),
+            ("d", "m", "2"),
+            ("e", "m", "1"),
+            ("f", "n", "1"),
+        ]
+    ]
+    assert told == [False, False, True, False, False, True]
+    assert Ledger(tmp_path / "l").add(line("g", model="o"))
