@@ -13,7 +13,7 @@ from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
 from recbench.errors import UserError
-from recbench.llm.fingerprint import hashed
+from recbench.llm.file_digest import hashed
 from recbench.llm.settings import LanguageModelSettings
 from recbench.llm.targets import resolve
 

@@ -1,18 +1,13 @@
 """What a language model is: the same name may hold other weights tomorrow."""
 
-import hashlib
-from collections.abc import Collection
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 
 from transformers.utils.hub import cached_file
 
+from recbench.llm.file_digest import hashed
 from recbench.llm.places import InFolder, OnHub, place_of
 from recbench.llm.reading import explained, quiet
-
-SUFFIXES = {".json", ".safetensors", ".gguf", ".model", ".txt", ".jinja"}
-"""Of files that decide what a model or its tokenizer does."""
 
 
 def fingerprint(llm: str) -> str:
@@ -45,20 +40,3 @@ def commit(place: OnHub) -> str:
         except OSError as error:
             raise explained(place.id, error) from error
     return Path(str(config)).parent.name
-
-
-def prompt_files() -> str:
-    """Return the SHA-256 of the wording of all prompts."""
-    return hashed(Path(str(files("recbench.llm"))) / "prompts")
-
-
-def hashed(path: Path, names: Collection[str] | None = None) -> str:
-    """Return the SHA-256 of a folder's files with their names: those of `SUFFIXES`, or `names`."""
-    total = hashlib.sha256()
-    for part in sorted(path.iterdir()):
-        wanted = part.suffix.lower() in SUFFIXES if names is None else part.name in names
-        if wanted and part.is_file():
-            with part.open("rb") as file:
-                content = hashlib.file_digest(file, "sha256").hexdigest()
-            total.update(f"{part.name} {content}\n".encode())
-    return total.hexdigest()

@@ -25,13 +25,14 @@ from recbench.llm.adapter import adapter_digest, read_lora
 from recbench.llm.backbone import caption, load_backbone
 from recbench.llm.batching import TOO_LARGE, Rows, in_batches, rows_at_once
 from recbench.llm.checks import check_context, examine
-from recbench.llm.fingerprint import fingerprint, prompt_files
+from recbench.llm.fingerprint import fingerprint
 from recbench.llm.generation import LineEnds
 from recbench.llm.hybrid import Guide, HybridLM
 from recbench.llm.probe import probe, randomised, total, trial
 from recbench.llm.prompts import MARGIN, Prompt, PromptWriter
 from recbench.llm.reader import Batch, Reader
 from recbench.llm.settings import PromptedSettings
+from recbench.llm.wording import prompt_files
 from recbench.neural.memory import if_it_fits
 from recbench.neural.precision import (
     Precision,

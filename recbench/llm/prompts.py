@@ -1,10 +1,10 @@
 """
 Prompts: from item codes to token ids.
 
-The wording stands in ``recbench/llm/prompts/*.txt``; the noun and the verb come from the data, and
-no prompt states a number. A hybrid prompt (LLaRA, Liao et al., SIGIR 2024) carries an item token
-after every title, at whose place the language model reads the projected vector of the item. In a
-text-only prompt nothing stands there, where the released code writes a placeholder, "[PH]".
+The words are those of `recbench.llm.wording`. A hybrid prompt (LLaRA, Liao et al., SIGIR 2024)
+carries an item token after every title, at whose place the language model reads the projected
+vector of the item. In a text-only prompt nothing stands there, where the released code writes a
+placeholder, "[PH]".
 
 The question stands plainly or as a user's turn of a chat (`recbench.llm.chat`), and what users
 wrote in it is text, whatever it looks like (`recbench.llm.text`).
@@ -17,7 +17,6 @@ of that line that merge with some title of the catalogue, if any, count as part 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.resources import files
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +26,7 @@ from recbench.data.titles import normalised
 from recbench.llm.chat import Style, frame_of
 from recbench.llm.text import CUT, TextEncoder
 from recbench.llm.titles import TitleLosses, shortened
+from recbench.llm.wording import Wording
 from recbench.questions.split import PAD
 from recbench.recommender import TrainingData
 
@@ -101,14 +101,7 @@ class PromptWriter:
         self.shown = shortened(self.titles, title_tokens, self._as_text)
         self._safe = self._encoder.as_text(self.shown)
         verb, noun, nouns = self._encoder.as_text([data.verb, *data.noun])
-        words = {"verb": verb, "noun": noun, "nouns": nouns}
-        words = {key: each.replace("{", "{{").replace("}", "}}") for key, each in words.items()}
-        self._templates = {
-            known: _read(name)
-            .removesuffix("\n")
-            .format_map({**words, "history": "{history}", "candidates": "{candidates}"})
-            for known, name in ((True, "next_item.txt"), (False, "next_item_cold.txt"))
-        }
+        self._wording = Wording(verb, noun, nouns)
 
     def text(
         self, history: NDArray[np.int32], candidates: NDArray[np.int32], *, hybrid: bool
@@ -240,9 +233,9 @@ class PromptWriter:
     ) -> str:
         mark = ITEM_TOKEN if hybrid else ""
         seen = history[history != PAD]
-        question = self._templates[len(seen) > 0].format(
-            history="\n".join(self._safe[item] + mark for item in seen),
-            candidates="\n".join(self._safe[item] + mark for item in candidates),
+        question = self._wording.question(
+            [self._safe[item] + mark for item in seen],
+            [self._safe[item] + mark for item in candidates],
         )
         return f"{self._frame.before}{question}{self._frame.between}"
 
@@ -277,11 +270,7 @@ class PromptWriter:
     @property
     def _tail(self) -> str:
         """The prompt's last line, which is tokenised alike whatever stands before it."""
-        return self._templates[True].splitlines()[-1].format() + self._frame.between
-
-
-def _read(name: str) -> str:
-    return (files("recbench.llm") / "prompts" / name).read_text(encoding="utf-8")
+        return self._wording.last_line + self._frame.between
 
 
 def _common(first: list[int], second: list[int]) -> int:

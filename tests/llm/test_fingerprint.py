@@ -7,7 +7,8 @@ import pytest
 from recbench.errors import RecbenchError, UserError
 from recbench.llm import backbone
 from recbench.llm import fingerprint as module
-from recbench.llm.fingerprint import fingerprint, prompt_files
+from recbench.llm.fingerprint import fingerprint
+from recbench.llm.wording import prompt_files
 
 
 @pytest.fixture
