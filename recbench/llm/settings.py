@@ -191,6 +191,20 @@ class LanguageModelSettings(TuningSettings):
     added: ClassVar[frozenset[str]] = TuningSettings.added | {"peft"}
 
 
+class UnlistedSettings(LanguageModelSettings):
+    """
+    What a language model can be told that is tuned to write a title, without a list of candidates.
+
+    Attributes
+    ----------
+    candidates
+        None: no prompt lists any.
+    """
+
+    candidates: int = Field(0, ge=0, le=0)
+    objective: Literal["title", "text"] = "title"
+
+
 class HybridSettings(LanguageModelSettings):
     """
     What a language model can be told that also reads item vectors.
