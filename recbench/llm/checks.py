@@ -66,7 +66,7 @@ def examine(
     check_tokens(writer, lm, settings.llm)
     most = min(candidates, len(data.catalogue))
     check_context(writer, lm.config, data.train.histories.shape[1], most)
-    for line in writer.losses.lines():
+    for line in writer.losses.lines(listed=question == LISTED):
         report(line)
     found = {"prompt_style": settings.style, **writer.losses.record()}
     if isinstance(settings, LanguageModelSettings) and not (settings.adapter or settings.peft):

@@ -88,8 +88,8 @@ def search(advance: Advance, trie: Trie, beams: int) -> NDArray[np.float32]:
     while len(nodes):
         behind = chosen(trie.children, nodes)
         rows, reached = np.repeat(np.arange(len(nodes)), lengths(behind)), behind.values
-        steps = logits.log_softmax(dim=-1).cpu().numpy()[rows, trie.tokens[reached]]
-        found[reached] = found[nodes][rows] + steps
+        steps = logits.log_softmax(dim=-1)[rows, trie.tokens[reached]]
+        found[reached] = found[nodes][rows] + steps.cpu().numpy()
         unfinished = branches[reached] > 0
         rows, reached = rows[unfinished], reached[unfinished]
         best = np.argsort(-found[reached], kind="stable")[:beams]

@@ -348,6 +348,12 @@ def test_shortened_titles(data: TrainingData) -> None:
     assert writer.losses.lines()[0].startswith(
         "3 of 5 titles are shortened: 'The Lord of the Rings' as 'The Lord...', "
     )
+    ranked = writer.losses.lines(listed=False)
+    assert not ranked[0].endswith("short form too")
+    assert ranked[1] == (
+        "2 titles are shown as another one is: their ranks tie, which counts against the model; "
+        "a larger title_tokens parts them"
+    )
 
 
 @pytest.mark.parametrize(
@@ -396,6 +402,7 @@ def test_titles_that_do_not_survive_are_counted(data: TrainingData) -> None:
         "2 of 3 titles do not come out of the tokenizer as they went in: 'Red River' as "
         "'red river', 'Green' as 'green'; answers name them all the same"
     )
+    assert writer.losses.lines(listed=False)[0].endswith("; they are ranked as they come out")
     whole = PromptWriter(titled(data, "Red 🎸", "日本"), toy_tokenizer())
     assert whole.losses.lines() == []
     assert whole.losses.record() == {}
