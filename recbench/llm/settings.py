@@ -198,7 +198,13 @@ class UnlistedSettings(LanguageModelSettings):
     Attributes
     ----------
     candidates
-        None: no prompt lists any.
+        0: no prompt lists any.
+    objective
+        What is learnt: ``"title"``, to write the target's title, or ``"text"``, to write the
+        prompt, too.
+    patience
+        Points of the learning curve without a better NDCG@10 of full rankings after which training
+        ends, with the weights of the best; None to learn from all rows.
     """
 
     candidates: int = Field(0, ge=0, le=0)

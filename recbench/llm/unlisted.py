@@ -25,7 +25,7 @@ from recbench.llm.wording import UNLISTED
 from recbench.neural.curve import Point
 from recbench.neural.memory import if_it_fits
 from recbench.neural.precision import computing
-from recbench.neural.ranking import full_ranks
+from recbench.neural.ranking import full_ranking_ndcg, full_ranks
 from recbench.questions.queries import Queries
 from recbench.recommender import Recommender, Runtime, TrainingData
 from recbench.seeding import generator
@@ -108,9 +108,8 @@ class UnlistedLanguageModel(TunedLanguageModel, Recommender):
         def look() -> Point:
             asked = Queries.of_all(rows.histories, len(data.catalogue))
             scores = self.score(asked, runtime)
-            ranks, _ = full_ranks(scores, rows)
-            ndcg = np.where(ranks <= 10, 1 / np.log2(1 + ranks), 0.0)
-            figures = {"HitRatio@10": float(np.mean(ranks <= 10)), "NDCG@10": float(np.mean(ndcg))}
+            is_hit, ndcg = full_ranks(scores, rows)[0] <= 10, full_ranking_ndcg(scores, rows)
+            figures = {"HitRatio@10": float(is_hit.mean()), "NDCG@10": float(ndcg.mean())}
             return figures | self._figures(scores)
 
         return look, "NDCG@10"
