@@ -4,8 +4,8 @@ The contract between recbench and a model.
 A model is a `System`: it is fitted on a `TrainingData` and answers `Queries`. A query holds a
 history and candidates and, for a model that learns something of each user, who asks; no target, no
 position of the target, so a model cannot see what it is asked for. There are two ways to answer. A
-`Recommender` ranks the candidates; an `Answerer` writes which of them it means, as a chat endpoint
-does; a `RankingAnswerer` does both.
+`Recommender` ranks the candidates; an `Answerer` is shown them and writes which one it means, as a
+chat endpoint does; a `RankingAnswerer` does both.
 """
 
 from abc import ABC, abstractmethod
@@ -231,7 +231,11 @@ class System(ABC):
 
 
 class Recommender(System):
-    """A model that ranks candidates."""
+    """
+    A model that ranks candidates, by whatever means.
+
+    One that writes without having them listed is one, too: it ranks them by what it wrote.
+    """
 
     @abstractmethod
     def score(self, queries: Queries, runtime: Runtime) -> NDArray[np.float32]:

@@ -30,6 +30,7 @@ def test_our_own_models_come_in_through_the_door():
     simple = {"random", "last-id", "recent-popularity", "cooccurrence", "itemknn", "ease"}
     others = {"popularity", "gru4rec", "caser", "sasrec", "tallrec", "llara", "ilora"}
     others |= {"bert4rec", "esasrec"}
+    others |= {"bigrec", "constrained-beam"}
     assert simple | others <= set(registry.listed("models"))
 
 

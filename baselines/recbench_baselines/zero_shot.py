@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from recbench.llm.abilities import remember, remembered
-from recbench.llm.prompted import PromptedLanguageModel
+from recbench.llm.listed import ListedLanguageModel
 from recbench.llm.settings import CANDIDATES, PromptedSettings
 from recbench.recommender import Runtime, TrainingData
 
 
-class ZeroShot(PromptedLanguageModel):
+class ZeroShot(ListedLanguageModel):
     """A language model without tuning; with `adapter`, one that was tuned elsewhere."""
 
     settings_class = PromptedSettings

@@ -17,6 +17,7 @@ from recbench.llm.reading import check_numbers
 from recbench.llm.settings import LEAST_TITLE, LanguageModelSettings, PromptedSettings
 from recbench.llm.targets import resolve
 from recbench.llm.text import plain_tokens
+from recbench.llm.wording import LISTED, Question
 from recbench.recommender import TrainingData
 
 _CONTEXT = (
@@ -31,6 +32,7 @@ def examine(
     data: TrainingData,
     candidates: int,
     report: Callable[[str], None],
+    question: Question = LISTED,
 ) -> tuple[PromptWriter, dict[str, Any]]:
     """
     Check a language model against the data that it is asked about, before anything is trained.
@@ -45,6 +47,8 @@ def examine(
         Most that a prompt shows.
     report
         Told one line of whatever is not as one would expect.
+    question
+        What the prompts ask.
 
     Returns
     -------
@@ -60,11 +64,11 @@ def examine(
         `check_tokens` and `check_context`.
     """
     lm, tokenizer = load_outline(settings.llm, report)
-    writer = PromptWriter(data, tokenizer, settings.style, settings.title_tokens)
+    writer = PromptWriter(data, tokenizer, settings.style, settings.title_tokens, question)
     check_tokens(writer, lm, settings.llm)
     most = min(candidates, len(data.catalogue))
     check_context(writer, lm.config, data.train.histories.shape[1], most)
-    for line in writer.losses.lines():
+    for line in writer.losses.lines(listed=question == LISTED):
         report(line)
     found = {"prompt_style": settings.style, **writer.losses.record()}
     if isinstance(settings, LanguageModelSettings) and not (settings.adapter or settings.peft):
@@ -126,7 +130,7 @@ def check_context(
     config
         Of the language model.
     history, candidates
-        Most titles of each that a prompt shows.
+        Most titles of each that a prompt shows; no candidates where it lists none.
 
     Raises
     ------
@@ -138,10 +142,13 @@ def check_context(
         return
     fitting = _fitting(writer, context, history, candidates)
     shorter = f", or --set title_tokens={fitting}" if fitting else ""
+    shown, fewer = f"{history} items seen", "--history"
+    if candidates:
+        shown += f" and {candidates} candidates"
+        fewer += ", --candidates and --set candidates"
     raise UserError(
-        f"a prompt of {history} items seen and {candidates} candidates, with its answer, may have "
-        f"{longest} tokens, but the language model reads {context}; show fewer with --history, "
-        f"--candidates and --set candidates{shorter}"
+        f"a prompt of {shown}, with its answer, may have {longest} tokens, but the language model "
+        f"reads {context}; show fewer with {fewer}{shorter}"
     )
 
 

@@ -1,8 +1,13 @@
-"""Answers that a language model writes, greedily, up to the line's end."""
+"""
+How a language model goes on behind prompts, and answers that it writes so.
 
-from collections.abc import Callable, Collection, Sequence
+These are greedy, up to the line's end; `recbench.llm.trie` goes on with many beginnings at once.
+"""
+
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -13,8 +18,22 @@ from recbench.llm.prefix import Prefix, step
 from recbench.llm.prompts import Prompt
 from recbench.llm.scoring import pack, run_packed
 
-Advance = Callable[[Tensor | None], Tensor]
-"""Given the tokens written last, int64 [B], or None at first: logits [B, V] of those to come."""
+
+class Advance(Protocol):
+    """Goes on behind B prompts, and behind what was written there."""
+
+    def __call__(self, tokens: Tensor | None, rows: Tensor | None = None) -> Tensor:
+        """
+        Return the logits of what comes next, [B, V].
+
+        Parameters
+        ----------
+        tokens
+            int64 [B], written last; None at first.
+        rows
+            int64 [B], behind which rows of the call before each of them stands: any choice of
+            them; None for all of them in their order.
+        """
 
 
 @dataclass(frozen=True)
@@ -107,8 +126,10 @@ def greedy(advance: Advance, limits: Sequence[int], ends: LineEnds) -> list[list
 def behind(model: HybridLM, prefix: Prefix) -> Advance:
     """Go on from what was read, a token at a time; `prefix` is used up."""
 
-    def advance(tokens: Tensor | None) -> Tensor:
+    def advance(tokens: Tensor | None, rows: Tensor | None = None) -> Tensor:
         nonlocal prefix
+        if rows is not None:
+            prefix = prefix.chosen(rows)
         if tokens is not None:
             prefix = replace(prefix, next=tokens)
         prefix, logits = step(model, prefix)
@@ -119,16 +140,17 @@ def behind(model: HybridLM, prefix: Prefix) -> Advance:
 
 def anew(model: HybridLM, prompts: Sequence[Prompt]) -> Advance:
     """Read prompts and what is behind them anew for every token: slow, and always right."""
-    written: list[list[int]] = [[] for _ in prompts]
+    longer = list(prompts)
 
-    def advance(tokens: Tensor | None) -> Tensor:
+    def advance(tokens: Tensor | None, rows: Tensor | None = None) -> Tensor:
+        nonlocal longer
+        if rows is not None:
+            longer = [longer[row] for row in rows.tolist()]
         if tokens is not None:
-            for row, token in zip(written, tokens.tolist(), strict=True):
-                row.append(token)
-        longer = [
-            Prompt(prompt.ids + row, prompt.items)
-            for prompt, row in zip(prompts, written, strict=True)
-        ]
+            longer = [
+                Prompt([*prompt.ids, token], prompt.items)
+                for prompt, token in zip(longer, tokens.tolist(), strict=True)
+            ]
         return run_packed(model, pack(longer, [[[0]]] * len(longer), model.device))
 
     return advance

@@ -9,7 +9,7 @@ prompt's own first token: nothing depends on what else is in the batch.
 
 from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -46,14 +46,19 @@ class Prefix:
     next: Tensor
     positions: Tensor
 
+    def chosen(self, rows: Tensor) -> "Prefix":
+        """Return the prompts of int64 [n], any choice of them; this prefix is used up."""
+        for kept in self.cache.values():
+            kept.reorder_cache(rows)
+        return Prefix(self.cache, self.mask[rows], self.next[rows], self.positions[rows])
+
     def repeated(self, repeats: int = 1) -> "Prefix":
         """Return a copy in which every prompt stands `repeats` times, adjacent."""
-        rows = torch.arange(len(self.next), device=self.next.device).repeat_interleave(repeats)
-        cache = deepcopy(self.cache)
-        if repeats > 1:
-            for kept in cache.values():
-                kept.reorder_cache(rows)  # made for beams: any choice of rows
-        return Prefix(cache, self.mask[rows], self.next[rows], self.positions[rows])
+        copy = replace(self, cache=deepcopy(self.cache))
+        if repeats == 1:
+            return copy  # of a cache that knows no rows, too
+        rows = torch.arange(len(self.next), device=self.next.device)
+        return copy.chosen(rows.repeat_interleave(repeats))
 
 
 def read(model: HybridLM, prompts: Sequence[Prompt]) -> Prefix:

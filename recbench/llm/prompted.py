@@ -1,14 +1,14 @@
 """
-The base class of language models that are asked by prompts.
+The base class of language models that are asked by prompts, whatever these show.
 
-They rank candidates by the likelihood of their titles and write their answer as text, both behind
-one reading of the prompt. `recbench.llm.recommender` adds what tunes them.
+`recbench.llm.listed` adds how they answer where a prompt lists the candidates, and
+`recbench.llm.unlisted` where it shows a history alone; `recbench.llm.recommender` adds what tunes
+them.
 """
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import peft
@@ -23,16 +23,16 @@ from recbench.errors import RecbenchError
 from recbench.llm.abilities import Abilities, remember, remembered
 from recbench.llm.adapter import adapter_digest, read_lora
 from recbench.llm.backbone import caption, load_backbone
-from recbench.llm.batching import TOO_LARGE, Rows, in_batches, rows_at_once
-from recbench.llm.checks import check_context, examine
+from recbench.llm.batching import TOO_LARGE
+from recbench.llm.checks import examine
 from recbench.llm.fingerprint import fingerprint
 from recbench.llm.generation import LineEnds
 from recbench.llm.hybrid import Guide, HybridLM
 from recbench.llm.probe import probe, randomised, total, trial
-from recbench.llm.prompts import MARGIN, Prompt, PromptWriter
-from recbench.llm.reader import Batch, Reader
+from recbench.llm.prompts import Prompt, PromptWriter
+from recbench.llm.reader import Reader
 from recbench.llm.settings import PromptedSettings
-from recbench.llm.wording import prompt_files
+from recbench.llm.wording import LISTED, Question, prompt_files
 from recbench.neural.memory import if_it_fits
 from recbench.neural.precision import (
     Precision,
@@ -41,8 +41,7 @@ from recbench.neural.precision import (
     training_precision,
 )
 from recbench.neural.randomness import seeded
-from recbench.questions.queries import Queries
-from recbench.recommender import RankingAnswerer, Runtime, TrainingData, Transferable
+from recbench.recommender import Runtime, TrainingData, Transferable
 from recbench.settings import digest
 
 Answers = list[list[int]]
@@ -61,12 +60,14 @@ SHAPE = (
 """Settings on which it may depend how a model can be read."""
 
 
-class PromptedLanguageModel(RankingAnswerer, Transferable):
+class PromptedLanguageModel(Transferable):
     """
-    A language model behind the contracts of `RankingAnswerer` and `Transferable`.
+    A language model behind the contract of `Transferable`.
 
     Attributes
     ----------
+    question
+        What its prompts ask.
     module
         The model, after `fit` or `load`.
     writer
@@ -76,6 +77,8 @@ class PromptedLanguageModel(RankingAnswerer, Transferable):
     examined
         What checks before training found, for the run record.
     """
+
+    question: ClassVar[Question] = LISTED
 
     settings: PromptedSettings
     module: HybridLM
@@ -96,8 +99,8 @@ class PromptedLanguageModel(RankingAnswerer, Transferable):
     def ingredients(self) -> dict[str, Any]:
         """Return digests of language model and prompts; style and adapter where not usual."""
         style = {} if self.settings.style == "plain" else {"prompt_style": self.settings.style}
-        usual = {"code": CODE, "llm": fingerprint(self.settings.llm), "prompts": prompt_files()}
-        return {**usual, **style, **self._adapter}
+        llm, prompts = fingerprint(self.settings.llm), prompt_files(self.question)
+        return {"code": CODE, "llm": llm, "prompts": prompts, **style, **self._adapter}
 
     def rehearse(self, data: TrainingData, candidates: int, runtime: Runtime) -> None:
         """
@@ -106,8 +109,9 @@ class PromptedLanguageModel(RankingAnswerer, Transferable):
         It is tried on prompts as long as those to come, with random adapter, gate and item vectors;
         what was found is remembered in the cache.
         """
-        shown = max(candidates, self._trained_on)
-        self.writer, self.examined = examine(self.settings, data, shown, runtime.report)
+        shown = self._listed(candidates)
+        told = runtime.report, self.question
+        self.writer, self.examined = examine(self.settings, data, shown, *told)
         prompt, answers = self._longest(data, shown)
         self.abilities = remembered(self._place(runtime))
         if not self._is_able(prompt, answers):
@@ -120,34 +124,15 @@ class PromptedLanguageModel(RankingAnswerer, Transferable):
         if self.abilities is not None and self.abilities.slow:
             runtime.report(f"{self.settings.llm}: {self.abilities.slow}")
 
-    def score(self, queries: Queries, runtime: Runtime) -> NDArray[np.float32]:
-        """Return the log-likelihood of every candidate's title with its line end."""
-        return self._read(queries, runtime, writes=False)[0]
-
-    def answer(self, queries: Queries, runtime: Runtime) -> list[str]:
-        """Return what the model writes, greedily, up to the line's end."""
-        return self._read(queries, runtime, scores=False)[1]
-
-    def score_and_answer(
-        self, queries: Queries, runtime: Runtime
-    ) -> tuple[NDArray[np.float32], list[str]]:
-        """Return what `score` and `answer` do, having read every prompt once."""
-        return self._read(queries, runtime)
-
-    def title_lengths(self) -> NDArray[np.int32]:
-        """Return int32 [items]: tokens of each title with its line end."""
-        return self.writer.lengths
-
     def transfer(self, data: TrainingData, runtime: Runtime) -> None:  # noqa: ARG002
         """Write prompts and answers with the titles, the noun and the verb of `data`."""
         self.writer = self._writer(data, self.writer.tokenizer)
 
     # What others add to.
 
-    @property
-    def _trained_on(self) -> int:
-        """How many candidates a training prompt shows."""
-        return 0
+    def _listed(self, candidates: int) -> int:
+        """Return the most candidates that a prompt shows where queries hold so many."""
+        return candidates
 
     def _assemble(self, lm: PeftModel | PreTrainedModel, guide: Guide | None) -> HybridLM:  # noqa: ARG002
         """Make the module around a language model, and what guides it."""
@@ -177,56 +162,8 @@ class PromptedLanguageModel(RankingAnswerer, Transferable):
         return lm
 
     def _writer(self, data: TrainingData, tokenizer: PreTrainedTokenizerBase) -> PromptWriter:
-        return PromptWriter(data, tokenizer, self.settings.style, self.settings.title_tokens)
-
-    def _read(
-        self, queries: Queries, runtime: Runtime, *, scores: bool = True, writes: bool = True
-    ) -> tuple[NDArray[np.float32], list[str]]:
-        likelihoods = np.empty(queries.candidates.shape, dtype=np.float32)
-        texts = [""] * len(queries)
-        for rows, (found, written) in self._in_batches(queries, runtime, scores, writes):
-            if found is not None:
-                likelihoods[rows] = found.cpu().numpy()
-            for row, tokens in zip(rows, written, strict=False):
-                texts[row] = self.writer.read(tokens, queries.candidates[row])
-        return likelihoods, texts
-
-    def _in_batches(
-        self, queries: Queries, runtime: Runtime, scores: bool, writes: bool
-    ) -> Iterator[tuple[Rows, tuple[Tensor | None, list[list[int]]]]]:
-        """Read queries in batches of prompts of like length, the longest first."""
-        shown = queries.histories.shape[1], queries.candidates.shape[1]
-        check_context(self.writer, self.module.lm.config, *shown)
-        hybrid = np.full(len(queries), self.module.projector is not None)
-        prompts = self.writer.prompts(queries.histories, queries.candidates, hybrid)
-        lengths = self.writer.lengths[queries.candidates]  # [B, C]
-        tokens = np.array([len(prompt.ids) for prompt in prompts]) + lengths.sum(axis=1)
-        order = np.argsort(-tokens, kind="stable")
-        users = self._user_vectors(queries.histories)
-        answers = [[self.writer.answers[item] for item in row] for row in queries.candidates]
-        limits = (lengths.max(axis=1) + MARGIN).tolist()
-        if not self._is_able(prompts[order[0]], answers[order[0]]):
-            self._try(self.module, prompts[order[0]], answers[order[0]], runtime)
-        reader = self._reader()
-        config, device, precision = self.module.lm.config, self.module.device, self._precision
-        copies = lengths.shape[1] if scores and reader.abilities.reads == "stepped" else 1
-        places = int(lengths.sum(axis=1).max())
-
-        def size_at(place: int) -> int:
-            length = int(tokens[order[place]]) * copies
-            return rows_at_once(config, length, places, device, "reading", precision)
-
-        def compute(rows: Rows) -> tuple[Tensor | None, list[list[int]]]:
-            batch = Batch(
-                [prompts[i] for i in rows],
-                None if users is None else users[rows],
-                [answers[i] for i in rows] if scores else [],
-                [limits[i] for i in rows] if writes else [],
-            )
-            with computing(precision, device):
-                return reader.answer(batch)
-
-        return in_batches(order, size_at, compute, runtime.report)
+        how = self.settings.style, self.settings.title_tokens, self.question
+        return PromptWriter(data, tokenizer, *how)
 
     @property
     def _precision(self) -> Precision:

@@ -26,7 +26,7 @@ from recbench.data.titles import normalised
 from recbench.llm.chat import Style, frame_of
 from recbench.llm.text import CUT, TextEncoder
 from recbench.llm.titles import TitleLosses, shortened
-from recbench.llm.wording import Wording
+from recbench.llm.wording import LISTED, Question, Wording
 from recbench.questions.split import PAD
 from recbench.recommender import TrainingData
 
@@ -69,6 +69,8 @@ class PromptWriter:
         Of the prompts.
     title_tokens
         Most tokens of a title as it is shown; None for all of them.
+    question
+        What is asked.
 
     Attributes
     ----------
@@ -91,8 +93,10 @@ class PromptWriter:
         tokenizer: PreTrainedTokenizerBase,
         style: Style = "plain",
         title_tokens: int | None = None,
+        question: Question = LISTED,
     ) -> None:
-        self.data, self.tokenizer, self.style = data, tokenizer, style
+        self.data, self.tokenizer = data, tokenizer
+        self.style, self.question = style, question
         self._frame = frame_of(tokenizer, style)
         tokenizer.add_tokens([AddedToken(ITEM_TOKEN, special=True, normalized=False)])
         self.item_token: int = tokenizer.convert_tokens_to_ids(ITEM_TOKEN)
@@ -101,7 +105,7 @@ class PromptWriter:
         self.shown = shortened(self.titles, title_tokens, self._as_text)
         self._safe = self._encoder.as_text(self.shown)
         verb, noun, nouns = self._encoder.as_text([data.verb, *data.noun])
-        self._wording = Wording(verb, noun, nouns)
+        self._wording = Wording(verb, noun, nouns, question)
 
     def text(
         self, history: NDArray[np.int32], candidates: NDArray[np.int32], *, hybrid: bool
@@ -153,7 +157,7 @@ class PromptWriter:
 
     def with_titles_of(self, title_tokens: int) -> "PromptWriter":
         """Return one that shortens titles to so many tokens."""
-        return PromptWriter(self.data, self.tokenizer, self.style, title_tokens)
+        return PromptWriter(self.data, self.tokenizer, self.style, title_tokens, self.question)
 
     @cached_property
     def answers(self) -> list[list[int]]:
@@ -203,24 +207,29 @@ class PromptWriter:
         candidates
             int32 [C], those that were shown.
         """
-        line = self._line(tokens)
+        line = self.line(tokens)
         meant = [i for i in candidates.tolist() if self._keys[i] == normalised(line)]
         if all(self.shown[item] == self.titles[item] for item in meant):
             return line
         whole = {self.titles[item] for item in meant}
         return whole.pop() if len(whole) == 1 else ""
 
+    def alone(self, texts: list[str]) -> list[list[int]]:
+        """Return the token ids of texts that stand behind no prompt."""
+        return [self._started(ids) for ids in self._as_text(texts)]
+
     @cached_property
     def losses(self) -> TitleLosses:
         """What titles lose on their way to the model and back."""
-        read = [self._line(ids) for ids in self.answers]
+        read = [self.line(ids) for ids in self.answers]
         return TitleLosses.of(self.titles, self.shown, read)
 
     @cached_property
     def _keys(self) -> list[str]:
         return [normalised(title) for title in self.shown]
 
-    def _line(self, tokens: Sequence[int]) -> str:
+    def line(self, tokens: Sequence[int]) -> str:
+        """Return the first line of what was written, without spaces around it; as it is shown."""
         text = self.tokenizer.decode(
             [token for token in tokens if token not in self.ends],
             skip_special_tokens=True,

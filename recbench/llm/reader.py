@@ -3,15 +3,18 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from recbench.llm.abilities import Abilities
-from recbench.llm.generation import LineEnds, anew, behind, greedy
+from recbench.llm.generation import Advance, LineEnds, anew, behind, greedy
 from recbench.llm.hybrid import HybridLM
 from recbench.llm.prefix import Prefix, read
 from recbench.llm.prompts import Prompt
 from recbench.llm.scoring import log_likelihoods, pack, stepped_log_likelihoods, tails
+from recbench.llm.trie import Trie, search
 
 Tokens = list[int]
 
@@ -82,18 +85,30 @@ class Reader:
         written = [tokens for _, rows in found for tokens in rows]
         return torch.cat(scores) if scores else None, written
 
+    def search(self, prompt: Prompt, trie: Trie, beams: int) -> NDArray[np.float32]:
+        """
+        Find what the model would write behind a prompt, were it to write a title of a trie.
+
+        Returns and parameters are those of `recbench.llm.trie.search`.
+        """
+        batch = Batch([prompt], None, limits=[1])
+        prefix = self._prefix(batch)
+        with self.model.reading(None):
+            return search(self._advance(batch, prefix), trie, beams)
+
     def _answer(self, batch: Batch) -> tuple[Tensor | None, list[Tokens]]:
-        prefix = None
-        if self._needs_prefix(batch):
-            with self.model.reading(batch.users):
-                prefix = read(self.model, batch.prompts)
+        prefix = self._prefix(batch)
         scores = self._likelihoods(batch, prefix) if batch.answers else None
         return scores, self._written(batch, prefix) if batch.limits else []
 
-    def _needs_prefix(self, batch: Batch) -> bool:
+    def _prefix(self, batch: Batch) -> Prefix | None:
+        """Read the prompts, if what is asked of them goes on from there."""
         reads, writes = bool(batch.answers), bool(batch.limits)
         able = self.abilities
-        return (reads and able.reads != "plain") or (writes and able.writes == "cached")
+        if not ((reads and able.reads != "plain") or (writes and able.writes == "cached")):
+            return None
+        with self.model.reading(batch.users):
+            return read(self.model, batch.prompts)
 
     def _likelihoods(self, batch: Batch, prefix: Prefix | None) -> Tensor:
         model, prompts, answers = self.model, batch.prompts, batch.answers
@@ -112,8 +127,9 @@ class Reader:
 
     def _written(self, batch: Batch, prefix: Prefix | None) -> list[Tokens]:
         with self.model.reading(batch.users):
-            if prefix is None or self.abilities.writes == "plain":
-                advance = anew(self.model, batch.prompts)
-            else:
-                advance = behind(self.model, prefix)
-            return greedy(advance, batch.limits, self.ends)
+            return greedy(self._advance(batch, prefix), batch.limits, self.ends)
+
+    def _advance(self, batch: Batch, prefix: Prefix | None) -> Advance:
+        if prefix is None or self.abilities.writes == "plain":
+            return anew(self.model, batch.prompts)
+        return behind(self.model, prefix)

@@ -1,10 +1,14 @@
 """
-The base class of language models that are tuned for recommendation: LoRA, on prompts.
+The base classes of language models that are tuned for recommendation: LoRA, on prompts.
 
-On its own it is text-only (TALLRec); `recbench.llm.guided` adds what a frozen recommender knows.
+`LanguageModelRecommender` lists the candidates and on its own is text-only (TALLRec);
+`recbench.llm.guided` adds what a frozen recommender knows. What is tuned on prompts without
+candidates is in `recbench.llm.unlisted`.
 """
 
 import json
+from abc import abstractmethod
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -28,6 +32,7 @@ from recbench.llm.adapter import (
 from recbench.llm.batching import Kind, plain_attention, rows_at_once
 from recbench.llm.finetuning import TrainingQuestions, ValidationQuestions
 from recbench.llm.hybrid import Guide
+from recbench.llm.listed import ListedLanguageModel
 from recbench.llm.objectives import OBJECTIVES, Likelihoods, Objective, Stages
 from recbench.llm.probe import total
 from recbench.llm.prompted import PromptedLanguageModel
@@ -47,7 +52,7 @@ Lesson = tuple[list[Prompt], list[list[list[int]]]]
 """Prompts, and for each the answers whose likelihoods its loss is made of, the target's first."""
 
 
-class LanguageModelRecommender(PromptedLanguageModel):
+class TunedLanguageModel(PromptedLanguageModel):
     """A language model that is tuned on `TrainingQuestions`, with LoRA as a rule."""
 
     settings: TuningSettings
@@ -144,11 +149,11 @@ class LanguageModelRecommender(PromptedLanguageModel):
         """Give submodules other rates."""
         return ()
 
-    # What all share.
+    @abstractmethod
+    def _look(self, data: TrainingData, runtime: Runtime) -> tuple[Callable[[], Point], str]:
+        """Return what looks at the model on some validation rows, and by which figure."""
 
-    @property
-    def _trained_on(self) -> int:
-        return self.settings.candidates
+    # What all share.
 
     def _adapted(self, lm: PreTrainedModel) -> PeftModel:
         if self.settings.gradient_checkpointing:
@@ -221,15 +226,10 @@ class LanguageModelRecommender(PromptedLanguageModel):
 
     def _curve(self, data: TrainingData, runtime: Runtime) -> Curve | None:
         """Say how training is looked at: by some validation rows, asked as test rows will be."""
-        settings, titles = self.settings, data.catalogue.titles
-        if not settings.curve_rows or not len(data.validation):
+        if not self.settings.curve_rows or not len(data.validation):
             return None
-        asked = ValidationQuestions.some(data.validation, len(titles), settings, runtime.seed)
-
-        def look() -> Point:
-            return asked.point(*self.score_and_answer(asked.queries, runtime), titles)
-
-        return Curve(look, by="HitRatio@1|likelihood", patience=settings.patience)
+        look, by = self._look(data, runtime)
+        return Curve(look, by, patience=self.settings.patience)
 
     def _rows_that_fit(self, questions: TrainingQuestions) -> int:
         """Return how many rows may be trained on at once, by the longest lessons of all."""
@@ -245,3 +245,19 @@ class LanguageModelRecommender(PromptedLanguageModel):
         device = self.module.device
         precision = training_precision(self.settings.precision, device)
         return rows_at_once(self.module.lm.config, tokens, places, device, kind, precision)
+
+
+class LanguageModelRecommender(TunedLanguageModel, ListedLanguageModel):
+    """A language model that is tuned to choose from candidates, and asked to."""
+
+    def _listed(self, candidates: int) -> int:
+        return max(candidates, self.settings.candidates)
+
+    def _look(self, data: TrainingData, runtime: Runtime) -> tuple[Callable[[], Point], str]:
+        titles = data.catalogue.titles
+        asked = ValidationQuestions.some(data.validation, len(titles), self.settings, runtime.seed)
+
+        def look() -> Point:
+            return asked.point(*self.score_and_answer(asked.queries, runtime), titles)
+
+        return look, "HitRatio@1|likelihood"

@@ -191,6 +191,26 @@ class LanguageModelSettings(TuningSettings):
     added: ClassVar[frozenset[str]] = TuningSettings.added | {"peft"}
 
 
+class UnlistedSettings(LanguageModelSettings):
+    """
+    What a language model can be told that is tuned to write a title, without a list of candidates.
+
+    Attributes
+    ----------
+    candidates
+        0: no prompt lists any.
+    objective
+        What is learnt: ``"title"``, to write the target's title, or ``"text"``, to write the
+        prompt, too.
+    patience
+        Points of the learning curve without a better NDCG@10 of full rankings after which training
+        ends, with the weights of the best; None to learn from all rows.
+    """
+
+    candidates: int = Field(0, ge=0, le=0)
+    objective: Literal["title", "text"] = "title"
+
+
 class HybridSettings(LanguageModelSettings):
     """
     What a language model can be told that also reads item vectors.

@@ -77,25 +77,36 @@ class TitleLosses:
             titles=len(titles),
         )
 
-    def lines(self) -> list[str]:
-        """Say it to the user, a line each of what was lost."""
+    def lines(self, listed: bool = True) -> list[str]:
+        """
+        Say it to the user, a line each of what was lost.
+
+        Parameters
+        ----------
+        listed
+            Whether an answer names one of the candidates; else titles are ranked by what is shown.
+        """
         lines = []
         if self.shortened:
             lines.append(
                 f"{len(self.shortened)} of {self.titles} titles are shortened: "
-                f"{_examples(self.shortened)}; an answer names a title by its short form too"
+                f"{_examples(self.shortened)}"
+                + ("; an answer names a title by its short form too" if listed else "")
             )
         if self.alike:
+            invalid = "where both are candidates, an answer that names them is invalid"
             lines.append(
-                f"{self.alike} titles are shown as another one is: where both are candidates, an "
-                "answer that names them is invalid; a larger title_tokens parts them"
+                f"{self.alike} titles are shown as another one is: "
+                f"{invalid if listed else 'their ranks tie, which counts against the model'}; "
+                "a larger title_tokens parts them"
             )
         if self.damaged:
             lost = f"no answer can name {self.unanswerable} of them, which lowers ValidRatio"
+            named = lost if self.unanswerable else "answers name them all the same"
             lines.append(
                 f"{len(self.damaged)} of {self.titles} titles do not come out of the tokenizer as "
                 f"they went in: {_examples(self.damaged)}; "
-                f"{lost if self.unanswerable else 'answers name them all the same'}"
+                f"{named if listed else 'they are ranked as they come out'}"
             )
         return lines
 

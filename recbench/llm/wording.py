@@ -1,35 +1,46 @@
 """
 The words of the question, for a language model that is loaded as for one that is asked elsewhere.
 
-They stand in ``recbench/llm/prompts/*.txt``; the noun and the verb come from the data, and no
-question states a number. Nothing here takes torch.
+They stand in ``recbench/llm/prompts/*.txt``, and of the question that lists no candidates in
+``recbench/llm/history_prompts/*.txt``; the noun and the verb come from the data, and no question
+states a number. Nothing here takes torch.
 """
 
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
+from typing import Literal
 
 from recbench.llm.folder_hash import hashed
 
 KNOWN, COLD = "next_item.txt", "next_item_cold.txt"
 """Of a user who has a history, and of one who has none."""
 
+Question = Literal["prompts", "history_prompts"]
+"""What is asked, by the folder of its words."""
+LISTED: Question = "prompts"
+"""For the next item out of candidates."""
+UNLISTED: Question = "history_prompts"
+"""For the next item of all there are: the candidates are not shown."""
+
 
 class Wording:
     """
-    Asks for the next item out of candidates.
+    Asks for the next item.
 
     Parameters
     ----------
     verb, noun, nouns
         As in `recbench.recommender.TrainingData`.
+    question
+        What is asked.
     """
 
-    def __init__(self, verb: str, noun: str, nouns: str) -> None:
+    def __init__(self, verb: str, noun: str, nouns: str, question: Question = LISTED) -> None:
         words = {"verb": verb, "noun": noun, "nouns": nouns}
         words = {key: each.replace("{", "{{").replace("}", "}}") for key, each in words.items()}
         self._templates = {
-            name: _read(name)
+            name: _read(question, name)
             .removesuffix("\n")
             .format_map({**words, "history": "{history}", "candidates": "{candidates}"})
             for name in (KNOWN, COLD)
@@ -47,10 +58,10 @@ class Wording:
         return self._templates[KNOWN].splitlines()[-1].format()
 
 
-def prompt_files() -> str:
-    """Return the SHA-256 of the wording of all prompts."""
-    return hashed(Path(str(files("recbench.llm"))) / "prompts")
+def prompt_files(question: Question = LISTED) -> str:
+    """Return the SHA-256 of the wording of all prompts that ask a question."""
+    return hashed(Path(str(files("recbench.llm"))) / question)
 
 
-def _read(name: str) -> str:
-    return (files("recbench.llm") / "prompts" / name).read_text(encoding="utf-8")
+def _read(question: Question, name: str) -> str:
+    return (files("recbench.llm") / question / name).read_text(encoding="utf-8")

@@ -1,9 +1,12 @@
 """Our own models, trained on the toy data, are asked again by a fresh process."""
 
+from itertools import product
 from pathlib import Path
 
 import pytest
+from recbench_baselines.bigrec import BIGRec
 from recbench_baselines.caser import Caser
+from recbench_baselines.constrained_beam import ConstrainedBeam
 from recbench_baselines.ilora import ILoRA
 from recbench_baselines.morec import MoRec
 
@@ -12,6 +15,7 @@ from recbench.evaluation.evaluator import evaluate
 from recbench.evaluation.fresh_process import SavedModel
 from recbench.folder_digest import folder_digest
 from recbench.questions.candidates import draw
+from recbench.questions.full_ranking import FullRanking
 from recbench.questions.protocols import protocol
 from recbench.recommender import Recommender, Runtime
 from recbench.testing.toy import toy_split, toy_training_data
@@ -19,19 +23,25 @@ from recbench.testing.toy_lm import toy_llm, toy_text_encoder
 
 
 @pytest.mark.honesty
-@pytest.mark.parametrize("model_class", [Caser, MoRec, ILoRA])
-def test_a_fresh_copy_agrees(model_class: type[Recommender], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("model_class", "full"),
+    [
+        *((one, False) for one in (Caser, MoRec, ILoRA)),
+        *product([BIGRec, ConstrainedBeam], [False, True]),
+    ],
+)
+def test_a_fresh_copy_agrees(model_class: type[Recommender], full: bool, tmp_path: Path) -> None:
     values = {"epochs": 1}
     if model_class is MoRec:
         values |= {"text_encoder": str(toy_text_encoder(tmp_path / "encoder"))}
-    if model_class is ILoRA:
+    elif model_class is not Caser:
         values |= {"llm": str(toy_llm(tmp_path / "llm")), "examples": 64, "batch_size": 16}
     runtime = Runtime(0, "cpu", tmp_path / "checkpoints", tmp_path / "cache")
     for folder in (runtime.checkpoints, runtime.cache, tmp_path / "saved"):
         folder.mkdir()
     split = toy_split(users=300)  # 30 test rows
     data = toy_training_data(split)
-    pack = draw(split, protocol("paper"), "test", 2, 0)
+    pack = FullRanking.of(split, "test") if full else draw(split, protocol("paper"), "test", 2, 0)
     model = model_class(model_class.settings_class.build(values))
     model.fit(data, runtime)
     model.save(tmp_path / "saved")
@@ -43,5 +53,8 @@ def test_a_fresh_copy_agrees(model_class: type[Recommender], tmp_path: Path) -> 
         *(model.scores_in, "exact"),
     )
     assert (found.rows, model.scores_in) == (30, "float32")
-    assert found.largest_difference is not None
-    assert found.largest_difference < 1e-5
+    if full:  # of which ranks are kept
+        assert found.better_placed == found.worse_placed == 0
+    else:
+        assert found.largest_difference is not None
+        assert found.largest_difference < 1e-5

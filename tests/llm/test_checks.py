@@ -25,6 +25,7 @@ from recbench.errors import RecbenchError, UserError
 from recbench.llm.checks import check_context, check_tokens, context_of, examine
 from recbench.llm.prompts import PromptWriter
 from recbench.llm.settings import LanguageModelSettings
+from recbench.llm.wording import UNLISTED
 from recbench.recommender import Runtime, TrainingData
 from recbench.testing.toy_lm import toy_llm, toy_tokenizer
 
@@ -81,6 +82,17 @@ def test_a_prompt_that_does_not_fit_is_refused_with_what_would(data: TrainingDat
     with pytest.raises(UserError):
         check_context(writer.with_titles_of(named + 1), small, 5, 8)
     check_context(writer, small, 4, 5)
+
+
+def test_a_prompt_without_candidates_is_refused_by_what_it_shows(data: TrainingData) -> None:
+    writer = PromptWriter(data, toy_tokenizer(), question=UNLISTED)
+    small = LlamaConfig(max_position_embeddings=writer.longest(5, 0) - 1)
+    said = r"a prompt of 5 items seen, with its answer, .*fewer with --history, or --set title_tok"
+    with pytest.raises(UserError, match=said) as refused:
+        check_context(writer, small, 5, 0)
+    named = int(str(refused.value).rpartition("title_tokens=")[2])
+    check_context(writer.with_titles_of(named), small, 5, 0)
+    check_context(writer, small, 4, 0)
 
 
 def test_no_number_of_tokens_is_named_where_none_helps(data: TrainingData) -> None:

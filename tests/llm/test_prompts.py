@@ -4,16 +4,22 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from tokenizers.processors import TemplateProcessing
-from transformers import AddedToken, PreTrainedTokenizerFast
+from transformers import AddedToken, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from recbench.data.catalogue import Catalogue
 from recbench.errors import UserError
 from recbench.llm.backbone import load_backbone
 from recbench.llm.cards import Style
 from recbench.llm.chat import TODAY
+from recbench.llm.generation import behind
+from recbench.llm.hybrid import HybridLM
+from recbench.llm.prefix import read
 from recbench.llm.prompts import ITEM_TOKEN, PromptWriter
+from recbench.llm.trie import Trie, search
+from recbench.llm.wording import UNLISTED
 from recbench.questions.split import PAD
 from recbench.recommender import TrainingData
 from recbench.testing.toy_lm import toy_tokenizer
@@ -142,6 +148,31 @@ def test_prompt_and_answer_are_the_whole_tokenised_at_once(
             whole = tokenizer(f"{text}{title}\n", add_special_tokens=False).input_ids
             assert prompt.ids + answer == whole
     assert writer.lengths.tolist() == [len(answer) for answer in writer.answers]
+
+
+def test_a_search_counts_the_tokens_that_merge_with_the_prompt(data: TrainingData) -> None:
+    """Of a question without candidates: every title's likelihood is that of the whole text."""
+    titles = ("Red River", "Blue! Garden", "Green.", "reading")
+    tokenizer = merging_tokenizer([f"The next book is:\n{one}\n" for one in titles] * 20, None)
+    writer = PromptWriter(titled(data, *titles), tokenizer, question=UNLISTED)
+    assert writer.leading_tokens > 0
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        shape = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1}
+        config = LlamaConfig(vocab_size=420, num_attention_heads=2, **shape, initializer_range=0.5)
+        lm = LlamaForCausalLM(config).eval()
+    model, history = HybridLM(lm, writer.item_token), np.array([0, 1])
+    (prompt,) = writer.prompts(history[None], np.empty((1, 0), dtype=np.int32), [False])
+    with model.reading(None):
+        found = search(behind(model, read(model, [prompt])), Trie.of(writer.answers), beams=99)
+    text = writer.text(history, history[:0], hybrid=False)
+    for title, likelihood in zip(titles, found, strict=True):
+        whole = tokenizer(f"{text}{title}\n", add_special_tokens=False).input_ids
+        with torch.no_grad():
+            steps = lm(torch.tensor([whole])).logits[0].log_softmax(dim=-1)
+        places = range(len(prompt.ids), len(whole))
+        expected = sum(float(steps[place - 1, whole[place]]) for place in places)
+        assert likelihood == pytest.approx(expected, abs=1e-5)
 
 
 def test_the_beginning_of_the_text_is_marked_where_the_tokenizer_does(data: TrainingData) -> None:
@@ -348,6 +379,12 @@ def test_shortened_titles(data: TrainingData) -> None:
     assert writer.losses.lines()[0].startswith(
         "3 of 5 titles are shortened: 'The Lord of the Rings' as 'The Lord...', "
     )
+    ranked = writer.losses.lines(listed=False)
+    assert not ranked[0].endswith("short form too")
+    assert ranked[1] == (
+        "2 titles are shown as another one is: their ranks tie, which counts against the model; "
+        "a larger title_tokens parts them"
+    )
 
 
 @pytest.mark.parametrize(
@@ -396,6 +433,7 @@ def test_titles_that_do_not_survive_are_counted(data: TrainingData) -> None:
         "2 of 3 titles do not come out of the tokenizer as they went in: 'Red River' as "
         "'red river', 'Green' as 'green'; answers name them all the same"
     )
+    assert writer.losses.lines(listed=False)[0].endswith("; they are ranked as they come out")
     whole = PromptWriter(titled(data, "Red 🎸", "日本"), toy_tokenizer())
     assert whole.losses.lines() == []
     assert whole.losses.record() == {}

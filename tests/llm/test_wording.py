@@ -1,7 +1,7 @@
 import subprocess
 import sys
 
-from recbench.llm.wording import Wording
+from recbench.llm.wording import UNLISTED, Wording, prompt_files
 
 ASKED = """This user rated {up} these films, oldest first:
 A
@@ -30,3 +30,12 @@ def test_it_takes_no_torch():
         "print({'torch', 'transformers'} & set(sys.modules))"
     )
     assert subprocess.check_output([sys.executable, "-c", code], text=True) == "set()\n"
+
+
+def test_without_candidates_none_is_shown() -> None:
+    words = Wording("watched", "movie", "movies", UNLISTED)
+    asked = "This user watched these movies, oldest first:\nA\nB\nThe next movie is:"
+    assert words.question(["A", "B"], ["C", "D"]) == asked
+    cold = "Nothing is known about this user yet.\nThe next movie is:"
+    assert words.question([], ["C"]) == cold
+    assert prompt_files(UNLISTED) != prompt_files()
