@@ -12,6 +12,8 @@ from recbench.recommender import Recommender, Runtime, TrainingData
 from recbench.seeding import generator
 from recbench.settings import Settings
 
+SEED = "seed.txt"
+
 
 class RandomOrder(Recommender):
     """
@@ -28,25 +30,28 @@ class RandomOrder(Recommender):
     reference = "non-personalised baseline: chance"
 
     items: int
+    seed: int
 
-    def fit(self, data: TrainingData, runtime: Runtime) -> dict[str, Any]:  # noqa: ARG002
-        """Learn nothing but how many items there are."""
-        self.items = len(data.catalogue)
+    def fit(self, data: TrainingData, runtime: Runtime) -> dict[str, Any]:
+        """Keep the seed, and how many items there are."""
+        self.items, self.seed = len(data.catalogue), runtime.seed
         return {"parameters_trained": 0}
 
-    def score(self, queries: Queries, runtime: Runtime) -> NDArray[np.float32]:
+    def score(self, queries: Queries, runtime: Runtime) -> NDArray[np.float32]:  # noqa: ARG002
         """Return numbers in [0, 1), float32 [rows, C]."""
         scores = np.empty(queries.candidates.shape, dtype=np.float32)
         for row, (history, candidates) in enumerate(
             zip(queries.histories, queries.candidates, strict=True)
         ):
-            own = generator(runtime.seed, "random", *history[history != PAD].tolist())
+            own = generator(self.seed, "random", *history[history != PAD].tolist())
             scores[row] = own.random(self.items, dtype=np.float32)[candidates]
         return scores
 
     def save(self, folder: Path) -> None:
-        """Write nothing: nothing was learnt."""
+        """Write ``seed.txt``: all that one such model has and another has not."""
+        (folder / SEED).write_text(f"{self.seed}\n", encoding="utf-8")
 
     def load(self, folder: Path, data: TrainingData, runtime: Runtime) -> None:  # noqa: ARG002
-        """Count the items again."""
-        self.fit(data, runtime)
+        """Read the seed back, and count the items again."""
+        self.items = len(data.catalogue)
+        self.seed = int((folder / SEED).read_text(encoding="utf-8"))

@@ -31,6 +31,7 @@ from recbench.errors import UserError
 from recbench.evaluation.asking import ask
 from recbench.evaluation.audit import scale
 from recbench.evaluation.ranks import checked_scores
+from recbench.folder_digest import folder_digest
 from recbench.questions.queries import Queries
 from recbench.questions.split import PAD, Split
 from recbench.recommender import (
@@ -283,6 +284,22 @@ class SystemContract:
         again.fit(self.data(split), self.runtime(workplace, "again"))
         given, expected = (self.answers(model, queries, runtime) for model in (again, fitted))
         self.assert_unchanged(given, expected, atol=0)
+
+    def test_the_seed_is_part_of_what_is_learnt(
+        self, fitted: System, split: Split, workplace: Path
+    ) -> None:
+        """Of another seed it saves another model, unless it says that no chance is in it."""
+        other = self.build()
+        other.fit(self.data(split), self.runtime(workplace, "other", seed=1))
+        for name, model in (("one seed", fitted), ("another seed", other)):
+            (workplace / name).mkdir()
+            model.save(workplace / name)
+        alike = folder_digest(workplace / "one seed") == folder_digest(workplace / "another seed")
+        assert alike is not self.model_class.random_training, (
+            "of two seeds it saved the same model: set random_training = False"
+            if alike
+            else "of two seeds it saved other models: leave random_training as it is"
+        )
 
 
 class RecommenderContract(SystemContract):

@@ -20,6 +20,7 @@ class Guess(Recommender):
 
     settings_class = Settings
     summary = reference = "test"
+    random_training = False
 
     def fit(self, data, runtime):
         return {"parameters_trained": 0}
@@ -36,6 +37,12 @@ class Guess(Recommender):
 
     def load(self, folder, data, runtime):
         assert (folder / "nothing").read_text() == "learnt"
+
+
+class UnderEverySeed(Guess):
+    """The same whatever the seed, and says that chance is in it."""
+
+    random_training = True
 
 
 class Watched(Guess):
@@ -283,6 +290,7 @@ class Written(Answerer):
 
     settings_class = Settings
     summary = reference = "test"
+    random_training = False
 
     def __init__(self, settings):
         super().__init__(settings)

@@ -11,6 +11,7 @@ pytestmark = pytest.mark.honesty
 BATCH = "test_a_row_does_not_depend_on_its_batch"
 BEFORE = "test_a_row_does_not_depend_on_what_was_asked_before"
 OTHERS = "test_the_score_of_a_candidate_does_not_depend_on_the_others"
+SEED = "test_the_seed_is_part_of_what_is_learnt"
 SAVED = "test_saved_and_loaded_it_answers_the_same"
 
 
@@ -71,6 +72,7 @@ def contract_of(cheat, workplace):
         (cheats.SavedByHalves, SAVED),
         (cheats.WritingWhatItRemembers, BEFORE),
         (cheats.WrittenFromMemory, BEFORE),
+        (cheats.UnderEverySeed, SEED),
     ],
 )
 def test_models_that_cheat_fail_it(cheat, test, tmp_path):
@@ -79,7 +81,7 @@ def test_models_that_cheat_fail_it(cheat, test, tmp_path):
         getattr(contract, test)(*given)
 
 
-@pytest.mark.parametrize("test", [BATCH, BEFORE, OTHERS, SAVED])
+@pytest.mark.parametrize("test", [BATCH, BEFORE, OTHERS, SAVED, SEED])
 def test_one_that_guesses_passes_it(test, tmp_path):
     contract, given = contract_of(cheats.Guess, tmp_path)
     getattr(contract, test)(*given)
