@@ -82,8 +82,8 @@ class BERT4RecModule(SequenceModule):
         self.projection = nn.Sequential(nn.Linear(width, width), nn.GELU())
         self.bias = nn.Parameter(torch.zeros(items))
         # The paper draws all from +-.02, as BERT does, which is ten times as wide: in narrow layers
-        # next to nothing comes out at first. (On the toy data two seeds had an NDCG@2 of .66 and .20
-        # after 24 epochs; drawn by Xavier's uniform rule, .91 and .95.)
+        # next to nothing comes out at first. (On the toy data two seeds had an NDCG@2 of .66 and
+        # .20 after 24 epochs; drawn by Xavier's uniform rule, .91 and .95.)
         draw_weights(self)
         nn.init.normal_(self.mask, std=0.02)
 
