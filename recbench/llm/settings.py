@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from recbench.llm.cards import Style, usual_style
 from recbench.settings import Settings
@@ -207,8 +207,15 @@ class UnlistedSettings(LanguageModelSettings):
         ends, with the weights of the best; None to learn from all rows.
     """
 
-    candidates: int = Field(0, ge=0, le=0)
+    candidates: int = Field(0)
     objective: Literal["title", "text"] = "title"
+
+    @field_validator("candidates")
+    @classmethod
+    def _lists_none(cls, candidates: int) -> int:
+        if candidates:
+            raise ValueError("no prompt of this model lists any; leave it out")
+        return candidates
 
 
 class HybridSettings(LanguageModelSettings):

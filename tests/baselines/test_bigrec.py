@@ -48,7 +48,14 @@ def test_the_settings_of_the_paper() -> None:
     assert (settings.learning_rate, settings.objective) == (1e-4, "text")
 
 
-@pytest.mark.parametrize(("name", "value"), [("candidates", "20"), ("objective", "listwise")])
-def test_what_takes_a_list_is_refused(name: str, value: str) -> None:
-    with pytest.raises(UserError, match=f"setting '{name}'"):
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("candidates", "20", "no prompt of this model lists any; leave it out, not '20'"),
+        ("objective", "listwise", "Input should be 'title' or 'text', not 'listwise'"),
+    ],
+)
+def test_what_takes_a_list_is_refused(name: str, value: str, said: str) -> None:
+    with pytest.raises(UserError, match=f"^setting '{name}': (Value error, )?{said}$"):
         BIGRecSettings.build({name: value})
+    assert BIGRecSettings.build({"candidates": "0"}) == BIGRecSettings()
