@@ -1,5 +1,5 @@
 """
-The one door: models, datasets, protocols, metrics and language models are entry points.
+The one door: models, datasets, protocols, metrics and cards of language models are entry points.
 
 An entry point is a name and a target, so listing costs no import. To add a model:
 
