@@ -222,8 +222,9 @@ def test_in_tables_it_is_not_audited_and_everything_of_it_is_verified(
 
 
 PROGRAM = """
-import sys
+import signal, sys
 from recbench_cli.main import main
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
 try:
     main(sys.argv[1:])
 finally:
