@@ -65,7 +65,8 @@ class Settings(BaseModel):
         except ValidationError as error:
             first = error.errors()[0]
             name = ".".join(map(str, first["loc"])) or "settings"
-            raise UserError(f"setting '{name}': {first['msg']}, not {first['input']!r}") from None
+            said = first["msg"].removeprefix("Value error, ")  # pydantic's, before words of ours
+            raise UserError(f"setting '{name}': {said}, not {first['input']!r}") from None
         for name, value in made:
             if (one := _largest(value)) > LARGEST:
                 raise UserError(

@@ -45,6 +45,7 @@ def read_card(place: EntryPoint | Path, kind: type[C]) -> C:
         first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
         where = ".".join(map(str, first["loc"])) or "card"
         said = "no such field" if first["type"] == "extra_forbidden" else first["msg"]
+        said = said.removeprefix("Value error, ")  # pydantic's, before words of ours
         raise _unreadable(place, f"{where}: {said}") from None
     except (ImportError, OSError, ValueError) as error:
         raise _unreadable(place, f"{type(error).__name__}: {error}") from None
