@@ -1,6 +1,7 @@
 """Titles as a language model sees them: shortened if asked, and what a tokenizer makes of them."""
 
 import re
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -30,13 +31,16 @@ def shortened(titles: Sequence[str], limit: int | None, encode: Encode) -> list[
 
 
 def _shortened(title: str, limit: int, encode: Encode) -> str:
+    def tokens(shown: str) -> int:
+        return len(encode([shown])[0])
+
     words = [title[: gap.start()].rstrip(" ,:;.-") for gap in re.finditer(r"\s+", title)]
     letters = [title[:end] for end in range(1, len(title))]
     for beginnings in (words, letters):
-        tried = [f"{one}{ELLIPSIS}" for one in reversed(beginnings) if one]
-        for one, ids in zip(tried, encode(tried), strict=True):
-            if len(ids) <= limit:
-                return one
+        tried = [f"{one}{ELLIPSIS}" for one in beginnings if one]
+        fitting = bisect_right(tried, limit, key=tokens)  # a longer one has more tokens
+        if fitting:
+            return tried[fitting - 1]
     return ELLIPSIS
 
 
