@@ -6,6 +6,7 @@ reading of the prompt.
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,8 @@ from recbench.recommender import RankingAnswerer, Runtime
 class ListedLanguageModel(PromptedLanguageModel, RankingAnswerer):
     """A prompted language model behind the contract of `RankingAnswerer`."""
 
+    _halved = 0
+
     def score(self, queries: Queries, runtime: Runtime) -> NDArray[np.float32]:
         """Return the log-likelihood of every candidate's title with its line end."""
         return self._read(queries, runtime, writes=False)[0]
@@ -41,6 +44,10 @@ class ListedLanguageModel(PromptedLanguageModel, RankingAnswerer):
     def title_lengths(self) -> NDArray[np.int32]:
         """Return int32 [items]: tokens of each title with its line end."""
         return self.writer.lengths
+
+    def account(self, runtime: Runtime) -> dict[str, Any]:  # noqa: ARG002
+        """Return how often fewer questions had to be read at once, if this process had to."""
+        return {"halved": self._halved} if self._halved else {}
 
     def _read(
         self, queries: Queries, runtime: Runtime, *, scores: bool = True, writes: bool = True
@@ -89,4 +96,8 @@ class ListedLanguageModel(PromptedLanguageModel, RankingAnswerer):
             with computing(precision, device):
                 return reader.answer(batch)
 
-        return in_batches(order, size_at, compute, runtime.report)
+        def halved(line: str) -> None:
+            self._halved += 1
+            runtime.report(line)
+
+        return in_batches(order, size_at, compute, halved)

@@ -249,6 +249,10 @@ def test_out_of_memory_changes_no_answer(
     np.testing.assert_allclose(model.score(queries, told), expected[0], atol=1e-4, rtol=1e-5)
     assert model.answer(queries, told) == expected[1]
     assert set(lines) == {f"out of memory: going on with {n} questions at once" for n in (4, 2)}
+    assert model.account(told) == {"halved": len(lines)}
+    other = build()
+    other.fit(data, runtime)
+    assert other.account(runtime) == {}
 
 
 def test_a_model_that_does_not_fit_is_refused_before_it_is_trained(
