@@ -4,9 +4,10 @@ Measure on stored runs what the doctor assumes where there are none.
     python tools/assumed.py                  # of the published runs
     python tools/assumed.py --results DIR
 
-A line for every question with drawn candidates that two ID models or more were asked, of their
-pairs and their seeds in HitRatio@1; popularity is left out, as it differs from all of them by far
-more than they do from each other. The last line is what `recbench.questions.doctor.rows` assumes.
+A line for every question with drawn candidates that two trained ID models or more were asked, of
+their pairs and their seeds in HitRatio@1; those that count, or draw, are left out, as they differ
+from all trained ones by far more than these do from each other. The last line is what
+`recbench.questions.doctor.rows` assumes.
 """
 
 import argparse
@@ -20,6 +21,7 @@ import numpy as np
 from recbench.questions.doctor import rows
 from recbench.runs.leaderboard import leaderboard
 from recbench.runs.places import cache_folder
+from recbench.runs.record import RunRecord
 from recbench.runs.store import runs
 from recbench.statistics.system import System
 
@@ -72,16 +74,21 @@ def _pair(a: System, b: System) -> tuple[float, float, float]:
 
 
 def asked(results: Path) -> Iterator[tuple[str, list[System]]]:
-    """Yield each question with its systems of the ID models."""
+    """Yield each question with its systems of the trained ID models."""
     found = runs(results, print, cache_folder(None))
     for table in leaderboard(found):
         systems = [
             row.system
             for row in table.rows
-            if row.system is not None and row.record.random_training and not row.record.writes
+            if row.system is not None and _is_trained(row.record) and not row.record.writes
         ]
         if len(systems) > 1 and not table.record.full_ranking:
             yield f"{table.record.dataset} {table.record.protocol}", systems
+
+
+def _is_trained(record: RunRecord) -> bool:
+    """Whether chance is in what it learnt; a random order has chance, and learns nothing."""
+    return record.random_training and record.trained.fit["parameters_trained"] > 0
 
 
 def main() -> None:
