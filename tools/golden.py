@@ -31,6 +31,7 @@ from safetensors.numpy import load_file
 from recbench.evaluation.evaluator import Judgement, evaluate
 from recbench.evaluation.full_ranking import FullRanking
 from recbench.llm import encoders, guided
+from recbench.neural.randomness import one_thread
 from recbench.questions.candidates import draw
 from recbench.questions.protocols import protocol
 from recbench.recommender import Recommender, Runtime
@@ -86,17 +87,6 @@ def _features() -> list[str]:
     read = {key.strip(): value.strip() for key, _, value in (one.partition(":") for one in lines)}
     vector = [one for one in read.get("flags", "").split() if one.startswith(("avx", "fma", "amx"))]
     return [read.get("vendor_id", ""), read.get("cpu family", ""), *sorted(vector)]
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Compute in one thread, as sums depend on their order."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Seeded torch randomness that leaves the global generators as they were."""
+"""What makes torch give the same twice, and leaves the process as it was."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,3 +28,14 @@ def seeded(seed: int, device: str | torch.device = "cpu") -> Iterator[None]:
             with torch.cuda.device(device):
                 torch.cuda.manual_seed(seed)
         yield
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute in one thread inside the block: sums of several depend on which comes first."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

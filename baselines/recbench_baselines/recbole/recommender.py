@@ -1,8 +1,6 @@
 """The models of RecBole as recommenders of recbench."""
 
 import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
@@ -17,7 +15,7 @@ from recbench.errors import PluginError, UserError
 from recbench.neural.checkpoint import learnt, restore
 from recbench.neural.plan import Plan, Step
 from recbench.neural.precision import FLOAT32, computing
-from recbench.neural.randomness import seeded
+from recbench.neural.randomness import one_thread, seeded
 from recbench.neural.ranking import mean_ndcg, validation_steps
 from recbench.neural.recommender import check_settings, write_settings
 from recbench.neural.training import train
@@ -129,6 +127,7 @@ class RecBoleRecommender(Recommender):
         if not len(rows):
             raise UserError("no training sequence has two items; there is nothing to learn from")
         steps = validation_steps(data.validation, data.train)
+        # The CPR models scatter into one place: on more threads a seed would train another model.
         with one_thread():
             report = train(
                 self.network.module,
@@ -219,19 +218,3 @@ def _digest(file: Path) -> str:
         raise UserError(f"{file}: expected a file, found none")
     with file.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """
-    Train in one thread inside the block.
-
-    Some of RecBole's networks (the CPR models) scatter into one place from several: on more threads
-    the sum depends on which comes first, and the same seed would train another model.
-    """
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
