@@ -1,10 +1,12 @@
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from peft import PeftModel
 
+from recbench.errors import UserError
 from recbench.llm.abilities import Abilities
 from recbench.llm.generation import LineEnds
 from recbench.llm.grounding import Grounding, embedded
@@ -101,3 +103,18 @@ def test_an_empty_line_means_nothing(grounded: tuple[HybridLM, Grounding]) -> No
 def prompts(writer: PromptWriter) -> list:
     histories = np.array([[3, 4, 5]], dtype=np.int32)
     return writer.prompts(histories, np.array([[1, 2]], dtype=np.int32), [False])
+
+
+def test_a_model_that_keeps_its_hidden_states_to_itself_is_refused(
+    any_lm: PeftModel, make_hybrid: Callable[..., HybridLM], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = make_hybrid(any_lm, gated=False)
+    run = model.run
+
+    def silent(*arguments: Any, output_hidden_states: bool, **told: Any) -> Any:
+        assert output_hidden_states
+        return run(*arguments, **told)
+
+    monkeypatch.setattr(model, "run", silent)
+    with pytest.raises(UserError, match="does not give its hidden states.*--model constrained"):
+        embedded(model, TEXTS)
