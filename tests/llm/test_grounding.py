@@ -116,5 +116,5 @@ def test_a_model_that_keeps_its_hidden_states_to_itself_is_refused(
         return run(*arguments, **told)
 
     monkeypatch.setattr(model, "run", silent)
-    with pytest.raises(UserError, match="does not give its hidden states.*--model constrained"):
+    with pytest.raises(UserError, match=r"does not give its hidden states.*--model constrained"):
         embedded(model, TEXTS)
