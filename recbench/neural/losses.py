@@ -131,9 +131,10 @@ def _logits(
     Return the scores of targets [P] and negatives [P, S].
 
     The negatives' are looked up among those of all items where these, [P, N], take less memory
-    than the negatives' vectors, [P, S, d]; that is also much faster.
+    than the negatives' vectors, [P, S, d]; that is also much faster. Looked up by `F.embedding`:
+    the gradients of an index add up in whatever order threads come to them.
     """
-    positive = (users * items[targets]).sum(-1)
+    positive = (users * F.embedding(targets, items)).sum(-1)
     if len(items) <= negatives.shape[1] * items.shape[1]:
         return positive, (users @ items.T).gather(1, negatives)
-    return positive, torch.einsum("pd,psd->ps", users, items[negatives])
+    return positive, torch.einsum("pd,psd->ps", users, F.embedding(negatives, items))

@@ -1,7 +1,9 @@
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
+from torch import Tensor
 
 from recbench.neural.losses import (
     full_softmax,
@@ -92,3 +94,28 @@ def test_scores_of_negatives_are_the_same_however_they_are_looked_up() -> None:
         torch.testing.assert_close(
             loss(users, items, targets, negatives), loss(users, more, targets, negatives)
         )
+
+
+@pytest.mark.parametrize("items", [20, 4000])
+@pytest.mark.parametrize("loss", [sampled_softmax, sampled_bce])
+def test_the_gradients_are_the_same_twice_in_several_threads(
+    loss: Callable[..., Tensor], items: int
+) -> None:
+    """Indexing by a tensor adds up its gradients in the order in which threads come to them."""
+    random = torch.Generator().manual_seed(0)
+    users = torch.randn(4000, 32, generator=random)
+    targets = torch.randint(20, (4000,), generator=random)
+    negatives = torch.randint(20, (4000, 8), generator=random)
+
+    def gradient() -> Tensor:
+        vectors = torch.linspace(-1, 1, items * 32).view(items, 32).requires_grad_()
+        loss(users, vectors, targets, negatives).backward()
+        assert vectors.grad is not None
+        return vectors.grad
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(4)
+    try:
+        assert all(torch.equal(gradient(), gradient()) for _ in range(5))
+    finally:
+        torch.set_num_threads(before)
