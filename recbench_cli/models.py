@@ -54,7 +54,7 @@ def _list(form: str) -> None:
 
 def _list_language_models(form: str) -> None:
     from recbench.llm.cards import language_models
-    from recbench.llm.places import at_hand
+    from recbench.llm.weights.places import at_hand
 
     found = language_models(say)
     if form == "json":

@@ -47,6 +47,14 @@ BELOW["endpoint"] = {"errors", "settings", "atomic_write"}
 BELOW["recbench_baselines"] = {"llm", "endpoint", *BELOW["llm"]}
 BELOW["testing"] = {"evaluation", *BELOW["evaluation"]}
 
+# The same inside the room of language models, whose own modules come after its folders.
+BELOW_IN_LLM: dict[str, set[str]] = {"cards": set(), "folder_hash": set(), "settings": {"cards"}}
+BELOW_IN_LLM["weights"] = {"cards", "folder_hash"}
+BELOW_IN_LLM["prompts"] = {"cards", "folder_hash"}
+BELOW_IN_LLM["tuning"] = {"settings", "folder_hash"}
+BELOW_IN_LLM["inference"] = {"prompts", "tuning"}
+BELOW_IN_LLM["text_encoder"] = {"checks", "cards", "prompts", "weights"}
+
 HEAVY = {"torch", "transformers", "peft", "accelerate", "recbole"}
 TORCH_ROOMS = {"neural", "llm", "recbench_baselines"}
 
@@ -89,6 +97,14 @@ def test_a_room_imports_only_the_rooms_below_it(room, path):
             ), name
         elif package in {"recbench_cli", "recbench_baselines"}:
             assert package == room, name
+
+
+@pytest.mark.parametrize("room", BELOW_IN_LLM)
+def test_a_folder_of_language_models_imports_only_those_below_it(room):
+    place = ROOT / "recbench/llm" / room
+    for path in place.rglob("*.py") if place.is_dir() else [place.with_suffix(".py")]:
+        used = {name.split(".")[2] for name in imports(path) if name.startswith("recbench.llm.")}
+        assert used <= {room, *BELOW_IN_LLM[room]}, path
 
 
 @pytest.mark.parametrize(

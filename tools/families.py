@@ -2,9 +2,9 @@
 Which families of causal language models can be used, found out on small models of random weights.
 
 Each is given LoRA, a gate and item vectors, and probed as any model is before it is trained
-(`recbench.llm.probe`), in a context that is longer than its window, if it has one. The table stands
-in `docs/families.md`, and `tests/tools/test_families.py` compares every family that is not refused
-with plain sequences:
+(`recbench.llm.inference.probe`), in a context that is longer than its window, if it has one. The
+table stands in `docs/families.md`, and `tests/tools/test_families.py` compares every family that is
+not refused with plain sequences:
 
     python tools/families.py
 """
@@ -20,14 +20,14 @@ from transformers import CONFIG_MAPPING, AutoModelForCausalLM, PretrainedConfig
 from transformers.utils import logging
 
 from recbench.errors import RecbenchError
-from recbench.llm.abilities import Abilities
-from recbench.llm.adapter import add_lora
-from recbench.llm.gate import InstanceGate
-from recbench.llm.hybrid import Guide, HybridLM, ItemProjector, word_statistics
-from recbench.llm.probe import probe, randomised
-from recbench.llm.prompts import Prompt
-from recbench.llm.reader import Batch
+from recbench.llm.inference.abilities import Abilities
+from recbench.llm.inference.hybrid import Guide, HybridLM, ItemProjector, word_statistics
+from recbench.llm.inference.probe import probe, randomised
+from recbench.llm.inference.reader import Batch
+from recbench.llm.prompts.writer import Prompt
 from recbench.llm.settings import LanguageModelSettings
+from recbench.llm.tuning.adapter import add_lora
+from recbench.llm.tuning.gate import InstanceGate
 from recbench.neural.randomness import seeded
 
 PAGE = Path(__file__).resolve().parents[1] / "docs/families.md"

@@ -27,15 +27,15 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from recbench.experiment import Experiment, ask, choose_training_source
-from recbench.llm.abilities import Abilities
-from recbench.llm.batching import plain_attention
-from recbench.llm.finetuning import TrainingQuestions
 from recbench.llm.guided import GuidedLanguageModel
-from recbench.llm.hybrid import Guide, HybridLM
-from recbench.llm.probe import randomised
-from recbench.llm.prompts import Prompt
-from recbench.llm.reader import Batch
-from recbench.llm.scoring import log_likelihoods, pack
+from recbench.llm.inference.abilities import Abilities
+from recbench.llm.inference.batching import plain_attention
+from recbench.llm.inference.hybrid import Guide, HybridLM
+from recbench.llm.inference.probe import randomised
+from recbench.llm.inference.reader import Batch
+from recbench.llm.inference.scoring import log_likelihoods, pack
+from recbench.llm.prompts.writer import Prompt
+from recbench.llm.tuning.finetuning import TrainingQuestions
 from recbench.neural.plan import Step
 from recbench.neural.precision import FLOAT32, computes_bfloat16
 from recbench.neural.randomness import seeded

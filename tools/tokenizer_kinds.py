@@ -32,7 +32,7 @@ from recbench.data.catalogue import Catalogue
 from recbench.errors import RecbenchError
 from recbench.llm.cards import Style
 from recbench.llm.checks import check_tokens
-from recbench.llm.prompts import PromptWriter
+from recbench.llm.prompts.writer import PromptWriter
 from recbench.testing.toy import toy_training_data
 
 PAGE = Path(__file__).resolve().parents[1] / "docs/tokenizers.md"

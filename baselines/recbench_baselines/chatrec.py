@@ -19,7 +19,7 @@ from recbench.endpoint.kept import KeptAnswers
 from recbench.endpoint.ledger import Ledger
 from recbench.endpoint.purse import EmptyError, Purse
 from recbench.errors import UserError
-from recbench.llm.wording import Wording, prompt_files
+from recbench.llm.prompts.wording import Wording, prompt_files
 from recbench.questions.queries import Queries
 from recbench.questions.split import PAD
 from recbench.recommender import Answerer, Runtime, TrainingData

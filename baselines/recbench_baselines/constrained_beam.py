@@ -2,16 +2,17 @@
 Constrained beam search: a language model writes the next title, and can write titles alone.
 
 It is tuned as `bigrec` is; what it writes is found by beam search over a trie of all titles
-(`recbench.llm.trie`), as De Cao et al., "Autoregressive Entity Retrieval", ICLR 2021, do for the
-names of entities. Titles that are found are ranked by their likelihood, all others behind them.
+(`recbench.llm.inference.trie`), as De Cao et al., "Autoregressive Entity Retrieval", ICLR 2021, do
+for the names of entities. Titles that are found are ranked by their likelihood, all others behind
+them.
 """
 
 from typing import Any, ClassVar
 
 from pydantic import Field
 
+from recbench.llm.inference.trie import Trie, in_order
 from recbench.llm.settings import PAPER, UnlistedSettings
-from recbench.llm.trie import Trie, in_order
 from recbench.llm.unlisted import Decoder, UnlistedLanguageModel
 
 

@@ -3,17 +3,17 @@ iLoRA: LLaRA with a mixture of LoRA experts that differs from user to user.
 
 Kong et al., "Customizing Language Models with Instance-wise LoRA for Sequential Recommendation",
 NeurIPS 2024, arXiv 2408.10159. It shares everything with `llara` but the gate of
-`recbench.llm.gate`.
+`recbench.llm.tuning.gate`.
 """
 
 from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from recbench.llm.gate import InstanceGate, equal_ranks
 from recbench.llm.guided import GuidedLanguageModel
-from recbench.llm.hybrid import Guide, root_mean_square
+from recbench.llm.inference.hybrid import Guide, root_mean_square
 from recbench.llm.settings import HybridSettings, Ranks, listed
+from recbench.llm.tuning.gate import InstanceGate, equal_ranks
 from recbench.neural.plan import ParameterGroup
 from recbench.recommender import Runtime, TrainingData
 

@@ -13,10 +13,10 @@ from typing import Any, ClassVar, Literal
 from peft import PeftModel
 from transformers import PreTrainedModel
 
-from recbench.llm.adapter import add_lora
-from recbench.llm.gate import InstanceGate
-from recbench.llm.hybrid import Guide
+from recbench.llm.inference.hybrid import Guide
 from recbench.llm.settings import PAPER
+from recbench.llm.tuning.adapter import add_lora
+from recbench.llm.tuning.gate import InstanceGate
 from recbench_baselines.ilora import GatedSettings, ILoRA
 
 

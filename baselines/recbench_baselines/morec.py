@@ -24,9 +24,9 @@ from recbench.atomic_write import atomic_file
 from recbench.data.catalogue import Catalogue
 from recbench.errors import RecbenchError
 from recbench.llm.cards import TEXT_ENCODER
-from recbench.llm.fingerprint import fingerprint
-from recbench.llm.pooling import Pooling, own_pooling
-from recbench.llm.title_encoder import TitleEncoder, load_title_encoder
+from recbench.llm.text_encoder.pooling import Pooling, own_pooling
+from recbench.llm.text_encoder.title_encoder import TitleEncoder, load_title_encoder
+from recbench.llm.weights.fingerprint import fingerprint
 from recbench.neural.plan import ParameterGroup, Plan, Step
 from recbench.neural.precision import FLOAT32, computing
 from recbench.neural.sequences import Codes

@@ -12,9 +12,9 @@ from peft import PeftModel, PrefixTuningConfig
 from pydantic import Field
 from transformers import PreTrainedModel
 
-from recbench.llm.adapter import add_adapter
 from recbench.llm.recommender import LanguageModelRecommender
 from recbench.llm.settings import PAPER, TuningSettings
+from recbench.llm.tuning.adapter import add_adapter
 
 
 class PrefixRecSettings(TuningSettings):

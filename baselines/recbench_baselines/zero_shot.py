@@ -7,7 +7,7 @@ The row of that name in the tables of LLaRA and iLoRA ("Llama2"): what the other
 from pathlib import Path
 from typing import Any
 
-from recbench.llm.abilities import remember, remembered
+from recbench.llm.inference.abilities import remember, remembered
 from recbench.llm.listed import ListedLanguageModel
 from recbench.llm.settings import CANDIDATES, PromptedSettings
 from recbench.recommender import Runtime, TrainingData

@@ -11,13 +11,13 @@ from typing import Any
 from transformers import PretrainedConfig, PreTrainedModel
 
 from recbench.errors import RecbenchError, UserError
-from recbench.llm.backbone import load_outline
-from recbench.llm.prompts import PromptWriter
-from recbench.llm.reading import check_numbers
+from recbench.llm.prompts.text import plain_tokens
+from recbench.llm.prompts.wording import LISTED, Question
+from recbench.llm.prompts.writer import PromptWriter
 from recbench.llm.settings import LEAST_TITLE, LanguageModelSettings, PromptedSettings
-from recbench.llm.targets import resolve
-from recbench.llm.text import plain_tokens
-from recbench.llm.wording import LISTED, Question
+from recbench.llm.tuning.targets import resolve
+from recbench.llm.weights.backbone import load_outline
+from recbench.llm.weights.reading import check_numbers
 from recbench.recommender import TrainingData
 
 _CONTEXT = (
@@ -60,8 +60,8 @@ def examine(
     Raises
     ------
     UserError, RecbenchError
-        As `recbench.llm.backbone.load_outline`, `PromptWriter`, `recbench.llm.targets.resolve`,
-        `check_tokens` and `check_context`.
+        As `recbench.llm.weights.backbone.load_outline`, `PromptWriter`,
+        `recbench.llm.tuning.targets.resolve`, `check_tokens` and `check_context`.
     """
     lm, tokenizer = load_outline(settings.llm, report)
     writer = PromptWriter(data, tokenizer, settings.style, settings.title_tokens, question)

@@ -18,9 +18,9 @@ from peft import PeftModel
 from torch import Tensor
 
 from recbench.errors import UserError
-from recbench.llm.hybrid import HybridLM
-from recbench.llm.prompts import MARGIN, Prompt, PromptWriter
-from recbench.llm.reader import Batch, Reader
+from recbench.llm.inference.hybrid import HybridLM
+from recbench.llm.inference.reader import Batch, Reader
+from recbench.llm.prompts.writer import MARGIN, Prompt, PromptWriter
 
 _AT_ONCE = 64
 """Texts that are embedded together, at most."""

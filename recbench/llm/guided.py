@@ -18,11 +18,17 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from recbench.llm.encoders import build_encoder, fitted_encoder
-from recbench.llm.finetuning import TrainingQuestions
-from recbench.llm.gate import InstanceGate
-from recbench.llm.hybrid import Guide, HybridLM, ItemProjector, standardised, word_statistics
+from recbench.llm.inference.hybrid import (
+    Guide,
+    HybridLM,
+    ItemProjector,
+    standardised,
+    word_statistics,
+)
 from recbench.llm.recommender import LanguageModelRecommender
 from recbench.llm.settings import HybridSettings
+from recbench.llm.tuning.finetuning import TrainingQuestions
+from recbench.llm.tuning.gate import InstanceGate
 from recbench.neural.plan import ParameterGroup, Step
 from recbench.recommender import Encoder, Runtime, TrainingData
 

@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from recbench.llm.batching import Rows, in_batches, rows_at_once
 from recbench.llm.checks import check_context
+from recbench.llm.inference.batching import Rows, in_batches, rows_at_once
+from recbench.llm.inference.reader import Batch
 from recbench.llm.prompted import PromptedLanguageModel
-from recbench.llm.prompts import MARGIN
-from recbench.llm.reader import Batch
+from recbench.llm.prompts.writer import MARGIN
 from recbench.neural.precision import computing
 from recbench.questions.queries import Queries
 from recbench.recommender import RankingAnswerer, Runtime

@@ -20,19 +20,19 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from recbench.errors import RecbenchError
-from recbench.llm.abilities import Abilities, remember, remembered
-from recbench.llm.adapter import adapter_digest, read_lora
-from recbench.llm.backbone import caption, load_backbone
-from recbench.llm.batching import TOO_LARGE
 from recbench.llm.checks import examine
-from recbench.llm.fingerprint import fingerprint
-from recbench.llm.generation import LineEnds
-from recbench.llm.hybrid import Guide, HybridLM
-from recbench.llm.probe import probe, randomised, total, trial
-from recbench.llm.prompts import Prompt, PromptWriter
-from recbench.llm.reader import Reader
+from recbench.llm.inference.abilities import Abilities, remember, remembered
+from recbench.llm.inference.batching import TOO_LARGE
+from recbench.llm.inference.generation import LineEnds
+from recbench.llm.inference.hybrid import Guide, HybridLM
+from recbench.llm.inference.probe import probe, randomised, total, trial
+from recbench.llm.inference.reader import Reader
+from recbench.llm.prompts.wording import LISTED, Question, prompt_files
+from recbench.llm.prompts.writer import Prompt, PromptWriter
 from recbench.llm.settings import PromptedSettings
-from recbench.llm.wording import LISTED, Question, prompt_files
+from recbench.llm.tuning.adapter import adapter_digest, read_lora
+from recbench.llm.weights.backbone import caption, load_backbone
+from recbench.llm.weights.fingerprint import fingerprint
 from recbench.neural.memory import if_it_fits
 from recbench.neural.precision import (
     Precision,

@@ -20,8 +20,16 @@ from peft import PeftModel
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from recbench.llm.abilities import remember, remembered
-from recbench.llm.adapter import (
+from recbench.llm.inference.abilities import remember, remembered
+from recbench.llm.inference.batching import Kind, plain_attention, rows_at_once
+from recbench.llm.inference.hybrid import Guide
+from recbench.llm.inference.probe import total
+from recbench.llm.inference.scoring import log_likelihoods, pack
+from recbench.llm.listed import ListedLanguageModel
+from recbench.llm.prompted import PromptedLanguageModel
+from recbench.llm.prompts.writer import Prompt
+from recbench.llm.settings import LanguageModelSettings, TuningSettings
+from recbench.llm.tuning.adapter import (
     add_adapter,
     add_lora,
     checkpoint_activations,
@@ -29,17 +37,9 @@ from recbench.llm.adapter import (
     read_lora,
     write_lora,
 )
-from recbench.llm.batching import Kind, plain_attention, rows_at_once
-from recbench.llm.finetuning import TrainingQuestions, ValidationQuestions
-from recbench.llm.hybrid import Guide
-from recbench.llm.listed import ListedLanguageModel
-from recbench.llm.objectives import OBJECTIVES, Likelihoods, Objective, Stages
-from recbench.llm.probe import total
-from recbench.llm.prompted import PromptedLanguageModel
-from recbench.llm.prompts import Prompt
-from recbench.llm.quantised import check_quantised
-from recbench.llm.scoring import log_likelihoods, pack
-from recbench.llm.settings import LanguageModelSettings, TuningSettings
+from recbench.llm.tuning.finetuning import TrainingQuestions, ValidationQuestions
+from recbench.llm.tuning.objectives import OBJECTIVES, Likelihoods, Objective, Stages
+from recbench.llm.weights.quantised import check_quantised
 from recbench.neural.curve import Curve, Point
 from recbench.neural.plan import ParameterGroup, Plan, Step
 from recbench.neural.precision import training_precision

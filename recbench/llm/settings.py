@@ -136,7 +136,7 @@ class TuningSettings(PromptedSettings):
     objective
         What is learnt: ``"title"``, to write the target's title (the papers); ``"text"``, to write
         the prompt, too (TALLRec's script); ``"listwise"``, to find the title likelier than those of
-        the other candidates (`recbench.llm.objectives`).
+        the other candidates (`recbench.llm.tuning.objectives`).
     curve_rows
         Validation rows that are asked after 512, 1,024, 2,048, ... rows and at the end of training;
         0 for no learning curve.

@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 
 from recbench.errors import RecbenchError
 from recbench.llm.checks import check_context
+from recbench.llm.inference.reader import Reader
 from recbench.llm.prompted import Answers
-from recbench.llm.prompts import Prompt
-from recbench.llm.reader import Reader
+from recbench.llm.prompts.wording import UNLISTED
+from recbench.llm.prompts.writer import Prompt
 from recbench.llm.recommender import TunedLanguageModel
 from recbench.llm.settings import UnlistedSettings
-from recbench.llm.wording import UNLISTED
 from recbench.neural.curve import Point
 from recbench.neural.memory import if_it_fits
 from recbench.neural.precision import computing

@@ -5,7 +5,7 @@ import pytest
 from recbench_baselines.constrained_beam import ConstrainedBeam, ConstrainedBeamSettings
 
 from recbench.errors import UserError
-from recbench.llm.scoring import log_likelihoods, pack
+from recbench.llm.inference.scoring import log_likelihoods, pack
 from recbench.questions.queries import Queries
 from recbench.questions.split import Split
 from recbench.testing.contract import RecommenderContract, TransferableContract

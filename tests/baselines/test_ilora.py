@@ -8,9 +8,9 @@ from recbench_baselines.llara import LLaRA
 
 from recbench.errors import RecbenchError, UserError
 from recbench.llm.encoders import fitted_encoder
-from recbench.llm.finetuning import TrainingQuestions
-from recbench.llm.hybrid import root_mean_square, standardised
+from recbench.llm.inference.hybrid import root_mean_square, standardised
 from recbench.llm.settings import HybridSettings
+from recbench.llm.tuning.finetuning import TrainingQuestions
 from recbench.questions.split import Split
 from recbench.recommender import Recommender, Runtime
 from recbench.testing.contract import AnswererContract, TransferableContract

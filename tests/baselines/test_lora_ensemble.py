@@ -5,7 +5,7 @@ import torch
 from peft.tuners.lora import LoraLayer
 from recbench_baselines.lora_ensemble import LoRAEnsemble, LoRAEnsembleSettings
 
-from recbench.llm.gate import InstanceGate
+from recbench.llm.tuning.gate import InstanceGate
 from recbench.testing.contract import AnswererContract, TransferableContract
 from recbench.testing.toy_lm import toy_llm
 

@@ -8,8 +8,8 @@ from recbench_baselines.zero_shot import ZeroShot
 from safetensors.torch import load_file, save_file
 
 from recbench.errors import UserError
-from recbench.llm.adapter import WEIGHTS
 from recbench.llm.settings import PromptedSettings
+from recbench.llm.tuning.adapter import WEIGHTS
 from recbench.recommender import Runtime
 from recbench.testing.contract import AnswererContract, TransferableContract, toy_queries
 from recbench.testing.toy import toy_split, toy_training_data

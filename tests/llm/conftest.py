@@ -13,12 +13,12 @@ from transformers import (
     Qwen2Config,
 )
 
-from recbench.llm.adapter import add_lora
-from recbench.llm.backbone import load_backbone
-from recbench.llm.gate import InstanceGate
-from recbench.llm.hybrid import HybridLM, ItemProjector
-from recbench.llm.prompts import PromptWriter
+from recbench.llm.inference.hybrid import HybridLM, ItemProjector
+from recbench.llm.prompts.writer import PromptWriter
 from recbench.llm.settings import ALL_LINEAR, LanguageModelSettings
+from recbench.llm.tuning.adapter import add_lora
+from recbench.llm.tuning.gate import InstanceGate
+from recbench.llm.weights.backbone import load_backbone
 from recbench.recommender import TrainingData
 from recbench.testing.toy import toy_training_data
 from recbench.testing.toy_lm import toy_llm

@@ -3,8 +3,8 @@ from importlib.metadata import EntryPoint
 import pytest
 
 from recbench.errors import RecbenchError
-from recbench.llm.backbone import load_backbone
 from recbench.llm.cards import LanguageModelCard, card_of, language_models
+from recbench.llm.weights.backbone import load_backbone
 
 
 def test_every_card_can_be_read() -> None:

@@ -23,9 +23,9 @@ from transformers import (
 
 from recbench.errors import RecbenchError, UserError
 from recbench.llm.checks import check_context, check_tokens, context_of, examine
-from recbench.llm.prompts import PromptWriter
+from recbench.llm.prompts.wording import UNLISTED
+from recbench.llm.prompts.writer import PromptWriter
 from recbench.llm.settings import LanguageModelSettings
-from recbench.llm.wording import UNLISTED
 from recbench.recommender import Runtime, TrainingData
 from recbench.testing.toy_lm import toy_llm, toy_tokenizer
 

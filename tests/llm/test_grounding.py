@@ -7,12 +7,12 @@ import torch
 from peft import PeftModel
 
 from recbench.errors import UserError
-from recbench.llm.abilities import Abilities
-from recbench.llm.generation import LineEnds
 from recbench.llm.grounding import Grounding, embedded
-from recbench.llm.hybrid import HybridLM
-from recbench.llm.prompts import PromptWriter
-from recbench.llm.reader import Batch, Reader
+from recbench.llm.inference.abilities import Abilities
+from recbench.llm.inference.generation import LineEnds
+from recbench.llm.inference.hybrid import HybridLM
+from recbench.llm.inference.reader import Batch, Reader
+from recbench.llm.prompts.writer import PromptWriter
 
 TEXTS = [[5, 6, 7], [9], [8, 8, 30, 31], [7, 6, 5], [5, 6, 7]]
 

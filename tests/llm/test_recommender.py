@@ -8,13 +8,14 @@ import pytest
 import torch
 
 from recbench.errors import RecbenchError, UserError
-from recbench.llm import prompted, reader
+from recbench.llm import prompted
 from recbench.llm import recommender as room
-from recbench.llm.backbone import load_backbone
-from recbench.llm.finetuning import TrainingQuestions
-from recbench.llm.prompts import MARGIN, Prompt
+from recbench.llm.inference import reader
+from recbench.llm.prompts.writer import MARGIN, Prompt
 from recbench.llm.recommender import LanguageModelRecommender
 from recbench.llm.settings import LanguageModelSettings
+from recbench.llm.tuning.finetuning import TrainingQuestions
+from recbench.llm.weights.backbone import load_backbone
 from recbench.neural import precision
 from recbench.neural.plan import Step
 from recbench.neural.precision import Precision

@@ -6,7 +6,7 @@ import numpy as np
 
 from recbench import registry
 from recbench.evaluation.answers import match
-from recbench.llm.backbone import load_backbone
+from recbench.llm.weights.backbone import load_backbone
 from recbench.questions.queries import Queries
 from recbench.recommender import Runtime
 from recbench.testing.toy import toy_split, toy_training_data

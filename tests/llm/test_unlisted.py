@@ -7,8 +7,8 @@ import torch
 from numpy.typing import NDArray
 
 from recbench.errors import RecbenchError
-from recbench.llm.prompts import Prompt
-from recbench.llm.reader import Reader
+from recbench.llm.inference.reader import Reader
+from recbench.llm.prompts.writer import Prompt
 from recbench.llm.settings import UnlistedSettings
 from recbench.llm.unlisted import Decoder, UnlistedLanguageModel
 from recbench.neural.ranking import full_ranks

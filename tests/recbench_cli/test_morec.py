@@ -4,7 +4,7 @@ from importlib.metadata import PackageNotFoundError
 
 import pytest
 
-from recbench.llm import places
+from recbench.llm.weights import places
 from recbench.testing.toy_lm import toy_text_encoder
 
 

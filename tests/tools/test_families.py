@@ -6,11 +6,11 @@ from types import ModuleType
 import pytest
 import torch
 
-from recbench.llm.generation import LineEnds
-from recbench.llm.hybrid import HybridLM
-from recbench.llm.prompts import Prompt
-from recbench.llm.reader import Batch, Reader
-from recbench.llm.scoring import log_likelihoods, pack
+from recbench.llm.inference.generation import LineEnds
+from recbench.llm.inference.hybrid import HybridLM
+from recbench.llm.inference.reader import Batch, Reader
+from recbench.llm.inference.scoring import log_likelihoods, pack
+from recbench.llm.prompts.writer import Prompt
 
 PAGE = Path(__file__).resolve().parents[2] / "docs/families.md"
 ITEM = 270

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from recbench.errors import RecbenchError
-from recbench.llm.prompts import ITEM_TOKEN, PromptWriter
+from recbench.llm.prompts.writer import ITEM_TOKEN, PromptWriter
 from recbench.questions.split import PAD
 
 PAGE = Path(__file__).resolve().parents[2] / "docs/tokenizers.md"

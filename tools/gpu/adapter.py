@@ -2,7 +2,7 @@
 What iLoRA's adapter costs on one layer: one gated LoRA, against one LoRA an expert.
 
 The released code keeps K pairs A_k, B_k of rank r / K and adds up w_k B_k A_k x, which makes K
-outputs of the layer's width; ours is B (g * (A x)), see `recbench.llm.gate`.
+outputs of the layer's width; ours is B (g * (A x)), see `recbench.llm.tuning.gate`.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from peft import LoraConfig, get_peft_model
 from timing import interleaved, kept_for_backward
 from torch import Tensor, nn
 
-from recbench.llm.gate import InstanceGate, equal_ranks
+from recbench.llm.tuning.gate import InstanceGate, equal_ranks
 from recbench.neural.precision import Precision, computing
 
 

@@ -8,12 +8,12 @@ from timing import Work, interleaved, peak_memory
 from torch import Tensor
 from transformers import AutoModelForCausalLM, LlamaConfig
 
-from recbench.llm.adapter import add_lora
-from recbench.llm.gate import InstanceGate, equal_ranks
-from recbench.llm.hybrid import HybridLM
-from recbench.llm.prompts import Prompt
-from recbench.llm.scoring import Packed, log_likelihoods, pack
+from recbench.llm.inference.hybrid import HybridLM
+from recbench.llm.inference.scoring import Packed, log_likelihoods, pack
+from recbench.llm.prompts.writer import Prompt
 from recbench.llm.settings import LanguageModelSettings
+from recbench.llm.tuning.adapter import add_lora
+from recbench.llm.tuning.gate import InstanceGate, equal_ranks
 from recbench.neural.memory import free_memory
 from recbench.neural.precision import Precision, computing
 

@@ -1,0 +1,66 @@
+"""How a language model can be read and asked to write: what its architecture is able to do."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from recbench.atomic_write import atomic_file
+
+
+class Abilities(BaseModel):
+    """
+    The fastest ways that give the right numbers, as `recbench.llm.inference.probe` finds them.
+
+    Attributes
+    ----------
+    tokens
+        Longest prompt with all its answers for which they do.
+    batches
+        Whether rows of unequal length are trained on together.
+    lists
+        Whether a prompt and many answers are trained on as one sequence.
+    reads
+        ``"packed"``: all answers as one sequence behind the cached prompt; ``"stepped"``: each
+        behind a copy of the cache, a token at a time; ``"plain"``: each with a prompt of its own.
+    writes
+        ``"cached"``, or ``"plain"``: everything is read anew for every token.
+    together
+        Whether rows of unequal length are read, and written behind, together.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    tokens: int
+    batches: bool = True
+    lists: bool = True
+    reads: Literal["packed", "stepped", "plain"] = "packed"
+    writes: Literal["cached", "plain"] = "cached"
+    together: bool = True
+
+    @property
+    def slow(self) -> str:
+        """Say which slower ways are taken; empty for none."""
+        ways = {
+            "answers behind a cached prompt are read a token at a time": self.reads == "stepped",
+            "every answer is read with a prompt of its own": self.reads == "plain",
+            "everything is read anew for every token written": self.writes == "plain",
+            "rows are read one at a time": not self.together,
+            "rows are trained on one at a time": not self.batches,
+        }
+        return ", ".join(way for way, taken in ways.items() if taken)
+
+
+def remembered(place: Path) -> Abilities | None:
+    """Return what `remember` wrote, None where there is nothing that can be read."""
+    try:
+        return Abilities.model_validate_json(place.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def remember(abilities: Abilities, place: Path) -> None:
+    """Write down what was found, in place of what was."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_file(place) as partial:
+        partial.write_text(abilities.model_dump_json() + "\n", encoding="utf-8")

@@ -1,0 +1,250 @@
+"""
+What an architecture can do, found out by trying, before anything is trained.
+
+Many answers as one sequence, going on from a cache, batches of unequal rows: each is wrong for some
+architectures, and most do not say so but answer with other numbers (Mamba swallows a cache that is
+not its own, GPT-Neo's local attention does not see what another mask shows it). So every way is
+tried on real prompts against the plain one: one sequence, without cache, mask or padding. The
+fastest with the same numbers is taken; where the plain one itself is of no use, the model is
+refused.
+"""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from recbench.errors import UserError
+from recbench.llm.inference.abilities import Abilities
+from recbench.llm.inference.generation import LineEnds
+from recbench.llm.inference.hybrid import HybridLM
+from recbench.llm.inference.reader import Batch, Reader
+from recbench.llm.inference.scoring import log_likelihoods, pack
+from recbench.llm.prompts.writer import Prompt
+
+TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 2e-2, torch.float16: 5e-3}
+"""Most that two ways may differ by, in parts of a log-likelihood's size plus one."""
+
+_NO_ENDS = LineEnds(torch.zeros(0, dtype=torch.bool))
+"""Nothing is written here."""
+
+
+def probe(model: HybridLM, batch: Batch, name: str, *, trains: bool = True) -> Abilities:
+    """
+    Find out how a model can be read.
+
+    Parameters
+    ----------
+    model
+        As it will be trained and asked, with adapter, gate and item vectors, all of them random:
+        a way that leaves one of them out is found.
+    batch
+        As long as those to come: rows of unequal length with all their answers.
+    name
+        Of the model, in errors.
+    trains
+        Whether it is tried, too, if it can be tuned; not in the midst of a training, which has
+        gradients of its own.
+
+    Raises
+    ------
+    UserError
+        If a token's logits depend on tokens behind it or are no numbers, the model does not read
+        vectors in the place of tokens, takes positions for others than it counts itself, or cannot
+        be tuned.
+    """
+    _check_reads(model, batch, name)
+    columns = _compared(batch)
+    answers = [[own[column] for column in columns] for own in batch.answers]
+    few = Batch(batch.prompts, batch.users, answers)
+    expected = _plainly(model, few)
+    tokens = max(map(total, batch.prompts, batch.answers))
+    plain = Abilities(tokens=tokens, reads="plain", writes="plain")
+
+    def holds(asked: Batch, **changed: object) -> bool:
+        reader = Reader(model, plain.model_copy(update=changed), _NO_ENDS)
+        return _gives(model, lambda: reader.answer(asked)[0], expected, columns)
+
+    batches = holds(few)
+    if not batches and not holds(few, together=False):
+        raise UserError(
+            f"'{name}' is of no use: no way of reading it gives the numbers of plain text, perhaps "
+            "since it counts positions in its own way; choose another language model"
+        )
+    for together in (True, False):
+        packs = holds(batch, reads="packed", together=together)
+        steps = holds(few, reads="stepped", together=together)
+        if packs or steps:
+            break
+    else:
+        together = batches
+    if trains:
+        _check_trains(model, few if batches else next(few.rows()), name)
+    return Abilities(
+        tokens=tokens,
+        batches=batches,
+        lists=_gives(model, lambda: _listed(model, batch), expected, columns),
+        reads="packed" if packs else "stepped" if steps else "plain",
+        writes="cached" if steps else "plain",
+        together=together,
+    )
+
+
+def total(prompt: Prompt, answers: Sequence[Sequence[int]]) -> int:
+    """Return the tokens of a prompt with all its answers."""
+    return len(prompt.ids) + sum(map(len, answers))
+
+
+def trial(model: HybridLM, prompt: Prompt, answers: Sequence[Sequence[int]]) -> Batch:
+    """Return rows of unequal length to try a model on: a prompt, and what is left of it cut."""
+    parts = [prompt, *(_cut(prompt, share, model.item_token) for share in (0.6, 0.3))]
+    return Batch(parts, model.random_users(len(parts)), [answers] * len(parts))
+
+
+def _cut(prompt: Prompt, share: float, item_token: int) -> Prompt:
+    ids = prompt.ids[: max(2, round(share * len(prompt.ids)))]
+    if ids[-1] == item_token:  # the last token is a word's, as in whole prompts
+        ids = [*ids[:-1], prompt.ids[-1]]
+    return Prompt(ids, prompt.items[: ids.count(item_token)])
+
+
+def randomised(module: HybridLM) -> HybridLM:
+    """Give LoRA's B, which starts at zero, where nothing of it can be seen, random values."""
+    for name, parameter in module.named_parameters():
+        if "lora_B" in name:
+            nn.init.normal_(parameter, std=0.02)
+    return module
+
+
+def _compared(batch: Batch) -> list[int]:
+    """Return the numbers of the answers that are compared: the first, and the last long one."""
+    lengths = [len(answer) for answer in batch.answers[0]]
+    long = max(range(len(lengths)), key=lambda number: (min(lengths[number], 3), number))
+    return sorted({0, long})
+
+
+def _plainly(model: HybridLM, batch: Batch) -> Tensor:
+    """Return the log-likelihoods of all answers, each read by itself: [B, C]."""
+    expected = torch.empty(len(batch.prompts), len(batch.answers[0]))
+    for number, row in enumerate(batch.rows()):
+        for column, answer in enumerate(row.answers[0]):
+            with model.reading(row.users):
+                expected[number, column] = _likelihood(model, row.prompts[0], answer)
+    return expected
+
+
+def _likelihood(model: HybridLM, prompt: Prompt, answer: Sequence[int]) -> Tensor:
+    ids = torch.tensor([prompt.ids + list(answer)[:-1]], device=model.device)
+    logits = _logits(model, model.embed(ids, prompt.items), len(answer))
+    return logits.log_softmax(dim=-1)[range(len(answer)), list(answer)].sum()
+
+
+def _logits(model: HybridLM, inputs: Tensor, last: int) -> Tensor:
+    """Return the logits of the `last` places of one sequence [1, T, width] or ids [1, T]."""
+    reads = torch.zeros(inputs.shape[:2], dtype=torch.bool, device=inputs.device)
+    reads[:, -last:] = True
+    name = "inputs_embeds" if inputs.is_floating_point() else "input_ids"
+    return model.run(reads, positions=None, use_cache=False, **{name: inputs})[1]
+
+
+def _check_reads(model: HybridLM, batch: Batch, name: str) -> None:
+    """Refuse what no way of reading is right for."""
+    *_, row = batch.rows()
+    prompt, answer = row.prompts[0], row.answers[0][0]
+    with model.reading(row.users):
+        ids = torch.tensor([prompt.ids], device=model.device)
+        vectors = model.embed(ids, prompt.items)
+        more = model.embed(torch.tensor([answer], device=model.device), ())
+        alone = _logits(model, vectors, 1)[-1]
+        followed = _logits(model, torch.cat([vectors, more], dim=1), len(answer) + 1)[0]
+        words = ids.masked_fill(ids == model.item_token, 0)
+        by_ids = _logits(model, words, 1)[-1]
+        by_vectors = _logits(model, model.embed(words, ()), 1)[-1]
+    if alone.log_softmax(dim=-1).isnan().any():
+        raise UserError(
+            f"'{name}' answers NaN, which is no number: its weights are damaged; download it again "
+            "or choose another language model"
+        )
+    if not _same(model, alone, followed):
+        raise UserError(
+            f"'{name}' is of no use: what it says of a token depends on those behind it; choose a "
+            "causal language model"
+        )
+    if not _same(model, by_ids, by_vectors):
+        raise UserError(
+            f"'{name}' is of no use: it reads tokens in another way than vectors in their place; "
+            "choose another language model"
+        )
+
+
+@torch.enable_grad()  # even where a training is only looked at
+def _check_trains(model: HybridLM, batch: Batch, name: str) -> None:
+    """Refuse what fails in the backward pass, or has an adapter that answers do not depend on."""
+    trained = {n: p for n, p in model.named_parameters() if p.requires_grad}
+    if not trained:
+        return
+    if model.gate is not None and batch.users is not None:
+        model.gate.hold(batch.users)
+    try:
+        answers = [own[:1] for own in batch.answers]
+        log_likelihoods(model, pack(batch.prompts, answers, model.device)).sum().backward()
+    except torch.OutOfMemoryError:
+        raise  # it says nothing of the architecture
+    except Exception as error:
+        raise UserError(
+            f"'{name}' cannot be tuned ({type(error).__name__}: {error}); choose another language "
+            "model, or other targets"
+        ) from error
+    finally:
+        if model.gate is not None:
+            model.gate.release()
+    lora = [n for n in trained if "lora_" in n]
+    idle = {_layer(n) for n in lora if trained[n].grad is None}
+    model.zero_grad()
+    if idle:
+        useful = ",".join(dict.fromkeys(_layer(n) for n in lora if _layer(n) not in idle))
+        remedy = f"take --set targets={useful}" if useful else "choose another language model"
+        raise UserError(
+            f"'{name}' answers without {', '.join(sorted(idle))}: LoRA would learn nothing there, "
+            f"or in some layers of the name; {remedy}"
+        )
+
+
+def _layer(parameter: str) -> str:
+    """Return by the name of one of LoRA's weights that of its kind of layer."""
+    return parameter.partition(".lora_")[0].rsplit(".", 1)[-1]
+
+
+def _same(model: HybridLM, one: Tensor, other: Tensor) -> bool:
+    one, other = one.log_softmax(dim=-1), other.log_softmax(dim=-1)
+    likely = one.topk(min(100, len(one))).indices  # what is hopeless is computed less exactly
+    return _agree(model, one[likely], other[likely])
+
+
+def _gives(
+    model: HybridLM,
+    way: Callable[[], Tensor | None],
+    expected: Tensor,
+    columns: Sequence[int],
+) -> bool:
+    """Whether a way of reading gives the expected likelihoods, in some of its columns or in all."""
+    try:
+        scores = way()
+    except torch.OutOfMemoryError:
+        raise  # it says nothing of the architecture
+    except Exception:
+        return False
+    if scores is None:
+        return False
+    found = scores if scores.shape == expected.shape else scores[:, columns]
+    return _agree(model, expected, found.float().cpu())
+
+
+def _listed(model: HybridLM, batch: Batch) -> Tensor:
+    with model.reading(batch.users):
+        return log_likelihoods(model, pack(batch.prompts, batch.answers, model.device))
+
+
+def _agree(model: HybridLM, expected: Tensor, found: Tensor) -> bool:
+    most = TOLERANCE[model.lm.get_input_embeddings().weight.dtype]
+    return bool(((expected - found).abs() <= most * (1 + expected.abs())).all())

@@ -1,0 +1,1 @@
+"""From titles to tokens: the words of the question, chat frames, titles that stay text."""

@@ -1,0 +1,223 @@
+"""Adapters by peft, stock LoRA (Hu et al., ICLR 2022) as a rule: added, written and read."""
+
+import json
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from peft import LoraConfig, PeftConfig, PeftModel, get_peft_model, get_peft_model_state_dict
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from transformers import PreTrainedModel
+from transformers.pytorch_utils import Conv1D
+
+from recbench.errors import UserError
+from recbench.llm.folder_hash import hashed
+from recbench.llm.settings import LanguageModelSettings
+from recbench.llm.tuning.targets import resolve
+
+CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+"""Names that peft gives the files of an adapter; weights in other formats are not read."""
+PICKLED = "adapter_model.bin"
+"""The weights' name in another format."""
+KINDS = ("LORA", "IA3", "LOHA", "LOKR", "VERA")
+"""
+Of adapters that can be read, as peft calls them: DoRA is a LORA. They stand in layers; others put
+tokens before a prompt, or act on the model as a whole, past the layers.
+"""
+
+
+def add_lora(lm: PreTrainedModel, settings: LanguageModelSettings) -> PeftModel:
+    """
+    Freeze a language model and give it LoRA.
+
+    Raises
+    ------
+    UserError
+        As `recbench.llm.tuning.targets.resolve`.
+    """
+    targets = resolve(settings, lm)
+    config = LoraConfig(
+        task_type="CAUSAL_LM",
+        r=settings.rank,
+        lora_alpha=settings.alpha,
+        lora_dropout=settings.dropout,
+        target_modules=list(targets),
+        fan_in_fan_out=any(isinstance(module, Conv1D) for module in lm.modules()),
+    )
+    return add_adapter(lm, config)
+
+
+def add_adapter(lm: PreTrainedModel, config: PeftConfig) -> PeftModel:
+    """
+    Freeze a language model and give it an adapter of any kind that peft knows.
+
+    Raises
+    ------
+    UserError
+        If the model cannot have it.
+    """
+    with _quiet_peft():
+        try:
+            return get_peft_model(lm, config)
+        except (RuntimeError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise UserError(
+                f"peft cannot give this language model {config.peft_type.value} as configured "
+                f"({_first_line(error)})"
+            ) from error
+
+
+def read_config(file: str) -> PeftConfig:
+    """
+    Read a configuration of peft, a JSON file with its ``peft_type``.
+
+    Raises
+    ------
+    UserError
+        If there is no such file, or it is none.
+    """
+    try:
+        page = json.loads(Path(file).read_text(encoding="utf-8"))
+        page["peft_type"]  # without one, peft would make a configuration of nothing
+        return PeftConfig.from_peft_type(**{**page, "task_type": "CAUSAL_LM"})
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"setting 'peft': '{file}' is no configuration of peft, such as the "
+            f"adapter_config.json beside an adapter ({type(error).__name__}: {_first_line(error)})"
+        ) from error
+
+
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).strip().splitlines()), "")
+
+
+def checkpoint_activations(lm: PreTrainedModel) -> None:
+    """Compute activations again in the backward pass, in the way that a gate can be part of."""
+    # The method was called gradient_checkpointing_enable in earlier releases of transformers 5.
+    enable = getattr(lm, "activation_checkpointing_enable", None)
+    (enable or lm.gradient_checkpointing_enable)({"use_reentrant": False})
+
+
+def write_lora(lm: PeftModel, folder: Path, llm: str) -> None:
+    """Write ``adapter_config.json`` and ``adapter_model.safetensors``, naming `llm` as the base."""
+    folder.mkdir()
+    tensors = get_peft_model_state_dict(lm, save_embedding_layers=False)
+    save_file(
+        {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()},
+        folder / WEIGHTS,
+    )
+    config = lm.peft_config["default"]
+    config.base_model_name_or_path = llm  # not the folder that it was read from
+    config.inference_mode = True
+    config.save_pretrained(str(folder))
+
+
+def read_lora(lm: PreTrainedModel, folder: Path, *, trainable: bool = False) -> PeftModel:
+    """
+    Read an adapter in peft's own layout, as `write_lora` writes it.
+
+    Raises
+    ------
+    UserError
+        If it is not an adapter of such a language model, or not all of one.
+    """
+    with _quiet_peft():
+        try:
+            model = PeftModel.from_pretrained(lm, str(folder), is_trainable=trainable)
+        except (RuntimeError, ValueError, KeyError, TypeError, SafetensorError) as error:
+            raise _unfit(folder, " ".join(str(error).split())[:200]) from error
+        _check_all_read(model, folder)
+    return model
+
+
+def _check_all_read(model: PeftModel, folder: Path) -> None:
+    """Refuse an adapter of other layers: peft leaves out what has no place, and makes up a rest."""
+    with safe_open(folder / WEIGHTS, "pt") as file:
+        written = set(file.keys())
+        odd = {name for name in written if not file.get_tensor(name).isfinite().all()}
+    read = set(get_peft_model_state_dict(model, save_embedding_layers=False))
+    known = set(get_peft_model_state_dict(model, save_embedding_layers=True))
+    faults = {
+        "are missing": read - written,
+        "have no place in it": written - known,
+        "hold NaN or infinity": odd,
+    }
+    for fault, names in faults.items():
+        if names:
+            raise _unfit(folder, f"{len(names)} of its weights {fault}: {min(names)}, ...")
+
+
+def _unfit(folder: Path, reason: str) -> UserError:
+    return UserError(
+        f"the adapter in '{folder}' does not fit this language model ({reason}); name the one that "
+        "it was made for, with --llm, or another adapter"
+    )
+
+
+def adapter_digest(folder: str) -> str:
+    """
+    Return the SHA-256 of an adapter's files, which are looked at before anything is loaded.
+
+    Raises
+    ------
+    UserError
+        If there is none in the folder, or one that cannot be read or is of no kind that can be
+        used.
+    """
+    place = Path(folder)
+    for name in (CONFIG, WEIGHTS):
+        if not (place / name).is_file():
+            raise UserError(f"setting 'adapter': no {name} in '{folder}'; {_remedy(place)}")
+    _check_kind(place)
+    try:
+        with safe_open(place / WEIGHTS, "pt"):
+            pass
+    except SafetensorError as error:
+        raise _unreadable(place / WEIGHTS, error) from error
+    return hashed(place, (CONFIG, WEIGHTS))
+
+
+def _remedy(folder: Path) -> str:
+    if (folder / PICKLED).is_file():
+        return (
+            f"{PICKLED} may run code and is not read: load it with peft and write it with "
+            f"save_pretrained('{folder}'), which makes a {WEIGHTS}"
+        )
+    return "name a folder that peft has saved an adapter in"
+
+
+def _check_kind(folder: Path) -> None:
+    """Refuse an adapter that does not stand in layers alone, or belongs to another task."""
+    try:
+        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        kind, task = config.get("peft_type"), config.get("task_type")
+    except (ValueError, AttributeError) as error:
+        raise _unreadable(folder / CONFIG, error) from error
+    if kind not in KINDS:
+        raise UserError(
+            f"setting 'adapter': the one in '{folder}' is of the kind {kind}, which cannot be "
+            f"used; name one of {', '.join(KINDS)}"
+        )
+    if task not in (None, "CAUSAL_LM"):
+        raise UserError(
+            f"setting 'adapter': the one in '{folder}' was made for {task}, not to write text; "
+            "name one of a causal language model (CAUSAL_LM)"
+        )
+
+
+def _unreadable(path: Path, error: Exception) -> UserError:
+    return UserError(
+        f"setting 'adapter': '{path}' cannot be read ({error}); save or download it again"
+    )
+
+
+@contextmanager
+def _quiet_peft() -> Iterator[None]:
+    """Silence what is told to peft, not to us, and what peft remarks and we check ourselves."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings(
+            "ignore", message=".*is_gradient_checkpointing", category=FutureWarning
+        )
+        warnings.filterwarnings("ignore", module="peft")
+        yield

@@ -1,0 +1,137 @@
+"""
+Loading a language model by name.
+
+Weights are read from safetensors or GGUF only, and no code that comes with a model is run.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    PretrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
+
+from recbench.errors import UserError
+from recbench.llm.cards import LANGUAGE_MODEL, Kind, card_of
+from recbench.llm.weights.dequantised import dequantised
+from recbench.llm.weights.fingerprint import commit
+from recbench.llm.weights.places import InFolder, OnHub, Place, place_of
+from recbench.llm.weights.quantised import Bits, check_quantised, quantisation
+from recbench.llm.weights.reading import check_whole, reading
+
+
+def caption(llm: str) -> str:
+    """Return what a table must say under the figures of a language model; empty for nothing."""
+    card = card_of(llm)
+    return card.caption if card is not None else ""
+
+
+def load_backbone(
+    llm: str,
+    device: str,
+    weights: torch.dtype = torch.float32,
+    load_in: Bits | None = None,
+    report: Callable[[str], None] = lambda _: None,
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """
+    Load a causal language model and its tokenizer.
+
+    Parameters
+    ----------
+    llm
+        As for `recbench.llm.weights.places.place_of`. Of the hub it is the commit that
+        `recbench.llm.weights.fingerprint.fingerprint` returns; a GGUF file is made into plain
+        weights once.
+    device
+        ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
+    weights
+        Type of the weights (`recbench.neural.precision.Precision`).
+    load_in
+        Bits of the frozen weights on a GPU (`recbench.llm.weights.quantised`); None for those of
+        `weights`.
+    report
+        Told one line before what takes long.
+
+    Raises
+    ------
+    UserError
+        If the model does not exist, is gated, is not a causal language model, needs a package or
+        does not fit the device's memory.
+    RecbenchError
+        If the hub cannot be reached or the files cannot be read.
+    """
+    check_quantised(load_in, device)
+    place, card = place_of(llm), card_of(llm)
+    if card is not None and not isinstance(place, InFolder):  # others' work, under their terms
+        report(f"{llm} is {card.title}, licence: {card.licence}, {card.terms}")
+    where = files_of(llm, place, report)
+    how: dict[str, Any] = {"dtype": weights, **quantisation(load_in, weights)}
+    if device != "cpu":  # straight to the GPU, never whole in the host's memory
+        how["device_map"] = {"": device}
+    _, tokenizer = _described(llm, where)
+    with reading(llm, "config.json and the weights (*.safetensors)"):
+        model, told = AutoModelForCausalLM.from_pretrained(
+            **where, **how, use_safetensors=True, output_loading_info=True
+        )
+        check_whole(told["missing_keys"])
+    return model.eval(), tokenizer
+
+
+def load_outline(
+    llm: str, report: Callable[[str], None] = lambda _: None
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """
+    Load a language model without its weights, which are on torch's meta device, and its tokenizer.
+
+    It takes no memory and little time: for checks before anything is trained. Parameters and errors
+    are those of `load_backbone`.
+    """
+    config, tokenizer = _described(llm, files_of(llm, place_of(llm), report))
+    with reading(llm, "config.json"), torch.device("meta"):
+        return AutoModelForCausalLM.from_config(config), tokenizer
+
+
+def files_of(
+    llm: str, place: Place, report: Callable[[str], None], kind: Kind = LANGUAGE_MODEL
+) -> dict[str, Any]:
+    """Return how transformers finds a model, as keywords."""
+    # Without a word on code that comes with a model, transformers asks whether to run it.
+    if isinstance(place, OnHub):
+        found = {"pretrained_model_name_or_path": place.id, "revision": commit(place, kind)}
+    elif isinstance(place, InFolder):
+        found = {"pretrained_model_name_or_path": str(place.path)}
+    else:
+        found = {"pretrained_model_name_or_path": str(dequantised(llm, place, report))}
+    return {**found, "trust_remote_code": False}
+
+
+def _described(llm: str, where: dict[str, Any]) -> tuple[PretrainedConfig, PreTrainedTokenizerBase]:
+    with reading(llm, "config.json"):
+        config = AutoConfig.from_pretrained(**where)
+        _check_causal(llm, config)
+    with reading(llm, "the tokenizer's files"):
+        return config, AutoTokenizer.from_pretrained(**where)
+
+
+def _check_causal(llm: str, config: Any) -> None:
+    names = config.architectures or ["CausalLM"]
+    causal = any("CausalLM" in name or "LMHead" in name for name in names)
+    if config.is_encoder_decoder or not causal:
+        raise UserError(
+            f"'{llm}' is not a causal language model but {' and '.join(names)}; "
+            "choose a decoder such as 'Qwen/Qwen2.5-0.5B'"
+        )
+    masked = config.model_type in MODEL_FOR_MASKED_LM_MAPPING_NAMES
+    if masked and not getattr(config, "is_decoder", False):
+        # Its head may be called one of a causal model, yet a token sees the answers behind it.
+        raise UserError(
+            f"'{llm}' is a {config.model_type} model that reads its text in both directions; "
+            "choose a decoder such as 'Qwen/Qwen2.5-0.5B'"
+        )

@@ -1,0 +1,76 @@
+"""GGUF files, made into plain weights once: these load in seconds instead of a minute."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+import transformers
+from huggingface_hub.constants import HF_HOME
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from recbench.atomic_write import atomic_folder
+from recbench.llm.weights.places import InGguf
+from recbench.llm.weights.reading import check_whole, explained, quiet
+
+CACHE = Path(HF_HOME) / "recbench"
+"""Beside the models of the hub, since both are weights that any run on the machine may share."""
+
+
+def dequantised(llm: str, place: InGguf, report: Callable[[str], None]) -> Path:
+    """
+    Return a folder in the layout of transformers with the weights of a GGUF file in float32.
+
+    It is named by the file's digest and the version of transformers, which does the reading.
+
+    Parameters
+    ----------
+    llm
+        What the user calls the model; named in errors.
+    place
+        The file.
+    report
+        Told one line before the folder is made.
+
+    Raises
+    ------
+    UserError, RecbenchError
+        As `recbench.llm.weights.reading.explained`, where the file cannot be read. Nothing is then
+        kept.
+    """
+    folder = CACHE / f"{place.digest()[:16]}-transformers-{transformers.__version__}"
+    if not folder.is_dir():
+        report(f"making plain weights of '{llm}' in {folder}, once")
+        with atomic_folder(folder) as partial:
+            _dequantise(llm, place, partial)
+    return folder
+
+
+def _dequantise(llm: str, place: InGguf, folder: Path) -> None:
+    first = place.parts[0]
+    file = first if len(place.parts) == 1 else _joined(place, folder / "whole.gguf")
+    where = {"pretrained_model_name_or_path": str(file.parent), "gguf_file": file.name}
+    with quiet():
+        try:
+            AutoTokenizer.from_pretrained(**where).save_pretrained(folder)
+            model, told = AutoModelForCausalLM.from_pretrained(
+                **where, dtype=torch.float32, output_loading_info=True
+            )
+            check_whole(told["missing_keys"])
+        except Exception as error:  # a broken file can raise anything: KeyError, struct.error, ...
+            raise explained(llm, error, first.name) from error
+        # Its weights are plain numbers by now, but it says that they are not.
+        model.hf_quantizer = None
+        if hasattr(model.config, "quantization_config"):
+            del model.config.quantization_config
+        model.save_pretrained(folder)
+    if file != first:
+        file.unlink()
+
+
+def _joined(place: InGguf, file: Path) -> Path:
+    with file.open("wb") as whole:
+        for part in place.parts:
+            with part.open("rb") as piece:
+                shutil.copyfileobj(piece, whole)
+    return file

@@ -1,0 +1,248 @@
+"""What the probe finds of models that answer wrongly without a word, and of those that cannot."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+from transformers import (
+    AutoModelForCausalLM,
+    BloomConfig,
+    GPTNeoConfig,
+    MambaConfig,
+    MistralConfig,
+    PretrainedConfig,
+)
+
+from recbench.errors import UserError
+from recbench.llm.inference.hybrid import HybridLM
+from recbench.llm.inference.probe import probe, randomised, total, trial
+from recbench.llm.prompts.writer import Prompt
+from recbench.llm.settings import LanguageModelSettings
+from recbench.llm.tuning.adapter import add_lora
+
+Hybrid = Callable[..., HybridLM]
+ITEM = 270
+PROMPT = Prompt([5, 6, ITEM, 7, *range(20, 40), 8, ITEM, *range(60, 80), 9], [1, 3])
+ANSWERS = [[40, 41, 10], [42, 10], [43, 44, 45, 46, 10], [10]]
+SMALL = {"vocab_size": 280, "hidden_size": 32, "initializer_range": 0.2}
+
+
+def hybrid(config: PretrainedConfig, targets: tuple[str, ...], make: Hybrid) -> HybridLM:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        lm = AutoModelForCausalLM.from_config(config)
+        model = add_lora(lm, LanguageModelSettings(targets=targets))
+        return randomised(make(model))
+
+
+def found(model: HybridLM) -> dict[str, Any]:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        abilities = probe(model, trial(model, PROMPT, ANSWERS), "toy")
+    assert abilities.tokens == total(PROMPT, ANSWERS)
+    return abilities.model_dump(exclude={"tokens"})
+
+
+FAST = {
+    "batches": True,
+    "lists": True,
+    "reads": "packed",
+    "writes": "cached",
+    "together": True,
+}
+
+
+def test_what_attends_to_all_is_read_in_the_fastest_way(
+    any_lm: PeftModel, make_hybrid: Hybrid
+) -> None:
+    assert found(make_hybrid(any_lm)) == FAST
+
+
+@pytest.mark.parametrize(
+    ("config", "targets"),
+    [
+        (
+            MistralConfig(
+                **SMALL,
+                intermediate_size=48,
+                num_hidden_layers=2,
+                num_attention_heads=4,
+                num_key_value_heads=2,
+                sliding_window=16,
+            ),
+            ("q_proj", "v_proj"),
+        ),
+        (
+            GPTNeoConfig(
+                **SMALL,
+                num_layers=2,
+                num_heads=4,
+                intermediate_size=48,
+                attention_types=[[["global", "local"], 1]],
+                window_size=16,
+            ),
+            ("q_proj", "v_proj"),
+        ),
+        (BloomConfig(**SMALL, n_layer=2, n_head=4), ("query_key_value",)),
+    ],
+    ids=["window", "local attention", "alibi"],
+)
+def test_where_many_answers_as_one_sequence_are_wrong_they_are_read_apart(
+    config: PretrainedConfig, targets: tuple[str, ...], make_hybrid: Hybrid
+) -> None:
+    slower = {**FAST, "lists": False, "reads": "stepped"}
+    assert found(hybrid(config, targets, make_hybrid)) == slower
+
+
+def test_a_swallowed_cache_is_not_used(make_hybrid: Hybrid) -> None:
+    config = MambaConfig(**SMALL, num_hidden_layers=2, state_size=8)
+    slowest = {**FAST, "lists": False, "reads": "plain", "writes": "plain"}
+    assert found(hybrid(config, ("in_proj", "x_proj"), make_hybrid)) == slowest
+
+
+def altered(model: HybridLM, change: Callable[[dict[str, Any]], None]) -> HybridLM:
+    """Let `change` have a hand in all that the language model is given."""
+    body = model.lm.get_base_model()
+    real = body.forward
+
+    def forward(
+        input_ids: Any = None,
+        inputs_embeds: Any = None,
+        attention_mask: Any = None,
+        position_ids: Any = None,
+        **more: Any,
+    ) -> Any:
+        given = {"input_ids": input_ids, "inputs_embeds": inputs_embeds, **more}
+        given |= {"attention_mask": attention_mask, "position_ids": position_ids}
+        change(given)
+        return real(**given)
+
+    body.forward = forward
+    return model
+
+
+def forgets_the_cache(given: dict[str, Any]) -> None:
+    given["past_key_values"] = None
+    if given["attention_mask"] is not None and given["input_ids"] is not None:
+        given["attention_mask"] = given["attention_mask"][:, -given["input_ids"].shape[1] :]
+
+
+def looks_ahead(given: dict[str, Any]) -> None:
+    vectors = given["inputs_embeds"]
+    if vectors is not None and vectors.shape[1] > 1:
+        given["inputs_embeds"] = vectors + vectors.flip(1)
+
+
+def takes_no_vectors(given: dict[str, Any]) -> None:
+    if given["inputs_embeds"] is not None:
+        given["inputs_embeds"] = given["inputs_embeds"] * 2
+
+
+def forgets_positions(given: dict[str, Any]) -> None:
+    given["position_ids"] = None
+
+
+def counts_by_twos(given: dict[str, Any]) -> None:
+    """In steps of two, by itself; told a position, it takes that (RoBERTa counts from two)."""
+    if given["position_ids"] is None:
+        vectors = given["inputs_embeds"]
+        tokens = given["input_ids"] if vectors is None else vectors
+        given["position_ids"] = 2 * torch.arange(tokens.shape[1])[None]
+
+
+def cannot_be_padded(given: dict[str, Any]) -> None:
+    mask = given["attention_mask"]
+    if mask is not None and mask.dim() == 2 and not mask.all():
+        raise NotImplementedError
+
+
+def test_a_cache_that_is_forgotten_is_found_out(any_lm: PeftModel, make_hybrid: Hybrid) -> None:
+    model = altered(randomised(make_hybrid(any_lm)), forgets_the_cache)
+    assert found(model) == {**FAST, "reads": "plain", "writes": "plain"}
+
+
+def test_positions_that_are_ignored_are_found_out(any_lm: PeftModel, make_hybrid: Hybrid) -> None:
+    """Then many answers do not count on from the prompt's end."""
+    model = altered(randomised(make_hybrid(any_lm)), forgets_positions)
+    assert not found(model)["lists"]
+
+
+def test_what_cannot_be_padded_is_read_and_trained_alone(
+    any_lm: PeftModel, make_hybrid: Hybrid
+) -> None:
+    model = altered(randomised(make_hybrid(any_lm)), cannot_be_padded)
+    assert found(model) == {**FAST, "batches": False, "together": False}
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (looks_ahead, "depends on those behind it"),
+        (takes_no_vectors, "than vectors in their place"),
+        (counts_by_twos, "no way of reading it gives the numbers of plain text"),
+    ],
+)
+def test_what_no_way_of_reading_is_right_for_is_refused(
+    any_lm: PeftModel,
+    make_hybrid: Hybrid,
+    change: Callable[[dict[str, Any]], None],
+    why: str,
+) -> None:
+    model = altered(randomised(make_hybrid(any_lm)), change)
+    with pytest.raises(UserError, match=why):
+        found(model)
+
+
+def test_weights_that_are_no_numbers_are_named(any_lm: PeftModel, make_hybrid: Hybrid) -> None:
+    model = randomised(make_hybrid(any_lm))
+    with torch.no_grad():
+        model.lm.get_input_embeddings().weight.fill_(torch.nan)
+    with pytest.raises(UserError, match=r"answers NaN.*download it again"):
+        found(model)
+
+
+@pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning")
+def test_a_layer_that_answers_do_not_pass_through_is_named(make_hybrid: Hybrid) -> None:
+    config = MambaConfig(**SMALL, num_hidden_layers=2, state_size=8)
+    lm = AutoModelForCausalLM.from_config(config)
+    lora = LoraConfig(r=8, target_modules=["in_proj", "dt_proj"])
+    model = randomised(make_hybrid(get_peft_model(lm, lora)))
+    with pytest.raises(UserError, match=r"without dt_proj:.*--set targets=in_proj$"):
+        found(model)
+
+
+def test_what_fails_in_the_backward_pass_is_refused(any_lm: PeftModel, make_hybrid: Hybrid) -> None:
+    class NoWayBack(torch.autograd.Function):
+        @staticmethod
+        def forward(_: Any, x: torch.Tensor) -> torch.Tensor:
+            return x.clone()
+
+        @staticmethod
+        def backward(_: Any, __: torch.Tensor) -> torch.Tensor:
+            raise NotImplementedError("no way back")
+
+    model = randomised(make_hybrid(any_lm))
+    any_lm.get_output_embeddings().register_forward_pre_hook(
+        lambda _, given: (NoWayBack.apply(given[0]),)
+    )
+    with pytest.raises(UserError, match=r"cannot be tuned \(NotImplementedError: no way back"):
+        found(model)
+
+
+def test_too_little_memory_is_not_taken_for_a_lack_of_ability(
+    any_lm: PeftModel, make_hybrid: Hybrid
+) -> None:
+    """Else a model would be read slowly ever after, or called one that cannot be tuned."""
+    model = make_hybrid(any_lm)
+
+    def full(*_: Any) -> None:
+        if torch.is_grad_enabled() or len(seen) > 8:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        seen.append(1)
+
+    seen: list[int] = []
+    model.lm.get_base_model().register_forward_pre_hook(full)
+    with pytest.raises(torch.OutOfMemoryError):
+        found(model)

@@ -1,0 +1,209 @@
+"""Adapters that others have made: read whole, or refused with what to do instead."""
+
+import json
+import shutil
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from peft import (
+    IA3Config,
+    LoHaConfig,
+    LoKrConfig,
+    LoraConfig,
+    PeftConfig,
+    PeftModel,
+    PrefixTuningConfig,
+    VeraConfig,
+    get_peft_model,
+)
+from safetensors.torch import load_file, save_file
+from transformers import AutoModelForCausalLM
+
+from recbench.errors import UserError
+from recbench.llm.tuning.adapter import KINDS, WEIGHTS, adapter_digest, read_lora
+from recbench.llm.weights.backbone import load_backbone
+
+LORA = LoraConfig(task_type="CAUSAL_LM", r=4, target_modules=["q_proj", "v_proj"])
+
+
+@pytest.fixture
+def save(toy_folder: Path, tmp_path: Path) -> Callable[[PeftConfig], Path]:
+    """Write an adapter of the toy model as peft itself does, with random weights."""
+
+    def write(config: PeftConfig) -> Path:
+        with warnings.catch_warnings(), torch.random.fork_rng():
+            warnings.simplefilter("ignore")  # what peft says while it makes one
+            torch.manual_seed(1)
+            model = get_peft_model(AutoModelForCausalLM.from_pretrained(toy_folder), config)
+            for parameter in model.parameters():
+                if parameter.requires_grad:
+                    torch.nn.init.normal_(parameter, std=0.2)
+            model.save_pretrained(str(tmp_path / "adapter"))
+        return tmp_path / "adapter"
+
+    return write
+
+
+def alter_config(folder: Path, **changed: Any) -> None:
+    path = folder / "adapter_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text("utf-8")) | changed), encoding="utf-8")
+
+
+def alter_weights(folder: Path, alter: Callable[[dict[str, torch.Tensor]], None]) -> None:
+    weights = load_file(folder / WEIGHTS)
+    alter(weights)
+    save_file(weights, folder / WEIGHTS)
+
+
+OF_LAYERS: dict[str, PeftConfig] = {
+    "LORA": LORA,
+    "LORA of other ranks": LoraConfig(
+        task_type="CAUSAL_LM", target_modules=["q_proj"], r=4, rank_pattern={"q_proj": 2}
+    ),
+    "LORA with magnitudes": LoraConfig(
+        task_type="CAUSAL_LM", use_dora=True, target_modules=["q_proj"]
+    ),
+    "LORA on words": LoraConfig(task_type="CAUSAL_LM", target_modules=["q_proj", "embed_tokens"]),
+    "LORA beside words": LoraConfig(
+        task_type="CAUSAL_LM", target_modules=["q_proj"], modules_to_save=["embed_tokens"]
+    ),
+    "IA3": IA3Config(task_type="CAUSAL_LM", target_modules=["k_proj"], feedforward_modules=[]),
+    "LOHA": LoHaConfig(task_type="CAUSAL_LM", target_modules=["q_proj"]),
+    "LOKR": LoKrConfig(task_type="CAUSAL_LM", target_modules=["q_proj"]),
+    "VERA": VeraConfig(task_type="CAUSAL_LM", target_modules=["q_proj"], r=4),
+}
+
+
+@pytest.mark.parametrize("name", OF_LAYERS)
+def test_an_adapter_of_layers_is_read_in_silence_as_peft_reads_it(
+    save: Callable[[PeftConfig], Path], toy_folder: Path, name: str
+) -> None:
+    folder = save(OF_LAYERS[name])
+    alter_config(folder, of_a_later_peft=1)
+    assert adapter_digest(str(folder))
+    ids = torch.tensor([[5, 6, 7, 8]])
+    plain = load_backbone(str(toy_folder), "cpu")[0]
+    without = plain(ids).logits
+    with torch.no_grad():
+        ours = read_lora(plain, folder)(ids).logits
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            other = AutoModelForCausalLM.from_pretrained(toy_folder)
+            theirs = PeftModel.from_pretrained(other, str(folder))(ids).logits
+    torch.testing.assert_close(ours, theirs)
+    assert (ours - without).abs().max() > 1e-3
+
+
+def test_every_kind_that_can_be_read_is_tried() -> None:
+    assert {name.split()[0] for name in OF_LAYERS} == set(KINDS)
+
+
+def test_what_stands_before_a_prompt_is_refused_at_once(
+    save: Callable[[PeftConfig], Path],
+) -> None:
+    folder = save(PrefixTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=3))
+    with pytest.raises(UserError, match=r"of the kind PREFIX_TUNING.*name one of LORA, IA3"):
+        adapter_digest(str(folder))
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"peft_type": "FOO"}, "of the kind FOO, which cannot be used"),
+        ({"peft_type": None}, "of the kind None, which cannot be used"),
+        ({"task_type": "SEQ_CLS"}, "made for SEQ_CLS"),
+    ],
+)
+def test_a_kind_that_is_none_is_refused_at_once(
+    save: Callable[[PeftConfig], Path], changed: dict[str, Any], said: str
+) -> None:
+    folder = save(LORA)
+    alter_config(folder, **changed)
+    with pytest.raises(UserError, match=said):
+        adapter_digest(str(folder))
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "3", "\x00", ""])
+def test_a_broken_configuration_is_named(save: Callable[[PeftConfig], Path], text: str) -> None:
+    folder = save(LORA)
+    (folder / "adapter_config.json").write_text(text, encoding="utf-8")
+    with pytest.raises(UserError, match=r"adapter_config\.json.*cannot be read"):
+        adapter_digest(str(folder))
+
+
+def test_weights_in_a_pickle_are_not_read_but_made_anew(
+    save: Callable[[PeftConfig], Path], toy_folder: Path
+) -> None:
+    folder = save(LORA)
+    torch.save(load_file(folder / WEIGHTS), folder / "adapter_model.bin")
+    (folder / WEIGHTS).unlink()
+    with pytest.raises(UserError, match="save_pretrained") as refused:
+        adapter_digest(str(folder))
+    assert "adapter_model.bin" in str(refused.value)
+    with warnings.catch_warnings():  # the remedy
+        warnings.simplefilter("ignore")
+        base = AutoModelForCausalLM.from_pretrained(toy_folder)
+        PeftModel.from_pretrained(base, str(folder)).save_pretrained(str(folder))
+    assert adapter_digest(str(folder))
+
+
+def test_half_an_adapter_is_refused(save: Callable[[PeftConfig], Path], toy_folder: Path) -> None:
+    folder = save(LORA)
+
+    def drop(weights: dict[str, torch.Tensor]) -> None:
+        for name in [name for name in weights if "v_proj" in name]:
+            del weights[name]
+
+    alter_weights(folder, drop)
+    with pytest.raises(UserError, match=r"4 of its weights are missing.*v_proj.lora_A"):
+        read_lora(load_backbone(str(toy_folder), "cpu")[0], folder)
+
+
+def test_an_adapter_of_more_layers_is_refused(
+    save: Callable[[PeftConfig], Path], toy_folder: Path
+) -> None:
+    folder = save(LORA)
+
+    def deeper(weights: dict[str, torch.Tensor]) -> None:
+        for name in [name for name in weights if "layers.1." in name]:
+            weights[name.replace("layers.1.", "layers.2.")] = weights[name].clone()
+
+    alter_weights(folder, deeper)
+    with pytest.raises(UserError, match=r"4 of its weights have no place.*layers\.2\."):
+        read_lora(load_backbone(str(toy_folder), "cpu")[0], folder)
+
+
+def test_weights_that_are_no_numbers_are_refused(
+    save: Callable[[PeftConfig], Path], toy_folder: Path
+) -> None:
+    folder = save(LORA)
+    alter_weights(folder, lambda weights: weights[min(weights)].fill_(torch.nan))
+    with pytest.raises(UserError, match=r"1 of its weights hold NaN"):
+        read_lora(load_backbone(str(toy_folder), "cpu")[0], folder)
+
+
+def test_a_shape_that_does_not_fit_is_named(
+    save: Callable[[PeftConfig], Path], toy_folder: Path
+) -> None:
+    folder = save(LORA)
+
+    def narrower(weights: dict[str, torch.Tensor]) -> None:
+        weights.update({name: value[:, :3].clone() for name, value in weights.items()})
+
+    alter_weights(folder, narrower)
+    with pytest.raises(UserError, match="size mismatch"):
+        read_lora(load_backbone(str(toy_folder), "cpu")[0], folder)
+
+
+def test_damaged_weights_are_named(save: Callable[[PeftConfig], Path], toy_folder: Path) -> None:
+    folder = save(LORA)
+    (folder / WEIGHTS).write_bytes((folder / WEIGHTS).read_bytes()[:100])
+    with pytest.raises(UserError, match=r"adapter_model\.safetensors.*cannot be read"):
+        adapter_digest(str(folder))
+    shutil.rmtree(folder)
+    with pytest.raises(UserError, match=r"no adapter_config\.json"):
+        adapter_digest(str(folder))

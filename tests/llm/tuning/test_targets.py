@@ -1,0 +1,159 @@
+import warnings
+from typing import Any
+
+import pytest
+import torch
+from peft import PeftModel
+from peft.tuners.lora import LoraLayer
+from transformers import (
+    AutoModelForCausalLM,
+    DeepseekV3Config,
+    GPT2Config,
+    GPTNeoXConfig,
+    Lfm2Config,
+    LlamaConfig,
+    Mamba2Config,
+    MambaConfig,
+    MixtralConfig,
+    Phi3Config,
+    PretrainedConfig,
+    PreTrainedModel,
+    Qwen2MoeConfig,
+    Qwen3MoeConfig,
+)
+
+from recbench.errors import UserError
+from recbench.llm.settings import ALL, ALL_LINEAR, ATTENTION_QV, LanguageModelSettings
+from recbench.llm.tuning.adapter import add_lora
+from recbench.llm.tuning.targets import resolve
+
+_SMALL: dict[str, Any] = {
+    **{"vocab_size": 280, "hidden_size": 32, "num_hidden_layers": 2, "pad_token_id": 0},
+    **{"bos_token_id": 1, "eos_token_id": 2},
+}
+_ATTENTION: dict[str, Any] = {
+    **{"intermediate_size": 48, "num_attention_heads": 4, "num_key_value_heads": 2},
+}
+_EXPERTS: dict[str, Any] = {
+    **_SMALL,
+    **_ATTENTION,
+    **{"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 16},
+}
+ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj")
+OTHERS: dict[str, tuple[PretrainedConfig, tuple[str, ...]]] = {
+    "phi3": (
+        Phi3Config(**_SMALL, **_ATTENTION),
+        ("o_proj", "qkv_proj", "gate_up_proj", "down_proj"),
+    ),
+    "gpt2": (
+        GPT2Config(vocab_size=280, n_embd=32, n_layer=2, n_head=4, bos_token_id=1, eos_token_id=2),
+        ("c_attn", "c_proj", "c_fc"),
+    ),
+    "gpt_neox": (
+        GPTNeoXConfig(**_SMALL, intermediate_size=48, num_attention_heads=4),
+        ("query_key_value", "dense", "dense_h_to_4h", "dense_4h_to_h"),
+    ),
+    "qwen3_moe": (Qwen3MoeConfig(**_EXPERTS), ATTENTION),
+    "qwen2_moe": (Qwen2MoeConfig(**_EXPERTS), ATTENTION),
+    "mixtral": (
+        MixtralConfig(**_SMALL, **_ATTENTION, num_local_experts=4, num_experts_per_tok=2),
+        ATTENTION,
+    ),
+    "deepseek_v3": (
+        DeepseekV3Config(
+            **{**_EXPERTS, "num_key_value_heads": 4, "first_k_dense_replace": 1},
+            **{"n_routed_experts": 4, "n_group": 1, "topk_group": 1, "kv_lora_rank": 8},
+            **{"q_lora_rank": 8, "qk_rope_head_dim": 8, "qk_nope_head_dim": 8, "v_head_dim": 8},
+        ),
+        ("q_a_proj", "q_b_proj", "kv_a_proj_with_mqa", "kv_b_proj", "o_proj"),
+    ),
+    "mamba": (MambaConfig(**_SMALL, state_size=8), ("in_proj", "x_proj")),
+    "mamba2": (
+        Mamba2Config(**_SMALL, state_size=8, num_heads=8, head_dim=8, n_groups=1),
+        ("in_proj",),
+    ),
+    "lfm2": (
+        Lfm2Config(**_SMALL, **_ATTENTION, layer_types=["conv", "full_attention"]),
+        ("in_proj", "out_proj", "w1", "w3", "w2", "q_proj", "k_proj", "v_proj"),
+    ),
+}
+
+
+def outline(config: PretrainedConfig) -> PreTrainedModel:
+    with torch.device("meta"):
+        return AutoModelForCausalLM.from_config(config)
+
+
+def settings(*targets: str) -> LanguageModelSettings:
+    return LanguageModelSettings(targets=targets or ALL_LINEAR)
+
+
+def with_lora(model: PeftModel) -> set[str]:
+    """Names of the adapted layers in the model as it was."""
+    return {
+        name.removeprefix("base_model.model.")
+        for name, module in model.named_modules()
+        if isinstance(module, LoraLayer)
+    }
+
+
+@pytest.mark.parametrize("name", sorted(OTHERS))
+def test_where_the_papers_names_are_missing_it_is_all_linear(name: str) -> None:
+    config, expected = OTHERS[name]
+    assert resolve(settings(), outline(config)) == expected
+    assert resolve(settings(ALL), outline(config)) == expected
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        lm = AutoModelForCausalLM.from_config(config)
+        named = {layer for layer, _ in lm.named_modules()}
+        adapted = with_lora(add_lora(lm, settings()))
+    assert adapted <= named
+    assert {layer.rsplit(".", 1)[-1] for layer in adapted} == set(expected)
+    assert not [layer for layer in adapted if "expert" in layer or "head" in layer]
+
+
+def test_names_that_are_there_stay_as_they_are() -> None:
+    llama = outline(LlamaConfig(**_SMALL, **_ATTENTION))
+    assert resolve(settings(), llama) == ALL_LINEAR
+    assert resolve(settings(ALL), llama) == ALL_LINEAR
+    assert resolve(settings(*ATTENTION_QV), llama) == ATTENTION_QV
+    assert resolve(settings("v_proj", "q_proj"), llama) == ("v_proj", "q_proj")
+
+
+def test_only_some_layers_of_a_kind_are_named_whole() -> None:
+    """The second `dense` is an expert's."""
+
+    class Mixture(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.dense = torch.nn.Linear(2, 2)
+            self.experts = torch.nn.ModuleList([torch.nn.ModuleDict({"dense": self.dense})])
+
+    model = torch.nn.ModuleDict(
+        {"a": torch.nn.ModuleDict({"dense": torch.nn.Linear(2, 2)}), "b": Mixture()}
+    )
+    assert resolve(settings(ALL), model) == ("a.dense",)
+
+
+def test_a_name_that_is_missing_is_refused() -> None:
+    phi = outline(OTHERS["phi3"][0])
+    with pytest.raises(UserError, match=r"no layer 'q_proj'; it has down_proj, .*all-linear"):
+        resolve(settings("q_proj", "v_proj"), phi)
+    resolve(settings("qkv_proj"), phi)
+
+
+@pytest.mark.parametrize("name", ["mamba", "mamba2"])
+def test_a_layer_whose_weights_are_read_past_it_is_refused(name: str) -> None:
+    with pytest.raises(UserError, match=r"'out_proj' .* no effect"):
+        resolve(settings("in_proj", "out_proj"), outline(OTHERS[name][0]))
+
+
+def test_all_linear_stands_alone() -> None:
+    with pytest.raises(UserError, match="takes no other name beside it"):
+        LanguageModelSettings.build({"targets": "all-linear,q_proj"})
+    assert LanguageModelSettings.build({"targets": "all-linear"}).targets == (ALL,)
+
+
+def test_a_model_without_linear_layers_is_refused() -> None:
+    with pytest.raises(UserError, match="no linear layer that can be adapted, but none at all"):
+        resolve(settings(ALL), torch.nn.ModuleDict())

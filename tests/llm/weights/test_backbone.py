@@ -1,0 +1,195 @@
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from recbench.errors import RecbenchError, UserError
+from recbench.llm.weights import backbone, places
+from recbench.llm.weights.backbone import caption, load_backbone
+
+
+def test_a_folder_is_read(toy_folder: Path) -> None:
+    lm, tokenizer = load_backbone(str(toy_folder), "cpu")
+    assert lm.config.hidden_size == 32
+    assert lm.dtype == torch.float32
+    assert not lm.training
+    assert tokenizer.decode(tokenizer("Red River").input_ids) == "Red River"
+
+
+def test_tiny_is_small_and_has_its_caption() -> None:
+    lm, _ = load_backbone("tiny", "cpu")
+    assert sum(p.numel() for p in lm.parameters()) <= 3_000_000
+    assert lm.dtype == torch.float32
+    folder = Path(str(files("recbench.llm") / "tiny"))
+    assert sum(path.stat().st_size for path in folder.iterdir()) <= 8_000_000
+    assert "mechanism test" in caption("tiny")
+    assert caption("some/model") == ""
+
+
+def test_a_folder_without_a_model(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"no config\.json in it"):
+        load_backbone(str(tmp_path), "cpu")
+    with pytest.raises(UserError, match="no folder"):
+        load_backbone(str(tmp_path / "nothing"), "cpu")
+    with pytest.raises(UserError, match="no GGUF file"):
+        load_backbone(str(tmp_path / "no.gguf"), "cpu")
+
+
+def test_weights_that_are_pickled_are_not_read(toy_folder: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "pickled"
+    shutil.copytree(toy_folder, folder)
+    (folder / "model.safetensors").unlink()
+    (folder / "pytorch_model.bin").write_bytes(b"not to be unpickled")
+    with pytest.raises(RecbenchError, match="safetensors") as caught:
+        load_backbone(str(folder), "cpu")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "head"), [("bert", "BertLMHeadModel"), ("roberta", "RobertaForCausalLM")]
+)
+def test_a_masked_model_is_refused_whatever_its_head_is_called(
+    kind: str, head: str, toy_folder: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / kind
+    shutil.copytree(toy_folder, folder)
+    (folder / "config.json").write_text(json.dumps({"model_type": kind, "architectures": [head]}))
+    with pytest.raises(UserError, match=f"is a {kind} model that reads its text in both direc"):
+        load_backbone(str(folder), "cpu")
+
+
+def test_a_model_of_another_kind_is_named(toy_folder: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "bert"
+    shutil.copytree(toy_folder, folder)
+    (folder / "config.json").write_text(
+        json.dumps({"model_type": "bert", "architectures": ["BertForMaskedLM"]})
+    )
+    with pytest.raises(UserError, match="not a causal language model but BertForMaskedLM"):
+        load_backbone(str(folder), "cpu")
+    (folder / "config.json").write_text(
+        json.dumps({"model_type": "t5", "architectures": ["T5ForConditionalGeneration"]})
+    )
+    with pytest.raises(UserError, match="not a causal language model"):
+        load_backbone(str(folder), "cpu")
+
+
+def test_a_broken_folder_is_one_line(toy_folder: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "broken"
+    shutil.copytree(toy_folder, folder)
+    (folder / "config.json").write_text('{"model_type": "no such thing"}')
+    with pytest.raises(RecbenchError, match="cannot be read") as caught:
+        load_backbone(str(folder), "cpu")
+    assert "\n" not in str(caught.value)
+
+
+def test_gguf_without_its_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "model.gguf").write_bytes(b"")
+    monkeypatch.setattr(places, "find_spec", lambda name: None)
+    with pytest.raises(UserError, match="pip install gguf"):
+        load_backbone(str(tmp_path / "model.gguf"), "cpu")
+
+
+def shortened(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+
+
+def widened(file: Path) -> None:
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"hidden_size": 64}))
+
+
+def foreign(file: Path) -> None:
+    file.write_text('{"not": "a tokenizer"}')
+
+
+@pytest.mark.parametrize(
+    ("name", "damage", "named"),
+    [
+        ("config.json", shortened, r"config\.json"),
+        ("config.json", widened, r"config\.json and the weights \(\*\.safetensors\)"),
+        ("tokenizer.json", shortened, "the tokenizer's files"),
+        ("tokenizer.json", foreign, "the tokenizer's files"),
+        ("model.safetensors", shortened, r"the weights \(\*\.safetensors\)"),
+    ],
+)
+def test_a_broken_file_is_named_in_one_line(
+    name: str, damage: Callable[[Path], None], named: str, toy_folder: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "broken"
+    shutil.copytree(toy_folder, folder)
+    damage(folder / name)
+    with pytest.raises(RecbenchError, match=f"cannot be read; download .*{named} again") as caught:
+        load_backbone(str(folder), "cpu")
+    assert "\n" not in str(caught.value)
+
+
+def test_weights_that_lack_a_tensor_are_not_made_up(toy_folder: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "incomplete"
+    shutil.copytree(toy_folder, folder)
+    weights = load_file(folder / "model.safetensors")
+    del weights["model.norm.weight"]
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    with pytest.raises(RecbenchError, match=r"1 weights are not in the file: model\.norm\.weight"):
+        load_backbone(str(folder), "cpu")
+
+
+def test_a_missing_package_is_not_taken_for_a_broken_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise ImportError("\nThe tokenizer requires some library.\nInstall it")
+
+    monkeypatch.setattr(backbone.AutoTokenizer, "from_pretrained", fails)
+    with pytest.raises(UserError, match=r"needs a package: The tokenizer requires some library\.$"):
+        load_backbone("tiny", "cpu")
+
+
+@pytest.fixture
+def with_code(
+    toy_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., Path]]:
+    """Copy the toy model and add code; whoever is asked whether it may run says yes."""
+    folder, asked = tmp_path / "with_code", []
+
+    def make(name: str, **changes: object) -> Path:
+        shutil.copytree(toy_folder, folder)
+        (folder / "code.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w').close()")
+        (folder / name).write_text(json.dumps(json.loads((folder / name).read_text()) | changes))
+        return folder
+
+    monkeypatch.setattr("builtins.input", lambda *text: asked.append(text) or "y")
+    yield make
+    assert not asked
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("config.json", {"model_type": "other", "auto_map": {"AutoConfig": "code.Config"}}),
+        (
+            "tokenizer_config.json",
+            {"tokenizer_class": "Other", "auto_map": {"AutoTokenizer": ["code.Other", None]}},
+        ),
+    ],
+)
+def test_code_that_comes_with_a_model_is_refused(
+    name: str, changes: dict[str, object], with_code: Callable[..., Path]
+) -> None:
+    with pytest.raises(UserError, match="such code is never run") as caught:
+        load_backbone(str(with_code(name, **changes)), "cpu")
+    assert "\n" not in str(caught.value)
+
+
+def test_code_that_is_not_needed_is_left_alone(with_code: Callable[..., Path]) -> None:
+    own = {"AutoConfig": "code.Config", "AutoModelForCausalLM": "code.Model"}
+    lm, _ = load_backbone(str(with_code("config.json", auto_map=own)), "cpu")
+    assert type(lm).__name__ == "LlamaForCausalLM"
+
+
+def test_a_hub_that_cannot_be_reached(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(RecbenchError, match="hub cannot be reached"):
+        load_backbone("some-owner/some-model", "cpu")

@@ -1,0 +1,84 @@
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from recbench.errors import RecbenchError
+from recbench.llm.weights import dequantised as module
+from recbench.llm.weights.backbone import load_backbone
+from recbench.llm.weights.dequantised import dequantised
+from recbench.llm.weights.places import InGguf
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "CACHE", tmp_path / "weights")
+
+
+def as_gguf(folder: Path, file: Path) -> Path:
+    """Write the toy model of a folder as one GGUF file; its tokenizer only nearly."""
+    gguf = pytest.importorskip("gguf")
+    config = json.loads((folder / "config.json").read_text())
+    tokens = list(json.loads((folder / "tokenizer.json").read_text())["model"]["vocab"])
+    filler = [f"<{number}>" for number in range(len(tokens) + 1, config["vocab_size"])]
+    writer = gguf.GGUFWriter(file, "llama")
+    writer.add_name("toy")
+    writer.add_context_length(config["max_position_embeddings"])
+    writer.add_block_count(config["num_hidden_layers"])
+    writer.add_embedding_length(config["hidden_size"])
+    writer.add_feed_forward_length(config["intermediate_size"])
+    writer.add_head_count(config["num_attention_heads"])
+    writer.add_layer_norm_rms_eps(config["rms_norm_eps"])
+    writer.add_tokenizer_model("gpt2")
+    writer.add_token_list([*tokens, "Re", *filler])
+    writer.add_token_merges(["R e"])
+    names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.LLAMA, config["num_hidden_layers"])
+    for name, tensor in load_file(folder / "model.safetensors").items():
+        writer.add_tensor(names.get_name(name, (".weight",)), tensor.numpy())
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return file
+
+
+def test_a_gguf_file_is_read_in_silence(
+    toy_folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    file = as_gguf(toy_folder, tmp_path / "model.gguf")
+    lm, _ = load_backbone(str(file), "cpu")
+    kept = load_file(toy_folder / "model.safetensors")["model.embed_tokens.weight"]
+    assert torch.equal(lm.get_input_embeddings().weight, kept)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_weights_are_made_plain_once(toy_folder: Path, tmp_path: Path) -> None:
+    file, said = as_gguf(toy_folder, tmp_path / "model.gguf"), list[str]()
+    first = load_backbone(str(file), "cpu", report=said.append)[0].state_dict()
+    second = load_backbone(str(file), "cpu", report=said.append)[0].state_dict()
+    assert len(said) == 1
+    assert "once" in said[0]
+    assert first.keys() == second.keys()
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_a_file_in_parts_is_the_file(toy_folder: Path, tmp_path: Path) -> None:
+    file = as_gguf(toy_folder, tmp_path / "model.gguf")
+    whole, half = file.read_bytes(), file.stat().st_size // 2
+    parts = tmp_path / "part1", tmp_path / "part2"
+    parts[0].write_bytes(whole[:half])
+    parts[1].write_bytes(whole[half:])
+    joined = dequantised("parts", InGguf(parts), lambda _: None)
+    assert dequantised("whole", InGguf((file,)), pytest.fail) == joined
+    assert not list(joined.glob("*.gguf"))
+
+
+def test_a_broken_gguf_file_is_named_in_one_line(tmp_path: Path) -> None:
+    pytest.importorskip("gguf")
+    (tmp_path / "model.gguf").write_bytes(b"GGUF\x03\x00\x00\x00\x00")
+    with pytest.raises(RecbenchError, match=r"download model\.gguf again") as caught:
+        load_backbone(str(tmp_path / "model.gguf"), "cpu")
+    assert "\n" not in str(caught.value)
+    assert not list((tmp_path / "weights").iterdir())
