@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from recbench.data.ragged import Ragged, lengths
 from recbench.data.released import PARTS, Rows, pieced
+from recbench.data.sorted_sets import among
 
 LEAST, MOST = 3, 10
 """
@@ -107,7 +108,7 @@ def _foretold(asked: Ragged, train: Ragged) -> int:
         rows = np.flatnonzero(ends == size)
         if size > LEAST and rows.size:
             wanted = asked.values[asked.offsets[rows + 1][:, None] + np.arange(-size, 0)]
-            likely = _among(hashes, _hashed(wanted)) & (room[: len(hashes)] >= size)
+            likely = among(hashes, _hashed(wanted)) & (room[: len(hashes)] >= size)
             found = {values[at : at + size].tobytes() for at in np.flatnonzero(likely).tolist()}
             count += sum(one.tobytes() in found for one in wanted)
     return count
@@ -118,10 +119,3 @@ def _hashed(windows: NDArray[np.int32]) -> NDArray[np.uint64]:
     for column in windows.T:
         hashes = hashes * _BASE + column.astype(np.uint64)
     return hashes
-
-
-def _among(hashes: NDArray[np.uint64], wanted: NDArray[np.uint64]) -> NDArray[np.bool_]:
-    """Do as `np.isin`, which would sort the many for the few."""
-    ordered = np.append(np.sort(wanted), wanted[:1])  # so that there is one behind the last
-    found: NDArray[np.bool_] = ordered[np.searchsorted(ordered[:-1], hashes)] == hashes
-    return found

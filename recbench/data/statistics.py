@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from recbench.data.dataset import Dataset
+from recbench.data.sorted_sets import distinct
 from recbench.data.time_units import TimeUnit, shown, unit_of
 from recbench.data.titles import UNKNOWN, normalised
 
@@ -86,5 +87,5 @@ def _complete(dataset: Dataset, lengths: NDArray[np.int64]) -> int:
     items = len(dataset.catalogue)
     long = np.unique(dataset.users)[lengths >= items]  # no other can have them all
     rows = np.isin(dataset.users, long) if long.size else np.zeros(0, dtype=np.int64)
-    pairs = np.unique(dataset.users[rows].astype(np.int64) * items + dataset.items[rows])
+    pairs = distinct(dataset.users[rows].astype(np.int64) * items + dataset.items[rows])
     return int((np.unique(pairs // items, return_counts=True)[1] == items).sum())

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from recbench.data.catalogue import Catalogue
 from recbench.data.dataset import array_digest
 from recbench.data.ragged import lengths
+from recbench.data.sorted_sets import among, distinct
 from recbench.data.titles import TitleGroups
 from recbench.errors import UserError
 from recbench.questions.excluded import Excluded
@@ -74,12 +75,12 @@ def _counted(
     lists, owners = excluded.distinct(run)
     number, size = len(groups.items), len(groups.numbers)
     whose = np.repeat(np.arange(len(lists)), lengths(lists))
-    whose, items = np.divmod(np.unique(whose * size + lists.values), size)
+    whose, items = np.divmod(distinct(whose * size + lists.values), size)
     # Each list and title that it holds, and of these the ones of which it holds all items.
     held, counts = np.unique(whose * number + groups.numbers[items], return_counts=True)
     gone = held[counts == lengths(groups.items)[held % number]]
     lost = np.bincount(gone // number, minlength=len(lists))
-    left: NDArray[np.int64] = number - lost[owners] - ~np.isin(owners * number + own, gone)
+    left: NDArray[np.int64] = number - lost[owners] - ~among(owners * number + own, gone)
     return left
 
 

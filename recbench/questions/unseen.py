@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recbench.data.ragged import Ragged, lengths, ragged
+from recbench.data.sorted_sets import among, distinct
 
 Numbers = NDArray[np.int64]
 
@@ -106,17 +107,14 @@ class Unseen:
 
 def union(first: Ragged, second: Ragged) -> Ragged:
     """Return for each row the values of both, ascending and distinct."""
-    pairs = np.sort(np.concatenate([_pairs(first), _pairs(second)]))
-    pairs = pairs[np.diff(pairs, prepend=-1) > 0]  # np.unique takes ten times as long
+    pairs = distinct(np.concatenate([_pairs(first), _pairs(second)]))
     counts = np.bincount(pairs >> 32, minlength=len(first))
     return ragged((pairs & 0xFFFFFFFF).astype(np.int32), counts)
 
 
 def holds(lists: Ragged, rows: Numbers, values: NDArray[np.int32]) -> NDArray[np.bool_]:
     """Tell of each value (int32 [n]) whether the row of `lists` beside it (int64 [n]) holds it."""
-    wanted, held = rows << 32 | values, np.append(np.sort(_pairs(lists)), -1)
-    found: NDArray[np.bool_] = held[np.searchsorted(held[:-1], wanted)] == wanted
-    return found
+    return among(rows << 32 | values, _pairs(lists))
 
 
 def _pairs(lists: Ragged) -> Numbers:
