@@ -11,6 +11,7 @@ from recbench_cli import (
     candidates,
     compare,
     data,
+    inspect,
     leaderboard,
     models,
     protocols,
@@ -45,6 +46,7 @@ app.command("leaderboard")(leaderboard.leaderboard)
 app.command("compare")(compare.compare)
 app.command("plan")(compare.plan)
 app.command("verify")(verify.verify)
+app.command("inspect")(inspect.inspect)
 app.command("models")(models.models)
 app.add_typer(data.app, name="data")
 app.add_typer(protocols.app, name="protocols")

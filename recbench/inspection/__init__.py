@@ -1,0 +1,1 @@
+"""A closer look at one run, of which nothing is asked again."""

@@ -1,0 +1,123 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from recbench.runs.store import finished, publish
+
+
+@pytest.fixture
+def made(call, raw_folder, tmp_path, monkeypatch):
+    """Return a function that runs a model on the made-up data, and its folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RECBENCH_CACHE", str(tmp_path / "cache"))
+
+    def run(model, *options):
+        asked = ("--model", model, "--dataset", "movielens", "--data-dir", str(raw_folder))
+        assert call("run", *asked, "--no-audit", *options)[0] == 0
+        (record,) = (tmp_path / "results").glob(f"*/*/{model}/*/record.json")
+        return record.parent
+
+    return run
+
+
+def looked(call, folder, *options):
+    code, out, err = call("inspect", str(folder), "--format", "json", *options)
+    assert (code, err) == (0, "")
+    return json.loads(out)
+
+
+@pytest.fixture
+def popular(made):
+    return made("popularity", "--draws", "2")
+
+
+def test_an_id_model_is_looked_at(call, popular, raw_folder):
+    found = looked(call, popular, "--data-dir", str(raw_folder))
+    record = finished(popular).record
+    assert sum(slot["rows"] for slot in found["slots"]) == record.examples * 2
+    assert len(found["slots"]) == record.candidates
+    assert sum(slot["answered"] for slot in found["slots"]) == pytest.approx(1)
+    assert found["recommended"]["lift"] > 1  # it does prefer what is popular
+    assert found["answers"] is None
+    assert found["left_out"] == []
+
+
+def test_the_page_says_the_same(call, popular, raw_folder):
+    code, out, err = call("inspect", str(popular), "--data-dir", str(raw_folder))
+    assert (code, err) == (0, "")
+    assert out.startswith("popularity, seed 0: movielens, protocol paper")
+    assert "Recommended: " in out
+    assert "By the place in the list:" in out
+    assert "What was written" not in out
+
+
+def test_without_the_data_what_takes_them_is_left_out(call, popular, monkeypatch, tmp_path):
+    monkeypatch.setenv("RECBENCH_CACHE", str(tmp_path / "another"))
+    monkeypatch.setattr("recbench.runs.remade_question.at_hand", lambda *_: False)
+    found = looked(call, popular)
+    assert found["recommended"] is None
+    assert "movielens is not at hand" in found["left_out"][0]
+    code, out, err = call("inspect", str(popular), "--example", "0")
+    assert (code, out) == (2, "")
+    assert "name its folder with --data-dir" in err
+
+
+def test_one_example_is_shown(call, popular, raw_folder):
+    options = ("--data-dir", str(raw_folder), "--example", "1", "--draw", "1")
+    one = looked(call, popular, *options)
+    assert (one["example"], one["draw"], one["valid"]) == (1, 1, True)
+    (target,) = [each for each in one["candidates"] if each["target"]]
+    (answer,) = [each for each in one["candidates"] if each["answered"]]
+    assert answer["score"] == max(each["score"] for each in one["candidates"])
+    assert one["hit"] is (target == answer)
+    code, out, _ = call("inspect", str(popular), *options)
+    assert code == 0
+    assert "example 1, draw 1, user " in out
+    assert target["title"] in out
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("--example", "-1"), "--example must be from 0 to "),
+        (("--example", "100000"), "--example must be from 0 to "),
+        (("--example", "0", "--draw", "2"), "--draw must be from 0 to 1, not 2"),
+    ],
+)
+def test_a_row_that_there_is_not_is_one_line(call, popular, options, says):
+    code, out, err = call("inspect", str(popular), *options)
+    assert (code, out) == (2, "")
+    assert says in err
+
+
+def test_what_is_no_run_is_one_line(call, tmp_path):
+    code, out, err = call("inspect", str(tmp_path))
+    assert (code, out) == (2, "")
+    assert err.startswith(f"error: {tmp_path} holds no finished run")
+
+
+def test_a_full_ranking_is_refused(call, made):
+    folder = made("popularity", "--candidates", "all")
+    code, out, err = call("inspect", str(folder))
+    assert (code, out) == (2, "")
+    assert "recbench leaderboard --group-by" in err
+
+
+def test_what_was_written_is_told_apart(call, made, raw_folder, tmp_path):
+    folder = made("zero-shot", "--llm", "tiny", "--draws", "1")
+    data = ("--data-dir", str(raw_folder))
+    found, record = looked(call, folder, *data), finished(folder).record
+    assert sum(found["answers"].values()) == record.examples
+    valid = found["answers"]["the target"] + found["answers"]["another candidate"]
+    assert valid / record.examples == pytest.approx(record.metrics["ValidRatio"].value)
+    assert [rule["rule"] for rule in found["rules"]] == ["exact", "substring", "fuzzy"]
+    assert found["rules"][0]["hit"]["value"] == record.metrics["HitRatio@1"].value
+    both = found["text_and_likelihood"]
+    assert both["both"] + both["text"] == pytest.approx(record.metrics["HitRatio@1"].value)
+    assert "What was written:" in call("inspect", str(folder), *data)[1]
+
+    copy: Path = publish(finished(folder), tmp_path / "published")
+    silent = looked(call, copy, *data)
+    assert silent["answers"] is None
+    assert silent["left_out"] == ["answers: its texts are not kept, as in every published copy"]
