@@ -13,6 +13,7 @@ from recbench_cli.options import (
     History,
     Negatives,
     Results,
+    TableForm,
     left_out_are_said,
     say,
 )
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
 Chosen = dict[str, list[Any]]
 """Field of a record to the values that were asked for; one that was not given is left out."""
 
-Form = Annotated[
-    Literal["table", "markdown", "csv", "json"], typer.Option("--format", help="Of the output.")
-]
 GroupBy = Annotated[
     Literal["target-count", "user-count", "history-length", "user"] | None,
     typer.Option(
@@ -103,7 +101,7 @@ Device = Annotated[
 
 
 def leaderboard(
-    form: Form = "table",
+    form: TableForm = "table",
     by: GroupBy = None,
     baseline: Baseline = None,
     k: Cutoffs = None,
