@@ -14,6 +14,7 @@ from recbench_cli import (
     leaderboard,
     models,
     protocols,
+    report,
     run,
     study,
     verify,
@@ -44,6 +45,7 @@ app.command("run")(run.run)
 app.command("leaderboard")(leaderboard.leaderboard)
 app.command("compare")(compare.compare)
 app.command("plan")(compare.plan)
+app.command("report")(report.report)
 app.command("verify")(verify.verify)
 app.command("models")(models.models)
 app.add_typer(data.app, name="data")

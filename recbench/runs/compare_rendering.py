@@ -45,7 +45,7 @@ def comparison_sheet(found: Comparison) -> Sheet:
     headers = ["first", "second", f"{found.metric}: first less second", "p", "df"]
     headers += ["users apart", *PARTS, "seeds are", "smallest told apart"]
     many = len(found.pairs)
-    blocks = [
+    blocks: list[str | Grid] = [
         Grid(["row", "seeds"], rows),
         Grid(headers, lines),
         f"Intervals hold all at once with 95%, p is adjusted for {many} "

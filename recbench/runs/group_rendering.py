@@ -70,7 +70,7 @@ def groups_sheet(table: GroupedTable, by: str) -> Sheet:
         ]
         for group, row, found in _lines(table)
     ]
-    blocks = [
+    blocks: list[str | Grid] = [
         Grid(headers, lines),
         *notes(table.table.rows),
         *([NOBODYS] if by in BY_USER and record.protocol.partition(",")[0] == "released" else []),

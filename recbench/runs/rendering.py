@@ -94,7 +94,7 @@ def sheet(table: Table, cutoffs: Sequence[int] = ()) -> Sheet:
         **_comparisons(table),
         **_published(table),
     }
-    blocks = [
+    blocks: list[str | Grid] = [
         f"Not comparable with the table above: {table.apart}." if table.apart else "",
         Grid(list(columns), list(zip(*columns.values(), strict=True))),
         *notes(table.rows),

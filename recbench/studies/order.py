@@ -124,7 +124,7 @@ def render_order(found: Sequence[Agreement], form: Format) -> str:
         ]
         for one in found
     ]
-    blocks = [
+    blocks: list[str | Grid] = [
         Grid([*headers, "Kendall's tau"], lines),
         "Agreement of the order of systems under two questions: 1 the same, -1 the reverse. The "
         "95% interval counts every pair that is not told apart under both as the one and as the "
