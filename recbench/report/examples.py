@@ -17,7 +17,8 @@ from recbench.evaluation.answers import SHARED_TITLE
 from recbench.evaluation.outcome import Outcome
 from recbench.questions.candidates import Pack
 from recbench.questions.split import PAD
-from recbench.runs.examples import read_answers, read_cold_start, read_outcome
+from recbench.runs.examples import read_answers, read_outcome
+from recbench.runs.groups import counts_of
 from recbench.runs.leaderboard import Row, Table
 from recbench.runs.remade_question import NotCheckedError, Questions, Remade, check_digests
 from recbench.runs.sheet import Grid, Sheet
@@ -74,10 +75,10 @@ def browser(
     DataError
         If examples are missing or damaged.
     """
-    record, folder = table.record, table.rows[0].runs[0].folder
+    record = table.record
     made = None if questions is None else _made(table, questions, report)
     told = [_told(row, questions is not None) for row in table.rows]
-    counts, users = read_cold_start(folder, record), told[0].outcome.users
+    counts, users = counts_of(table.rows), told[0].outcome.users
     few = min(most, record.examples)
     chosen = np.linspace(0, record.examples - 1, few).round().astype(int).tolist()
     lines = [
