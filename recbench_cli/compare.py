@@ -2,18 +2,15 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from recbench_cli.options import Cache, Debug, Results, left_out_are_said
+from recbench_cli.options import Cache, Debug, Results, TableForm, left_out_are_said
 
 if TYPE_CHECKING:
     from recbench.runs.store import Run
 
-Form = Annotated[
-    Literal["table", "markdown", "csv", "json"], typer.Option("--format", help="Of the output.")
-]
 Dataset = Annotated[str | None, typer.Option("--dataset", help="Runs on this one alone.")]
 Protocol = Annotated[str | None, typer.Option("--protocol", help="Runs under this one alone.")]
 Draws = Annotated[int | None, typer.Option("--draws", min=1, help="Runs of so many alone.")]
@@ -38,7 +35,7 @@ def compare(
     protocol: Protocol = None,
     draws: Draws = None,
     pack_seed: PackSeed = None,
-    form: Form = "table",
+    form: TableForm = "table",
     results: Results = None,
     cache: Cache = None,
     _debug: Debug = False,
@@ -62,7 +59,7 @@ def plan(
     ] = None,
     draws: Draws = None,
     pack_seed: PackSeed = None,
-    form: Form = "table",
+    form: TableForm = "table",
     results: Results = None,
     cache: Cache = None,
     _debug: Debug = False,

@@ -1,6 +1,6 @@
 """`recbench leaderboard`: the table, and the runs it still lacks."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -13,10 +13,19 @@ from recbench_cli.options import (
     History,
     Negatives,
     Results,
+    TableForm,
     left_out_are_said,
     say,
 )
-from recbench_cli.parsing import cutoffs_of, devices_of, names_of, settings_of
+from recbench_cli.parsing import cutoffs_of, devices_of, settings_of
+from recbench_cli.records import (
+    Chosen,
+    chosen_records,
+    dataset_names,
+    found_runs,
+    model_names,
+    protocol_name,
+)
 
 if TYPE_CHECKING:
     from recbench.runs.cells import Cell
@@ -24,12 +33,6 @@ if TYPE_CHECKING:
     from recbench.runs.store import Run
     from recbench.runs.text import Format
 
-Chosen = dict[str, list[Any]]
-"""Field of a record to the values that were asked for; one that was not given is left out."""
-
-Form = Annotated[
-    Literal["table", "markdown", "csv", "json"], typer.Option("--format", help="Of the output.")
-]
 GroupBy = Annotated[
     Literal["target-count", "user-count", "history-length", "user"] | None,
     typer.Option(
@@ -103,7 +106,7 @@ Device = Annotated[
 
 
 def leaderboard(
-    form: Form = "table",
+    form: TableForm = "table",
     by: GroupBy = None,
     baseline: Baseline = None,
     k: Cutoffs = None,
@@ -143,10 +146,9 @@ def leaderboard(
     if not fill:
         _refuse_without_run({"--seeds": seeds, "--device": device, **learnt})
     root, place = results_folder(results), cache_folder(cache)
-    protocol = _protocol(protocol, candidates=candidates, negatives=negatives, history=history)
-    recorded = () if fill else (folder.name for folder in root.glob("*"))
-    named = _models(models), _datasets(datasets, place, recorded)
-    chosen = _chosen(*named, protocol, draws, pack_seed)
+    protocol = protocol_name(protocol, candidates=candidates, negatives=negatives, history=history)
+    named = model_names(models), dataset_names(datasets, place, () if fill else (root,))
+    chosen = chosen_records(*named, protocol, draws, pack_seed)
     failed: dict[Cell, int] = {}
     if fill:
         _check(chosen, settings_of(changes or [], llm), preset, data_dir)
@@ -155,7 +157,7 @@ def leaderboard(
         shared = _arguments({**asked, **learnt, **places})
         failed = _filled(chosen, seeds or 1, device or "auto", shared)
     with left_out_are_said() as broken:
-        _print(_found(root, chosen, place, broken.append), by, baseline, cutoffs, form)
+        _print(found_runs((root,), chosen, place, broken.append, say), by, baseline, cutoffs, form)
         _raise_for(failed)
 
 
@@ -176,55 +178,6 @@ def _refuse_without_run(options: Mapping[str, Any]) -> None:
     given = [option for option, value in options.items() if value is not None]
     if given:
         raise UserError(f"{' and '.join(given)} cannot be given without --run; add --run")
-
-
-def _protocol(name: str | None, **options: str | None) -> str | None:
-    """Name the protocol that is asked for, with what is changed; None where none is."""
-    from recbench.errors import UserError
-    from recbench.questions.protocols import protocol as named
-
-    if name is not None:
-        return named(name, **options).name
-    if given := [f"--{option}" for option, value in options.items() if value is not None]:
-        raise UserError(f"{' and '.join(given)} changes a protocol; name it with --protocol")
-    return None
-
-
-def _chosen(
-    models: list[str] | None,
-    datasets: list[str] | None,
-    protocol: str | None,
-    draws: int | None,
-    pack_seed: int | None,
-) -> Chosen:
-    """Say which records are asked for."""
-    chosen = {
-        "model": models,
-        "dataset": datasets,
-        "protocol": None if protocol is None else [protocol],
-        "draws": None if draws is None else [draws],
-        "pack_seed": None if pack_seed is None else [pack_seed],
-    }
-    return {field: values for field, values in chosen.items() if values is not None}
-
-
-def _models(names: str | None) -> list[str] | None:
-    from recbench.registry import find
-
-    if names is None:
-        return None
-    return [find("models", name).name for name in names_of(names, "--models")]
-
-
-def _datasets(names: str | None, cache: Path, recorded: Iterable[str]) -> list[str] | None:
-    """Check the names; own data are in the cache, and if they were removed, their records stay."""
-    from recbench.data.card import card
-
-    if names is None:
-        return None
-    there = set(recorded)
-    wanted = names_of(names, "--datasets")
-    return [name if name in there else card(name, cache).name for name in wanted]
 
 
 def _check(
@@ -271,19 +224,6 @@ def _filled(chosen: Chosen, seeds: int, devices: str, shared: list[str]) -> "dic
 
     wanted = cells.wanted(chosen["model"], chosen["dataset"], range(seeds), shared)
     return cells.fill(wanted, devices_of(devices), say)
-
-
-def _found(root: Path, chosen: Chosen, cache: Path, broken: Callable[[str], None]) -> "list[Run]":
-    """Read the runs that were asked for; `broken` is told of each record that cannot be read."""
-    from recbench.runs.asked_for import asked_for
-    from recbench.runs.store import runs
-
-    there = runs(root, broken, cache)
-    found = asked_for(there, chosen)
-    if not found:
-        why = " is what was asked for" if there else ""
-        say(f"no finished run below {root}{why}; make one with: recbench run")
-    return found
 
 
 def _print(

@@ -15,6 +15,7 @@ from recbench_cli import (
     leaderboard,
     models,
     protocols,
+    report,
     run,
     study,
     verify,
@@ -45,6 +46,7 @@ app.command("run")(run.run)
 app.command("leaderboard")(leaderboard.leaderboard)
 app.command("compare")(compare.compare)
 app.command("plan")(compare.plan)
+app.command("report")(report.report)
 app.command("verify")(verify.verify)
 app.command("inspect")(inspect.inspect)
 app.command("models")(models.models)

@@ -9,6 +9,10 @@ import typer
 
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 Form = Annotated[Literal["text", "json"], typer.Option("--format", help="Of the output.")]
+TableForm = Annotated[
+    Literal["table", "markdown", "latex", "csv", "json"],
+    typer.Option("--format", help="Of the output."),
+]
 Results = Annotated[
     Path | None, typer.Option("--results", help="Folder of run records.", show_default="./results")
 ]

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from recbench_cli.compare import Form
 from recbench_cli.once import Commands
-from recbench_cli.options import Cache, Debug, Results, left_out_are_said
+from recbench_cli.options import Cache, Debug, Results, TableForm, left_out_are_said
 
 if TYPE_CHECKING:
     from recbench.runs.store import Run
@@ -29,7 +28,7 @@ def order(
         int | None,
         typer.Option("--draws", min=1, help="Sampled rows of so many draws alone."),
     ] = None,
-    form: Form = "table",
+    form: TableForm = "table",
     results: Results = None,
     cache: Cache = None,
     _debug: Debug = False,
@@ -56,7 +55,7 @@ def order(
 @app.command()
 def curves(
     dataset: Annotated[str, typer.Option("--dataset", help="Whose runs.")] = "movielens",
-    form: Form = "table",
+    form: TableForm = "table",
     results: Results = None,
     cache: Cache = None,
     _debug: Debug = False,

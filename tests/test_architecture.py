@@ -42,6 +42,7 @@ BELOW["experiment"] = {
     *BELOW["trained_model"],
 }
 BELOW["studies"] = {"experiment", *BELOW["experiment"]}
+BELOW["report"] = {"studies", *BELOW["studies"]}
 BELOW["neural"] = {"recommender", *BELOW["recommender"]}
 BELOW["llm"] = {"neural", *BELOW["neural"]}
 BELOW["endpoint"] = {"errors", "settings", "atomic_write"}

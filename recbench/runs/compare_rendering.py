@@ -1,4 +1,4 @@
-"""Comparisons and plans as text: for a terminal, Markdown, CSV and JSON."""
+"""Comparisons as text: for a terminal, Markdown, LaTeX, CSV and JSON."""
 
 import json
 from collections.abc import Sequence
@@ -7,7 +7,16 @@ from typing import Any
 
 from recbench.runs.compare import Compared, Comparison
 from recbench.runs.notes import notes, notes_of, seeds_cell
-from recbench.runs.text import Format, as_csv, grid, question_as_json, question_line, signed, told
+from recbench.runs.sheet import Grid, Sheet
+from recbench.runs.text import (
+    Format,
+    as_csv,
+    laid_out,
+    question_as_json,
+    question_line,
+    signed,
+    told,
+)
 
 PARTS = ("users", "draws", "seeds", "rest")
 
@@ -18,11 +27,11 @@ def render_comparison(found: Comparison, form: Format) -> str:
         return json.dumps(_as_json(found), indent=2, ensure_ascii=False)
     if form == "csv":
         return _as_csv(found)
-    return _as_text(found, form == "markdown")
+    return laid_out(comparison_sheet(found), form)
 
 
-def _as_text(found: Comparison, markdown: bool) -> str:
-    record = found.rows[0].record
+def comparison_sheet(found: Comparison) -> Sheet:
+    """Return what a page says of a comparison: its rows, then a line a pair."""
     rows = [[row.label, seeds_cell(row)] for row in found.rows]
     lines = [
         [
@@ -36,17 +45,16 @@ def _as_text(found: Comparison, markdown: bool) -> str:
     headers = ["first", "second", f"{found.metric}: first less second", "p", "df"]
     headers += ["users apart", *PARTS, "seeds are", "smallest told apart"]
     many = len(found.pairs)
-    blocks = [
-        question_line(record, markdown),
-        grid(["row", "seeds"], rows, markdown),
-        grid(headers, lines, markdown),
+    blocks: list[str | Grid] = [
+        Grid(["row", "seeds"], rows),
+        Grid(headers, lines),
         f"Intervals hold all at once with 95%, p is adjusted for {many} "
         f"pair{'s' if many > 1 else ''} (Bonferroni), each with degrees of freedom of its own. "
         "Users, draws, seeds and the rest: their shares of the variance of the difference. The "
         "smallest true difference that such a table tells apart: with 80% power.",
         *notes(found.rows),
     ]
-    return "\n\n".join(filter(None, blocks))
+    return Sheet(tuple(blocks), question_line(found.rows[0].record))
 
 
 def _difference(one: Compared) -> str:

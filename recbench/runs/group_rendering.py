@@ -1,4 +1,4 @@
-"""Figures by group as text: for a terminal, Markdown, CSV and JSON."""
+"""Figures by group as text: for a terminal, Markdown, LaTeX, CSV and JSON."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -6,12 +6,13 @@ from collections.abc import Iterator, Sequence
 from recbench.runs.groups import Group, GroupedTable
 from recbench.runs.leaderboard import Row, ranked_by
 from recbench.runs.notes import notes, seeds_cell
+from recbench.runs.sheet import Grid, Sheet
 from recbench.runs.text import (
     DASH,
     Format,
     as_csv,
     figure_cell,
-    grid,
+    laid_out,
     question_as_json,
     question_line,
     signed,
@@ -42,7 +43,7 @@ def render_groups(tables: Sequence[GroupedTable], by: str, form: Format) -> str:
         return json.dumps([_as_json(table, by) for table in tables], indent=2, ensure_ascii=False)
     if form == "csv":
         return _as_csv(tables, by)
-    return "\n\n".join(_as_text(table, by, form == "markdown") for table in tables)
+    return "\n\n".join(laid_out(groups_sheet(table, by), form) for table in tables)
 
 
 def _lines(table: GroupedTable) -> Iterator[tuple[Group, Row, Estimate | None]]:
@@ -51,7 +52,8 @@ def _lines(table: GroupedTable) -> Iterator[tuple[Group, Row, Estimate | None]]:
             yield group, row, found
 
 
-def _as_text(table: GroupedTable, by: str, markdown: bool) -> str:
+def groups_sheet(table: GroupedTable, by: str) -> Sheet:
+    """Return what a page says of the groups of a table; `by` as in `render_groups`."""
     record, named = table.table.record, table.table.baseline
     figure = ranked_by(record)
     once = any(row.per_user for _, row, _ in _lines(table))
@@ -68,15 +70,14 @@ def _as_text(table: GroupedTable, by: str, markdown: bool) -> str:
         ]
         for group, row, found in _lines(table)
     ]
-    blocks = [
-        f"{question_line(record, markdown)}; {figure} by {by}",
-        grid(headers, lines, markdown),
+    blocks: list[str | Grid] = [
+        Grid(headers, lines),
         *notes(table.table.rows),
         *([NOBODYS] if by in BY_USER and record.protocol.partition(",")[0] == "released" else []),
         "95% intervals over the users of a group and training seeds; differences as in the "
         "leaderboard (multiple comparisons with the best), inside each group.",
     ]
-    return "\n\n".join(blocks)
+    return Sheet(tuple(blocks), question_line(record), f"; {figure} by {by}")
 
 
 def _to_baseline(row: Row) -> str:

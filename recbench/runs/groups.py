@@ -15,6 +15,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from recbench.questions.cold_start import ColdStart
 from recbench.runs.examples import read_cold_start
 from recbench.runs.leaderboard import Row, Table, compared, with_per_user
 from recbench.statistics.intervals import Estimate, estimate
@@ -76,6 +77,17 @@ def grouped(
     return [GroupedTable(table, tuple(_groups(table, by, baseline))) for table in tables]
 
 
+def counts_of(rows: Sequence[Row]) -> ColdStart:
+    """
+    Return the counts of the test rows of a table; raises DataError where examples are missing.
+
+    All rows of a table were asked about the same examples, but a part of the training users counts
+    less; the counts are of the row that learnt from most, whoever leads the table.
+    """
+    most = max(rows, key=lambda row: row.record.training.fraction)
+    return read_cold_start(most.runs[0].folder, most.record)
+
+
 def _groups(table: Table, by: Grouping, baseline: str | None) -> list[Group]:
     rows = [row for row in table.rows if row.system is not None]
     names, members = _members(rows, by) if rows else ((), [])
@@ -85,10 +97,7 @@ def _groups(table: Table, by: Grouping, baseline: str | None) -> list[Group]:
 
 
 def _members(rows: Sequence[Row], by: Grouping) -> tuple[tuple[str, ...], list[NDArray[np.bool_]]]:
-    # All rows of a table were asked about the same examples, but a part of the training users
-    # counts less; the groups are of those that learnt from most, whoever leads the table.
-    most = max(rows, key=lambda row: row.record.training.fraction)
-    counts = read_cold_start(most.runs[0].folder, most.record)
+    counts = counts_of(rows)
     if by == "user":
         return USERS, [counts.user_count == 0, counts.user_count > 0]
     count = getattr(counts, by.replace("-", "_"))

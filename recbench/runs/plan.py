@@ -16,8 +16,9 @@ import numpy as np
 from recbench.errors import UserError
 from recbench.runs.leaderboard import Row, Table, ranked_by
 from recbench.runs.notes import notes
+from recbench.runs.sheet import Grid, Sheet
 from recbench.runs.systems import matched
-from recbench.runs.text import Format, as_csv, grid, question_as_json, question_line, told
+from recbench.runs.text import Format, as_csv, laid_out, question_as_json, question_line, told
 from recbench.statistics.power import Design, Split, split, told_apart
 
 DRAWS, SEEDS = (1, 5, 20), (1, 3, 5, 10)
@@ -157,10 +158,10 @@ def render_plans(plans: Sequence[Plan], form: Format) -> str:
         return json.dumps([_as_json(one) for one in plans], indent=2, ensure_ascii=False)
     if form == "csv":
         return _as_csv(plans)
-    return "\n\n".join(_as_text(one, form == "markdown") for one in plans)
+    return "\n\n".join(laid_out(_sheet(one), form) for one in plans)
 
 
-def _as_text(one: Plan, markdown: bool) -> str:
+def _sheet(one: Plan) -> Sheet:
     record = one.table.record
     headers = ["draws", "seeds", "smallest told apart here"]
     lines = [[str(o.draws), str(o.seeds), told(o.smallest)] for o in one.options]
@@ -172,8 +173,7 @@ def _as_text(one: Plan, markdown: bool) -> str:
     trainings = [len(row.runs) for row in one.pair if row.record.random_training]
     unknown = min(trainings, default=2) < 2
     blocks = [
-        question_line(record, markdown),
-        grid(headers, lines, markdown),
+        Grid(headers, lines),
         f"From {a.label} and {b.label}, the pair of median variance, in {ranked_by(record)}: a "
         f"true difference is told apart where the paired test at .05 finds it with 80% power. "
         f"There are {one.users:,} test users here, worth {one.effective_users:.0f} with equally "
@@ -185,7 +185,7 @@ def _as_text(one: Plan, markdown: bool) -> str:
         "With one seed the claim is of that training alone.",
         *notes(one.pair),
     ]
-    return "\n\n".join(filter(None, blocks))
+    return Sheet(tuple(blocks), question_line(record))
 
 
 def _real(one: Plan, option: Option) -> int:

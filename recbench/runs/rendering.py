@@ -1,4 +1,4 @@
-"""The leaderboard as text: for a terminal, Markdown, CSV and JSON."""
+"""The leaderboard as text: for a terminal, Markdown, LaTeX, CSV and JSON."""
 
 import json
 from collections.abc import Sequence
@@ -8,12 +8,14 @@ from recbench.evaluation.metrics import names_at
 from recbench.runs import published
 from recbench.runs.leaderboard import Row, Table, ranked_by
 from recbench.runs.notes import notes, notes_of, seeds_cell
+from recbench.runs.sheet import Grid, Sheet
 from recbench.runs.text import (
     DASH,
     Format,
     as_csv,
     figure_cell,
     grid,
+    laid_out,
     question_as_json,
     question_line,
     signed,
@@ -39,8 +41,7 @@ def render(tables: Sequence[Table], form: Format, cutoffs: Sequence[int] = ()) -
     tables
         From `recbench.runs.leaderboard.leaderboard`.
     form
-        ``"table"`` and ``"markdown"`` hold the headline figures, ``"csv"`` and ``"json"`` every
-        one.
+        ``"csv"`` and ``"json"`` hold every figure, the others the headline figures.
     cutoffs
         K whose figures the page holds as well, where the tables have them.
     """
@@ -48,7 +49,7 @@ def render(tables: Sequence[Table], form: Format, cutoffs: Sequence[int] = ()) -
         return json.dumps([_as_json(table) for table in tables], indent=2, ensure_ascii=False)
     if form == "csv":
         return _as_csv(tables)
-    return "\n\n".join(_as_text(table, form == "markdown", cutoffs) for table in tables)
+    return "\n\n".join(laid_out(sheet(table, cutoffs), form) for table in tables)
 
 
 def run_table(row: Row) -> str:
@@ -61,7 +62,7 @@ def run_table(row: Row) -> str:
     times = record.times
     blocks = [
         f"{question_line(record)}: {record.model}, seed {record.seed}",
-        grid(["figure", "mean", "95% interval", "examples"], lines, markdown=False),
+        grid(["figure", "mean", "95% interval", "examples"], lines),
         f"time: {times.prepare:.0f} s preparing, {times.fit:.0f} s training, "
         f"{times.score:.0f} s scoring, {times.audit:.0f} s audit, {times.total:.0f} s in all; "
         f"peak memory {record.peak_memory.host / 2**20:.0f} MiB",
@@ -78,7 +79,8 @@ def _ends(low: float, high: float) -> str:
     return DASH if low == high else f"[{low:.4f}, {high:.4f}]"
 
 
-def _as_text(table: Table, markdown: bool, cutoffs: Sequence[int]) -> str:
+def sheet(table: Table, cutoffs: Sequence[int] = ()) -> Sheet:
+    """Return what a page says of a table: its headline figures, and those of the `cutoffs`."""
     record, figure = table.record, ranked_by(table.record)
     headline = FULL_HEADLINE if record.full_ranking else HEADLINE
     wanted = dict.fromkeys([*headline, *names_at(cutoffs)])
@@ -92,18 +94,16 @@ def _as_text(table: Table, markdown: bool, cutoffs: Sequence[int]) -> str:
         **_comparisons(table),
         **_published(table),
     }
-    # A blank line parts the blocks, as Markdown needs it.
-    blocks = [
-        question_line(record, markdown),
+    blocks: list[str | Grid] = [
         f"Not comparable with the table above: {table.apart}." if table.apart else "",
-        grid(list(columns), list(zip(*columns.values(), strict=True)), markdown),
+        Grid(list(columns), list(zip(*columns.values(), strict=True))),
         *notes(table.rows),
         published.note(_others(table)),
         f"95% intervals over users and training seeds; '{DASH}' is what a system cannot give. Rows "
         f"stand by {figure}.",
         *_rule(table),
     ]
-    return "\n\n".join(filter(None, blocks))
+    return Sheet(tuple(blocks), question_line(record))
 
 
 def _cell(found: Estimate | None) -> str:

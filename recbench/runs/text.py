@@ -1,4 +1,4 @@
-"""Cells, titles and grids that all tables share, as text, Markdown, CSV or JSON."""
+"""Cells, titles and grids that all tables share, and how they are laid out as text."""
 
 import csv
 import io
@@ -7,26 +7,30 @@ from typing import Literal
 
 from recbench.questions.competitors import RULE
 from recbench.questions.protocols import label
+from recbench.runs import latex
 from recbench.runs.record import RunRecord
+from recbench.runs.sheet import Grid, Sheet
 from recbench.statistics.intervals import Figure
 
-Format = Literal["table", "markdown", "csv", "json"]
+Layout = Literal["table", "markdown", "latex"]
+"""Of a page: for a terminal, for Markdown, for LaTeX with booktabs."""
+
+Format = Layout | Literal["csv", "json"]
 
 DASH = "-"
 
 
-def question_line(record: RunRecord, markdown: bool = False) -> str:
+def question_line(record: RunRecord) -> str:
     """Say what was asked, in one line."""
     if record.full_ranking:
         asked = f"all {record.candidates} items ranked"
     else:
         asked = f"{record.draws} draws of {record.candidates} candidates"
     fewer = f"{record.left_out} left out ({RULE}), " if record.left_out else ""
-    line = (
+    return (
         f"{record.dataset}, protocol {protocol_name(record)}: {record.examples} examples, {fewer}"
         f"{asked}, pack {record.digests.pack[:8]}"
     )
-    return f"**{line}**" if markdown else line
 
 
 def protocol_name(record: RunRecord) -> str:
@@ -48,14 +52,21 @@ def question_as_json(record: RunRecord) -> dict[str, object]:
     }
 
 
-def grid(headers: Sequence[str], lines: Sequence[Sequence[str]], markdown: bool) -> str:
-    """Lay cells out for a terminal, or as a Markdown table."""
-    from tabulate import tabulate
+def laid_out(sheet: Sheet, layout: Layout) -> str:
+    """Write a sheet as text, a blank line between its blocks (Markdown and LaTeX need it)."""
+    if layout == "latex":
+        return latex.page(sheet)
+    title = f"**{sheet.title}**" if sheet.title and layout == "markdown" else sheet.title
+    texts = [
+        _grid(block, layout == "markdown") if isinstance(block, Grid) else block
+        for block in sheet.said
+    ]
+    return "\n\n".join(filter(None, [title + sheet.part, *texts]))
 
-    if markdown:
-        headers, lines = _escaped(headers), [_escaped(line) for line in lines]
-    style = "pipe" if markdown else "simple"
-    return tabulate(lines, headers=headers, tablefmt=style, disable_numparse=True)
+
+def grid(headers: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    """Lay cells out for a terminal."""
+    return _grid(Grid(headers, lines), markdown=False)
 
 
 def as_csv(headers: Sequence[str], lines: Iterable[Sequence[object]]) -> str:
@@ -94,6 +105,16 @@ def _sign(value: float) -> str:
 def interval(low: float, high: float) -> str:
     """Write the ends of an interval."""
     return f"[{low:.3f}, {high:.3f}]"
+
+
+def _grid(cells: Grid, markdown: bool) -> str:
+    from tabulate import tabulate
+
+    headers, lines = cells.headers, cells.lines
+    if markdown:
+        headers, lines = _escaped(headers), [_escaped(line) for line in lines]
+    style = "pipe" if markdown else "simple"
+    return tabulate(lines, headers=headers, tablefmt=style, disable_numparse=True)
 
 
 def _escaped(cells: Sequence[str]) -> list[str]:

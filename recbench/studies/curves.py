@@ -9,9 +9,11 @@ better.
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from recbench.runs.leaderboard import Table
-from recbench.runs.text import Format, as_csv, grid, protocol_name
+from recbench.runs.sheet import Grid, Sheet
+from recbench.runs.text import DASH, Format, as_csv, laid_out, protocol_name
 
 ROWS = "rows"
 """Of a point in a record: how many rows had been learnt from; all else are figures."""
@@ -51,22 +53,35 @@ def looks(tables: Iterable[Table]) -> list[Look]:
 
 def render_curves(found: Sequence[Look], form: Format) -> str:
     """Write points as text, a line each, without a last line end."""
+    if form == "json":
+        headers, lines = _values(found)
+        named = [dict(zip(headers, line, strict=True)) for line in lines]
+        return json.dumps(named, indent=2, ensure_ascii=False)
+    if form == "csv":
+        return as_csv(*_values(found))
+    return laid_out(curves_sheet(found), form)
+
+
+def curves_sheet(found: Sequence[Look]) -> Sheet:
+    """Return what a page says of points, a line each."""
+    headers, lines = _values(found)
+    shown = [
+        [*map(str, line[: len(_KEYS)])]
+        + [DASH if value is None else f"{value:.3f}" for value in line[len(_KEYS) :]]
+        for line in lines
+    ]
+    return Sheet((Grid(headers, shown), NOTE))
+
+
+_KEYS = ("dataset", "protocol", "system", "seed", "rows")
+
+
+def _values(found: Sequence[Look]) -> tuple[list[str], list[list[Any]]]:
+    """Return headers and lines, None for a figure that a point does not have."""
     names = list(dict.fromkeys(name for one in found for name in one.figures))
-    keys = ("dataset", "protocol", "system", "seed", "rows")
     lines = [
         [one.dataset, one.protocol, one.system, one.seed, one.rows]
         + [one.figures.get(name) for name in names]
         for one in found
     ]
-    if form == "json":
-        named = [dict(zip((*keys, *names), line, strict=True)) for line in lines]
-        return json.dumps(named, indent=2, ensure_ascii=False)
-    if form == "csv":
-        return as_csv((*keys, *names), lines)
-    shown = [
-        [*map(str, line[: len(keys)])]
-        + ["-" if value is None else f"{value:.3f}" for value in line[len(keys) :]]
-        for line in lines
-    ]
-    table = grid([*keys, *names], shown, form == "markdown")
-    return f"{table}\n\n{NOTE}"
+    return [*_KEYS, *names], lines

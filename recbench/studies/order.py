@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 from recbench.runs.leaderboard import Row, Table, ranked_by
 from recbench.runs.notes import given_training
 from recbench.runs.record import RunRecord
+from recbench.runs.sheet import Grid, Sheet
 from recbench.runs.systems import matched
-from recbench.runs.text import Format, as_csv, grid, protocol_name
+from recbench.runs.text import Format, as_csv, laid_out, protocol_name
 from recbench.settings import digest
 from recbench.statistics.best import all_pairs, differences
 
@@ -123,14 +124,14 @@ def render_order(found: Sequence[Agreement], form: Format) -> str:
         ]
         for one in found
     ]
-    blocks = [
-        grid([*headers, "Kendall's tau"], lines, form == "markdown"),
+    blocks: list[str | Grid] = [
+        Grid([*headers, "Kendall's tau"], lines),
         "Agreement of the order of systems under two questions: 1 the same, -1 the reverse. The "
         "95% interval counts every pair that is not told apart under both as the one and as the "
         "other.",
         _of_one_training(found),
     ]
-    return "\n\n".join(filter(None, blocks))
+    return laid_out(Sheet(tuple(blocks)), form)
 
 
 def _of_one_training(found: Sequence[Agreement]) -> str:

@@ -159,7 +159,7 @@ def test_one_row_is_no_comparison_and_a_baseline_must_be_there(made):
     assert compare(runs, baseline="b (matching=exact)").pairs[0].b.label == "b (matching=exact)"
 
 
-@pytest.mark.parametrize("form", ["table", "markdown", "csv", "json"])
+@pytest.mark.parametrize("form", ["table", "markdown", "latex", "csv", "json"])
 def test_every_form_says_the_same(made, form):
     found = compare(
         [

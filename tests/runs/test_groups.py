@@ -95,7 +95,7 @@ def test_examples_that_are_missing_are_named(made):
         grouped(tables, "target-count")
 
 
-@pytest.mark.parametrize("form", ["table", "markdown", "csv", "json"])
+@pytest.mark.parametrize("form", ["table", "markdown", "latex", "csv", "json"])
 def test_every_form_holds_every_group(made, form):
     tables = grouped(leaderboard([made(HITS, target_count=[*COUNTS[:-1], 100])]), "target-count")
     text = render_groups(tables, "target-count", form)

@@ -51,7 +51,7 @@ def test_one_system_is_no_plan(made):
     assert plan(leaderboard([made(hits(0))])[0]) is None
 
 
-@pytest.mark.parametrize("form", ["table", "markdown", "csv", "json"])
+@pytest.mark.parametrize("form", ["table", "markdown", "latex", "csv", "json"])
 def test_every_form_holds_every_design(table, form):
     made = plan(table, 0.1)
     text = render_plans([made], form)

@@ -101,7 +101,7 @@ def test_other_settings_are_another_system(made):
     assert agreements(leaderboard(runs)) == []
 
 
-@pytest.mark.parametrize("form", ["table", "markdown", "csv", "json"])
+@pytest.mark.parametrize("form", ["table", "markdown", "latex", "csv", "json"])
 def test_every_form_holds_every_pair(tables, form):
     text = render_order(agreements(tables), form)
     if form == "json":

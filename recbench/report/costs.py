@@ -1,0 +1,81 @@
+"""What the trainings of a row took, beside what they gave."""
+
+from dataclasses import dataclass
+
+from recbench.runs.leaderboard import Row, Table, ranked_by
+from recbench.runs.notes import seeds_cell
+from recbench.runs.sheet import Grid, Sheet
+from recbench.runs.text import DASH, figure_cell
+from recbench.statistics.intervals import Figure
+
+NOTE = (
+    "Seconds: the mean over trainings, by the clock, so that what the machine did besides counts. "
+    "Memory: the largest resident set of their processes, and the most that was allocated on a GPU."
+)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """
+    One row of a table.
+
+    Attributes
+    ----------
+    number
+        Its place in the leaderboard, from 1.
+    row
+        The row.
+    figure
+        What the table is ranked by; None where the row does not have it.
+    seconds
+        Of one training.
+    host, device
+        Peak memory, MiB; the second is None where there was no GPU.
+    """
+
+    number: int
+    row: Row
+    figure: Figure | None
+    seconds: float
+    host: float
+    device: float | None
+
+
+def costs(table: Table) -> list[Cost]:
+    """Return what each row of a table took, in its order."""
+    return [_cost(number, row) for number, row in enumerate(table.rows, 1)]
+
+
+def _cost(number: int, row: Row) -> Cost:
+    trained = [run.record.trained for run in row.runs]
+    found = row.estimates.get(ranked_by(row.record))
+    devices = [one.peak_memory.device for one in trained if one.peak_memory.device is not None]
+    return Cost(
+        number=number,
+        row=row,
+        figure=None if found is None else found.figure,
+        seconds=sum(one.seconds for one in trained) / len(trained),
+        host=max(one.peak_memory.host for one in trained) / 2**20,
+        device=max(devices) / 2**20 if devices else None,
+    )
+
+
+def costs_sheet(found: list[Cost], figure: str) -> Sheet:
+    """Return what a page says of them, a line a row; `figure` is what the table is ranked by."""
+    headers = ["no.", "model", "seeds", figure, "training, seconds", "memory, MiB"]
+    lines = [
+        [
+            *(str(one.number), one.row.label, seeds_cell(one.row), figure_cell(one.figure)),
+            *(_seconds(one.seconds), f"{one.host:.0f}"),
+        ]
+        for one in found
+    ]
+    if any(one.device is not None for one in found):
+        headers.append("GPU memory, MiB")
+        for one, line in zip(found, lines, strict=True):
+            line.append(DASH if one.device is None else f"{one.device:.0f}")
+    return Sheet((Grid(headers, lines), NOTE))
+
+
+def _seconds(value: float) -> str:
+    return f"{value:.1f}" if value >= 1 else f"{value:.4f}"

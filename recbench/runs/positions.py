@@ -1,0 +1,99 @@
+"""
+How often a written answer is right by the place of the target among the candidates.
+
+Who reads its candidates in a list may like some places better than others: then its figure is one
+of the order that was drawn, too. Who scores each candidate by itself cannot, so this is asked of
+what was written alone.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from recbench.runs.examples import read_outcome
+from recbench.runs.leaderboard import Row, Table
+from recbench.runs.notes import notes
+from recbench.runs.sheet import Grid, Sheet
+from recbench.runs.text import figure_cell, question_line
+from recbench.statistics.intervals import Estimate, estimate
+from recbench.statistics.system import System
+
+FIGURE = "HitRatio@1"
+
+
+@dataclass(frozen=True)
+class Place:
+    """
+    What is known of one place.
+
+    Attributes
+    ----------
+    slot
+        From 1, in the order shown.
+    rows
+        Test rows and draws whose target stood there, at least 1.
+    estimate
+        HitRatio@1 of these; each of them counts once, users and seeds as in any table.
+    """
+
+    slot: int
+    rows: int
+    estimate: Estimate
+
+
+@dataclass(frozen=True)
+class PositionCurve:
+    """The places of one row, those where no target stood left out."""
+
+    row: Row
+    places: tuple[Place, ...]
+
+
+def position_curves(table: Table) -> list[PositionCurve]:
+    """
+    Part the rows of what wrote by the place of the target; none where all items were ranked.
+
+    Raises
+    ------
+    DataError
+        If examples are missing or damaged.
+    """
+    if table.record.full_ranking:
+        return []
+    return [PositionCurve(row, _places(row)) for row in table.rows if row.record.writes]
+
+
+def _places(row: Row) -> tuple[Place, ...]:
+    outcomes = [read_outcome(run.folder, run.record) for run in row.runs]
+    first = outcomes[0]  # all were asked the same
+    hits = np.stack([one.hit for one in outcomes]).astype(np.float64)
+    slots = first.target_slot
+    assert slots is not None  # no full ranking
+    users, seeds = np.repeat(first.users, first.draws), tuple(run.record.seed for run in row.runs)
+    found = []
+    for slot in range(row.record.candidates):
+        inside = slots == slot
+        # Draws of one example may share a place: each is a row of its user, as examples are.
+        here = System(hits[:, inside], 1, users[inside], seeds, row.record.random_training)
+        if (made := estimate(here) if inside.any() else None) is not None:
+            found.append(Place(slot + 1, int(inside.sum()), made))
+    return tuple(found)
+
+
+def positions_sheet(table: Table, curves: list[PositionCurve]) -> Sheet:
+    """Return what a page says of the places of a table's rows, a line each."""
+    lines = [
+        [curve.row.label, str(one.slot), str(one.rows), figure_cell(one.estimate.figure)]
+        for curve in curves
+        for one in curve.places
+    ]
+    return Sheet(
+        (
+            Grid(["model", "place of the target", "rows and draws", FIGURE], lines),
+            *notes([curve.row for curve in curves]),
+            "95% intervals over users and training seeds, each place by itself: of many, some "
+            "stand apart by chance.",
+        ),
+        question_line(table.record),
+        f"; {FIGURE} by the target's place",
+    )

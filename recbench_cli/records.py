@@ -1,0 +1,86 @@
+"""Which records a command is about, as its options say."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from recbench_cli.parsing import names_of
+
+if TYPE_CHECKING:
+    from recbench.runs.store import Run
+
+Chosen = dict[str, list[Any]]
+"""Field of a record to the values that were asked for; one that was not given is left out."""
+
+
+def protocol_name(name: str | None, **options: str | None) -> str | None:
+    """Name the protocol that is asked for, with what is changed; None where none is."""
+    from recbench.errors import UserError
+    from recbench.questions.protocols import protocol as named
+
+    if name is not None:
+        return named(name, **options).name
+    if given := [f"--{option}" for option, value in options.items() if value is not None]:
+        raise UserError(f"{' and '.join(given)} changes a protocol; name it with --protocol")
+    return None
+
+
+def chosen_records(
+    models: list[str] | None,
+    datasets: list[str] | None,
+    protocol: str | None,
+    draws: int | None,
+    pack_seed: int | None,
+) -> Chosen:
+    """Say which records are asked for."""
+    chosen = {
+        "model": models,
+        "dataset": datasets,
+        "protocol": None if protocol is None else [protocol],
+        "draws": None if draws is None else [draws],
+        "pack_seed": None if pack_seed is None else [pack_seed],
+    }
+    return {field: values for field, values in chosen.items() if values is not None}
+
+
+def model_names(names: str | None) -> list[str] | None:
+    """Check names of models, parted by commas; None where none is given."""
+    from recbench.registry import find
+
+    if names is None:
+        return None
+    return [find("models", name).name for name in names_of(names, "--models")]
+
+
+def dataset_names(names: str | None, cache: Path, roots: Sequence[Path]) -> list[str] | None:
+    """Check names; own data are in the cache, and if they were removed, their records stay."""
+    from recbench.data.card import card
+
+    if names is None:
+        return None
+    there = {folder.name for root in roots for folder in root.glob("*")}
+    wanted = names_of(names, "--datasets")
+    return [name if name in there else card(name, cache).name for name in wanted]
+
+
+def found_runs(
+    roots: Sequence[Path],
+    chosen: Chosen,
+    cache: Path,
+    broken: Callable[[str], None],
+    none: Callable[[str], None],
+) -> "list[Run]":
+    """
+    Read the runs that were asked for.
+
+    `broken` is told of each record that cannot be read, `none` what to do where there is no run.
+    """
+    from recbench.runs.asked_for import asked_for
+    from recbench.runs.store import apart, runs
+
+    there = apart([run for root in roots for run in runs(root, broken, cache)])
+    found = asked_for(there, chosen)
+    if not found:
+        places, why = " or ".join(map(str, roots)), " is what was asked for" if there else ""
+        none(f"no finished run below {places}{why}; make one with: recbench run")
+    return found

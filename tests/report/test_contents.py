@@ -1,0 +1,120 @@
+"""A report holds what the tables print, and nothing that the records do not hold."""
+
+import pytest
+
+from recbench.report.contents import contents
+from recbench.report.costs import costs, costs_sheet
+from recbench.report.examples import browser
+from recbench.runs.compare import compare
+from recbench.runs.compare_rendering import comparison_sheet
+from recbench.runs.leaderboard import leaderboard
+from recbench.runs.rendering import sheet
+from recbench.runs.sheet import Grid
+from recbench.studies.curves import curves_sheet, looks
+
+HITS = [1, 0, 0, 1, 1, 1, 0, 1]
+CURVE = [{"rows": 512, "HitRatio@1": 0.5}, {"rows": 700, "HitRatio@1": 0.25}]
+
+
+def silent(_):
+    pass
+
+
+def told(run, **fit):
+    """Return a run whose training reported more."""
+    trained = run.record.trained
+    more = trained.model_copy(update={"fit": trained.fit | fit})
+    return type(run)(run.folder, run.record.model_copy(update={"trained": more}))
+
+
+def cells(one):
+    """Return the lines of the last grid of a sheet."""
+    *_, found = [block for block in one.said if isinstance(block, Grid)]
+    return found.lines
+
+
+def test_every_part_says_what_its_command_prints(made):
+    runs = [
+        made(HITS, model="a", writes=True, caption="mind this"),
+        *(made(HITS[::-1], model="b", seed=seed) for seed in (0, 1)),
+    ]
+    runs[0] = told(runs[0], curve=CURVE)
+    (table,) = tables = leaderboard(runs)
+    (section,) = contents(tables, None, 0, silent)
+    parts = {part.heading: part for part in section.parts}
+    assert parts["Leaderboard"].sheet == sheet(table)
+    assert parts["Pair by pair"].sheet == comparison_sheet(compare(runs))
+    assert parts["Learning curves"].sheet == curves_sheet(looks(tables))
+    assert section.runs == 3
+    assert section.browser is None
+    by_count = parts["By training interactions of the target"]
+    # Counts are 0, 1, 2, 3: of two groups, two are drawn.
+    assert len(by_count.charts) == 2
+    assert "By items in the history" not in parts  # which are 10 for all
+
+
+def test_what_records_do_not_hold_is_left_out(made):
+    (section,) = contents(leaderboard([made(target_count=[7, 7])]), None, 0, silent)
+    assert [part.heading for part in section.parts] == [
+        "Leaderboard",
+        "Accuracy against training time and memory",
+        "By training interactions of the user",  # which are 100 and 101
+    ]
+
+
+def test_one_user_is_compared_with_nobody(made):
+    runs = [made(HITS, model=name, users=[3] * 4) for name in ("a", "b")]
+    (section,) = contents(leaderboard(runs), None, 0, silent)
+    assert "Pair by pair" not in [part.heading for part in section.parts]
+
+
+def test_costs_are_of_all_trainings_of_a_row(made):
+    (table,) = leaderboard([made(seed=seed) for seed in (0, 1)])
+    (one,) = costs(table)
+    assert (one.number, one.seconds, one.host, one.device) == (1, 2.0, 1024.0, None)
+    (line,) = cells(costs_sheet([one], "HitRatio@1"))
+    assert line[4:] == ["2.0", "1024"]
+
+
+def test_examples_show_ranks_and_answers_of_every_row(made):
+    runs = [made(HITS, model="a", writes=True), made(HITS[::-1], model="b")]
+    (table,) = leaderboard(runs)
+    found = browser(table, None, 3, silent)
+    lines = cells(found.sheet)
+    # Of four examples three are shown, the first draw of each.
+    assert [line[0] for line in lines] == ["0", "2", "3"]
+    headers = found.sheet.said[0].headers
+    assert headers[4:] == ["a: answer", "a: rank", "b: rank"]
+    assert [line[4:] for line in lines] == [
+        ["right", "1", "1"],
+        ["right", "1", "1"],
+        ["wrong", "2", "2"],
+    ]
+    detail = found.all["details"]["0"]
+    assert (detail["slot"], found.all["places"]) == (0, 4)
+    assert detail["by"][0] == {"ranks": [1, 2, 3, 4], "answer": 0}  # no text: it may be a title
+    assert "candidates" not in detail
+
+
+def test_examples_without_the_data_say_why(made, tmp_path):
+    from recbench.runs.remade_question import Questions
+
+    said = []
+    (table,) = leaderboard([made(dataset="unheard-of", writes=True)])
+    found = browser(table, Questions(tmp_path, None, silent), 9, said.append)
+    assert "shown without titles: unknown dataset 'unheard-of'" in said[0]
+    assert found.all["details"]["0"]["by"][0]["text"] == "Title 0"
+
+
+def test_a_full_ranking_has_ranks_alone(made):
+    (table,) = leaderboard([made(ranks=[1, 20, 3], full=True)])
+    found = browser(table, None, 9, silent)
+    assert [line[-1] for line in cells(found.sheet)] == ["1", "20", "3"]
+    assert (found.all["places"], found.all["details"]["1"]["by"]) == (0, [{}])
+
+
+@pytest.mark.parametrize("most", [1, 2, 1000])
+def test_no_example_is_shown_twice(made, most):
+    (table,) = leaderboard([made(HITS)])
+    numbers = [line[0] for line in cells(browser(table, None, most, silent).sheet)]
+    assert len(set(numbers)) == len(numbers) == min(most, 4)
