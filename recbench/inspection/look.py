@@ -98,7 +98,7 @@ def look(run: Run, questions: Questions) -> Look:
         run=str(run.folder),
         model=f"{record.model}, seed {record.seed}",
         question=question_line(record),
-        slots=slots(outcome),
+        slots=slots(outcome, record.candidates),
     )
     if record.writes and record.ranks:
         found.text_and_likelihood = text_and_likelihood(outcome)

@@ -37,7 +37,7 @@ def render_example(one: Example) -> str:
         [
             f"example {one.example}, draw {one.draw}, user {one.user}: {judged}",
             f"history, oldest first:\n{history}",
-            grid(["slot", "candidate", "score", "rank", ""], lines, markdown=False),
+            grid(["slot", "candidate", "score", "rank", ""], lines),
             f"written: {said}",
         ]
     )
@@ -52,9 +52,8 @@ def _answers(look: Look) -> list[str]:
     ]
     judged = [[one.rule, figure_cell(one.hit), figure_cell(one.valid)] for one in look.rules]
     return [
-        "What was written:\n" + grid(["", "rows", "share"], what, markdown=False),
-        "By each rule of matching:\n"
-        + grid(["rule", "HitRatio@1", "ValidRatio"], judged, markdown=False),
+        "What was written:\n" + grid(["", "rows", "share"], what),
+        "By each rule of matching:\n" + grid(["rule", "HitRatio@1", "ValidRatio"], judged),
     ]
 
 
@@ -95,6 +94,6 @@ def _slots(look: Look) -> list[str]:
     even = f"{1 / len(look.slots):.3f}"
     return [
         "By the place in the list:\n"
-        + grid(headers, lines, markdown=False)
+        + grid(headers, lines)
         + f"\nWhere places do not matter each has {even} of the answers. 95% intervals over users."
     ]

@@ -4,7 +4,8 @@ import numpy as np
 from pydantic import BaseModel
 
 from recbench.evaluation.outcome import Outcome
-from recbench.statistics.intervals import Figure, figure
+from recbench.runs.positions import places
+from recbench.statistics.intervals import Figure
 
 
 class Slot(BaseModel):
@@ -30,25 +31,22 @@ class Slot(BaseModel):
     answered: float | None
 
 
-def slots(outcome: Outcome) -> list[Slot]:
-    """Return every place in turn; of an outcome that has slots."""
-    assert outcome.target_slot is not None
+def slots(outcome: Outcome, candidates: int) -> list[Slot]:
+    """Return every place of C candidates in turn; of an outcome that has slots."""
     assert outcome.answer_slot is not None
     answers = outcome.answer_slot[outcome.valid]
-    size = 1 + int(max(outcome.target_slot.max(), answers.max(initial=0)))
-    if outcome.scores is not None:
-        size = outcome.scores.shape[1]
-    given = np.bincount(answers, minlength=size)
+    given = np.bincount(answers, minlength=candidates)
+    # A single run is looked at, as it is: whether its training was random makes no difference.
+    of_targets = {one.slot: one for one in places([outcome], candidates, (0,), True)}
     found = []
-    for slot in range(size):
-        there = outcome.target_slot == slot
-        hits = np.where(there, outcome.hit, np.nan)
+    for slot in range(1, candidates + 1):
+        place = of_targets.get(slot)
         found.append(
             Slot(
-                slot=slot + 1,
-                rows=int(there.sum()),
-                hit=figure(hits, outcome.draws, outcome.users) if there.any() else None,
-                answered=float(given[slot] / len(answers)) if len(answers) else None,
+                slot=slot,
+                rows=0 if place is None else place.rows,
+                hit=None if place is None else place.estimate.figure,
+                answered=float(given[slot - 1] / len(answers)) if len(answers) else None,
             )
         )
     return found

@@ -6,10 +6,12 @@ of the order that was drawn, too. Who scores each candidate by itself cannot, so
 what was written alone.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from recbench.evaluation.outcome import Outcome
 from recbench.runs.examples import read_outcome
 from recbench.runs.leaderboard import Row, Table
 from recbench.runs.notes import notes
@@ -60,21 +62,41 @@ def position_curves(table: Table) -> list[PositionCurve]:
     """
     if table.record.full_ranking:
         return []
-    return [PositionCurve(row, _places(row)) for row in table.rows if row.record.writes]
+    return [_curve(row) for row in table.rows if row.record.writes]
 
 
-def _places(row: Row) -> tuple[Place, ...]:
+def _curve(row: Row) -> PositionCurve:
     outcomes = [read_outcome(run.folder, run.record) for run in row.runs]
-    first = outcomes[0]  # all were asked the same
+    seeds = tuple(run.record.seed for run in row.runs)
+    found = places(outcomes, row.record.candidates, seeds, row.record.random_training)
+    return PositionCurve(row, found)
+
+
+def places(
+    outcomes: Sequence[Outcome], candidates: int, seeds: tuple[int, ...], random_training: bool
+) -> tuple[Place, ...]:
+    """
+    Part rows by the place of the target.
+
+    Parameters
+    ----------
+    outcomes
+        With slots, one a training; all were asked the same.
+    candidates
+        C, of each row.
+    seeds, random_training
+        As in `recbench.statistics.system.System`.
+    """
+    first = outcomes[0]
     hits = np.stack([one.hit for one in outcomes]).astype(np.float64)
     slots = first.target_slot
     assert slots is not None  # no full ranking
-    users, seeds = np.repeat(first.users, first.draws), tuple(run.record.seed for run in row.runs)
+    users = np.repeat(first.users, first.draws)
     found = []
-    for slot in range(row.record.candidates):
+    for slot in range(candidates):
         inside = slots == slot
         # Draws of one example may share a place: each is a row of its user, as examples are.
-        here = System(hits[:, inside], 1, users[inside], seeds, row.record.random_training)
+        here = System(hits[:, inside], 1, users[inside], seeds, random_training)
         if (made := estimate(here) if inside.any() else None) is not None:
             found.append(Place(slot + 1, int(inside.sum()), made))
     return tuple(found)
