@@ -130,6 +130,7 @@ def leaderboard(
 ) -> None:
     """Print the tables that the records below --results make."""
     from recbench.runs.places import cache_folder, results_folder
+    from recbench.runs.record import FROM_OUTSIDE
 
     learnt = {
         "--train-fraction": train_fraction,
@@ -145,7 +146,8 @@ def leaderboard(
     root, place = results_folder(results), cache_folder(cache)
     protocol = _protocol(protocol, candidates=candidates, negatives=negatives, history=history)
     recorded = () if fill else (folder.name for folder in root.glob("*"))
-    named = _models(models), _datasets(datasets, place, recorded)
+    outside = () if fill else (folder.name for folder in root.glob(f"*/*/{FROM_OUTSIDE}*"))
+    named = _models(models, outside), _datasets(datasets, place, recorded)
     chosen = _chosen(*named, protocol, draws, pack_seed)
     failed: dict[Cell, int] = {}
     if fill:
@@ -208,12 +210,14 @@ def _chosen(
     return {field: values for field, values in chosen.items() if values is not None}
 
 
-def _models(names: str | None) -> list[str] | None:
+def _models(names: str | None, outside: Iterable[str]) -> list[str] | None:
+    """Check the names; what came from outside is no model, and has records alone."""
     from recbench.registry import find
 
     if names is None:
         return None
-    return [find("models", name).name for name in names_of(names, "--models")]
+    there, wanted = set(outside), names_of(names, "--models")
+    return [name if name in there else find("models", name).name for name in wanted]
 
 
 def _datasets(names: str | None, cache: Path, recorded: Iterable[str]) -> list[str] | None:

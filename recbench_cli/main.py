@@ -14,7 +14,9 @@ from recbench_cli import (
     leaderboard,
     models,
     protocols,
+    questions,
     run,
+    score,
     study,
     verify,
 )
@@ -45,6 +47,8 @@ app.command("leaderboard")(leaderboard.leaderboard)
 app.command("compare")(compare.compare)
 app.command("plan")(compare.plan)
 app.command("verify")(verify.verify)
+app.command("questions")(questions.questions)
+app.command("score")(score.score)
 app.command("models")(models.models)
 app.add_typer(data.app, name="data")
 app.add_typer(protocols.app, name="protocols")

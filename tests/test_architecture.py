@@ -32,6 +32,7 @@ BELOW["questions"] = {"statistics", "data", "defaults", *BELOW["data"]}
 BELOW["recommender"] = {"questions", *BELOW["questions"]}
 BELOW["evaluation"] = {"recommender", *BELOW["recommender"]}
 BELOW["runs"] = {"evaluation", *BELOW["evaluation"]}
+BELOW["outside"] = {"runs", "llm.wording", *BELOW["runs"]}
 BELOW["training_source"] = {"runs", *BELOW["runs"]}
 BELOW["trained_model"] = {"training_source", *BELOW["training_source"]}
 BELOW["experiment"] = {
