@@ -371,9 +371,9 @@ def describe(
     experiment: Experiment, model: System, question: Question, training: Training
 ) -> Setup:
     """Write down what is asked of whom: what names the run, and what its figures are of."""
-    settings, protocol = model.settings.identity(), question.protocol
-    ingredients, matching = _ingredients(model), experiment.matching
-    asked = question.digests, protocol.name, matching, training
+    settings, ingredients = model.settings.identity(), _ingredients(model)
+    matching = experiment.matching
+    asked = question.digests, question.protocol.name, matching, training
     row = row_digest(experiment.model, settings, ingredients, *asked)
     seed = experiment.seed if model.random_training else 0
     return Setup(
@@ -385,19 +385,11 @@ def describe(
         ingredients=ingredients,
         seed=seed,
         random_training=model.random_training,
-        dataset=experiment.dataset,
-        protocol=protocol.name,
-        protocol_version=protocol.version,
         training=training,
-        digests=question.digests,
         pack_seed=experiment.pack_seed,
-        draws=question.pack.draws,
-        candidates=question.pack.size,
-        full_ranking=protocol.full,
-        examples=len(question.split.test),
-        left_out=question.split.left_out_test,
         matching=matching,
         caption=caption_of(model.caption, training, experiment.dataset),
         writes=writes(model),
         ranks=ranks(model),
+        **question.fields,
     )

@@ -21,7 +21,19 @@ from recbench.outside.given import Field, Given, Words, wrong
 from recbench.outside.sheet import Sheet
 from recbench.questions.candidates import Pack
 
-OTHER_QUESTIONS = "answer the questions that are named, of the folder as it was written"
+KINDS: dict[Field, Literal["scores", "ranking", "text"]] = {
+    "scores": "scores",
+    "whole": "scores",
+    "ranking": "ranking",
+    "top": "ranking",
+    "text": "text",
+}
+"""What a record calls each way to answer."""
+
+OTHER_QUESTIONS = (
+    "name the questions that were answered: their folder by --questions, or by the same options as "
+    "they were made with, --kind and --draws among them"
+)
 
 Fault = Callable[[str, Any], DataError]
 """Says what was expected of a row's answer, and what was found."""
@@ -117,13 +129,8 @@ class _Taken:
                 f"{self.file}: {len(missing)} of {total} questions have no answer, the first that "
                 f"of key {sheet.keys[missing[0]]}; answer every row of questions.jsonl"
             )
-        given: Literal["scores", "ranking", "text"] = (
-            "text"
-            if self.kind == "text"
-            else "scores"
-            if self.kind in ("scores", "whole")
-            else "ranking"
-        )
+        assert self.kind is not None  # there is a row, since there are questions
+        given = KINDS[self.kind]
         hashed = hashlib.sha256(given.encode())
         for number in range(total):
             hashed.update(self.hashes[number])

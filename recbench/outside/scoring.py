@@ -122,13 +122,11 @@ def _record(
     matching: Matching,
     began: float,
 ) -> RunRecord:
-    question, pack = sheet.question, sheet.question.pack
+    question, model = sheet.question, f"{FROM_OUTSIDE}{name}"
     writes = outside.given == "text"
     matching = matching if writes else "exact"
-    model, rule = f"{FROM_OUTSIDE}{name}", question.protocol
-    row = row_digest(model, {}, {}, question.digests, rule.name, matching)
+    row = row_digest(model, {}, {}, question.digests, question.protocol.name, matching)
     seed = maker.seed if maker.random_training else 0
-    made = provenance(model, "cpu", "unknown")
     seconds = time.monotonic() - began
     return RunRecord(
         kind="external",
@@ -139,16 +137,7 @@ def _record(
         settings={},
         seed=seed,
         random_training=maker.random_training,
-        dataset=question.dataset.card.name,
-        protocol=rule.name,
-        protocol_version=rule.version,
-        digests=question.digests,
         pack_seed=pack_seed,
-        draws=pack.draws,
-        candidates=pack.size,
-        full_ranking=rule.full,
-        examples=len(question.split.test),
-        left_out=question.split.left_out_test,
         matching=matching,
         caption=outside.caption,
         writes=writes,
@@ -158,10 +147,11 @@ def _record(
         metrics=judgement.metrics,
         examples_sha256="",
         audit=None,
-        provenance=made,
+        provenance=provenance(model, "cpu", "unknown"),
         times=Times(prepare=0.0, fit=0.0, score=seconds, audit=0.0),
         peak_memory=environment.peak_memory("cpu"),
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
+        **question.fields,
     )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from recbench.data.dataset import Dataset
 from recbench.data.prepare import prepare
@@ -34,6 +35,21 @@ class Question:
             split=self.split.digest,
             pack=self.pack.hash,
         )
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """What the fields of a `Setup` say that are about the question alone."""
+        return {
+            "dataset": self.dataset.card.name,
+            "protocol": self.protocol.name,
+            "protocol_version": self.protocol.version,
+            "digests": self.digests,
+            "draws": self.pack.draws,
+            "candidates": self.pack.size,
+            "full_ranking": self.protocol.full,
+            "examples": len(self.split.test),
+            "left_out": self.split.left_out_test,
+        }
 
 
 def frozen_question(
