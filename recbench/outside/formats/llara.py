@@ -16,7 +16,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from recbench.data.readers.files import content
-from recbench.data.titles import normalised
 from recbench.errors import UserError
 from recbench.outside.given import Given, Words, wrong
 from recbench.outside.sheet import Sheet
@@ -58,7 +57,7 @@ def _keys(sheet: Sheet) -> dict[Titles, list[str]]:
     """Return the keys of the questions that show the same titles, in whatever order."""
     titles, found = sheet.question.split.catalogue.titles, defaultdict(list)
     for number, key in enumerate(sheet.keys):
-        found[_set(titles[code] for code in sheet.shown(number))].append(key)
+        found[tuple(sorted(titles[code] for code in sheet.shown(number)))].append(key)
     return found
 
 
@@ -72,8 +71,4 @@ def _titles(cell: str, file: Path, where: str) -> Titles:
         found = cell
     if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
         raise wrong(file, where, "a list of titles as cans", cell, _AGAIN)
-    return _set(found)
-
-
-def _set(titles: Iterator[str] | list[str]) -> Titles:
-    return tuple(sorted(map(normalised, titles)))
+    return tuple(sorted(found))
