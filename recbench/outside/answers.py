@@ -101,6 +101,7 @@ class _Taken:
     values: dict[int, Any] = field(default_factory=dict)
     hashes: dict[int, bytes] = field(default_factory=dict)
     kind: Field | None = None
+    names_candidates: bool = False
 
     def add(self, row: Given) -> None:
         """Check one row and keep its answer."""
@@ -117,6 +118,7 @@ class _Taken:
             self.hashes[example] = hashlib.sha256(value.encode()).digest()
         else:
             numbers = self._numbers(row, shown)
+            self.names_candidates |= bool(numbers.any())
             self.hashes[example] = hashlib.sha256(numbers.astype("<f8").tobytes()).digest()
             value = self._placed(example, in_float32(numbers))
         self.values[example], self.where[example] = value, row.where
@@ -128,6 +130,11 @@ class _Taken:
             raise DataError(
                 f"{self.file}: {len(missing)} of {total} questions have no answer, the first that "
                 f"of key {sheet.keys[missing[0]]}; answer every row of questions.jsonl"
+            )
+        if self.kind == "top" and not self.names_candidates:
+            raise DataError(
+                f"{self.file}: no row names a candidate of its question; write items by their ids "
+                "in questions.jsonl"
             )
         assert self.kind is not None  # there is a row, since there are questions
         given = KINDS[self.kind]

@@ -21,7 +21,7 @@ from pyarrow import parquet
 from recbench.atomic_write import atomic_file
 from recbench.errors import DataError, UserError
 from recbench.llm.wording import Wording
-from recbench.outside.manifest import MANIFEST, Manifest
+from recbench.outside.manifest import MANIFEST, Manifest, read_manifest
 from recbench.outside.sheet import Sheet
 from recbench.questions.split import PAD
 
@@ -51,10 +51,12 @@ def write_questions(sheet: Sheet, pack_seed: int, folder: Path, prompts: bool = 
     Raises
     ------
     UserError
-        If prompts are wanted of a sheet that is not to be answered in text.
+        If prompts are wanted of a sheet that is not to be answered in text; if another program's
+        manifest stands in the folder.
     """
     if prompts and sheet.kind != "text":
         raise UserError("--with-prompts writes questions for texts; leave out --kind scores")
+    _check_free(folder)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / MANIFEST).unlink(missing_ok=True)
     files = _write(folder, QUESTIONS, _questions(sheet, prompts), _columns(sheet, prompts))
@@ -65,6 +67,19 @@ def write_questions(sheet: Sheet, pack_seed: int, folder: Path, prompts: bool = 
     with atomic_file(folder / MANIFEST) as partial:
         partial.write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
     return manifest
+
+
+def _check_free(folder: Path) -> None:
+    """Refuse a folder with a file of that name that is not ours."""
+    if not (folder / MANIFEST).exists():
+        return
+    try:
+        read_manifest(folder)
+    except DataError:
+        raise UserError(
+            f"{folder / MANIFEST} is not of recbench questions, and would be replaced; name "
+            "another folder by --out, or move it away"
+        ) from None
 
 
 def check_files(folder: Path, manifest: Manifest) -> None:

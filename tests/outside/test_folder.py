@@ -104,6 +104,21 @@ def test_a_folder_leads_back_to_its_questions(
     assert not [line for line in said if "--draws" in line]
 
 
+def test_questions_may_be_written_again_and_leave_other_files_alone(sheet, tmp_path):
+    (tmp_path / "mine.txt").touch()
+    for made in (sheet(), sheet(draws=3)):
+        write_questions(made, 0, tmp_path)
+    assert read_manifest(tmp_path).draws == 3
+    assert (tmp_path / "mine.txt").exists()
+
+
+def test_the_manifest_of_another_program_is_not_replaced(sheet, tmp_path):
+    (tmp_path / MANIFEST).write_text('{"name": "my page"}')
+    with pytest.raises(UserError, match="would be replaced; name another folder by --out"):
+        write_questions(sheet(), 0, tmp_path)
+    assert [file.name for file in tmp_path.iterdir()] == [MANIFEST]
+
+
 def test_a_file_that_was_changed_is_refused(sheet, tmp_path):
     manifest = write_questions(sheet(), 0, tmp_path)
     file = tmp_path / "questions.jsonl"

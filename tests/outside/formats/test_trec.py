@@ -59,6 +59,17 @@ def test_ties_count_against_the_system(sheet, saved):
     assert set(ranks.tolist()) == {20}
 
 
+def test_a_run_of_other_items_alone_is_refused(sheet, saved):
+    made = sheet(draws=1)
+    whole = [set(made.shown(number).tolist()) for number in range(len(made.keys))]
+    rows = [
+        f"{key} Q0 {next(made.ids[c] for c in range(80) if c not in shown)} 1 1 t"
+        for key, shown in zip(made.keys, whole, strict=True)
+    ]
+    with pytest.raises(DataError, match="no row names a candidate of its question"):
+        read(saved(rows), made)
+
+
 BROKEN = {
     "five fields": (lambda ls: [ls[0][:-5], *ls[1:]], "line 1: expected a line of six fields"),
     "no number": (lambda ls: [*ls[:2], "a Q0 b 1 x t"], "line 3: expected a line of six fields"),
