@@ -8,14 +8,12 @@ function of the ones before it and of the settings in `Experiment`; nothing else
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pydantic import Field
 
 from recbench import registry
-from recbench.data.dataset import Dataset
 from recbench.data.prepare import prepare
 from recbench.defaults import DRAWS, PACK_SEED
 from recbench.errors import PluginError, UserError
@@ -25,14 +23,10 @@ from recbench.evaluation.evaluator import evaluate
 from recbench.evaluation.fresh_process import SavedModel
 from recbench.evaluation.full_ranking import check_can_rank_all
 from recbench.neural.devices import deterministic, resolve
-from recbench.questions.candidates import DRAWN_ONCE, Pack, frozen_pack
 from recbench.questions.cold_start import cold_start
-from recbench.questions.competitors import left_out_lines
-from recbench.questions.full_ranking import FullRanking
-from recbench.questions.make_split import asked_split, make_split
+from recbench.questions.make_split import make_split
 from recbench.questions.protocols import Protocol
 from recbench.questions.protocols.choice import allows, fits, protocol_of
-from recbench.questions.split import Split
 from recbench.recommender import (
     Answerer,
     Runtime,
@@ -48,8 +42,8 @@ from recbench.runs.kept_trainings import MODEL, TRAININGS
 from recbench.runs.lock import locked
 from recbench.runs.places import cache_folder, results_folder
 from recbench.runs.provenance import plugin, provenance
+from recbench.runs.question import Question, frozen_question
 from recbench.runs.record import (
-    Digests,
     Setup,
     Training,
     caption_of,
@@ -126,26 +120,6 @@ class Experiment(Settings):
     def elsewhere(self) -> str | None:
         """The dataset that is learnt from, where it is not the one asked about."""
         return self.train_dataset if self.train_dataset != self.dataset else None
-
-
-@dataclass(frozen=True)
-class Question:
-    """A dataset under a protocol, with its frozen candidates: what every model is asked."""
-
-    dataset: Dataset
-    protocol: Protocol
-    split: Split
-    pack: Pack | FullRanking
-
-    @property
-    def digests(self) -> Digests:
-        """What the question is, as hashes."""
-        return Digests(
-            dataset=self.dataset.digest,
-            catalogue=self.split.catalogue.digest,
-            split=self.split.digest,
-            pack=self.pack.hash,
-        )
 
 
 def run(
@@ -340,19 +314,16 @@ def ask(
     RecbenchError
         If no source of the data can be had.
     """
-    cache, asked = cache_folder(experiment.cache), asked_protocol(experiment)
-    dataset = prepare(experiment.dataset, cache, experiment.data_dir, report, show_progress)
-    split = asked_split(dataset, asked)
-    for line in left_out_lines(split, asked):
-        report(line)
-    if asked.full:
-        if (experiment.draws, experiment.pack_seed) != (DRAWS, PACK_SEED):
-            report(f"{asked.name} draws nothing: --draws and --pack-seed change nothing")
-        return Question(dataset, asked, split, FullRanking.of(split, "test"))
-    if asked.given and experiment.draws not in (1, DRAWS):
-        report(DRAWN_ONCE)
-    pack = frozen_pack(split, asked, "test", experiment.draws, experiment.pack_seed, cache)
-    return Question(dataset, asked, split, pack)
+    return frozen_question(
+        experiment.dataset,
+        asked_protocol(experiment),
+        experiment.draws,
+        experiment.pack_seed,
+        cache_folder(experiment.cache),
+        experiment.data_dir,
+        report,
+        show_progress,
+    )
 
 
 def choose_training_source(
@@ -400,9 +371,9 @@ def describe(
     experiment: Experiment, model: System, question: Question, training: Training
 ) -> Setup:
     """Write down what is asked of whom: what names the run, and what its figures are of."""
-    settings, protocol = model.settings.identity(), question.protocol
-    ingredients, matching = _ingredients(model), experiment.matching
-    asked = question.digests, protocol.name, matching, training
+    settings, ingredients = model.settings.identity(), _ingredients(model)
+    matching = experiment.matching
+    asked = question.digests, question.protocol.name, matching, training
     row = row_digest(experiment.model, settings, ingredients, *asked)
     seed = experiment.seed if model.random_training else 0
     return Setup(
@@ -414,19 +385,11 @@ def describe(
         ingredients=ingredients,
         seed=seed,
         random_training=model.random_training,
-        dataset=experiment.dataset,
-        protocol=protocol.name,
-        protocol_version=protocol.version,
         training=training,
-        digests=question.digests,
         pack_seed=experiment.pack_seed,
-        draws=question.pack.draws,
-        candidates=question.pack.size,
-        full_ranking=protocol.full,
-        examples=len(question.split.test),
-        left_out=question.split.left_out_test,
         matching=matching,
         caption=caption_of(model.caption, training, experiment.dataset),
         writes=writes(model),
         ranks=ranks(model),
+        **question.fields,
     )

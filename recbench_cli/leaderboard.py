@@ -147,7 +147,8 @@ def leaderboard(
         _refuse_without_run({"--seeds": seeds, "--device": device, **learnt})
     root, place = results_folder(results), cache_folder(cache)
     protocol = protocol_name(protocol, candidates=candidates, negatives=negatives, history=history)
-    named = model_names(models), dataset_names(datasets, place, () if fill else (root,))
+    roots = () if fill else (root,)
+    named = model_names(models, roots), dataset_names(datasets, place, roots)
     chosen = chosen_records(*named, protocol, draws, pack_seed)
     failed: dict[Cell, int] = {}
     if fill:

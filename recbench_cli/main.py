@@ -15,8 +15,10 @@ from recbench_cli import (
     leaderboard,
     models,
     protocols,
+    questions,
     report,
     run,
+    score,
     study,
     verify,
 )
@@ -49,6 +51,8 @@ app.command("plan")(compare.plan)
 app.command("report")(report.report)
 app.command("verify")(verify.verify)
 app.command("inspect")(inspect.inspect)
+app.command("questions")(questions.questions)
+app.command("score")(score.score)
 app.command("models")(models.models)
 app.add_typer(data.app, name="data")
 app.add_typer(protocols.app, name="protocols")

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from recbench.defaults import DRAWS
+
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 Form = Annotated[Literal["text", "json"], typer.Option("--format", help="Of the output.")]
 TableForm = Annotated[
@@ -65,7 +67,32 @@ History = Annotated[
     ),
 ]
 Draws = Annotated[int, typer.Option("--draws", min=1, help="Draws of each example's negatives.")]
+SheetDraws = Annotated[
+    int | None,
+    typer.Option(
+        "--draws",
+        min=1,
+        help="Draws of each example's negatives.",
+        show_default=f"{DRAWS}; 1 where texts are asked for",
+    ),
+]
+Kind = Annotated[
+    Literal["scores", "text"] | None,
+    typer.Option(
+        "--kind",
+        help="How the questions are answered: by scores or a ranking, over all draws of a row at "
+        "once, or in text, of one draw.",
+        show_default="scores",
+    ),
+]
 PackSeed = Annotated[int, typer.Option("--pack-seed", help="Seed of the candidate pack.")]
+Matching = Annotated[
+    Literal["exact", "substring"],
+    typer.Option("--matching", help="How a written answer names a candidate."),
+]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print record path and metrics as JSON, nothing else.")
+]
 Noun = Annotated[str, typer.Option(help="One item and several, in a prompt.")]
 Verb = Annotated[str, typer.Option(help="What a user did with an item, in a prompt.")]
 

@@ -43,13 +43,16 @@ def chosen_records(
     return {field: values for field, values in chosen.items() if values is not None}
 
 
-def model_names(names: str | None) -> list[str] | None:
-    """Check names of models, parted by commas; None where none is given."""
+def model_names(names: str | None, roots: Sequence[Path]) -> list[str] | None:
+    """Check names, parted by commas; what came from outside is no model, and has records alone."""
     from recbench.registry import find
+    from recbench.runs.record import FROM_OUTSIDE
 
     if names is None:
         return None
-    return [find("models", name).name for name in names_of(names, "--models")]
+    there = {folder.name for root in roots for folder in root.glob(f"*/*/{FROM_OUTSIDE}*")}
+    wanted = names_of(names, "--models")
+    return [name if name in there else find("models", name).name for name in wanted]
 
 
 def dataset_names(names: str | None, cache: Path, roots: Sequence[Path]) -> list[str] | None:

@@ -74,7 +74,7 @@ def report(
     roots = [results_folder(one) for one in results] if results else [results_folder()]
     folders = list({one.resolve(): one for one in roots}.values())  # one named twice counts once
     place = cache_folder(cache)
-    named = model_names(models), dataset_names(datasets, place, folders)
+    named = model_names(models, folders), dataset_names(datasets, place, folders)
     rule = protocol_name(protocol, candidates=candidates, negatives=negatives, history=history)
     chosen = chosen_records(*named, rule, draws, pack_seed)
     with left_out_are_said() as broken:

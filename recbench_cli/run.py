@@ -2,12 +2,13 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from recbench.defaults import DRAWS, PACK_SEED
 from recbench_cli.options import (
+    AsJson,
     Cache,
     Candidates,
     DataDir,
@@ -15,6 +16,7 @@ from recbench_cli.options import (
     Debug,
     Draws,
     History,
+    Matching,
     Negatives,
     PackSeed,
     Protocol,
@@ -51,10 +53,6 @@ TrainDataset = Annotated[
 TrainDataDir = Annotated[
     Path | None, typer.Option("--train-data-dir", help="As --data-dir, of --train-dataset.")
 ]
-Matching = Annotated[
-    Literal["exact", "substring"],
-    typer.Option("--matching", help="How a written answer names a candidate."),
-]
 Deterministic = Annotated[
     bool,
     typer.Option("--deterministic", help="The same bits every time, also on a GPU; slower there."),
@@ -65,9 +63,6 @@ Fresh = Annotated[
 NoAudit = Annotated[
     bool,
     typer.Option("--no-audit", help="Do not ask some rows again of a copy; tables will say so."),
-]
-AsJson = Annotated[
-    bool, typer.Option("--json", help="Print record path and metrics as JSON, nothing else.")
 ]
 
 
@@ -130,10 +125,11 @@ def run(
     )
     with blamed_if_at_fault("models", model):
         finished = experiment.run(wanted, report=say, show_progress=True)
-    _print(finished, as_json)
+    print_run(finished, as_json)
 
 
-def _print(finished: "Run", as_json: bool) -> None:
+def print_run(finished: "Run", as_json: bool) -> None:
+    """Print the figures of a run that has ended, or was found."""
     from recbench.runs.leaderboard import rows_of
     from recbench.runs.rendering import run_table
     from recbench.runs.store import RECORD

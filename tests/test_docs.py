@@ -12,6 +12,8 @@ import numpy as np
 from recbench.data.card import RawFiles
 from recbench.data.readers import READERS
 from recbench.data.readers.columns import Columns
+from recbench.outside.about import Maker, read_maker
+from recbench.outside.formats import FORMATS
 from recbench.runs.record import documentation
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -36,6 +38,17 @@ def test_the_files_of_a_card_of_ones_own_are_as_the_page_says():
     for name, files in read["formats"].items():
         assert name in READERS
         assert Columns(**RawFiles.model_validate(files).columns).title == "title"
+
+
+def test_what_a_maker_may_say_is_what_the_page_says(tmp_path):
+    (text,) = blocks("outside.md", "toml")
+    (tmp_path / "about.toml").write_text(text, encoding="utf-8")
+    assert read_maker(tmp_path / "about.toml").model_fields_set == set(Maker.model_fields)
+
+
+def test_the_page_on_answers_names_every_format():
+    page = (DOCS / "outside.md").read_text(encoding="utf-8")
+    assert all(f"**`{name}`**" in page for name in FORMATS if name != "plain")
 
 
 def test_the_entry_points_of_the_page_are_doors():

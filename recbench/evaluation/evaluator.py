@@ -1,7 +1,7 @@
 """Ask a model every question of a pack, then judge what it answered."""
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -94,34 +94,46 @@ def evaluate(
         outcome = rank_all(model, pack, runtime, finished)
         return Judgement(outcome, None, summary(outcome, runtime.report))
     asked = _ask(model, pack, examples, len(catalogue), runtime, finished)
-    outcome = _outcome(model, asked, pack, examples, catalogue, matching)
-    texts = asked.texts if outcome.writes else None
+    scores = asked.columns["scores"] if ranks(model) else None
+    texts = asked.texts if writes(model) else None
+    outcome = looked_at(pack, examples, catalogue, scores, texts, matching)
+    if ranks(model) and writes(model):
+        tokens = _title_lengths(model, len(catalogue))[pack.candidates.reshape(-1, pack.size)]
+        outcome = replace(outcome, title_tokens=tokens)
     return Judgement(outcome, texts, summary(outcome, runtime.report))
 
 
-def _outcome(
-    model: System,
-    asked: FinishedCalls,
+def looked_at(
     pack: Pack,
     examples: Examples,
     catalogue: Catalogue,
-    matching: Matching,
+    scores: NDArray[np.float32] | None,
+    texts: list[str] | None,
+    matching: Matching = "exact",
 ) -> Outcome:
-    """Look at what was answered beside the targets."""
+    """
+    Look at what was answered beside the targets.
+
+    Parameters
+    ----------
+    pack, examples, catalogue, matching
+        As for `evaluate`.
+    scores
+        float32 [rows * draws, C], finite, in the pack's order; None of what only writes.
+    texts
+        [rows * draws]; None of what only scores.
+    """
     candidates = pack.candidates.reshape(-1, pack.size)  # [rows * draws, C]
     target, found = pack.target_position.reshape(-1).astype(np.int32), dict[str, Any]()
-    if ranks(model):
-        scores = asked.columns["scores"]
+    if scores is not None:
         found = {"scores": scores, "rank": target_ranks(scores, target)}
         found["answer_slot"] = top_slots(scores, target)
-    if writes(model):
-        found["answer_slot"] = match(asked.texts, candidates, catalogue.titles, matching)
-    if ranks(model) and writes(model):
-        found["title_tokens"] = _title_lengths(model, len(catalogue))[candidates]
+    if texts is not None:
+        found["answer_slot"] = match(texts, candidates, catalogue.titles, matching)
     return Outcome(
         draws=pack.draws,
         users=examples.users,
-        writes=writes(model),
+        writes=texts is not None,
         target_slot=target,
         **found,
     )

@@ -70,7 +70,7 @@ def rank_all(
     """
     check_can_rank_all(model, type(model).__name__)
     assert ranks(model)  # what does not writes, and was refused
-    targets, rank = ranking.examples.targets, np.empty(len(ranking), dtype=np.int32)
+    rank = np.empty(len(ranking), dtype=np.int32)
     with (
         FinishedCalls(finished, len(rank), rank=rank) as asked,
         progress_bar(runtime.show_progress) as bar,
@@ -82,10 +82,17 @@ def rank_all(
             asked_all = Queries.of_all(ranking.examples.histories[rows], ranking.size)
             queries = asked_all.by(who(ranking.examples, rows, model.knows_users))
             given = checked_scores(model.score(queries, runtime), queries.candidates.shape, rows)
-            scores = without_excluded(given, ranking.excluded, rows, targets[rows])
-            asked.add(rows, {"rank": target_ranks(scores, targets[rows])})
+            asked.add(rows, {"rank": ranks_among_all(ranking, rows, given)})
             bar.advance(task, len(rows))
     return Outcome(draws=ranking.draws, users=ranking.examples.users, rank=rank, writes=False)
+
+
+def ranks_among_all(
+    ranking: FullRanking, rows: NDArray[np.int64], scores: NDArray[np.float32]
+) -> NDArray[np.int32]:
+    """Rank the targets of `rows` by scores float32 [rows, items], finite; int32 [rows]."""
+    targets = ranking.examples.targets[rows]
+    return target_ranks(without_excluded(scores, ranking.excluded, rows, targets), targets)
 
 
 def without_excluded(

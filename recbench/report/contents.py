@@ -128,8 +128,10 @@ def _leaderboard(table: Table) -> Part:
     return Part("Leaderboard", sheet(table), (drawn,))
 
 
-def _costs(table: Table) -> Part:
+def _costs(table: Table) -> Part | None:
     found, figure = costs(table), ranked_by(table.record)
+    if not found:
+        return None
     seconds = [(one, one.seconds) for one in found]
     memory = [(one, one.host) for one in found]
     device = [(one, one.device) for one in found if one.device is not None]

@@ -1,9 +1,11 @@
 """What the trainings of a row took, beside what they gave."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from recbench.runs.leaderboard import Row, Table, ranked_by
 from recbench.runs.notes import seeds_cell
+from recbench.runs.record import Trained
 from recbench.runs.sheet import Grid, Sheet
 from recbench.runs.text import DASH, figure_cell
 from recbench.statistics.intervals import Figure
@@ -42,12 +44,15 @@ class Cost:
 
 
 def costs(table: Table) -> list[Cost]:
-    """Return what each row of a table took, in its order."""
-    return [_cost(number, row) for number, row in enumerate(table.rows, 1)]
+    """Return what each row of a table took, in its order; what came from outside is left out."""
+    return [
+        _cost(number, row, trained)
+        for number, row in enumerate(table.rows, 1)
+        if (trained := [run.record.trained for run in row.runs if run.record.trained is not None])
+    ]
 
 
-def _cost(number: int, row: Row) -> Cost:
-    trained = [run.record.trained for run in row.runs]
+def _cost(number: int, row: Row, trained: Sequence[Trained]) -> Cost:
     found = row.estimates.get(ranked_by(row.record))
     devices = [one.peak_memory.device for one in trained if one.peak_memory.device is not None]
     return Cost(

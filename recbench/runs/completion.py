@@ -73,6 +73,7 @@ def report_age(
         report(f"found a run of {made}, installed is {own}{again}")
     if audited and record.audit is None:
         report(f"found a run that was not audited{again}")
+    assert record.trained is not None  # it was found as a run of a model
     made_on = record.trained.provenance.device, record.provenance.device
     if deterministic and not all(device.deterministic for device in made_on):
         report(f"found a run that was made without --deterministic{again}")

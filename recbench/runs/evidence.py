@@ -15,7 +15,14 @@ from recbench.errors import DataError
 from recbench.evaluation.evaluator import summary
 from recbench.registry import listed
 from recbench.runs.examples import read_outcome, sha256
-from recbench.runs.record import FIGURE_VERSION, RunRecord, row_of, run_id, training_id_of
+from recbench.runs.record import (
+    FIGURE_VERSION,
+    USUAL,
+    RunRecord,
+    row_of,
+    run_id,
+    training_id_of,
+)
 from recbench.statistics.intervals import Figure
 
 RECORD = "record.json"
@@ -55,6 +62,8 @@ def check_place(folder: Path, record: RunRecord) -> None:
 def check_training(folder: Path, record: RunRecord) -> None:
     """Check that the training that was asked is one of this model, these settings and this seed."""
     trained = record.trained
+    if trained is None:
+        return
     if trained.seed != record.seed:
         raise refused(folder, f"its seed is {record.seed}, its training's is {trained.seed}")
     if trained.training_id != (named := training_id_of(record)):
@@ -98,11 +107,25 @@ def check_record(folder: Path, record: RunRecord) -> None:
         raise refused(folder, "it was changed after it was written")
 
 
+def check_outside(folder: Path, record: RunRecord) -> None:
+    """Check that what came from outside is captioned so, and answers as it says."""
+    outside = record.outside
+    if outside is None:
+        return
+    if record.caption != outside.caption:
+        raise refused(folder, f"its caption is {record.caption!r}, expected {outside.caption!r}")
+    if (record.writes, record.ranks) != (outside.given == "text", outside.given != "text"):
+        raise refused(folder, f"of {outside.given} it cannot have what it says it has")
+    if record.settings or record.ingredients or record.training != USUAL:
+        raise refused(folder, "it has settings, ingredients or a training, which nobody has seen")
+
+
 CHECKS: dict[str, Check] = {
     "words": check_words,
     "row": check_row,
     "place": check_place,
     "training": check_training,
+    "outside": check_outside,
     "examples": check_examples,
     "figures": check_figures,
     "record": check_record,
@@ -143,7 +166,7 @@ def check_apart(folder: Path, record: RunRecord, others: Iterable[RunRecord]) ->
     for other in others:
         if other.seed == record.seed:
             raise refused(folder, f"its row and seed are those of another run of {other.dataset}")
-        same = other.trained.weights == record.trained.weights, _scores_as(record, other)
+        same = _learnt(other) == _learnt(record), _scores_as(record, other)
         if record.random_training and any(same):
             what = "model" if same[0] else "scores"
             raise refused(
@@ -151,6 +174,14 @@ def check_apart(folder: Path, record: RunRecord, others: Iterable[RunRecord]) ->
                 f"it has the {what} of seed {other.seed}: it is a copy, or its training is not "
                 "random and must say so",
             )
+
+
+def _learnt(record: RunRecord) -> str:
+    """Name what answered: the weights, or of what came from outside the answers themselves."""
+    if record.trained is not None:
+        return record.trained.weights
+    assert record.outside is not None  # it is of the other kind
+    return record.outside.answers
 
 
 def _scores_as(one: RunRecord, other: RunRecord) -> bool:

@@ -14,6 +14,7 @@ MODEL = "model"
 
 def kept_model(results: Path, record: RunRecord) -> Path:
     """Return the folder of the model that a run asked, which need not exist any more."""
+    assert record.trained is not None  # nobody looks for that of what came from outside
     named = record.trained.training_id
     return results / record.dataset / TRAININGS / record.model / named / MODEL
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from recbench.errors import UserError
 from recbench.evaluation.metrics import check_cutoffs
-from recbench.runs.record import RunRecord
+from recbench.runs.record import Provenance, RunRecord
 from recbench.runs.store import Run
 from recbench.runs.systems import matched, question, systems, why_not
 from recbench.statistics.best import Differences, Pair, ToBest, all_pairs, differences, to_best
@@ -66,13 +66,10 @@ class Row:
     def mixed(self) -> str:
         """What the runs of this row were not computed alike in; empty where all were."""
         made = [one for run in self.runs for one in _made(run.record)]
-        kinds = {
+        kinds: dict[str, set[object]] = {
             "figure versions": {one.figure_version for one in made},
             "device kinds": {one.device.name.partition(":")[0] for one in made},
-            "precisions": {
-                (run.record.trained.provenance.precision, run.record.provenance.precision)
-                for run in self.runs
-            },
+            "precisions": {tuple(one.precision for one in _made(run.record)) for run in self.runs},
         }
         return ", ".join(kind for kind, values in kinds.items() if len(values) > 1)
 
@@ -246,8 +243,9 @@ def _value(row: Row) -> float:
     return row.estimates[name].figure.value if name in row.estimates else -1.0
 
 
-def _made(record: RunRecord) -> list[Any]:
-    return [record.provenance, record.trained.provenance]
+def _made(record: RunRecord) -> list[Provenance]:
+    trained = record.trained
+    return [record.provenance, *([] if trained is None else [trained.provenance])]
 
 
 def _labels(records: Sequence[RunRecord]) -> list[str]:

@@ -1,13 +1,16 @@
 """The run record: everything that is needed to know what was run and what came out."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
     SerializerFunctionWrapHandler,
+    StringConstraints,
     model_serializer,
+    model_validator,
 )
 
 from recbench.evaluation.answers import Matching
@@ -22,7 +25,7 @@ FIGURE_VERSION = 1
 """Of all code that decides a figure: raise it when a golden run moves (`tests/golden`)."""
 
 
-LATER = ("left_out", "ranks", "account")
+LATER = ("left_out", "ranks", "account", "kind", "outside")
 """Fields that came later: at their default the digest of a record is what it was without them."""
 
 
@@ -138,11 +141,66 @@ class Training(_Part):
 USUAL = Training()
 
 
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("expected one line of text that can be printed")
+    return text
+
+
+Words = Annotated[
+    str, StringConstraints(strip_whitespace=True, max_length=300), AfterValidator(_printable)
+]
+"""One line that somebody wrote."""
+
+
+class About(_Part):
+    """What its maker says of a system whose answers came in a file; nothing of it is checked."""
+
+    model: Words = Field(default="", description="What it is, with its settings.")
+    code: Words = Field(default="", description="Where its code is, and which version of it.")
+    data: Words = Field(default="", description="What it learnt from.")
+    cost: Words = Field(default="", description="What training and answering took.")
+    hardware: Words = Field(default="", description="What it ran on.")
+    reference: Words = Field(default="", description="Paper, or who made it.")
+
+    @property
+    def sentence(self) -> str:
+        """All that is said, in one line; empty where nothing is."""
+        said = [f"{name}: {value}" for name, value in self if value]
+        return f"its maker says: {'; '.join(said)}" if said else ""
+
+
+class Outside(_Part):
+    """Answers that came in a file."""
+
+    given: Literal["scores", "ranking", "text"] = Field(description="What the file holds.")
+    answers: str = Field(
+        description="SHA-256 of the answers, row by row; the same whatever the file's format and "
+        "order."
+    )
+    file: str = Field(description="SHA-256 of the file.")
+    about: About = Field(default=About(), description="What its maker says of the system.")
+
+    @property
+    def caption(self) -> str:
+        """What a reader of a table must know."""
+        return "; ".join(filter(None, ["answers from a file", self.about.sentence]))
+
+
+FROM_OUTSIDE = "external:"
+"""How the name of a system begins whose answers came in a file; no model of ours begins so."""
+
+
 class Setup(_Part):
     """What is run: the part of a record that is known before a model has learnt."""
 
     schema_version: Literal[2] = Field(
         default=SCHEMA_VERSION, description="Version of this schema; readers refuse any other."
+    )
+    kind: Literal["run", "external"] = Field(
+        default="run",
+        description="run: recbench trained and asked the model; external: its answers came in a "
+        "file, and recbench has seen nothing else of it.",
     )
     run_id: str = Field(description="Name of the run's folder, made from row and seed.")
     row: str = Field(
@@ -150,7 +208,10 @@ class Setup(_Part):
         "dataset, protocol, split, pack and training; runs with the same one differ in nothing but "
         "the training seed."
     )
-    model: str = Field(description="Registered name of the model.")
+    model: str = Field(
+        description="Registered name of the model; of kind external the name that was given, "
+        "behind `external:`."
+    )
     preset: str | None = Field(description="Preset that the settings started from, or null.")
     settings: dict[str, Any] = Field(
         description="Every setting of the model that decides what is computed."
@@ -225,7 +286,12 @@ class Trained(_Part):
 class RunRecord(Setup):
     """One finished run; stored as ``record.json``."""
 
-    trained: Trained = Field(description="The training that was asked.")
+    trained: Trained | None = Field(
+        description="The training that was asked; null of kind external."
+    )
+    outside: Outside | None = Field(
+        default=None, description="Where the answers of kind external came from, else null."
+    )
     metrics: dict[str, Figure] = Field(
         description="Figure name to value, 95% interval and number of examples; a figure that the "
         "system cannot give is left out."
@@ -246,6 +312,18 @@ class RunRecord(Setup):
         default="",
         description="SHA-256 of all other fields (`own_digest`): one that is changed later shows.",
     )
+
+    @model_validator(mode="after")
+    def _is_of_one_kind(self) -> Self:
+        """Refuse a training, or an audit, of what came from outside, and its name on a run."""
+        external = self.kind == "external"
+        own = self.trained is not None, self.outside is None
+        named = self.model.startswith(FROM_OUTSIDE)
+        if own != (not external, not external) or named != external:
+            raise ValueError(f"this is no record of kind {self.kind}")
+        if external and self.audit is not None:
+            raise ValueError("what came from outside cannot be audited")
+        return self
 
     @property
     def telling(self) -> dict[str, Figure]:
@@ -336,6 +414,7 @@ def training_digest(
 def training_id_of(record: RunRecord) -> str:
     """Return the name of the training that belongs to what a record says."""
     trained = record.trained
+    assert trained is not None  # nobody asks for that of what came from outside
     by = trained.provenance.plugin, trained.provenance.figure_version
     learnt = record.model, record.settings, record.ingredients, trained.data, record.training
     return run_id(training_digest(*learnt, *by), trained.seed)
@@ -359,6 +438,8 @@ def documentation() -> str:
         Training,
         Digests,
         Trained,
+        Outside,
+        About,
         Figure,
         Audit,
         Provenance,

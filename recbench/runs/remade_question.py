@@ -170,6 +170,7 @@ def check_learnt(folder: Path, record: RunRecord, made: Remade) -> None:
     """Compare the data that were learnt from."""
     if record.training.dataset is not None:
         raise NotCheckedError(f"it learnt from {record.training.dataset}")
+    assert record.trained is not None  # nobody asks for that of what came from outside
     learnt = _learnt(record, made)
     # Whether the model reads times is not in its record.
     if record.trained.data not in {learnt.training_digest, learnt.timed_training_digest}:
@@ -187,8 +188,8 @@ QUESTION: dict[str, Check] = {
 
 
 def checks_of(record: RunRecord) -> dict[str, Check]:
-    """Return those of `QUESTION` that there is something to check for: ranks, written answers."""
-    there = {"ranks": record.ranks, "answers": record.writes}
+    """Return those of `QUESTION` that there is something to check for: ranks, texts, training."""
+    there = {"ranks": record.ranks, "answers": record.writes, "learnt": record.trained is not None}
     return {name: check for name, check in QUESTION.items() if there.get(name, True)}
 
 

@@ -63,7 +63,9 @@ def run_table(row: Row) -> str:
     blocks = [
         f"{question_line(record)}: {record.model}, seed {record.seed}",
         grid(["figure", "mean", "95% interval", "examples"], lines),
-        f"time: {times.prepare:.0f} s preparing, {times.fit:.0f} s training, "
+        ""
+        if record.trained is None
+        else f"time: {times.prepare:.0f} s preparing, {times.fit:.0f} s training, "
         f"{times.score:.0f} s scoring, {times.audit:.0f} s audit, {times.total:.0f} s in all; "
         f"peak memory {record.peak_memory.host / 2**20:.0f} MiB",
         record.caption,
@@ -248,6 +250,7 @@ def _row_as_json(row: Row) -> dict[str, Any]:
     record, best, base = row.record, row.to_best, row.to_baseline
     return {
         "label": row.label,
+        "kind": record.kind,
         "model": record.model,
         "row": record.row,
         "settings": record.settings,
@@ -257,6 +260,7 @@ def _row_as_json(row: Row) -> dict[str, Any]:
         "audited": all(run.record.audit for run in row.runs),
         "mixed": row.mixed,
         "caption": record.caption,
+        "about": None if record.outside is None else record.outside.about.model_dump(),
         "notes": notes_of(row),
         "published": [one._asdict() for one in published.of(record, ranked_by(record))],
         "each_user_once": row.per_user and row.per_user.figure.model_dump(),

@@ -87,4 +87,6 @@ def matched(a: Sequence[Run], b: Sequence[Run]) -> bool:
 
 
 def _fitted(record: RunRecord) -> set[str]:
+    if record.trained is None:
+        return set()
     return {record.trained.weights, *record.trained.parts.values()}

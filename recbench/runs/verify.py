@@ -30,6 +30,7 @@ MEANING = {
     "row": "row and run id are those of settings, question and seed",
     "place": "the folder is named as the run is",
     "training": "the training is one of this model, settings, data and seed",
+    "outside": "what came from outside says so, and answers as it says",
     "examples": "the table is the recorded one, and agrees with itself",
     "figures": "every figure and interval, worked out again",
     "record": "no field was changed since it was written",
@@ -44,6 +45,10 @@ MEANING = {
     "learnt": "the data that were learnt from",
 }
 """Name of each check, in order, to what holds where it passes."""
+
+
+OF_RUNS, OF_EXTERNAL = ("training", "model", "claims"), ("outside",)
+"""What there is to check of one kind of record alone (`recbench.runs.record.Setup.kind`)."""
 
 
 class Check(BaseModel):
@@ -109,6 +114,8 @@ def _verified(folder: Path, of_row: dict[str, list[RunRecord]], questions: Quest
     same = of_row.setdefault(record.row, [])
     own = {**CHECKS, "plug-ins": _check_plugins, "model": _check_model}
     own["claims"] = _check_claims
+    for name in OF_RUNS if record.kind == "external" else OF_EXTERNAL:
+        del own[name]
     checks = [_tried(name, partial(check, folder, record)) for name, check in own.items()]
     checks.append(_tried("single", partial(check_apart, folder, record, same)))
     same.append(record)
@@ -144,6 +151,7 @@ def _check_plugins(folder: Path, record: RunRecord) -> None:
 
 
 def _check_claims(folder: Path, record: RunRecord) -> None:
+    assert record.trained is not None  # this is no check of what came from outside
     try:
         model_class: type[System] = load("models", record.model)
         given = {**record.settings, **record.trained.runtime_settings}
@@ -169,7 +177,7 @@ def _check_model(folder: Path, record: RunRecord) -> None:
     kept = read_training(model.parent)
     if kept is not None and kept.finished > record.finished:
         raise NotCheckedError("the training was made anew after the run")
-    if kept != record.trained:
+    if kept is None or kept != record.trained:
         raise refused(folder, f"what it says of its training is not what {model.parent} says")
     if (kept.weights, kept.parts) != (folder_digest(model), parts(model)):
         raise refused(folder, f"the model in {model} is not the one that was asked")

@@ -47,6 +47,7 @@ def looks(tables: Iterable[Table]) -> list[Look]:
         for table in tables
         for row in table.rows
         for run in row.runs
+        if run.record.trained is not None
         for point in run.record.trained.fit.get("curve", [])
     ]
 

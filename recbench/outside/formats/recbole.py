@@ -1,0 +1,61 @@
+"""
+What RecBole's case study gives (``recbole.utils.case_study``), kept by ``numpy.savez``.
+
+RecBole writes no file of it. ``full_sort_topk`` gives two arrays [rows, k], the scores and the
+items' numbers, ``full_sort_scores`` one of all scores, [rows, items]. Saved beside them are the
+tokens that ``dataset.id2token`` makes of the numbers, and the keys of the rows:
+
+- ``key`` [rows], ``topk_score`` and ``topk_iid_list`` [rows, k] (tokens); or
+- ``key`` [rows], ``scores`` [rows, items] and ``iid`` [items] (tokens).
+
+Items that are no candidates, and RecBole's own ``[PAD]``, are passed over.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recbench.outside.given import Given, Words, wrong
+from recbench.outside.sheet import Sheet
+
+PAD = "[PAD]"
+
+_EXPECTED = (
+    "an .npz file of key, topk_score and topk_iid_list, or of key, scores and iid, whose shapes "
+    "agree"
+)
+
+
+def read(file: Path, _: Sheet) -> Iterator[Given]:
+    """Read either kind of arrays."""
+    keys, scores, tokens, is_whole = _arrays(file)
+    for number, (key, row, items) in enumerate(zip(keys, scores, tokens, strict=True), start=1):
+        named = [str(item) for item in items.tolist()]
+        pairs = [pair for pair in zip(named, row.tolist(), strict=True) if pair[0] != PAD]
+        if len(dict(pairs)) < len(pairs):
+            found = Words("one of them twice")
+            raise wrong(file, f"row {number}", "different items", found, "save the arrays again")
+        yield Given(f"row {number}", str(key), "whole" if is_whole else "top", dict(pairs))
+
+
+def _arrays(file: Path) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], bool]:
+    """Return keys [rows], scores and tokens [rows, items], and whether those are all items."""
+    try:
+        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as kept:
+            is_whole = "scores" in kept
+            names = ("scores", "iid") if is_whole else ("topk_score", "topk_iid_list")
+            keys, scores, tokens = (np.asarray(kept[name]) for name in ("key", *names))
+        if is_whole and scores.ndim == 2 and tokens.shape == scores.shape[1:]:
+            tokens = np.broadcast_to(tokens, scores.shape)
+        kinds = keys.dtype.kind == "U", scores.dtype.kind == "f", tokens.dtype.kind in "Uiu"
+        shapes = keys.ndim == 1, scores.ndim == 2, scores.shape == tokens.shape
+        found = f"shapes {keys.shape}, {scores.shape}, {tokens.shape}"
+        found += f", types {keys.dtype}, {scores.dtype}, {tokens.dtype}"
+        if all((*kinds, *shapes, len(keys) == len(scores))):
+            return keys, scores, tokens, is_whole
+    except Exception as error:  # numpy and zipfile tell of a broken file by whatever went wrong
+        found = " ".join(f"{type(error).__name__}: {error}".split())
+    raise wrong(file, "row 1", _EXPECTED, Words(found[:160]), "save the arrays again")
