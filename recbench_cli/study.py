@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,6 +17,7 @@ from recbench_cli.parsing import devices_of, names_of, settings_of
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+    from recbench.runs.record import RunRecord
     from recbench.runs.store import Run
     from recbench.studies.study import Asked, Reading, Study
 
@@ -171,11 +173,12 @@ def _list(asked: "Asked", form: str) -> None:
     from recbench.registry import listed
     from recbench.runs.text import DASH, as_csv
 
+    records = _records(asked)
     lines = list[tuple[str, str, str, float | None]]()
     for name in listed("studies"):
         try:
             found = _study(name)
-            lines.append((name, found.question, found.place, _time(name, found, asked)))
+            lines.append((name, found.question, found.place, _time(name, found, asked, records)))
         except RecbenchError as error:
             say(f"left out: {error}")
     if form == "json":
@@ -195,24 +198,35 @@ def _list(asked: "Asked", form: str) -> None:
         )
 
 
-def _time(name: str, found: "Study | Reading", asked: "Asked") -> float | None:
+def _records(asked: "Asked") -> "list[RunRecord]":
+    """Read what earlier runs say; one that cannot be read says nothing."""
+    from recbench.errors import DataError
+    from recbench.runs.store import read_record, run_folders
+
+    assert asked.results is not None
+    found = []
+    for folder in run_folders(asked.results):
+        with suppress(DataError):
+            found.append(read_record(folder))
+    return found
+
+
+def _time(
+    name: str, found: "Study | Reading", asked: "Asked", records: "Sequence[RunRecord]"
+) -> float | None:
     """Estimate how long a study would take; None where records do not say."""
     from recbench.errors import UserError
     from recbench.registry import blamed, find
-    from recbench.runs.store import read_record, run_folders
     from recbench.studies.cells import seconds
     from recbench.studies.study import Reading
 
     if isinstance(found, Reading):
         return 0.0
-    assert asked.results is not None
-    folders = run_folders(asked.results)
-    if not folders:
+    if not records:
         return None
     with blamed(find("studies", name)):
         try:
-            cells = found.cells(_completed(name, found, asked))
-            return seconds(cells, [read_record(one) for one in folders])
+            return seconds(found.cells(_completed(name, found, asked)), records)
         except UserError:  # it needs more options than there are
             return None
 
@@ -228,6 +242,10 @@ def _completed(name: str, found: "Study", asked: "Asked") -> "Asked":
 
     if asked.models and not found.models:
         raise UserError(f"the models of {name} are its own; leave out --models")
+    if len(asked.llms) > 1 and found.compares != "llms":
+        raise UserError(f"{name} takes one language model: name one with --llm")
+    if asked.others and found.compares != "datasets":
+        raise UserError(f"{name} takes one dataset; leave out --with")
     models = tuple(find("models", one).name for one in asked.models or found.models)
     seeds = 1 if asked.quick else asked.seeds or found.seeds
     return replace(asked, models=models, seeds=seeds)
@@ -272,7 +290,10 @@ def _carry_out(
 
     with blamed_if_at_fault("studies", name):
         asked = _completed(name, found, asked)
-        wanted = cells.located(found.cells(asked), say)
+        named = found.cells(asked)
+        if asked.settings and not any("llm" in cell.settings for cell in named):
+            raise UserError(f"--set is of language models, and {name} has none here; leave it out")
+        wanted = cells.located(named, say)
         missing = [cell for place, cell in wanted.items() if finished(place) is None]
         there = len(wanted) - len(missing)
         say(f"{name}: {len(wanted)} cells, {there} of them {'is' if there == 1 else 'are'} there")

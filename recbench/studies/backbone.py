@@ -20,6 +20,7 @@ class Backbone(Study):
     """LLaRA and iLoRA on every language model that ``--llm`` names, parted by commas."""
 
     question = "What do the language models make of one LoRA, and does iLoRA gain on each?"
+    compares = "llms"
     place = "the review of iLoRA: other language models than Llama2-7B"
 
     def cells(self, asked: Asked) -> list[Experiment]:

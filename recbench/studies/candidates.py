@@ -50,7 +50,7 @@ class Candidates(Study):
     place = "iLoRA's rebuttal: 30 and 40 candidates; full ranking was asked for, and is missing"
     models = ("popularity", "ease", "sasrec", "llara", "ilora")
     seeds = 2
-    cut = "20, 40 and all candidates of the dataset's own protocol"
+    cut = "30 and 100 candidates and other protocols"
 
     def cells(self, asked: Asked) -> list[Experiment]:
         """Return every model with every seed under every question that it can be asked."""
@@ -97,7 +97,8 @@ class Candidates(Study):
         right.axhline(1, color="#7F7F7F", linewidth=0.8)
         right.axhline(0, color="#7F7F7F", linewidth=0.8)
         right.set_ylim(-1.05, 1.05)
-        right.set_ylabel(f"order of systems: Kendall's tau with {names[0]}")
+        right.set_ylabel(f"Kendall's tau with {names[0]}")
+        right.set_title("Order of systems")
         for axes in (left, right):
             named_places(axes, [one.replace(", ", "\n") for one in names])
             axes.tick_params(axis="x", labelsize=6.5)

@@ -24,14 +24,23 @@ class CrossDomain(Study):
     question = "Does what is learnt on one dataset help on another?"
     place = "iLoRA's rebuttal: trained on one domain, tested on another"
     seeds = 1
+    compares = "datasets"
 
     def cells(self, asked: Asked) -> list[Experiment]:
         """Return every pair of datasets; UserError where only one is named."""
         datasets = (asked.dataset, *asked.others)
         if len(datasets) < 2:
             raise UserError("cross-domain needs two datasets: name the others with --with A,B")
+        own = {asked.dataset: asked.data_dir}  # of the others the cards' sources
         return [
-            asked.cell("ilora", seed, dataset=judged, train_dataset=learnt)
+            asked.cell(
+                "ilora",
+                seed,
+                dataset=judged,
+                data_dir=own.get(judged),
+                train_dataset=learnt,
+                train_data_dir=own.get(learnt) if learnt != judged else None,
+            )
             for judged in datasets
             for learnt in datasets
             for seed in range(asked.seeds)

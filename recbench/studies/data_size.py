@@ -29,7 +29,7 @@ class DataSize(Study):
     place = "iLoRA's rebuttal: training data cut by 25, 50, 75 and 90%"
     models = ("popularity", "sasrec", "ilora")
     seeds = 2
-    cut = "10, 50 and 100% of the users"
+    cut = "25 and 75% of the users"
 
     def cells(self, asked: Asked) -> list[Experiment]:
         """Return every model with every seed on every part."""

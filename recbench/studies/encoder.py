@@ -23,7 +23,7 @@ class EncoderStudy(Study):
     place = "LLaRA's table 2: SASRec, GRU4Rec and Caser as encoders"
     models = ("sasrec", "gru4rec", "caser")
     seeds = 1
-    cut = "sasrec and gru4rec alone"
+    cut = "the encoders after the second"
 
     def cells(self, asked: Asked) -> list[Experiment]:
         """Return every encoder, and iLoRA with it."""

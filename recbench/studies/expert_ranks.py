@@ -22,7 +22,7 @@ class ExpertRanks(Study):
 
     question = "Should all experts have the same rank?"
     place = "iLoRA's rebuttal: experts of unequal rank"
-    cut = "4,2,1,1 is the only unequal one"
+    cut = "the unequal ranks but 4,2,1,1"
 
     def cells(self, asked: Asked) -> list[Experiment]:
         """Return iLoRA as it is, and with every list of ranks."""

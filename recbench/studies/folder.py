@@ -89,7 +89,8 @@ def _told(
     study: Study, asked: Asked, data: "DataFrame", missing: Sequence[Experiment]
 ) -> list[str]:
     """Say what a table is of, a paragraph each."""
-    quick = f"Quick: one seed{f', {study.cut}' if study.cut else ''}." if asked.quick else ""
+    cut = f", without {study.cut}" if study.cut else ""
+    quick = f"Quick: one seed{cut}." if asked.quick else ""
     lacks = f"{lacking(missing)}." if missing else ""
     return [one for one in (doubt(data), quick, lacks, f"Place: {study.place}.") if one]
 

@@ -18,7 +18,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from recbench.defaults import DRAWS
 from recbench.experiment import Experiment, recommender_class
@@ -138,6 +138,8 @@ class Study(ABC):
         How many trainings of each cell there are unless the user says otherwise.
     cut
         What ``--quick`` leaves out, besides all seeds but one.
+    compares
+        Whether it takes several ``"llms"`` or ``"datasets"``; empty for one of each.
     """
 
     question: ClassVar[str]
@@ -145,6 +147,7 @@ class Study(ABC):
     models: ClassVar[tuple[str, ...]] = ()
     seeds: ClassVar[int] = 3
     cut: ClassVar[str] = ""
+    compares: ClassVar[Literal["", "llms", "datasets"]] = ""
 
     @abstractmethod
     def cells(self, asked: Asked) -> list[Experiment]:

@@ -1,14 +1,17 @@
 import json
+import re
 import subprocess
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from recbench.registry import load
+from recbench.registry import listed, load
 from recbench.runs import cells
 from recbench.studies.drawing import drawn, save, styled
 from recbench_cli import main as cli
 
+PAGE = Path(__file__).parents[2] / "docs/studies.md"
 FILES = {"table.md", "figure.svg", "figure.png", "data.parquet", "study.json"}
 
 
@@ -147,6 +150,9 @@ def test_cells_that_fail_are_named_when_the_others_are_done(study, begun, monkey
         (("--quick",), "--quick is of one study; name it"),
         (("cross-domain",), "cross-domain needs two datasets: name the others with --with A,B"),
         (("seeds", "--dataset", "movilens"), "unknown dataset 'movilens'"),
+        (("seeds", "--llm", "tiny,smollm2"), "seeds takes one language model: name one with"),
+        (("seeds", "--with", "lastfm"), "seeds takes one dataset; leave out --with"),
+        (("cost", "--models", "random", "--set", "rank=3"), "--set is of language models, and"),
         (("curves",), "no run on movielens has a learning curve"),
         (("order",), "no two questions about movielens have three systems in common"),
     ],
@@ -184,3 +190,19 @@ def test_a_plug_in_that_is_no_study_says_in_what(call_here, install, source, sai
     code, _, err = call_here("study", "acme")
     assert code == 1
     assert err == f"error: the study 'acme' of package acme-plugin: {said}\n"
+
+
+def test_the_study_of_the_page_runs(study, begun, install, tmp_path):
+    (source,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    install(source, group="studies", name="history", target=":History")
+    code, out, err = study("history", "--models", "popularity", "--quick")
+    assert code == 0, err
+    assert "paper,history=2" in out
+    folder = tmp_path / "results/studies/history/movielens-tiny-quick"
+    assert set(contents(folder)) == FILES
+    assert "Quick: one seed, without histories of ten items." in (folder / "table.md").read_text()
+
+
+def test_the_page_names_every_study():
+    named = re.findall(r"^\| `([\w-]+)` \|", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    assert {*named, "order", "curves"} == set(listed("studies"))
