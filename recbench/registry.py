@@ -1,5 +1,5 @@
 """
-The one door: models, datasets, protocols, metrics and cards of language models are entry points.
+The one door: models, datasets, protocols, metrics, studies and cards are entry points.
 
 An entry point is a name and a target, so listing costs no import. To add a model:
 
@@ -32,6 +32,7 @@ Group = Literal[
     "metrics",
     "language_models",
     "text_encoders",
+    "studies",
 ]
 
 
@@ -200,9 +201,8 @@ def owner(point: EntryPoint) -> str:
 
 def _kind(group: str) -> str:
     """Return what one of a group is called."""
-    return (
-        "model family" if group == "model_families" else group.removesuffix("s").replace("_", " ")
-    )
+    irregular = {"model_families": "model family", "studies": "study"}
+    return irregular.get(group) or group.removesuffix("s").replace("_", " ")
 
 
 def _failure(point: EntryPoint, what: str, error: BaseException) -> RecbenchError:

@@ -56,7 +56,7 @@ app.command("score")(score.score)
 app.command("models")(models.models)
 app.add_typer(data.app, name="data")
 app.add_typer(protocols.app, name="protocols")
-app.add_typer(study.app, name="study")
+app.command("study")(study.study)
 app.command("candidates")(candidates.candidates)
 
 
@@ -73,7 +73,7 @@ def main(arguments: list[str] | None = None) -> None:
         Without the program's name; None takes those of the process.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
-    if arguments in ([], ["data"], ["protocols"], ["study"]):  # a group alone asks what it holds
+    if arguments in ([], ["data"], ["protocols"]):  # a group alone asks what it holds
         arguments = [*arguments, "--help"]
     try:
         code = app(arguments, prog_name="recbench", standalone_mode=False)

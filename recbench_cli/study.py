@@ -1,87 +1,320 @@
-"""`recbench study`: questions that several tables answer together."""
+"""`recbench study`: one step of an argument, from its cells to a table and a figure."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from recbench_cli.once import Commands
-from recbench_cli.options import Cache, Debug, Results, TableForm, left_out_are_said
+from recbench.defaults import DRAWS
+from recbench_cli.options import Cache, Debug, Results, TableForm, left_out_are_said, say
+from recbench_cli.parsing import devices_of, names_of, settings_of
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from recbench.runs.record import RunRecord
     from recbench.runs.store import Run
+    from recbench.runs.text import Format
+    from recbench.studies.study import Asked, Reading, Study
 
-app = Commands(help="Questions that several tables answer together.", rich_markup_mode=None)
+LLM = "tiny"
+"""What a study is of unless the user names another."""
+
+Name = Annotated[
+    str | None, typer.Argument(metavar="[STUDY]", help="Its name; without one all are listed.")
+]
+Dataset = Annotated[str, typer.Option("--dataset", help="See: recbench data list.")]
+Llm = Annotated[
+    str | None,
+    typer.Option(
+        "--llm",
+        help="Language model, as for: recbench run; the study backbone takes several, parted by "
+        "commas.",
+        show_default=LLM,
+    ),
+]
+Models = Annotated[
+    str | None,
+    typer.Option("--models", help="In the place of the study's, parted by commas."),
+]
+Seeds = Annotated[
+    int | None, typer.Option("--seeds", min=1, help="Seeds 0 to N-1.", show_default="the study's")
+]
+Quick = Annotated[bool, typer.Option("--quick", help="One seed, and a part of the cells.")]
+NoRun = Annotated[
+    bool, typer.Option("--no-run", help="Of the cells that are there; run none that is missing.")
+]
+Draws = Annotated[
+    int | None,
+    typer.Option(
+        "--draws",
+        min=1,
+        help="Draws of each example's negatives; order: of sampled rows of so many draws alone.",
+        show_default=str(DRAWS),
+    ),
+]
+Changes = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="Set one of every language model."),
+]
+With = Annotated[
+    str | None,
+    typer.Option("--with", help="More datasets, parted by commas, for: cross-domain."),
+]
+DataDir = Annotated[
+    Path | None, typer.Option("--data-dir", help="Folder with the raw files of --dataset.")
+]
+Device = Annotated[
+    str | None, typer.Option("--device", help="Devices parted by commas.", show_default="auto")
+]
 
 
-@app.callback()
-def study() -> None:
-    """Questions that several tables answer together."""
-
-
-@app.command()
-def order(
-    dataset: Annotated[str, typer.Option("--dataset", help="Whose runs.")] = "movielens",
-    draws: Annotated[
-        int | None,
-        typer.Option("--draws", min=1, help="Sampled rows of so many draws alone."),
-    ] = None,
+def study(
+    name: Name = None,
+    dataset: Dataset = "movielens",
+    llm: Llm = None,
+    models: Models = None,
+    seeds: Seeds = None,
+    quick: Quick = False,
+    no_run: NoRun = False,
+    draws: Draws = None,
+    changes: Changes = None,
+    others: With = None,
+    data_dir: DataDir = None,
+    device: Device = None,
     form: TableForm = "table",
     results: Results = None,
     cache: Cache = None,
     _debug: Debug = False,
 ) -> None:
-    """Say whether the order of systems survives the change of protocol (Kendall's tau)."""
+    """Run what a study lacks and write its table and figure; without a name, list all studies."""
     from recbench.errors import UserError
-    from recbench.runs.leaderboard import leaderboard
-    from recbench.studies.order import agreements, render_order
-
-    with _runs_of(dataset, results, cache) as asked:
-        if draws is not None:
-            asked = [run for run in asked if run.record.full_ranking or run.record.draws == draws]
-        found = agreements(leaderboard(asked))
-        if found:
-            typer.echo(render_order(found, form))
-    if not found:
-        raise UserError(
-            f"no two questions about {dataset} have three systems in common; ask otherwise, for "
-            f"example: recbench leaderboard --run --models A,B,C --datasets {dataset} --protocol P "
-            "--candidates all"
-        )
-
-
-@app.command()
-def curves(
-    dataset: Annotated[str, typer.Option("--dataset", help="Whose runs.")] = "movielens",
-    form: TableForm = "table",
-    results: Results = None,
-    cache: Cache = None,
-    _debug: Debug = False,
-) -> None:
-    """Print the learning curves of language models: validation figures by rows learnt from."""
-    from recbench.errors import UserError
-    from recbench.runs.leaderboard import leaderboard
-    from recbench.studies.curves import looks, render_curves
-
-    with _runs_of(dataset, results, cache) as asked:
-        found = looks(leaderboard(asked))
-        if found:
-            typer.echo(render_curves(found, form))
-    if not found:
-        raise UserError(
-            f"no run on {dataset} has a learning curve; language models have one, for example: "
-            f"recbench run --model tallrec --dataset {dataset}"
-        )
-
-
-@contextmanager
-def _runs_of(dataset: str, results: Path | None, cache: Path | None) -> Iterator[list["Run"]]:
-    """Read the runs on a dataset; say at the end which were left out."""
     from recbench.runs.places import cache_folder, results_folder
+    from recbench.studies.study import Asked, Reading
+
+    given = {
+        "--llm": llm,
+        "--models": models,
+        "--seeds": seeds,
+        "--quick": quick or None,
+        "--no-run": no_run or None,
+        "--set": changes or None,
+        "--with": others,
+        "--data-dir": data_dir,
+        "--device": device,
+    }
+    asked = Asked(
+        dataset=dataset,
+        llms=tuple(names_of(llm or LLM, "--llm")),
+        models=tuple(names_of(models, "--models")) if models is not None else (),
+        seeds=seeds or 0,
+        draws=draws or DRAWS,
+        quick=quick,
+        settings=settings_of(changes or [], None),
+        others=tuple(names_of(others, "--with")) if others is not None else (),
+        data_dir=data_dir,
+        results=results_folder(results),
+        cache=cache_folder(cache),
+    )
+    if name is None:
+        _refuse(given | {"--draws": draws}, "is of one study; name it")
+        _list(asked, form)
+        return
+    found = _study(name)
+    if isinstance(found, Reading):
+        _refuse(given, f"changes nothing in {name}, which reads what is there; leave it out")
+        _read(found, asked, draws, form)
+        return
+    if quick and seeds is not None:
+        raise UserError("--quick has one seed; leave out --quick or --seeds")
+    _carry_out(name, found, asked, no_run, devices_of(device or "auto"), form)
+
+
+def _refuse(options: Mapping[str, Any], why: str) -> None:
+    from recbench.errors import UserError
+
+    if given := [option for option, value in options.items() if value is not None]:
+        raise UserError(f"{given[0]} {why}")
+
+
+def _study(name: str) -> "Study | Reading":
+    """
+    Make the study of that name.
+
+    Raises
+    ------
+    UserError
+        If nothing has that name.
+    RecbenchError
+        If it cannot be imported, or is no study.
+    """
+    from recbench.errors import PluginError
+    from recbench.registry import blamed, find, load
+    from recbench.studies.study import Reading, Study
+
+    kind = load("studies", name)
+    with blamed(find("studies", name)):
+        if not (isinstance(kind, type) and issubclass(kind, Study | Reading)):
+            raise PluginError("it is no class made from recbench's Study or Reading")
+        lacking = {"question", "place"} - set(dir(kind)) | kind.__abstractmethods__
+        if lacking:
+            raise PluginError(f"it lacks {', '.join(sorted(lacking))}")
+        made: Study | Reading = kind()
+        return made
+
+
+def _list(asked: "Asked", form: str) -> None:
+    """Print name, question, place and time of all studies; one that is broken stops no other."""
+    from recbench.errors import RecbenchError
+    from recbench.registry import listed
+    from recbench.runs.text import DASH, as_csv
+
+    records = _records(asked)
+    lines = list[tuple[str, str, str, float | None]]()
+    for name in listed("studies"):
+        try:
+            found = _study(name)
+            lines.append((name, found.question, found.place, _time(name, found, asked, records)))
+        except RecbenchError as error:
+            say(f"left out: {error}")
+    if form == "json":
+        keys = ("study", "question", "place", "seconds")
+        page = [dict(zip(keys, line, strict=True)) for line in lines]
+        typer.echo(json.dumps(page, indent=2, ensure_ascii=False))
+    elif form == "csv":
+        typer.echo(as_csv(("study", "question", "place", "seconds"), lines))
+    else:
+        for name, question, place, seconds in lines:
+            typer.echo(f"{name}: {question}\n  {place}")
+            typer.echo(f"  time: {DASH if seconds is None else _in_words(seconds)}")
+        llm = asked.llms[0]
+        typer.echo(
+            f"\nTime: of the cells that have no record below {asked.results}, for {asked.dataset} "
+            f"and {llm}, by earlier records of their models; '{DASH}' where a model has none."
+        )
+
+
+def _records(asked: "Asked") -> "list[RunRecord]":
+    """Read what earlier runs say; one that cannot be read says nothing."""
+    from recbench.errors import DataError
+    from recbench.runs.store import read_record, run_folders
+
+    assert asked.results is not None
+    found = []
+    for folder in run_folders(asked.results):
+        with suppress(DataError):
+            found.append(read_record(folder))
+    return found
+
+
+def _time(
+    name: str, found: "Study | Reading", asked: "Asked", records: "Sequence[RunRecord]"
+) -> float | None:
+    """Estimate how long a study would take; None where records do not say."""
+    from recbench.errors import UserError
+    from recbench.registry import blamed, find
+    from recbench.studies.cells import seconds
+    from recbench.studies.study import Reading
+
+    if isinstance(found, Reading):
+        return 0.0
+    if not records:
+        return None
+    with blamed(find("studies", name)):
+        try:
+            return seconds(found.cells(_completed(name, found, asked)), records)
+        except UserError:  # it needs more options than there are
+            return None
+
+
+def _in_words(seconds: float) -> str:
+    return "nothing to run" if seconds == 0 else f"about {max(1, round(seconds / 60))} min"
+
+
+def _completed(name: str, found: "Study", asked: "Asked") -> "Asked":
+    """Put the study's own models and seeds where the user names none."""
+    from recbench.errors import UserError
+    from recbench.registry import find
+
+    if asked.models and not found.models:
+        raise UserError(f"the models of {name} are its own; leave out --models")
+    if len(asked.llms) > 1 and found.compares != "llms":
+        raise UserError(f"{name} takes one language model: name one with --llm")
+    if asked.others and found.compares != "datasets":
+        raise UserError(f"{name} takes one dataset; leave out --with")
+    models = tuple(find("models", one).name for one in asked.models or found.models)
+    seeds = 1 if asked.quick else asked.seeds or found.seeds
+    return replace(asked, models=models, seeds=seeds)
+
+
+def _read(
+    found: "Reading",
+    asked: "Asked",
+    draws: int | None,
+    form: "Format",
+) -> None:
+    """Print what a study reads from all runs on the dataset; say at the end which were left out."""
     from recbench.runs.store import runs
 
+    assert asked.results is not None
     with left_out_are_said() as broken:
-        there = runs(results_folder(results), broken.append, cache_folder(cache))
-        yield [run for run in there if run.record.dataset == dataset]
+        there = [
+            run
+            for run in runs(asked.results, broken.append, asked.cache)
+            if run.record.dataset == asked.dataset and _has(run, draws)
+        ]
+        typer.echo(found.printed(there, asked.dataset, form))
+
+
+def _has(run: "Run", draws: int | None) -> bool:
+    return draws is None or run.record.full_ranking or run.record.draws == draws
+
+
+def _carry_out(
+    name: str,
+    found: "Study",
+    asked: "Asked",
+    no_run: bool,
+    devices: Sequence[str],
+    form: "Format",
+) -> None:
+    """Run the missing cells, write the folder and print the table."""
+    from recbench.errors import UserError
+    from recbench.registry import blamed_if_at_fault
+    from recbench.runs.store import apart, finished
+    from recbench.studies import cells, folder
+
+    with blamed_if_at_fault("studies", name):
+        asked = _completed(name, found, asked)
+        named = found.cells(asked)
+        if asked.settings and not any("llm" in cell.settings for cell in named):
+            raise UserError(f"--set is of language models, and {name} has none here; leave it out")
+        wanted = cells.located(named, say)
+        missing = [cell for place, cell in wanted.items() if finished(place) is None]
+        there = len(wanted) - len(missing)
+        say(f"{name}: {len(wanted)} cells, {there} of them {'is' if there == 1 else 'are'} there")
+        if missing and not no_run:
+            cells.run(missing, devices, say)
+            missing = []
+        runs = apart([run for place in wanted if (run := finished(place)) is not None])
+        if not runs:
+            raise UserError(f"none of the cells of {name} is there; leave out --no-run")
+        place, data = folder.write(name, found, asked, runs, missing)
+        _print(found, data, form)
+    if missing:
+        say(folder.lacking(missing))
+    say(f"wrote {place}")
+
+
+def _print(found: "Study", data: "DataFrame", form: "Format") -> None:
+    say("")
+    if form == "json":
+        typer.echo(data.to_json(orient="records", indent=2, force_ascii=False))
+    elif form == "csv":
+        typer.echo(data.to_csv(index=False).rstrip("\n"))
+    else:
+        typer.echo(found.table(data, form))

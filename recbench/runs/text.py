@@ -94,10 +94,11 @@ def told(smallest: float) -> str:
 
 def signed(value: float, low: float, high: float) -> str:
     """Write a difference with its interval; nought has no sign."""
-    return f"{_sign(value)} [{_sign(low)}, {_sign(high)}]"
+    return f"{with_sign(value)} [{with_sign(low)}, {with_sign(high)}]"
 
 
-def _sign(value: float) -> str:
+def with_sign(value: float) -> str:
+    """Write a difference; nought has no sign."""
     text = f"{value:+.3f}"
     return "0.000" if text in ("+0.000", "-0.000") else text
 

@@ -1,1 +1,1 @@
-"""The studies of the iLoRA paper, one file each."""
+"""Studies: each a step of the iLoRA paper's argument, one file each, and what they share."""

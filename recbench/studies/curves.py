@@ -11,14 +11,34 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from recbench.runs.leaderboard import Table
+from recbench.errors import UserError
+from recbench.runs.leaderboard import Table, leaderboard
 from recbench.runs.sheet import Grid, Sheet
+from recbench.runs.store import Run
 from recbench.runs.text import DASH, Format, as_csv, laid_out, protocol_name
+from recbench.studies.study import Reading
 
 ROWS = "rows"
 """Of a point in a record: how many rows had been learnt from; all else are figures."""
 
 NOTE = "Of the same few validation rows at every point: what is learnt when, not who is better."
+
+
+class Curves(Reading):
+    """The learning curves that are on record for a dataset."""
+
+    question = "When does a language model learn what? Validation figures by rows learnt from"
+    place = "none: it is to see whether a training was long enough"
+
+    def printed(self, runs: Sequence[Run], dataset: str, form: Format) -> str:
+        """Write a line for every point."""
+        found = looks(leaderboard(runs))
+        if not found:
+            raise UserError(
+                f"no run on {dataset} has a learning curve; language models have one, for example: "
+                f"recbench run --model tallrec --dataset {dataset}"
+            )
+        return render_curves(found, form)
 
 
 @dataclass(frozen=True)

@@ -17,17 +17,38 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from recbench.runs.leaderboard import Row, Table, ranked_by
+from recbench.errors import UserError
+from recbench.runs.leaderboard import Row, Table, leaderboard, ranked_by
 from recbench.runs.notes import given_training
 from recbench.runs.record import RunRecord
 from recbench.runs.sheet import Grid, Sheet
+from recbench.runs.store import Run
 from recbench.runs.systems import matched
 from recbench.runs.text import Format, as_csv, laid_out, protocol_name
 from recbench.settings import digest
 from recbench.statistics.best import all_pairs, differences
+from recbench.studies.study import Reading
 
 CONFIDENCE_OF_ONE = 0.975
 """Of the signs under one question, so that those under both hold with 95%."""
+
+
+class Order(Reading):
+    """Kendall's tau of all questions that are on record for a dataset."""
+
+    question = "Does the order of systems survive the change of protocol?"
+    place = "Cañamares and Castells, SIGIR 2018; Krichene and Rendle, KDD 2020"
+
+    def printed(self, runs: Sequence[Run], dataset: str, form: Format) -> str:
+        """Write a line for every two questions that have three systems in common."""
+        found = agreements(leaderboard(runs))
+        if not found:
+            raise UserError(
+                f"no two questions about {dataset} have three systems in common; ask otherwise, "
+                f"for example: recbench leaderboard --run --models A,B,C --datasets {dataset} "
+                "--protocol P --candidates all"
+            )
+        return render_order(found, form)
 
 
 @dataclass(frozen=True)

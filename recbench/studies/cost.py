@@ -1,0 +1,72 @@
+"""What a point of HitRatio costs."""
+
+from collections.abc import Sequence
+from statistics import fmean
+from typing import TYPE_CHECKING, Any
+
+from recbench.experiment import Experiment
+from recbench.runs.leaderboard import Row
+from recbench.runs.store import Run
+from recbench.studies.drawing import intervals, legend, looks, sheet
+from recbench.studies.points import frame, only_table, value
+from recbench.studies.study import Asked, Study
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from pandas import DataFrame
+
+COSTS = {
+    "training_seconds": "training (seconds)",
+    "memory_gib": "peak memory (GiB)",
+    "parameters": "parameters trained",
+}
+"""Column to the axis it is drawn on."""
+
+
+class Cost(Study):
+    """
+    Accuracy against seconds, memory and parameters, as the records have them.
+
+    Seconds are of the wall clock, whatever else the machine did. How many settings were tried
+    before is in no record, and so not here.
+    """
+
+    question = "What does a point of HitRatio cost in time, memory and parameters?"
+    place = "the review of iLoRA: training cost beside accuracy"
+    models = ("popularity", "ease", "sasrec", "llara", "ilora")
+
+    def cells(self, asked: Asked) -> list[Experiment]:
+        """Return every model with every seed."""
+        return list(asked.of_all_models())
+
+    def data(self, runs: Sequence[Run], asked: Asked) -> "DataFrame":
+        """Return every system with what it cost, the mean over its trainings."""
+        rows = only_table(runs).rows
+        return frame(point for row in rows for point in value(row, **cost(row)))
+
+    def figure(self, data: "DataFrame") -> "Figure":
+        """Draw the figure against each cost."""
+        figure, all_axes = sheet(columns=3, share_y=True)
+        for axes, (column, label) in zip(all_axes, COSTS.items(), strict=True):
+            for name, look in looks(list(data["system"])).items():
+                some = data[data["system"] == name]
+                intervals(axes, some[column], some, label=name, **look)
+            if column == "memory_gib":
+                axes.set_xlim(left=0)
+            else:
+                axes.set_xscale("symlog", linthresh=1.0)  # some cost nothing
+            axes.set_xlabel(label)
+        all_axes[0].set_ylabel(f"{data['figure'].iloc[0]} (share of questions)")
+        legend(figure, all_axes[0])
+        return figure
+
+
+def cost(row: Row) -> dict[str, Any]:
+    """Return the mean of every cost over a row's trainings."""
+    trained = [run.record.trained for run in row.runs if run.record.trained is not None]
+    memory = [one.peak_memory.device or one.peak_memory.host for one in trained]
+    return {
+        "training_seconds": fmean(one.seconds for one in trained),
+        "memory_gib": fmean(memory) / 2**30,
+        "parameters": fmean(one.parameters_trained for one in trained),
+    }

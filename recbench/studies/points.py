@@ -1,0 +1,139 @@
+"""
+The data of a study: a line a point, with its interval and what it stands on.
+
+Columns of every study: ``kind`` (what the point is), those that the study adds, ``system`` (as the
+leaderboard labels it), ``figure``, ``value``, ``low`` and ``high`` (of its interval; missing where
+there is none), ``p`` (of a difference, adjusted for all that were looked at), ``seeds`` (as the
+leaderboard writes them), ``users`` and ``examples``.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from recbench.errors import UserError
+from recbench.runs.leaderboard import Row, Table, leaderboard, ranked_by
+from recbench.runs.notes import seeds_cell
+from recbench.runs.sheet import Grid
+from recbench.runs.store import Run
+from recbench.runs.text import DASH, interval, signed, with_sign
+from recbench.statistics.best import Pair
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+COMMON = ("system", "figure", "value", "low", "high", "p", "seeds", "users", "examples")
+"""Columns of every study, which those of its own stand before."""
+
+THIS_TRAINING = "1 (this training)"
+"""How `seeds` says that a single training is judged (`recbench.runs.notes.seeds_cell`)."""
+
+VALUE, DIFFERENCE = "value", "difference"
+"""Kinds of point that most studies have."""
+
+Point = dict[str, Any]
+
+
+def frame(points: Iterable[Mapping[str, Any]]) -> "DataFrame":
+    """
+    Make a table of points, own columns first.
+
+    Raises
+    ------
+    UserError
+        Where there are none.
+    """
+    import pandas as pd
+
+    found = list(points)
+    if not found:
+        raise UserError("the runs that are there have no figure that this study shows")
+    own = [name for name in dict.fromkeys(n for one in found for n in one) if name not in COMMON]
+    whole = pd.DataFrame(found, columns=[*own, *COMMON])
+    numbers = ["value", "low", "high", "p"]
+    return whole.astype(dict.fromkeys(numbers, np.float64)).astype(
+        {"users": "Int64", "examples": "Int64"}
+    )
+
+
+def only_table(runs: Sequence[Run], baseline: str | None = None) -> Table:
+    """
+    Return the table of runs that were asked the same.
+
+    Raises
+    ------
+    UserError
+        If they were not: two data sets under one name, for example.
+    """
+    first, *others = leaderboard(runs, baseline)
+    if others:
+        raise UserError(f"{first.record.dataset}: runs of several questions ({others[0].apart})")
+    return first
+
+
+def value(row: Row, figure: str | None = None, kind: str = VALUE, **own: Any) -> list[Point]:
+    """Return one figure of a row, or what its table is ranked by; nothing where it lacks that."""
+    name = figure or ranked_by(row.record)
+    if name not in row.estimates:
+        return []
+    found = row.estimates[name].figure
+    ends = {"value": found.value, "low": found.low, "high": found.high}
+    return [{"kind": kind, **own, **about(row, name), **ends, "examples": found.n}]
+
+
+def about(row: Row, figure: str) -> Point:
+    """Return whose a point is."""
+    users = None if row.system is None else len(np.unique(row.system.users))
+    whose = {"system": row.label, "figure": figure, "seeds": seeds_cell(row)}
+    return {**whose, "users": users, "examples": row.record.examples}
+
+
+def difference(a: Row, b: Row, pair: Pair, **own: Any) -> list[Point]:
+    """
+    Return a difference of two rows, the first less the second.
+
+    Of a single training there is no test: its difference has neither an interval nor p.
+    """
+    single = pair.difference.given_training
+    doubt = {} if single else {"low": pair.low, "high": pair.high, "p": pair.p}
+    point = about(a, ranked_by(a.record)) | {"value": pair.difference.value, **doubt}
+    if single:
+        point["seeds"] = THIS_TRAINING
+    return [{"kind": DIFFERENCE, **own, "against": b.label, **point}]
+
+
+def to_baseline(rows: Sequence[Row], baseline: str, **own: Any) -> list[Point]:
+    """Return the difference of every row to the one that was named beforehand."""
+    (base,) = [row for row in rows if row.label == baseline]
+    pairs = [(row, row.to_baseline) for row in rows if row.to_baseline is not None]
+    return [point for row, pair in pairs for point in difference(row, base, pair, **own)]
+
+
+def as_grid(data: "DataFrame") -> Grid:
+    """Write points, a line each; a column that is empty everywhere is left out."""
+    shown = [name for name in data.columns if name not in ("value", "low", "high")]
+    shown = [name for name in shown if data[name].notna().any()]
+    place = shown.index("figure") + 1
+    headers = [*shown[:place], "value", *shown[place:]]
+    lines = []
+    for _, point in data.iterrows():
+        cells = [_cell(point[name]) for name in shown]
+        lines.append([*cells[:place], _value(point), *cells[place:]])
+    return Grid(headers, lines)
+
+
+def _value(point: Any) -> str:
+    value, *ends = point[["value", "low", "high"]]
+    known = not np.isnan(ends[0])
+    if point["kind"] == DIFFERENCE:
+        return signed(value, *ends) if known else with_sign(value)
+    return f"{value:.3f} {interval(*ends)}" if known and ends[0] < ends[1] else f"{value:.3f}"
+
+
+def _cell(found: Any) -> str:
+    import pandas as pd
+
+    if pd.isna(found):
+        return DASH
+    return f"{found:.4g}" if isinstance(found, float) else str(found)

@@ -1,0 +1,208 @@
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from recbench.registry import listed, load
+from recbench.runs import cells
+from recbench.studies.drawing import drawn, save, styled
+from recbench_cli import main as cli
+
+PAGE = Path(__file__).parents[2] / "docs/studies.md"
+FILES = {"table.md", "figure.svg", "figure.png", "data.parquet", "study.json"}
+
+
+@pytest.fixture
+def begun(monkeypatch):
+    """Run cells in this process; return the list of their commands."""
+    seen: list[list[str]] = []
+    real = subprocess.run
+
+    def run(command, **more):
+        if "recbench_cli.main" not in command:
+            return real(command, **more)
+        seen.append(command)
+        with pytest.raises(SystemExit) as left:
+            cli.main(command[4:])
+        return subprocess.CompletedProcess(command, left.value.code or 0, stderr="error: no\n")
+
+    monkeypatch.setattr(cells.subprocess, "run", run)
+    return seen
+
+
+@pytest.fixture
+def study(call_here, raw_folder):
+    more = ["--data-dir", str(raw_folder), "--draws", "2", "--device", "cpu"]
+    return lambda *arguments: call_here("study", *arguments, *more)
+
+
+TWO = ("--models", "popularity,random", "--seeds", "2")
+
+
+def contents(folder):
+    return {one.name: one.read_bytes() for one in folder.iterdir()}
+
+
+def test_a_study_runs_what_it_lacks_and_another_shares_it(study, begun, tmp_path):
+    code, out, err = study("cost", *TWO)
+    assert code == 0, err
+    assert len(begun) == 3
+    assert "training_seconds" in out
+    folder = tmp_path / "results/studies/cost/movielens-tiny"
+    assert err.splitlines()[-1] == f"wrote {folder}"
+    first = contents(folder)
+    assert set(first) == FILES
+    assert study("cost", *TWO)[0] == 0
+    assert study("cold-start", *TWO)[0] == 0
+    assert len(begun) == 3  # nothing was trained again
+    assert contents(folder) == first
+    about = json.loads(first["study.json"])
+    assert len(about["runs"]) == 3
+    assert about["asked"]["models"] == ["popularity", "random"]
+    assert all((tmp_path / "results" / one["run"]).is_dir() for one in about["runs"])
+    assert b"# What does a point of HitRatio cost" in first["table.md"]
+    # The figure is made from the data alone.
+    data = pd.read_parquet(folder / "data.parquet")
+    with styled():
+        save(drawn(load("studies", "cost")(), data), tmp_path)
+    for name in ("figure.svg", "figure.png"):
+        assert (tmp_path / name).read_bytes() == first[name]
+
+
+def test_an_interrupted_study_resumes(study, begun, tmp_path, monkeypatch):
+    fill = cells.fill
+
+    def interrupted(wanted, devices, report):
+        fill(wanted[:1], devices, report)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(cells, "fill", interrupted)
+        code, _, err = study("cost", *TWO)
+    assert code == 130
+    assert err.splitlines()[-1].startswith("interrupted; the same command goes on")
+    assert not (tmp_path / "results/studies").exists()
+    assert len(begun) == 1
+    code, _, err = study("cost", *TWO)
+    assert code == 0
+    assert "cost: 3 cells, 1 of them is there" in err
+    assert len(begun) == 3
+
+
+def test_what_is_there_is_shown_without_the_rest(study, begun, tmp_path):
+    code, _, err = study("cost", "--models", "popularity", "--no-run")
+    assert code == 2
+    assert "error: none of the cells of cost is there; leave out --no-run" in err
+    assert study("cost", "--models", "popularity")[0] == 0
+    code, _, err = study("cost", *TWO, "--no-run")
+    assert code == 0
+    assert "2 cells are not run, and left out: random on movielens, seed 0; rand" in err
+    assert len(begun) == 1
+    table = (tmp_path / "results/studies/cost/movielens-tiny/table.md").read_text()
+    assert "2 cells are not run, and left out: random on movielens, seed 0; random on" in table
+
+
+@pytest.mark.honesty
+def test_quick_has_one_seed_and_says_so(study, begun, tmp_path):
+    code, out, _ = study("seeds", "--models", "popularity,random", "--quick")
+    assert code == 0
+    assert len(begun) == 2
+    assert "1 (this training)" in out
+    folder = tmp_path / "results/studies/seeds/movielens-tiny-quick"
+    table = (folder / "table.md").read_text()
+    assert "Quick: one seed." in table
+    assert "of these trainings, without tests" in table
+    data = pd.read_parquet(folder / "data.parquet")
+    assert data["p"].isna().all()
+
+
+def test_cells_that_fail_are_named_when_the_others_are_done(study, begun, monkeypatch):
+    from recbench import experiment
+    from recbench.errors import RecbenchError
+
+    real = experiment.run
+
+    def run(wanted, **more):
+        if wanted.model == "random":
+            raise RecbenchError("no")
+        return real(wanted, **more)
+
+    monkeypatch.setattr(experiment, "run", run)
+    code, _, err = study("cost", *TWO)
+    assert code == 1
+    assert "error: 2 of 3 cells failed: random on movielens, seed 0; random on" in err
+    assert "with --no-run it shows what is there" in err
+    assert study("cost", *TWO, "--no-run")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("sedes",), "unknown study 'sedes'; did you mean 'seeds'?"),
+        (("seeds", "--models", "popularty"), "unknown model 'popularty'; did you mean"),
+        (("seeds", "--quick", "--seeds", "3"), "--quick has one seed; leave out"),
+        (("experts", "--models", "sasrec"), "the models of experts are its own; leave out"),
+        (("experts", "--set", "rnk=3"), "ilora: unknown setting 'rnk'; did you mean 'rank'?"),
+        (("order", "--quick"), "--quick changes nothing in order, which reads what is there"),
+        (("--quick",), "--quick is of one study; name it"),
+        (("cross-domain",), "cross-domain needs two datasets: name the others with --with A,B"),
+        (("seeds", "--dataset", "movilens"), "unknown dataset 'movilens'"),
+        (("seeds", "--llm", "tiny,smollm2"), "seeds takes one language model: name one with"),
+        (("seeds", "--with", "lastfm"), "seeds takes one dataset; leave out --with"),
+        (("cost", "--models", "random", "--set", "rank=3"), "--set is of language models, and"),
+        (("curves",), "no run on movielens has a learning curve"),
+        (("order",), "no two questions about movielens have three systems in common"),
+    ],
+)
+def test_mistakes_are_one_line(call_here, arguments, said):
+    code, out, err = call_here("study", *arguments)
+    assert (code, out) == (2, "")
+    assert err.startswith(f"error: {said}")
+    assert len(err.splitlines()) == 1
+
+
+def test_all_are_listed_and_a_broken_one_stops_nobody(call_here, install):
+    install("raise RuntimeError('broken')", group="studies", target=":Nothing")
+    code, out, err = call_here("study")
+    assert code == 0
+    assert "left out: the study 'acme' of package acme-plugin cannot be imported: Runt" in err
+    assert "seeds: Is the gain real, or another draw of seeds and users?" in out
+    listed = json.loads(call_here("study", "--format", "json")[1])
+    assert {"seeds", "experts", "order"} <= {one["study"] for one in listed}
+    assert all(one["question"] and one["place"] for one in listed)
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("Acme = 3", "it is no class made from recbench's Study or Reading"),
+        (
+            "from recbench.studies.study import Study\nclass Acme(Study): place = 'x'\n",
+            "it lacks cells, data, figure, question",
+        ),
+    ],
+)
+def test_a_plug_in_that_is_no_study_says_in_what(call_here, install, source, said):
+    install(source, group="studies")
+    code, _, err = call_here("study", "acme")
+    assert code == 1
+    assert err == f"error: the study 'acme' of package acme-plugin: {said}\n"
+
+
+def test_the_study_of_the_page_runs(study, begun, install, tmp_path):
+    (source,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    install(source, group="studies", name="history", target=":History")
+    code, out, err = study("history", "--models", "popularity", "--quick")
+    assert code == 0, err
+    assert "paper,history=2" in out
+    folder = tmp_path / "results/studies/history/movielens-tiny-quick"
+    assert set(contents(folder)) == FILES
+    assert "Quick: one seed, without histories of ten items." in (folder / "table.md").read_text()
+
+
+def test_the_page_names_every_study():
+    named = re.findall(r"^\| `([\w-]+)` \|", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    assert {*named, "order", "curves"} == set(listed("studies"))

@@ -1,0 +1,119 @@
+from pathlib import Path
+
+import pytest
+
+from recbench import experiment
+from recbench.errors import UserError
+from recbench.experiment import Experiment, build
+from recbench.registry import listed, load
+from recbench.studies import cells
+from recbench.studies.study import Asked, Study
+
+NAMES = [name for name in listed("studies") if issubclass(load("studies", name), Study)]
+
+
+def asked(name, **changes):
+    study = load("studies", name)
+    others = ("lastfm",) if name == "cross-domain" else ()
+    return Asked(**{"dataset": "movielens", "models": study.models, "others": others} | changes)
+
+
+@pytest.mark.parametrize("quick", [False, True])
+@pytest.mark.parametrize("name", NAMES)
+def test_every_cell_is_one_that_can_be_run(name, quick):
+    wanted = load("studies", name)().cells(asked(name, quick=quick))
+    assert wanted
+    for cell in wanted:
+        assert build(cell).settings
+        assert cells.name(cell).startswith(cell.model)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_quick_takes_no_other_cells(name):
+    study = load("studies", name)()
+    whole, quick = (study.cells(asked(name, quick=one)) for one in (False, True))
+    assert {cells.name(one) for one in quick} <= {cells.name(one) for one in whole}
+    assert bool(study.cut) == (len(quick) < len(whole))
+
+
+def test_a_cell_is_written_as_the_command_line_reads_it(tmp_path, monkeypatch):
+    from recbench_cli import main as cli
+
+    cell = Experiment(
+        model="ilora",
+        protocol="paper,candidates=30",
+        settings={"rank": 8, "expert_ranks": "4,2,1,1", "examples": 9},
+        seed=3,
+        draws=2,
+        train_fraction=0.25,
+        results=tmp_path / "results",
+        cache=tmp_path / "cache",
+    )
+    seen = []
+
+    def run(wanted, **_):
+        seen.append(wanted)
+        raise UserError("seen")
+
+    monkeypatch.setattr(experiment, "run", run)
+    with pytest.raises(SystemExit):
+        cli.main(["run", *cells.arguments(cell)])
+    (found,) = seen
+    texts = {name: str(value) for name, value in cell.settings.items()}
+    assert found == cell.model_copy(update={"settings": texts})
+
+
+def test_a_cell_says_what_it_is():
+    other = Experiment(model="ilora", train_dataset="lastfm", train_fraction=0.5, seed=1)
+    name = cells.name(other)
+    assert name == "ilora (train_fraction=0.5, train_dataset=lastfm) on movielens, seed 1"
+
+
+@pytest.fixture
+def here(raw_folder, tmp_path):
+    places = {"data_dir": raw_folder, "results": tmp_path / "results", "cache": tmp_path / "cache"}
+    return Asked("movielens", models=("popularity", "random"), seeds=2, draws=2, **places)
+
+
+def test_a_cell_lies_where_its_run_will(here):
+    found = cells.located(here.of_all_models(), lambda _: None)
+    names = [cells.name(one) for one in found.values()]
+    assert len(names) == 3  # another seed of popularity is the same
+    place, cell = next(iter(found.items()))
+    assert experiment.run(cell, lambda _: None).folder == place
+
+
+def test_a_question_that_cannot_be_asked_is_left_out(here):
+    wanted = [here.cell("random", 0, protocol=f"paper,candidates={n}") for n in (10, 500)]
+    said: list[str] = []
+    (found,) = cells.located(wanted, said.append).values()
+    assert found.protocol == "paper,candidates=10"
+    assert said[-1].startswith("left out: ")
+    with pytest.raises(UserError, match="500"):
+        cells.located(wanted[1:], said.append)
+
+
+def test_a_wrong_setting_names_the_model():
+    with pytest.raises(UserError, match=r"^ilora: unknown setting 'exprts'; did you mean"):
+        cells.located([Experiment(model="ilora", settings={"exprts": 2})], lambda _: None)
+
+
+def test_the_time_is_that_of_earlier_records(made):
+    records = [made(model="popularity", dataset="movielens", protocol="paper").record]
+    there = Experiment(model="popularity", draws=2)
+    # 1 second to prepare, 3 to answer two draws; 2 to train.
+    missing = there.model_copy(update={"seed": 1, "draws": 4})
+    assert cells.seconds([there], records) == 0
+    assert cells.seconds([there, missing, missing], records) == 1 + 2 * 3 + 2
+    half = missing.model_copy(update={"train_fraction": 0.5})
+    assert cells.seconds([half], records) == 1 + 2 * 3 + 1
+    again = missing.model_copy(update={"protocol": "paper,candidates=30"})
+    assert cells.seconds([missing, again], records) == 2 * (1 + 2 * 3) + 2  # of one training
+    assert cells.seconds([there, Experiment(model="ease")], records) is None
+
+
+def test_a_file_is_no_results_folder(tmp_path):
+    (tmp_path / "file").write_text("")
+    wanted = [Experiment(model="random", results=Path(tmp_path / "file"))]
+    with pytest.raises(UserError, match="a file stands where a folder belongs"):
+        cells.located(wanted, lambda _: None)

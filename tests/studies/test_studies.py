@@ -1,0 +1,182 @@
+"""Every study of ours on runs as they would stand on disk: its data, table and figure."""
+
+import dataclasses
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import ttest_ind
+
+from recbench.data.prepare import prepare
+from recbench.experiment import recommender_class
+from recbench.questions.fraction import with_fraction
+from recbench.questions.make_split import make_split
+from recbench.questions.protocols import protocol
+from recbench.recommender import Runtime
+from recbench.registry import listed, load
+from recbench.runs.record import Training
+from recbench.studies.data_size import FRACTIONS
+from recbench.studies.drawing import drawn, save, styled
+from recbench.studies.study import Asked, Study
+from recbench.testing.contract import toy_queries
+from recbench.testing.toy import toy_split, toy_training_data
+from recbench.testing.toy_lm import toy_llm
+
+NAMES = [name for name in listed("studies") if issubclass(load("studies", name), Study)]
+RIGHT, HALF = [1, 1] * 6, [1, 0] * 6
+POINTS = [{"rows": 512, "HitRatio@1": 0.125}, {"rows": 600, "HitRatio@1": 0.25}]
+
+
+@pytest.fixture
+def runs(made):
+    """Return a function that makes runs of two seeds each; the keys are those of `made`."""
+
+    def make(*several):
+        found = []
+        for number, changes in enumerate(several):
+            for seed in range(2):
+                hits = [*(RIGHT if number % 2 else HALF), *[number % 2, seed] * 4]
+                found.append(made(hits, seed=seed, **changes))
+        return found
+
+    return make
+
+
+def ilora(**settings):
+    known = {"llm": "tiny", "rank": 8, "experts": 4, "expert_ranks": None, "encoder": "sasrec"}
+    return {"model": "ilora", "settings": known | settings}
+
+
+def llara(**settings):
+    return {"model": "llara", "settings": {"llm": "tiny"} | settings}
+
+
+def plain(model, **changes):
+    return {"model": model} | changes
+
+
+CASES = {
+    "seeds": [llara(), ilora()],
+    "experts": [ilora(experts=k, rank=rank) for rank in (8, 16) for k in (1, 2)],
+    "candidates": [
+        plain(model, protocol=protocol)
+        for protocol in ("paper", "paper,candidates=30", "next-item")
+        for model in ("a", "b", "c")
+    ],
+    "cold-start": [plain(model, target_count=[0] * 5 + [9] * 5) for model in ("sasrec", "ease")],
+    "cost": [plain("popularity"), llara()],
+    "data-size": [plain("sasrec", training=Training(fraction=part)) for part in (0.1, 0.5, 1.0)],
+    "ensemble": [llara(), ilora(), plain("lora-ensemble", settings={"routing": "soft"})],
+    "encoder": [plain("sasrec"), ilora(), plain("caser"), ilora(encoder="caser")],
+    "expert-ranks": [ilora(), ilora(expert_ranks=[4, 2, 1, 1])],
+    "cross-domain": [
+        ilora() | {"dataset": a, "dataset_digest": a, "training": Training(dataset=b)}
+        for a in ("movielens", "lastfm")
+        for b in ("movielens", "lastfm")
+    ],
+    "backbone": [llara(), ilora(), llara(llm="big"), ilora(llm="big")],
+}
+
+
+def test_every_study_has_a_case():
+    assert set(CASES) == set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_study_shows_its_runs(name, runs, tmp_path):
+    study = load("studies", name)()
+    asked = Asked("movielens", llms=("tiny", "big"), models=study.models)
+    data = study.data(runs(*CASES[name]), asked)
+    assert data["value"].notna().all()
+    assert set(data["seeds"]) <= {"2", "several"}
+    for markdown in (True, False):
+        assert all(one in study.table(data, markdown) for one in data["system"])
+    data.to_parquet(tmp_path / "data.parquet", index=False)
+    again = pd.read_parquet(tmp_path / "data.parquet")
+    for place, shown in (("first", data), ("second", again)):
+        (tmp_path / place).mkdir()
+        with styled():
+            save(drawn(study, shown), tmp_path / place)
+    for file in ("figure.svg", "figure.png"):
+        first, second = ((tmp_path / place / file).read_bytes() for place in ("first", "second"))
+        assert first == second
+    texts = (tmp_path / "first/figure.svg").read_text()
+    assert "<dc:date>" not in texts
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_study_of_single_trainings_makes_no_test(name, runs):
+    study = load("studies", name)()
+    asked = Asked("movielens", llms=("tiny", "big"), models=study.models)
+    single = [run for run in runs(*CASES[name]) if run.record.seed == 0]
+    data = study.data(single, asked)
+    assert data["p"].isna().all()
+    with styled():
+        said = drawn(study, data).get_suptitle()
+    assert "of these trainings, without tests" in " ".join(said.split())
+
+
+def test_drawing_leaves_matplotlib_as_it_was():
+    import matplotlib
+
+    before = dict(matplotlib.rcParams)
+    with styled():
+        assert matplotlib.rcParams["svg.hashsalt"] == "recbench"
+    assert dict(matplotlib.rcParams) == before
+
+
+def test_learning_curves_are_means_over_trainings(runs):
+    found = []
+    for run in runs(*CASES["experts"]):
+        points = [{**one, "HitRatio@1": one["HitRatio@1"] + run.record.seed} for one in POINTS]
+        trained = run.record.trained.model_copy(update={"fit": {"curve": points}})
+        found.append(
+            dataclasses.replace(run, record=run.record.model_copy(update={"trained": trained}))
+        )
+    study = load("studies", "experts")()
+    data = study.data(found, Asked("movielens"))
+    curve = data[data["kind"] == "learning curve"]
+    assert curve["rows_learnt"].tolist() == [512, 600] * 4
+    assert curve["value"].tolist() == [0.625, 0.75] * 4
+    with styled():
+        assert drawn(study, data).axes[1].lines
+
+
+@pytest.mark.honesty
+def test_seeds_alone_are_the_t_test_of_the_paper(made):
+    hits = {"llara": ([1, 0] * 6, [1, 1] * 6), "ilora": ([0, 0] * 6, [1, 0] * 6)}
+    found = [
+        made([*one, 0, 1], model=model, seed=seed, settings={"llm": "tiny"})
+        for model, both in hits.items()
+        for seed, one in enumerate(both)
+    ]
+    data = load("studies", "seeds")().data(found, Asked("movielens"))
+    tests = data[data["kind"] == "difference"].set_index("test")
+    a, b = (7 / 14, 13 / 14), (1 / 14, 7 / 14)
+    assert tests.loc["seeds alone", "p"] == pytest.approx(ttest_ind(a, b).pvalue)
+    assert tests.loc["seeds alone", "value"] == tests.loc["users and seeds", "value"]
+
+
+def test_less_data_is_a_part_of_more(raw_folder, tmp_path):
+    dataset = prepare("movielens", tmp_path / "cache", raw_folder, lambda _: None)
+    split = make_split(dataset, protocol("paper"))
+    parts = [set(with_fraction(split, one).sequence_users.tolist()) for one in FRACTIONS]
+    assert all(less < more for less, more in pairwise(parts))
+    cells = load("studies", "data-size")().cells(Asked("movielens", models=("ilora",)))
+    rows = [cell.settings["examples"] for cell in cells]
+    assert rows == [round(one * rows[-1]) for one in FRACTIONS]
+
+
+def test_one_expert_is_one_lora(tmp_path):
+    """Of one expert the gate is always 1: it answers as LLaRA does, which has none."""
+    llm = toy_llm(tmp_path)
+    settings = {"llm": str(llm), "examples": 32, "batch_size": 16, "curve_rows": 0}
+    split, scores = toy_split(), []
+    for model, own in (("llara", {}), ("ilora", {"experts": 1})):
+        kind = recommender_class(model)
+        made = kind(kind.settings_class.build(settings | own))
+        runtime = Runtime(0, "cpu", tmp_path / model, tmp_path / "cache", lambda _: None, False)
+        made.fit(toy_training_data(split), runtime.at(tmp_path / model))
+        scores.append(made.score(toy_queries(split), runtime))
+    np.testing.assert_allclose(*scores, atol=1e-5)
