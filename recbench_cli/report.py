@@ -8,6 +8,7 @@ import typer
 from recbench_cli.options import (
     Cache,
     Candidates,
+    DataDir,
     Debug,
     History,
     Negatives,
@@ -16,6 +17,7 @@ from recbench_cli.options import (
 )
 
 if TYPE_CHECKING:
+    from recbench.runs.remade_question import Questions
     from recbench.runs.store import Run
 
 Out = Annotated[Path, typer.Option("--out", help="File to write, *.html.")]
@@ -52,6 +54,7 @@ def report(
     pack_seed: PackSeed = None,
     examples: Examples = 100,
     no_titles: NoTitles = False,
+    data_dir: DataDir = None,
     results: Results = None,
     cache: Cache = None,
     _debug: Debug = False,
@@ -60,6 +63,7 @@ def report(
     from recbench.errors import UserError
     from recbench.report.page import check_installed
     from recbench.runs.places import cache_folder, results_folder
+    from recbench.runs.remade_question import Questions
     from recbench_cli.records import (
         chosen_records,
         dataset_names,
@@ -79,7 +83,7 @@ def report(
     chosen = chosen_records(*named, rule, draws, pack_seed)
     with left_out_are_said() as broken:
         runs = found_runs(folders, chosen, place, broken.append, _refuse)
-        _write(out, runs, examples, None if no_titles else place)
+        _write(out, runs, examples, None if no_titles else Questions(place, data_dir, say))
 
 
 def _refuse(why: str) -> None:
@@ -88,15 +92,13 @@ def _refuse(why: str) -> None:
     raise UserError(f"there is nothing to report: {why}")
 
 
-def _write(out: Path, runs: "list[Run]", examples: int, titles: Path | None) -> None:
-    """Write the page of these runs; `titles` is the cache of prepared data to take them from."""
+def _write(out: Path, runs: "list[Run]", examples: int, questions: "Questions | None") -> None:
+    """Write the page of these runs, with titles if there are `questions`."""
     from recbench.atomic_write import atomic_file
     from recbench.report.contents import contents
     from recbench.report.page import page
     from recbench.runs.leaderboard import leaderboard
-    from recbench.runs.remade_question import Questions
 
-    questions = None if titles is None else Questions(titles, None, say)
     sections = contents(leaderboard(runs), questions, examples, say)
     text = page(sections)
     with atomic_file(out) as partial:

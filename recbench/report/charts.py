@@ -109,7 +109,12 @@ def against(about: str, figure: str, axis: str, found: Sequence[tuple[Cost, floa
         if one.figure is not None and cost > 0
     ]
     base = alt.Chart(alt.Data(values=values)).encode(
-        x=alt.X("cost:Q", title=axis, scale=alt.Scale(type="log"), axis=alt.Axis(tickCount=6)),
+        x=alt.X(
+            "cost:Q",
+            title=axis,
+            scale=alt.Scale(type="log", padding=20),
+            axis=alt.Axis(tickCount=6),
+        ),
         y=alt.Y("value:Q", title=figure),
         tooltip=_tooltip("no:N", "row:N", "value:Q", "cost:Q"),
     )

@@ -92,22 +92,26 @@ def contents(
     examples
         How many single examples are shown of a table at most; 0 for none.
     report
-        Told one line about what takes time and what cannot be shown.
+        Told one line about what cannot be shown.
 
     Raises
     ------
     DataError
         If examples of a run are missing or damaged.
     """
-    return [
+    unnamed: list[str] = []
+    found = [
         Section(
             title=question_line(table.record),
             runs=sum(len(row.runs) for row in table.rows),
             parts=tuple(_parts(table)),
-            browser=browser(table, questions, examples, report) if examples else None,
+            browser=browser(table, questions, examples, unnamed.append) if examples else None,
         )
         for table in tables
     ]
+    for line in dict.fromkeys(unnamed):  # of several tables of one dataset, once
+        report(line)
+    return found
 
 
 def _parts(table: Table) -> list[Part]:

@@ -263,7 +263,9 @@ def _labels(records: Sequence[RunRecord]) -> list[str]:
             for name, value in own.items()
             if name in ALWAYS_NAMED or any(other.get(name, _ABSENT) != value for other in namesakes)
         ]
-        labels.append(f"{record.model} ({', '.join(telling)})" if telling else record.model)
+        label = f"{record.model} ({', '.join(telling)})" if telling else record.model
+        # Settings may hold any text, and a line of its own would pass for a row.
+        labels.append(label if label.isprintable() else ascii(label)[1:-1])
     return [
         label if labels.count(label) == 1 else f"{label} [row {record.row[:8]}]"
         for label, record in zip(labels, records, strict=True)

@@ -35,11 +35,15 @@ def test_a_page_holds_the_runs_that_are_asked_for(reported, tmp_path):
     assert "Single examples" not in text
 
 
-def test_data_that_are_others_give_no_titles(reported):
+def test_titles_are_of_the_data_of_the_runs_or_left_out(reported, raw_folder):
     code, _, err, text = reported()
     assert code == 0
-    assert "examples of movielens are shown without titles: " in err
+    *_, line = err.splitlines()
+    assert line.startswith("examples of movielens are shown without titles: ")
+    assert "--data-dir" in line
     assert "Film" not in text
+    assert "Film 1" in reported("--data-dir", str(raw_folder))[-1]
+    assert "Film" not in reported("--data-dir", str(raw_folder), "--no-titles")[-1]
 
 
 def test_a_broken_run_is_named_and_the_others_are_shown(reported, tmp_path):

@@ -387,3 +387,11 @@ def test_the_closing_table_of_a_run(made):
     assert "HitRatio@1|valid" in text
     assert "6 s in all" in text
     assert text.endswith("mechanism test")
+
+
+@pytest.mark.parametrize("sign", ["\n", "\x1b[2J", "\u202e"])
+def test_a_label_is_one_line_whatever_a_setting_says(made, sign):
+    rows = [made(settings={"name": f"a{sign}sasrec  5  1.000"}), made(settings={f"b{sign}": 1})]
+    (table,) = leaderboard(rows)
+    assert all(row.label.isprintable() for row in table.rows)
+    assert len({row.label for row in table.rows}) == 2
