@@ -14,10 +14,16 @@ from recbench.experiment import Experiment, ask, build, run
 from recbench.questions.protocols import protocol
 from recbench.questions.queries import Queries
 from recbench.recommender import Recommender, TrainingData, Transferable
-from recbench.runs import store
+from recbench.runs import question, store
 from recbench.runs.examples import read_outcome
 from recbench.runs.record import USUAL
 from recbench.settings import Settings
+
+
+def give(monkeypatch, prepare):
+    """Let `prepare` be what gives the data that are asked about, and those learnt from."""
+    for place in (module, question):
+        monkeypatch.setattr(place, "prepare", prepare)
 
 
 class SpySettings(Settings):
@@ -154,7 +160,7 @@ def elsewhere(wanted, monkeypatch, raw_folder):
         words = {"name": name, "noun": ("song", "songs")} if name == "other" else {}
         return replace(dataset, card=dataset.card.model_copy(update=words))
 
-    monkeypatch.setattr(module, "prepare", prepared)
+    give(monkeypatch, prepared)
     changes = {"train_dataset": "other", "train_data_dir": raw_folder}
     return lambda **more: wanted(**{"model": "reader", **changes, **more})
 
@@ -193,7 +199,7 @@ def test_too_few_items_to_be_asked_about_are_enough_to_learn_from(elsewhere, mon
             **{column: getattr(dataset, column)[kept] for column in columns},
         )
 
-    monkeypatch.setattr(module, "prepare", of_few_items)
+    give(monkeypatch, of_few_items)
     record = run(elsewhere(), silent).record
     assert record.training.dataset == "other"
     assert len(spy.seen[0].catalogue) == 15
@@ -210,7 +216,7 @@ def edited(wanted, monkeypatch):
             words = {"name": "mine", "verb": verb}
             return replace(dataset, card=dataset.card.model_copy(update=words))
 
-        monkeypatch.setattr(module, "prepare", prepared)
+        give(monkeypatch, prepared)
         return run(wanted(model=model), silent)
 
     return run_on_edited
@@ -246,7 +252,7 @@ def timed(wanted, monkeypatch):
             dataset = real(*arguments)
             return replace(dataset, times=dataset.times + moved, digest=f"moved by {moved}")
 
-        monkeypatch.setattr(module, "prepare", prepared)
+        give(monkeypatch, prepared)
         return run(wanted(model=model), silent)
 
     return run_on_moved
@@ -296,7 +302,7 @@ def test_what_was_transferred_and_killed_is_loaded_as_of_the_dataset_asked_about
 
 
 def test_a_model_that_knows_items_by_code_refuses_to_learn_elsewhere(elsewhere, monkeypatch):
-    monkeypatch.setattr(module, "prepare", None)
+    give(monkeypatch, None)
     for model in ("spy", "popularity"):
         with pytest.raises(UserError, match=f"{model} cannot learn from other and be asked about"):
             run(elsewhere(model=model), silent)
@@ -469,7 +475,7 @@ def test_law_2_a_full_ranking_shows_neither_target_nor_excluded_items(wanted, sp
 def test_what_lists_its_candidates_refuses_a_full_ranking_before_any_data_is_read(
     wanted, monkeypatch, model
 ):
-    monkeypatch.setattr(module, "prepare", None)
+    give(monkeypatch, None)
     with pytest.raises(
         UserError, match=f"^{model} reads its candidates in a prompt, .*--candidates"
     ):
@@ -477,7 +483,7 @@ def test_what_lists_its_candidates_refuses_a_full_ranking_before_any_data_is_rea
 
 
 def test_a_typo_ends_before_any_data_is_read(wanted, monkeypatch):
-    monkeypatch.setattr(module, "prepare", None)
+    give(monkeypatch, None)
     with pytest.raises(UserError, match="unknown model 'ilra'"):
         run(wanted(model="ilra"), silent)
     with pytest.raises(UserError, match="unknown setting 'tast'; did you mean 'taste'"):
@@ -576,6 +582,6 @@ def test_a_model_that_knows_users_is_not_asked_about_others(
     wanted, spy, monkeypatch, changes, said
 ):
     monkeypatch.setattr(module, "recommender_class", lambda name: Personal)
-    monkeypatch.setattr(module, "prepare", None)  # nothing is read
+    give(monkeypatch, None)  # nothing is read
     with pytest.raises(UserError, match=f"spy learns a vector of each user, and .*{said}"):
         run(wanted(**changes), silent)
