@@ -19,6 +19,7 @@ from recbench.studies.points import (
     frame,
     only_table,
     to_baseline,
+    value,
 )
 from recbench.studies.study import Asked, Study
 
@@ -104,8 +105,6 @@ def _point(row: Row, found: Estimate, own: dict[str, str], group: Group) -> Poin
 
 def _whole(row: Row) -> list[Point]:
     """Return a point of all rows, where no grouping parts them."""
-    from recbench.studies.points import value
-
     return value(row, by="user", group="all", against=None)
 
 

@@ -82,9 +82,9 @@ def sheet(
 
 
 def looks(names: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Give each name a colour and a marker, in the order given."""
+    """Give each of up to 64 names a colour and a marker, no two the same, in the order given."""
     return {
-        name: {"color": COLOURS[i % len(COLOURS)], "marker": MARKERS[i % len(MARKERS)]}
+        name: {"color": COLOURS[i % len(COLOURS)], "marker": MARKERS[(i + i // 8) % len(MARKERS)]}
         for i, name in enumerate(dict.fromkeys(names))
     }
 

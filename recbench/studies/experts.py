@@ -29,7 +29,7 @@ class Experts(Study):
 
     question = "How many experts should one rank be cut into?"
     place = "iLoRA's paper, section 4.3 (K = 1, 2, 4, 8); rank 8 in its scripts, 16 in the rebuttal"
-    seeds = 2
+    seeds = 1
     cut = "rank 16"
 
     def cells(self, asked: Asked) -> list[Experiment]:

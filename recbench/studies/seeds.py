@@ -52,7 +52,9 @@ class Seeds(Study):
     def data(self, runs: Sequence[Run], asked: Asked) -> "DataFrame":
         """Return systems, trainings, and differences by both tests."""
         table = only_table(runs)
-        points = [point for row in table.rows for point in [*value(row), *_trainings(row)]]
+        points: list[Point] = []
+        for row in table.rows:
+            points += [*value(row, test=None, against=None), *_trainings(row)]
         able = [row for row in table.rows if row.system is not None]
         if table.differences is not None:
             for pair in all_pairs(table.differences):

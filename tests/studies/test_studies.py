@@ -17,7 +17,7 @@ from recbench.recommender import Runtime
 from recbench.registry import listed, load
 from recbench.runs.record import Training
 from recbench.studies.data_size import FRACTIONS
-from recbench.studies.drawing import drawn, save, styled
+from recbench.studies.drawing import drawn, looks, save, styled
 from recbench.studies.study import Asked, Study
 from recbench.testing.contract import toy_queries
 from recbench.testing.toy import toy_split, toy_training_data
@@ -115,6 +115,20 @@ def test_a_study_of_single_trainings_makes_no_test(name, runs):
     with styled():
         said = drawn(study, data).get_suptitle()
     assert "of these trainings, without tests" in " ".join(said.split())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_one_system_alone_is_shown(name, runs):
+    study = load("studies", name)()
+    data = study.data(runs(CASES[name][0]), Asked("movielens", llms=("tiny",), models=("a",)))
+    with styled():
+        assert drawn(study, data).axes
+    assert study.table(data)
+
+
+def test_looks_are_all_different():
+    found = [tuple(one.values()) for one in looks([str(i) for i in range(64)]).values()]
+    assert len(set(found)) == 64
 
 
 def test_drawing_leaves_matplotlib_as_it_was():
