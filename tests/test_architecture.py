@@ -129,6 +129,25 @@ def test_every_package_is_in_the_wheel():
     assert packages | {"recbench_datasets"} == set(settings["tool"]["setuptools"]["packages"])
 
 
+def test_every_file_that_is_no_code_is_in_the_wheel():
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    named = {
+        path
+        for package, patterns in settings["tool"]["setuptools"]["package-data"].items()
+        for pattern in patterns
+        for path in (SOURCES | {"recbench_datasets": ROOT / "datasets"})[package.split(".")[0]]
+        .joinpath(*package.split(".")[1:])
+        .glob(pattern)
+    }
+    there = {
+        path
+        for folder in SOURCES.values()
+        for path in folder.rglob("*")
+        if path.is_file() and path.suffix not in {".py", ".pyc"}
+    }
+    assert there - named == set()
+
+
 def test_nobody_reads_pickles_or_evaluates_text():
     banned = ("import pickle", "torch.load(", "torch.save(", "read_pickle", "allow_pickle=True")
     for _, path in modules():
