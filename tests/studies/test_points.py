@@ -2,6 +2,8 @@ import numpy as np
 import pytest
 
 from recbench.errors import UserError
+from recbench.runs.sheet import Sheet
+from recbench.runs.text import laid_out
 from recbench.studies.points import (
     COMMON,
     DIFFERENCE,
@@ -11,6 +13,10 @@ from recbench.studies.points import (
     to_baseline,
     value,
 )
+
+
+def written(data, layout="table"):
+    return laid_out(Sheet((as_grid(data),)), layout)
 
 
 @pytest.fixture
@@ -54,13 +60,13 @@ def test_of_a_single_training_there_is_no_test(made):
     (point,) = to_baseline(table.rows, "bad")
     assert {"low", "high", "p"}.isdisjoint(point)
     assert point["seeds"] == "1 (this training)"
-    text = as_grid(frame([point]), markdown=False)
+    text = written(frame([point]))
     assert "+0.500" in text
     assert "[" not in text
 
 
 def test_the_grid_leaves_out_what_nobody_has(table):
-    text = as_grid(frame(value(table.rows[0])), markdown=True)
+    text = written(frame(value(table.rows[0])), "markdown")
     assert text.startswith("| kind ")
     assert "| p " not in text
     assert DIFFERENCE not in text
@@ -77,4 +83,4 @@ def test_missing_numbers_are_dashes():
         {"kind": "value", "system": "a", "figure": "f", "value": np.float64(0.5), "seeds": "2"}
     ]
     points.append({**points[0], "p": 0.012345})
-    assert "0.01235" in as_grid(frame(points), markdown=False)
+    assert "0.01235" in written(frame(points))
