@@ -6,7 +6,7 @@ pack hash. What differs in one of these stands in a table of its own, with the r
 seeds are averaged inside a row and nowhere else.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -252,16 +252,24 @@ def _labels(records: Sequence[RunRecord]) -> list[str]:
     """
     Name each row by its model, `ALWAYS_NAMED`, and what else tells it from its namesakes.
 
-    Where that is not enough, by the beginning of its digest: no two rows have one label.
+    What was chosen comes first; by its ingredients, most of which follow from that (the digest of a
+    language model), a row is told from those alone whose choices are the same. Where all that is
+    not enough, by the beginning of its digest: no two rows have one label.
     """
     labels = []
     for record in records:
-        namesakes = [_choices(other) for other in records if other.model == record.model]
-        own = _choices(record)
+        own, brought = _choices(record), _brought(record)
+        namesakes = [other for other in records if other.model == record.model]
+        alike = [_brought(other) for other in namesakes if _choices(other) == own]
         telling = [
             f"{name}={_short(value)}"
             for name, value in own.items()
-            if name in ALWAYS_NAMED or any(other.get(name, _ABSENT) != value for other in namesakes)
+            if name in ALWAYS_NAMED or _differs(name, value, map(_choices, namesakes))
+        ]
+        telling += [
+            f"{name}={_short(value)}"
+            for name, value in brought.items()
+            if _differs(name, value, alike)
         ]
         label = f"{record.model} ({', '.join(telling)})" if telling else record.model
         # Settings may hold any text, and a line of its own would pass for a row.
@@ -276,15 +284,23 @@ _ABSENT = object()
 """What a row has that does not know a setting: another value than any."""
 
 
+def _differs(name: str, value: Any, others: Iterable[dict[str, Any]]) -> bool:
+    return any(other.get(name, _ABSENT) != value for other in others)
+
+
 def _choices(record: RunRecord) -> dict[str, Any]:
-    """Return everything by which rows of one model may differ, by name."""
+    """Return what was chosen by which rows of one model may differ, by name."""
     learnt_from = record.training.model_dump(
         exclude_defaults=True, include={"fraction", "dataset", "protocol", "split", "words"}
     )
     trained = {f"train_{name}": value for name, value in learnt_from.items()}
+    return {**record.settings, **trained, "matching": record.matching}
+
+
+def _brought(record: RunRecord) -> dict[str, Any]:
+    """Return the ingredients by which rows of one model may differ, by name."""
     # A setting and an ingredient may share a name: the language model's, and its digest.
-    brought = {f"{name} digest": value for name, value in _flat(record.ingredients).items()}
-    return {**record.settings, **trained, "matching": record.matching, **brought}
+    return {f"{name} digest": value for name, value in _flat(record.ingredients).items()}
 
 
 def _flat(values: dict[str, Any], before: str = "") -> dict[str, Any]:

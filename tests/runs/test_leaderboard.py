@@ -328,6 +328,16 @@ def test_rows_that_differ_in_what_they_were_made_from_are_told_apart(made):
     assert labels(table) == [f"gru4rec (llm digest={one[:8]})" for one in digests]
 
 
+def test_ingredients_that_follow_from_a_choice_are_not_named(made):
+    """Another language model has another digest: to say so once is enough."""
+    runs = [
+        made(model="llara", settings={"llm": name}, ingredients={"llm": name[0] * 64})
+        for name in ("small", "large")
+    ]
+    (table,) = leaderboard(runs)
+    assert sorted(labels(table)) == ["llara (llm=large)", "llara (llm=small)"]
+
+
 @pytest.fixture
 def mixed(made):
     runs = [
