@@ -96,3 +96,8 @@ def top_slots(
     rivals = best & (np.arange(scores.shape[1]) != target_position[:, None])
     tied = rivals.any(axis=1)
     return np.where(tied, rivals.argmax(axis=1), best.argmax(axis=1)).astype(np.int32)
+
+
+def candidate_ranks(scores: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Rank every one of scores float32 [C] as if it were the target's, 1 the best: int64 [C]."""
+    return np.asarray((scores[None, :] >= scores[:, None]).sum(axis=1))

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from recbench.evaluation.outcome import Outcome
+from recbench.evaluation.ranks import candidate_ranks
 from recbench.questions.split import PAD
 
 
@@ -78,12 +79,13 @@ def example(
     assert outcome.target_slot is not None
     row = number * outcome.draws + draw
     scores = None if outcome.scores is None else outcome.scores[row]
+    ranks = None if scores is None else candidate_ranks(scores)
     offered = [
         Offered(
             slot=slot + 1,
             title=titles[item],
             score=None if scores is None else float(scores[slot]),
-            rank=None if scores is None else int((scores >= scores[slot]).sum()),
+            rank=None if ranks is None else int(ranks[slot]),
             target=slot == outcome.target_slot[row],
             answered=slot == outcome.answer_slot[row],
         )

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from recbench.errors import DataError
 from recbench.evaluation.answers import SHARED_TITLE
 from recbench.evaluation.outcome import Outcome
+from recbench.evaluation.ranks import candidate_ranks
 from recbench.questions.candidates import Pack
 from recbench.questions.split import PAD
 from recbench.runs.examples import read_answers, read_outcome
@@ -162,15 +162,10 @@ def _by(one: _Told, line: int) -> dict[str, Any]:
     """Say what one system made of a line: the rank of every candidate, and what it wrote."""
     outcome, found = one.outcome, dict[str, Any]()
     if outcome.scores is not None:
-        found["ranks"] = _ranks(outcome.scores[line]).tolist()
+        found["ranks"] = candidate_ranks(outcome.scores[line]).tolist()
     if outcome.writes and outcome.answer_slot is not None:
         slot = int(outcome.answer_slot[line])
         found["answer"] = slot if slot >= 0 else "shared" if slot == SHARED_TITLE else "none"
     if one.texts is not None:
         found["text"] = one.texts[line]
     return found
-
-
-def _ranks(scores: NDArray[np.float32]) -> NDArray[np.int64]:
-    """Rank each of some candidates, as a target is: ties count against it."""
-    return np.asarray((scores[None, :] >= scores[:, None]).sum(axis=1))

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from recbench.errors import RecbenchError
-from recbench.evaluation.ranks import checked_scores, target_ranks, top_slots
+from recbench.evaluation.ranks import candidate_ranks, checked_scores, target_ranks, top_slots
 
 
 def test_ranks_by_hand_with_ties_against_the_model():
@@ -45,3 +45,11 @@ def test_scores_of_another_shape_are_an_error():
 def test_scores_that_float32_cannot_tell_apart_are_an_error():
     with pytest.raises(RecbenchError, match="type float64, expected float32"):
         checked_scores(np.array([[1.7e9, 1.7e9 + 1]]), (1, 2), np.arange(1))
+
+
+def test_every_candidate_is_ranked_as_a_target_is() -> None:
+    scores = np.array([0.5, 2.0, 0.5, -1.0], dtype=np.float32)
+    assert candidate_ranks(scores).tolist() == [3, 1, 3, 4]
+    for slot in range(4):
+        (own,) = target_ranks(scores[None], np.array([slot], dtype=np.int32))
+        assert candidate_ranks(scores)[slot] == own
