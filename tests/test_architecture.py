@@ -30,7 +30,7 @@ BELOW: dict[str, set[str]] = {
 BELOW["data"] = {"registry", "progress", "atomic_write", "folder_digest", *BELOW["registry"]}
 BELOW["questions"] = {"statistics", "data", "defaults", *BELOW["data"]}
 BELOW["recommender"] = {"questions", *BELOW["questions"]}
-BELOW["evaluation"] = {"recommender", *BELOW["recommender"]}
+BELOW["evaluation"] = {"recommender", "neural.devices", *BELOW["recommender"]}
 BELOW["runs"] = {"evaluation", *BELOW["evaluation"]}
 BELOW["inspection"] = {"runs", *BELOW["runs"]}
 BELOW["outside"] = {"runs", "llm.prompts.wording", *BELOW["runs"]}
@@ -38,7 +38,6 @@ BELOW["training_source"] = {"runs", *BELOW["runs"]}
 BELOW["trained_model"] = {"training_source", *BELOW["training_source"]}
 BELOW["experiment"] = {
     "trained_model",
-    "neural.devices",
     "defaults",
     *BELOW["trained_model"],
 }

@@ -28,6 +28,7 @@ from recbench.data.ragged import Ragged
 from recbench.errors import PluginError
 from recbench.evaluation.asking import ask
 from recbench.folder_digest import folder_digest
+from recbench.neural.devices import deterministic, is_deterministic
 from recbench.questions.queries import Queries
 from recbench.questions.split import Examples
 from recbench.recommender import Runtime, System, TrainingData
@@ -80,7 +81,8 @@ def ask_fresh(saved: SavedModel, queries: Queries, runtime: Runtime) -> Asked:
     queries
         What it is asked.
     runtime
-        Seed and device; a new folder below its `checkpoints` is used, and removed.
+        Seed and device; a new folder below its `checkpoints` is used, and removed. The process
+        keeps to operations that give the same bits every time where this one does.
 
     Raises
     ------
@@ -106,6 +108,7 @@ def _write_request(saved: SavedModel, queries: Queries, runtime: Runtime, folder
         "model": str(saved.folder.resolve()),
         "seed": runtime.seed,
         "device": runtime.device,
+        "deterministic": is_deterministic(),
         "all items": None if queries.shared is None else len(queries.shared),
     }
     (folder / REQUEST).write_text(json.dumps(request), encoding="utf-8")
@@ -173,8 +176,9 @@ def answer(folder: Path) -> None:
     )
     for place in (runtime.checkpoints, runtime.cache):
         place.mkdir(exist_ok=True)
-    model.load(Path(request["model"]), _read_data(folder), runtime)
-    given = [ask(model, row, runtime) for row in _single_rows(folder, request["all items"])]
+    with deterministic(request["deterministic"]):
+        model.load(Path(request["model"]), _read_data(folder), runtime)
+        given = [ask(model, row, runtime) for row in _single_rows(folder, request["all items"])]
     scores = [np.asarray(one) for one, _ in given if one is not None]
     texts = [text for _, own in given if own is not None for text in own]
     if scores:

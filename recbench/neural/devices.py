@@ -1,6 +1,7 @@
 """From the name of a device to one that is there, and whether it gives the same bits twice."""
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -44,6 +45,12 @@ def resolve(name: str) -> str:
     if index >= count:
         raise UserError(f"there is no device '{name}'; the last GPU is cuda:{count - 1}")
     return f"cuda:{index}"
+
+
+def is_deterministic() -> bool:
+    """Return whether this process keeps to such operations now; imports nothing."""
+    torch = sys.modules.get("torch")
+    return torch is not None and bool(torch.are_deterministic_algorithms_enabled())
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from recbench.neural.devices import is_deterministic
 from recbench.runs.record import Device, Memory
 
 PACKAGES = (
@@ -41,7 +42,7 @@ def device(name: str) -> Device:
         hardware=_processor() if cuda is None else cuda.get_device_name(name),
         system=f"{platform.system()} {platform.machine()}",
         threads=_threads(),
-        deterministic=_deterministic(),
+        deterministic=is_deterministic(),
     )
 
 
@@ -62,11 +63,6 @@ def _cuda() -> Any:
     """Return torch.cuda where a model has loaded torch, else None: the core does not import it."""
     torch = sys.modules.get("torch")
     return torch.cuda if torch is not None and torch.cuda.is_available() else None
-
-
-def _deterministic() -> bool:
-    torch = sys.modules.get("torch")
-    return torch is not None and bool(torch.are_deterministic_algorithms_enabled())
 
 
 def _threads() -> int:

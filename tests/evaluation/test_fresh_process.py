@@ -10,6 +10,7 @@ from recbench.errors import RecbenchError
 from recbench.evaluation import fresh_process
 from recbench.evaluation.fresh_process import SavedModel, ask_fresh
 from recbench.folder_digest import folder_digest
+from recbench.neural.devices import deterministic
 from recbench.questions.queries import Queries
 from recbench.settings import Settings
 from recbench.testing.toy import toy_split, toy_training_data
@@ -114,7 +115,7 @@ def test_the_folder_holds_no_target_that_is_asked_for_and_no_cache(keep, runtime
     asked = {"request.json", "data.json", "asked histories.npy", "asked candidates.npy"}
     assert seen["files"] == arrays | asked
     assert set(seen["request"]) == {
-        *("module", "name", "settings", "model", "seed", "device", "all items"),
+        *("module", "name", "settings", "model", "seed", "device", "deterministic", "all items"),
     }
     assert list(runtime.checkpoints.iterdir()) == []
 
@@ -128,6 +129,14 @@ def test_rows_are_asked_singly_with_an_empty_cache(keep, runtime):
         np.testing.assert_allclose(scores - scores.min(), guess - guess.min(), atol=1e-6)
         for path in (saved.folder / "nothing", saved.folder):
             path.unlink() if path.is_file() else path.rmdir()
+
+
+@pytest.mark.parametrize("asked", [False, True])
+def test_it_keeps_to_exact_operations_where_this_process_does(keep, runtime, asked):
+    saved = keep(cheats.SaysWhetherExact)
+    with deterministic(asked):
+        scores, _ = ask_fresh(saved, queries(), runtime)
+    assert (scores == asked).all()
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from recbench.neural.devices import is_deterministic
 from recbench.questions.split import PAD
 from recbench.recommender import Answerer, RankingAnswerer, Recommender
 from recbench.settings import Settings
@@ -257,6 +258,13 @@ class ImpreciseUnsaid(Imprecise):
     """The same without saying so."""
 
     error = 2e-2
+
+
+class SaysWhetherExact(Guess):
+    """Honest: scores everything by whether operations must give the same bits every time."""
+
+    def score(self, queries, runtime):
+        return np.full(queries.candidates.shape, float(is_deterministic()), dtype=np.float32)
 
 
 class Writing(Guess, Answerer):
