@@ -1,7 +1,10 @@
 """Memory that does not suffice; on a real GPU where there is one."""
 
 import gc
+import os
 import platform
+import subprocess
+import sys
 import weakref
 from pathlib import Path
 
@@ -34,6 +37,43 @@ def test_another_failure_is_not_taken_for_it() -> None:
 
     with pytest.raises(RuntimeError, match="shapes"):
         if_it_fits(broken)
+
+
+GROWS = """
+import torch, resource
+from recbench.neural.precision import computes_bfloat16
+from torch.nn.functional import linear
+weight = torch.randn(512, 512, dtype=torch.bfloat16)
+def used(lengths):
+    for length in lengths:
+        linear(torch.randn(length, 512, dtype=torch.bfloat16), weight)
+    return int(open("/proc/self/statm").read().split()[1]) * resource.getpagesize() >> 20
+before = used(range(100, 200))
+print(used(range(200, 900)) - before if computes_bfloat16(torch.device("cpu")) else 0)
+"""
+"""Prints by how many MB a process grows while it multiplies matrices of ever other shapes."""
+
+
+def test_a_process_does_not_keep_a_kernel_for_every_shape() -> None:
+    if sys.platform != "linux":
+        pytest.skip("the memory of a process is read from /proc")
+    command = [sys.executable, "-c", GROWS]
+    grown = int(subprocess.run(command, capture_output=True, check=True, text=True).stdout)
+    assert grown < 100  # 480 without a bound
+
+
+def test_how_many_kernels_are_kept_is_left_to_the_user() -> None:
+    code = "import recbench.neural, os; print(os.environ['LRU_CACHE_CAPACITY'])"
+    for own, kept in (({}, "64"), ({"LRU_CACHE_CAPACITY": "3"}, "3")):
+        usual = {k: v for k, v in os.environ.items() if k != "LRU_CACHE_CAPACITY"}
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            check=True,
+            env=usual | own,
+        )
+        assert done.stdout.strip() == kept
 
 
 @pytest.mark.gpu
