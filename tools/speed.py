@@ -14,7 +14,8 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -183,6 +184,20 @@ def training(lab: Lab, count: int) -> list[dict[str, Any]]:
     return [*cases, case(f"{step}, float32", "one LoRA for all", gated, stock)]
 
 
+def objectives(lab: Lab, count: int) -> list[dict[str, Any]]:
+    """Time a step that reads every candidate's title against one that reads the target's alone."""
+    model, lesson = lab.ilora.module, lab.lesson
+    every = replace(lesson, answers=lab.listed)
+    bfloat16 = computes_bfloat16(CPU)
+    with plain_attention(model.lm) if bfloat16 else nullcontext():
+        listwise, title = pairs(
+            lambda: ours(model, every, bfloat16), lambda: ours(model, lesson, bfloat16), count
+        )
+    kind = "bfloat16" if bfloat16 else "float32"
+    what = f"iLoRA, a training step of {ROWS} rows, {kind}, objective=listwise"
+    return [case(what, "objective=title", listwise, title)]
+
+
 def adapters() -> list[dict[str, Any]]:
     """Time iLoRA's adapter on a layer of Llama2-7B against one LoRA an expert."""
     found = compare(LARGE, CPU, FLOAT32, rounds=5)
@@ -244,7 +259,8 @@ def main() -> int:
     given = words.parse_args()
     torch.set_num_threads(1)
     lab = Lab(given.llm)
-    cases = [*adapters(), *training(lab, given.pairs), *reading(lab, given.pairs)]
+    works = (training, objectives, reading)
+    cases = [*adapters(), *(one for work in works for one in work(lab, given.pairs))]
     page = {
         "date": datetime.now(UTC).date().isoformat(),
         "llm": given.llm,
