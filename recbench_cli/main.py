@@ -16,6 +16,7 @@ from recbench_cli import (
     models,
     protocols,
     questions,
+    recommend,
     report,
     run,
     score,
@@ -51,6 +52,7 @@ app.command("plan")(compare.plan)
 app.command("report")(report.report)
 app.command("verify")(verify.verify)
 app.command("inspect")(inspect.inspect)
+app.command("recommend")(recommend.recommend)
 app.command("questions")(questions.questions)
 app.command("score")(score.score)
 app.command("models")(models.models)
