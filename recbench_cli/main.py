@@ -18,6 +18,7 @@ from recbench_cli import (
     questions,
     recommend,
     report,
+    reproduce,
     run,
     score,
     study,
@@ -59,6 +60,7 @@ app.command("models")(models.models)
 app.add_typer(data.app, name="data")
 app.add_typer(protocols.app, name="protocols")
 app.command("study")(study.study)
+app.command("reproduce")(reproduce.reproduce)
 app.command("candidates")(candidates.candidates)
 
 

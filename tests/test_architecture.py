@@ -44,6 +44,7 @@ BELOW["experiment"] = {
 }
 BELOW["studies"] = {"experiment", *BELOW["experiment"]}
 BELOW["by_hand"] = {"studies", *BELOW["studies"]}
+BELOW["reproduction"] = {"studies", *BELOW["studies"]}
 BELOW["report"] = {"studies", *BELOW["studies"]}
 BELOW["neural"] = {"recommender", *BELOW["recommender"]}
 BELOW["llm"] = {"neural", *BELOW["neural"]}

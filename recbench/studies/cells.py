@@ -100,6 +100,11 @@ def run(missing: Sequence[Experiment], devices: Sequence[str], report: Report) -
 
 def name(cell: Experiment) -> str:
     """Name a cell for the user."""
+    return f"{row_name(cell)}, seed {cell.seed}"
+
+
+def row_name(cell: Experiment) -> str:
+    """Name what the cells of all seeds have in common."""
     said = [f"{key}={value}" for key, value in cell.settings.items()]
     if cell.train_fraction != 1:
         said.append(f"train_fraction={cell.train_fraction:g}")
@@ -107,7 +112,7 @@ def name(cell: Experiment) -> str:
         said.append(f"train_dataset={cell.elsewhere}")
     model = f"{cell.model} ({', '.join(said)})" if said else cell.model
     where = cell.dataset if cell.protocol is None else f"{cell.dataset}, {cell.protocol}"
-    return f"{model} on {where}, seed {cell.seed}"
+    return f"{model} on {where}"
 
 
 def arguments(cell: Experiment) -> list[str]:

@@ -162,15 +162,56 @@ def test_what_is_no_run_is_one_line(refused, tmp_path):
     assert f"{tmp_path} holds no finished run" in refused(tmp_path, "--history", "x")
 
 
-def test_titles_cannot_steer_a_terminal(call_inside):
+@pytest.fixture
+def shop(call_inside):
+    """Return a function that adds data of one's own; titles hold signs that steer terminals."""
     rows = [(u, i, u * 40 + i) for u in range(30) for i in range(u % 7, u % 7 + 12)]
     Path("orders.csv").write_text(
         "user,item,time\n" + "".join(f"{u},{i},{t}\n" for u, i, t in rows)
     )
     titles = [f"{i},\x1b[3{i % 8}mred {i}\x9b2J <b>\n" for i in range(20)]
     Path("products.csv").write_text("item,title\n" + "".join(titles))
-    files = ("--interactions", "orders.csv", "--items", "products.csv")
-    assert call_inside("data", "add", "shop", *files)[0] == 0
+
+    def add(*options):
+        files = ("--interactions", "orders.csv", "--items", "products.csv")
+        assert call_inside("data", "add", "shop", *files, *options)[0] == 0
+
+    return add
+
+
+def test_other_words_of_a_prompt_are_other_questions(shop, call_inside):
+    shop("--noun", "game/games")
+    llm = ("--model", "zero-shot", "--llm", "tiny", "--dataset", "shop", "--candidates", "5")
+    assert call_inside("run", *llm, "--no-audit", "--draws", "1")[0] == 0
+    (record,) = Path("results").glob("*/*/zero-shot/*/record.json")
+    asked = ("recommend", "--run", str(record.parent), "--history", "id:1", "--candidates")
+    code, out, _ = call_inside(*asked, "id:2", "id:3", "--explain")
+    assert code == 0
+    assert " games" in out.partition("Prompt:")[2]
+    assert call_inside("data", "remove", "shop")[0] == 0
+    shop("--noun", "film/films")
+    code, out, err = call_inside(*asked, "id:2", "id:3")
+    assert (code, out) == (2, "")
+    assert "was made with 'words' game/games, " in err
+    assert "(--noun, --verb)" in err
+
+
+def test_a_model_that_was_transferred_is_asked_about_the_other_data(
+    shop, call_inside, raw_folder, recommend
+):
+    shop()
+    llm = ("--model", "zero-shot", "--llm", "tiny", "--train-dataset", "shop", "--draws", "1")
+    data = ("--dataset", "movielens", "--data-dir", str(raw_folder))
+    assert call_inside("run", *llm, *data, "--no-audit")[0] == 0
+    (record,) = Path("results").glob("*/*/zero-shot/*/record.json")
+    words = ("--history", "Film 1", "--candidates", "Film 2", "Film 3")
+    code, out, err = recommend(record.parent, *words)
+    assert code == 0, err
+    assert "Of 2 candidates:" in out
+
+
+def test_titles_cannot_steer_a_terminal(shop, call_inside):
+    shop()
     asked = ("--model", "popularity", "--dataset", "shop", "--no-audit", "--draws", "1")
     asked += ("--candidates", "5")
     assert call_inside("run", *asked)[0] == 0
