@@ -51,7 +51,7 @@ class LoadedRun:
     ) -> None:
         self.run, self.longest = run, longest
         self._unloaded, self._kept, self._data, self._runtime = model, kept, data, runtime
-        self._lookup = Lookup(data.catalogue)
+        self._lookup = Lookup(data.catalogue, _listing(run))
         weakref.finalize(self, shutil.rmtree, runtime.checkpoints, ignore_errors=True)
 
     @cached_property
@@ -126,6 +126,18 @@ class LoadedRun:
                 f"{self.run.record.model} reads its candidates in a prompt, which cannot list the "
                 "whole catalogue; give some titles by --candidates"
             )
-        seen = self._lookup.items(history)
-        given = None if candidates is None else self._lookup.items(candidates)
+        seen = self._lookup.items(_several(history))
+        given = None if candidates is None else self._lookup.items(_several(candidates))
         return OneQuestion.of(self._data.catalogue, seen, given, self.longest, repeats)
+
+
+def _several(titles: Sequence[str]) -> Sequence[str]:
+    """Take one title for a list of it, not for its letters."""
+    return [titles] if isinstance(titles, str) else titles
+
+
+def _listing(run: Run) -> str:
+    """Say where all titles are found."""
+    card, _, _ = run.record.protocol.partition(",")
+    export = f"recbench data export --dataset {run.record.dataset} --protocol {card}"
+    return f"{export} --out split lists all titles in split/items.tsv"

@@ -37,9 +37,12 @@ class Lookup:
     ----------
     catalogue
         Of the dataset.
+    listing
+        Where a user finds all titles, as a sentence without its end.
     """
 
-    def __init__(self, catalogue: Catalogue) -> None:
+    def __init__(self, catalogue: Catalogue, listing: str) -> None:
+        self._listing = listing
         self._titles = catalogue.titles
         self._ids = catalogue.raw_ids.tolist()
         self._codes = {str(one): code for code, one in enumerate(self._ids)}
@@ -95,7 +98,7 @@ class Lookup:
         elif words.strip() in self._codes:
             hint = f"if that is an id, write {ID}{words.strip()}"
         else:
-            hint = "items.tsv of recbench data export lists all titles"
+            hint = self._listing
         return UserError(f"no item is called '{printable(words)}'; {hint}")
 
     def _near(self, words: str) -> list[int]:

@@ -23,7 +23,9 @@ class Item(BaseModel):
     @classmethod
     def of(cls, catalogue: Catalogue, code: int) -> "Item":
         """Name a catalogue code."""
-        return cls(id=catalogue.raw_ids.tolist()[code], title=catalogue.titles[code])
+        raw_id = catalogue.raw_ids[code]
+        named = raw_id if isinstance(raw_id, str) else int(raw_id)
+        return cls(id=named, title=catalogue.titles[code])
 
 
 class Ranked(Item):

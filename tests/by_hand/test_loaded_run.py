@@ -167,6 +167,11 @@ def test_what_goes_by_no_history_is_changed_by_none(popular, load):
     assert why.said == {}
 
 
+def test_one_title_is_not_read_letter_by_letter(popular, load):
+    found = load(popular).recommend("Film 1", candidates="Film 2")
+    assert ([one.title for one in found.history], found.ranked) == (["Film 1"], 1)
+
+
 def test_its_folder_is_removed_in_the_end(popular, load):
     loaded = load(popular)
     folder = loaded._runtime.checkpoints

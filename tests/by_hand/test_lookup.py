@@ -24,7 +24,7 @@ TITLES = {
 
 @pytest.fixture(scope="module")
 def lookup():
-    return Lookup(make_catalogue(np.array(list(TITLES)), list(TITLES.values())))
+    return Lookup(make_catalogue(np.array(list(TITLES)), list(TITLES.values())), "all titles: here")
 
 
 def found(lookup, words):
@@ -67,7 +67,7 @@ def test_a_title_is_found_however_it_is_written(lookup, words, item):
         ("300", "if that is an id, write id:300"),
         ("id:301", "no item has the id '301'; there are 300"),
         ("id:zz", "no item has the id 'zz'"),
-        ("zzzzzz", "items.tsv of recbench data export lists all titles"),
+        ("zzzzzz", "no item is called 'zzzzzz'; all titles: here"),
         ("", "no item is called ''"),
         ("\x1b]0;x\x07", r"no item is called '\x1b]0;x\x07'"),
         ("red", r"did you mean '\x1b[31mRed\x1b[0m' (id:12)"),
@@ -81,7 +81,7 @@ def test_what_is_not_clear_is_never_guessed(lookup, words, says):
 
 
 def test_ids_may_be_text():
-    lookup = Lookup(make_catalogue(np.array(["b", "a"], dtype=object), ["Two", "One"]))
+    lookup = Lookup(make_catalogue(np.array(["b", "a"], dtype=object), ["Two", "One"]), "")
     assert lookup.items(["id:a", "two"]) == [0, 1]
 
 

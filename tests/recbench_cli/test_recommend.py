@@ -158,6 +158,14 @@ def test_other_data_are_refused(made, raw_folder, call_inside, tmp_path):
     assert "was made with 'dataset' " in err
 
 
+def test_all_titles_are_listed_where_the_message_says(made, refused, call_inside, raw_folder):
+    said = refused(made(), "--history", "zzzz")
+    command = said.partition("; ")[2].partition(" lists all titles in ")
+    data = ("--data-dir", str(raw_folder))
+    assert call_inside(*shlex.split(command[0])[1:], *data)[0] == 0
+    assert "80\tFilm 80\n" in Path(command[2]).read_text()
+
+
 def test_what_is_no_run_is_one_line(refused, tmp_path):
     assert f"{tmp_path} holds no finished run" in refused(tmp_path, "--history", "x")
 
