@@ -111,7 +111,7 @@ def _section(
 
 def _filled(one: Wanted, rows: Sequence[Row], records: Sequence[RunRecord]) -> Filled:
     own = tuple(row for row in rows if one.is_of(row.record))
-    there = [run.record for row in own for run in row.runs if one.is_of(run.record, strictly=True)]
+    there = [run.record for row in own for run in row.runs if one.stands_for(run.record)]
     enough = one.impossible or any(not record.random_training for record in there)
     seeds = {record.seed for record in there}
     missing = tuple(cell for cell in one.cells if not enough and cell.seed not in seeds)

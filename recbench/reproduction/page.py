@@ -7,13 +7,12 @@ from typing import Any
 from recbench.questions.protocols import protocol
 from recbench.reproduction.filled import Filled, Section
 from recbench.reproduction.paper import Paper
-from recbench.reproduction.wanted import UNTOLD
 from recbench.runs import published
 from recbench.runs.leaderboard import Row, ranked_by
 from recbench.runs.notes import notes, seeds_cell
 from recbench.runs.published import Published
 from recbench.runs.sheet import Grid, Sheet
-from recbench.runs.text import DASH, Layout, figure_cell, laid_out
+from recbench.runs.text import DASH, Layout, figure_cell, laid_out, printable
 from recbench.statistics.intervals import Figure
 from recbench.studies.cells import arguments
 from recbench.studies.study import MECHANISM, Asked
@@ -179,14 +178,9 @@ def _here(row: Row | None, name: str) -> str:
 
 def _label(cell: Filled, row: Row) -> str:
     """Name a row, with the settings in which it is not what the cell says."""
-    known = row.record.settings
-    other = [
-        f"{name}={known[name]}"
-        for name in UNTOLD
-        if name in cell.wanted.told and str(cell.wanted.told[name]) != str(known.get(name))
-    ]
-    unsaid = [one for one in other if one not in row.label]
-    return f"{row.label} [{', '.join(unsaid)}]" if unsaid else row.label
+    other = cell.wanted.differences(row.record).items()
+    unsaid = [one for one in (f"{name}={value}" for name, value in other) if one not in row.label]
+    return printable(f"{row.label} [{', '.join(unsaid)}]" if unsaid else row.label)
 
 
 def _usual(row: Row | None) -> str:

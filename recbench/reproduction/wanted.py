@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from recbench.errors import UserError
@@ -18,7 +19,9 @@ from recbench.studies.study import MECHANISM, Asked, Study
 Figures = dict[str, dict[str, list[Published]]]
 """Dataset to figure to what was published."""
 
-UNTOLD = ("examples",)
+HOW_TRAINED = frozenset(
+    ("examples", "epochs", "batch_size", "learning_rate", "weight_decay", "dropout", "rank")
+)
 """Settings in which a record may differ from a cell and yet be shown, with what it has instead."""
 
 
@@ -33,43 +36,47 @@ class Wanted:
         What it is, without seeds.
     cells
         One a training seed; at least one.
-    told
-        Settings that a record must have to be of it.
+    free
+        Settings in which a record of it may differ.
     published
         Figure to what was published in it.
+    compared
+        Whether it is compared with cells that must have learnt alike, as in a study: then a record
+        that differs is shown, but does not take its place.
     impossible
         Why it cannot be run; empty where it can.
     """
 
     name: str
     cells: tuple[Experiment, ...]
-    told: Mapping[str, Any]
+    free: frozenset[str]
     published: Mapping[str, Sequence[Published]]
+    compared: bool = False
     impossible: str = ""
 
-    def is_of(self, record: RunRecord, strictly: bool = False) -> bool:
-        """
-        Tell whether a record is one of these, whatever its seed.
-
-        Parameters
-        ----------
-        record
-            Of any run.
-        strictly
-            Whether it must have learnt from as many rows, and have as many draws: else it says
-            something of the cell, but a study would not find it.
-        """
+    def is_of(self, record: RunRecord) -> bool:
+        """Tell whether a record says something of it, whatever its seed and its draws."""
         cell, training = self.cells[0], record.training
         where = cell.model, cell.dataset, cell.train_fraction, cell.elsewhere
         its = record.model, record.dataset, training.fraction, training.dataset
-        if self.impossible or where != its:
+        if self.impossible or where != its or set(self.differences(record)) - self.free:
             return False
-        known = {name: str(value) for name, value in record.settings.items()}
-        told = [name for name in self.told if strictly or name not in UNTOLD]
-        if any(known.get(name) != str(self.told[name]) for name in told):
-            return False
-        drawn = not strictly or record.full_ranking or record.draws == cell.draws
-        return drawn and means(asked_protocol(cell).name, record.protocol)
+        return means(asked_protocol(cell).name, record.protocol)
+
+    def stands_for(self, record: RunRecord) -> bool:
+        """Tell whether such a record takes the place of the cell of its seed."""
+        drawn = record.full_ranking or record.draws == self.cells[0].draws
+        return not self.compared or (drawn and not self.differences(record))
+
+    def differences(self, record: RunRecord) -> dict[str, Any]:
+        """Return the settings in which a record of its model differs, with what it has."""
+        own, its = self._identity, record.settings
+        return {name: its.get(name) for name in {**own, **its} if own.get(name) != its.get(name)}
+
+    @cached_property
+    def _identity(self) -> dict[str, Any]:
+        cell = self.cells[0]
+        return recommender_class(cell.model).settings_class.build(cell.settings).identity()
 
 
 def study_of(part: Part) -> Study | None:
@@ -111,7 +118,8 @@ def _of_study(study: Study, part: Part, asked: Asked) -> Iterator[Wanted]:
         rows.setdefault(row_name(cell), {})[cell.seed] = cell
     for name, cells in rows.items():
         several = tuple(cells.values())
-        yield Wanted(name, several, several[0].settings, {})
+        free = HOW_TRAINED - (several[0].settings.keys() - {"examples"})
+        yield Wanted(name, several, free, {}, compared=True)
 
 
 def _table(part: Part) -> list[tuple[PaperCell, Figures]]:
@@ -144,7 +152,7 @@ def _of_table(cell: PaperCell, of: Figures, part: Part, asked: Asked) -> Iterato
     llm = asked.llms[0] if asked.llms else None
     takes_one = "llm" in recommender_class(cell.model).settings_class.model_fields
     own = {"llm": llm or MECHANISM} if takes_one else {}
-    said = cell.settings | ({"llm": llm} if takes_one and llm else {})
+    free = HOW_TRAINED | cell.asked.keys() | (set() if llm else {"llm"})
     for dataset, published in of.items():
         experiment = Experiment(
             model=cell.model,
@@ -157,8 +165,13 @@ def _of_table(cell: PaperCell, of: Figures, part: Part, asked: Asked) -> Iterato
             cache=asked.cache,
         )
         named = experiment.model_copy(update={"settings": cell.settings, "protocol": None})
-        impossible = _impossible(experiment)
-        yield Wanted(row_name(named), (experiment,), said, published, impossible)
+        yield Wanted(
+            name=row_name(named),
+            cells=(experiment,),
+            free=free,
+            published=published,
+            impossible=_impossible(experiment),
+        )
 
 
 def _impossible(cell: Experiment) -> str:

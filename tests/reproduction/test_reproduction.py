@@ -9,7 +9,7 @@ import pytest
 
 from recbench import experiment
 from recbench.errors import UserError
-from recbench.experiment import build
+from recbench.experiment import build, recommender_class
 from recbench.registry import listed
 from recbench.reproduction import wanted as wanting
 from recbench.reproduction.filled import filled
@@ -23,7 +23,12 @@ from recbench_cli import main as cli
 SYSTEMS = Path("/work/shared/reference/SYSTEMS.md")
 PAPER = read_paper("ilora")
 HITS = [1, 0] * 6
-TINY = {"llm": "tiny", "encoder": "sasrec", "examples": 8000}
+
+
+def like(model, **settings):
+    """Return what `made` needs for a run of a model with all its settings."""
+    identity = recommender_class(model).settings_class.build(settings).identity()
+    return {"model": model, "settings": identity, "writes": "llm" in identity}
 
 
 def asked(*llms, quick=False):
@@ -42,7 +47,7 @@ def cell_of(sections, name):
 
 
 def test_what_is_on_record_is_filled_in_beside_the_published_figure(made):
-    runs = [made(HITS, model="llara", writes=True, settings=TINY)]
+    runs = [made(HITS, **like("llara"))]
     sections = filled(only("All systems"), asked(), runs)
     cell = cell_of(sections, "llara (encoder=sasrec) on movielens")
     assert [one.value for one in cell.wanted.published["HitRatio@1"]] == [0.4526, 0.4421]
@@ -60,22 +65,22 @@ def test_what_is_on_record_is_filled_in_beside_the_published_figure(made):
 @pytest.mark.parametrize(
     "changes",
     [
-        {"model": "ilora"},
-        {"settings": TINY | {"encoder": "caser"}},
+        like("ilora"),
+        like("llara", encoder="caser"),
+        like("llara", curriculum="false"),
         {"protocol": "paper,candidates=30"},
         {"training": Training(fraction=0.5)},
         {"dataset": "lastfm"},
     ],
 )
 def test_a_record_of_something_else_is_not(made, changes):
-    run = made(HITS, **({"model": "llara", "writes": True, "settings": TINY} | changes))
+    run = made(HITS, **(like("llara") | changes))
     sections = filled(only("All systems"), asked(), [run])
     assert not cell_of(sections, "llara (encoder=sasrec) on movielens").rows
 
 
 def test_with_a_language_model_named_its_records_alone_are_shown(made):
-    settings = [TINY, TINY | {"llm": "smollm2"}]
-    runs = [made(HITS, model="ilora", writes=True, settings=own) for own in settings]
+    runs = [made(HITS, **like("ilora", llm=llm)) for llm in ("tiny", "smollm2")]
     name = "ilora (encoder=sasrec) on movielens"
     for llms, number in (((), 2), (("smollm2",), 1), (("other",), 0)):
         sections = filled(only("All systems"), asked(*llms), runs)
@@ -86,8 +91,8 @@ def test_with_a_language_model_named_its_records_alone_are_shown(made):
 
 def test_what_only_ranks_by_likelihood_is_said_to(made):
     runs = [
-        made(HITS, model="llara", writes=True, settings=TINY, candidates=6),
-        made(HITS, model="sasrec", candidates=6),
+        made(HITS, candidates=6, **like("llara")),
+        made(HITS, candidates=6, **like("sasrec")),
     ]
     sections = filled(only("More places, and NDCG"), asked(), runs)
     lines = page(PAPER, sections, asked(), "table").splitlines()
@@ -100,21 +105,28 @@ def test_what_only_ranks_by_likelihood_is_said_to(made):
 
 def test_a_study_counts_what_it_would_run_and_shows_what_is_near(made):
     """Experts are compared where all learn alike: a record of more rows is shown, and named so."""
-    known = TINY | {"rank": 8, "experts": 4}
-    runs = [made(HITS, model="ilora", writes=True, settings=known)]
+    runs = [made(HITS, **like("ilora", batch_size="16"))]
     sections = filled(only("Number of experts"), asked(), runs)
     name = "ilora (llm=tiny, examples=1000, rank=8, experts=4) on movielens"
     cell = cell_of(sections, name)
     assert (len(cell.rows), len(cell.missing)) == (1, 1)
     assert cell.seconds > 0
     text = page(PAPER, sections, asked(), "markdown")
-    assert "[examples=8000]" in text
+    assert "[examples=8000, batch_size=16]" in text
     assert "Published: figure not at hand." in text
     assert "8 trainings are not on record: 8 would take about" in text
-    own = {"examples": 1000, "learnt": "so"} | {k: v for k, v in known.items() if k != "examples"}
-    runs.append(made([1, 0] * 100, draws=20, model="ilora", writes=True, settings=own))
+    runs.append(made([1, 0] * 100, draws=20, **like("ilora", examples="1000")))
     again = cell_of(filled(only("Number of experts"), asked(), runs), name)
     assert (len(again.rows), again.missing, again.seconds) == (2, (), 0)
+
+
+def test_experts_of_unequal_rank_are_no_equal_ones(made):
+    runs = [made(HITS, **like("ilora", examples="1000", expert_ranks="4,2,1,1"))]
+    (section,) = filled(only("Experts of unequal rank"), asked(), runs)
+    filled_in = {cell.wanted.name for cell in section.cells if cell.rows}
+    assert filled_in == {
+        "ilora (llm=tiny, examples=1000, rank=8, expert_ranks=4,2,1,1) on movielens"
+    }
 
 
 def test_quick_is_one_seed_of_a_part(made):
@@ -144,7 +156,7 @@ def test_without_records_nothing_is_known_of_time():
 
 
 def test_as_json_it_says_the_same(made):
-    runs = [made(HITS, model="llara", writes=True, settings=TINY)]
+    runs = [made(HITS, **like("llara"))]
     sections = filled(only("All systems"), asked(), runs)
     found = json.loads(json.dumps(as_json(PAPER, sections, asked())))
     (part,) = found["parts"]
