@@ -14,6 +14,7 @@ from recbench.experiment import (
     build,
     choose_training_source,
     describe,
+    recommender_class,
 )
 from recbench.questions.protocols.choice import means
 from recbench.recommender import System
@@ -169,8 +170,9 @@ def _alike(cell: Experiment, record: RunRecord) -> bool:
 
 
 def _same(cell: Experiment, record: RunRecord) -> bool:
-    known = {key: str(value) for key, value in record.settings.items()}
-    told = all(known.get(key) == str(value) for key, value in cell.settings.items())
+    settings = recommender_class(cell.model).settings_class
+    known, own = record.settings, settings.build(cell.settings, cell.preset).identity()
+    told = all(known.get(key) == own.get(key) for key in cell.settings)
     seeds = not record.random_training or record.seed == cell.seed
     learnt = cell.train_fraction, cell.elsewhere
     same = learnt == (record.training.fraction, record.training.dataset)
