@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from recbench.questions.protocols import protocol
@@ -20,8 +21,8 @@ from recbench.studies.study import MECHANISM, Asked
 NOT_AT_HAND = "Published: figure not at hand."
 INTRODUCTION = (
     "Every table and figure of the paper and its review. What is on record stands beside what was "
-    "published, also where a record has learnt from another number of rows; what is not, with the "
-    "time that it would take at the speed of earlier records. Nothing is run."
+    "published, also where it was trained otherwise than the cell, which its record then says; "
+    "what is not, with the time that it would take at the speed of earlier records. Nothing is run."
 )
 LIKELIHOOD = "|likelihood"
 """Ends the name of a figure of those that also write, where it is of what they rank."""
@@ -88,18 +89,28 @@ def _code(lines: Sequence[str], layout: Layout) -> str:
 
 def _sheet(section: Section) -> Sheet:
     part, figures = section.part, _figures(section)
-    rows = list({row.label: row for cell in section.cells for row in cell.rows}.values())
     blocks = [
         f"Place: {part.place}.",
         "" if any(figures) else NOT_AT_HAND,
         _grid(section) if section.cells else "",
         _differences(section),
         part.remark,
-        *notes(rows),
+        *notes(_named(section)),
         *dict.fromkeys(_impossible(cell) for cell in section.cells),
         _lacking(section),
     ]
     return Sheet(tuple(blocks))
+
+
+def _named(section: Section) -> list[Row]:
+    """Return every row once, named with what it was asked where others were asked other things."""
+    rows = list({id(row): row for cell in section.cells for row in cell.rows}.values())
+    asked = [f"{row.record.dataset}, {row.record.protocol}" for row in rows]
+    if len(set(asked)) < 2:
+        return rows
+    return [
+        replace(row, label=f"{row.label} on {what}") for row, what in zip(rows, asked, strict=True)
+    ]
 
 
 def _differences(section: Section) -> str:
