@@ -205,6 +205,23 @@ class System(ABC):
             worth keeping (epochs run, best validation figure, batch size).
         """
 
+    def explain(self, queries: Queries, runtime: Runtime) -> dict[str, Any]:  # noqa: ARG002
+        """
+        Return what is worth showing of how one question is answered, as JSON values.
+
+        ``prompt`` is what a language model reads, ``experts`` the weights of its experts; other
+        names are shown as they are. ``recbench recommend --explain`` asks, once the model is fitted
+        or loaded; no figure is made of it.
+
+        Parameters
+        ----------
+        queries
+            One row.
+        runtime
+            As for `fit`.
+        """
+        return {}
+
     @abstractmethod
     def save(self, folder: Path) -> None:
         """

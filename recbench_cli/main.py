@@ -16,7 +16,9 @@ from recbench_cli import (
     models,
     protocols,
     questions,
+    recommend,
     report,
+    reproduce,
     run,
     score,
     study,
@@ -51,12 +53,14 @@ app.command("plan")(compare.plan)
 app.command("report")(report.report)
 app.command("verify")(verify.verify)
 app.command("inspect")(inspect.inspect)
+app.command("recommend")(recommend.recommend)
 app.command("questions")(questions.questions)
 app.command("score")(score.score)
 app.command("models")(models.models)
 app.add_typer(data.app, name="data")
 app.add_typer(protocols.app, name="protocols")
 app.command("study")(study.study)
+app.command("reproduce")(reproduce.reproduce)
 app.command("candidates")(candidates.candidates)
 
 

@@ -1,6 +1,12 @@
-"""Commands that take an option once: of two values the second would silently be the one."""
+"""
+Commands whose options are read as users mean them.
+
+One that has one value is given once: of two, the second would silently be the one. One that takes
+several, as its metavar says ("TITLE..."), has all words behind it up to the next option.
+"""
 
 from collections import Counter
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import typer
@@ -8,7 +14,7 @@ from typer.core import TyperCommand, TyperOption
 
 
 class Commands(typer.Typer):
-    """A group of commands, each of which refuses an option that is given twice."""
+    """A group of commands, each of which refuses an option of one value that is given twice."""
 
     def command(self, *arguments: Any, **settings: Any) -> Any:
         """Add a command, as `typer.Typer.command` does."""
@@ -18,6 +24,7 @@ class Commands(typer.Typer):
 class _Once(TyperCommand):
     # Typer has a Click of its own, whose types it does not export.
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        args = _repeated(args, {name for one in self.params if _several(one) for name in one.opts})
         *_, given = self.make_parser(ctx).parse_args(args=list(args))
         for option, times in Counter(given).items():
             single = isinstance(option, TyperOption) and not (option.multiple or option.is_flag)
@@ -25,3 +32,34 @@ class _Once(TyperCommand):
                 often = "twice" if times == 2 else f"{times} times"
                 ctx.fail(f"{option.opts[0]} is given {often}; give it once")
         return super().parse_args(ctx, args)
+
+
+def _several(option: Any) -> bool:
+    return bool(option.multiple) and (option.metavar or "").endswith("...")
+
+
+def _repeated(args: Sequence[str], several: Collection[str]) -> list[str]:
+    """
+    Write an option that takes several words before each of them.
+
+    The first word behind an option is always its value; one of the others that begins with a dash
+    ends them, and is given as ``--option=WORD`` where it is a value.
+
+    Examples
+    --------
+    >>> _repeated(["--history", "Alien", "Heat", "--top", "3"], {"--history"})
+    ['--history', 'Alien', '--history', 'Heat', '--top', '3']
+    """
+    found: list[str] = []
+    current, is_first = "", False
+    for word in args:
+        option = word.partition("=")[0]
+        if current and not is_first and not word.startswith("-"):
+            found += [current, word]
+            continue
+        found.append(word)
+        if is_first:
+            is_first = False
+        else:
+            current, is_first = (option, option == word) if option in several else ("", False)
+    return found

@@ -42,6 +42,8 @@ BELOW["experiment"] = {
     *BELOW["trained_model"],
 }
 BELOW["studies"] = {"experiment", *BELOW["experiment"]}
+BELOW["by_hand"] = {"studies", *BELOW["studies"]}
+BELOW["reproduction"] = {"studies", *BELOW["studies"]}
 BELOW["report"] = {"studies", *BELOW["studies"]}
 BELOW["neural"] = {"recommender", *BELOW["recommender"]}
 BELOW["llm"] = {"neural", *BELOW["neural"]}

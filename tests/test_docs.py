@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from inspect import signature
 from pathlib import Path
 from textwrap import dedent
 from types import SimpleNamespace
@@ -9,12 +10,16 @@ from typing import Any
 
 import numpy as np
 
+from recbench.by_hand.loaded_run import LoadedRun
+from recbench.by_hand.loading import load_run
+from recbench.by_hand.recommendation import Ranked
 from recbench.data.card import RawFiles
 from recbench.data.readers import READERS
 from recbench.data.readers.columns import Columns
 from recbench.outside.about import Maker, read_maker
 from recbench.outside.formats import FORMATS
 from recbench.runs.record import documentation
+from recbench_cli.recommend import recommend as recommend_command
 
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -72,3 +77,27 @@ def test_the_metric_of_the_page_gives_what_it_says():
     (values,) = made["TopHalf"]().values(sampled).values()
     assert values.tolist() == [1.0, 1.0, 0.0]
     assert made["TopHalf"]().values(SimpleNamespace(scores=None, rank=ranks)) == {}
+
+
+def test_the_page_on_recommending_by_hand_is_of_the_code(monkeypatch):
+    (code,) = blocks("recommend.md", "python")
+    asked: list[Any] = []
+    found = SimpleNamespace(items=[SimpleNamespace(title="a", score=0.5)])
+
+    def loaded(path: str) -> Any:
+        asked.append(signature(load_run).bind(path))
+        recommend = signature(LoadedRun.recommend)
+        return SimpleNamespace(
+            recommend=lambda *words, **how: (
+                asked.append(recommend.bind(None, *words, **how)) or found
+            )
+        )
+
+    monkeypatch.setattr("recbench.by_hand.loading.load_run", loaded)
+    exec(code, {})
+    assert len(asked) == 2
+    assert {"title", "score"} <= set(Ranked.model_fields)
+    page = (DOCS / "recommend.md").read_text(encoding="utf-8")
+    parameters = set(signature(recommend_command).parameters)
+    options = {one.removeprefix("--") for one in re.findall("--[a-z]+", page)}
+    assert options - {"model", "dataset", "results", "format"} <= parameters

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = (ROOT / "README.md", ROOT / "docs" / "results.md")
+PAGES = (ROOT / "README.md", *(ROOT / "docs" / one for one in ("results.md", "reproduction.md")))
 BEGIN, END = r"(<!-- printed by: (?P<command>recbench [^\n]*) -->\n)", "(<!-- end of print -->)"
 BLOCK = re.compile(f"{BEGIN}(?P<printed>.*?){END}", re.DOTALL)
 

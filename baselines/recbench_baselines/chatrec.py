@@ -119,6 +119,11 @@ class ChatRec(Answerer):
         self.data, self._wording = data, Wording(data.verb, *data.noun)
         return {"parameters_trained": 0}
 
+    def explain(self, queries: Queries, runtime: Runtime) -> dict[str, Any]:  # noqa: ARG002
+        """Return the message that is sent."""
+        row = queries.histories[0].tolist(), queries.candidates[0].tolist()
+        return {"prompt": self._content(*row)}
+
     def save(self, folder: Path) -> None:
         """Write nothing: nothing was learnt."""
 
@@ -185,19 +190,23 @@ class ChatRec(Answerer):
 
     def _body(self, history: list[int], candidates: list[int]) -> dict[str, Any]:
         """Write one request."""
-        titles, told = self.data.catalogue.titles, self.settings
+        told = self.settings
+        sampling = {"temperature": told.temperature, "seed": told.sampling_seed}
+        return {
+            "model": self._model,
+            "messages": [{"role": "user", "content": self._content(history, candidates)}],
+            told.limit: told.answer_tokens,
+            **{name: value for name, value in sampling.items() if value is not None},
+        }
+
+    def _content(self, history: list[int], candidates: list[int]) -> str:
+        """Write the one message of a request."""
+        titles = self.data.catalogue.titles
         question = self._wording.question(
             [titles[item] for item in history if item != PAD],
             [titles[item] for item in candidates],
         )
-        content = "\n\n".join(filter(None, [told.instruction, question]))
-        sampling = {"temperature": told.temperature, "seed": told.sampling_seed}
-        return {
-            "model": self._model,
-            "messages": [{"role": "user", "content": content}],
-            told.limit: told.answer_tokens,
-            **{name: value for name, value in sampling.items() if value is not None},
-        }
+        return "\n\n".join(filter(None, [self.settings.instruction, question]))
 
     def _about(self, candidates: int) -> int:
         """Return about how many tokens a question has, from titles of mean length."""

@@ -18,6 +18,8 @@ _YEAR = re.compile(r"\s*\((?:18|19|20)\d\d\)\s*(?:\(V\))?\s*$")
 _ARTICLES = "The|An?|Les?|La|L'|Il|Der|Das|Die|Det|O"
 # One part of a title, up to a parenthesis or the end, that has its article behind a comma.
 _MOVED = re.compile(rf"(?P<words>[^()]+), (?P<article>{_ARTICLES})(?=\s*(?:[()]|$))")
+_MOVED_IN_ANY_CASE = re.compile(_MOVED.pattern, re.IGNORECASE)
+_YEAR_IN_ANY_CASE = re.compile(_YEAR.pattern, re.IGNORECASE)
 
 
 def film_title(raw: str) -> str:
@@ -92,6 +94,36 @@ def _article_first(match: re.Match[str]) -> str:
 def normalised(title: str) -> str:
     """Return the title without case, width and extra spaces: equal for titles read as one."""
     return " ".join(unicodedata.normalize("NFKC", title).casefold().split())
+
+
+def article_first(title: str) -> str:
+    """
+    Return the title, normalised, with an article behind a comma moved to the front.
+
+    Examples
+    --------
+    >>> article_first("MATRIX, the")
+    'the matrix'
+    """
+    return normalised(_MOVED_IN_ANY_CASE.sub(_article_first, normalised(title)))
+
+
+def without_year(title: str) -> str:
+    """
+    Return what `article_first` does, without the year at the end.
+
+    Examples
+    --------
+    >>> without_year("Matrix, The (1999)")
+    'the matrix'
+    """
+    return article_first(_YEAR_IN_ANY_CASE.sub("", normalised(title)))
+
+
+def year_of(title: str) -> str | None:
+    """Return the year at the end of a title, in parentheses there; None where there is none."""
+    found = _YEAR_IN_ANY_CASE.search(title)
+    return None if found is None else found.group().strip(" (")[:4]
 
 
 @dataclass(frozen=True)

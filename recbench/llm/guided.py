@@ -30,6 +30,7 @@ from recbench.llm.settings import HybridSettings
 from recbench.llm.tuning.finetuning import TrainingQuestions
 from recbench.llm.tuning.gate import InstanceGate
 from recbench.neural.plan import ParameterGroup, Step
+from recbench.questions.queries import Queries
 from recbench.recommender import Encoder, Runtime, TrainingData
 
 
@@ -84,6 +85,14 @@ class GuidedLanguageModel(LanguageModelRecommender):
         guide = self._fit_guide(data, runtime)
         if self.module.projector is not None:
             self.module.projector.replace(standardised(guide.vectors))
+
+    @torch.no_grad()
+    def explain(self, queries: Queries, runtime: Runtime) -> dict[str, Any]:
+        """Add the weights of the experts, if there is a gate."""
+        said, users = super().explain(queries, runtime), self._user_vectors(queries.histories)
+        if self.module.gate is None or users is None:
+            return said
+        return said | {"experts": self.module.gate(users)[0].tolist()}
 
     def _gate(self, guide: Guide) -> InstanceGate | None:  # noqa: ARG002
         """Make the gate; here there is none."""

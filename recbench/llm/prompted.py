@@ -41,6 +41,7 @@ from recbench.neural.precision import (
     training_precision,
 )
 from recbench.neural.randomness import seeded
+from recbench.questions.queries import Queries
 from recbench.recommender import Runtime, TrainingData, Transferable
 from recbench.settings import digest
 
@@ -127,6 +128,13 @@ class PromptedLanguageModel(Transferable):
     def transfer(self, data: TrainingData, runtime: Runtime) -> None:  # noqa: ARG002
         """Write prompts and answers with the titles, the noun and the verb of `data`."""
         self.writer = self._writer(data, self.writer.tokenizer)
+
+    def explain(self, queries: Queries, runtime: Runtime) -> dict[str, Any]:  # noqa: ARG002
+        """Return the prompt, with a mark where the vector of an item stands."""
+        history, candidates = queries.histories[0], queries.candidates[0]
+        shown = candidates[: self._listed(len(candidates))]
+        hybrid = self.module.projector is not None
+        return {"prompt": self.writer.text(history, shown, hybrid=hybrid)}
 
     # What others add to.
 

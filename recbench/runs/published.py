@@ -61,16 +61,46 @@ def of(record: RunRecord, figure: str) -> list[Published]:
     ]
 
 
+class Entry(NamedTuple):
+    """What was published of one model, with one encoder if it has any; dataset to figure."""
+
+    model: str
+    encoder: str | None
+    on: dict[str, Published]
+
+
+def entries(protocol: str, figure: str) -> list[Entry]:
+    """Return all that was published under a protocol in a figure, in the order of the page."""
+    page = _page()
+    if (protocol, figure) != (page.protocol, page.figure):
+        return []
+    named = {key: source.name for key, source in page.sources.items()}
+    return [
+        Entry(
+            one.model,
+            one.encoder,
+            {dataset: Published(value, named[one.source]) for dataset, value in one.on.items()},
+        )
+        for one in page.figures
+    ]
+
+
 def cells(found: Sequence[Sequence[Published]]) -> list[str]:
     """Write the figures of each row, each with the letter of its source."""
     letters = _letters(found)
     return [", ".join(f"{one.value:.3f} ({letters[one.source]})" for one in row) for row in found]
 
 
-def note(found: Sequence[Sequence[Published]]) -> str:
+def note(found: Sequence[Sequence[Published]], why: str | None = None) -> str:
     """Say where the figures are from, and why they do not answer the question of the table."""
     named = "; ".join(f"({letter}) {source}" for source, letter in _letters(found).items())
-    return f"published: {named}. It was not the same question: {_page().why_not}." if named else ""
+    reason = why_not() if why is None else why
+    return f"published: {named}. It was not the same question: {reason}." if named else ""
+
+
+def why_not() -> str:
+    """Say why what others published of candidates that they drew is of another question."""
+    return _page().why_not
 
 
 def _letters(found: Sequence[Sequence[Published]]) -> dict[str, str]:

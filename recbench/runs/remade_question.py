@@ -84,7 +84,15 @@ class Questions:
                 raise NotCheckedError(str(error)) from None
         return self._made[key]
 
-    def _make(self, record: RunRecord) -> Remade:
+    def split_of(self, record: RunRecord) -> tuple[Dataset, Protocol, Split]:
+        """
+        Make the split of a record again, without its candidates.
+
+        Raises
+        ------
+        NotCheckedError
+            As `of`; other RecbenchErrors as they are.
+        """
         name, rule = record.dataset, protocol_of(record.dataset, record.protocol, self._cache)
         if name not in self._datasets:
             if self._data_dir is None and not at_hand(name, self._cache):
@@ -99,7 +107,10 @@ class Questions:
         key = name, rule.name
         if key not in self._splits:
             self._splits[key] = asked_split(dataset, rule)
-        split = self._splits[key]
+        return dataset, rule, self._splits[key]
+
+    def _make(self, record: RunRecord) -> Remade:
+        dataset, rule, split = self.split_of(record)
         if rule.full:
             return Remade(dataset, rule, split, FullRanking.of(split, "test"))
         pack = draw(split, rule, "test", record.draws, record.pack_seed)

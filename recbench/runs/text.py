@@ -108,6 +108,11 @@ def interval(low: float, high: float) -> str:
     return f"[{low:.3f}, {high:.3f}]"
 
 
+def printable(text: str) -> str:
+    """Write signs that would steer a terminal (escapes, line breaks) as Python writes them."""
+    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
+
+
 def _grid(cells: Grid, markdown: bool) -> str:
     from tabulate import tabulate
 

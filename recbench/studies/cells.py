@@ -14,6 +14,7 @@ from recbench.experiment import (
     build,
     choose_training_source,
     describe,
+    recommender_class,
 )
 from recbench.questions.protocols.choice import means
 from recbench.recommender import System
@@ -100,6 +101,11 @@ def run(missing: Sequence[Experiment], devices: Sequence[str], report: Report) -
 
 def name(cell: Experiment) -> str:
     """Name a cell for the user."""
+    return f"{row_name(cell)}, seed {cell.seed}"
+
+
+def row_name(cell: Experiment) -> str:
+    """Name what the cells of all seeds have in common."""
     said = [f"{key}={value}" for key, value in cell.settings.items()]
     if cell.train_fraction != 1:
         said.append(f"train_fraction={cell.train_fraction:g}")
@@ -107,7 +113,7 @@ def name(cell: Experiment) -> str:
         said.append(f"train_dataset={cell.elsewhere}")
     model = f"{cell.model} ({', '.join(said)})" if said else cell.model
     where = cell.dataset if cell.protocol is None else f"{cell.dataset}, {cell.protocol}"
-    return f"{model} on {where}, seed {cell.seed}"
+    return f"{model} on {where}"
 
 
 def arguments(cell: Experiment) -> list[str]:
@@ -164,8 +170,9 @@ def _alike(cell: Experiment, record: RunRecord) -> bool:
 
 
 def _same(cell: Experiment, record: RunRecord) -> bool:
-    known = {key: str(value) for key, value in record.settings.items()}
-    told = all(known.get(key) == str(value) for key, value in cell.settings.items())
+    settings = recommender_class(cell.model).settings_class
+    known, own = record.settings, settings.build(cell.settings, cell.preset).identity()
+    told = all(known.get(key) == own.get(key) for key in cell.settings)
     seeds = not record.random_training or record.seed == cell.seed
     learnt = cell.train_fraction, cell.elsewhere
     same = learnt == (record.training.fraction, record.training.dataset)

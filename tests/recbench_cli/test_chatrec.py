@@ -260,3 +260,18 @@ def test_after_ctrl_c_nothing_is_asked_twice(chat_server, raw_folder, tmp_path):
             assert 21 <= len(chat_server.bodies) < USERS
             chat_server.answer = usual
     assert len(chat_server.prompts) == len(set(chat_server.prompts)) == USERS
+
+
+def test_asked_by_hand_it_writes_and_does_not_rank(run, call, raw_folder, chat_server, tmp_path):
+    _, out, _ = run("--json")
+    folder = str(Path(json.loads(out)["record"]).parent)
+    before = len(chat_server.prompts)
+    words = ("--history", "Film 1", "--candidates", "Film 2", "Film 3", "Film 4", "--explain")
+    places = ("--data-dir", str(raw_folder), "--cache", str(tmp_path / "cache"))
+    code, out, err = call("recommend", "--run", folder, *words, *places, "--format", "json")
+    assert code == 0, err
+    assert len(chat_server.prompts) == before + 1
+    found = json.loads(out)
+    assert (found["items"], found["explanation"]["without"]) == ([], [])
+    assert (found["text"], found["answer"]["title"]) == ("Film 4", "Film 4")
+    assert "Film 3" in found["explanation"]["said"]["prompt"]

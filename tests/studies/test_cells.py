@@ -112,6 +112,13 @@ def test_the_time_is_that_of_earlier_records(made):
     assert cells.seconds([there, Experiment(model="ease")], records) is None
 
 
+def test_a_record_is_found_however_the_settings_of_a_cell_are_written(made):
+    settings = {"llm": "tiny", "rank": 8, "expert_ranks": "4,2,1,1", "learning_rate": "1e-3"}
+    cell = Experiment(model="ilora", draws=2, settings=settings)
+    record = made([1, 0] * 6, model="ilora", settings=build(cell).settings.identity()).record
+    assert cells.seconds([cell], [record]) == 0
+
+
 def test_a_file_is_no_results_folder(tmp_path):
     (tmp_path / "file").write_text("")
     wanted = [Experiment(model="random", results=Path(tmp_path / "file"))]

@@ -1,0 +1,1 @@
+"""One question, put by hand to the model of a run."""

@@ -1,0 +1,143 @@
+"""
+A run whose model can be asked by hand.
+
+A question is put as an evaluation puts it, so a test row gets the very scores that it got there.
+"""
+
+import shutil
+import weakref
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+
+from recbench.by_hand.explanation import explain as explained
+from recbench.by_hand.lookup import Lookup
+from recbench.by_hand.one_question import OneQuestion
+from recbench.by_hand.recommendation import Item, Recommendation, answer_meant, answered
+from recbench.errors import UserError
+from recbench.recommender import Runtime, System, TrainingData, ranks, reads_candidates, writes
+from recbench.registry import blamed_if_at_fault
+from recbench.runs.store import Run
+
+
+class LoadedRun:
+    """
+    What `recbench.by_hand.loading.load_run` makes of a run.
+
+    Parameters
+    ----------
+    run
+        Its folder and record.
+    model
+        As the run set it; loaded at the first question.
+    kept
+        The folder that it is loaded from.
+    data
+        What it is loaded with.
+    longest
+        Items of a history that it is shown at most, as in the run.
+    runtime
+        Where it runs; its folder of checkpoints is removed in the end.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        model: System,
+        kept: Path,
+        data: TrainingData,
+        longest: int,
+        runtime: Runtime,
+    ) -> None:
+        self.run, self.longest = run, longest
+        self._unloaded, self._kept, self._data, self._runtime = model, kept, data, runtime
+        self._lookup = Lookup(data.catalogue, _listing(run))
+        weakref.finalize(self, shutil.rmtree, runtime.checkpoints, ignore_errors=True)
+
+    @cached_property
+    def _model(self) -> System:
+        # Not sooner: a title that is written wrongly is told before a language model is read.
+        self._unloaded.load(self._kept, self._data, self._runtime)
+        return self._unloaded
+
+    def recommend(
+        self,
+        history: Sequence[str],
+        top: int = 10,
+        candidates: Sequence[str] | None = None,
+        repeats: bool = False,
+        explain: bool = False,
+    ) -> Recommendation:
+        """
+        Rank what a user with this history may take next.
+
+        Parameters
+        ----------
+        history
+            Titles, oldest first, or ids as ``"id:1"`` (`recbench.by_hand.lookup`); at least one. Of
+            more than `longest` the last ones are read, as in the run.
+        top
+            How many are returned at most, at least 1.
+        candidates
+            Titles or ids of what is ranked, each once, in the order in which a prompt lists them;
+            None for the whole catalogue.
+        repeats
+            Whether items of the history are ranked with the whole catalogue.
+        explain
+            Whether it is also told why (`recbench.by_hand.explanation`); the model is then asked
+            again for each item of the history.
+
+        Raises
+        ------
+        UserError
+            For a title that means no item, or may mean several; where candidates must be listed to
+            the model and there are none.
+        RecbenchError
+            If the model gives nothing that can be ranked.
+        """
+        if top < 1:
+            raise UserError(f"--top must be at least 1, not {top}")
+        question = self._question(history, candidates, repeats)
+        with blamed_if_at_fault("models", self.run.record.model):
+            answer = answered(self._model, question, self._runtime)
+            why = explained(self._model, question, answer, self._runtime) if explain else None
+        record, catalogue = self.run.record, question.catalogue
+        return Recommendation(
+            run=str(self.run.folder),
+            model=f"{record.model}, seed {record.seed}",
+            dataset=record.dataset,
+            protocol=record.protocol,
+            history=[Item.of(catalogue, code) for code in question.history[question.read].tolist()],
+            unread=question.unread,
+            ranked=len(answer.codes),
+            whole_catalogue=candidates is None,
+            likelihood=ranks(self._model) and writes(self._model),
+            items=answer.named(catalogue, top),
+            text=answer.text,
+            answer=answer_meant(answer, catalogue, record.matching),
+            explanation=why,
+        )
+
+    def _question(
+        self, history: Sequence[str], candidates: Sequence[str] | None, repeats: bool
+    ) -> OneQuestion:
+        if candidates is None and reads_candidates(self._unloaded):
+            raise UserError(
+                f"{self.run.record.model} reads its candidates in a prompt, which cannot list the "
+                "whole catalogue; give some titles by --candidates"
+            )
+        seen = self._lookup.items(_several(history))
+        given = None if candidates is None else self._lookup.items(_several(candidates))
+        return OneQuestion.of(self._data.catalogue, seen, given, self.longest, repeats)
+
+
+def _several(titles: Sequence[str]) -> Sequence[str]:
+    """Take one title for a list of it, not for its letters."""
+    return [titles] if isinstance(titles, str) else titles
+
+
+def _listing(run: Run) -> str:
+    """Say where all titles are found."""
+    card, _, _ = run.record.protocol.partition(",")
+    export = f"recbench data export --dataset {run.record.dataset} --protocol {card}"
+    return f"{export} --out split lists all titles in split/items.tsv"

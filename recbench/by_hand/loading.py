@@ -1,0 +1,161 @@
+"""
+From a run's folder to its model, as it was when the run asked it.
+
+Nothing is trained and no candidates are drawn: of the data, a model needs what it has learnt from,
+and the titles. A model that is not the run's any more, or whose data are not, is refused.
+"""
+
+import json
+import os
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from recbench.by_hand.again import command, settings_of
+from recbench.by_hand.loaded_run import LoadedRun
+from recbench.errors import UserError
+from recbench.experiment import recommender_class
+from recbench.folder_digest import folder_digest
+from recbench.neural.devices import resolve
+from recbench.recommender import Runtime, System, TrainingData, reads_candidates
+from recbench.registry import blamed_if_at_fault
+from recbench.runs.kept_trainings import kept_model
+from recbench.runs.places import cache_folder
+from recbench.runs.remade_question import NotCheckedError, Questions
+from recbench.runs.store import Run, finished, run_folder
+from recbench.runs.text import printable
+from recbench.training_source import own_training
+
+ELSEWHERE = Path("build/results")
+"""Where a run whose model is not here is told to be made again."""
+
+
+def load_run(
+    path: str | Path,
+    device: str = "auto",
+    data_dir: str | Path | None = None,
+    cache: str | Path | None = None,
+    report: Callable[[str], None] = lambda _: None,
+) -> LoadedRun:
+    """
+    Make a finished run ready to be asked by hand.
+
+    Parameters
+    ----------
+    path
+        Folder of the run, below the results that hold its training, too.
+    device
+        ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+    data_dir
+        Folder with the raw files; None for prepared data.
+    cache
+        The user's cache folder; None for the default.
+    report
+        Told one line at each step that takes time.
+
+    Raises
+    ------
+    UserError
+        If there is no finished run, or none of a model of ours; if its model was not kept, or is
+        not as it was; if the model knows only users who have trained; if the data are not at hand,
+        or are others.
+    DataError
+        If the record is broken.
+    """
+    folder, place = Path(path), cache_folder(None if cache is None else Path(cache))
+    raw = None if data_dir is None else Path(data_dir)
+    run = finished(folder)
+    if run is None:
+        raise UserError(
+            f"{folder} holds no finished run; name the folder that recbench run wrote record.json "
+            "into"
+        )
+    with blamed_if_at_fault("models", run.record.model):
+        _check_can_be_asked(run)
+        again = f"make it again by: {command(run.record, ELSEWHERE, raw)} --fresh"
+        model, kept = _model(run, again), _kept(run, again)
+        data, longest = _data(run, model, Questions(place, raw, report), again)
+        runtime = Runtime(
+            seed=run.record.seed,
+            device=resolve(device),
+            checkpoints=Path(tempfile.mkdtemp(prefix="recbench-")),
+            cache=place,
+            report=report,
+        )
+    return LoadedRun(run, model, kept, data, longest, runtime)
+
+
+def _check_can_be_asked(run: Run) -> None:
+    """Refuse runs that have no model, or one that cannot be asked about a user who is made up."""
+    record = run.record
+    if record.trained is None:
+        raise UserError(
+            f"{run.folder} holds answers that came in a file: there is no model to ask; name a run "
+            "that recbench run has made"
+        )
+    if recommender_class(record.model).knows_users:
+        raise UserError(
+            f"{record.model} learns a vector of each user, and has none of a user who is made up; "
+            "take a run of a model that goes by the history alone, such as sasrec"
+        )
+
+
+def _model(run: Run, again: str) -> System:
+    """Make the model of a run, as it was set."""
+    record = run.record
+    model_class = recommender_class(record.model)
+    model = model_class(model_class.settings_class.build(settings_of(record)))
+    own = json.loads(json.dumps(model.ingredients()))
+    _check_same(run, record.ingredients, own, again)
+    return model
+
+
+def _kept(run: Run, again: str) -> Path:
+    """Return the folder of the model that a run has asked, which is as it was."""
+    record = run.record
+    assert record.trained is not None  # what came from outside was refused
+    folder = kept_model(Path(os.path.abspath(run.folder)).parents[3], record)
+    if folder.is_dir() and folder_digest(folder) == record.trained.weights:
+        return folder
+    why = "is not the one that the run has asked" if folder.is_dir() else "is not there"
+    raise UserError(
+        f"the model of {run.folder} ({folder}) {why}; {again}; then name "
+        f"{run_folder(ELSEWHERE, record)}"
+    )
+
+
+def _data(run: Run, model: System, questions: Questions, again: str) -> tuple[TrainingData, int]:
+    """Return what the model is loaded with, and how many items of a history it is shown."""
+    record = run.record
+    try:
+        dataset, _, split = questions.split_of(record)
+    except NotCheckedError as error:
+        raise UserError(f"a model cannot be asked without its data: {error}") from None
+    transferred = record.training.dataset is not None
+    fraction = 1.0 if transferred else record.training.fraction
+    reads = reads_candidates(model), model.reads_times
+    source = own_training(dataset.card, split, fraction, *reads)
+    own, known = {"dataset": dataset.digest}, {"dataset": record.digests.dataset}
+    _check_same(run, known, own, "name the folder of its raw files by --data-dir")
+    _check_same(run, {"split": record.digests.split}, {"split": split.digest}, again)
+    if not transferred:  # else the words are those of two datasets
+        words, said = {"words": record.training.words}, {"words": source.training.words}
+        _check_same(run, words, said, "add the data again with those of the run (--noun, --verb)")
+    return source.asked, split.test.histories.shape[1]
+
+
+def _check_same(run: Run, recorded: Mapping[str, Any], own: Mapping[str, Any], remedy: str) -> None:
+    """Refuse to ask a model of other things than the run did: it would not be the run's answer."""
+    other = [name for name in {**recorded, **own} if recorded.get(name) != own.get(name)]
+    if other:
+        was, now = (_short(one.get(other[0])) for one in (recorded, own))
+        raise UserError(
+            f"{run.folder} was made with '{other[0]}' {was}, here it is {now}; {remedy}"
+        )
+
+
+def _short(value: Any) -> str:
+    """Write a value; of a digest, its beginning."""
+    text = str(value)
+    return text[:12] if len(text) == 64 else printable(text)

@@ -1,0 +1,125 @@
+"""
+From what a user writes to the item that is meant, and never by a guess.
+
+A title is read word for word, then without regard to case and spaces, then with its article in
+front, then without its year; the first reading that any title shares decides. Where several items
+share it, or none does, the choices are told.
+"""
+
+import difflib
+from collections.abc import Callable, Sequence
+
+from recbench.data.catalogue import Catalogue
+from recbench.data.titles import article_first, normalised, without_year, year_of
+from recbench.errors import UserError
+from recbench.runs.text import printable
+
+ID = "id:"
+"""Begins what names an item by its id."""
+
+READINGS: tuple[Callable[[str], str], ...] = (str, normalised, article_first, without_year)
+
+CHOICES = 5
+"""Items that are suggested, at most."""
+
+ALIKE = 0.65
+"""From which likeness on (`difflib`, in [0, 1]) a title is suggested for another."""
+
+SHORTEST = 3
+"""Letters from which on a title is suggested that has them in it."""
+
+
+class Lookup:
+    """
+    Finds items of a catalogue.
+
+    Parameters
+    ----------
+    catalogue
+        Of the dataset.
+    listing
+        Where a user finds all titles, as a sentence without its end.
+    """
+
+    def __init__(self, catalogue: Catalogue, listing: str) -> None:
+        self._listing = listing
+        self._titles = catalogue.titles
+        self._ids = catalogue.raw_ids.tolist()
+        self._codes = {str(one): code for code, one in enumerate(self._ids)}
+        self._indexes = [_index(read, self._titles) for read in READINGS]
+
+    def items(self, several: Sequence[str]) -> list[int]:
+        """Return the catalogue code of each; see `item`."""
+        return [self.item(words) for words in several]
+
+    def item(self, words: str) -> int:
+        """
+        Return the catalogue code of one item.
+
+        Parameters
+        ----------
+        words
+            Its title, or `ID` and its id.
+
+        Raises
+        ------
+        UserError
+            Where no item is meant, or several may be, with those that come near.
+        """
+        word_for_word, *_ = self._indexes
+        if words.startswith(ID) and words not in word_for_word:
+            return self._by_id(words.removeprefix(ID))
+        for read, index in zip(READINGS, self._indexes, strict=True):
+            found = [code for code in index.get(read(words), []) if self._may_be(code, words)]
+            if len(found) == 1:
+                return found[0]
+            if found:
+                raise UserError(
+                    f"'{printable(words)}' may be {len(found)} items: {self._named(found)}; name "
+                    "the one that is meant by its id, as it stands here"
+                )
+        raise self._unknown(words)
+
+    def _by_id(self, words: str) -> int:
+        if words.strip() not in self._codes:
+            near = difflib.get_close_matches(words.strip(), self._codes, CHOICES, ALIKE)
+            like = f"; there are {', '.join(map(printable, near))}" if near else ""
+            raise UserError(f"no item has the id '{printable(words)}'{like}")
+        return self._codes[words.strip()]
+
+    def _may_be(self, code: int, words: str) -> bool:
+        """Tell whether years, where both have one, are the same."""
+        said, known = year_of(words), year_of(self._titles[code])
+        return said is None or known is None or said == known
+
+    def _unknown(self, words: str) -> UserError:
+        if near := self._near(words):
+            hint = f"did you mean {self._named(near)}?"
+        elif words.strip() in self._codes:
+            hint = f"if that is an id, write {ID}{words.strip()}"
+        else:
+            hint = self._listing
+        return UserError(f"no item is called '{printable(words)}'; {hint}")
+
+    def _near(self, words: str) -> list[int]:
+        """Return the codes of titles that are like what was written, or have it in them."""
+        index, said = self._indexes[-1], without_year(words)
+        alike = difflib.get_close_matches(said, index, CHOICES, ALIKE)
+        longer = [key for key in index if said in key] if len(said) >= SHORTEST else []
+        keys = dict.fromkeys([*sorted(longer, key=len), *alike])
+        return [code for key in keys for code in index[key]][:CHOICES]
+
+    def _named(self, codes: Sequence[int]) -> str:
+        """Write titles with their ids, as they may be given."""
+        return ", ".join(
+            f"'{printable(self._titles[code])}' ({ID}{printable(str(self._ids[code]))})"
+            for code in codes
+        )
+
+
+def _index(read: Callable[[str], str], titles: Sequence[str]) -> dict[str, list[int]]:
+    """Return the catalogue codes of all titles that are read alike."""
+    found: dict[str, list[int]] = {}
+    for code, title in enumerate(titles):
+        found.setdefault(read(title), []).append(code)
+    return found

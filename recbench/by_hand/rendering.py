@@ -1,0 +1,88 @@
+"""A recommendation as text; control signs in what data or a model brought are shown escaped."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from recbench.by_hand.recommendation import Explanation, Item, Ranked, Recommendation
+from recbench.runs.text import DASH, grid, printable, with_sign
+
+
+def render(found: Recommendation) -> str:
+    """Write it for a terminal, without a last line end."""
+    blocks = [
+        f"{found.model}, of {found.dataset}, protocol {found.protocol}: {found.run}",
+        *_history(found),
+        *_items(found),
+        *_written(found),
+        *([] if found.explanation is None else _explanation(found, found.explanation)),
+    ]
+    return "\n\n".join(blocks)
+
+
+def _history(found: Recommendation) -> list[str]:
+    titles = "\n".join(f"  {_title(item)}" for item in found.history)
+    unread = (
+        f"\n{found.unread} earlier {'one is' if found.unread == 1 else 'ones are'} not read: the "
+        f"run's histories hold {len(found.history)} items at most."
+        if found.unread
+        else ""
+    )
+    return [f"History, oldest first:\n{titles}{unread}"]
+
+
+def _items(found: Recommendation) -> list[str]:
+    if not found.items:
+        return []
+    of = "items of the catalogue" if found.whole_catalogue else "candidates"
+    lines = [[str(one.rank), _title(one), str(one.id), _score(one)] for one in found.items]
+    headers = ["rank", "item", "id", "log-likelihood" if found.likelihood else "score"]
+    return [f"Of {found.ranked:,} {of}:\n{grid(headers, lines)}"]
+
+
+def _written(found: Recommendation) -> list[str]:
+    if found.text is None:
+        return []
+    meant = "no candidate" if found.answer is None else _title(found.answer)
+    return [f"Written: {printable(found.text) or DASH}\nIt means: {meant}"]
+
+
+def _explanation(found: Recommendation, why: Explanation) -> list[str]:
+    blocks = []
+    if why.rivals:
+        lines = [[str(one.rank), _title(one), f"{one.behind:.3f}"] for one in why.rivals]
+        blocks.append(
+            f"What comes next after {_title(found.items[0])}:\n"
+            + grid(["rank", "item", "behind by"], lines)
+        )
+    if why.without:
+        changed = [
+            [_title(one.item), str(one.rank), with_sign(one.change), _title(one.first)]
+            for one in why.without
+        ]
+        headers = ["without", "its rank", "its score changes by", "first is then"]
+        blocks.append(
+            f"What becomes of {_title(found.items[0])} when one item of the history is left out:\n"
+            + grid(headers, changed)
+        )
+    return blocks + [_said(name, value) for name, value in why.said.items()]
+
+
+def _said(name: str, value: Any) -> str:
+    if name == "prompt":
+        return "Prompt:\n" + _indented(str(value).splitlines())
+    if name == "experts":
+        return "Weights of the experts: " + ", ".join(f"{weight:.3f}" for weight in value)
+    return printable(f"{name}: {value if isinstance(value, str) else json.dumps(value)}")
+
+
+def _indented(lines: Sequence[str]) -> str:
+    return "\n".join(f"  {printable(line)}".rstrip() for line in lines)
+
+
+def _title(item: Item) -> str:
+    return printable(item.title)
+
+
+def _score(one: Ranked) -> str:
+    return f"{one.score:.4g}"

@@ -1,0 +1,1 @@
+"""What a paper shows, beside what is on record here and what the rest would take."""

@@ -1,0 +1,236 @@
+"""A paper beside what is on record: nothing is invented, and what is missing can be run."""
+
+import json
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from recbench import experiment
+from recbench.errors import UserError
+from recbench.experiment import build, recommender_class
+from recbench.registry import listed
+from recbench.reproduction import wanted as wanting
+from recbench.reproduction.filled import filled
+from recbench.reproduction.page import as_json, commands_of, page
+from recbench.reproduction.paper import Paper, Part, read_paper
+from recbench.runs.record import Training
+from recbench.studies import cells
+from recbench.studies.study import Asked
+from recbench_cli import main as cli
+
+SYSTEMS = Path("/work/shared/reference/SYSTEMS.md")
+PAPER = read_paper("ilora")
+HITS = [1, 0] * 6
+
+
+def like(model, **settings):
+    """Return what `made` needs for a run of a model with all its settings."""
+    identity = recommender_class(model).settings_class.build(settings).identity()
+    return {"model": model, "settings": identity, "writes": "llm" in identity}
+
+
+def asked(*llms, quick=False):
+    return Asked("movielens", llms=llms, draws=PAPER.draws, quick=quick)
+
+
+def only(*names):
+    parts = tuple(part for part in PAPER.parts if part.name in names)
+    assert len(parts) == len(names)
+    return PAPER.model_copy(update={"parts": parts})
+
+
+def cell_of(sections, name):
+    (found,) = [cell for section in sections for cell in section.cells if cell.wanted.name == name]
+    return found
+
+
+def test_what_is_on_record_is_filled_in_beside_the_published_figure(made):
+    runs = [made(HITS, **like("llara"))]
+    sections = filled(only("All systems"), asked(), runs)
+    cell = cell_of(sections, "llara (encoder=sasrec) on movielens")
+    assert [one.value for one in cell.wanted.published["HitRatio@1"]] == [0.4526, 0.4421]
+    assert [one.value for one in cell.wanted.published["ValidRatio"]] == [0.9789, 0.9684]
+    (row,) = cell.rows
+    assert row.estimates["HitRatio@1"].figure.value < 1
+    others = [one for one in sections[0].cells if one is not cell]
+    assert not any(one.rows for one in others)
+    text = page(PAPER, sections, asked(), "table")
+    assert "0.453 (a), 0.442 (b)" in text
+    assert "It was not the same question: " in text
+    assert "llara (llm=tiny)" in text
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        like("ilora"),
+        like("llara", encoder="caser"),
+        like("llara", curriculum="false"),
+        {"protocol": "paper,candidates=30"},
+        {"training": Training(fraction=0.5)},
+        {"dataset": "lastfm"},
+    ],
+)
+def test_a_record_of_something_else_is_not(made, changes):
+    run = made(HITS, **(like("llara") | changes))
+    sections = filled(only("All systems"), asked(), [run])
+    assert not cell_of(sections, "llara (encoder=sasrec) on movielens").rows
+
+
+def test_with_a_language_model_named_its_records_alone_are_shown(made):
+    runs = [made(HITS, **like("ilora", llm=llm)) for llm in ("tiny", "smollm2")]
+    name = "ilora (encoder=sasrec) on movielens"
+    for llms, number in (((), 2), (("smollm2",), 1), (("other",), 0)):
+        sections = filled(only("All systems"), asked(*llms), runs)
+        assert len(cell_of(sections, name).rows) == number
+        missing = cell_of(sections, name).missing or cell_of(sections, "tallrec on lastfm").missing
+        assert {cell.settings["llm"] for cell in missing} == {llms[0] if llms else "tiny"}
+
+
+def test_what_only_ranks_by_likelihood_is_said_to(made):
+    runs = [
+        made(HITS, candidates=6, **like("llara")),
+        made(HITS, candidates=6, **like("sasrec")),
+    ]
+    sections = filled(only("More places, and NDCG"), asked(), runs)
+    lines = page(PAPER, sections, asked(), "table").splitlines()
+    (guided,) = [line for line in lines if line.startswith("llara on movielens")]
+    (plain,) = [line for line in lines if line.startswith("sasrec on movielens")]
+    assert "by likelihood" in guided
+    assert "by likelihood" not in plain
+    assert any("11 of 12 cannot be" in line for line in lines)
+
+
+def test_a_study_counts_what_it_would_run_and_shows_what_is_near(made):
+    """Experts are compared where all learn alike: a record of more rows is shown, and named so."""
+    runs = [made(HITS, **like("ilora", batch_size="16"))]
+    sections = filled(only("Number of experts"), asked(), runs)
+    name = "ilora (llm=tiny, examples=1000, rank=8, experts=4) on movielens"
+    cell = cell_of(sections, name)
+    assert (len(cell.rows), len(cell.missing)) == (1, 1)
+    assert cell.seconds > 0
+    text = page(PAPER, sections, asked(), "markdown")
+    assert "[examples=8000, batch_size=16]" in text
+    assert "Published: figure not at hand." in text
+    assert "8 trainings are not on record: 8 would take about" in text
+    runs.append(made([1, 0] * 100, draws=20, **like("ilora", examples="1000")))
+    again = cell_of(filled(only("Number of experts"), asked(), runs), name)
+    assert (len(again.rows), again.missing, again.seconds) == (2, (), 0)
+
+
+def test_experts_of_unequal_rank_are_no_equal_ones(made):
+    runs = [made(HITS, **like("ilora", examples="1000", expert_ranks="4,2,1,1"))]
+    (section,) = filled(only("Experts of unequal rank"), asked(), runs)
+    filled_in = {cell.wanted.name for cell in section.cells if cell.rows}
+    assert filled_in == {
+        "ilora (llm=tiny, examples=1000, rank=8, expert_ranks=4,2,1,1) on movielens"
+    }
+
+
+def test_a_note_says_of_which_question_it_is(made):
+    runs = [made([1] * 12, protocol=name, **like("popularity")) for name in ("paper", "temporal")]
+    name = "The order under more candidates and other protocols"
+    text = page(PAPER, filled(only(name), asked(), runs), asked(), "table")
+    assert "popularity on movielens, paper, popularity on movielens, temporal: " in text
+
+
+def test_quick_is_one_seed_of_a_part(made):
+    whole, quick = (
+        filled(only("Experts of unequal rank"), asked(quick=one), [])[0] for one in (False, True)
+    )
+    assert len(quick.missing) < len(whole.missing)
+    assert {cell.seed for cell in quick.missing} == {0}
+    assert commands_of(quick, asked(quick=True))[0].endswith("--quick")
+
+
+def test_a_study_that_is_not_installed_is_named_and_costs_nothing(monkeypatch):
+    monkeypatch.setattr(wanting, "listed", lambda _: {})
+    sections = filled(only("Number of experts"), asked(), [])
+    assert sections[0].cells == ()
+    assert commands_of(sections[0], asked()) == []
+    text = page(PAPER, sections, asked(), "table")
+    assert "The study that puts it to the test, experts, is not installed here." in text
+
+
+def test_without_records_nothing_is_known_of_time():
+    (section,) = filled(only("40 candidates"), asked(), [])
+    assert (section.seconds, section.untold) == (0, 6)
+    assert "6 trainings are not on record: of 6 no earlier record tells" in page(
+        PAPER, [section], asked(), "table"
+    )
+
+
+def test_as_json_it_says_the_same(made):
+    runs = [made(HITS, **like("llara"))]
+    sections = filled(only("All systems"), asked(), runs)
+    found = json.loads(json.dumps(as_json(PAPER, sections, asked())))
+    (part,) = found["parts"]
+    assert len(part["commands"]) == sum(cell["missing"] for cell in part["cells"])
+    (cell,) = [one for one in part["cells"] if one["records"]]
+    assert cell["published"]["HitRatio@1"][0]["value"] == 0.4526
+    assert set(cell["records"][0]["figures"]) == {"HitRatio@1", "ValidRatio"}
+
+
+@pytest.fixture
+def read(monkeypatch):
+    """Return a function that reads a command line down to the experiments that it would run."""
+
+    def run(command):
+        seen = []
+
+        def one(wanted, **_):
+            seen.append(wanted)
+            raise KeyboardInterrupt
+
+        def several(wanted, _):
+            seen.extend(wanted)
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(experiment, "run", one)
+        monkeypatch.setattr(cells, "located", several)
+        with pytest.raises(SystemExit) as left:
+            cli.main(shlex.split(command)[1:])
+        assert left.value.code == cli.INTERRUPTED, command
+        return seen
+
+    return run
+
+
+def test_every_command_runs_what_is_missing(read, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for section in filled(PAPER, asked(), []):
+        found = [one for command in commands_of(section, asked()) for one in read(command)]
+        for one in found:
+            assert build(one).settings
+        named = {cells.name(one) for one in found}
+        assert {cells.name(one) for one in section.missing} <= named
+
+
+def test_every_study_that_is_named_is_one_or_will_be():
+    later = {"guidance", "gradient-similarity", "expert-attention"}
+    named = {part.study for part in PAPER.parts if part.study}
+    assert named - later <= set(listed("studies"))
+
+
+@pytest.mark.skipif(not SYSTEMS.is_file(), reason="the facts of the papers are not here")
+def test_no_figure_is_invented():
+    facts = set(re.findall(r"(?<!\d)[01]?\.\d{4}", SYSTEMS.read_text(encoding="utf-8")))
+    known = {f"{float(one):.4f}" for one in facts}
+    for part in PAPER.parts:
+        for cell in part.cells:
+            for values in cell.on.values():
+                assert {f"{value:.4f}" for value in values} <= known, (part.name, cell.model)
+
+
+def test_a_value_is_of_a_figure():
+    cell = {"model": "sasrec", "on": {"movielens": [0.1, 0.2]}}
+    with pytest.raises(ValueError, match="has not a value a figure"):
+        Part(name="x", place="y", figures=("HitRatio@1",), cells=(cell,))
+
+
+def test_another_paper_is_refused_by_name():
+    with pytest.raises(UserError, match="unknown paper 'ilra'; did you mean 'ilora'"):
+        read_paper("ilra")
+    assert isinstance(PAPER, Paper)
