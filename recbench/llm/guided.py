@@ -25,11 +25,12 @@ from recbench.llm.inference.hybrid import (
     standardised,
     word_statistics,
 )
-from recbench.llm.recommender import LanguageModelRecommender
+from recbench.llm.recommender import LanguageModelRecommender, Seen
 from recbench.llm.settings import HybridSettings
 from recbench.llm.tuning.finetuning import TrainingQuestions
-from recbench.llm.tuning.gate import InstanceGate
+from recbench.llm.tuning.gate import ExpertGate
 from recbench.neural.plan import ParameterGroup, Step
+from recbench.questions.queries import Queries
 from recbench.recommender import Encoder, Runtime, TrainingData
 
 
@@ -85,7 +86,7 @@ class GuidedLanguageModel(LanguageModelRecommender):
         if self.module.projector is not None:
             self.module.projector.replace(standardised(guide.vectors))
 
-    def _gate(self, guide: Guide) -> InstanceGate | None:  # noqa: ARG002
+    def _gate(self, lm: PeftModel | PreTrainedModel, guide: Guide) -> ExpertGate | None:  # noqa: ARG002
         """Make the gate; here there is none."""
         return None
 
@@ -106,13 +107,23 @@ class GuidedLanguageModel(LanguageModelRecommender):
         projector = ItemProjector(
             standardised(guide.vectors), words.embedding_dim, word_statistics(lm)
         )
-        module = HybridLM(lm, self.writer.item_token, projector, self._gate(guide))
+        module = HybridLM(lm, self.writer.item_token, projector, self._gate(lm, guide))
         return module.to(words.weight.device)
 
-    def _user_vectors(self, histories: NDArray[np.int32]) -> Tensor | None:
-        if self.module.gate is None:
+    def _user_vectors(self, histories: NDArray[np.int32]) -> NDArray[np.float32]:
+        """Return what a gate is told of histories, [rows, width]: what the encoder sees in them."""
+        return self.encoder.user_vectors(histories)
+
+    def _gate_inputs(self, queries: Queries) -> Tensor | None:
+        if self.module.user_gate is None:
             return None
-        return torch.from_numpy(self.encoder.user_vectors(histories)).to(self.module.device)
+        return torch.from_numpy(self._user_vectors(queries.histories)).to(self.module.device)
+
+    def _seen(self, questions: TrainingQuestions) -> Seen | None:
+        if self.module.user_gate is None:
+            return None
+        vectors = torch.from_numpy(self._user_vectors(questions.histories)).to(self.module.device)
+        return lambda rows, _: vectors[rows]
 
     def _hybrid(
         self, questions: TrainingQuestions, rows: NDArray[np.int64], step: Step

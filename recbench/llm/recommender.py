@@ -51,6 +51,9 @@ from recbench.seeding import derived_seed
 Lesson = tuple[list[Prompt], list[list[list[int]]]]
 """Prompts, and for each the answers whose likelihoods its loss is made of, the target's first."""
 
+Seen = Callable[[NDArray[np.int64], Step], Tensor]
+"""Of training rows [B] and a step: what the gate sees of each of them, [B, width]."""
+
 
 class TunedLanguageModel(PromptedLanguageModel):
     """A language model that is tuned on `TrainingQuestions`, with LoRA as a rule."""
@@ -78,14 +81,14 @@ class TunedLanguageModel(PromptedLanguageModel):
         with seeded(derived_seed(runtime.seed, "initial weights")):
             self.module = self._assemble(self._adapted(lm), guide)
         questions = TrainingQuestions(data.train, len(data.catalogue), self.settings, runtime.seed)
-        users = self._user_vectors(questions.histories)
+        seen = self._seen(questions)
         precision = training_precision(self.settings.precision, self.module.device)
 
         def loss(rows: NDArray[np.int64], step: Step) -> Tensor:
             objective = self.objective.at(step)
             lesson = self._lesson(questions, rows, step, objective)
-            if self.module.gate is not None and users is not None:
-                self.module.gate.hold(users[rows])  # until the backward pass is over
+            if self.module.user_gate is not None and seen is not None:
+                self.module.user_gate.hold(seen(rows, step))  # until the backward pass is over
             return objective.loss(self._likelihoods(lesson, objective))
 
         def sizes(rows: NDArray[np.int64], step: Step) -> NDArray[np.int64]:
@@ -109,8 +112,8 @@ class TunedLanguageModel(PromptedLanguageModel):
                 sizes=sizes,
                 precision=precision,
             )
-        if self.module.gate is not None:
-            self.module.gate.release()
+        if self.module.user_gate is not None:
+            self.module.user_gate.release()
         return report.record() | self.examined
 
     def save(self, folder: Path) -> None:
@@ -144,6 +147,10 @@ class TunedLanguageModel(PromptedLanguageModel):
     ) -> NDArray[np.bool_]:
         """Choose which training prompts carry item tokens."""
         return np.zeros(len(rows), dtype=np.bool_)
+
+    def _seen(self, questions: TrainingQuestions) -> Seen | None:  # noqa: ARG002
+        """Return what tells what the gate sees of training rows; None where it sees nothing."""
+        return None
 
     def _groups(self) -> tuple[ParameterGroup, ...]:
         """Give submodules other rates."""
