@@ -70,6 +70,7 @@ CASES = {
     "ensemble": [llara(), ilora(), plain("lora-ensemble", settings={"routing": "soft"})],
     "encoder": [plain("sasrec"), ilora(), plain("caser"), ilora(encoder="caser")],
     "expert-ranks": [ilora(), ilora(expert_ranks=[4, 2, 1, 1])],
+    "guidance": [ilora(), ilora(guidance="other-user"), ilora(guidance="prompt"), llara()],
     "cross-domain": [
         ilora() | {"dataset": a, "dataset_digest": a, "training": Training(dataset=b)}
         for a in ("movielens", "lastfm")
@@ -180,6 +181,14 @@ def test_less_data_is_a_part_of_more(raw_folder, tmp_path):
     cells = load("studies", "data-size")().cells(Asked("movielens", models=("ilora",)))
     rows = [cell.settings["examples"] for cell in cells]
     assert rows == [round(one * rows[-1]) for one in FRACTIONS]
+
+
+def test_every_guidance_is_compared_with_the_sequence_at_once(runs):
+    data = load("studies", "guidance")().data(runs(*CASES["guidance"]), Asked("movielens"))
+    differences = data[data["kind"] == "difference"]
+    assert set(differences["against"]) == {"ilora (llm=tiny)"}
+    assert len(differences) == 3
+    assert differences["p"].notna().all()
 
 
 def test_one_expert_is_one_lora(tmp_path):
