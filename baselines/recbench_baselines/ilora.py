@@ -6,15 +6,19 @@ NeurIPS 2024, arXiv 2408.10159. It shares everything with `llara` but the gate o
 `recbench.llm.tuning.gate`.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from peft import PeftModel
 from pydantic import Field, model_validator
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from recbench.errors import UserError
 from recbench.llm.guidance import OF_PROMPTS, Guidance, OtherUsers, prompt_vectors, random_vectors
 from recbench.llm.guided import GuidedLanguageModel
 from recbench.llm.inference.hybrid import Guide, root_mean_square
@@ -115,6 +119,37 @@ class ILoRA(GuidedLanguageModel):
         super().transfer(data, runtime)
         if self.module.user_gate is not None:
             self.module.user_gate.scale.fill_(self._scale(self._guide(data)))
+
+    def expert_weights(self, queries: Queries) -> NDArray[np.float32]:
+        """
+        Return the experts' weights of each row, float32 [rows, K]; they add up to 1.
+
+        Raises
+        ------
+        UserError
+            If they are not of users but of tokens.
+        """
+        gate, seen = self._user_gate, self._gate_inputs(queries)
+        assert seen is not None
+        with self.module.reading(None):
+            return gate(seen).cpu().numpy()
+
+    @contextmanager
+    def weighing_alike(self, weights: NDArray[np.float32]) -> Iterator[None]:
+        """Give every user the same weights [K] inside the block."""
+        gate = self._user_gate
+        gate.alike = torch.from_numpy(weights).to(self.module.device)
+        try:
+            yield
+        finally:
+            gate.alike = None
+
+    @property
+    def _user_gate(self) -> InstanceGate:
+        gate = self.module.user_gate
+        if gate is None:
+            raise UserError("token-routing weighs experts by the token, not by the user")
+        return gate
 
     def _guide(self, data: TrainingData) -> Guide:
         if self.settings.guidance == "other-user":

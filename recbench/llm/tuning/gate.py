@@ -102,6 +102,8 @@ class InstanceGate(ExpertGate):
     """
 
     scale: Tensor
+    alike: Tensor | None = None
+    """Weights [K] that all users have in the place of their own; None, as a rule, for none."""
 
     def __init__(
         self,
@@ -118,6 +120,8 @@ class InstanceGate(ExpertGate):
 
     def forward(self, users: Tensor) -> Tensor:
         """Return the expert weights [B, K] of user vectors [B, width]; rows add up to 1."""
+        if self.alike is not None:
+            return self.alike.expand(len(users), -1)
         with torch.autocast(users.device.type, enabled=False):
             return self._weights(self.network(users.float() * self.scale))
 
