@@ -9,13 +9,15 @@ from recbench_baselines.llara import LLaRA
 from safetensors.torch import load_file
 
 from recbench.errors import RecbenchError, UserError
+from recbench.folder_digest import folder_digest
 from recbench.llm.encoders import fitted_encoder
 from recbench.llm.guidance import Guidance
 from recbench.llm.inference.hybrid import root_mean_square, standardised
 from recbench.llm.settings import HybridSettings
 from recbench.llm.tuning.finetuning import TrainingQuestions
 from recbench.llm.tuning.router import TokenRouter
-from recbench.questions.split import Split
+from recbench.neural.plan import Step
+from recbench.questions.split import Examples, Split
 from recbench.recommender import Recommender, Runtime
 from recbench.testing.contract import AnswererContract, TransferableContract
 from recbench.testing.toy import toy_split, toy_training_data
@@ -104,6 +106,36 @@ class TestILoRA(AnswererContract, TransferableContract):
         for name, tensor in moved.module.state_dict().items():
             if name != "gate.scale":
                 torch.testing.assert_close(tensor, learnt[name])
+
+    def test_gradients_are_those_of_a_plain_backward_and_change_nothing(
+        self, fitted: Recommender, workplace: Path, tmp_path: Path
+    ) -> None:
+        assert isinstance(fitted, ILoRA)
+        runtime, train = self.runtime(workplace, "gradients"), toy_training_data().train
+        rows = Examples(train.histories[:3], train.targets[:3], train.users[:3])
+        folders = tmp_path / "before", tmp_path / "after"
+        for folder in folders:
+            folder.mkdir()
+        fitted.save(folders[0])
+        known = fitted.abilities
+        fitted.abilities = None  # as where others were found by another version of torch
+        found = fitted.gradient_sketches(rows, 1 << 18, runtime)
+        fitted.abilities = known
+        fitted.save(folders[1])
+        assert folder_digest(folders[0]) == folder_digest(folders[1])
+        assert all(one.grad is None for one in fitted.module.parameters())
+        settings = fitted.settings.model_copy(update={"examples": None, "epochs": 1})
+        questions = TrainingQuestions(rows, 40, settings, runtime.seed)
+        seen = fitted._seen(questions)
+        lora = [p for name, p in fitted.module.named_parameters() if "lora_" in name]
+        for number, row in enumerate(questions.rows):
+            fitted._loss(questions, seen, np.array([number]), Step(1, 1)).backward()
+            plain = torch.cat([one.grad.flatten() for one in lora])
+            torch.testing.assert_close(torch.from_numpy(found[row][: len(plain)]), plain)
+            assert plain.abs().sum() > 0
+            assert not found[row][len(plain) :].any()
+            fitted.module.zero_grad()
+        fitted.module.user_gate.release()
 
     def test_merging_is_refused(self, fitted: Recommender) -> None:
         assert isinstance(fitted, ILoRA)

@@ -13,6 +13,7 @@ from recbench.questions.queries import Queries
 from recbench.registry import load
 from recbench.runs.kept_trainings import kept_model
 from recbench.studies.drawing import drawn, save, styled
+from recbench.studies.gradient_similarity import cosines
 from recbench.studies.kept import _cell, kept
 from recbench.studies.study import Asked
 from recbench.testing.toy_lm import toy_llm
@@ -98,6 +99,12 @@ def test_a_model_that_is_gone_is_said_with_what_makes_it_anew(here, tmp_path):
     assert "targets" not in command  # what has its default is not said
 
 
+@pytest.mark.parametrize("model", ["sasrec", "tallrec"])
+def test_what_has_no_gradients_is_refused_before_it_is_trained(model):
+    with pytest.raises(UserError, match=f"{model} has no encoder beside LoRA; name llara or ilora"):
+        load("studies", "gradient-similarity")().cells(Asked("movielens", models=(model,)))
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
@@ -109,6 +116,43 @@ def test_what_has_no_weights_is_refused_before_it_is_trained(changes, said):
     asked = replace(Asked("movielens", models=("ilora",)), **changes)
     with pytest.raises(UserError, match=said):
         load("studies", "expert-attention")().cells(asked)
+
+
+def test_gradient_similarity(here, tmp_path):
+    study, asked, runs = runs_of("gradient-similarity", here)
+    assert [one.record.settings["examples"] for one in runs] == [6, 6, 12, 12, 24, 24]
+    folders = [kept_model(asked.results, one.record) for one in runs]
+    before = [folder_digest(one) for one in folders]
+    data = study.data(runs, asked)
+    assert [folder_digest(one) for one in folders] == before
+    assert shown(study, data, tmp_path) == shown(study, data, tmp_path)
+    whole = data[data["kind"] == "cosine"]
+    assert len(whole.groupby(["model", "rows_learnt"])) == 6
+    for _, some in whole.groupby(["model", "rows_learnt"]):
+        matrix = some.pivot(index="cluster", columns="other", values="value").to_numpy()
+        assert matrix.shape == (8, 8)
+        np.testing.assert_array_equal(matrix, matrix.T)
+        np.testing.assert_array_equal(np.diagonal(matrix), np.ones(8))
+        assert (np.abs(matrix) <= 1).all()
+    shares = data[data["kind"].isin(["clusters", "random clusters"])]
+    assert len(shares) == 24
+    assert shares["value"].between(shares["low"], shares["high"]).all()
+    pairs = data[data["kind"] == "users"]
+    assert set(pairs["which"]) == {"most alike", "most opposed"}
+    assert pairs["history"].str.contains("Film").all()
+    quick = study.cells(replace(asked, quick=True))
+    assert [one.settings["examples"] for one in quick] == ["24", "24"]
+
+
+def test_cosines_of_means_are_those_of_the_vectors():
+    vectors = np.random.default_rng(0).normal(size=(7, 5))
+    clusters = np.array([0, 1, 2, 0, 1, 2, 2])
+    means = np.stack([vectors[clusters == one].mean(axis=0) for one in range(3)])
+    means /= np.linalg.norm(means, axis=1, keepdims=True)
+    found = cosines(vectors @ vectors.T, clusters)
+    np.testing.assert_allclose(found, means @ means.T)
+    nothing = cosines(np.zeros((3, 3)), np.arange(3))
+    np.testing.assert_array_equal(nothing, np.eye(3))
 
 
 def test_the_experiment_of_a_record_is_one_that_a_command_can_name(made):

@@ -80,7 +80,7 @@ CASES = {
 }
 
 
-LOOKING = ["expert-attention"]
+LOOKING = ["expert-attention", "gradient-similarity"]
 """Those that load what a run has kept: `test_looking.py`."""
 
 
