@@ -17,6 +17,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from recbench.errors import UserError
 from recbench.llm.encoders import build_encoder, fitted_encoder
 from recbench.llm.inference.hybrid import (
     Guide,
@@ -31,6 +32,8 @@ from recbench.llm.tuning.finetuning import TrainingQuestions
 from recbench.llm.tuning.gate import ExpertGate
 from recbench.neural.plan import ParameterGroup, Step
 from recbench.questions.queries import Queries
+from recbench.questions.split import Examples
+from recbench.questions.user_clusters import rows_of_cluster, user_clusters
 from recbench.recommender import Encoder, Runtime, TrainingData
 
 
@@ -51,6 +54,11 @@ class GuidedLanguageModel(LanguageModelRecommender):
         """Add the settings of the encoder."""
         encoder = build_encoder(self.settings.encoder)
         return super().ingredients() | {"encoder": encoder.settings.identity()}
+
+    def rehearse(self, data: TrainingData, candidates: int, runtime: Runtime) -> None:
+        """Find the cluster of users, too, if it is tuned on one alone."""
+        self._taught(data)
+        super().rehearse(data, candidates, runtime)
 
     def save(self, folder: Path) -> None:
         """Write the adapter, what was learnt beside it, and the encoder."""
@@ -85,6 +93,26 @@ class GuidedLanguageModel(LanguageModelRecommender):
         guide = self._fit_guide(data, runtime)
         if self.module.projector is not None:
             self.module.projector.replace(standardised(guide.vectors))
+
+    def _taught(self, data: TrainingData) -> Examples:
+        if self.settings.cluster is None:
+            return data.train
+        number, count = map(int, self.settings.cluster.split("/"))
+        shape = len(data.catalogue), data.train.histories.shape[1]
+        clusters = user_clusters(data.sequences, *shape, count).clusters
+        if len(clusters) < count:
+            remedy = f"take 1/{len(clusters)}" if len(clusters) > 1 else "leave it out"
+            raise UserError(
+                f"setting 'cluster': no {count} clusters, for only {len(clusters)} of the training "
+                f"users differ; {remedy}"
+            )
+        rows = rows_of_cluster(data.train, data.sequence_users, clusters.labels, number - 1)
+        if not len(rows):
+            raise UserError(
+                f"setting 'cluster': cluster {number} of {count} has no training row; take fewer "
+                "clusters"
+            )
+        return rows
 
     def _gate(self, lm: PeftModel | PreTrainedModel, guide: Guide) -> ExpertGate | None:  # noqa: ARG002
         """Make the gate; here there is none."""

@@ -49,6 +49,7 @@ from recbench.neural.training import train
 from recbench.questions.split import Examples
 from recbench.recommender import Runtime, TrainingData
 from recbench.seeding import derived_seed
+from recbench.settings import digest
 
 Lesson = tuple[list[Prompt], list[list[list[int]]]]
 """Prompts, and for each the answers whose likelihoods its loss is made of, the target's first."""
@@ -82,7 +83,8 @@ class TunedLanguageModel(PromptedLanguageModel):
         lm = self._load_lm(data, runtime)
         with seeded(derived_seed(runtime.seed, "initial weights")):
             self.module = self._assemble(self._adapted(lm), guide)
-        questions = TrainingQuestions(data.train, len(data.catalogue), self.settings, runtime.seed)
+        taught = self._taught(data)
+        questions = TrainingQuestions(taught, len(data.catalogue), self.settings, runtime.seed)
         seen = self._seen(questions)
         precision = training_precision(self.settings.precision, self.module.device)
 
@@ -112,7 +114,7 @@ class TunedLanguageModel(PromptedLanguageModel):
             )
         if self.module.user_gate is not None:
             self.module.user_gate.release()
-        return report.record() | self.examined
+        return report.record() | self.examined | _told(taught, data)
 
     def gradient_sketches(
         self, rows: Examples, places: int, runtime: Runtime
@@ -174,6 +176,10 @@ class TunedLanguageModel(PromptedLanguageModel):
     def _fit_guide(self, data: TrainingData, runtime: Runtime) -> Guide | None:  # noqa: ARG002
         """Fit what guides the language model; here nothing does."""
         return None
+
+    def _taught(self, data: TrainingData) -> Examples:
+        """Return the rows that it is tuned on: all that there are."""
+        return data.train
 
     def _guide(self, data: TrainingData) -> Guide | None:  # noqa: ARG002
         """Return what guides it, once fitted or loaded."""
@@ -308,6 +314,15 @@ class TunedLanguageModel(PromptedLanguageModel):
         device = self.module.device
         precision = training_precision(self.settings.precision, device)
         return rows_at_once(self.module.lm.config, tokens, places, device, kind, precision)
+
+
+def _told(taught: Examples, data: TrainingData) -> dict[str, Any]:
+    """Return for the record whose rows a model was tuned on, where not on all; by a digest, too."""
+    if taught is data.train:
+        return {}
+    users = np.unique(taught.users)
+    about = {"users": len(users), "rows": len(taught), "users_sha256": digest(users.tolist())}
+    return {"tuned_on": about}
 
 
 class LanguageModelRecommender(TunedLanguageModel, ListedLanguageModel):

@@ -16,7 +16,7 @@ from recbench.recommender import Encoder, Runtime
 from recbench.runs.leaderboard import rows_of
 from recbench.runs.store import Run
 from recbench.seeding import generator
-from recbench.studies.clusters import check_can_cluster, user_clusters
+from recbench.statistics.clusters import check_can_cluster, k_means
 from recbench.studies.drawing import COLOURS, heat_map, intervals, legend, named_places, sheet
 from recbench.studies.kept import Kept, kept
 from recbench.studies.points import THIS_TRAINING, Point, frame, measured
@@ -159,7 +159,7 @@ def _seen(run: Run, asked: Asked) -> Seen:
         own = model.score(queries, found.runtime)
         with model.weighing_alike(weights.mean(axis=0)):
             alike = model.score(queries, found.runtime)
-        clusters = user_clusters(model.encoder.user_vectors(queries.histories))
+        clusters = k_means(model.encoder.user_vectors(queries.histories)).labels
     changed = (own.argmax(axis=1) != alike.argmax(axis=1)).astype(np.float64)
     return Seen(users, weights.astype(np.float64), clusters, changed, _share(own, alike))
 

@@ -16,8 +16,8 @@ from recbench.runs.leaderboard import rows_of
 from recbench.runs.store import Run
 from recbench.seeding import generator
 from recbench.statistics.bootstrap import percentile_interval
+from recbench.statistics.clusters import check_can_cluster, k_means
 from recbench.studies.cells import built
-from recbench.studies.clusters import check_can_cluster, user_clusters
 from recbench.studies.drawing import heat_map, intervals, legend, looks, sheet
 from recbench.studies.kept import kept
 from recbench.studies.points import THIS_TRAINING, Point, frame
@@ -226,7 +226,7 @@ def _in_order(several: Sequence[Seen]) -> NDArray[np.int64]:
 
     models = [one for one in several if one.model == several[0].model]
     last = max(models, key=lambda one: one.rows_learnt)
-    clusters = user_clusters(last.vectors)
+    clusters = k_means(last.vectors).labels
     if clusters.max() == 0:
         return clusters
     apart = squareform(1 - cosines(last.products, clusters), checks=False)

@@ -12,6 +12,9 @@ from recbench.folder_digest import folder_digest
 from recbench.questions.queries import Queries
 from recbench.registry import load
 from recbench.runs.kept_trainings import kept_model
+from recbench.runs.leaderboard import rows_of
+from recbench.statistics.best import all_pairs, differences
+from recbench.studies import interference
 from recbench.studies.drawing import drawn, save, styled
 from recbench.studies.gradient_similarity import cosines
 from recbench.studies.kept import _cell, kept
@@ -142,6 +145,53 @@ def test_gradient_similarity(here, tmp_path):
     assert pairs["history"].str.contains("Film").all()
     quick = study.cells(replace(asked, quick=True))
     assert [one.settings["examples"] for one in quick] == ["24", "24"]
+
+
+def test_interference(here, tmp_path):
+    study, asked, runs = runs_of("interference", here)
+    assert len(runs) == 10
+    data = study.data(runs, asked)
+    assert shown(study, data, tmp_path) == shown(study, data, tmp_path)
+    values = data[data["kind"] == "value"]
+    assert set(values["tuned"]) == {"together", "alone"}
+    together = values[(values["tuned"] == "together") & (values["model"] == "llara")]
+    assert together["examples"].sum() == runs[0].record.examples
+    whole = (together["value"] * together["examples"]).sum() / together["examples"].sum()
+    assert whole == pytest.approx(runs[0].record.metrics["HitRatio@1"].value)
+    assert data["p"].isna().all()
+    told = {one.record.settings.get("cluster"): one.record.trained for one in runs[::2]}
+    assert told[None].fit.get("tuned_on") is None
+    rows = [told[f"{number}/4"].fit["tuned_on"]["users"] for number in range(1, 5)]
+    assert rows == sorted(rows, reverse=True)
+    assert sum(rows) == 48
+
+
+def test_what_interference_cannot_be_asked_of_is_refused(here):
+    study = load("studies", "interference")()
+    with pytest.raises(UserError, match="tallrec cannot be tuned on a cluster alone; name llara"):
+        study.cells(replace(here, models=("tallrec",)))
+    with pytest.raises(UserError, match="interference sets cluster itself; leave it out"):
+        study.cells(replace(here, models=study.models, settings={"cluster": "1/4"}))
+
+
+def test_differences_of_clusters_hold_at_once(made, here, monkeypatch):
+    """With several seeds there are tests, for all clusters and models together."""
+    monkeypatch.setattr(interference, "_of_test_rows", lambda *_: np.arange(7) % 2)
+    hits = {None: [1, 0] * 6, "1/4": [0, 0] * 6, "2/4": [1, 1, 0, 0] * 3}
+    runs = [
+        made([*some, seed, 1 - seed], model="llara", seed=seed, settings={"cluster": cluster})
+        for cluster, some in hits.items()
+        for seed in range(2)
+    ]
+    data = load("studies", "interference")().data(runs, here)
+    found = data[data["kind"] == "difference"]
+    assert len(found) == 2
+    rows = {row.record.settings["cluster"]: row for row in rows_of(runs)}
+    both = [rows[one].system.only(np.arange(7) % 2 == 1) for one in (None, "2/4")]
+    (alone,) = all_pairs(differences(both))
+    point = found[found["cluster"] == 2].iloc[0]
+    assert point["p"] == pytest.approx(min(1, 2 * alone.p))
+    assert point["high"] - point["low"] > alone.high - alone.low
 
 
 def test_cosines_of_means_are_those_of_the_vectors():

@@ -80,8 +80,8 @@ CASES = {
 }
 
 
-LOOKING = ["expert-attention", "gradient-similarity"]
-"""Those that load what a run has kept: `test_looking.py`."""
+LOOKING = ["expert-attention", "gradient-similarity", "interference"]
+"""Those that load what a run has kept, or its data: `test_looking.py`."""
 
 
 def test_every_study_has_a_case():
