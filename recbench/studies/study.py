@@ -63,6 +63,8 @@ class Asked:
         More datasets, for a study that needs several.
     data_dir, results, cache
         As in `Experiment`.
+    listing
+        Whether cells are only to be counted: then no data are read to name them.
     """
 
     dataset: str
@@ -76,6 +78,7 @@ class Asked:
     data_dir: Path | None = None
     results: Path | None = None
     cache: Path | None = None
+    listing: bool = False
 
     def cell(
         self,
