@@ -2,9 +2,10 @@
 Intervals of statistics that are no means of rows, by drawing users anew (Efron, 1979).
 
 What is a mean has the intervals of `recbench.statistics.intervals`, whose coverage is measured.
-This is for the rest, such as the share of pairs of groups that oppose each other. A percentile
-interval is rough where users are few, and where a statistic is bent by noise (a cosine of means is:
-noise draws it to 0) it is bent as the statistic is.
+This is for the rest, such as the share of pairs of groups that oppose each other. Noise bends such
+statistics (a cosine of means is drawn to 0), and bends those of users drawn anew once more: the
+basic interval (Davison and Hinkley, 1997, section 5.2) turns the second bend round to make up for
+the first. It is rough where users are few, and has no width where no draw differs.
 """
 
 from collections.abc import Callable
@@ -17,14 +18,15 @@ from recbench.statistics.intervals import CONFIDENCE
 TIMES = 1_000
 
 
-def percentile_interval(
+def basic_interval(
     statistic: Callable[[NDArray[np.int64]], float],
     groups: NDArray[np.int64],
     random: np.random.Generator,
+    ends: tuple[float, float],
     times: int = TIMES,
 ) -> tuple[float, float]:
     """
-    Return the 95% percentile interval of a statistic, users drawn anew inside their groups.
+    Return the 95% basic bootstrap interval of a statistic, users drawn anew inside their groups.
 
     Parameters
     ----------
@@ -34,13 +36,15 @@ def percentile_interval(
         int64 [users], in which group each is; groups keep their sizes.
     random
         Draws the users.
+    ends
+        Between which the statistic can be.
     times
-        How often all of them are drawn.
+        How often all users are drawn.
 
     Returns
     -------
     tuple of float
-        Ends, between which the statistic of the users themselves lies.
+        Within `ends`, and widened to the statistic of the users themselves where that is outside.
     """
     members = [np.flatnonzero(groups == number) for number in np.unique(groups)]
     drawn = [
@@ -48,6 +52,6 @@ def percentile_interval(
         for _ in range(times)
     ]
     tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(drawn, [tail, 1 - tail])
     own = statistic(np.arange(len(groups)))
+    low, high = np.clip(2 * own - np.quantile(drawn, [1 - tail, tail]), *ends)
     return min(float(low), own), max(float(high), own)

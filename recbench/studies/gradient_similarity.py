@@ -15,7 +15,7 @@ from recbench.recommender import Encoder, Runtime, System, TrainingData
 from recbench.runs.leaderboard import rows_of
 from recbench.runs.store import Run
 from recbench.seeding import generator
-from recbench.statistics.bootstrap import percentile_interval
+from recbench.statistics.bootstrap import basic_interval
 from recbench.statistics.clusters import check_can_cluster, k_means
 from recbench.studies.cells import built
 from recbench.studies.drawing import heat_map, intervals, legend, looks, sheet
@@ -38,11 +38,11 @@ COSINE, CLUSTERED, FLOOR, PAIR = "cosine", "clusters", "random clusters", "users
 Array = NDArray[np.float64]
 Statistic = Callable[[Array], float]
 
-FIGURES: dict[str, Statistic] = {
-    "share of negative pairs": lambda beside: float((beside < 0).mean()),
-    "mean cosine": lambda beside: float(beside.mean()),
+FIGURES: dict[str, tuple[Statistic, tuple[float, float]]] = {
+    "share of negative pairs": (lambda beside: float((beside < 0).mean()), (0.0, 1.0)),
+    "mean cosine": (lambda beside: float(beside.mean()), (-1.0, 1.0)),
 }
-"""What the cosines of all pairs of clusters come to."""
+"""What the cosines of all pairs of clusters come to, and between which ends."""
 
 
 @runtime_checkable
@@ -101,7 +101,7 @@ class GradientSimilarity(Study):
     point. "Over training" means trainings of a quarter, half and all of the rows, each a whole one
     with its own schedule: ordinary cells, so that nothing watches a training and nothing could
     change it. The share of pairs of clusters that oppose each other (negative cosine), and the mean
-    cosine of all pairs, have the percentile interval of a bootstrap over users; the same for random
+    cosine of all pairs, have the basic interval of a bootstrap over users; the same for random
     clusters of the same sizes (mean and middle 95% of 200) is what they would be if clusters meant
     nothing. Each training is a point of its own, and no difference is tested.
     """
@@ -269,12 +269,12 @@ def _over_pairs(seen: Seen, clusters: NDArray[np.int64]) -> Iterator[Point]:
     if clusters.max() == 0:
         return
     products = seen.products
-    for name, figure in FIGURES.items():
+    for name, (figure, ends) in FIGURES.items():
 
         def of(users: NDArray[np.int64], figure: Statistic = figure) -> float:
             return figure(_beside(products[np.ix_(users, users)], clusters[users]))
 
-        low, high = percentile_interval(of, clusters, generator(0, "bootstrap"))
+        low, high = basic_interval(of, clusters, generator(0, "bootstrap"), ends)
         value = figure(_beside(products, clusters))
         yield {**seen.own(CLUSTERED, name), "value": value, "low": low, "high": high}
         random = generator(0, "random clusters")
