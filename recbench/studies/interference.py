@@ -46,7 +46,7 @@ class Interference(Study):
     question = "Does tuning on all users harm some of them, and does the gate mend it?"
     place = "iLoRA's argument: one LoRA for all makes users disturb each other; not measured there"
     models = ("llara", "ilora")
-    seeds = 2
+    seeds = 1
     cut = "the two smallest of four clusters"
 
     def cells(self, asked: Asked) -> list[Experiment]:

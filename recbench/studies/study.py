@@ -162,8 +162,8 @@ class Study(ABC):
         """
         Work out what is shown, a line a point: see `recbench.studies.points`.
 
-        A study that needs more than records (hidden states, gradients) loads the models that the
-        runs kept (`recbench.runs.kept_trainings.kept_model`) and works here.
+        A study that needs more than records (weights, gradients) works here on the models that the
+        runs have kept (`recbench.studies.kept.kept`).
 
         Parameters
         ----------
