@@ -126,14 +126,14 @@ class GradientSimilarity(Study):
         """Take the gradients of every kept model, and compare them."""
         labels = {run.folder: row.label for row in rows_of(runs) for run in row.runs}
         seen = [_seen(run, labels[run.folder], asked) for run in runs]
-        first = [one for one in seen if one.seed == seen[0].seed]
         points: list[Point] = []
         for seed in dict.fromkeys(one.seed for one in seen):
             several = [one for one in seen if one.seed == seed]
             clusters = _in_order(several)
             for one in several:
                 points += _over_pairs(one, clusters)
-                points += [*_matrix(one, clusters), *_pairs(one)] if one in first else []
+                if seed == seen[0].seed:
+                    points += [*_matrix(one, clusters), *_pairs(one)]
         return frame(points)
 
     def table(self, data: "DataFrame", layout: Any = "markdown") -> str:

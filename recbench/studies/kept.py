@@ -78,7 +78,7 @@ def _cell(record: RunRecord, asked: Asked) -> Experiment:
     assert record.trained is not None
     usual = recommender_class(record.model).settings_class.defaults()
     set_so = record.settings | record.trained.runtime_settings
-    own = {name: value for name, value in set_so.items() if value != usual[name]}
+    own = {name: value for name, value in set_so.items() if value != usual.get(name)}
     return Experiment(
         model=record.model,
         dataset=record.dataset,
