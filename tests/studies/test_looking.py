@@ -14,7 +14,7 @@ from recbench.registry import load
 from recbench.runs.kept_trainings import kept_model
 from recbench.runs.leaderboard import rows_of
 from recbench.statistics.best import all_pairs, differences
-from recbench.studies import interference
+from recbench.studies import expert_attention, gradient_similarity, interference
 from recbench.studies.drawing import drawn, save, styled
 from recbench.studies.gradient_similarity import cosines
 from recbench.studies.kept import _cell, kept
@@ -192,6 +192,75 @@ def test_differences_of_clusters_hold_at_once(made, here, monkeypatch):
     point = found[found["cluster"] == 2].iloc[0]
     assert point["p"] == pytest.approx(min(1, 2 * alone.p))
     assert point["high"] - point["low"] > alone.high - alone.low
+
+
+def test_gradients_of_several_seeds_are_points_of_their_own(made, monkeypatch, tmp_path):
+    """Two groups of users that pull in opposite directions: clusters oppose, random ones do not."""
+    which = np.arange(60) % 2
+    pulls = np.where(which, 1.0, -1.0)[:, None] * np.ones(4) + 0.3
+
+    def seen(run, label, asked):
+        record, random = run.record, np.random.default_rng(run.record.seed)
+        own = pulls + random.normal(scale=0.1, size=pulls.shape)
+        known = record.model, label, record.seed, 24
+        vectors = (which[:, None] + random.normal(scale=0.01, size=(60, 3))).astype(np.float32)
+        return gradient_similarity.Seen(*known, own @ own.T, vectors, ("a",) * 60)
+
+    monkeypatch.setattr(gradient_similarity, "_seen", seen)
+    runs = [
+        made([seed, 1], model=model, seed=seed, settings={"examples": 24})
+        for model in ("llara", "ilora")
+        for seed in range(2)
+    ]
+    study = load("studies", "gradient-similarity")()
+    data = study.data(runs, Asked("movielens"))
+    over = data[data["figure"] == "share of negative pairs"]
+    assert sorted(over["seed"]) == [0, 0, 0, 0, 1, 1, 1, 1]
+    clusters, floor = (over[over["kind"] == one] for one in ("clusters", "random clusters"))
+    assert (clusters["value"] > 0.2).all()
+    assert clusters["value"].mean() > floor["value"].mean()
+    assert set(data.loc[data["kind"] == "cosine", "seed"]) == {0}
+    opposed = data[data["which"] == "most opposed"]
+    assert (opposed["value"] < -0.5).all()
+    assert shown(study, data, tmp_path)
+
+
+def test_attention_of_several_seeds_has_the_doubt_of_both(made, monkeypatch, tmp_path):
+    def seen(run, asked):
+        random = np.random.default_rng(run.record.seed)
+        weights = random.dirichlet([1.0] * 4, size=20)
+        half = np.arange(20) % 2
+        return expert_attention.Seen(np.arange(20), weights, half, half * 1.0, half * 0.5)
+
+    monkeypatch.setattr(expert_attention, "_seen", seen)
+    runs = [made([seed, 1], model="ilora", seed=seed) for seed in range(2)]
+    study = load("studies", "expert-attention")()
+    data = study.data(runs, Asked("movielens"))
+    explained = data[data["kind"] == "the gate's share"].set_index("figure")
+    assert explained["seeds"].tolist() == ["2", "2"]
+    assert explained.loc["answers changed", "value"] == pytest.approx(0.5)
+    assert explained.loc["share of likelihoods", "value"] == pytest.approx(0.25)
+    assert set(data.loc[data["kind"] == "cluster", "seeds"]) == {"1 (this training)"}
+    assert data.loc[data["kind"] == "weight", "user"].nunique() == 10
+    assert shown(study, data, tmp_path)
+
+
+def test_entropy_goes_from_one_expert_to_all_alike():
+    def entropies(weights):
+        nothing = np.zeros(len(weights))
+        return expert_attention.Seen(
+            nothing, np.array(weights), nothing, nothing, nothing
+        ).entropies
+
+    np.testing.assert_allclose(entropies([[1.0, 0.0], [0.5, 0.5]]), [0.0, 1.0])
+    np.testing.assert_allclose(entropies([[1.0], [1.0]]), [1.0, 1.0])
+
+
+def test_the_gates_share_of_likelihoods():
+    """None where the gate moves nothing or all candidates alike, all where nothing else does."""
+    own = np.array([[0.0, -1.0], [-5.0, -6.0], [0.0, -1.0], [0.0, -2.0]], dtype=np.float32)
+    alike = np.array([[0.0, -1.0], [0.0, -1.0], [3.0, 3.0], [0.0, -1.0]], dtype=np.float32)
+    np.testing.assert_allclose(expert_attention._share(own, alike), [0.0, 0.0, 1.0, 0.5])
 
 
 def test_cosines_of_means_are_those_of_the_vectors():
