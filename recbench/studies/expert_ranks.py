@@ -42,6 +42,7 @@ class ExpertRanks(Study):
 
     question = "Should all experts have the same rank?"
     place = "iLoRA's rebuttal: experts of unequal rank"
+    seeds = 2
     cut = "the unequal ranks but 4,2,1,1"
 
     def cells(self, asked: Asked) -> list[Experiment]:
