@@ -226,7 +226,8 @@ def _time(
         return None
     with blamed(find("studies", name)):
         try:
-            return seconds(found.cells(_completed(name, found, asked)), records)
+            counted = replace(_completed(name, found, asked), listing=True)
+            return seconds(found.cells(counted), records)
         except UserError:  # it needs more options than there are
             return None
 

@@ -6,15 +6,30 @@ NeurIPS 2024, arXiv 2408.10159. It shares everything with `llara` but the gate o
 `recbench.llm.tuning.gate`.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, ClassVar, Literal, Self
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from peft import PeftModel
 from pydantic import Field, model_validator
+from torch import Tensor
+from transformers import PreTrainedModel
 
+from recbench.errors import UserError
+from recbench.llm.guidance import OF_PROMPTS, Guidance, OtherUsers, prompt_vectors, random_vectors
 from recbench.llm.guided import GuidedLanguageModel
 from recbench.llm.inference.hybrid import Guide, root_mean_square
+from recbench.llm.recommender import Seen
 from recbench.llm.settings import HybridSettings, Ranks, listed
-from recbench.llm.tuning.gate import InstanceGate, equal_ranks
-from recbench.neural.plan import ParameterGroup
+from recbench.llm.tuning.finetuning import TrainingQuestions
+from recbench.llm.tuning.gate import ExpertGate, InstanceGate, equal_ranks
+from recbench.llm.tuning.router import TokenRouter
+from recbench.neural.plan import ParameterGroup, Step
+from recbench.neural.precision import computing
+from recbench.questions.queries import Queries
 from recbench.recommender import Runtime, TrainingData
 
 
@@ -30,11 +45,24 @@ class GatedSettings(HybridSettings):
         ``"linear"`` (the paper) or ``"resnet"`` (the released code).
     gate_learning_rate_factor
         The gate's learning rate in parts of the others' (released code: 0.3).
+    guidance
+        What the gate sees: ``"sequence"``, what the encoder sees in the history (the paper), or one
+        of the others that it is compared with (`recbench.llm.guidance`): ``"other-user"``,
+        ``"random"``, ``"tokens"``, ``"prompt"``, ``"token-routing"``.
     """
 
     experts: int = Field(4, ge=1)
     gate: Literal["linear", "resnet"] = "linear"
     gate_learning_rate_factor: float = Field(0.3, gt=0)
+    guidance: Guidance = "sequence"
+
+    added: ClassVar[frozenset[str]] = HybridSettings.added | {"guidance"}
+
+    @model_validator(mode="after")
+    def _routers_are_linear(self) -> Self:
+        if self.guidance == "token-routing" and self.gate != "linear":
+            raise ValueError(f"guidance=token-routing has linear routers, not {self.gate}")
+        return self
 
     @property
     def ranks(self) -> tuple[int, ...]:
@@ -89,17 +117,86 @@ class ILoRA(GuidedLanguageModel):
     def transfer(self, data: TrainingData, runtime: Runtime) -> None:
         """Bring the new encoder's user vectors to the size that the gate has learnt with."""
         super().transfer(data, runtime)
-        if self.module.gate is not None:
-            self.module.gate.scale.fill_(_scale(self._guide(data)))
+        if self.module.user_gate is not None:
+            self.module.user_gate.scale.fill_(self._scale(self._guide(data)))
 
-    def _gate(self, guide: Guide) -> InstanceGate:
-        width = guide.users.shape[1]
-        return InstanceGate(width, self.settings.ranks, self.settings.gate, _scale(guide))
+    def expert_weights(self, queries: Queries) -> NDArray[np.float32]:
+        """
+        Return the experts' weights of each row, float32 [rows, K]; they add up to 1.
+
+        Raises
+        ------
+        UserError
+            If they are not of users but of tokens.
+        """
+        gate, seen = self._user_gate, self._gate_inputs(queries)
+        assert seen is not None
+        with self.module.reading(None):
+            return gate(seen).cpu().numpy()
+
+    @contextmanager
+    def weighing_alike(self, weights: NDArray[np.float32]) -> Iterator[None]:
+        """Give every user the same weights [K] inside the block."""
+        gate = self._user_gate
+        gate.alike = torch.from_numpy(weights).to(self.module.device)
+        try:
+            yield
+        finally:
+            gate.alike = None
+
+    @property
+    def _user_gate(self) -> InstanceGate:
+        gate = self.module.user_gate
+        if gate is None:
+            raise UserError("token-routing weighs experts by the token, not by the user")
+        return gate
+
+    def _guide(self, data: TrainingData) -> Guide:
+        if self.settings.guidance == "other-user":
+            self._others = OtherUsers(data)
+        return super()._guide(data)
+
+    def _gate(self, lm: PeftModel | PreTrainedModel, guide: Guide) -> ExpertGate:
+        settings = self.settings
+        if settings.guidance == "token-routing":
+            return TokenRouter(lm, settings.ranks)
+        of_words = settings.guidance in OF_PROMPTS
+        width = lm.get_input_embeddings().embedding_dim if of_words else guide.users.shape[1]
+        return InstanceGate(width, settings.ranks, settings.gate, self._scale(guide))
+
+    def _scale(self, guide: Guide) -> float:
+        """Return what brings the vectors that a gate sees to a root mean square of 1."""
+        of_encoder = self.settings.guidance in ("sequence", "other-user")
+        return 1 / (root_mean_square(guide.users) or 1.0) if of_encoder else 1.0
+
+    def _user_vectors(self, histories: NDArray[np.int32]) -> NDArray[np.float32]:
+        if self.settings.guidance == "random":
+            assert self.module.user_gate is not None
+            return random_vectors(histories, self.module.user_gate.width)
+        if self.settings.guidance == "other-user":
+            histories = self._others.histories(histories)
+        return super()._user_vectors(histories)
+
+    def _gate_inputs(self, queries: Queries) -> Tensor | None:
+        if self.settings.guidance not in OF_PROMPTS:
+            return super()._gate_inputs(queries)
+        asked = queries.histories, queries.candidates
+        prompts = self.writer.prompts(*asked, np.zeros(len(queries), dtype=np.bool_))
+        with computing(self._precision, self.module.device):
+            return prompt_vectors(self.module, prompts, self.settings.guidance)
+
+    def _seen(self, questions: TrainingQuestions) -> Seen | None:
+        if self.settings.guidance not in OF_PROMPTS:
+            return super()._seen(questions)
+
+        def seen(rows: NDArray[np.int64], step: Step) -> Tensor:
+            shown = Queries(questions.histories[rows], questions.candidates(rows, step))
+            vectors = self._gate_inputs(shown)
+            assert vectors is not None
+            return vectors
+
+        return seen
 
     def _groups(self) -> tuple[ParameterGroup, ...]:
         factor = self.settings.gate_learning_rate_factor
         return (*super()._groups(), ParameterGroup("gate", learning_rate_factor=factor))
-
-
-def _scale(guide: Guide) -> float:
-    return 1 / (root_mean_square(guide.users) or 1.0)

@@ -16,7 +16,7 @@ from transformers import PreTrainedModel
 from recbench.llm.inference.hybrid import Guide
 from recbench.llm.settings import PAPER
 from recbench.llm.tuning.adapter import add_lora
-from recbench.llm.tuning.gate import InstanceGate
+from recbench.llm.tuning.gate import ExpertGate
 from recbench_baselines.ilora import GatedSettings, ILoRA
 
 
@@ -52,7 +52,7 @@ class LoRAEnsemble(ILoRA):
         whole = sum(self.settings.ranks)
         return add_lora(lm, self.settings.model_copy(update={"rank": whole}))
 
-    def _gate(self, guide: Guide) -> InstanceGate:
-        gate = super()._gate(guide)
+    def _gate(self, lm: PeftModel | PreTrainedModel, guide: Guide) -> ExpertGate:
+        gate = super()._gate(lm, guide)
         gate.hard = self.settings.routing == "top1"
         return gate

@@ -17,6 +17,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from recbench.errors import UserError
 from recbench.llm.encoders import build_encoder, fitted_encoder
 from recbench.llm.inference.hybrid import (
     Guide,
@@ -25,12 +26,14 @@ from recbench.llm.inference.hybrid import (
     standardised,
     word_statistics,
 )
-from recbench.llm.recommender import LanguageModelRecommender
+from recbench.llm.recommender import LanguageModelRecommender, Seen
 from recbench.llm.settings import HybridSettings
 from recbench.llm.tuning.finetuning import TrainingQuestions
-from recbench.llm.tuning.gate import InstanceGate
+from recbench.llm.tuning.gate import ExpertGate
 from recbench.neural.plan import ParameterGroup, Step
 from recbench.questions.queries import Queries
+from recbench.questions.split import Examples
+from recbench.questions.user_clusters import rows_of_cluster, user_clusters
 from recbench.recommender import Encoder, Runtime, TrainingData
 
 
@@ -51,6 +54,11 @@ class GuidedLanguageModel(LanguageModelRecommender):
         """Add the settings of the encoder."""
         encoder = build_encoder(self.settings.encoder)
         return super().ingredients() | {"encoder": encoder.settings.identity()}
+
+    def rehearse(self, data: TrainingData, candidates: int, runtime: Runtime) -> None:
+        """Find the cluster of users, too, if it is tuned on one alone."""
+        self._taught(data)
+        super().rehearse(data, candidates, runtime)
 
     def save(self, folder: Path) -> None:
         """Write the adapter, what was learnt beside it, and the encoder."""
@@ -88,13 +96,34 @@ class GuidedLanguageModel(LanguageModelRecommender):
 
     @torch.no_grad()
     def explain(self, queries: Queries, runtime: Runtime) -> dict[str, Any]:
-        """Add the weights of the experts, if there is a gate."""
-        said, users = super().explain(queries, runtime), self._user_vectors(queries.histories)
-        if self.module.gate is None or users is None:
+        """Add the weights of the experts, where a gate gives them to users."""
+        said, seen = super().explain(queries, runtime), self._gate_inputs(queries)
+        gate = self.module.user_gate
+        if gate is None or seen is None:
             return said
-        return said | {"experts": self.module.gate(users)[0].tolist()}
+        return said | {"experts": gate(seen)[0].tolist()}
 
-    def _gate(self, guide: Guide) -> InstanceGate | None:  # noqa: ARG002
+    def _taught(self, data: TrainingData) -> Examples:
+        if self.settings.cluster is None:
+            return data.train
+        number, count = map(int, self.settings.cluster.split("/"))
+        shape = len(data.catalogue), data.train.histories.shape[1]
+        clusters = user_clusters(data.sequences, *shape, count).clusters
+        if len(clusters) < count:
+            remedy = f"take 1/{len(clusters)}" if len(clusters) > 1 else "leave it out"
+            raise UserError(
+                f"setting 'cluster': no {count} clusters, for only {len(clusters)} of the training "
+                f"users differ; {remedy}"
+            )
+        rows = rows_of_cluster(data.train, data.sequence_users, clusters.labels, number - 1)
+        if not len(rows):
+            raise UserError(
+                f"setting 'cluster': cluster {number} of {count} has no training row; take fewer "
+                "clusters"
+            )
+        return rows
+
+    def _gate(self, lm: PeftModel | PreTrainedModel, guide: Guide) -> ExpertGate | None:  # noqa: ARG002
         """Make the gate; here there is none."""
         return None
 
@@ -115,13 +144,23 @@ class GuidedLanguageModel(LanguageModelRecommender):
         projector = ItemProjector(
             standardised(guide.vectors), words.embedding_dim, word_statistics(lm)
         )
-        module = HybridLM(lm, self.writer.item_token, projector, self._gate(guide))
+        module = HybridLM(lm, self.writer.item_token, projector, self._gate(lm, guide))
         return module.to(words.weight.device)
 
-    def _user_vectors(self, histories: NDArray[np.int32]) -> Tensor | None:
-        if self.module.gate is None:
+    def _user_vectors(self, histories: NDArray[np.int32]) -> NDArray[np.float32]:
+        """Return what a gate is told of histories, [rows, width]: what the encoder sees in them."""
+        return self.encoder.user_vectors(histories)
+
+    def _gate_inputs(self, queries: Queries) -> Tensor | None:
+        if self.module.user_gate is None:
             return None
-        return torch.from_numpy(self.encoder.user_vectors(histories)).to(self.module.device)
+        return torch.from_numpy(self._user_vectors(queries.histories)).to(self.module.device)
+
+    def _seen(self, questions: TrainingQuestions) -> Seen | None:
+        if self.module.user_gate is None:
+            return None
+        vectors = torch.from_numpy(self._user_vectors(questions.histories)).to(self.module.device)
+        return lambda rows, _: vectors[rows]
 
     def _hybrid(
         self, questions: TrainingQuestions, rows: NDArray[np.int64], step: Step

@@ -14,7 +14,6 @@ import numpy as np
 import peft
 import torch
 import transformers
-from numpy.typing import NDArray
 from peft import PeftModel
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -56,7 +55,7 @@ micro-batches are cut by length.
 
 SHAPE = (
     *("peft", "prefix_tokens", "rank", "targets"),
-    *("experts", "expert_ranks", "gate", "load_in"),
+    *("experts", "expert_ranks", "gate", "guidance", "load_in"),
 )
 """Settings on which it may depend how a model can be read."""
 
@@ -155,8 +154,8 @@ class PromptedLanguageModel(Transferable):
         """Return a guide that knows nothing, as long as there is none; None for no guide."""
         return None
 
-    def _user_vectors(self, histories: NDArray[np.int32]) -> Tensor | None:  # noqa: ARG002
-        """Return what the gate sees of users, [rows, width]; None for no gate."""
+    def _gate_inputs(self, queries: Queries) -> Tensor | None:  # noqa: ARG002
+        """Return what the gate sees of each row, [rows, width]; None where it sees nothing."""
         return None
 
     # What all share.

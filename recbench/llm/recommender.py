@@ -38,18 +38,24 @@ from recbench.llm.tuning.adapter import (
     write_lora,
 )
 from recbench.llm.tuning.finetuning import TrainingQuestions, ValidationQuestions
+from recbench.llm.tuning.gradients import Sketch, watched
 from recbench.llm.tuning.objectives import OBJECTIVES, Likelihoods, Objective, Stages
 from recbench.llm.weights.quantised import check_quantised
 from recbench.neural.curve import Curve, Point
 from recbench.neural.plan import ParameterGroup, Plan, Step
-from recbench.neural.precision import training_precision
+from recbench.neural.precision import computing, training_precision
 from recbench.neural.randomness import seeded
 from recbench.neural.training import train
+from recbench.questions.split import Examples
 from recbench.recommender import Runtime, TrainingData
 from recbench.seeding import derived_seed
+from recbench.settings import digest
 
 Lesson = tuple[list[Prompt], list[list[list[int]]]]
 """Prompts, and for each the answers whose likelihoods its loss is made of, the target's first."""
+
+Seen = Callable[[NDArray[np.int64], Step], Tensor]
+"""Of training rows [B] and a step: what the gate sees of each of them, [B, width]."""
 
 
 class TunedLanguageModel(PromptedLanguageModel):
@@ -77,16 +83,13 @@ class TunedLanguageModel(PromptedLanguageModel):
         lm = self._load_lm(data, runtime)
         with seeded(derived_seed(runtime.seed, "initial weights")):
             self.module = self._assemble(self._adapted(lm), guide)
-        questions = TrainingQuestions(data.train, len(data.catalogue), self.settings, runtime.seed)
-        users = self._user_vectors(questions.histories)
+        taught = self._taught(data)
+        questions = TrainingQuestions(taught, len(data.catalogue), self.settings, runtime.seed)
+        seen = self._seen(questions)
         precision = training_precision(self.settings.precision, self.module.device)
 
         def loss(rows: NDArray[np.int64], step: Step) -> Tensor:
-            objective = self.objective.at(step)
-            lesson = self._lesson(questions, rows, step, objective)
-            if self.module.gate is not None and users is not None:
-                self.module.gate.hold(users[rows])  # until the backward pass is over
-            return objective.loss(self._likelihoods(lesson, objective))
+            return self._loss(questions, seen, rows, step)
 
         def sizes(rows: NDArray[np.int64], step: Step) -> NDArray[np.int64]:
             shown = questions.histories[rows], questions.candidates(rows, step)
@@ -109,9 +112,51 @@ class TunedLanguageModel(PromptedLanguageModel):
                 sizes=sizes,
                 precision=precision,
             )
-        if self.module.gate is not None:
-            self.module.gate.release()
-        return report.record() | self.examined
+        if self.module.user_gate is not None:
+            self.module.user_gate.release()
+        return report.record() | self.examined | _told(taught, data)
+
+    def gradient_sketches(
+        self, rows: Examples, places: int, runtime: Runtime
+    ) -> NDArray[np.float32]:
+        """
+        Return the gradient of every row's loss by LoRA's weights; the model stays as it is.
+
+        Each row is computed by itself, asked as at the end of training and without dropout.
+
+        Parameters
+        ----------
+        rows
+            Training rows.
+        places
+            Size of the sketch that is returned of each gradient
+            (`recbench.llm.tuning.gradients.Sketch`).
+        runtime
+            As for `fit`.
+
+        Returns
+        -------
+        ndarray
+            float32 [rows, places].
+        """
+        all_of_them = self.settings.model_copy(update={"examples": None, "epochs": 1})
+        items = len(self.writer.titles)
+        questions = TrainingQuestions(rows, items, all_of_them, runtime.seed)
+        over, found = Step(1, 1), np.empty((len(rows), places), dtype=np.float32)
+        self._find_abilities(questions, over, runtime)
+        seen = self._seen(questions)
+        with watched(self.module) as weights:
+            sketch = Sketch(weights, places)
+            for number, row in enumerate(questions.rows):
+                with computing(self._precision, self.module.device):
+                    loss = self._loss(questions, seen, np.array([number]), over)
+                gradients = torch.autograd.grad(
+                    loss, weights, allow_unused=True, materialize_grads=True
+                )
+                found[row] = sketch(gradients).cpu().numpy()
+        if self.module.user_gate is not None:
+            self.module.user_gate.release()
+        return found
 
     def save(self, folder: Path) -> None:
         """Write the adapter in peft's own layout, and how the model was read."""
@@ -132,6 +177,10 @@ class TunedLanguageModel(PromptedLanguageModel):
         """Fit what guides the language model; here nothing does."""
         return None
 
+    def _taught(self, data: TrainingData) -> Examples:
+        """Return the rows that it is tuned on: all that there are."""
+        return data.train
+
     def _guide(self, data: TrainingData) -> Guide | None:  # noqa: ARG002
         """Return what guides it, once fitted or loaded."""
         return None
@@ -145,6 +194,10 @@ class TunedLanguageModel(PromptedLanguageModel):
         """Choose which training prompts carry item tokens."""
         return np.zeros(len(rows), dtype=np.bool_)
 
+    def _seen(self, questions: TrainingQuestions) -> Seen | None:  # noqa: ARG002
+        """Return what tells what the gate sees of training rows; None where it sees nothing."""
+        return None
+
     def _groups(self) -> tuple[ParameterGroup, ...]:
         """Give submodules other rates."""
         return ()
@@ -154,6 +207,15 @@ class TunedLanguageModel(PromptedLanguageModel):
         """Return what looks at the model on some validation rows, and by which figure."""
 
     # What all share.
+
+    def _loss(
+        self, questions: TrainingQuestions, seen: Seen | None, rows: NDArray[np.int64], step: Step
+    ) -> Tensor:
+        objective = self.objective.at(step)
+        lesson = self._lesson(questions, rows, step, objective)
+        if self.module.user_gate is not None and seen is not None:
+            self.module.user_gate.hold(seen(rows, step))  # until the backward pass is over
+        return objective.loss(self._likelihoods(lesson, objective))
 
     def _adapted(self, lm: PreTrainedModel) -> PeftModel:
         if self.settings.gradient_checkpointing:
@@ -208,6 +270,13 @@ class TunedLanguageModel(PromptedLanguageModel):
         ]
         return torch.cat(columns, dim=1)
 
+    def _find_abilities(self, questions: TrainingQuestions, step: Step, runtime: Runtime) -> None:
+        """Find out how the model is read, if it is not known of a model that was loaded."""
+        if self.abilities is None:
+            objective = self.objective.at(step)
+            prompts, answers = self._lesson(questions, np.array([0]), step, objective)
+            self._try(self.module, prompts[0], answers[0], runtime)
+
     def _plan(self, questions: TrainingQuestions, runtime: Runtime) -> Plan:
         settings = self.settings
         rows = settings.micro_batch_size or self._rows_that_fit(questions)
@@ -245,6 +314,15 @@ class TunedLanguageModel(PromptedLanguageModel):
         device = self.module.device
         precision = training_precision(self.settings.precision, device)
         return rows_at_once(self.module.lm.config, tokens, places, device, kind, precision)
+
+
+def _told(taught: Examples, data: TrainingData) -> dict[str, Any]:
+    """Return for the record whose rows a model was tuned on, where not on all; by a digest, too."""
+    if taught is data.train:
+        return {}
+    users = np.unique(taught.users)
+    about = {"users": len(users), "rows": len(taught), "users_sha256": digest(users.tolist())}
+    return {"tuned_on": about}
 
 
 class LanguageModelRecommender(TunedLanguageModel, ListedLanguageModel):

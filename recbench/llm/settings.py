@@ -21,6 +21,15 @@ def _or_none(value: Any) -> Any:
     return None if isinstance(value, str) and value.strip().lower() in {"none", "null"} else value
 
 
+def _one_of_several(cluster: str | None) -> str | None:
+    if cluster is None:
+        return None
+    number, _, count = cluster.partition("/")
+    if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count) > 1):
+        raise ValueError("expected a number of several, such as 1/4 for the largest of four")
+    return f"{int(number)}/{int(count)}"
+
+
 def _alone(names: tuple[str, ...]) -> tuple[str, ...]:
     if ALL in names and len(names) > 1:
         raise ValueError(f"'{ALL}' stands for all layers; it takes no other name beside it")
@@ -31,6 +40,7 @@ Names = Annotated[
     tuple[str, ...], BeforeValidator(listed), Field(min_length=1), AfterValidator(_alone)
 ]
 Place = Annotated[str | None, BeforeValidator(_or_none)]
+Cluster = Annotated[str | None, BeforeValidator(_or_none), AfterValidator(_one_of_several)]
 Ranks = Annotated[tuple[Annotated[int, Field(ge=1)], ...], BeforeValidator(listed)]
 
 ATTENTION_QV: tuple[str, ...] = ("q_proj", "v_proj")
@@ -231,6 +241,9 @@ class HybridSettings(LanguageModelSettings):
         (LLaRA); if not, every prompt is hybrid.
     projector_learning_rate_factor, projector_weight_decay
         The projector's learning rate in parts of LoRA's, and the decay of its weights.
+    cluster
+        Tune on the rows of one cluster of training users alone, ``"1/4"`` for the largest of four
+        (`recbench.questions.user_clusters`); the encoder learns from all. None for no clusters.
     """
 
     encoder: str = "sasrec"
@@ -238,5 +251,8 @@ class HybridSettings(LanguageModelSettings):
     objective: Literal["title", "listwise"] = "title"
     projector_learning_rate_factor: float = Field(1.0, gt=0)
     projector_weight_decay: float = Field(1e-5, ge=0)
+    cluster: Cluster = None
+
+    added: ClassVar[frozenset[str]] = LanguageModelSettings.added | {"cluster"}
 
     presets: ClassVar[dict[str, dict[str, Any]]] = {"paper": PAPER, "rank16": {"rank": 16}}

@@ -21,6 +21,7 @@ from recbench.studies.study import Study
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
     from pandas import DataFrame
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7", "#56B4E9", "#000000", "#7F7F7F")
@@ -117,6 +118,39 @@ def intervals(axes: "Axes", x: Any, points: "DataFrame", upright: bool = True, *
             places = (at[some], value, ends, None) if upright else (value, at[some], None, ends)
             axes.errorbar(*places, **line | hollow)
             line["label"] = None  # once is enough
+
+
+def heat_map(
+    axes: "Axes",
+    points: "DataFrame",
+    down: str,
+    across: str,
+    ends: tuple[float, float],
+    colours: str = "cividis",
+) -> "AxesImage":
+    """
+    Draw values as a matrix of colours.
+
+    Parameters
+    ----------
+    axes
+        To draw on.
+    points
+        One a place of the matrix.
+    down, across
+        Columns that say where each stands; places are in the order in which they come.
+    ends
+        Values of the first and the last colour.
+    colours
+        Name of matplotlib's; the default and ``"PuOr"`` suit the colour-blind and print.
+    """
+    whole = points.pivot(index=down, columns=across, values="value")
+    whole = whole.loc[points[down].unique(), points[across].unique()]
+    image = axes.imshow(whole, cmap=colours, vmin=ends[0], vmax=ends[1], aspect="auto")
+    for names, ticks in ((whole.columns, axes.set_xticks), (whole.index, axes.set_yticks)):
+        ticks(range(len(names)), [f"{name:g}" for name in names])
+    axes.grid(visible=False)
+    return image
 
 
 def beside(number: int, count: int, width: float = 0.7) -> float:

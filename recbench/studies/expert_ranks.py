@@ -3,7 +3,16 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from recbench.experiment import Experiment
+import numpy as np
+from numpy.typing import NDArray
+
+from recbench.data.prepare import at_hand, prepare
+from recbench.errors import UserError
+from recbench.experiment import Experiment, asked_protocol
+from recbench.questions.make_split import asked_split
+from recbench.questions.user_clusters import user_clusters
+from recbench.runs.leaderboard import Row
+from recbench.runs.places import cache_folder
 from recbench.runs.store import Run
 from recbench.studies.bars import bars, with_differences
 from recbench.studies.points import frame, only_table
@@ -13,23 +22,35 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from pandas import DataFrame
 
+RANK, EXPERTS = 8, 4
+
 UNEQUAL = ("1,1,2,4", "4,2,1,1", "5,1,1,1")
 """Ranks of four experts that have rank 8 together, as 2, 2, 2, 2 has."""
 
+USUAL = "3,2,2,1"
+"""Those by clusters, as a rule; counted in their place where no data are to be read."""
+
 
 class ExpertRanks(Study):
-    """iLoRA with four experts of one rank, and of several, by hand."""
+    """
+    iLoRA with four experts of one rank, of several by hand, and by the sizes of user clusters.
+
+    Users are clustered in four by what they had to do with (`recbench.questions.user_clusters`);
+    each expert has one rank, and the other four go by the sizes of the clusters (largest
+    remainders). Nothing ties an expert to a cluster: the gate is free.
+    """
 
     question = "Should all experts have the same rank?"
     place = "iLoRA's rebuttal: experts of unequal rank"
+    seeds = 2
     cut = "the unequal ranks but 4,2,1,1"
 
     def cells(self, asked: Asked) -> list[Experiment]:
         """Return iLoRA as it is, and with every list of ranks."""
-        unequal = UNEQUAL[1:2] if asked.quick else UNEQUAL
+        unequal = UNEQUAL[1:2] if asked.quick else (*UNEQUAL, *_by_clusters(asked))
         return [
             asked.cell("ilora", seed, settings)
-            for settings in ({}, *({"rank": 8, "expert_ranks": ranks} for ranks in unequal))
+            for settings in ({}, *({"rank": RANK, "expert_ranks": ranks} for ranks in unequal))
             for seed in range(asked.seeds)
         ]
 
@@ -37,8 +58,57 @@ class ExpertRanks(Study):
         """Return the figures, and differences to equal ranks."""
         equal = [row for row in only_table(runs).rows if not row.record.settings["expert_ranks"]]
         table = only_table(runs, equal[0].label if equal else None)
-        return frame(with_differences(table.rows, table.baseline))
+        how = {row.label: _how(row) for row in table.rows}
+        points = with_differences(table.rows, table.baseline)
+        return frame(one | {"ranks": how[one["system"]]} for one in points)
 
     def figure(self, data: "DataFrame") -> "Figure":
         """Draw figures and differences."""
         return bars(data)
+
+
+def _how(row: Row) -> str:
+    """Say where a row's ranks come from."""
+    ranks = row.record.settings["expert_ranks"]
+    if not ranks:
+        return "equal"
+    return "by hand" if ",".join(map(str, ranks)) in UNEQUAL else "by clusters"
+
+
+def _by_clusters(asked: Asked) -> list[str]:
+    """
+    Return ranks by the sizes of user clusters; nothing where these make them equal.
+
+    Raises
+    ------
+    UserError
+        If the data would have to be downloaded to know them.
+    """
+    if asked.listing:
+        return [USUAL]
+    cache = cache_folder(asked.cache)
+    if asked.data_dir is None and not at_hand(asked.dataset, cache):
+        raise UserError(
+            "expert-ranks goes by the sizes of clusters of users; read the data first: "
+            f"recbench data prepare --dataset {asked.dataset}"
+        )
+    dataset = prepare(asked.dataset, cache, asked.data_dir, lambda _: None)
+    split = asked_split(dataset, asked_protocol(asked.cell("ilora", 0)))
+    shape = len(split.catalogue), split.train.histories.shape[1]
+    clusters = user_clusters(split.sequences, *shape, EXPERTS).clusters
+    sizes = np.bincount(clusters.labels, minlength=EXPERTS)
+    ranks = ranks_by(sizes, RANK)
+    return [] if len(set(ranks)) == 1 else [",".join(map(str, ranks))]
+
+
+def ranks_by(sizes: NDArray[np.int64], rank: int) -> list[int]:
+    """
+    Share a rank among experts by sizes [K], not all 0.
+
+    Every expert has one; the others go by largest remainders, of equal ones to the first.
+    """
+    shares = (rank - len(sizes)) * sizes / sizes.sum()
+    ranks = np.floor(shares).astype(np.int64)
+    left = rank - len(sizes) - int(ranks.sum())
+    ranks[np.argsort(ranks - shares, kind="stable")[:left]] += 1
+    return [int(one) + 1 for one in ranks]

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from recbench.errors import UserError
 from recbench.runs.leaderboard import Row, Table, leaderboard, ranked_by
@@ -19,6 +20,8 @@ from recbench.runs.sheet import Grid
 from recbench.runs.store import Run
 from recbench.runs.text import DASH, interval, signed, with_sign
 from recbench.statistics.best import Pair
+from recbench.statistics.intervals import estimate
+from recbench.statistics.system import System
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -108,6 +111,36 @@ def to_baseline(rows: Sequence[Row], baseline: str, **own: Any) -> list[Point]:
     (base,) = [row for row in rows if row.label == baseline]
     pairs = [(row, row.to_baseline) for row in rows if row.to_baseline is not None]
     return [point for row, pair in pairs for point in difference(row, base, pair, **own)]
+
+
+def measured(
+    values: NDArray[np.float64],
+    users: NDArray[np.integer],
+    seeds: tuple[int, ...],
+    system: str,
+    figure: str,
+    **own: Any,
+) -> Point:
+    """
+    Return a mean of values that stand in no record, with its interval over users and seeds.
+
+    Parameters
+    ----------
+    values
+        float64 [seeds, rows] in [0, 1].
+    users
+        [rows], whose each is.
+    seeds
+        Of the trainings.
+    system, figure, **own
+        As the columns have them.
+    """
+    found = estimate(System(values, 1, users, seeds))
+    assert found is not None  # every row has a value
+    number = THIS_TRAINING if len(seeds) == 1 else str(len(seeds))
+    mean, n = found.figure, {"users": len(np.unique(users)), "examples": len(users)}
+    whose = {"system": system, "figure": figure, "seeds": number}
+    return {**own, **whose, "value": mean.value, "low": mean.low, "high": mean.high, **n}
 
 
 def as_grid(data: "DataFrame") -> Grid:

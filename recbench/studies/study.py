@@ -63,6 +63,8 @@ class Asked:
         More datasets, for a study that needs several.
     data_dir, results, cache
         As in `Experiment`.
+    listing
+        Whether cells are only to be counted: then no data are read to name them.
     """
 
     dataset: str
@@ -76,6 +78,7 @@ class Asked:
     data_dir: Path | None = None
     results: Path | None = None
     cache: Path | None = None
+    listing: bool = False
 
     def cell(
         self,
@@ -159,8 +162,8 @@ class Study(ABC):
         """
         Work out what is shown, a line a point: see `recbench.studies.points`.
 
-        A study that needs more than records (hidden states, gradients) loads the models that the
-        runs kept (`recbench.runs.kept_trainings.kept_model`) and works here.
+        A study that needs more than records (weights, gradients) works here on the models that the
+        runs have kept (`recbench.studies.kept.kept`).
 
         Parameters
         ----------

@@ -1,17 +1,23 @@
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
 import torch
 from recbench_baselines.ilora import ILoRA, ILoRASettings
 from recbench_baselines.llara import LLaRA
+from safetensors.torch import load_file
 
 from recbench.errors import RecbenchError, UserError
+from recbench.folder_digest import folder_digest
 from recbench.llm.encoders import fitted_encoder
+from recbench.llm.guidance import Guidance
 from recbench.llm.inference.hybrid import root_mean_square, standardised
 from recbench.llm.settings import HybridSettings
 from recbench.llm.tuning.finetuning import TrainingQuestions
-from recbench.questions.split import Split
+from recbench.llm.tuning.router import TokenRouter
+from recbench.neural.plan import Step
+from recbench.questions.split import Examples, Split
 from recbench.recommender import Recommender, Runtime
 from recbench.testing.contract import AnswererContract, TransferableContract
 from recbench.testing.toy import toy_split, toy_training_data
@@ -24,6 +30,8 @@ def _toy_language_model(tmp_path_factory: pytest.TempPathFactory) -> None:
     values = {"llm": str(folder), "examples": 64, "batch_size": 16}
     TestILoRA.settings = values
     TestILoRAOnAGpu.settings = {**values, "precision": "float32"}
+    for kind, guidance in GUIDED.items():
+        kind.settings = {**values, "guidance": guidance}
     TestILoRAWithResNet.settings = {**values, "gate": "resnet", "encoder": "gru4rec"}
 
 
@@ -99,6 +107,36 @@ class TestILoRA(AnswererContract, TransferableContract):
             if name != "gate.scale":
                 torch.testing.assert_close(tensor, learnt[name])
 
+    def test_gradients_are_those_of_a_plain_backward_and_change_nothing(
+        self, fitted: Recommender, workplace: Path, tmp_path: Path
+    ) -> None:
+        assert isinstance(fitted, ILoRA)
+        runtime, train = self.runtime(workplace, "gradients"), toy_training_data().train
+        rows = Examples(train.histories[:3], train.targets[:3], train.users[:3])
+        folders = tmp_path / "before", tmp_path / "after"
+        for folder in folders:
+            folder.mkdir()
+        fitted.save(folders[0])
+        known = fitted.abilities
+        fitted.abilities = None  # as where others were found by another version of torch
+        found = fitted.gradient_sketches(rows, 1 << 18, runtime)
+        fitted.abilities = known
+        fitted.save(folders[1])
+        assert folder_digest(folders[0]) == folder_digest(folders[1])
+        assert all(one.grad is None for one in fitted.module.parameters())
+        settings = fitted.settings.model_copy(update={"examples": None, "epochs": 1})
+        questions = TrainingQuestions(rows, 40, settings, runtime.seed)
+        seen = fitted._seen(questions)
+        lora = [p for name, p in fitted.module.named_parameters() if "lora_" in name]
+        for number, row in enumerate(questions.rows):
+            fitted._loss(questions, seen, np.array([number]), Step(1, 1)).backward()
+            plain = torch.cat([one.grad.flatten() for one in lora])
+            torch.testing.assert_close(torch.from_numpy(found[row][: len(plain)]), plain)
+            assert plain.abs().sum() > 0
+            assert not found[row][len(plain) :].any()
+            fitted.module.zero_grad()
+        fitted.module.user_gate.release()
+
     def test_merging_is_refused(self, fitted: Recommender) -> None:
         assert isinstance(fitted, ILoRA)
         with pytest.raises(RecbenchError, match="cannot be merged"):
@@ -119,8 +157,59 @@ class TestILoRAOnAGpu(AnswererContract, TransferableContract):
     tolerance = 1e-3
 
 
+class TestILoRAOfAnotherUser(AnswererContract, TransferableContract):
+    model_class = ILoRA
+
+
+class TestILoRAOfNoise(AnswererContract):
+    model_class = ILoRA
+
+
+class TestILoRAOfTokens(AnswererContract):
+    model_class = ILoRA
+
+
+class TestILoRAOfThePrompt(AnswererContract, TransferableContract):
+    model_class = ILoRA
+
+
+class TestILoRAOfRoutedTokens(AnswererContract, TransferableContract):
+    model_class = ILoRA
+
+    def test_every_layer_has_a_router_that_is_learnt_and_kept(
+        self, fitted: Recommender, tmp_path: Path
+    ) -> None:
+        assert isinstance(fitted, ILoRA)
+        router = fitted.module.gate
+        assert isinstance(router, TokenRouter)
+        layers = sum("lora_A" in name for name, _ in fitted.module.lm.named_parameters())
+        assert len(router.routers) == layers
+        fitted.save(tmp_path)
+        assert len(load_file(tmp_path / "gate.safetensors")) == 2 * layers
+
+
 class TestILoRAWithResNet(AnswererContract):
     model_class = ILoRA
+
+
+GUIDED: dict[type[AnswererContract], str] = {
+    TestILoRAOfAnotherUser: "other-user",
+    TestILoRAOfNoise: "random",
+    TestILoRAOfTokens: "tokens",
+    TestILoRAOfThePrompt: "prompt",
+    TestILoRAOfRoutedTokens: "token-routing",
+}
+
+
+def test_what_guides_the_gate_names_a_row_only_where_it_is_not_the_sequence() -> None:
+    assert set(GUIDED.values()) | {"sequence"} == set(get_args(Guidance))
+    assert "guidance" not in ILoRASettings().identity()
+    assert ILoRASettings.build({"guidance": "prompt"}).identity()["guidance"] == "prompt"
+    assert ILoRASettings().record()["guidance"] == "sequence"
+    with pytest.raises(UserError, match="guidance=token-routing has linear routers, not resnet"):
+        ILoRASettings.build({"guidance": "token-routing", "gate": "resnet"})
+    with pytest.raises(UserError, match="setting 'guidance'"):
+        ILoRASettings.build({"guidance": "user"})
 
 
 def test_the_ranks_of_the_experts() -> None:

@@ -12,15 +12,23 @@ from recbench.studies.study import Asked, Study
 NAMES = [name for name in listed("studies") if issubclass(load("studies", name), Study)]
 
 
-def asked(name, **changes):
-    study = load("studies", name)
-    others = ("lastfm",) if name == "cross-domain" else ()
-    return Asked(**{"dataset": "movielens", "models": study.models, "others": others} | changes)
+@pytest.fixture(scope="module")
+def asked(raw_folder, tmp_path_factory):
+    """Return a function that asks for a study, of data that are at hand."""
+    places = {"data_dir": raw_folder, "cache": tmp_path_factory.mktemp("cells")}
+
+    def ask(name, **changes):
+        study = load("studies", name)
+        others = ("lastfm",) if name == "cross-domain" else ()
+        own = {"dataset": "movielens", "models": study.models, "others": others}
+        return Asked(**own | places | changes)
+
+    return ask
 
 
 @pytest.mark.parametrize("quick", [False, True])
 @pytest.mark.parametrize("name", NAMES)
-def test_every_cell_is_one_that_can_be_run(name, quick):
+def test_every_cell_is_one_that_can_be_run(name, quick, asked):
     wanted = load("studies", name)().cells(asked(name, quick=quick))
     assert wanted
     for cell in wanted:
@@ -29,7 +37,7 @@ def test_every_cell_is_one_that_can_be_run(name, quick):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_quick_takes_no_other_cells(name):
+def test_quick_takes_no_other_cells(name, asked):
     study = load("studies", name)()
     whole, quick = (study.cells(asked(name, quick=one)) for one in (False, True))
     assert {cells.name(one) for one in quick} <= {cells.name(one) for one in whole}

@@ -9,6 +9,7 @@ import pytest
 from scipy.stats import ttest_ind
 
 from recbench.data.prepare import prepare
+from recbench.errors import UserError
 from recbench.experiment import recommender_class
 from recbench.questions.fraction import with_fraction
 from recbench.questions.make_split import make_split
@@ -18,6 +19,7 @@ from recbench.registry import listed, load
 from recbench.runs.record import Training
 from recbench.studies.data_size import FRACTIONS
 from recbench.studies.drawing import drawn, looks, save, styled
+from recbench.studies.expert_ranks import ranks_by
 from recbench.studies.study import Asked, Study
 from recbench.testing.contract import toy_queries
 from recbench.testing.toy import toy_split, toy_training_data
@@ -69,7 +71,8 @@ CASES = {
     "data-size": [plain("sasrec", training=Training(fraction=part)) for part in (0.1, 0.5, 1.0)],
     "ensemble": [llara(), ilora(), plain("lora-ensemble", settings={"routing": "soft"})],
     "encoder": [plain("sasrec"), ilora(), plain("caser"), ilora(encoder="caser")],
-    "expert-ranks": [ilora(), ilora(expert_ranks=[4, 2, 1, 1])],
+    "expert-ranks": [ilora(), *(ilora(expert_ranks=one) for one in ([4, 2, 1, 1], [3, 2, 2, 1]))],
+    "guidance": [ilora(), ilora(guidance="other-user"), ilora(guidance="prompt"), llara()],
     "cross-domain": [
         ilora() | {"dataset": a, "dataset_digest": a, "training": Training(dataset=b)}
         for a in ("movielens", "lastfm")
@@ -79,11 +82,15 @@ CASES = {
 }
 
 
+LOOKING = ["expert-attention", "gradient-similarity", "interference"]
+"""Those that load what a run has kept, or its data: `test_looking.py`."""
+
+
 def test_every_study_has_a_case():
-    assert set(CASES) == set(NAMES)
+    assert set(CASES) | set(LOOKING) == set(NAMES)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", CASES)
 def test_a_study_shows_its_runs(name, runs, tmp_path):
     study = load("studies", name)()
     asked = Asked("movielens", llms=("tiny", "big"), models=study.models)
@@ -105,7 +112,7 @@ def test_a_study_shows_its_runs(name, runs, tmp_path):
     assert "<dc:date>" not in texts
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", CASES)
 def test_a_study_of_single_trainings_makes_no_test(name, runs):
     study = load("studies", name)()
     asked = Asked("movielens", llms=("tiny", "big"), models=study.models)
@@ -117,7 +124,7 @@ def test_a_study_of_single_trainings_makes_no_test(name, runs):
     assert "of these trainings, without tests" in " ".join(said.split())
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", CASES)
 def test_one_system_alone_is_shown(name, runs):
     study = load("studies", name)()
     data = study.data(runs(CASES[name][0]), Asked("movielens", llms=("tiny",), models=("a",)))
@@ -180,6 +187,34 @@ def test_less_data_is_a_part_of_more(raw_folder, tmp_path):
     cells = load("studies", "data-size")().cells(Asked("movielens", models=("ilora",)))
     rows = [cell.settings["examples"] for cell in cells]
     assert rows == [round(one * rows[-1]) for one in FRACTIONS]
+
+
+def test_every_guidance_is_compared_with_the_sequence_at_once(runs):
+    data = load("studies", "guidance")().data(runs(*CASES["guidance"]), Asked("movielens"))
+    differences = data[data["kind"] == "difference"]
+    assert set(differences["against"]) == {"ilora (llm=tiny)"}
+    assert len(differences) == 3
+    assert differences["p"].notna().all()
+
+
+def test_ranks_go_by_the_sizes_of_clusters(raw_folder, tmp_path):
+    assert ranks_by(np.array([40, 30, 20, 10]), 8) == [3, 2, 2, 1]
+    assert ranks_by(np.array([97, 1, 1, 1]), 8) == [5, 1, 1, 1]
+    assert ranks_by(np.array([5, 5, 5, 5]), 8) == [2, 2, 2, 2]
+    assert ranks_by(np.array([1, 1, 1, 0]), 4) == [1, 1, 1, 1]
+    study = load("studies", "expert-ranks")()
+    here = Asked("movielens", data_dir=raw_folder, cache=tmp_path)
+    *_, last = study.cells(here)
+    ranks = [int(one) for one in last.settings["expert_ranks"].split(",")]
+    assert sum(ranks) == 8
+    assert ranks == sorted(ranks, reverse=True)
+    *_, counted = study.cells(dataclasses.replace(here, data_dir=None, listing=True))
+    assert counted.settings["expert_ranks"] == "3,2,2,1"
+
+
+def test_ranks_by_clusters_do_not_download_data(tmp_path):
+    with pytest.raises(UserError, match="recbench data prepare --dataset steam"):
+        load("studies", "expert-ranks")().cells(Asked("steam", cache=tmp_path))
 
 
 def test_one_expert_is_one_lora(tmp_path):

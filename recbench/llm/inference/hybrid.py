@@ -24,7 +24,7 @@ from transformers import PreTrainedModel
 from transformers.utils import ModelOutput
 
 from recbench.llm.inference.head import head_on
-from recbench.llm.tuning.gate import InstanceGate
+from recbench.llm.tuning.gate import ExpertGate, InstanceGate
 from recbench.seeding import generator
 
 
@@ -127,7 +127,7 @@ class HybridLM(nn.Module):
         lm: PeftModel | PreTrainedModel,
         item_token: int,
         projector: ItemProjector | None = None,
-        gate: InstanceGate | None = None,
+        gate: ExpertGate | None = None,
     ) -> None:
         super().__init__()
         self.lm, self.item_token = lm, item_token
@@ -158,6 +158,11 @@ class HybridLM(nn.Module):
             return inputs
         tokens = self.projector(torch.tensor(items, device=ids.device))
         return inputs.masked_scatter(places[..., None], tokens.to(inputs.dtype))
+
+    @property
+    def user_gate(self) -> InstanceGate | None:
+        """The gate, if it must be told of every row's user before the model runs."""
+        return self.gate if isinstance(self.gate, InstanceGate) else None
 
     @cached_property
     def _body(self) -> nn.Module:
@@ -200,11 +205,11 @@ class HybridLM(nn.Module):
         return output, output.logits.float()
 
     def random_users(self, rows: int) -> Tensor | None:
-        """Return user vectors that a gate can be tried with, [rows, width]; None without one."""
-        if self.gate is None:
+        """Return user vectors that a gate can be tried with, [rows, width]; None for no need."""
+        gate = self.user_gate
+        if gate is None:
             return None
-        scale = 1 / self.gate.scale.cpu()
-        return (torch.randn(rows, self.gate.width) * scale).to(self.device)
+        return (torch.randn(rows, gate.width) / gate.scale.cpu()).to(self.device)
 
     @contextmanager
     def reading(self, users: Tensor | None, repeats: int = 1) -> Iterator[None]:
@@ -213,10 +218,10 @@ class HybridLM(nn.Module):
         self.eval()
         try:
             with torch.no_grad():
-                if self.gate is None or users is None:
+                if self.user_gate is None or users is None:
                     yield
                 else:
-                    with self.gate.held(users, repeats):
+                    with self.user_gate.held(users, repeats):
                         yield
         finally:
             self.train(training)

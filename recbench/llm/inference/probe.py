@@ -183,8 +183,8 @@ def _check_trains(model: HybridLM, batch: Batch, name: str) -> None:
     trained = {n: p for n, p in model.named_parameters() if p.requires_grad}
     if not trained:
         return
-    if model.gate is not None and batch.users is not None:
-        model.gate.hold(batch.users)
+    if model.user_gate is not None and batch.users is not None:
+        model.user_gate.hold(batch.users)
     try:
         answers = [own[:1] for own in batch.answers]
         log_likelihoods(model, pack(batch.prompts, answers, model.device)).sum().backward()
@@ -196,8 +196,8 @@ def _check_trains(model: HybridLM, batch: Batch, name: str) -> None:
             "model, or other targets"
         ) from error
     finally:
-        if model.gate is not None:
-            model.gate.release()
+        if model.user_gate is not None:
+            model.user_gate.release()
     lora = [n for n in trained if "lora_" in n]
     idle = {_layer(n) for n in lora if trained[n].grad is None}
     model.zero_grad()

@@ -31,14 +31,19 @@ class TrainingQuestions:
         Candidates a question (fewer where the catalogue is too small), rows used, epochs.
     seed
         The run's seed.
+
+    Attributes
+    ----------
+    rows
+        int64 [n], the numbers of the training rows used, in the order of the questions.
     """
 
     def __init__(self, train: Examples, items: int, settings: TuningSettings, seed: int) -> None:
         self.items, self.epochs, self.seed = items, settings.epochs, seed
         most = items - train.histories.shape[1]
         self.negatives = max(0, min(settings.candidates, most) - 1)
-        used = generator(seed, "examples").permutation(len(train))[: settings.examples]
-        self.histories, self.targets = train.histories[used], train.targets[used]
+        self.rows = generator(seed, "examples").permutation(len(train))[: settings.examples]
+        self.histories, self.targets = train.histories[self.rows], train.targets[self.rows]
 
     def __len__(self) -> int:
         return len(self.targets)

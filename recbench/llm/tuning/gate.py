@@ -12,7 +12,7 @@ Kong et al., "Customizing Language Models with Instance-wise LoRA for Sequential
 NeurIPS 2024, arXiv 2408.10159.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal, NoReturn
 
@@ -23,8 +23,63 @@ from torch.nn.functional import one_hot
 
 from recbench.errors import RecbenchError, UserError
 
+Hook = Callable[[nn.Module, tuple[Any, ...], Tensor], Tensor]
+"""Sees what goes into a layer and what comes out, and returns what comes out in its place."""
 
-class InstanceGate(nn.Module):
+
+class ExpertGate(nn.Module):
+    """
+    What weighs LoRA's experts.
+
+    By the user it is an `InstanceGate`, by the token a `recbench.llm.tuning.router.TokenRouter`.
+
+    Parameters
+    ----------
+    ranks
+        Ranks of the experts, K of them, all at least 1; they add up to the rank of the LoRA.
+        Unequal ranks keep the one scale K alpha / r.
+    """
+
+    ranks: Tensor
+    hard: bool = False
+    """Whether the heaviest expert stands alone; the gradient is then that of its weight."""
+
+    def __init__(self, ranks: Sequence[int]) -> None:
+        super().__init__()
+        self.register_buffer("ranks", torch.tensor(ranks), persistent=False)
+
+    def attach(self, model: nn.Module, adapter: str = "default") -> None:
+        """
+        Gate every LoRA layer of `model`, and refuse to merge them from now on.
+
+        Raises
+        ------
+        UserError
+            If there is no LoRA layer, or one that cannot be gated.
+        """
+        layers = gated_layers(model, self.ranks.tolist(), adapter)
+        for number, layer in enumerate(layers):
+            layer.lora_A[adapter].register_forward_hook(self._hook(number))
+            layer.merge = _refuse_to_merge
+
+    def _hook(self, number: int) -> Hook:
+        """Return what weighs the output of the `number`-th layer's A."""
+        raise NotImplementedError
+
+    def _weights(self, logits: Tensor) -> Tensor:
+        """Return the expert weights [..., K] of logits; they add up to 1."""
+        weights = logits.softmax(dim=-1)
+        if not self.hard:
+            return weights
+        heaviest = one_hot(weights.argmax(dim=-1), weights.shape[-1])
+        return heaviest + weights - weights.detach()
+
+    def _factors_of(self, weights: Tensor) -> Tensor:
+        """Return what multiplies each of the r outputs of A: K times its expert's weight."""
+        return len(self.ranks) * weights.repeat_interleave(self.ranks, dim=-1)
+
+
+class InstanceGate(ExpertGate):
     """
     Expert weights of a batch of users, and the hooks that apply them.
 
@@ -37,8 +92,7 @@ class InstanceGate(nn.Module):
     width
         Size of a user vector.
     ranks
-        Ranks of the experts, K of them, all at least 1; they add up to the rank of the LoRA.
-        Unequal ranks keep the one scale K alpha / r.
+        Of the experts, see `ExpertGate`.
     kind
         ``"linear"``, one layer (the paper; unlike that of the released code it has a bias), or
         ``"resnet"``, a small 1-D ResNet (the released code), whose batch statistics are frozen in
@@ -47,10 +101,9 @@ class InstanceGate(nn.Module):
         Multiplies user vectors before the network, so that they may come in the encoder's own size.
     """
 
-    ranks: Tensor
     scale: Tensor
-    hard: bool = False
-    """Whether each user has the heaviest expert alone; the gradient is then that of its weight."""
+    alike: Tensor | None = None
+    """Weights [K] that all users have in the place of their own; None, as a rule, for none."""
 
     def __init__(
         self,
@@ -59,42 +112,18 @@ class InstanceGate(nn.Module):
         kind: Literal["linear", "resnet"] = "linear",
         scale: float = 1.0,
     ) -> None:
-        super().__init__()
+        super().__init__(ranks)
         self.width = width
         self.network = {"linear": nn.Linear, "resnet": GateResNet}[kind](width, len(ranks))
-        self.register_buffer("ranks", torch.tensor(ranks), persistent=False)
         self.register_buffer("scale", torch.tensor(scale))
         self._factors: Tensor | None = None
 
     def forward(self, users: Tensor) -> Tensor:
         """Return the expert weights [B, K] of user vectors [B, width]; rows add up to 1."""
+        if self.alike is not None:
+            return self.alike.expand(len(users), -1)
         with torch.autocast(users.device.type, enabled=False):
-            weights = self.network(users.float() * self.scale).softmax(dim=-1)
-            if not self.hard:
-                return weights
-            heaviest = one_hot(weights.argmax(dim=-1), weights.shape[-1])
-            return heaviest + weights - weights.detach()
-
-    def attach(self, model: nn.Module, adapter: str = "default") -> None:
-        """
-        Gate every LoRA layer of `model`, and refuse to merge them from now on.
-
-        Raises
-        ------
-        UserError
-            If there is no LoRA layer, or one that cannot be gated.
-        """
-        layers = {n: m for n, m in model.named_modules() if isinstance(m, LoraLayer)}
-        if not layers:
-            raise UserError(
-                "the gate needs a model with LoRA layers, and there are none; where an adapter is "
-                "set, name one of LoRA"
-            )
-        for name, layer in layers.items():
-            self._check(name, layer, adapter)
-        for layer in layers.values():
-            layer.lora_A[adapter].register_forward_hook(self._weigh)
-            layer.merge = _refuse_to_merge
+            return self._weights(self.network(users.float() * self.scale))
 
     def hold(self, users: Tensor, repeats: int = 1) -> None:
         """
@@ -108,8 +137,7 @@ class InstanceGate(nn.Module):
             Rows of the language model's batch for each user, adjacent: beams or candidates.
         """
         weights = self(users).repeat_interleave(repeats, dim=0)  # [B * repeats, K]
-        factors = len(self.ranks) * weights.repeat_interleave(self.ranks, dim=1)
-        self._factors = factors[:, None, :]  # [B * repeats, 1, r]
+        self._factors = self._factors_of(weights)[:, None, :]  # [B * repeats, 1, r]
 
     def release(self) -> None:
         """Forget the weights: a forward pass without a gate is an error."""
@@ -124,26 +152,9 @@ class InstanceGate(nn.Module):
         finally:
             self.release()
 
-    def _check(self, name: str, layer: LoraLayer, adapter: str) -> None:
-        down = dict(layer.lora_A).get(adapter)
-        if not isinstance(down, nn.Linear):
-            raise UserError(
-                f"layer '{name}' cannot be gated: only LoRA on linear layers gives every row "
-                f"of the batch a rank, not {type(layer).__name__}; leave it out of targets, or "
-                "name an adapter without it"
-            )
-        if layer.lora_variant.get(adapter) is not None:
-            raise UserError(
-                f"layer '{name}' cannot be gated: it is no plain LoRA but a variant "
-                f"({type(layer.lora_variant[adapter]).__name__}) that reads A past the gate; where "
-                "an adapter is set, name one of plain LoRA"
-            )
-        if down.out_features != int(self.ranks.sum()):
-            raise UserError(
-                f"layer '{name}' has rank {down.out_features}, but the experts' ranks "
-                f"{self.ranks.tolist()} add up to {int(self.ranks.sum())}; take --set "
-                f"rank={down.out_features} with experts that divide it"
-            )
+    def _hook(self, number: int) -> Hook:  # noqa: ARG002
+        """Return the same for every layer."""
+        return self._weigh
 
     def _weigh(self, _: nn.Module, __: tuple[Any, ...], output: Tensor) -> Tensor:
         if self._factors is None:
@@ -160,6 +171,50 @@ class InstanceGate(nn.Module):
         if len(output) != rows:
             raise RecbenchError(f"the gate holds {rows} rows, the batch has {len(output)}")
         return output * self._factors.to(output.dtype)  # [B, T, r]
+
+
+def gated_layers(
+    model: nn.Module, ranks: Sequence[int], adapter: str = "default"
+) -> list[LoraLayer]:
+    """
+    Return the LoRA layers of a model, all of them, in their order.
+
+    Raises
+    ------
+    UserError
+        If there is none, or one that experts of such ranks cannot be weighed in.
+    """
+    layers = {n: m for n, m in model.named_modules() if isinstance(m, LoraLayer)}
+    if not layers:
+        raise UserError(
+            "the gate needs a model with LoRA layers, and there are none; where an adapter is "
+            "set, name one of LoRA"
+        )
+    for name, layer in layers.items():
+        _check(name, layer, ranks, adapter)
+    return list(layers.values())
+
+
+def _check(name: str, layer: LoraLayer, ranks: Sequence[int], adapter: str) -> None:
+    down = dict(layer.lora_A).get(adapter)
+    if not isinstance(down, nn.Linear):
+        raise UserError(
+            f"layer '{name}' cannot be gated: only LoRA on linear layers gives every row "
+            f"of the batch a rank, not {type(layer).__name__}; leave it out of targets, or "
+            "name an adapter without it"
+        )
+    if layer.lora_variant.get(adapter) is not None:
+        raise UserError(
+            f"layer '{name}' cannot be gated: it is no plain LoRA but a variant "
+            f"({type(layer.lora_variant[adapter]).__name__}) that reads A past the gate; where "
+            "an adapter is set, name one of plain LoRA"
+        )
+    if down.out_features != sum(ranks):
+        raise UserError(
+            f"layer '{name}' has rank {down.out_features}, but the experts' ranks "
+            f"{list(ranks)} add up to {sum(ranks)}; take --set "
+            f"rank={down.out_features} with experts that divide it"
+        )
 
 
 def _refuse_to_merge(*_: Any, **__: Any) -> NoReturn:

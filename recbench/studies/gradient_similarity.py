@@ -1,0 +1,302 @@
+"""Whether users pull one LoRA in different directions, and less so with experts."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recbench.errors import UserError
+from recbench.experiment import Experiment, recommender_class
+from recbench.questions.split import PAD, Examples
+from recbench.recommender import Encoder, Runtime, System, TrainingData
+from recbench.runs.leaderboard import rows_of
+from recbench.runs.store import Run
+from recbench.seeding import generator
+from recbench.statistics.bootstrap import basic_interval
+from recbench.statistics.clusters import check_can_cluster, k_means
+from recbench.studies.cells import built
+from recbench.studies.drawing import heat_map, intervals, legend, looks, sheet
+from recbench.studies.kept import kept
+from recbench.studies.points import THIS_TRAINING, Point, frame
+from recbench.studies.study import Asked, Study
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from pandas import DataFrame
+
+PARTS = (0.25, 0.5, 1.0)
+"""Of the rows that are learnt from: the points of training that are looked at."""
+
+USERS, PLACES, SHUFFLES = 256, 8_192, 200
+"""Most users whose gradients are taken, numbers of a sketch, random partings of the users."""
+
+COSINE, CLUSTERED, FLOOR, PAIR = "cosine", "clusters", "random clusters", "users"
+
+Array = NDArray[np.float64]
+Statistic = Callable[[Array], float]
+
+FIGURES: dict[str, tuple[Statistic, tuple[float, float]]] = {
+    "share of negative pairs": (lambda beside: float((beside < 0).mean()), (0.0, 1.0)),
+    "mean cosine": (lambda beside: float(beside.mean()), (-1.0, 1.0)),
+}
+"""What the cosines of all pairs of clusters come to, and between which ends."""
+
+
+@runtime_checkable
+class HasGradients(Protocol):
+    """A model with LoRA and an encoder, such as ``llara``."""
+
+    encoder: Encoder
+
+    def gradient_sketches(
+        self, rows: Examples, places: int, runtime: Runtime
+    ) -> NDArray[np.float32]:
+        """Return a sketch of the gradient of each row's loss by LoRA's weights, [rows, places]."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """
+    One trained model and some training users, a row each.
+
+    Attributes
+    ----------
+    model, system, seed, rows_learnt
+        Which it is, and how far it was trained.
+    products
+        float64 [users, users], scalar products of the gradients of their losses.
+    vectors
+        float32 [users, d], what the encoder sees in their histories.
+    titles
+        The ends of their histories, in words.
+    """
+
+    model: str
+    system: str
+    seed: int
+    rows_learnt: int
+    products: Array
+    vectors: NDArray[np.float32]
+    titles: tuple[str, ...]
+
+    def own(self, kind: str, figure: str) -> Point:
+        """Return the columns that all points of it have."""
+        about = {"model": self.model, "rows_learnt": self.rows_learnt, "seed": self.seed}
+        users = {"users": len(self.products), "examples": len(self.products)}
+        whose = {"system": self.system, "figure": figure, "seeds": THIS_TRAINING}
+        return {"kind": kind, **about, **whose, **users}
+
+
+class GradientSimilarity(Study):
+    """
+    Cosines between the mean gradients of clusters of users, by LoRA's weights.
+
+    Of up to 256 training users the last training row each is looked at, the same ones everywhere;
+    its loss is differentiated as at the end of training, without dropout, with the model's own
+    gate. Users are clustered by k-means on the encoder's user vectors (8 clusters), and the matrix
+    is ordered by hierarchical clustering (average linkage on 1 - cosine) of the first system's last
+    point. "Over training" means trainings of a quarter, half and all of the rows, each a whole one
+    with its own schedule: ordinary cells, so that nothing watches a training and nothing could
+    change it. The share of pairs of clusters that oppose each other (negative cosine), and the mean
+    cosine of all pairs, have the basic interval of a bootstrap over users; the same for random
+    clusters of the same sizes (mean and middle 95% of 200) is what they would be if clusters meant
+    nothing. Each training is a point of its own, and no difference is tested.
+    """
+
+    question = "Do users disturb each other: do their gradients oppose, and less so with experts?"
+    place = "iLoRA's paper, figure 1: gradient similarity of 8 clusters; the floor is ours"
+    models = ("llara", "ilora")
+    seeds = 1
+    cut = "the trainings of a part of the rows"
+
+    def cells(self, asked: Asked) -> list[Experiment]:
+        """Return every model with every seed, trained on ever more rows."""
+        check_can_cluster()
+        for model in asked.models:
+            kind = recommender_class(model)
+            if not (hasattr(kind, "gradient_sketches") and _encodes(kind)):
+                raise UserError(f"{model} has no encoder beside LoRA; name llara or ilora")
+        parts = PARTS[-1:] if asked.quick else PARTS
+        return [_part(cell, part) for part in parts for cell in asked.of_all_models()]
+
+    def data(self, runs: Sequence[Run], asked: Asked) -> "DataFrame":
+        """Take the gradients of every kept model, and compare them."""
+        labels = {run.folder: row.label for row in rows_of(runs) for run in row.runs}
+        seen = [_seen(run, labels[run.folder], asked) for run in runs]
+        points: list[Point] = []
+        for seed in dict.fromkeys(one.seed for one in seen):
+            several = [one for one in seen if one.seed == seed]
+            clusters = _in_order(several)
+            for one in several:
+                points += _over_pairs(one, clusters)
+                if seed == seen[0].seed:
+                    points += [*_matrix(one, clusters), *_pairs(one)]
+        return frame(points)
+
+    def table(self, data: "DataFrame", layout: Any = "markdown") -> str:
+        """Write all but the matrices."""
+        shown = data[data["kind"] != COSINE].drop(columns=["cluster", "other"], errors="ignore")
+        return super().table(shown, layout)
+
+    def figure(self, data: "DataFrame") -> "Figure":
+        """Draw the matrices of the last point side by side, and what they come to over training."""
+        models = list(dict.fromkeys(data["model"]))
+        columns = max(len(models), len(FIGURES))
+        figure, axes = sheet(columns=columns, heights=(2.6, 2.2))
+        cosines = data[data["kind"] == COSINE]
+        for place, model in zip(axes, models, strict=False):
+            own = cosines[cosines["model"] == model]
+            last = own[own["rows_learnt"] == own["rows_learnt"].max()]
+            image = heat_map(place, last, "cluster", "other", (-1, 1), "PuOr")
+            figure.colorbar(image, ax=place, label="cosine of mean gradients")
+            place.set_title(model)
+            place.set_xlabel("cluster of users")
+            place.set_ylabel("cluster of users")
+        for place, name in zip(axes[columns:], FIGURES, strict=False):
+            _draw_over_training(place, data[data["figure"] == name], looks(models))
+            place.set_ylabel(name)
+        for place in (*axes[len(models) : columns], *axes[columns + len(FIGURES) :]):
+            place.set_axis_off()
+        legend(figure, axes[columns])
+        return figure
+
+
+def _draw_over_training(axes: Any, data: "DataFrame", kinds: dict[str, dict[str, Any]]) -> None:
+    for number, (model, look) in enumerate(kinds.items()):
+        for kind, line in ((CLUSTERED, "-"), (FLOOR, ":")):
+            some = data[(data["kind"] == kind) & (data["model"] == model)]
+            at = np.log2(some["rows_learnt"]) + 0.05 * number
+            name = model if kind == CLUSTERED else f"{model}, {FLOOR}"
+            intervals(axes, at, some, label=name, **look | {"linestyle": line})
+    rows = sorted(set(data["rows_learnt"]))
+    axes.set_xticks(np.log2(rows), [f"{one:g}" for one in rows])
+    axes.set_xlabel("rows learnt from")
+
+
+def _encodes(kind: type[System]) -> bool:
+    return "encoder" in kind.settings_class.model_fields
+
+
+def _part(cell: Experiment, part: float) -> Experiment:
+    """Return the same with a part of its rows; all of them where their number is not set."""
+    rows = built(cell).settings.record().get("examples")
+    if rows is None or part == 1:
+        return cell
+    return cell.model_copy(
+        update={"settings": {**cell.settings, "examples": max(1, round(part * rows))}}
+    )
+
+
+def _seen(run: Run, label: str, asked: Asked) -> Seen:
+    with kept(run, asked) as found:
+        model, data = found.model, found.data
+        assert isinstance(model, HasGradients)
+        rows = _watched(data)
+        sketches = model.gradient_sketches(rows, PLACES, found.runtime).astype(np.float64)
+        vectors = model.encoder.user_vectors(rows.histories)
+    record = run.record
+    told = record.settings["examples"]
+    learnt = len(data.train) if told is None else min(told, len(data.train))
+    titles = tuple(_ends(history, data) for history in rows.histories)
+    products = sketches @ sketches.T
+    known = record.model, label, record.seed, learnt
+    return Seen(*known, (products + products.T) / 2, vectors, titles)
+
+
+def _watched(data: TrainingData) -> Examples:
+    """Return the last training row of some training users, always the same ones."""
+    train = data.train
+    users, last = np.unique(train.users[::-1], return_index=True)
+    chosen = np.sort(generator(0, "looked at").permutation(len(users))[:USERS])
+    rows = len(train) - 1 - last[chosen]
+    return Examples(train.histories[rows], train.targets[rows], train.users[rows])
+
+
+def _ends(history: NDArray[np.int32], data: TrainingData) -> str:
+    return "; ".join(data.catalogue.titles[item] for item in history[history != PAD][-3:])
+
+
+def _in_order(several: Sequence[Seen]) -> NDArray[np.int64]:
+    """Cluster users, and number the clusters so that those whose gradients agree are neighbours."""
+    from scipy.cluster.hierarchy import leaves_list, linkage
+    from scipy.spatial.distance import squareform
+
+    models = [one for one in several if one.model == several[0].model]
+    last = max(models, key=lambda one: one.rows_learnt)
+    clusters = k_means(last.vectors).labels
+    if clusters.max() == 0:
+        return clusters
+    apart = squareform(1 - cosines(last.products, clusters), checks=False)
+    numbers = np.argsort(leaves_list(linkage(apart, "average")))
+    return np.asarray(numbers[clusters], dtype=np.int64)
+
+
+def cosines(products: Array, clusters: NDArray[np.int64]) -> Array:
+    """
+    Return the cosines between the mean vectors of clusters.
+
+    Parameters
+    ----------
+    products
+        float64 [n, n], scalar products of all vectors.
+    clusters
+        int64 [n], numbers from 0, all of them there.
+
+    Returns
+    -------
+    ndarray
+        float64 [clusters, clusters], symmetric, 1 on the diagonal; 0 beside it of a mean of zero.
+    """
+    member = np.eye(int(clusters.max()) + 1)[:, clusters]  # [clusters, n]
+    means = member @ products @ member.T  # the sizes cancel
+    lengths = np.sqrt(np.diagonal(means))
+    whole = np.outer(lengths, lengths)
+    found = np.divide(means, whole, out=np.zeros_like(means), where=whole > 0).clip(-1.0, 1.0)
+    np.fill_diagonal(found, 1.0)
+    return (found + found.T) / 2
+
+
+def _beside(products: Array, clusters: NDArray[np.int64]) -> Array:
+    """Return the cosine of every pair of clusters."""
+    return cosines(products, clusters)[np.triu_indices(int(clusters.max()) + 1, 1)]
+
+
+def _over_pairs(seen: Seen, clusters: NDArray[np.int64]) -> Iterator[Point]:
+    """Return what all pairs of clusters come to, and what those of random clusters would."""
+    if clusters.max() == 0:
+        return
+    products = seen.products
+    for name, (figure, ends) in FIGURES.items():
+
+        def of(users: NDArray[np.int64], figure: Statistic = figure) -> float:
+            return figure(_beside(products[np.ix_(users, users)], clusters[users]))
+
+        low, high = basic_interval(of, clusters, generator(0, "bootstrap"), ends)
+        value = figure(_beside(products, clusters))
+        yield {**seen.own(CLUSTERED, name), "value": value, "low": low, "high": high}
+        random = generator(0, "random clusters")
+        floor = [figure(_beside(products, random.permutation(clusters))) for _ in range(SHUFFLES)]
+        low, high = np.quantile(floor, [0.025, 0.975])
+        yield {**seen.own(FLOOR, name), "value": np.mean(floor), "low": low, "high": high}
+
+
+def _matrix(seen: Seen, clusters: NDArray[np.int64]) -> Iterator[Point]:
+    sizes = np.bincount(clusters)
+    for (one, other), value in np.ndenumerate(cosines(seen.products, clusters)):
+        count = int(sizes[[one, other]].sum()) if one != other else int(sizes[one])
+        own = {"cluster": one + 1, "other": other + 1, "users": count, "examples": count}
+        yield {**seen.own(COSINE, "cosine of mean gradients"), **own, "value": value}
+
+
+def _pairs(seen: Seen) -> Iterator[Point]:
+    """Return the two users whose gradients are most alike, and the two that are most opposed."""
+    found = cosines(seen.products, np.arange(len(seen.products)))
+    pairs = list(combinations(range(len(found)), 2))
+    for which, best in (("most alike", max), ("most opposed", min)):
+        one, other = best(pairs, key=lambda pair: found[pair])
+        words = {"which": which, "history": seen.titles[one], "and": seen.titles[other]}
+        own = seen.own(PAIR, "cosine of two gradients") | {"users": 2, "examples": 2}
+        yield {**own, **words, "value": found[one, other]}

@@ -1,0 +1,104 @@
+"""The models that runs have kept, for studies that look into them; nothing is trained."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from recbench.errors import UserError
+from recbench.experiment import Experiment, ask, choose_training_source, recommender_class
+from recbench.folder_digest import folder_digest
+from recbench.neural.devices import resolve
+from recbench.recommender import Runtime, System, TrainingData
+from recbench.runs.kept_trainings import kept_model
+from recbench.runs.places import cache_folder, results_folder
+from recbench.runs.question import Question
+from recbench.runs.record import RunRecord
+from recbench.runs.store import Run
+from recbench.studies import cells
+from recbench.studies.study import Asked
+
+
+@dataclass(frozen=True)
+class Kept:
+    """
+    A model as a run has asked it.
+
+    Attributes
+    ----------
+    model
+        Loaded.
+    data
+        What it may have learnt from.
+    question
+        What it was asked.
+    runtime
+        Where it runs.
+    """
+
+    model: System
+    data: TrainingData
+    question: Question
+    runtime: Runtime
+
+
+@contextmanager
+def kept(run: Run, asked: Asked) -> Iterator[Kept]:
+    """
+    Load the model of a run, for as long as the block lasts.
+
+    Raises
+    ------
+    UserError
+        If it is not there any more, or not as it was, with the command that makes it anew.
+    """
+    record, cell = run.record, _cell(run.record, asked)
+    folder = kept_model(results_folder(asked.results), record)
+    assert record.trained is not None  # a study's cells are of registered models
+    if not folder.is_dir() or folder_digest(folder) != record.trained.weights:
+        command = " ".join(["recbench run", *cells.arguments(cell), "--fresh"])
+        raise UserError(
+            f"this study looks into models, and that of {cells.name(cell)} is not at {folder} as "
+            f"it was asked; make it anew: {command}"
+        )
+    model = cells.built(cell)
+    question = ask(cell, _silent)
+    source = choose_training_source(cell, model, question, _silent)
+    with TemporaryDirectory() as scratch:
+        where = Path(scratch), cache_folder(asked.cache)
+        runtime = Runtime(record.seed, resolve("auto"), *where)
+        model.load(folder, source.asked, runtime)
+        yield Kept(model, source.asked, question, runtime)
+
+
+def _cell(record: RunRecord, asked: Asked) -> Experiment:
+    """Return the experiment that a record is of; as `cells.arguments`, a command says it again."""
+    assert record.trained is not None
+    usual = recommender_class(record.model).settings_class.defaults()
+    set_so = record.settings | record.trained.runtime_settings
+    own = {name: value for name, value in set_so.items() if value != usual.get(name)}
+    return Experiment(
+        model=record.model,
+        dataset=record.dataset,
+        protocol=record.protocol,
+        settings={name: _as_written(value) for name, value in own.items()},
+        seed=record.seed,
+        draws=record.draws,
+        pack_seed=record.pack_seed,
+        matching=record.matching,
+        train_fraction=record.training.fraction,
+        data_dir=asked.data_dir,
+        results=asked.results,
+        cache=asked.cache,
+    )
+
+
+def _as_written(value: Any) -> Any:
+    """Write a list as a command does: "4,2,1,1"."""
+    return ",".join(map(str, value)) if isinstance(value, list) else value
+
+
+def _silent(_: str) -> None:
+    """Report to nobody."""

@@ -1,0 +1,282 @@
+"""Studies that look into what runs have kept: on models that are trained here, of a few rows."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from recbench.errors import UserError
+from recbench.experiment import build, run
+from recbench.folder_digest import folder_digest
+from recbench.questions.queries import Queries
+from recbench.registry import load
+from recbench.runs.kept_trainings import kept_model
+from recbench.runs.leaderboard import rows_of
+from recbench.statistics.best import all_pairs, differences
+from recbench.studies import expert_attention, gradient_similarity, interference
+from recbench.studies.drawing import drawn, save, styled
+from recbench.studies.gradient_similarity import cosines
+from recbench.studies.kept import _cell, kept
+from recbench.studies.study import Asked
+from recbench.testing.toy_lm import toy_llm
+
+FEW = {"examples": "24", "batch_size": "8", "curve_rows": "0", "dropout": "0.1"}
+
+
+@pytest.fixture(scope="module")
+def here(raw_folder, tmp_path_factory):
+    """What is asked of a study: one seed, of a toy language model."""
+    home = tmp_path_factory.mktemp("looking")
+    llm = str(toy_llm(home / "llm"))
+    places = {"data_dir": raw_folder, "results": home / "results", "cache": home / "cache"}
+    return Asked("movielens", llms=(llm,), seeds=1, draws=1, settings=FEW, **places)
+
+
+def runs_of(name, here):
+    """Return a study, what is asked of it, and its runs, those that are there found again."""
+    study = load("studies", name)()
+    asked = replace(here, models=study.models)
+    cells = [one.model_copy(update={"audit": False}) for one in study.cells(asked)]
+    return study, asked, [run(cell, lambda _: None) for cell in cells]
+
+
+def shown(study, data, folder):
+    """Draw a study from what its file holds alone; return the bytes of its figure."""
+    data.to_parquet(folder / "data.parquet", index=False)
+    with styled():
+        save(drawn(study, pd.read_parquet(folder / "data.parquet")), folder)
+    assert study.table(data)
+    return (folder / "figure.svg").read_bytes(), (folder / "figure.png").read_bytes()
+
+
+def test_expert_attention(here, tmp_path):
+    study, asked, runs = runs_of("expert-attention", here)
+    folder = kept_model(asked.results, runs[0].record)
+    before = folder_digest(folder)
+    data = study.data(runs, asked)
+    assert folder_digest(folder) == before
+    pd.testing.assert_frame_equal(study.data(runs, asked), data)
+    assert shown(study, data, tmp_path) == shown(study, data, tmp_path)
+    weights = data[data["kind"] == "weight"]
+    sums = weights.groupby("user")["value"].sum()
+    np.testing.assert_allclose(sums, 1.0, rtol=1e-6)
+    assert len(sums) == len(set(weights["user"])) > 1
+    assert data["value"].between(0, 1).all()
+    clusters = data[data["kind"] == "cluster"]
+    assert clusters[clusters["expert"] == 1]["examples"].sum() == runs[0].record.examples
+    assert (data.loc[data["low"].notna(), "seeds"] == "1 (this training)").all()
+    explained = data[data["kind"] == "the gate's share"].set_index("figure")
+    assert explained.loc["share of likelihoods", "value"] > 0
+
+
+def test_the_mean_gate_takes_the_users_out(here):
+    _, asked, (one,) = runs_of("expert-attention", here)
+    with kept(one, asked) as found:
+        model, test = found.model, found.question.split.test
+        queries = Queries(test.histories, found.question.pack.candidates[:, 0])
+        own = model.expert_weights(queries)
+        assert own.std(axis=0).max() > 0
+        with model.weighing_alike(own[0]):
+            np.testing.assert_array_equal(
+                model.expert_weights(queries), np.tile(own[0], (len(own), 1))
+            )
+            alike = model.score(queries, found.runtime)
+        np.testing.assert_array_equal(model.expert_weights(queries), own)
+        np.testing.assert_allclose(alike[0], model.score(queries, found.runtime)[0], rtol=1e-5)
+
+
+def test_a_model_that_is_gone_is_said_with_what_makes_it_anew(here, tmp_path):
+    study, asked, runs = runs_of("expert-attention", here)
+    folder = kept_model(asked.results, runs[0].record)
+    folder.rename(tmp_path / "away")
+    try:
+        with pytest.raises(UserError, match=r"is not at .*; make it anew: recbench run ") as told:
+            study.data(runs, asked)
+    finally:
+        (tmp_path / "away").rename(folder)
+    command = str(told.value).split("make it anew: ")[1]
+    assert command.endswith("--fresh")
+    assert f"--results {asked.results}" in command
+    assert "--set examples=24" in command
+    assert "targets" not in command  # what has its default is not said
+
+
+@pytest.mark.parametrize("model", ["sasrec", "tallrec"])
+def test_what_has_no_gradients_is_refused_before_it_is_trained(model):
+    with pytest.raises(UserError, match=f"{model} has no encoder beside LoRA; name llara or ilora"):
+        load("studies", "gradient-similarity")().cells(Asked("movielens", models=(model,)))
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"models": ("sasrec",)}, "sasrec weighs no experts; name ilora or lora-ensemble"),
+        ({"settings": {"guidance": "token-routing"}}, "token-routing weighs experts by the token"),
+    ],
+)
+def test_what_has_no_weights_is_refused_before_it_is_trained(changes, said):
+    asked = replace(Asked("movielens", models=("ilora",)), **changes)
+    with pytest.raises(UserError, match=said):
+        load("studies", "expert-attention")().cells(asked)
+
+
+def test_gradient_similarity(here, tmp_path):
+    study, asked, runs = runs_of("gradient-similarity", here)
+    assert [one.record.settings["examples"] for one in runs] == [6, 6, 12, 12, 24, 24]
+    folders = [kept_model(asked.results, one.record) for one in runs]
+    before = [folder_digest(one) for one in folders]
+    data = study.data(runs, asked)
+    assert [folder_digest(one) for one in folders] == before
+    assert shown(study, data, tmp_path) == shown(study, data, tmp_path)
+    whole = data[data["kind"] == "cosine"]
+    assert len(whole.groupby(["model", "rows_learnt"])) == 6
+    for _, some in whole.groupby(["model", "rows_learnt"]):
+        matrix = some.pivot(index="cluster", columns="other", values="value").to_numpy()
+        assert matrix.shape == (8, 8)
+        np.testing.assert_array_equal(matrix, matrix.T)
+        np.testing.assert_array_equal(np.diagonal(matrix), np.ones(8))
+        assert (np.abs(matrix) <= 1).all()
+    shares = data[data["kind"].isin(["clusters", "random clusters"])]
+    assert len(shares) == 24
+    assert shares["value"].between(shares["low"], shares["high"]).all()
+    pairs = data[data["kind"] == "users"]
+    assert set(pairs["which"]) == {"most alike", "most opposed"}
+    assert pairs["history"].str.contains("Film").all()
+    quick = study.cells(replace(asked, quick=True))
+    assert [one.settings["examples"] for one in quick] == ["24", "24"]
+
+
+def test_interference(here, tmp_path):
+    study, asked, runs = runs_of("interference", here)
+    assert len(runs) == 10
+    data = study.data(runs, asked)
+    assert shown(study, data, tmp_path) == shown(study, data, tmp_path)
+    values = data[data["kind"] == "value"]
+    assert set(values["tuned"]) == {"together", "alone"}
+    together = values[(values["tuned"] == "together") & (values["model"] == "llara")]
+    assert together["examples"].sum() == runs[0].record.examples
+    whole = (together["value"] * together["examples"]).sum() / together["examples"].sum()
+    assert whole == pytest.approx(runs[0].record.metrics["HitRatio@1"].value)
+    assert data["p"].isna().all()
+    told = {one.record.settings.get("cluster"): one.record.trained for one in runs[::2]}
+    assert told[None].fit.get("tuned_on") is None
+    rows = [told[f"{number}/4"].fit["tuned_on"]["users"] for number in range(1, 5)]
+    assert rows == sorted(rows, reverse=True)
+    assert sum(rows) == 48
+
+
+def test_what_interference_cannot_be_asked_of_is_refused(here):
+    study = load("studies", "interference")()
+    with pytest.raises(UserError, match="tallrec cannot be tuned on a cluster alone; name llara"):
+        study.cells(replace(here, models=("tallrec",)))
+    with pytest.raises(UserError, match="interference sets cluster itself; leave it out"):
+        study.cells(replace(here, models=study.models, settings={"cluster": "1/4"}))
+
+
+def test_differences_of_clusters_hold_at_once(made, here, monkeypatch):
+    """With several seeds there are tests, for all clusters and models together."""
+    monkeypatch.setattr(interference, "_of_test_rows", lambda *_: np.arange(7) % 2)
+    hits = {None: [1, 0] * 6, "1/4": [0, 0] * 6, "2/4": [1, 1, 0, 0] * 3}
+    runs = [
+        made([*some, seed, 1 - seed], model="llara", seed=seed, settings={"cluster": cluster})
+        for cluster, some in hits.items()
+        for seed in range(2)
+    ]
+    data = load("studies", "interference")().data(runs, here)
+    found = data[data["kind"] == "difference"]
+    assert len(found) == 2
+    rows = {row.record.settings["cluster"]: row for row in rows_of(runs)}
+    both = [rows[one].system.only(np.arange(7) % 2 == 1) for one in (None, "2/4")]
+    (alone,) = all_pairs(differences(both))
+    point = found[found["cluster"] == 2].iloc[0]
+    assert point["p"] == pytest.approx(min(1, 2 * alone.p))
+    assert point["high"] - point["low"] > alone.high - alone.low
+
+
+def test_gradients_of_several_seeds_are_points_of_their_own(made, monkeypatch, tmp_path):
+    """Two groups of users that pull in opposite directions: clusters oppose, random ones do not."""
+    which = np.arange(60) % 2
+    pulls = np.where(which, 1.0, -1.0)[:, None] * np.ones(4) + 0.3
+
+    def seen(run, label, asked):
+        record, random = run.record, np.random.default_rng(run.record.seed)
+        own = pulls + random.normal(scale=0.1, size=pulls.shape)
+        known = record.model, label, record.seed, 24
+        vectors = (which[:, None] + random.normal(scale=0.01, size=(60, 3))).astype(np.float32)
+        return gradient_similarity.Seen(*known, own @ own.T, vectors, ("a",) * 60)
+
+    monkeypatch.setattr(gradient_similarity, "_seen", seen)
+    runs = [
+        made([seed, 1], model=model, seed=seed, settings={"examples": 24})
+        for model in ("llara", "ilora")
+        for seed in range(2)
+    ]
+    study = load("studies", "gradient-similarity")()
+    data = study.data(runs, Asked("movielens"))
+    over = data[data["figure"] == "share of negative pairs"]
+    assert sorted(over["seed"]) == [0, 0, 0, 0, 1, 1, 1, 1]
+    clusters, floor = (over[over["kind"] == one] for one in ("clusters", "random clusters"))
+    assert (clusters["value"] > 0.2).all()
+    assert clusters["value"].mean() > floor["value"].mean()
+    assert set(data.loc[data["kind"] == "cosine", "seed"]) == {0}
+    opposed = data[data["which"] == "most opposed"]
+    assert (opposed["value"] < -0.5).all()
+    assert shown(study, data, tmp_path)
+
+
+def test_attention_of_several_seeds_has_the_doubt_of_both(made, monkeypatch, tmp_path):
+    def seen(run, asked):
+        random = np.random.default_rng(run.record.seed)
+        weights = random.dirichlet([1.0] * 4, size=20)
+        half = np.arange(20) % 2
+        return expert_attention.Seen(np.arange(20), weights, half, half * 1.0, half * 0.5)
+
+    monkeypatch.setattr(expert_attention, "_seen", seen)
+    runs = [made([seed, 1], model="ilora", seed=seed) for seed in range(2)]
+    study = load("studies", "expert-attention")()
+    data = study.data(runs, Asked("movielens"))
+    explained = data[data["kind"] == "the gate's share"].set_index("figure")
+    assert explained["seeds"].tolist() == ["2", "2"]
+    assert explained.loc["answers changed", "value"] == pytest.approx(0.5)
+    assert explained.loc["share of likelihoods", "value"] == pytest.approx(0.25)
+    assert set(data.loc[data["kind"] == "cluster", "seeds"]) == {"1 (this training)"}
+    assert data.loc[data["kind"] == "weight", "user"].nunique() == 10
+    assert shown(study, data, tmp_path)
+
+
+def test_entropy_goes_from_one_expert_to_all_alike():
+    def entropies(weights):
+        nothing = np.zeros(len(weights))
+        return expert_attention.Seen(
+            nothing, np.array(weights), nothing, nothing, nothing
+        ).entropies
+
+    np.testing.assert_allclose(entropies([[1.0, 0.0], [0.5, 0.5]]), [0.0, 1.0])
+    np.testing.assert_allclose(entropies([[1.0], [1.0]]), [1.0, 1.0])
+
+
+def test_the_gates_share_of_likelihoods():
+    """None where the gate moves nothing or all candidates alike, all where nothing else does."""
+    own = np.array([[0.0, -1.0], [-5.0, -6.0], [0.0, -1.0], [0.0, -2.0]], dtype=np.float32)
+    alike = np.array([[0.0, -1.0], [0.0, -1.0], [3.0, 3.0], [0.0, -1.0]], dtype=np.float32)
+    np.testing.assert_allclose(expert_attention._share(own, alike), [0.0, 0.0, 1.0, 0.5])
+
+
+def test_cosines_of_means_are_those_of_the_vectors():
+    vectors = np.random.default_rng(0).normal(size=(7, 5))
+    clusters = np.array([0, 1, 2, 0, 1, 2, 2])
+    means = np.stack([vectors[clusters == one].mean(axis=0) for one in range(3)])
+    means /= np.linalg.norm(means, axis=1, keepdims=True)
+    found = cosines(vectors @ vectors.T, clusters)
+    np.testing.assert_allclose(found, means @ means.T)
+    nothing = cosines(np.zeros((3, 3)), np.arange(3))
+    np.testing.assert_array_equal(nothing, np.eye(3))
+
+
+def test_the_experiment_of_a_record_is_one_that_a_command_can_name(made):
+    settings = {"targets": ["q_proj"], "rank": 8, "expert_ranks": [4, 2, 1, 1], "adapter": None}
+    record = made([1, 0], model="ilora", settings=settings).record
+    cell = _cell(record, Asked("movielens"))
+    assert cell.settings == {"targets": "q_proj", "expert_ranks": "4,2,1,1"}
+    assert build(cell).settings.record()["expert_ranks"] == [4, 2, 1, 1]
