@@ -20,6 +20,7 @@ from recbench_cli import (
     run,
     score,
     study,
+    submit,
     verify,
 )
 from recbench_cli.once import Commands
@@ -50,6 +51,7 @@ app.command("compare")(compare.compare)
 app.command("plan")(compare.plan)
 app.command("report")(report.report)
 app.command("verify")(verify.verify)
+app.command("submit")(submit.submit)
 app.command("inspect")(inspect.inspect)
 app.command("questions")(questions.questions)
 app.command("score")(score.score)
