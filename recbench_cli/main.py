@@ -11,6 +11,7 @@ from recbench_cli import (
     candidates,
     compare,
     data,
+    export,
     inspect,
     leaderboard,
     models,
@@ -52,6 +53,7 @@ app.command("plan")(compare.plan)
 app.command("report")(report.report)
 app.command("verify")(verify.verify)
 app.command("submit")(submit.submit)
+app.command("export")(export.export)
 app.command("inspect")(inspect.inspect)
 app.command("questions")(questions.questions)
 app.command("score")(score.score)
