@@ -20,6 +20,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ from recbench.outside.making import Wanted, sheet_of
 from recbench.outside.scoring import score
 from recbench.outside.sheet import Sheet
 from recbench.questions.protocols import protocol
+from recbench.runs import environment, provenance
 from recbench.runs.store import finished
 
 JUNK: tuple[Any, ...] = (
@@ -370,6 +372,9 @@ def tried(count: int, seed: int, folder: Path, start: int = 0) -> tuple[Counter[
     list of str
         What went wrong, a line each, with the number that makes the file again.
     """
+    # Two fifths of the time went into what is the same for every file.
+    for module, name in ((environment, "versions"), (provenance, "commit")):
+        setattr(module, name, cache(getattr(module, name)))
     asked = sheets(folder)
     rows = {name: form.rows(asked[form.kind]) for name, form in FORMS.items()}
     counts, faults = Counter[str](), list[str]()
