@@ -30,10 +30,9 @@ def verify(paths: Sequence[Path], questions: Questions) -> list[runs.Verified]:
         For a bundle that is refused, see `recbench.submission.reading.opened`.
     """
     with ExitStack() as unpacked:
-        bundles = {
-            unpacked.enter_context(opened(path))[1]: path for path in paths if path.is_file()
-        }
-        folders = runs.folders_of([*bundles, *(path for path in paths if not path.is_file())])
+        files = dict.fromkeys(path for path in paths if path.is_file())
+        bundles = {unpacked.enter_context(opened(path))[1]: path for path in files}
+        folders = runs.folders_of([*bundles, *(path for path in paths if path not in files)])
         found = runs.verify(folders, questions)
         for folder, bundle in bundles.items():
             found = [as_in_bundle(one, folder, bundle) for one in found]

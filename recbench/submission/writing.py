@@ -62,10 +62,14 @@ def write_bundle(
     Raises
     ------
     UserError
-        For a run that its division does not take; for answers that are not there, or belong to no
-        run; where something else than a bundle stands at `out`, or it would be too large.
+        For a run that its division does not take; for a search or answers that are no file, a run
+        whose answers are not there, answers of no run; where something else than a bundle stands at
+        `out`, or it would be too large.
     """
     check_target(out)
+    for option, file in [("search", search), *(("answers", one) for one in answers)]:
+        if file is not None and not file.is_file():
+            raise UserError(f"--{option} names a file, and {file} is none; check its path")
     records = [run.record for run in runs]
     check_division(division, records, search)
     files = _answers(records, answers)
