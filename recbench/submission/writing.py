@@ -11,6 +11,7 @@ from recbench.errors import DataError, UserError
 from recbench.runs.examples import read_answers
 from recbench.runs.record import RunRecord
 from recbench.runs.store import Run
+from recbench.submission.archive import LARGEST
 from recbench.submission.division import check_division
 from recbench.submission.manifest import (
     ABOUT,
@@ -22,7 +23,7 @@ from recbench.submission.manifest import (
     about_text,
     members_of,
 )
-from recbench.submission.reading import LARGEST, read_manifest
+from recbench.submission.reading import read_manifest
 
 Source = Path | bytes
 """A file, or what one would hold."""
