@@ -101,11 +101,11 @@ def check_target(out: Path) -> None:
     Raises
     ------
     UserError
-        If something stands there that is no bundle.
+        If something stands there that is no bundle, or it is not named as one.
     """
     if out.suffix.lower() != ".zip":
         raise UserError(f"--out names a bundle to write, and {out} does not end in .zip")
-    if out.exists() and not out.is_dir():  # of a folder the operating system says so
+    if out.exists():
         try:
             read_manifest(out)
         except DataError:

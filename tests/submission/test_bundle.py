@@ -67,6 +67,9 @@ def test_nothing_else_is_written_over(runs, tmp_path):
     with pytest.raises(UserError, match="is no bundle of recbench, and is not written over"):
         write_bundle(runs, out)
     assert out.read_bytes() == b"a thesis"
+    (tmp_path / "folder.zip").mkdir()
+    with pytest.raises(UserError, match="is no bundle of recbench, and is not written over"):
+        write_bundle(runs, tmp_path / "folder.zip")
     with pytest.raises(UserError, match=r"does not end in \.zip"):
         write_bundle(runs, tmp_path / "a.tar")
 
