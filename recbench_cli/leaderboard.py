@@ -30,6 +30,7 @@ from recbench_cli.records import (
 if TYPE_CHECKING:
     from recbench.runs.cells import Cell
     from recbench.runs.groups import Grouping
+    from recbench.runs.leaderboard import Table
     from recbench.runs.store import Run
     from recbench.runs.text import Format
 
@@ -54,6 +55,10 @@ Cutoffs = Annotated[
     ),
 ]
 Fill = Annotated[bool, typer.Option("--run", help="Run the missing cells first.")]
+Site = Annotated[
+    Path | None,
+    typer.Option("--site", help="Write pages to look at into this folder, instead of printing."),
+]
 Models = Annotated[
     str | None,
     typer.Option("--models", help="These alone, parted by commas; needed with --run."),
@@ -110,6 +115,7 @@ def leaderboard(
     by: GroupBy = None,
     baseline: Baseline = None,
     k: Cutoffs = None,
+    site: Site = None,
     fill: Fill = False,
     models: Models = None,
     datasets: Datasets = None,
@@ -143,6 +149,8 @@ def leaderboard(
         "--set": changes or None,
     }
     cutoffs = _cutoffs(k, by)
+    if site is not None:
+        _check_site(site, {"--format": form != "table", "--group-by": by, "--k": k})
     if not fill:
         _refuse_without_run({"--seeds": seeds, "--device": device, **learnt})
     root, place = results_folder(results), cache_folder(cache)
@@ -158,7 +166,11 @@ def leaderboard(
         shared = _arguments({**asked, **learnt, **places})
         failed = _filled(chosen, seeds or 1, device or "auto", shared)
     with left_out_are_said() as broken:
-        _print(found_runs((root,), chosen, place, broken.append, say), by, baseline, cutoffs, form)
+        found = found_runs((root,), chosen, place, broken.append, say)
+        if site is None:
+            _print(found, by, baseline, cutoffs, form)
+        elif found:
+            _write(site, found, baseline)
         _raise_for(failed)
 
 
@@ -171,6 +183,18 @@ def _cutoffs(text: str | None, by: "Grouping | None") -> list[int]:
     if by is not None:
         raise UserError("--group-by shows the figure that tables are ordered by; leave out --k")
     return cutoffs_of(text)
+
+
+def _check_site(site: Path, options: Mapping[str, Any]) -> None:
+    """Refuse what pages have no place for, and a folder that is somebody's, before all work."""
+    from recbench.errors import UserError
+    from recbench.report.page import check_installed
+    from recbench.report.site import check_free
+
+    if given := [option for option, value in options.items() if value]:
+        raise UserError(f"--site writes pages; leave out {' and '.join(given)}")
+    check_installed()
+    check_free(site)
 
 
 def _refuse_without_run(options: Mapping[str, Any]) -> None:
@@ -235,19 +259,37 @@ def _print(
     form: "Format",
 ) -> None:
     """Write the tables, group by group if asked."""
-    from recbench.errors import UserError
     from recbench.runs.group_rendering import render_groups
     from recbench.runs.groups import grouped
-    from recbench.runs.leaderboard import leaderboard as tables_of
     from recbench.runs.rendering import render
 
-    tables = tables_of(runs, baseline, cutoffs)
-    if baseline is not None and tables and not any(table.baseline for table in tables):
-        raise UserError(f"no row is of {baseline}: give a model or a label of the table")
+    tables = _tables(runs, baseline, cutoffs)
     if by is None:
         typer.echo(render(tables, form, cutoffs))
     else:
         typer.echo(render_groups(grouped(tables, by, baseline), by, form))
+
+
+def _write(site: Path, runs: "Sequence[Run]", baseline: str | None) -> None:
+    """Write the tables as pages."""
+    from recbench.report.site import write_site
+
+    tables = _tables(runs, baseline)
+    written = write_site(site, tables, say)
+    size = sum((site / name).stat().st_size for name in written) / 2**20
+    typer.echo(f"{site}: runs: {len(runs)}, tables: {len(tables)}, {size:.1f} MiB")
+
+
+def _tables(
+    runs: "Sequence[Run]", baseline: str | None, cutoffs: Sequence[int] = ()
+) -> "list[Table]":
+    from recbench.errors import UserError
+    from recbench.runs.leaderboard import leaderboard as tables_of
+
+    tables = tables_of(runs, baseline, cutoffs)
+    if baseline is not None and tables and not any(table.baseline for table in tables):
+        raise UserError(f"no row is of {baseline}: give a model or a label of the table")
+    return tables
 
 
 def _raise_for(failed: "Mapping[Cell, int]") -> None:

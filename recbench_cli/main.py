@@ -11,6 +11,7 @@ from recbench_cli import (
     candidates,
     compare,
     data,
+    export,
     inspect,
     leaderboard,
     models,
@@ -22,6 +23,7 @@ from recbench_cli import (
     run,
     score,
     study,
+    submit,
     verify,
 )
 from recbench_cli.once import Commands
@@ -52,6 +54,8 @@ app.command("compare")(compare.compare)
 app.command("plan")(compare.plan)
 app.command("report")(report.report)
 app.command("verify")(verify.verify)
+app.command("submit")(submit.submit)
+app.command("export")(export.export)
 app.command("inspect")(inspect.inspect)
 app.command("recommend")(recommend.recommend)
 app.command("questions")(questions.questions)

@@ -8,7 +8,8 @@ import typer
 from recbench_cli.options import Cache, DataDir, Debug, Form, Results, say
 
 Paths = Annotated[
-    list[Path], typer.Argument(metavar="PATH...", help="Run folders, or folders of results.")
+    list[Path],
+    typer.Argument(metavar="PATH...", help="Run folders, folders of results, or bundles (*.zip)."),
 ]
 
 
@@ -25,11 +26,10 @@ def verify(
 
     from recbench.runs.places import cache_folder
     from recbench.runs.remade_question import Questions
-    from recbench.runs.verify import as_text, folders_of
-    from recbench.runs.verify import verify as verified
+    from recbench.runs.verify import as_text
+    from recbench.submission.verification import verify as verified
 
-    folders = folders_of(paths)
-    found = verified(folders, Questions(cache_folder(cache), data_dir, say))
+    found = verified(paths, Questions(cache_folder(cache), data_dir, say))
     if form == "json":
         page = [{**one.model_dump(mode="json"), "failed": one.failed} for one in found]
         typer.echo(json.dumps(page, indent=2, ensure_ascii=False))

@@ -33,6 +33,7 @@ BELOW["recommender"] = {"questions", *BELOW["questions"]}
 BELOW["evaluation"] = {"recommender", "neural.devices", *BELOW["recommender"]}
 BELOW["runs"] = {"evaluation", *BELOW["evaluation"]}
 BELOW["inspection"] = {"runs", *BELOW["runs"]}
+BELOW["submission"] = {"runs", *BELOW["runs"]}
 BELOW["outside"] = {"runs", "llm.prompts.wording", *BELOW["runs"]}
 BELOW["training_source"] = {"runs", *BELOW["runs"]}
 BELOW["trained_model"] = {"training_source", *BELOW["training_source"]}

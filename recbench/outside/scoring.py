@@ -79,7 +79,12 @@ def score(
     answers = read_answers(file, FORMATS[form](file, sheet), sheet)
     judgement = _judged(answers, sheet, matching, report)
     outside = Outside(
-        given=answers.given, answers=answers.digest, file=_sha256(file), about=maker.about
+        given=answers.given,
+        answers=answers.digest,
+        file=_sha256(file),
+        format=form,
+        kind=sheet.kind,
+        about=maker.about,
     )
     record = _record(name, sheet, pack_seed, maker, outside, judgement, matching, began)
     folder = store.run_folder(results, record)

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
 from importlib.util import find_spec
+from typing import Any, NamedTuple
 
 from recbench.errors import NotInstalledError
 from recbench.report.charts import CONFIG
@@ -26,8 +27,44 @@ def check_installed() -> None:
         raise NotInstalledError("a report takes packages: pip install 'recbench[report]'")
 
 
-def page(sections: Sequence[Section]) -> str:
-    """Write a report as HTML; the same sections give the same bytes."""
+class Link(NamedTuple):
+    """A page of a site, and what it is of."""
+
+    page: str
+    title: str
+    runs: int
+
+
+def page(sections: Sequence[Section], home: str = "") -> str:
+    """
+    Write a report as HTML; the same sections give the same bytes.
+
+    Parameters
+    ----------
+    sections
+        From `recbench.report.contents.contents`.
+    home
+        The page beside it that leads here; empty where it stands alone.
+    """
+    scripts = [_vega(), _own("page.js")]
+    return _filled(
+        "page.html",
+        sections=sections,
+        home=home,
+        runs=sum(section.runs for section in sections),
+        scripts=scripts,
+        hashes=" ".join(f"'sha256-{_sha256(script)}'" for script in scripts),
+        config=_json(CONFIG),
+        json=_json,
+    )
+
+
+def index(links: Sequence[Link], report: str) -> str:
+    """Write the page that leads to all others, `report` last."""
+    return _filled("index.html", links=links, report=report)
+
+
+def _filled(template: str, **values: Any) -> str:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
@@ -37,16 +74,7 @@ def page(sections: Sequence[Section]) -> str:
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
-    scripts = [_vega(), _own("page.js")]
-    return environment.get_template("page.html").render(
-        sections=sections,
-        runs=sum(section.runs for section in sections),
-        style=_own("page.css"),
-        scripts=scripts,
-        hashes=" ".join(f"'sha256-{_sha256(script)}'" for script in scripts),
-        config=_json(CONFIG),
-        json=_json,
-    )
+    return environment.get_template(template).render(style=_own("page.css"), **values)
 
 
 def _json(values: object) -> str:

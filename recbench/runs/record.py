@@ -179,7 +179,20 @@ class Outside(_Part):
         "order."
     )
     file: str = Field(description="SHA-256 of the file.")
+    format: str | None = Field(
+        default=None, description="What the file was read as (`--format`); left out of old records."
+    )
+    kind: Literal["scores", "text"] | None = Field(
+        default=None, description="How it was asked (`--kind`); left out of old records."
+    )
     about: About = Field(default=About(), description="What its maker says of the system.")
+
+    @model_serializer(mode="wrap")
+    def _written(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what records did not have before it was written down: their digests stand."""
+        written: dict[str, Any] = write(self)
+        later = {"format": self.format, "kind": self.kind}
+        return {name: one for name, one in written.items() if later.get(name, one) is not None}
 
     @property
     def caption(self) -> str:

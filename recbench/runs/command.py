@@ -1,0 +1,70 @@
+"""The command that makes a run again, from its record alone."""
+
+import shlex
+from typing import Any
+
+from recbench.runs.record import FROM_OUTSIDE, Outside, RunRecord
+
+
+def command(record: RunRecord, answers: str = "", about: str = "") -> str:
+    """
+    Write the line that makes a run again.
+
+    Every setting is named, so that the line means the same where defaults are others; it follows
+    from the record alone, whatever is installed.
+
+    Parameters
+    ----------
+    record
+        Of the run.
+    answers, about
+        Where the file of answers lies, and what its maker says (``--about``; empty for nothing):
+        of kind external only.
+
+    Returns
+    -------
+    str
+        For a shell, every word quoted that needs it.
+    """
+    outside = record.outside
+    words = _run(record) if outside is None else _score(record, outside, answers, about)
+    return shlex.join(["recbench", *words, *_question(record)])
+
+
+def _run(record: RunRecord) -> list[str]:
+    trained = record.trained
+    assert trained is not None  # it is of this kind
+    learnt, seed = record.training, str(record.seed)
+    words = ["run", "--model", record.model, "--seed", seed, *_given("--preset", record.preset)]
+    if learnt.fraction != 1:
+        words += ["--train-fraction", str(learnt.fraction)]
+    words += _given("--train-dataset", learnt.dataset)
+    if trained.provenance.device.deterministic:
+        words += ["--deterministic"]
+    for name, value in {**record.settings, **trained.runtime_settings}.items():
+        words += ["--set", f"{name}={_written(value)}"]
+    return words
+
+
+def _score(record: RunRecord, outside: Outside, answers: str, about: str) -> list[str]:
+    named = ["score", answers, "--name", record.model.removeprefix(FROM_OUTSIDE)]
+    told = [*_given("--format", outside.format), *_given("--kind", outside.kind)]
+    return [*named, *told, *_given("--about", about or None)]
+
+
+def _question(record: RunRecord) -> list[str]:
+    words = ["--dataset", record.dataset, "--protocol", record.protocol]
+    if not record.full_ranking:
+        words += ["--draws", str(record.draws), "--pack-seed", str(record.pack_seed)]
+    return [*words, *(["--matching", record.matching] if record.writes else [])]
+
+
+def _given(option: str, value: str | None) -> list[str]:
+    return [] if value is None else [option, value]
+
+
+def _written(value: Any) -> str:
+    """Write a setting as `recbench.settings.Settings.build` reads it."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return ",".join(map(_written, value)) if isinstance(value, list) else str(value)

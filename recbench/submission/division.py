@@ -1,0 +1,144 @@
+"""
+The two divisions, as MLPerf has them: ``closed`` under rules that all keep to, ``open`` for all.
+
+``closed`` asks for the protocol as it stands, its own training rows, and defaults, a preset or
+settings from a search of at most `TRIALS` trials, equally many of every model. That is checked as
+far as records can show it; that the search is all there was, nobody can.
+"""
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from recbench.defaults import PACK_SEED
+from recbench.errors import DataError, RecbenchError, UserError
+from recbench.questions.protocols.choice import means
+from recbench.recommender import System
+from recbench.registry import load
+from recbench.runs.record import RunRecord
+from recbench.submission.manifest import Division, place_of
+
+TRIALS = 27
+"""Settings that the search for a model may try: as many as were tried for those of recbench."""
+
+SEEDS = 3
+"""Trainings of a row whose training is random, at least."""
+
+Tried = Mapping[str, Sequence[dict[str, Any]]]
+"""Model to the settings that were tried for it, each once."""
+
+
+def check_division(
+    division: Division, records: Sequence[RunRecord], search: Path | None = None
+) -> None:
+    """
+    Check that runs may be submitted in a division.
+
+    Parameters
+    ----------
+    division
+        ``"open"`` takes all.
+    records
+        Of the runs.
+    search
+        The settings that were tried, as ``tools/search.py`` writes them; None where there was none.
+
+    Raises
+    ------
+    UserError
+        With the first run that is not taken, and why.
+    DataError
+        For a file of a search that cannot be read, or in which models were not tried equally often.
+    """
+    tried = {} if search is None else read_search(search)
+    if division == "open":
+        return
+    for record in records:
+        if why := _why_not(record, tried):
+            raise _not_closed(record, why)
+    rows: dict[str, list[RunRecord]] = {}
+    for record in records:
+        rows.setdefault(record.row, []).append(record)
+    for row in rows.values():
+        seeds = sorted(record.seed for record in row)
+        if row[0].random_training and (len(seeds) < SEEDS or seeds != [*range(len(seeds))]):
+            said = ", ".join(map(str, seeds))
+            raise _not_closed(row[0], f"a row has the seeds 0 to {SEEDS - 1} at least, this {said}")
+
+
+def read_search(file: Path) -> Tried:
+    """
+    Read the settings that were tried.
+
+    Raises
+    ------
+    DataError
+        For a file without the columns ``model`` and ``settings``, a line whose settings are no JSON
+        object, or models of which some were tried more often than others, or more than `TRIALS`
+        times.
+    """
+    found: dict[str, list[dict[str, Any]]] = {}
+    try:
+        with file.open(encoding="utf-8", newline="") as stream:
+            for number, line in enumerate(csv.DictReader(stream, strict=True), start=2):
+                model, settings = line["model"], json.loads(line["settings"])
+                if not model or not isinstance(settings, dict):
+                    raise ValueError(f"line {number} has no model, or settings that are no object")
+                of_model = found.setdefault(model, [])
+                if settings not in of_model:  # another seed of what was tried before
+                    of_model.append(settings)
+    except (csv.Error, ValueError, KeyError, TypeError, RecursionError) as error:
+        words = " ".join(str(error).split())[:200]
+        raise DataError(
+            f"{file}: expected the columns model and settings (JSON), as tools/search.py writes "
+            f"them, found {ascii(words)[1:-1]}"
+        ) from None
+    times = {model: len(settings) for model, settings in found.items()}
+    if len(set(times.values())) != 1 or max(times.values()) > TRIALS:
+        said = ", ".join(f"{model} {count}" for model, count in sorted(times.items())) or "none"
+        raise DataError(
+            f"{file}: expected at most {TRIALS} trials, the same number of every model, found "
+            f"{ascii(said)[1:-1][:200]}"
+        )
+    return found
+
+
+def _not_closed(record: RunRecord, why: str) -> UserError:
+    return UserError(f"{place_of(record)} is of the open division, not the closed one: {why}")
+
+
+def _why_not(record: RunRecord, tried: Tried) -> str:
+    """Say why a run cannot be of the closed division; empty for nothing."""
+    card, asked = record.protocol.partition(",")[0], record.protocol
+    if record.kind == "external":
+        return "nobody has seen the training of what came from a file"
+    if (record.training.fraction, record.training.dataset) != (1, None):
+        return "it did not learn from all training rows of its protocol, and from those alone"
+    if not means(card, asked.removesuffix(",candidates=all")):
+        return f"it asks {asked}, not {card} as it stands or with all candidates"
+    if record.pack_seed != PACK_SEED:
+        return f"its candidates are of pack seed {record.pack_seed}, expected {PACK_SEED}"
+    if record.matching != "exact":
+        return f"its answers are matched by {record.matching}, expected exact"
+    if record.audit is None:
+        return "it was not audited"
+    if _is_default(record):
+        return ""
+    if record.model not in tried:
+        return "its settings are neither defaults nor a preset, and no --search holds its model"
+    if not any(record.settings.items() <= settings.items() for settings in tried[record.model]):
+        return "its settings are neither defaults nor a preset, and were not tried in the search"
+    return ""
+
+
+def _is_default(record: RunRecord) -> bool:
+    """Tell whether nothing was set but the language model, which is a choice of the system."""
+    given = {name: value for name, value in record.settings.items() if name == "llm"}
+    try:
+        model_class: type[System] = load("models", record.model)
+        usual = model_class.settings_class.build(given, record.preset)
+    except RecbenchError as error:
+        raise UserError(f"the defaults of {record.model} cannot be told: {error}") from None
+    return usual.identity() == record.settings

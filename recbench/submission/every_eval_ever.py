@@ -1,0 +1,252 @@
+"""
+Records in the words of Every Eval Ever (https://github.com/evaleval/every_eval_ever).
+
+One file a run, in the layout of its datastore:
+``data/<dataset>/<developer>/<model>/<uuid>.json``. What has no field of its own there goes as text
+into ``additional_details``. Rows are not exported: a bundle holds them (`recbench submit`).
+"""
+
+import json
+import re
+import uuid
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from recbench.atomic_write import atomic_file
+from recbench.data.card import card
+from recbench.errors import DataError, UserError
+from recbench.runs.command import command
+from recbench.runs.record import FROM_OUTSIDE, RunRecord
+from recbench.runs.store import Run
+from recbench.runs.text import question_line
+from recbench.statistics.intervals import CONFIDENCE, Figure
+
+SCHEMA_VERSION = "0.3.0"
+"""Of Every Eval Ever's schema."""
+
+Relationship = Literal["first_party", "third_party", "collaborative", "other"]
+"""Of whoever evaluated to whoever made the system."""
+
+Log = dict[str, Any]
+
+
+def write_logs(
+    runs: Sequence[Run],
+    folder: Path,
+    organization: str,
+    relationship: Relationship,
+    cache: Path,
+) -> list[Path]:
+    """
+    Write a file a run; the same record gives the same name and bytes.
+
+    Parameters
+    ----------
+    runs
+        Checked.
+    folder
+        Made if it is missing; files of other names in it are left alone.
+    organization, relationship
+        Who gives the figures, and how they stand to whoever made the systems.
+    cache
+        The user's cache folder, for the cards of own datasets.
+
+    Returns
+    -------
+    list of Path
+        The files.
+
+    Raises
+    ------
+    UserError
+        For an organization without a name.
+    DataError
+        If a record does not say when it was made.
+    """
+    if not organization.strip() or not organization.isprintable():
+        raise UserError("--organization takes the name of whoever gives the figures, in one line")
+    said = {"source_organization_name": organization.strip()}
+    said["evaluator_relationship"] = relationship
+    logs = {
+        folder / path_of(run.record): log_of(run.record, said, homepage_of(run.record, cache))
+        for run in runs
+    }
+    for path, log in logs.items():
+        with atomic_file(path) as partial:
+            text = json.dumps(log, indent=2, ensure_ascii=False, allow_nan=False)
+            partial.write_text(f"{text}\n", encoding="utf-8")
+    return list(logs)
+
+
+def path_of(record: RunRecord) -> str:
+    """Return where a run belongs in the datastore; its name follows from the record's digest."""
+    named = uuid.UUID(bytes=bytes.fromhex(record.record_sha256)[:16], version=4)
+    return "/".join(["data", _portable(record.dataset), *_model(record), f"{named}.json"])
+
+
+def homepage_of(record: RunRecord, cache: Path) -> str:
+    """Return where the dataset comes from; empty where nobody knows it here, or its card says."""
+    try:
+        return card(record.dataset, cache).homepage
+    except UserError:
+        return ""
+
+
+def log_of(record: RunRecord, source: Mapping[str, str], homepage: str) -> Log:
+    """
+    Write one run.
+
+    Parameters
+    ----------
+    record
+        Of the run.
+    source
+        Who gives it, as fields of ``source_metadata``.
+    homepage
+        Of the dataset; may be empty.
+    """
+    made, developer_and_model = _seconds(record), "/".join(_model(record))
+    name = f"recbench.{record.dataset}.{record.protocol}"
+    evaluation = f"{name}/{developer_and_model}/{record.record_sha256[:16]}"
+    versions = record.provenance.versions
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "evaluation_id": evaluation,
+        "evaluation_timestamp": made,
+        "retrieved_timestamp": made,
+        "source_metadata": {
+            "source_name": "recbench",
+            "source_type": "evaluation_run",
+            **source,
+        },
+        "eval_library": {
+            "name": "recbench",
+            "version": versions.get("recbench", "unknown"),
+            "additional_details": _texts(
+                figure_version=record.provenance.figure_version,
+                commit=record.provenance.commit,
+                versions=versions,
+            ),
+        },
+        "model_info": _model_info(record, developer_and_model),
+        "evaluation_results": [
+            _result(record, name, f"{evaluation}/{figure}", figure, one, homepage)
+            for figure, one in record.telling.items()
+        ],
+    }
+
+
+def _model_info(record: RunRecord, developer_and_model: str) -> Log:
+    # A model behind a URL may be anybody's, and so may what came from a file.
+    own = record.kind == "run" and "endpoint" not in record.settings
+    return {
+        "name": record.model,
+        "id": developer_and_model,
+        "developer": developer_and_model.partition("/")[0],
+        "additional_details": {
+            "deployment_type": "self_deployed" if own else "unknown",
+            "model_availability": "unknown",
+            **_texts(
+                kind=record.kind,
+                settings=record.settings,
+                ingredients=record.ingredients,
+                seed=record.seed,
+                caption=record.caption or None,
+                row=record.row,
+                weights=record.trained and record.trained.weights,
+            ),
+        },
+    }
+
+
+def _result(
+    record: RunRecord, name: str, result: str, figure: str, found: Figure, homepage: str
+) -> Log:
+    place: Log = {"source_type": "url", "url": [homepage]} if homepage else {"source_type": "other"}
+    log: Log = {
+        "evaluation_result_id": result,
+        "evaluation_name": name,
+        "source_data": {
+            "dataset_name": record.dataset,
+            **place,
+            "additional_details": _texts(
+                **record.digests.model_dump(),
+                protocol_version=record.protocol_version,
+                pack_seed=record.pack_seed,
+                draws=record.draws,
+                candidates=record.candidates,
+                full_ranking=record.full_ranking,
+                matching=record.matching,
+            ),
+        },
+        "evaluation_timestamp": _seconds(record),
+        "metric_config": _metric(record, figure),
+        "score_details": {
+            "score": found.value,
+            "uncertainty": {
+                "confidence_interval": {
+                    "lower": found.low,
+                    "upper": found.high,
+                    "confidence_level": CONFIDENCE,
+                    "method": "Wilson's score interval, clustered by user",
+                },
+                "num_samples": found.n,
+            },
+        },
+    }
+    if record.kind == "run":
+        log["generation_config"] = {"generation_args": {"execution_command": command(record)}}
+    return log
+
+
+def _metric(record: RunRecord, figure: str) -> Log:
+    kind, _, rest = figure.partition("|")[0].partition("@")
+    return {
+        "evaluation_description": question_line(record),
+        "metric_id": f"recbench.{figure}",
+        "metric_name": figure,
+        "metric_kind": kind,
+        "metric_unit": "proportion",
+        **({"metric_parameters": {"k": int(rest)}} if rest.isdecimal() else {}),
+        "lower_is_better": False,
+        "score_type": "continuous",
+        "min_score": 0.0,
+        "max_score": 1.0,
+    }
+
+
+def _model(record: RunRecord) -> tuple[str, str]:
+    """Return who brings a system, and its name."""
+    trained = record.trained
+    if trained is None:
+        return "external", _portable(record.model.removeprefix(FROM_OUTSIDE))
+    return _portable(trained.provenance.plugin.partition(" ")[0]), _portable(record.model)
+
+
+def _portable(name: str) -> str:
+    """Write a name as every file system takes it; "data" means something there."""
+    text = re.sub("[^A-Za-z0-9._=,+-]+", "-", name).strip(".-") or "unnamed"
+    return f"{text}-" if text == "data" else text
+
+
+def _seconds(record: RunRecord) -> str:
+    """Return when the record was made, in seconds since 1970."""
+    try:
+        made = datetime.fromisoformat(record.finished)
+        return str(int((made if made.tzinfo else made.replace(tzinfo=UTC)).timestamp()))
+    except (ValueError, OverflowError):
+        raise DataError(
+            f"the record of {record.model}, {record.run_id}, was finished at "
+            f"{ascii(record.finished)[:60]}, expected a time as 2026-01-31T00:00:00+00:00"
+        ) from None
+
+
+def _texts(**values: Any) -> dict[str, str]:
+    """Write each value as text, and anything but text as JSON; what is not there is left out."""
+    return {
+        name: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        for name, value in values.items()
+        if value is not None
+    }

@@ -1,0 +1,159 @@
+"""Writing a bundle: the same runs give the same bytes."""
+
+import hashlib
+import shutil
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from recbench.atomic_write import atomic_file
+from recbench.errors import DataError, UserError
+from recbench.runs.examples import read_answers
+from recbench.runs.record import RunRecord
+from recbench.runs.store import Run
+from recbench.submission.archive import LARGEST
+from recbench.submission.division import check_division
+from recbench.submission.manifest import (
+    ABOUT,
+    ANSWERS,
+    MANIFEST,
+    SEARCH,
+    Division,
+    Manifest,
+    about_text,
+    members_of,
+)
+from recbench.submission.reading import read_manifest
+
+Source = Path | bytes
+"""A file, or what one would hold."""
+
+_DATE = (1980, 1, 1, 0, 0, 0)
+"""Of every member: the first that a zip archive knows."""
+
+
+def write_bundle(
+    runs: Sequence[Run],
+    out: Path,
+    division: Division = "open",
+    search: Path | None = None,
+    answers: Sequence[Path] = (),
+) -> Manifest:
+    """
+    Write runs into one file.
+
+    Parameters
+    ----------
+    runs
+        Verified, and none twice.
+    out
+        The file; a bundle that stands there is replaced.
+    division
+        In which they are submitted; what it asks is checked.
+    search
+        The settings that were tried, as ``tools/search.py`` writes them.
+    answers
+        The files of those runs whose answers came from outside.
+
+    Returns
+    -------
+    Manifest
+        What the bundle holds.
+
+    Raises
+    ------
+    UserError
+        For a run that its division does not take; for a search or answers that are no file, a run
+        whose answers are not there, answers of no run; where something else than a bundle stands at
+        `out`, or it would be too large.
+    """
+    check_target(out)
+    for option, file in [("search", search), *(("answers", one) for one in answers)]:
+        if file is not None and not file.is_file():
+            raise UserError(f"--{option} names a file, and {file} is none; check its path")
+    records = [run.record for run in runs]
+    check_division(division, records, search)
+    files = _answers(records, answers)
+    sources: dict[str, Source] = {} if search is None else {SEARCH: search}
+    for run in runs:
+        own: dict[str, Source] = {}
+        if run.record.outside is not None:
+            own = {ANSWERS: files[run.record.outside.file], ABOUT: about_text(run.record).encode()}
+        for name, member in members_of(run.record).items():
+            sources[member] = own.get(name, run.folder / name)
+    _check_size(sources)
+    hashes = {name: _sha256(source) for name, source in sources.items()}
+    manifest = Manifest.of(records, division, hashes)
+    _write(out, {**sources, MANIFEST: manifest.text.encode()})
+    return manifest
+
+
+def held_texts(runs: Sequence[Run]) -> list[str]:
+    """Return the systems of whose runs texts are kept."""
+    writers = [run for run in runs if run.record.writes and read_answers(run.folder) is not None]
+    return sorted({run.record.model for run in writers})
+
+
+def check_target(out: Path) -> None:
+    """
+    Check that nothing of the user's is written over.
+
+    Raises
+    ------
+    UserError
+        If something stands there that is no bundle, or it is not named as one.
+    """
+    if out.suffix.lower() != ".zip":
+        raise UserError(f"--out names a bundle to write, and {out} does not end in .zip")
+    if out.exists():
+        try:
+            read_manifest(out)
+        except DataError:
+            raise UserError(
+                f"{out} is no bundle of recbench, and is not written over; name another --out"
+            ) from None
+
+
+def _answers(records: Sequence[RunRecord], files: Sequence[Path]) -> dict[str, Path]:
+    """Return the files of answers by their SHA-256, each of them some run's."""
+    found = {_sha256(file): file for file in files}
+    wanted = {record.outside.file: record for record in records if record.outside is not None}
+    for digest, record in wanted.items():
+        if digest not in found:
+            raise UserError(
+                f"{record.model}, seed {record.seed}, came from a file of answers, without which "
+                f"nobody could judge it again: name it with --answers (SHA-256 {digest[:12]})"
+            )
+    for digest, file in found.items():
+        if digest not in wanted:
+            raise UserError(f"{file} holds the answers of none of these runs; leave it out")
+    return found
+
+
+def _check_size(sources: Mapping[str, Source]) -> None:
+    size = sum(one.stat().st_size for one in sources.values() if isinstance(one, Path))
+    if size > LARGEST:
+        raise UserError(
+            f"these runs come to {size / 2**30:.1f} GiB, and a bundle holds "
+            f"{LARGEST / 2**30:.0f}; submit fewer at once"
+        )
+
+
+def _sha256(source: Source) -> str:
+    if isinstance(source, bytes):
+        return hashlib.sha256(source).hexdigest()
+    with source.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _write(out: Path, sources: Mapping[str, Source]) -> None:
+    """Write members sorted and as they are: how something is compressed depends on the library."""
+    with atomic_file(out) as partial, zipfile.ZipFile(partial, "w") as archive:
+        for name, source in sorted(sources.items()):
+            member = zipfile.ZipInfo(name, _DATE)
+            member.create_system, member.external_attr = 3, 0o644 << 16  # a plain file, on Unix
+            if isinstance(source, bytes):
+                archive.writestr(member, source)
+                continue
+            with source.open("rb") as stream, archive.open(member, "w") as written:
+                shutil.copyfileobj(stream, written)

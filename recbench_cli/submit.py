@@ -1,0 +1,47 @@
+"""`recbench submit`: runs in one file, for somebody else to check."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from recbench_cli.options import Cache, DataDir, Debug, say
+
+
+def submit(
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="RUN...", help="Run folders, or folders of results.")
+    ],
+    out: Annotated[Path, typer.Option("--out", help="Bundle to write, *.zip.")],
+    division: Annotated[
+        Literal["open", "closed"],
+        typer.Option("--division", help="closed asks for rules that all keep to; open takes all."),
+    ] = "open",
+    search: Annotated[
+        Path | None,
+        typer.Option("--search", help="The settings that were tried (CSV, of tools/search.py)."),
+    ] = None,
+    answers: Annotated[
+        list[Path] | None,
+        typer.Option("--answers", help="File that recbench score judged; repeatable."),
+    ] = None,
+    data_dir: DataDir = None,
+    cache: Cache = None,
+    _debug: Debug = False,
+) -> None:
+    """Verify runs and write them into one file, which recbench verify checks anywhere."""
+    from recbench.runs.places import cache_folder
+    from recbench.runs.remade_question import Questions
+    from recbench.submission.verification import verified_runs
+    from recbench.submission.writing import check_target, held_texts, write_bundle
+
+    check_target(out)
+    runs = verified_runs(paths, Questions(cache_folder(cache), data_dir, say))
+    write_bundle(runs, out, division, search, answers or ())
+    for model in held_texts(runs):
+        say(
+            f"{out} holds what {model} wrote, without which its answers cannot be checked: it may "
+            "hold titles, which a dataset's licence may forbid to pass on"
+        )
+    size = out.stat().st_size / 2**20
+    typer.echo(f"{out}: runs: {len(runs)}, division: {division}, {size:.1f} MiB")

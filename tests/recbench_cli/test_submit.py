@@ -1,0 +1,150 @@
+"""`recbench submit`, and `recbench verify` of what it wrote."""
+
+import json
+import shutil
+import zipfile
+
+import pytest
+
+pytestmark = pytest.mark.honesty
+
+
+@pytest.fixture
+def two(call_inside, raw_folder, tmp_path):
+    """Run two models on the made-up data, in the folder of this test; return how to go on."""
+    given = ("--dataset", "movielens", "--data-dir", str(raw_folder), "--draws", "2", "--no-audit")
+    for model in ("popularity", "last-id"):
+        assert call_inside("run", "--model", model, *given)[0] == 0
+    return lambda *arguments: call_inside(*arguments, "--data-dir", str(raw_folder))
+
+
+def test_a_bundle_is_verified_as_its_runs_are(two, tmp_path):
+    code, out, err = two("submit", "results", "--out", "b.zip")
+    assert (code, err) == (0, "")
+    assert out == "b.zip: runs: 2, division: open, 0.0 MiB\n"
+    first = (tmp_path / "b.zip").read_bytes()
+    assert two("submit", "results/movielens", "--out", "b.zip")[0] == 0
+    assert (tmp_path / "b.zip").read_bytes() == first
+    code, out, err = two("verify", "b.zip")
+    assert (code, err) == (0, "")
+    in_folder = two("verify", "results")[1]
+    kept = "ok           model", "not checked  model"
+    here = out.replace("b.zip/results", "results").replace(
+        ": it is not kept beside its results", ""
+    )
+    assert here == in_folder.replace(*kept)
+    with zipfile.ZipFile(tmp_path / "b.zip") as archive:
+        assert not any(b"Film" in archive.read(name) for name in archive.namelist())
+        archive.extractall(tmp_path / "theirs")
+    code, out, _ = two("verify", "theirs/results", "b.zip")
+    assert (code, out.splitlines()[-1]) == (1, "4 runs, 2 failed")  # each is there twice
+    assert two("verify", "b.zip", "b.zip")[0] == 0  # one that is named twice counts once
+    first, _ = json.loads(two("verify", "b.zip", "--format", "json")[1])
+    assert first["folder"].startswith("b.zip/results/movielens/paper/last-id/")
+
+
+def test_the_command_of_a_bundle_finds_the_run(two, tmp_path):
+    assert two("submit", "results", "--out", "b.zip")[0] == 0
+    with zipfile.ZipFile(tmp_path / "b.zip") as archive:
+        manifest = json.loads(archive.read("manifest.json"))
+    for place, command in manifest["runs"].items():
+        program, *words = command.split()
+        assert program == "recbench"
+        code, out, _ = two(*words, "--no-audit")
+        assert (code, out.splitlines()[-1]) == (0, f"found {place}/record.json")
+
+
+def test_a_run_that_fails_is_not_submitted(two, tmp_path):
+    (path,) = tmp_path.glob("results/*/*/last-id/*/record.json")
+    path.write_text(path.read_text().replace('"seed": 0', '"seed": 1', 1))
+    code, out, err = two("submit", "results", "--out", "b.zip")
+    assert (code, out) == (2, "")
+    assert err.startswith("error: results/movielens/paper/last-id/")
+    assert " fails the check 'row': " in err
+    assert not (tmp_path / "b.zip").exists()
+
+
+def test_two_that_are_one_are_not_submitted(two, tmp_path):
+    shutil.copytree(tmp_path / "results", tmp_path / "again")
+    code, _, err = two("submit", "results", "again", "--out", "b.zip")
+    assert (code, err.count("\n")) == (2, 1)
+    assert err.startswith("error: again/movielens/paper/last-id/")
+    assert "its row and seed are those of another run of movielens" in err
+    assert not (tmp_path / "b.zip").exists()
+
+
+def test_runs_that_are_not_of_the_division_are_not_submitted(two, tmp_path):
+    code, _, err = two("submit", "results", "--out", "b.zip", "--division", "closed")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "is of the open division, not the closed one: it was not audited" in err
+    assert not (tmp_path / "b.zip").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("results", "--out", "b.tar"), "--out names a bundle to write, and b.tar does not end in"),
+        (("results", "--out", "results"), "--out names a bundle to write"),
+        (("nowhere", "--out", "b.zip"), "nowhere holds no finished run"),
+        (("results", "--out", "b.zip", "--division", "won"), "--division"),
+        (("results", "--out", "b.zip", "--answers", "no.jsonl"), "--answers names a file, and no"),
+        (("results", "--out", "b.zip", "--search", "no.csv"), "--search names a file, and no.csv"),
+        (("results", "--out", "b.zip", "--answers", "results"), "and results is none; check its"),
+        (("results", "--out", "no/no.zip/b.zip", "--search", "results"), "--search names a file"),
+        (("results",), "--out"),
+    ],
+)
+def test_what_cannot_be_submitted_is_one_line(two, tmp_path, arguments, message):
+    code, out, err = two("submit", *arguments)
+    assert (code, out) == (2, "")
+    assert message in err
+    assert err.count("error: ") == err.count("\n") == 1
+    assert not list(tmp_path.glob("*.zip*"))
+
+
+def test_what_is_no_bundle_is_one_line(two, tmp_path):
+    (tmp_path / "b.zip").write_text("no zip")
+    code, out, err = two("verify", "b.zip")
+    assert (code, out) == (2, "")
+    assert err.startswith("error: b.zip is refused: it is no sound zip archive (")
+
+
+def test_texts_that_are_in_it_are_told(call_inside, raw_folder, tmp_path):
+    given = ("--dataset", "movielens", "--data-dir", str(raw_folder), "--draws", "1", "--no-audit")
+    assert call_inside("run", "--model", "zero-shot", "--llm", "tiny", *given)[0] == 0
+    code, _, err = call_inside("submit", "results", "--out", "b.zip", "--data-dir", str(raw_folder))
+    assert code == 0
+    assert err == (
+        "b.zip holds what zero-shot wrote, without which its answers cannot be checked: it may "
+        "hold titles, which a dataset's licence may forbid to pass on\n"
+    )
+    code, out, _ = call_inside("verify", "b.zip", "--data-dir", str(raw_folder))
+    assert code == 0
+    assert "ok           answers" in out
+
+
+def test_answers_from_a_file_are_scored_again_from_the_bundle(two, tmp_path):
+    asked = ("--dataset", "movielens", "--protocol", "next-item", "--draws", "2")
+    assert two("questions", *asked, "--out", "asked")[0] == 0
+    lines = (tmp_path / "asked/questions.jsonl").read_text(encoding="utf-8").splitlines()
+    rows = [{"key": r["key"], "scores": r["candidates"]} for r in map(json.loads, lines)]
+    (tmp_path / "a.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    (tmp_path / "about.toml").write_text('model = "highest id"\nseed = 4\n')
+    told = ("--name", "theirs", "--questions", "asked", "--about", "about.toml")
+    assert two("score", "a.jsonl", *told)[0] == 0
+    runs = "results/movielens/next-item/external:theirs"
+    code, _, err = two("submit", runs, "--out", "b.zip")
+    assert code == 2
+    assert "external:theirs, seed 4, came from a file of answers" in err
+    assert two("submit", runs, "--out", "b.zip", "--answers", "a.jsonl")[0] == 0
+    assert two("verify", "b.zip")[0] == 0
+    with zipfile.ZipFile(tmp_path / "b.zip") as archive:
+        archive.extractall(tmp_path)
+    ((place, command),) = json.loads((tmp_path / "manifest.json").read_text())["runs"].items()
+    code, out, _ = two(*command.split()[1:], "--results", "again")
+    assert code == 0
+    again = f"{place.replace('results', 'again', 1)}/record.json"
+    assert out.splitlines()[-1] == f"wrote {again}"
+    old, new = (json.loads((tmp_path / one).read_text()) for one in (f"{place}/record.json", again))
+    for name in ("run_id", "metrics", "examples_sha256", "outside"):
+        assert old[name] == new[name]

@@ -1,0 +1,80 @@
+"""The command of a record makes the same row again."""
+
+import shlex
+from pathlib import Path
+
+import pytest
+
+from recbench.experiment import Experiment, build
+from recbench.runs.command import command
+from recbench.runs.record import FROM_OUTSIDE, About, Device, Outside, Training
+from recbench.runs.store import read_record, run_folders
+from recbench_cli.parsing import settings_of
+
+PUBLISHED = run_folders(Path(__file__).parents[2] / "results")
+
+
+def options(line):
+    """Return the options of a line, each with all its values."""
+    words, found = shlex.split(line), {}
+    for name, value in zip(words, [*words[1:], ""], strict=True):
+        if name.startswith("--"):
+            found.setdefault(name, []).append(value)
+    return found
+
+
+@pytest.mark.parametrize("folder", PUBLISHED, ids=lambda folder: folder.name)
+def test_a_published_run_is_made_again_by_its_command(folder):
+    record = read_record(folder)
+    said = options(command(record))
+    ((preset,), (model,)) = said.get("--preset", [None]), said["--model"]
+    settings = settings_of(said.get("--set", []), None)
+    made = build(Experiment(model=model, preset=preset, settings=settings)).settings
+    assert made.identity() == record.settings
+    assert {name: made.record()[name] for name in record.trained.runtime_settings} == (
+        record.trained.runtime_settings
+    )
+    assert (said["--protocol"], said["--dataset"]) == ([record.protocol], [record.dataset])
+    assert said["--seed"] == [str(record.seed)]
+    if not record.full_ranking:
+        assert (said["--draws"], said["--pack-seed"]) == ([str(record.draws)], ["0"])
+
+
+def test_all_that_was_asked_for_is_named(made):
+    asked = {"preset": "paper", "matching": "substring", "pack_seed": 4, "seed": 2}
+    training = Training(fraction=0.5, dataset="lastfm")
+    settings = {"rate": 3e-05, "layers": ["q", "v"], "curve": None, "tied": True, "note": "it's"}
+    run = made(writes=True, training=training, settings=settings, **asked)
+    trained = run.record.trained
+    device = Device(name="cpu", hardware="x", system="y", threads=1, deterministic=True)
+    by = trained.provenance.model_copy(update={"device": device})
+    changes = {"provenance": by, "runtime_settings": {"precision": "float32"}}
+    record = run.record.model_copy(update={"trained": trained.model_copy(update=changes)})
+    assert command(record) == (
+        "recbench run --model gru4rec --seed 2 --preset paper --train-fraction 0.5 "
+        "--train-dataset lastfm --deterministic --set rate=3e-05 --set layers=q,v --set curve=null "
+        """--set tied=true --set 'note=it'"'"'s' --set precision=float32 --dataset movielens """
+        "--protocol paper --draws 2 --pack-seed 4 --matching substring"
+    )
+
+
+def test_a_full_ranking_draws_nothing(made):
+    run = made(full=True, ranks=(1, 2), protocol="paper,candidates=all")
+    assert command(run.record).endswith(" --protocol paper,candidates=all")
+
+
+def test_answers_from_a_file_are_scored_again(made):
+    outside = Outside(given="scores", answers="", file="", format="trec", kind="scores")
+    update = {"kind": "external", "outside": outside, "trained": None, "settings": {}}
+    record = made().record.model_copy(update={**update, "model": f"{FROM_OUTSIDE}theirs"})
+    assert command(record, "a b.jsonl", "a.toml") == (
+        "recbench score 'a b.jsonl' --name theirs --format trec --kind scores --about a.toml "
+        "--dataset movielens --protocol paper --draws 2 --pack-seed 0"
+    )
+
+
+def test_what_old_records_did_not_say_changes_no_digest():
+    old = Outside(given="text", answers="a", file="b", about=About(model="m"))
+    assert set(old.model_dump()) == {"given", "answers", "file", "about"}
+    new = Outside(given="text", answers="a", file="b", format="plain", kind="text")
+    assert Outside.model_validate(new.model_dump()) == new

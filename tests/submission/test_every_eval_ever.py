@@ -1,0 +1,118 @@
+"""Records in Every Eval Ever's schema: valid, complete, and the same for the same record."""
+
+import json
+import re
+import uuid
+from pathlib import Path
+
+import pytest
+
+from recbench.errors import DataError, UserError
+from recbench.runs.record import Outside, RunRecord
+from recbench.runs.store import Run, runs
+from recbench.submission.every_eval_ever import path_of, write_logs
+
+SCHEMA = json.loads(Path(__file__).with_name("every_eval_ever.json").read_text())
+FILE = re.compile(r"data(/(?!data/)[A-Za-z0-9._=,+-]+){3}/[0-9a-f-]{36}\.json")
+
+
+@pytest.fixture
+def export(tmp_path):
+    """Return a function that writes logs, and reads them back, each valid."""
+    schemas = pytest.importorskip("jsonschema")
+
+    def write(found, organization="A Lab", relationship="other"):
+        out = tmp_path / "out"
+        files = write_logs(found, out, organization, relationship, tmp_path / "cache")
+        logs = [json.loads(file.read_text(encoding="utf-8")) for file in files]
+        for file, log in zip(files, logs, strict=True):
+            schemas.validate(log, SCHEMA)
+            assert FILE.fullmatch(file.relative_to(out).as_posix())
+            assert uuid.UUID(file.stem).version == 4
+            assert file.parts[-3:-1] == tuple(log["model_info"]["id"].split("/"))
+        return logs
+
+    return write
+
+
+def test_a_record_says_the_same_there(made, export):
+    run = made(settings={"rate": 0.1}, seed=2)
+    (log,) = export([run])
+    assert log["model_info"]["additional_details"]["settings"] == '{"rate": 0.1}'
+    assert log["source_metadata"]["source_organization_name"] == "A Lab"
+    assert log["retrieved_timestamp"] == "1767225600"
+    told = {one["metric_config"]["metric_name"]: one for one in log["evaluation_results"]}
+    assert told.keys() == run.record.telling.keys()
+    for name, one in told.items():
+        figure, score = run.record.metrics[name], one["score_details"]
+        ends = score["uncertainty"]["confidence_interval"]
+        assert (score["score"], ends["lower"], ends["upper"]) == (
+            figure.value,
+            figure.low,
+            figure.high,
+        )
+        assert score["uncertainty"]["num_samples"] == figure.n
+    one = told["HitRatio@1"]
+    assert one["metric_config"]["metric_parameters"] == {"k": 1}
+    assert "--set rate=0.1" in one["generation_config"]["generation_args"]["execution_command"]
+    assert one["source_data"]["url"] == ["https://grouplens.org/datasets/movielens/100k/"]
+
+
+def test_the_published_runs_can_be_exported(export, request):
+    published = runs(request.config.rootpath / "results")
+    logs = export(published)
+    ids = [one["evaluation_result_id"] for log in logs for one in log["evaluation_results"]]
+    assert len(set(ids)) == len(ids)
+
+
+def test_the_same_record_gives_the_same_file_and_others_are_left_alone(made, tmp_path):
+    found = [made(), made(seed=1)]
+    out = tmp_path / "out"
+    (out / "data").mkdir(parents=True)
+    (out / "data/mine.json").write_text("mine")
+    said = out, "A Lab", "first_party", tmp_path / "cache"
+    first = {file: file.read_bytes() for file in write_logs(found, *said)}
+    assert {file: file.read_bytes() for file in write_logs(found[::-1], *said)} == first
+    assert len(first) == 2
+    assert (out / "data/mine.json").read_text() == "mine"
+
+
+def test_what_came_from_outside_is_said_to_be_unknown(made, export):
+    outside = Outside(given="scores", answers="a", file="b")
+    changes = {"kind": "external", "outside": outside, "trained": None, "settings": {}}
+    fields = made().record.model_dump() | changes | {"model": "external:theirs", "audit": None}
+    record = RunRecord.model_validate(fields).signed("")
+    (log,) = export([Run(Path(), record)])
+    assert log["model_info"]["id"] == "external/theirs"
+    assert log["model_info"]["additional_details"]["deployment_type"] == "unknown"
+    assert not any("generation_config" in one for one in log["evaluation_results"])
+
+
+@pytest.mark.parametrize(
+    ("model", "named"),
+    [("recbole:SASRec", "recbole-SASRec"), ("data", "data-"), ("..", "unnamed"), ("é", "unnamed")],
+)
+def test_a_name_is_one_that_every_file_system_takes(made, model, named):
+    record = made().record.model_copy(update={"model": model})
+    assert path_of(record).split("/")[:4] == ["data", "movielens", "recbench", named]
+
+
+def test_a_dataset_that_nobody_knows_here_has_no_page(made, export):
+    (log,) = export([made(dataset="shop-of-mine")])
+    assert log["evaluation_results"][0]["source_data"]["source_type"] == "other"
+
+
+@pytest.mark.parametrize("organization", ["", " ", "a\nb"])
+def test_an_organization_has_a_name(made, tmp_path, organization):
+    with pytest.raises(UserError, match="--organization takes the name of whoever gives"):
+        write_logs([made()], tmp_path / "out", organization, "other", tmp_path)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("finished", ["", "yesterday", "2026-13-01"])
+def test_a_record_says_when_it_was_made(made, tmp_path, finished):
+    run = made()
+    other = Run(run.folder, run.record.model_copy(update={"finished": finished}))
+    with pytest.raises(DataError, match="expected a time as 2026-01-31"):
+        write_logs([run, other], tmp_path / "out", "A", "other", tmp_path)
+    assert not (tmp_path / "out").exists()
