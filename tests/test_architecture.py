@@ -43,7 +43,7 @@ BELOW["experiment"] = {
     *BELOW["trained_model"],
 }
 BELOW["studies"] = {"experiment", *BELOW["experiment"]}
-BELOW["by_hand"] = {"studies", *BELOW["studies"]}
+BELOW["by_hand"] = {"experiment", *BELOW["experiment"]}
 BELOW["reproduction"] = {"studies", *BELOW["studies"]}
 BELOW["report"] = {"studies", *BELOW["studies"]}
 BELOW["neural"] = {"recommender", *BELOW["recommender"]}

@@ -7,12 +7,12 @@ and the titles. A model that is not the run's any more, or whose data are not, i
 
 import json
 import os
+import shlex
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from recbench.by_hand.again import command, settings_of
 from recbench.by_hand.loaded_run import LoadedRun
 from recbench.errors import UserError
 from recbench.experiment import recommender_class
@@ -20,8 +20,10 @@ from recbench.folder_digest import folder_digest
 from recbench.neural.devices import resolve
 from recbench.recommender import Runtime, System, TrainingData, reads_candidates
 from recbench.registry import blamed_if_at_fault
+from recbench.runs.command import command
 from recbench.runs.kept_trainings import kept_model
 from recbench.runs.places import cache_folder
+from recbench.runs.record import RunRecord
 from recbench.runs.remade_question import NotCheckedError, Questions
 from recbench.runs.store import Run, finished, run_folder
 from recbench.runs.text import printable
@@ -73,7 +75,7 @@ def load_run(
         )
     with blamed_if_at_fault("models", run.record.model):
         _check_can_be_asked(run)
-        again = f"make it again by: {command(run.record, ELSEWHERE, raw)} --fresh"
+        again = f"make it again by: {_command(run.record, raw)}"
         model, kept = _model(run, again), _kept(run, again)
         data, longest = _data(run, model, Questions(place, raw, report), again)
         runtime = Runtime(
@@ -101,11 +103,19 @@ def _check_can_be_asked(run: Run) -> None:
         )
 
 
+def _command(record: RunRecord, data_dir: Path | None) -> str:
+    """Write the command that trains and asks the model of a run anew, elsewhere."""
+    raw = [] if data_dir is None else ["--data-dir", str(data_dir)]
+    return f"{command(record)} {shlex.join([*raw, '--results', str(ELSEWHERE), '--fresh'])}"
+
+
 def _model(run: Run, again: str) -> System:
     """Make the model of a run, as it was set."""
     record = run.record
     model_class = recommender_class(record.model)
-    model = model_class(model_class.settings_class.build(settings_of(record)))
+    assert record.trained is not None  # what came from outside was refused
+    settings = record.settings | record.trained.runtime_settings
+    model = model_class(model_class.settings_class.build(settings))
     own = json.loads(json.dumps(model.ingredients()))
     _check_same(run, record.ingredients, own, again)
     return model
