@@ -38,6 +38,11 @@ def submit(
     check_target(out)
     runs = verified_runs(paths, Questions(cache_folder(cache), data_dir, say))
     write_bundle(runs, out, division, search, answers or ())
+    if division == "closed":
+        say(
+            f"{out} is closed as far as records show it; that nothing else was tried, and no run "
+            "left out, is only declared"
+        )
     for model in held_texts(runs):
         say(
             f"{out} holds what {model} wrote, without which its answers cannot be checked: it may "

@@ -80,6 +80,21 @@ def test_runs_that_are_not_of_the_division_are_not_submitted(two, tmp_path):
     assert not (tmp_path / "b.zip").exists()
 
 
+def test_what_is_only_declared_of_the_closed_division_is_told(call_inside, raw_folder, tmp_path):
+    data = ("--data-dir", str(raw_folder))
+    asked = ("--model", "popularity", "--dataset", "movielens", "--draws", "1")
+    assert call_inside("run", *asked, *data)[0] == 0
+    given = ("--out", "b.zip", "--division", "closed")
+    code, out, err = call_inside("submit", "results", *given, *data)
+    assert (code, out) == (0, "b.zip: runs: 1, division: closed, 0.0 MiB\n")
+    assert err == (
+        "b.zip is closed as far as records show it; that nothing else was tried, and no run left "
+        "out, is only declared\n"
+    )
+    code, out, _ = call_inside("verify", "b.zip", *data)
+    assert (code, out.splitlines()[-1]) == (0, "1 runs, 0 failed")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
