@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from recbench.data.catalogue import Catalogue
 from recbench.data.ragged import Ragged
+from recbench.questions.controls import Control
 from recbench.questions.queries import Queries
 from recbench.questions.split import Examples
 from recbench.settings import Settings
@@ -140,7 +141,7 @@ class System(ABC):
     reference: ClassVar[str] = ""
     lists_candidates: ClassVar[bool] = False
     reads_times: ClassVar[bool] = False
-    knows_users: ClassVar[bool] = False
+    knows_users: bool = False
     random_training: ClassVar[bool] = True
     auditable: ClassVar[bool] = True
 
@@ -160,6 +161,23 @@ class System(ABC):
         What a copy of it answers may differ by as much.
         """
         return "float32"
+
+    @property
+    def controls(self) -> frozenset[Control]:
+        """
+        Which controls say something of it; a run refuses the others before anything is trained.
+
+        What goes by nothing but the items of a history, whatever their order, has none.
+        """
+        return frozenset({"shuffled-history"})
+
+    def begin(self, control: Control) -> None:  # noqa: B027
+        """
+        See something else from now on; called once, after `load`.
+
+        Histories and titles come changed already: only what a system itself reads besides, such as
+        an encoder's vectors, is its own to change.
+        """
 
     def ingredients(self) -> dict[str, Any]:
         """
@@ -254,6 +272,11 @@ class Answerer(System):
     """A model that writes its answer as text; its candidates are listed to it."""
 
     lists_candidates = True
+
+    @property
+    def controls(self) -> frozenset[Control]:
+        """Add that of titles, which it reads."""
+        return super().controls | {"anonymised-titles"}
 
     @abstractmethod
     def answer(self, queries: Queries, runtime: Runtime) -> list[str]:

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -60,6 +60,17 @@ Deterministic = Annotated[
 Fresh = Annotated[
     bool, typer.Option("--fresh", help="Train and ask anew, whatever stands already.")
 ]
+Shown = Annotated[
+    Literal["shuffled-history", "other-user", "permuted-items", "anonymised-titles"] | None,
+    typer.Option(
+        "--control",
+        help="Show the trained model something else, and see what of its figure goes away.",
+    ),
+]
+Limit = Annotated[
+    int | None,
+    typer.Option("--limit", min=1, help="Ask about the first N test rows alone: no result."),
+]
 NoAudit = Annotated[
     bool,
     typer.Option("--no-audit", help="Do not ask some rows again of a copy; tables will say so."),
@@ -87,6 +98,8 @@ def run(
     train_dataset: TrainDataset = None,
     train_data_dir: TrainDataDir = None,
     matching: Matching = "exact",
+    control: Shown = None,
+    limit: Limit = None,
     data_dir: DataDir = None,
     results: Results = None,
     cache: Cache = None,
@@ -116,6 +129,8 @@ def run(
         fresh=fresh,
         audit=not no_audit,
         matching=matching,
+        control=control,
+        limit=limit,
         train_fraction=train_fraction,
         train_dataset=train_dataset,
         train_data_dir=train_data_dir,

@@ -15,6 +15,7 @@ from recbench.llm.inference.hybrid import Guide, root_mean_square
 from recbench.llm.settings import HybridSettings, Ranks, listed
 from recbench.llm.tuning.gate import InstanceGate, equal_ranks
 from recbench.neural.plan import ParameterGroup
+from recbench.questions.controls import Control
 from recbench.recommender import Runtime, TrainingData
 
 
@@ -85,6 +86,11 @@ class ILoRA(GuidedLanguageModel):
     settings: GatedSettings
     summary = "LLaRA with instance-wise LoRA experts, weighed by a gate on the user"
     reference = "Kong et al., NeurIPS 2024, arXiv 2408.10159"
+
+    @property
+    def controls(self) -> frozenset[Control]:
+        """Add that of the gate."""
+        return super().controls | {"other-user"}
 
     def transfer(self, data: TrainingData, runtime: Runtime) -> None:
         """Bring the new encoder's user vectors to the size that the gate has learnt with."""

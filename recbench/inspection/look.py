@@ -40,6 +40,8 @@ class Look(BaseModel):
     ----------
     run, model, question
         The run's folder, its model with its seed, and what it was asked.
+    no_result
+        Why it is none; empty where it is one.
     answers
         How many rows are of each of `answers.MEANING`; None of a model that does not write.
     rules
@@ -57,6 +59,7 @@ class Look(BaseModel):
     run: str
     model: str
     question: str
+    no_result: str = ""
     answers: dict[str, int] | None = None
     rules: list[Rule] | None = None
     text_and_likelihood: TextAndLikelihood | None = None
@@ -98,6 +101,7 @@ def look(run: Run, questions: Questions) -> Look:
         run=str(run.folder),
         model=f"{record.model}, seed {record.seed}",
         question=question_line(record),
+        no_result=record.no_result,
         slots=slots(outcome, record.candidates),
     )
     if record.writes and record.ranks:
@@ -152,7 +156,7 @@ def look_at(run: Run, number: int, draw: int, questions: Questions) -> Example:
     except NotCheckedError as error:
         raise UserError(f"an example cannot be shown without its data: {error}") from None
     row = number * record.draws + draw
-    return of_example(
+    found = of_example(
         number,
         draw,
         outcome,
@@ -161,6 +165,7 @@ def look_at(run: Run, number: int, draw: int, questions: Questions) -> Example:
         asked.split.catalogue.titles,
         None if asked.texts is None else asked.texts[row],
     )
+    return found.model_copy(update={"no_result": record.no_result})
 
 
 def _outcome(run: Run) -> Outcome:
@@ -179,10 +184,11 @@ def _asked(run: Run, questions: Questions) -> _Asked:
     made: Remade = questions.of(run.record)
     check_digests(run.folder, run.record, made)
     assert isinstance(made.candidates, Pack)  # `_outcome` refuses full rankings
+    split = made.seen(run.record.control)
     return _Asked(
-        split=made.split,
+        split=split,
         candidates=made.candidates.candidates.reshape(-1, made.candidates.size),
-        histories=np.repeat(made.split.test.histories, run.record.draws, axis=0),
+        histories=np.repeat(split.test.histories, run.record.draws, axis=0),
         texts=read_answers(run.folder),
     )
 

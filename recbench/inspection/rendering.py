@@ -9,6 +9,7 @@ def render(look: Look) -> str:
     """Write a look for a terminal, without a last line end."""
     blocks = [
         f"{look.model}: {look.question}",
+        *filter(None, [look.no_result]),
         *_answers(look),
         *_text_and_likelihood(look),
         *_recommended(look),
@@ -33,10 +34,12 @@ def render_example(one: Example) -> str:
     history = "\n".join(f"  {title}" for title in one.history) or f"  {DASH}"
     said = DASH if one.text is None else repr(one.text)
     judged = "hit" if one.hit else "miss" if one.valid else "miss: no valid answer"
+    order = "as it was shown" if one.no_result else "oldest first"
     return "\n\n".join(
         [
             f"example {one.example}, draw {one.draw}, user {one.user}: {judged}",
-            f"history, oldest first:\n{history}",
+            *filter(None, [one.no_result]),
+            f"history, {order}:\n{history}",
             grid(["slot", "candidate", "score", "rank", ""], lines),
             f"written: {said}",
         ]

@@ -17,6 +17,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from recbench.errors import UserError
 from recbench.llm.encoders import build_encoder, fitted_encoder
 from recbench.llm.inference.hybrid import (
     Guide,
@@ -30,7 +31,11 @@ from recbench.llm.settings import HybridSettings
 from recbench.llm.tuning.finetuning import TrainingQuestions
 from recbench.llm.tuning.gate import InstanceGate
 from recbench.neural.plan import ParameterGroup, Step
+from recbench.questions.controls import Control
+from recbench.questions.queries import Queries
+from recbench.questions.split import Examples
 from recbench.recommender import Encoder, Runtime, TrainingData
+from recbench.seeding import generator
 
 
 class GuidedLanguageModel(LanguageModelRecommender):
@@ -45,6 +50,19 @@ class GuidedLanguageModel(LanguageModelRecommender):
 
     settings: HybridSettings
     encoder: Encoder
+
+    @property
+    def controls(self) -> frozenset[Control]:
+        """Add that of the encoder's item vectors."""
+        return super().controls | {"permuted-items"}
+
+    def begin(self, control: Control) -> None:
+        """Read every item with the vector of another, or be told who asks, and take another."""
+        projector = self.module.projector
+        if control == "permuted-items" and projector is not None:
+            order = generator(0, control).permutation(len(projector.vectors))
+            projector.replace(projector.vectors.cpu().numpy()[order])
+        self.knows_users = control == "other-user"
 
     def ingredients(self) -> dict[str, Any]:
         """Add the settings of the encoder."""
@@ -114,6 +132,12 @@ class GuidedLanguageModel(LanguageModelRecommender):
             return None
         return torch.from_numpy(self.encoder.user_vectors(histories)).to(self.module.device)
 
+    def _gated_by(self, queries: Queries) -> NDArray[np.int32]:
+        if not self.knows_users or queries.users is None:
+            return queries.histories
+        train = self.writer.data.train
+        return train.histories[[_row_of_another(train, asker) for asker in queries.users.tolist()]]
+
     def _hybrid(
         self, questions: TrainingQuestions, rows: NDArray[np.int64], step: Step
     ) -> NDArray[np.bool_]:
@@ -129,3 +153,14 @@ class GuidedLanguageModel(LanguageModelRecommender):
     def _learnt(self) -> dict[str, nn.Module]:
         parts: dict[str, Any] = {"projector": self.module.projector, "gate": self.module.gate}
         return {name: part for name, part in parts.items() if part is not None}
+
+
+def _row_of_another(train: Examples, asker: int) -> int:
+    """Choose a training row of somebody else, for each asker always the same."""
+    others = np.flatnonzero(train.users != asker)
+    if not others.size:
+        raise UserError(
+            "there is no training row of another user, whom the gate could be fed with; leave out "
+            "--control other-user"
+        )
+    return int(generator(0, "other-user", asker).choice(others))

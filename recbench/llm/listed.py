@@ -72,7 +72,7 @@ class ListedLanguageModel(PromptedLanguageModel, RankingAnswerer):
         lengths = self.writer.lengths[queries.candidates]  # [B, C]
         tokens = np.array([len(prompt.ids) for prompt in prompts]) + lengths.sum(axis=1)
         order = np.argsort(-tokens, kind="stable")
-        users = self._user_vectors(queries.histories)
+        users = self._user_vectors(self._gated_by(queries))
         answers = [[self.writer.answers[item] for item in row] for row in queries.candidates]
         limits = (lengths.max(axis=1) + MARGIN).tolist()
         if not self._is_able(prompts[order[0]], answers[order[0]]):

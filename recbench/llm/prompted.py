@@ -41,6 +41,8 @@ from recbench.neural.precision import (
     training_precision,
 )
 from recbench.neural.randomness import seeded
+from recbench.questions.controls import Control
+from recbench.questions.queries import Queries
 from recbench.recommender import Runtime, TrainingData, Transferable
 from recbench.settings import digest
 
@@ -96,6 +98,11 @@ class PromptedLanguageModel(Transferable):
         """As its setting says on a GPU; float32 on a CPU."""
         return self._precision.name
 
+    @property
+    def controls(self) -> frozenset[Control]:
+        """Add that of titles, which it reads."""
+        return super().controls | {"anonymised-titles"}
+
     def ingredients(self) -> dict[str, Any]:
         """Return digests of language model and prompts; style and adapter where not usual."""
         style = {} if self.settings.style == "plain" else {"prompt_style": self.settings.style}
@@ -150,6 +157,10 @@ class PromptedLanguageModel(Transferable):
     def _user_vectors(self, histories: NDArray[np.int32]) -> Tensor | None:  # noqa: ARG002
         """Return what the gate sees of users, [rows, width]; None for no gate."""
         return None
+
+    def _gated_by(self, queries: Queries) -> NDArray[np.int32]:
+        """Return the histories by which the gate sees who asks, [rows, H]."""
+        return queries.histories
 
     # What all share.
 

@@ -159,16 +159,16 @@ def _learning(cell: Experiment, record: RunRecord) -> float:
 
 
 def _alike(cell: Experiment, record: RunRecord) -> bool:
-    asked = cell.model, cell.dataset, cell.settings.get("llm")
-    return asked == (record.model, record.dataset, record.settings.get("llm"))
+    asked = cell.model, cell.dataset, cell.settings.get("llm"), cell.limit
+    return asked == (record.model, record.dataset, record.settings.get("llm"), record.limit)
 
 
 def _same(cell: Experiment, record: RunRecord) -> bool:
     known = {key: str(value) for key, value in record.settings.items()}
     told = all(known.get(key) == str(value) for key, value in cell.settings.items())
     seeds = not record.random_training or record.seed == cell.seed
-    learnt = cell.train_fraction, cell.elsewhere
-    same = learnt == (record.training.fraction, record.training.dataset)
+    learnt = cell.train_fraction, cell.elsewhere, cell.control
+    same = learnt == (record.training.fraction, record.training.dataset, record.control)
     draws = record.full_ranking or record.draws == cell.draws
     return told and seeds and same and draws and _protocol(cell, record)
 

@@ -104,6 +104,21 @@ def test_a_full_ranking_is_refused(call, made):
     assert "recbench leaderboard --group-by" in err
 
 
+def test_of_a_control_is_told_what_was_shown(call, made, raw_folder):
+    folder = made("zero-shot", "--llm", "tiny", "--draws", "1", "--control", "anonymised-titles")
+    data = ("--data-dir", str(raw_folder))
+    found, record = looked(call, folder, *data), finished(folder).record
+    assert found["no_result"].startswith("a control, not a result to rank")
+    valid = found["answers"]["the target"] + found["answers"]["another candidate"]
+    assert valid / record.examples == pytest.approx(record.metrics["ValidRatio"].value)
+    one = looked(call, folder, *data, "--example", "0")
+    assert all(each["title"].startswith("item ") for each in one["candidates"])
+    assert (
+        "history, as it was shown:\n  item "
+        in call("inspect", str(folder), *data, "--example", "0")[1]
+    )
+
+
 def test_what_was_written_is_told_apart(call, made, raw_folder, tmp_path):
     folder = made("zero-shot", "--llm", "tiny", "--draws", "1")
     data = ("--data-dir", str(raw_folder))
