@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from recbench.data.catalogue import Catalogue
 from recbench.data.ragged import Ragged
+from recbench.errors import UserError
 from recbench.questions.controls import Control
 from recbench.questions.queries import Queries
 from recbench.questions.split import Examples
@@ -301,6 +302,19 @@ class Answerer(System):
         runtime
             As for `answer`.
         """
+
+    def reword(self, words: Any) -> None:  # noqa: ARG002
+        """
+        Ask in other words from now on, those of a `recbench.llm.prompts.wording.Question`.
+
+        ``recbench inspect --templates`` looks at what the wording does; no figure is made of it.
+
+        Raises
+        ------
+        UserError
+            Of a model whose prompts have one wording, as they do unless it overrides this.
+        """
+        raise UserError("its prompts have one wording, so that --templates shows nothing of it")
 
     def account(self, runtime: Runtime) -> dict[str, Any]:  # noqa: ARG002
         """

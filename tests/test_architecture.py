@@ -32,7 +32,10 @@ BELOW["questions"] = {"statistics", "data", "defaults", *BELOW["data"]}
 BELOW["recommender"] = {"questions", *BELOW["questions"]}
 BELOW["evaluation"] = {"recommender", *BELOW["recommender"]}
 BELOW["runs"] = {"evaluation", *BELOW["evaluation"]}
-BELOW["inspection"] = {"runs", *BELOW["runs"]}
+BELOW["inspection"] = {
+    *{"training_source", "neural.devices", "llm.prompts.wording", "runs"},
+    *BELOW["runs"],
+}
 BELOW["outside"] = {"runs", "llm.prompts.wording", *BELOW["runs"]}
 BELOW["training_source"] = {"runs", *BELOW["runs"]}
 BELOW["trained_model"] = {"training_source", *BELOW["training_source"]}

@@ -19,7 +19,7 @@ from recbench.endpoint.kept import KeptAnswers
 from recbench.endpoint.ledger import Ledger
 from recbench.endpoint.purse import EmptyError, Purse
 from recbench.errors import UserError
-from recbench.llm.prompts.wording import Wording, prompt_files
+from recbench.llm.prompts.wording import Question, Wording, prompt_files
 from recbench.questions.queries import Queries
 from recbench.questions.split import PAD
 from recbench.recommender import Answerer, Runtime, TrainingData
@@ -125,6 +125,10 @@ class ChatRec(Answerer):
     def load(self, folder: Path, data: TrainingData, runtime: Runtime) -> None:  # noqa: ARG002
         """Begin again."""
         self.fit(data, runtime)
+
+    def reword(self, words: Question) -> None:
+        """Ask in the words of a template."""
+        self._wording = Wording(self.data.verb, *self.data.noun, words)
 
     def announce(self, rows: int, candidates: int, runtime: Runtime) -> None:
         """Say how many questions and about how many tokens it will be."""

@@ -20,6 +20,7 @@ from recbench.inspection.answers import (
 )
 from recbench.inspection.example import Example
 from recbench.inspection.example import example as of_example
+from recbench.inspection.groups import Part, groups
 from recbench.inspection.recommended import Recommended, recommended
 from recbench.inspection.slots import Slot, slots
 from recbench.questions.candidates import Pack
@@ -50,6 +51,8 @@ class Look(BaseModel):
         None but for a model that writes and ranks.
     slots
         Every place in the list of candidates.
+    groups
+        HitRatio@1 by how much there was to go on.
     recommended
         None where no answer is valid, and without the data.
     left_out
@@ -64,6 +67,7 @@ class Look(BaseModel):
     rules: list[Rule] | None = None
     text_and_likelihood: TextAndLikelihood | None = None
     slots: list[Slot]
+    groups: list[Part] = []
     recommended: Recommended | None = None
     left_out: list[str] = []
 
@@ -103,6 +107,7 @@ def look(run: Run, questions: Questions) -> Look:
         question=question_line(record),
         no_result=record.no_result,
         slots=slots(outcome, record.candidates),
+        groups=groups(run),
     )
     if record.writes and record.ranks:
         found.text_and_likelihood = text_and_likelihood(outcome)
