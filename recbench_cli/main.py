@@ -13,6 +13,7 @@ from recbench_cli import (
     data,
     inspect,
     leaderboard,
+    memory,
     models,
     protocols,
     questions,
@@ -51,6 +52,7 @@ app.command("plan")(compare.plan)
 app.command("report")(report.report)
 app.command("verify")(verify.verify)
 app.command("inspect")(inspect.inspect)
+app.command("memory")(memory.memory)
 app.command("questions")(questions.questions)
 app.command("score")(score.score)
 app.command("models")(models.models)

@@ -49,6 +49,7 @@ BELOW["studies"] = {"experiment", *BELOW["experiment"]}
 BELOW["report"] = {"studies", *BELOW["studies"]}
 BELOW["neural"] = {"recommender", *BELOW["recommender"]}
 BELOW["llm"] = {"neural", *BELOW["neural"]}
+BELOW["memory"] = {"llm", "runs", *BELOW["llm"], *BELOW["runs"]}
 BELOW["endpoint"] = {"errors", "settings", "atomic_write"}
 BELOW["recbench_baselines"] = {"llm", "endpoint", *BELOW["llm"]}
 BELOW["testing"] = {"evaluation", *BELOW["evaluation"]}
