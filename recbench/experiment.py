@@ -26,13 +26,16 @@ from recbench.evaluation.full_ranking import check_can_rank_all
 from recbench.neural.devices import deterministic, resolve
 from recbench.questions.cold_start import cold_start
 from recbench.questions.controls import MEANING, OF_USE, Control
+from recbench.questions.full_ranking import FullRanking
 from recbench.questions.make_split import make_split
 from recbench.questions.protocols import Protocol
 from recbench.questions.protocols.choice import allows, fits, protocol_of
+from recbench.questions.queries import Queries
 from recbench.recommender import (
     Answerer,
     Runtime,
     System,
+    TrainingData,
     Transferable,
     ranks,
     reads_candidates,
@@ -97,6 +100,8 @@ class Experiment(Settings):
     audit
         Whether a copy of the model is asked some rows again (`recbench.evaluation.audit`), if it
         says that a copy can be.
+    show_prompt
+        Whether the prompt of the first test row is shown, before anything is trained.
     data_dir
         Folder with the raw files; None for the card's sources.
     results, cache
@@ -121,6 +126,7 @@ class Experiment(Settings):
     deterministic: bool = False
     fresh: bool = False
     audit: bool = True
+    show_prompt: bool = False
     data_dir: Path | None = None
     results: Path | None = None
     cache: Path | None = None
@@ -165,6 +171,10 @@ def run(
     question = ask(experiment, report, show_progress)
     source = choose_training_source(experiment, model, question, report, show_progress)
     setup = describe(experiment, model, question, source.training)
+    shown, control = question.seen(experiment.control), experiment.control
+    data = replace(source.asked, catalogue=shown.split.catalogue)
+    if experiment.show_prompt:
+        report(first_prompt(model, data, shown))
     is_audited = experiment.audit and model.auditable
     folder = store.run_folder(results_folder(experiment.results), setup)
     with locked(folder), deterministic(experiment.deterministic):
@@ -183,9 +193,7 @@ def run(
             setup.model, model, source, runtime, kept, setup.candidates, experiment.fresh
         )
         watch.add("fit", trained.seconds if new else 0.0)
-        shown, control = question.seen(experiment.control), experiment.control
         asked = shown.split.test, shown.split.catalogue, shown.pack, runtime
-        data = replace(source.asked, catalogue=shown.split.catalogue)
         if control is not None:
             report(f"control {control}: {MEANING[control]}")
             model = build(experiment)
@@ -241,6 +249,8 @@ def build(experiment: Experiment) -> System:
         _check_users_train(experiment, asked)
     if (control := experiment.control) is not None and control not in model.controls:
         raise UserError(_of_no_use(experiment.model, control, model.controls))
+    if experiment.show_prompt and "anonymised-titles" not in model.controls:
+        raise UserError(f"{experiment.model} reads no prompt; leave out --show-prompt")
     return model
 
 
@@ -288,6 +298,17 @@ def _json(said: dict[str, Any], name: str) -> dict[str, Any]:
     if not isinstance(said, dict):
         raise PluginError(f"its {name} must be a dict, not {said!r}")
     return said
+
+
+def first_prompt(model: System, data: TrainingData, shown: Question) -> str:
+    """Return the prompt of the first test row and draw; signs that would steer a terminal named."""
+    histories, pack = shown.split.test.histories[:1], shown.pack
+    if isinstance(pack, FullRanking):
+        queries = Queries.of_all(histories, pack.size)
+    else:
+        queries = Queries(histories, pack.candidates[:1, 0])
+    prompt = model.prompt(data, queries) or "its prompts are not shown"
+    return "".join(one if one.isprintable() or one == "\n" else ascii(one)[1:-1] for one in prompt)
 
 
 def recommender_class(name: str) -> type[System]:

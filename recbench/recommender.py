@@ -190,6 +190,21 @@ class System(ABC):
         """
         return {}
 
+    def prompt(self, data: TrainingData, queries: Queries) -> str | None:  # noqa: ARG002
+        """
+        Return the prompt of the first query as it will be read; None of what reads none.
+
+        ``recbench run --show-prompt`` asks, before anything is trained.
+
+        Parameters
+        ----------
+        data
+            As for `load`.
+        queries
+            At least one row.
+        """
+        return None
+
     def rehearse(self, data: TrainingData, candidates: int, runtime: Runtime) -> None:  # noqa: B027
         """
         Try what training and evaluation will do, before anything is trained.

@@ -1,6 +1,7 @@
 """`recbench run`: prepare, draw, train, judge, record."""
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -21,11 +22,16 @@ from recbench_cli.options import (
     PackSeed,
     Protocol,
     Results,
+    in_words,
     say,
 )
 
 if TYPE_CHECKING:
+    from recbench.experiment import Experiment
     from recbench.runs.store import Run
+
+LONG = 60.0
+"""Seconds from which on a run is told beforehand how long it may take."""
 
 Model = Annotated[str, typer.Option("--model", help="See: recbench models.")]
 Preset = Annotated[
@@ -71,6 +77,9 @@ Limit = Annotated[
     int | None,
     typer.Option("--limit", min=1, help="Ask about the first N test rows alone: no result."),
 ]
+ShowPrompt = Annotated[
+    bool, typer.Option("--show-prompt", help="Print the first prompt as it will be read; go on.")
+]
 NoAudit = Annotated[
     bool,
     typer.Option("--no-audit", help="Do not ask some rows again of a copy; tables will say so."),
@@ -100,6 +109,7 @@ def run(
     matching: Matching = "exact",
     control: Shown = None,
     limit: Limit = None,
+    show_prompt: ShowPrompt = False,
     data_dir: DataDir = None,
     results: Results = None,
     cache: Cache = None,
@@ -131,6 +141,7 @@ def run(
         matching=matching,
         control=control,
         limit=limit,
+        show_prompt=show_prompt,
         train_fraction=train_fraction,
         train_dataset=train_dataset,
         train_data_dir=train_data_dir,
@@ -139,8 +150,25 @@ def run(
         cache=place,
     )
     with blamed_if_at_fault("models", model):
+        _estimate(wanted)
         finished = experiment.run(wanted, report=say, show_progress=True)
     print_run(finished, as_json)
+
+
+def _estimate(wanted: "Experiment") -> None:
+    """Say how long this may take, where it is long and earlier runs of the model tell."""
+    from recbench.errors import DataError
+    from recbench.runs.places import results_folder
+    from recbench.runs.store import RECORD, read_record
+    from recbench.studies.cells import seconds
+
+    root, records = results_folder(wanted.results) / wanted.dataset, []
+    for file in root.glob(f"*/{wanted.model}/*/{RECORD}"):
+        with suppress(DataError):  # a table names it
+            records.append(read_record(file.parent))
+    found = seconds([wanted], records)
+    if found is not None and found >= LONG:
+        say(f"by earlier runs of {wanted.model}: {in_words(found)}, less where a training is kept")
 
 
 def print_run(finished: "Run", as_json: bool) -> None:

@@ -13,6 +13,7 @@ from recbench.evaluation import asking, finished_calls
 from recbench.experiment import Experiment, ask, build, run
 from recbench.questions.protocols import protocol
 from recbench.questions.queries import Queries
+from recbench.questions.split import PAD
 from recbench.recommender import Recommender, TrainingData, Transferable
 from recbench.runs import question, store
 from recbench.runs.examples import read_outcome
@@ -682,3 +683,34 @@ def test_a_limit_that_leaves_out_nothing_is_no_limit(wanted):
     found = run(wanted(limit=1000), silent)
     assert found.reused
     assert found.folder == whole.folder
+
+
+class Prompted(Titled):
+    """One that shows its prompt."""
+
+    def prompt(self, data, queries):
+        seen = [data.catalogue.titles[item] for item in queries.histories[0] if item != PAD]
+        return "\n".join(["\x1b[2Jasked", *seen, str(queries.candidates.shape)])
+
+
+def test_the_first_prompt_is_told_before_anything_is_trained(wanted, spy, monkeypatch):
+    monkeypatch.setattr(registry, "load", lambda group, name: Prompted)
+    told = []
+
+    def tell(line):
+        told.append((line, spy.fitted))
+
+    run(wanted(show_prompt=True), tell)
+    ((prompt, fitted),) = [one for one in told if "asked" in one[0]]
+    assert fitted == 0
+    assert prompt.startswith("\\x1b[2Jasked\nFilm ")
+    assert prompt.endswith("\n(1, 20)")
+    told.clear()
+    run(wanted(show_prompt=True, control="anonymised-titles"), tell)
+    assert any(line.startswith("\\x1b[2Jasked\nitem ") for line, _ in told)
+
+
+def test_what_reads_no_prompt_is_refused_before_any_data_is_read(wanted, monkeypatch):
+    give(monkeypatch, None)
+    with pytest.raises(UserError, match="sasrec reads no prompt; leave out --show-prompt"):
+        run(wanted(model="sasrec", show_prompt=True), silent)

@@ -112,6 +112,12 @@ class ChatRec(Answerer):
         """Name the wording of the question."""
         return {"prompts": prompt_files()}
 
+    def prompt(self, data: TrainingData, queries: Queries) -> str:
+        """Return the message that is sent."""
+        self.data, self._wording = data, Wording(data.verb, *data.noun)
+        body = self._body(queries.histories[0].tolist(), queries.candidates[0].tolist())
+        return str(body["messages"][0]["content"])
+
     def fit(self, data: TrainingData, runtime: Runtime) -> dict[str, Any]:  # noqa: ARG002
         """Learn nothing; find out whether an endpoint can be asked from here."""
         check_installed()

@@ -31,7 +31,7 @@ from recbench.llm.prompts.wording import LISTED, Question, prompt_files
 from recbench.llm.prompts.writer import Prompt, PromptWriter
 from recbench.llm.settings import PromptedSettings
 from recbench.llm.tuning.adapter import adapter_digest, read_lora
-from recbench.llm.weights.backbone import caption, load_backbone
+from recbench.llm.weights.backbone import caption, load_backbone, load_outline
 from recbench.llm.weights.fingerprint import fingerprint
 from recbench.neural.memory import if_it_fits
 from recbench.neural.precision import (
@@ -108,6 +108,14 @@ class PromptedLanguageModel(Transferable):
         style = {} if self.settings.style == "plain" else {"prompt_style": self.settings.style}
         llm, prompts = fingerprint(self.settings.llm), prompt_files(self.question)
         return {"code": CODE, "llm": llm, "prompts": prompts, **style, **self._adapter}
+
+    def prompt(self, data: TrainingData, queries: Queries) -> str:
+        """Write it with the tokenizer alone; an item token marks where a vector is read."""
+        _, tokenizer = load_outline(self.settings.llm)
+        candidates = queries.candidates[0]
+        shown = candidates[: self._listed(len(candidates))]
+        hybrid = self._stand_in(data) is not None
+        return self._writer(data, tokenizer).text(queries.histories[0], shown, hybrid=hybrid)
 
     def rehearse(self, data: TrainingData, candidates: int, runtime: Runtime) -> None:
         """

@@ -211,3 +211,39 @@ def test_what_cannot_be_asked_so_is_one_line(run_here, options, says):
     code, out, err = run_here("popularity", *options)
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert says in err
+
+
+@pytest.mark.parametrize(
+    ("model", "lists"), [("zero-shot", True), ("llara", True), ("bigrec", False)]
+)
+def test_the_first_prompt_is_shown(run_here, monkeypatch, model, lists):
+    monkeypatch.setattr("recbench.experiment.train_or_find", None)  # it is shown before
+    code, out, err = run_here(model, "--llm", "tiny", "--show-prompt")
+    assert (code, out) == (1, "")
+    shown = err.partition("This user watched these movies, oldest first:\n")[2]
+    assert shown.startswith("Film ")
+    assert ("Choose the next movie from this list:" in shown) == lists
+    assert "The next movie is:" in shown
+    assert ("<|item|>" in shown) == (model == "llara")
+
+
+def test_a_prompt_of_a_chat_is_shown_with_its_instruction(run_here, monkeypatch):
+    monkeypatch.setattr("recbench.experiment.train_or_find", None)
+    where = ("--set", "endpoint=http://127.0.0.1:1/v1", "--set", "chat_model=x")
+    _, _, err = run_here("chatrec", *where, "--show-prompt")
+    assert "Answer with one title from the list" in err
+    assert "This user watched these movies" in err
+
+
+def test_long_work_is_told_of_beforehand_where_earlier_runs_tell(run_here, tmp_path):
+    assert "by earlier runs" not in run_here("random")[2]
+    (file,) = tmp_path.glob("results/*/*/random/*/record.json")
+    record = json.loads(file.read_text())
+    record["trained"]["seconds"] = 7200.0
+    file.write_text(json.dumps(record))
+    assert (
+        "by earlier runs of random: about 120 min, less where a"
+        in run_here("random", "--seed", "1")[2]
+    )
+    (file.parent / "record.json").write_text("broken")
+    assert "by earlier runs" not in run_here("random", "--seed", "2")[2]
