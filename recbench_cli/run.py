@@ -180,7 +180,9 @@ def print_run(finished: "Run", as_json: bool) -> None:
     path = finished.folder / RECORD
     if as_json:
         metrics = {name: one.model_dump() for name, one in finished.record.telling.items()}
-        typer.echo(json.dumps({"record": str(path), "metrics": metrics}))
+        why = finished.record.no_result
+        told = {"no_result": why} if why else {}
+        typer.echo(json.dumps({"record": str(path), "metrics": metrics, **told}))
     else:
         (row,) = rows_of([finished])
         typer.echo(run_table(row))

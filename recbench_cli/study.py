@@ -279,7 +279,8 @@ def _read(
 
 
 def _has(run: "Run", draws: int | None) -> bool:
-    return draws is None or run.record.full_ranking or run.record.draws == draws
+    wanted = draws is None or run.record.full_ranking or run.record.draws == draws
+    return wanted and not run.record.no_result
 
 
 def _carry_out(

@@ -261,6 +261,8 @@ def _row_as_json(row: Row) -> dict[str, Any]:
         "random_training": record.random_training,
         "audited": all(run.record.audit for run in row.runs),
         "mixed": row.mixed,
+        "control": record.control,
+        "no_result": record.no_result,
         "caption": record.caption,
         "about": None if record.outside is None else record.outside.about.model_dump(),
         "notes": notes_of(row),

@@ -194,6 +194,10 @@ def test_what_a_limit_leaves_is_no_result_and_in_nobodys_way(call_inside, run_he
         assert run_here(model)[0] == 0
     code, out, err = call_inside("compare", "popularity", "random")
     assert (code, err) == (0, "")
+    code, out, _ = run_here("popularity", "--limit", "2", "--json")
+    assert json.loads(out)["no_result"].startswith("not a result")
+    code, out, _ = run_here("popularity", "--json")
+    assert set(json.loads(out)) == {"record", "metrics"}
     code, out, _ = call_inside("leaderboard")
     assert "Not comparable with the table above: another --limit." in out
     assert "popularity (first_rows=2): not a result" in out

@@ -415,7 +415,10 @@ def test_a_control_is_a_row_of_its_own_and_never_the_best(made):
     assert table.differences.value.shape == (2, 2)
     text = render([table], "table")
     assert "(control=shuffled-history): a control, not a result to rank: every history in a" in text
-    assert json.loads(render([table], "json"))[0]["rows"][2]["to_best"] is None
+    found = json.loads(render([table], "json"))[0]["rows"]
+    assert found[2]["to_best"] is None
+    assert [row["control"] for row in found] == [None, None, "shuffled-history"]
+    assert [bool(row["no_result"]) for row in found] == [False, False, True]
 
 
 def test_a_control_is_compared_with_the_baseline_that_it_is_of(made):
