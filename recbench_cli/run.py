@@ -150,6 +150,7 @@ def run(
         cache=place,
     )
     with blamed_if_at_fault("models", model):
+        experiment.build(wanted)  # a mistake is told of before anything else
         _estimate(wanted)
         finished = experiment.run(wanted, report=say, show_progress=True)
     print_run(finished, as_json)

@@ -249,5 +249,6 @@ def test_long_work_is_told_of_beforehand_where_earlier_runs_tell(run_here, tmp_p
         "by earlier runs of random: about 120 min, less where a"
         in run_here("random", "--seed", "1")[2]
     )
+    assert "by earlier runs" not in run_here("random", "--seed", "1", "--show-prompt")[2]
     (file.parent / "record.json").write_text("broken")
     assert "by earlier runs" not in run_here("random", "--seed", "2")[2]
