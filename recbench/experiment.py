@@ -8,6 +8,7 @@ function of the ones before it and of the settings in `Experiment`; nothing else
 import json
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +21,21 @@ from recbench.errors import PluginError, UserError
 from recbench.evaluation.answers import Matching
 from recbench.evaluation.audit import audit
 from recbench.evaluation.evaluator import evaluate
-from recbench.evaluation.fresh_process import SavedModel
+from recbench.evaluation.fresh_process import SavedModel, release_memory
 from recbench.evaluation.full_ranking import check_can_rank_all
 from recbench.neural.devices import deterministic, resolve
 from recbench.questions.cold_start import cold_start
+from recbench.questions.controls import MEANING, OF_USE, Control
+from recbench.questions.full_ranking import FullRanking
 from recbench.questions.make_split import make_split
 from recbench.questions.protocols import Protocol
 from recbench.questions.protocols.choice import allows, fits, protocol_of
+from recbench.questions.queries import Queries
 from recbench.recommender import (
     Answerer,
     Runtime,
     System,
+    TrainingData,
     Transferable,
     ranks,
     reads_candidates,
@@ -75,6 +80,11 @@ class Experiment(Settings):
         items are ranked.
     matching
         Rule by which a written answer names a candidate.
+    control
+        What the trained model is shown otherwise when it is asked (`recbench.questions.controls`).
+    limit
+        How many test rows to ask about, the first ones; None for all. What comes of fewer is no
+        result.
     train_fraction
         Part of the training users to learn from, in (0, 1].
     train_dataset, train_data_dir
@@ -90,6 +100,8 @@ class Experiment(Settings):
     audit
         Whether a copy of the model is asked some rows again (`recbench.evaluation.audit`), if it
         says that a copy can be.
+    show_prompt
+        Whether the prompt of the first test row is shown, before anything is trained.
     data_dir
         Folder with the raw files; None for the card's sources.
     results, cache
@@ -105,6 +117,8 @@ class Experiment(Settings):
     draws: int = Field(DRAWS, ge=1)
     pack_seed: int = PACK_SEED
     matching: Matching = "exact"
+    control: Control | None = None
+    limit: int | None = Field(default=None, ge=1)
     train_fraction: float = Field(1.0, allow_inf_nan=True)  # `with_fraction` refuses by its name
     train_dataset: str | None = None
     train_data_dir: Path | None = None
@@ -112,6 +126,7 @@ class Experiment(Settings):
     deterministic: bool = False
     fresh: bool = False
     audit: bool = True
+    show_prompt: bool = False
     data_dir: Path | None = None
     results: Path | None = None
     cache: Path | None = None
@@ -156,6 +171,10 @@ def run(
     question = ask(experiment, report, show_progress)
     source = choose_training_source(experiment, model, question, report, show_progress)
     setup = describe(experiment, model, question, source.training)
+    shown, control = question.seen(experiment.control), experiment.control
+    data = replace(source.asked, catalogue=shown.split.catalogue)
+    if experiment.show_prompt:
+        report(first_prompt(model, data, shown))
     is_audited = experiment.audit and model.auditable
     folder = store.run_folder(results_folder(experiment.results), setup)
     with locked(folder), deterministic(experiment.deterministic):
@@ -174,14 +193,20 @@ def run(
             setup.model, model, source, runtime, kept, setup.candidates, experiment.fresh
         )
         watch.add("fit", trained.seconds if new else 0.0)
-        asked = question.split.test, question.split.catalogue, question.pack, runtime
+        asked = shown.split.test, shown.split.catalogue, shown.pack, runtime
+        if control is not None:
+            report(f"control {control}: {MEANING[control]}")
+            model = build(experiment)
+            release_memory()  # what the first one held, before another is loaded
+            model.load(kept / MODEL, data, runtime)
+            model.begin(control)
         precision, how = model.scores_in, experiment.matching
         made = provenance(setup.model, device, precision)
         answered = answered_by(trained, made, runtime.checkpoints, experiment.fresh)
         with watch.stage("score"):
             judgement = evaluate(model, *asked, how, answered)
         account = _json(model.account(runtime), "account") if writes(model) else {}
-        stored = kept / MODEL, trained.weights, source.asked
+        stored = kept / MODEL, trained.weights, data, control, model.knows_users
         saved = SavedModel(type(model), model.settings, *stored)
         del model  # its memory is the copy's now
         with watch.stage("audit"), forgotten_if_refused(answered, kept if new else None):
@@ -222,7 +247,19 @@ def build(experiment: Experiment) -> System:
         check_can_rank_all(model, experiment.model)
     if model.knows_users:
         _check_users_train(experiment, asked)
+    if (control := experiment.control) is not None and control not in model.controls:
+        raise UserError(_of_no_use(experiment.model, control, model.controls))
+    if experiment.show_prompt and "anonymised-titles" not in model.controls:
+        raise UserError(f"{experiment.model} reads no prompt; leave out --show-prompt")
     return model
+
+
+def _of_no_use(model: str, control: Control, known: frozenset[Control]) -> str:
+    others = f"take {' or '.join(sorted(known))}" if known else "leave it out: no control does"
+    return (
+        f"--control {control} says nothing of {model}, it is for systems that {OF_USE[control]}; "
+        f"{others}"
+    )
 
 
 def _check_users_train(experiment: Experiment, asked: Protocol) -> None:
@@ -261,6 +298,17 @@ def _json(said: dict[str, Any], name: str) -> dict[str, Any]:
     if not isinstance(said, dict):
         raise PluginError(f"its {name} must be a dict, not {said!r}")
     return said
+
+
+def first_prompt(model: System, data: TrainingData, shown: Question) -> str:
+    """Return the prompt of the first test row and draw; signs that would steer a terminal named."""
+    histories, pack = shown.split.test.histories[:1], shown.pack
+    if isinstance(pack, FullRanking):
+        queries = Queries.of_all(histories, pack.size)
+    else:
+        queries = Queries(histories, pack.candidates[:1, 0])
+    prompt = model.prompt(data, queries) or "its prompts are not shown"
+    return "".join(one if one.isprintable() or one == "\n" else ascii(one)[1:-1] for one in prompt)
 
 
 def recommender_class(name: str) -> type[System]:
@@ -314,7 +362,7 @@ def ask(
     RecbenchError
         If no source of the data can be had.
     """
-    return frozen_question(
+    whole = frozen_question(
         experiment.dataset,
         asked_protocol(experiment),
         experiment.draws,
@@ -324,6 +372,13 @@ def ask(
         report,
         show_progress,
     )
+    if experiment.limit is None:
+        return whole
+    first = whole.first(experiment.limit)
+    few = "the first alone are asked about, which gives no result"
+    told = few if first.limit else "all are asked about"
+    report(f"--limit {experiment.limit}, of {len(whole.split.test)} test rows: {told}")
+    return first
 
 
 def choose_training_source(
@@ -373,7 +428,7 @@ def describe(
     """Write down what is asked of whom: what names the run, and what its figures are of."""
     settings, ingredients = model.settings.identity(), _ingredients(model)
     matching = experiment.matching
-    asked = question.digests, question.protocol.name, matching, training
+    asked = question.digests, question.protocol.name, matching, training, experiment.control
     row = row_digest(experiment.model, settings, ingredients, *asked)
     seed = experiment.seed if model.random_training else 0
     return Setup(
@@ -388,6 +443,7 @@ def describe(
         training=training,
         pack_seed=experiment.pack_seed,
         matching=matching,
+        control=experiment.control,
         caption=caption_of(model.caption, training, experiment.dataset),
         writes=writes(model),
         ranks=ranks(model),

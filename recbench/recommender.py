@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 
 from recbench.data.catalogue import Catalogue
 from recbench.data.ragged import Ragged
+from recbench.errors import UserError
+from recbench.questions.controls import Control
 from recbench.questions.queries import Queries
 from recbench.questions.split import Examples
 from recbench.settings import Settings
@@ -140,7 +142,7 @@ class System(ABC):
     reference: ClassVar[str] = ""
     lists_candidates: ClassVar[bool] = False
     reads_times: ClassVar[bool] = False
-    knows_users: ClassVar[bool] = False
+    knows_users: bool = False
     random_training: ClassVar[bool] = True
     auditable: ClassVar[bool] = True
 
@@ -161,6 +163,23 @@ class System(ABC):
         """
         return "float32"
 
+    @property
+    def controls(self) -> frozenset[Control]:
+        """
+        Which controls say something of it; a run refuses the others before anything is trained.
+
+        What goes by nothing but the items of a history, whatever their order, has none.
+        """
+        return frozenset({"shuffled-history"})
+
+    def begin(self, control: Control) -> None:  # noqa: B027
+        """
+        See something else from now on; called once, after `load`.
+
+        Histories and titles come changed already: only what a system itself reads besides, such as
+        an encoder's vectors, is its own to change.
+        """
+
     def ingredients(self) -> dict[str, Any]:
         """
         Return what decides what is learnt besides settings, data and seed, as JSON values.
@@ -170,6 +189,21 @@ class System(ABC):
         What is named wrongly fails here, before anything is computed.
         """
         return {}
+
+    def prompt(self, data: TrainingData, queries: Queries) -> str | None:  # noqa: ARG002
+        """
+        Return the prompt of the first query as it will be read; None of what reads none.
+
+        ``recbench run --show-prompt`` asks, before anything is trained.
+
+        Parameters
+        ----------
+        data
+            As for `load`.
+        queries
+            At least one row.
+        """
+        return None
 
     def rehearse(self, data: TrainingData, candidates: int, runtime: Runtime) -> None:  # noqa: B027
         """
@@ -272,6 +306,11 @@ class Answerer(System):
 
     lists_candidates = True
 
+    @property
+    def controls(self) -> frozenset[Control]:
+        """Add that of titles, which it reads."""
+        return super().controls | {"anonymised-titles"}
+
     @abstractmethod
     def answer(self, queries: Queries, runtime: Runtime) -> list[str]:
         """
@@ -295,6 +334,19 @@ class Answerer(System):
         runtime
             As for `answer`.
         """
+
+    def reword(self, words: Any) -> None:  # noqa: ARG002
+        """
+        Ask in other words from now on, those of a `recbench.llm.prompts.wording.Question`.
+
+        ``recbench inspect --templates`` looks at what the wording does; no figure is made of it.
+
+        Raises
+        ------
+        UserError
+            Of a model whose prompts have one wording, as they do unless it overrides this.
+        """
+        raise UserError("its prompts have one wording, so that --templates shows nothing of it")
 
     def account(self, runtime: Runtime) -> dict[str, Any]:  # noqa: ARG002
         """

@@ -1,11 +1,31 @@
 """`recbench inspect`: a closer look at one run."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from recbench_cli.options import Cache, DataDir, Debug, Form, say
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from recbench.runs.remade_question import Questions
+    from recbench.runs.store import Run
+
+Rotate = Annotated[
+    bool,
+    typer.Option("--rotate", help="Ask some rows again, the target in each place in turn."),
+]
+Templates = Annotated[bool, typer.Option("--templates", help="Ask some rows again in other words.")]
+Rows = Annotated[
+    int | None,
+    typer.Option("--rows", min=1, help="Rows that are asked again.", show_default="100"),
+]
+Device = Annotated[
+    str | None,
+    typer.Option("--device", help="Where, as for: recbench run.", show_default="auto"),
+]
 
 
 def inspect(
@@ -13,7 +33,14 @@ def inspect(
     example: Annotated[
         int | None, typer.Option("--example", help="Show this one, counted from 0.")
     ] = None,
-    draw: Annotated[int, typer.Option("--draw", help="Of the example, counted from 0.")] = 0,
+    draw: Annotated[
+        int | None,
+        typer.Option("--draw", help="Of the example, counted from 0.", show_default="0"),
+    ] = None,
+    rotate: Rotate = False,
+    templates: Templates = False,
+    rows: Rows = None,
+    device: Device = None,
     form: Form = "text",
     data_dir: DataDir = None,
     cache: Cache = None,
@@ -27,15 +54,65 @@ def inspect(
     from recbench.runs.remade_question import Questions
     from recbench.runs.store import finished
 
+    _check_goes_together(example, draw, rotate, templates, rows, device)
     there = finished(run)
     if there is None:
         raise UserError(
             f"{run} holds no finished run; name the folder that recbench run wrote record.json into"
         )
-    questions = Questions(cache_folder(cache), data_dir, say)
-    if example is None:
-        found = look(there, questions)
-        typer.echo(found.model_dump_json(indent=2) if form == "json" else render(found))
+    place = cache_folder(cache)
+    questions = Questions(place, data_dir, say)
+    found: BaseModel
+    if rotate or templates:
+        found, text = _asked_again(there, questions, rows, device or "auto", place, rotate)
+    elif example is not None:
+        found = one = look_at(there, example, draw or 0, questions)
+        text = render_example(one)
     else:
-        one = look_at(there, example, draw, questions)
-        typer.echo(one.model_dump_json(indent=2) if form == "json" else render_example(one))
+        found = whole = look(there, questions)
+        text = render(whole)
+    typer.echo(found.model_dump_json(indent=2) if form == "json" else text)
+
+
+def _check_goes_together(
+    example: int | None,
+    draw: int | None,
+    rotate: bool,
+    templates: bool,
+    rows: int | None,
+    device: str | None,
+) -> None:
+    """Refuse what would be passed over in silence."""
+    from recbench.errors import UserError
+
+    given = {"--example": example is not None, "--rotate": rotate, "--templates": templates}
+    looks = [option for option, is_given in given.items() if is_given]
+    if len(looks) > 1:
+        raise UserError(f"{' and '.join(looks)} are looks of their own; give one at a time")
+    if draw is not None and example is None:
+        raise UserError("--draw is of an example: give --example as well")
+    for option, value in (("--rows", rows), ("--device", device)):
+        if value is not None and not (rotate or templates):
+            raise UserError(f"{option} is of --rotate and --templates: give one of them as well")
+
+
+def _asked_again(
+    run: "Run",
+    questions: "Questions",
+    rows: int | None,
+    device: str,
+    cache: Path,
+    rotates: bool,
+) -> "tuple[BaseModel, str]":
+    """Ask the model of a run again; return what was found, and the same as text."""
+    from recbench.inspection.loaded import ROWS, asked_again
+    from recbench.inspection.rendering import render_rotation, render_wordings
+    from recbench.inspection.rotation import rotate
+    from recbench.inspection.templates import reworded
+
+    with asked_again(run, questions, rows or ROWS, device, cache, say) as asked:
+        if rotates:
+            turned = rotate(asked)
+            return turned, render_rotation(turned)
+        told = reworded(asked)
+        return told, render_wordings(told)

@@ -14,6 +14,7 @@ from recbench_cli import (
     export,
     inspect,
     leaderboard,
+    memory,
     models,
     protocols,
     questions,
@@ -58,6 +59,7 @@ app.command("submit")(submit.submit)
 app.command("export")(export.export)
 app.command("inspect")(inspect.inspect)
 app.command("recommend")(recommend.recommend)
+app.command("memory")(memory.memory)
 app.command("questions")(questions.questions)
 app.command("score")(score.score)
 app.command("models")(models.models)

@@ -110,6 +110,11 @@ def left_out_are_said() -> Iterator[list[str]]:
         raise typer.Exit(1)
 
 
+def in_words(seconds: float) -> str:
+    """Write about how long something takes."""
+    return f"about {max(1, round(seconds / 60)):,} min"
+
+
 def say(line: str) -> None:
     """Tell the user one line on standard error."""
     typer.echo(line, err=True)

@@ -1,8 +1,9 @@
 """`recbench run`: prepare, draw, train, judge, record."""
 
 import json
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -21,11 +22,16 @@ from recbench_cli.options import (
     PackSeed,
     Protocol,
     Results,
+    in_words,
     say,
 )
 
 if TYPE_CHECKING:
+    from recbench.experiment import Experiment
     from recbench.runs.store import Run
+
+LONG = 60.0
+"""Seconds from which on a run is told beforehand how long it may take."""
 
 Model = Annotated[str, typer.Option("--model", help="See: recbench models.")]
 Preset = Annotated[
@@ -60,6 +66,20 @@ Deterministic = Annotated[
 Fresh = Annotated[
     bool, typer.Option("--fresh", help="Train and ask anew, whatever stands already.")
 ]
+Shown = Annotated[
+    Literal["shuffled-history", "other-user", "permuted-items", "anonymised-titles"] | None,
+    typer.Option(
+        "--control",
+        help="Show the trained model something else, and see what of its figure goes away.",
+    ),
+]
+Limit = Annotated[
+    int | None,
+    typer.Option("--limit", min=1, help="Ask about the first N test rows alone: no result."),
+]
+ShowPrompt = Annotated[
+    bool, typer.Option("--show-prompt", help="Print the first prompt as it will be read; go on.")
+]
 NoAudit = Annotated[
     bool,
     typer.Option("--no-audit", help="Do not ask some rows again of a copy; tables will say so."),
@@ -87,6 +107,9 @@ def run(
     train_dataset: TrainDataset = None,
     train_data_dir: TrainDataDir = None,
     matching: Matching = "exact",
+    control: Shown = None,
+    limit: Limit = None,
+    show_prompt: ShowPrompt = False,
     data_dir: DataDir = None,
     results: Results = None,
     cache: Cache = None,
@@ -116,6 +139,9 @@ def run(
         fresh=fresh,
         audit=not no_audit,
         matching=matching,
+        control=control,
+        limit=limit,
+        show_prompt=show_prompt,
         train_fraction=train_fraction,
         train_dataset=train_dataset,
         train_data_dir=train_data_dir,
@@ -124,8 +150,26 @@ def run(
         cache=place,
     )
     with blamed_if_at_fault("models", model):
+        experiment.build(wanted)  # a mistake is told of before anything else
+        _estimate(wanted)
         finished = experiment.run(wanted, report=say, show_progress=True)
     print_run(finished, as_json)
+
+
+def _estimate(wanted: "Experiment") -> None:
+    """Say how long this may take, where it is long and earlier runs of the model tell."""
+    from recbench.errors import DataError
+    from recbench.runs.places import results_folder
+    from recbench.runs.store import RECORD, read_record
+    from recbench.studies.cells import seconds
+
+    root, records = results_folder(wanted.results) / wanted.dataset, []
+    for file in root.glob(f"*/{wanted.model}/*/{RECORD}"):
+        with suppress(DataError):  # a table names it
+            records.append(read_record(file.parent))
+    found = seconds([wanted], records)
+    if found is not None and found >= LONG:
+        say(f"by earlier runs of {wanted.model}: {in_words(found)}, less where a training is kept")
 
 
 def print_run(finished: "Run", as_json: bool) -> None:
@@ -137,7 +181,9 @@ def print_run(finished: "Run", as_json: bool) -> None:
     path = finished.folder / RECORD
     if as_json:
         metrics = {name: one.model_dump() for name, one in finished.record.telling.items()}
-        typer.echo(json.dumps({"record": str(path), "metrics": metrics}))
+        why = finished.record.no_result
+        told = {"no_result": why} if why else {}
+        typer.echo(json.dumps({"record": str(path), "metrics": metrics, **told}))
     else:
         (row,) = rows_of([finished])
         typer.echo(run_table(row))

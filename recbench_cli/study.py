@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from recbench.defaults import DRAWS
-from recbench_cli.options import Cache, Debug, Results, TableForm, left_out_are_said, say
+from recbench_cli.options import (
+    Cache,
+    Debug,
+    Results,
+    TableForm,
+    in_words,
+    left_out_are_said,
+    say,
+)
 from recbench_cli.parsing import devices_of, names_of, settings_of
 
 if TYPE_CHECKING:
@@ -233,7 +241,7 @@ def _time(
 
 
 def _in_words(seconds: float) -> str:
-    return "nothing to run" if seconds == 0 else f"about {max(1, round(seconds / 60))} min"
+    return "nothing to run" if seconds == 0 else in_words(seconds)
 
 
 def _completed(name: str, found: "Study", asked: "Asked") -> "Asked":
@@ -272,7 +280,8 @@ def _read(
 
 
 def _has(run: "Run", draws: int | None) -> bool:
-    return draws is None or run.record.full_ranking or run.record.draws == draws
+    wanted = draws is None or run.record.full_ranking or run.record.draws == draws
+    return wanted and not run.record.no_result
 
 
 def _carry_out(

@@ -32,7 +32,10 @@ BELOW["questions"] = {"statistics", "data", "defaults", *BELOW["data"]}
 BELOW["recommender"] = {"questions", *BELOW["questions"]}
 BELOW["evaluation"] = {"recommender", "neural.devices", *BELOW["recommender"]}
 BELOW["runs"] = {"evaluation", *BELOW["evaluation"]}
-BELOW["inspection"] = {"runs", *BELOW["runs"]}
+BELOW["inspection"] = {
+    *{"training_source", "neural.devices", "llm.prompts.wording", "runs"},
+    *BELOW["runs"],
+}
 BELOW["submission"] = {"runs", *BELOW["runs"]}
 BELOW["outside"] = {"runs", "llm.prompts.wording", *BELOW["runs"]}
 BELOW["training_source"] = {"runs", *BELOW["runs"]}
@@ -48,6 +51,7 @@ BELOW["reproduction"] = {"studies", *BELOW["studies"]}
 BELOW["report"] = {"studies", *BELOW["studies"]}
 BELOW["neural"] = {"recommender", *BELOW["recommender"]}
 BELOW["llm"] = {"neural", *BELOW["neural"]}
+BELOW["memory"] = {"llm", "runs", *BELOW["llm"], *BELOW["runs"]}
 BELOW["endpoint"] = {"errors", "settings", "atomic_write"}
 BELOW["recbench_baselines"] = {"llm", "endpoint", *BELOW["llm"]}
 BELOW["testing"] = {"evaluation", *BELOW["evaluation"]}

@@ -13,6 +13,7 @@ from recbench.evaluation import asking, finished_calls
 from recbench.experiment import Experiment, ask, build, run
 from recbench.questions.protocols import protocol
 from recbench.questions.queries import Queries
+from recbench.questions.split import PAD
 from recbench.recommender import Recommender, TrainingData, Transferable
 from recbench.runs import question, store
 from recbench.runs.examples import read_outcome
@@ -585,3 +586,131 @@ def test_a_model_that_knows_users_is_not_asked_about_others(
     give(monkeypatch, None)  # nothing is read
     with pytest.raises(UserError, match=f"spy learns a vector of each user, and .*{said}"):
         run(wanted(**changes), silent)
+
+
+def test_a_control_asks_the_model_that_was_trained_and_shows_it_something_else(wanted, spy):
+    plain = run(wanted(), silent)
+    (asked,) = [one for one in spy.seen if isinstance(one, Queries)]
+    spy.seen.clear()
+    control = run(wanted(control="shuffled-history"), silent)
+    (shown,) = [one for one in spy.seen if isinstance(one, Queries)]
+    assert spy.fitted == 1
+    np.testing.assert_array_equal(shown.candidates, asked.candidates)
+    assert (shown.histories != asked.histories).any()
+    np.testing.assert_array_equal(np.sort(shown.histories), np.sort(asked.histories))
+    assert control.record.control == "shuffled-history"
+    assert control.record.digests == plain.record.digests
+    assert control.record.trained == plain.record.trained
+    assert control.record.row != plain.record.row
+    assert run(wanted(control="shuffled-history"), silent).reused
+
+
+def test_a_full_ranking_is_shown_shuffled_histories_too(wanted, spy):
+    full = {"protocol": "paper,candidates=all", "draws": 5}
+    plain = run(wanted(**full), silent).record
+    asked = spy.seen[-1].histories
+    control = run(wanted(**full, control="shuffled-history"), silent).record
+    assert (spy.seen[-1].histories != asked).any()
+    assert control.digests == plain.digests
+
+
+class Titled(Spy):
+    """One that reads titles, and changes something else itself."""
+
+    controls = frozenset({"anonymised-titles", "permuted-items"})
+
+    def load(self, folder, data, runtime):
+        self.seen.append(data)
+
+    def begin(self, control):
+        self.seen.append(control)
+
+
+@pytest.fixture
+def titled(monkeypatch):
+    monkeypatch.setattr(registry, "load", lambda group, name: Titled)
+
+
+def test_under_anonymised_titles_a_model_is_loaded_with_codes(wanted, spy, titled):
+    plain = run(wanted(), silent).record
+    spy.seen.clear()
+    record = run(wanted(control="anonymised-titles"), silent).record
+    loaded, codes, begun = spy.seen[:3]
+    assert all(title.startswith("Film") for title in loaded.catalogue.titles)
+    assert all(title.startswith("item ") for title in codes.catalogue.titles)
+    assert begun == "anonymised-titles"
+    assert record.digests == plain.digests
+    assert record.trained == plain.trained
+
+
+def test_what_only_a_model_can_change_is_told_to_it(wanted, spy, titled):
+    run(wanted(control="permuted-items"), silent)
+    assert spy.seen[-2] == "permuted-items"
+
+
+@pytest.mark.parametrize(
+    ("model", "control", "says"),
+    [
+        ("popularity", "shuffled-history", "leave it out: no control does"),
+        ("spy", "anonymised-titles", "read titles in a prompt; take shuffled-history"),
+        ("llara", "other-user", "have a gate on the user; take anonymised-titles or perm"),
+        ("tallrec", "permuted-items", "item vectors; take anonymised-titles or shuffled-history"),
+    ],
+)
+def test_a_control_of_no_use_is_refused_before_any_data_is_read(
+    wanted, monkeypatch, model, control, says
+):
+    give(monkeypatch, None)
+    with pytest.raises(UserError, match=f"--control {control} says nothing of {model}.*{says}"):
+        run(wanted(model=model, control=control), silent)
+
+
+@pytest.mark.parametrize("rule", ["paper", "paper,candidates=all"])
+def test_a_limit_asks_about_the_first_rows_and_trains_as_ever(wanted, spy, rule):
+    whole = run(wanted(protocol=rule), silent)
+    told = []
+    few = run(wanted(protocol=rule, limit=2), told.append)
+    assert spy.fitted == 1
+    assert any("--limit 2, of 6 test rows: the first alone" in line for line in told)
+    assert (few.record.examples, few.record.limit) == (2, 2)
+    assert few.record.row != whole.record.row
+    all_rows, first = (read_outcome(one.folder, one.record) for one in (whole, few))
+    np.testing.assert_array_equal(first.rank, all_rows.rank[: len(first.rank)])
+
+
+def test_a_limit_that_leaves_out_nothing_is_no_limit(wanted):
+    whole = run(wanted(), silent)
+    found = run(wanted(limit=1000), silent)
+    assert found.reused
+    assert found.folder == whole.folder
+
+
+class Prompted(Titled):
+    """One that shows its prompt."""
+
+    def prompt(self, data, queries):
+        seen = [data.catalogue.titles[item] for item in queries.histories[0] if item != PAD]
+        return "\n".join(["\x1b[2Jasked", *seen, str(queries.candidates.shape)])
+
+
+def test_the_first_prompt_is_told_before_anything_is_trained(wanted, spy, monkeypatch):
+    monkeypatch.setattr(registry, "load", lambda group, name: Prompted)
+    told = []
+
+    def tell(line):
+        told.append((line, spy.fitted))
+
+    run(wanted(show_prompt=True), tell)
+    ((prompt, fitted),) = [one for one in told if "asked" in one[0]]
+    assert fitted == 0
+    assert prompt.startswith("\\x1b[2Jasked\nFilm ")
+    assert prompt.endswith("\n(1, 20)")
+    told.clear()
+    run(wanted(show_prompt=True, control="anonymised-titles"), tell)
+    assert any(line.startswith("\\x1b[2Jasked\nitem ") for line, _ in told)
+
+
+def test_what_reads_no_prompt_is_refused_before_any_data_is_read(wanted, monkeypatch):
+    give(monkeypatch, None)
+    with pytest.raises(UserError, match="sasrec reads no prompt; leave out --show-prompt"):
+        run(wanted(model="sasrec", show_prompt=True), silent)

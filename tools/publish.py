@@ -11,15 +11,17 @@ import sys
 from pathlib import Path
 
 from recbench.errors import RecbenchError
-from recbench.runs.store import publish, runs
+from recbench.runs.store import check_whole, publish, runs
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
 def main(source: Path, target: Path = ROOT / "results") -> None:
-    """Publish all runs below a folder, or none where one is not to be trusted."""
+    """Publish all runs below a folder, or none where one is not to be trusted, or no result."""
     try:
         found = runs(source)
+        for run in found:
+            check_whole(run)
     except RecbenchError as error:
         sys.exit(f"error: {error}")
     for run in found:

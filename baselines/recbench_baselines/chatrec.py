@@ -19,7 +19,7 @@ from recbench.endpoint.kept import KeptAnswers
 from recbench.endpoint.ledger import Ledger
 from recbench.endpoint.purse import EmptyError, Purse
 from recbench.errors import UserError
-from recbench.llm.prompts.wording import Wording, prompt_files
+from recbench.llm.prompts.wording import Question, Wording, prompt_files
 from recbench.questions.queries import Queries
 from recbench.questions.split import PAD
 from recbench.recommender import Answerer, Runtime, TrainingData
@@ -112,6 +112,12 @@ class ChatRec(Answerer):
         """Name the wording of the question."""
         return {"prompts": prompt_files()}
 
+    def prompt(self, data: TrainingData, queries: Queries) -> str:
+        """Return the message that is sent."""
+        self.data, self._wording = data, Wording(data.verb, *data.noun)
+        body = self._body(queries.histories[0].tolist(), queries.candidates[0].tolist())
+        return str(body["messages"][0]["content"])
+
     def fit(self, data: TrainingData, runtime: Runtime) -> dict[str, Any]:  # noqa: ARG002
         """Learn nothing; find out whether an endpoint can be asked from here."""
         check_installed()
@@ -130,6 +136,10 @@ class ChatRec(Answerer):
     def load(self, folder: Path, data: TrainingData, runtime: Runtime) -> None:  # noqa: ARG002
         """Begin again."""
         self.fit(data, runtime)
+
+    def reword(self, words: Question) -> None:
+        """Ask in the words of a template."""
+        self._wording = Wording(self.data.verb, *self.data.noun, words)
 
     def announce(self, rows: int, candidates: int, runtime: Runtime) -> None:
         """Say how many questions and about how many tokens it will be."""

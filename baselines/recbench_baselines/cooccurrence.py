@@ -15,6 +15,7 @@ from safetensors.numpy import load_file, save_file
 from scipy.sparse import csr_array
 
 from recbench.data.ragged import Ragged, lengths
+from recbench.questions.controls import Control
 from recbench.questions.queries import Queries
 from recbench.questions.split import PAD
 from recbench.recommender import Runtime, TrainingData
@@ -56,6 +57,8 @@ class Cooccurrence(ItemWeights):
     settings: CooccurrenceSettings
     summary = "how often an item came soon after those that the user touched last"
     reference = "Ludewig and Jannach, UMUAI 2018, arXiv 1803.09587"
+
+    controls = frozenset[Control]({"shuffled-history"})
 
     shares: NDArray[np.float32]
 

@@ -19,7 +19,14 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from recbench.errors import UserError
-from recbench.llm.guidance import OF_PROMPTS, Guidance, OtherUsers, prompt_vectors, random_vectors
+from recbench.llm.guidance import (
+    OF_HISTORIES,
+    OF_PROMPTS,
+    Guidance,
+    OtherUsers,
+    prompt_vectors,
+    random_vectors,
+)
 from recbench.llm.guided import GuidedLanguageModel
 from recbench.llm.inference.hybrid import Guide, root_mean_square
 from recbench.llm.recommender import Seen
@@ -29,6 +36,7 @@ from recbench.llm.tuning.gate import ExpertGate, InstanceGate, equal_ranks
 from recbench.llm.tuning.router import TokenRouter
 from recbench.neural.plan import ParameterGroup, Step
 from recbench.neural.precision import computing
+from recbench.questions.controls import Control
 from recbench.questions.queries import Queries
 from recbench.recommender import Runtime, TrainingData
 
@@ -113,6 +121,12 @@ class ILoRA(GuidedLanguageModel):
     settings: GatedSettings
     summary = "LLaRA with instance-wise LoRA experts, weighed by a gate on the user"
     reference = "Kong et al., NeurIPS 2024, arXiv 2408.10159"
+
+    @property
+    def controls(self) -> frozenset[Control]:
+        """Add that of the gate, where it goes by the history."""
+        own: set[Control] = {"other-user"} if self.settings.guidance in OF_HISTORIES else set()
+        return super().controls | own
 
     def transfer(self, data: TrainingData, runtime: Runtime) -> None:
         """Bring the new encoder's user vectors to the size that the gate has learnt with."""

@@ -13,6 +13,7 @@ from safetensors.numpy import load_file, save_file
 from scipy.sparse import csr_array, issparse
 
 from recbench.data.ragged import Ragged, ragged
+from recbench.questions.controls import Control
 from recbench.questions.queries import Queries
 from recbench.questions.split import PAD
 from recbench.recommender import Recommender, Runtime, TrainingData
@@ -42,6 +43,7 @@ class ItemWeights(Recommender):
     """
 
     random_training = False
+    controls = frozenset[Control]()
 
     weights: csr_array | NDArray[np.float32]
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
+from recbench.questions.controls import Control
 from recbench.questions.queries import Queries
 from recbench.recommender import Recommender, Runtime, TrainingData
 from recbench.settings import Settings
@@ -19,6 +20,7 @@ class Popularity(Recommender):
     summary = "how often an item occurs in the training sequences"
     reference = "non-personalised baseline"
     random_training = False
+    controls = frozenset[Control]()
 
     counts: NDArray[np.float32]
 

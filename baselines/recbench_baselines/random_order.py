@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from recbench.questions.controls import Control
 from recbench.questions.queries import Queries
 from recbench.questions.split import PAD
 from recbench.recommender import Recommender, Runtime, TrainingData
@@ -28,6 +29,7 @@ class RandomOrder(Recommender):
     settings_class = Settings
     summary = "a random order of the items, another for every history and seed"
     reference = "non-personalised baseline: chance"
+    controls = frozenset[Control]()
 
     items: int
     seed: int

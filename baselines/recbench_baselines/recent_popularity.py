@@ -10,6 +10,7 @@ from safetensors.numpy import load_file, save_file
 
 from recbench.data.time_units import astray
 from recbench.errors import UserError
+from recbench.questions.controls import Control
 from recbench.questions.queries import Queries
 from recbench.recommender import Recommender, Runtime, TrainingData
 from recbench.settings import Settings
@@ -45,6 +46,7 @@ class RecentPopularity(Recommender):
     reference = "non-personalised baseline; Ji et al., SIGIR 2020, arXiv 2005.13829"
     reads_times = True
     random_training = False
+    controls = frozenset[Control]()
 
     places: NDArray[np.float32]
 

@@ -96,6 +96,11 @@ def _check_can_be_asked(run: Run) -> None:
             f"{run.folder} holds answers that came in a file: there is no model to ask; name a run "
             "that recbench run has made"
         )
+    if record.control is not None:
+        raise UserError(
+            f"{run.folder} was asked under --control {record.control}, and by hand a model is "
+            "asked as it is; name the run without"
+        )
     if recommender_class(record.model).knows_users:
         raise UserError(
             f"{record.model} learns a vector of each user, and has none of a user who is made up; "

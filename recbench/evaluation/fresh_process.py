@@ -29,6 +29,7 @@ from recbench.errors import PluginError
 from recbench.evaluation.asking import ask
 from recbench.folder_digest import folder_digest
 from recbench.neural.devices import deterministic, is_deterministic
+from recbench.questions.controls import Control
 from recbench.questions.queries import Queries
 from recbench.questions.split import Examples
 from recbench.recommender import Runtime, System, TrainingData
@@ -61,6 +62,10 @@ class SavedModel:
         `folder_digest` of that folder since it was saved.
     data
         What it is loaded with.
+    control
+        Under which it is asked; None for none.
+    told
+        Whether it is told who asks.
     """
 
     model: type[System]
@@ -68,6 +73,8 @@ class SavedModel:
     folder: Path
     weights: str
     data: TrainingData
+    control: Control | None = None
+    told: bool = False
 
 
 def ask_fresh(saved: SavedModel, queries: Queries, runtime: Runtime) -> Asked:
@@ -94,7 +101,7 @@ def ask_fresh(saved: SavedModel, queries: Queries, runtime: Runtime) -> Asked:
             f"{saved.model.__name__} has changed what it had saved while it was asked: "
             f"{saved.folder}; what was learnt is kept once, after fit"
         )
-    _release_memory()
+    release_memory()
     with tempfile.TemporaryDirectory(prefix="fresh-process-", dir=runtime.checkpoints) as new:
         _write_request(saved, queries, runtime, Path(new))
         return _run(Path(new), saved.model.__name__)
@@ -110,11 +117,12 @@ def _write_request(saved: SavedModel, queries: Queries, runtime: Runtime, folder
         "device": runtime.device,
         "deterministic": is_deterministic(),
         "all items": None if queries.shared is None else len(queries.shared),
+        "control": saved.control,
     }
     (folder / REQUEST).write_text(json.dumps(request), encoding="utf-8")
     _write_data(saved.data, folder)
     np.save(folder / "asked histories.npy", queries.histories)
-    if saved.model.knows_users and queries.users is not None:
+    if saved.told and queries.users is not None:
         np.save(folder / "asked users.npy", queries.users)
     if queries.shared is None:
         np.save(folder / "asked candidates.npy", queries.candidates)
@@ -152,8 +160,8 @@ def _reason(folder: Path, code: int) -> str:
     return f"it ended with exit code {code} before it had answered"
 
 
-def _release_memory() -> None:
-    """Give back what a deleted model held, on a GPU as well: the copy needs as much."""
+def release_memory() -> None:
+    """Give back what a deleted model held, on a GPU as well: the next one needs as much."""
     gc.collect()
     torch = sys.modules.get("torch")  # loaded only where a model has loaded it
     if torch is not None and torch.cuda.is_initialized():
@@ -178,6 +186,8 @@ def answer(folder: Path) -> None:
         place.mkdir(exist_ok=True)
     with deterministic(request["deterministic"]):
         model.load(Path(request["model"]), _read_data(folder), runtime)
+        if request["control"] is not None:
+            model.begin(request["control"])
         given = [ask(model, row, runtime) for row in _single_rows(folder, request["all items"])]
     scores = [np.asarray(one) for one, _ in given if one is not None]
     texts = [text for _, own in given if own is not None for text in own]

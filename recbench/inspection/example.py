@@ -30,8 +30,10 @@ class Example(BaseModel):
     ----------
     example, draw, user
         Numbers from 0; the user's is that of the dataset.
+    no_result
+        Why the run is none; empty where it is one.
     history
-        Titles, oldest first.
+        Titles, as they were shown: oldest first, but under a control.
     candidates
         In the order shown.
     text
@@ -43,6 +45,7 @@ class Example(BaseModel):
     example: int
     draw: int
     user: int
+    no_result: str = ""
     history: list[str]
     candidates: list[Offered]
     text: str | None

@@ -20,6 +20,7 @@ from recbench.inspection.answers import (
 )
 from recbench.inspection.example import Example
 from recbench.inspection.example import example as of_example
+from recbench.inspection.groups import Part, groups
 from recbench.inspection.recommended import Recommended, recommended
 from recbench.inspection.slots import Slot, slots
 from recbench.questions.candidates import Pack
@@ -40,6 +41,8 @@ class Look(BaseModel):
     ----------
     run, model, question
         The run's folder, its model with its seed, and what it was asked.
+    no_result
+        Why it is none; empty where it is one.
     answers
         How many rows are of each of `answers.MEANING`; None of a model that does not write.
     rules
@@ -48,6 +51,8 @@ class Look(BaseModel):
         None but for a model that writes and ranks.
     slots
         Every place in the list of candidates.
+    groups
+        HitRatio@1 by how much there was to go on.
     recommended
         None where no answer is valid, and without the data.
     left_out
@@ -57,10 +62,12 @@ class Look(BaseModel):
     run: str
     model: str
     question: str
+    no_result: str = ""
     answers: dict[str, int] | None = None
     rules: list[Rule] | None = None
     text_and_likelihood: TextAndLikelihood | None = None
     slots: list[Slot]
+    groups: list[Part] = []
     recommended: Recommended | None = None
     left_out: list[str] = []
 
@@ -98,7 +105,9 @@ def look(run: Run, questions: Questions) -> Look:
         run=str(run.folder),
         model=f"{record.model}, seed {record.seed}",
         question=question_line(record),
+        no_result=record.no_result,
         slots=slots(outcome, record.candidates),
+        groups=groups(run),
     )
     if record.writes and record.ranks:
         found.text_and_likelihood = text_and_likelihood(outcome)
@@ -152,7 +161,7 @@ def look_at(run: Run, number: int, draw: int, questions: Questions) -> Example:
     except NotCheckedError as error:
         raise UserError(f"an example cannot be shown without its data: {error}") from None
     row = number * record.draws + draw
-    return of_example(
+    found = of_example(
         number,
         draw,
         outcome,
@@ -161,6 +170,7 @@ def look_at(run: Run, number: int, draw: int, questions: Questions) -> Example:
         asked.split.catalogue.titles,
         None if asked.texts is None else asked.texts[row],
     )
+    return found.model_copy(update={"no_result": record.no_result})
 
 
 def _outcome(run: Run) -> Outcome:
@@ -179,10 +189,11 @@ def _asked(run: Run, questions: Questions) -> _Asked:
     made: Remade = questions.of(run.record)
     check_digests(run.folder, run.record, made)
     assert isinstance(made.candidates, Pack)  # `_outcome` refuses full rankings
+    split = made.seen(run.record.control)
     return _Asked(
-        split=made.split,
+        split=split,
         candidates=made.candidates.candidates.reshape(-1, made.candidates.size),
-        histories=np.repeat(made.split.test.histories, run.record.draws, axis=0),
+        histories=np.repeat(split.test.histories, run.record.draws, axis=0),
         texts=read_answers(run.folder),
     )
 

@@ -2,6 +2,8 @@
 
 from recbench.inspection.example import Example
 from recbench.inspection.look import Look
+from recbench.inspection.rotation import Rotation
+from recbench.inspection.templates import Wordings
 from recbench.runs.text import DASH, figure_cell, grid
 
 
@@ -9,10 +11,12 @@ def render(look: Look) -> str:
     """Write a look for a terminal, without a last line end."""
     blocks = [
         f"{look.model}: {look.question}",
+        *filter(None, [look.no_result]),
         *_answers(look),
         *_text_and_likelihood(look),
         *_recommended(look),
         *_slots(look),
+        *_groups(look),
         *(f"Left out: {line}." for line in look.left_out),
     ]
     return "\n\n".join(blocks)
@@ -33,12 +37,45 @@ def render_example(one: Example) -> str:
     history = "\n".join(f"  {title}" for title in one.history) or f"  {DASH}"
     said = DASH if one.text is None else repr(one.text)
     judged = "hit" if one.hit else "miss" if one.valid else "miss: no valid answer"
+    order = "as it was shown" if one.no_result else "oldest first"
     return "\n\n".join(
         [
             f"example {one.example}, draw {one.draw}, user {one.user}: {judged}",
-            f"history, oldest first:\n{history}",
+            *filter(None, [one.no_result]),
+            f"history, {order}:\n{history}",
             grid(["slot", "candidate", "score", "rank", ""], lines),
             f"written: {said}",
+        ]
+    )
+
+
+def render_rotation(found: Rotation) -> str:
+    """Write a rotation for a terminal, without a last line end."""
+    lines = [[str(one.slot), figure_cell(one.hit), figure_cell(one.valid)] for one in found.slots]
+    return "\n\n".join(
+        [
+            f"{found.model}: {found.rows} test rows, each with its target in all "
+            f"{len(found.slots)} slots in turn",
+            grid(["slot", "HitRatio@1", "ValidRatio"], lines),
+            f"HitRatio@1 {found.hit:.3f} over all slots; from the worst to the best slot "
+            f"{found.spread:.3f}. The answer is one item wherever the target stands in "
+            f"{found.same:.3f} of the rows. 95% intervals over users, each slot by itself.",
+        ]
+    )
+
+
+def render_wordings(found: Wordings) -> str:
+    """Write what the wording does for a terminal, without a last line end."""
+    lines = [
+        [one.template, figure_cell(one.hit), figure_cell(one.valid)] for one in found.templates
+    ]
+    return "\n\n".join(
+        [
+            f"{found.model}: {found.rows} test rows, asked in the words of {len(lines)} templates",
+            grid(["template", "HitRatio@1", "ValidRatio"], lines),
+            f"From the worst to the best template {found.hit_spread:.3f} in HitRatio@1, "
+            f"{found.valid_spread:.3f} in ValidRatio. The answer is one candidate in whatever "
+            f"words in {found.same:.3f} of the rows. 95% intervals over users, each by itself.",
         ]
     )
 
@@ -96,4 +133,15 @@ def _slots(look: Look) -> list[str]:
         "By the place in the list:\n"
         + grid(headers, lines)
         + f"\nWhere places do not matter each has {even} of the answers. 95% intervals over users."
+    ]
+
+
+def _groups(look: Look) -> list[str]:
+    if not look.groups:
+        return []
+    lines = [[one.by, one.group, str(one.rows), figure_cell(one.hit)] for one in look.groups]
+    return [
+        "By how much there was to go on:\n"
+        + grid(["", "group", "test rows", "HitRatio@1"], lines)
+        + "\n95% intervals over users, each group by itself."
     ]

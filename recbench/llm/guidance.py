@@ -31,6 +31,9 @@ from recbench.seeding import generator
 
 Guidance = Literal["sequence", "other-user", "random", "tokens", "prompt", "token-routing"]
 
+OF_HISTORIES = ("sequence", "other-user", "random")
+"""Those that are a function of the history alone."""
+
 OF_PROMPTS = ("tokens", "prompt")
 """Those that depend on the prompt's words, not on the history alone."""
 

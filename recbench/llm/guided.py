@@ -31,10 +31,12 @@ from recbench.llm.settings import HybridSettings
 from recbench.llm.tuning.finetuning import TrainingQuestions
 from recbench.llm.tuning.gate import ExpertGate
 from recbench.neural.plan import ParameterGroup, Step
+from recbench.questions.controls import Control
 from recbench.questions.queries import Queries
 from recbench.questions.split import Examples
 from recbench.questions.user_clusters import rows_of_cluster, user_clusters
 from recbench.recommender import Encoder, Runtime, TrainingData
+from recbench.seeding import generator
 
 
 class GuidedLanguageModel(LanguageModelRecommender):
@@ -49,6 +51,19 @@ class GuidedLanguageModel(LanguageModelRecommender):
 
     settings: HybridSettings
     encoder: Encoder
+
+    @property
+    def controls(self) -> frozenset[Control]:
+        """Add that of the encoder's item vectors."""
+        return super().controls | {"permuted-items"}
+
+    def begin(self, control: Control) -> None:
+        """Read every item with the vector of another, or be told who asks, and take another."""
+        projector = self.module.projector
+        if control == "permuted-items" and projector is not None:
+            order = generator(0, control).permutation(len(projector.vectors))
+            projector.replace(projector.vectors.cpu().numpy()[order])
+        self.knows_users = control == "other-user"
 
     def ingredients(self) -> dict[str, Any]:
         """Add the settings of the encoder."""
@@ -154,13 +169,20 @@ class GuidedLanguageModel(LanguageModelRecommender):
     def _gate_inputs(self, queries: Queries) -> Tensor | None:
         if self.module.user_gate is None:
             return None
-        return torch.from_numpy(self._user_vectors(queries.histories)).to(self.module.device)
+        return torch.from_numpy(self._user_vectors(self._gated_by(queries))).to(self.module.device)
 
     def _seen(self, questions: TrainingQuestions) -> Seen | None:
         if self.module.user_gate is None:
             return None
         vectors = torch.from_numpy(self._user_vectors(questions.histories)).to(self.module.device)
         return lambda rows, _: vectors[rows]
+
+    def _gated_by(self, queries: Queries) -> NDArray[np.int32]:
+        """Return the histories by which the gate sees who asks, [rows, H]."""
+        if not self.knows_users or queries.users is None:
+            return queries.histories
+        train = self.writer.data.train
+        return train.histories[[_row_of_another(train, asker) for asker in queries.users.tolist()]]
 
     def _hybrid(
         self, questions: TrainingQuestions, rows: NDArray[np.int64], step: Step
@@ -177,3 +199,14 @@ class GuidedLanguageModel(LanguageModelRecommender):
     def _learnt(self) -> dict[str, nn.Module]:
         parts: dict[str, Any] = {"projector": self.module.projector, "gate": self.module.gate}
         return {name: part for name, part in parts.items() if part is not None}
+
+
+def _row_of_another(train: Examples, asker: int) -> int:
+    """Choose a training row of somebody else, for each asker always the same."""
+    others = np.flatnonzero(train.users != asker)
+    if not others.size:
+        raise UserError(
+            "there is no training row of another user, whom the gate could be fed with; leave out "
+            "--control other-user"
+        )
+    return int(generator(0, "other-user", asker).choice(others))

@@ -16,6 +16,7 @@ from recbench.llm.checks import check_context
 from recbench.llm.inference.batching import Rows, in_batches, rows_at_once
 from recbench.llm.inference.reader import Batch
 from recbench.llm.prompted import PromptedLanguageModel
+from recbench.llm.prompts.wording import Question
 from recbench.llm.prompts.writer import MARGIN
 from recbench.neural.precision import computing
 from recbench.questions.queries import Queries
@@ -40,6 +41,10 @@ class ListedLanguageModel(PromptedLanguageModel, RankingAnswerer):
     ) -> tuple[NDArray[np.float32], list[str]]:
         """Return what `score` and `answer` do, having read every prompt once."""
         return self._read(queries, runtime)
+
+    def reword(self, words: Question) -> None:
+        """Ask in the words of a template."""
+        self.writer = self.writer.in_words(words)
 
     def title_lengths(self) -> NDArray[np.int32]:
         """Return int32 [items]: tokens of each title with its line end."""

@@ -30,7 +30,7 @@ from recbench.llm.prompts.wording import LISTED, Question, prompt_files
 from recbench.llm.prompts.writer import Prompt, PromptWriter
 from recbench.llm.settings import PromptedSettings
 from recbench.llm.tuning.adapter import adapter_digest, read_lora
-from recbench.llm.weights.backbone import caption, load_backbone
+from recbench.llm.weights.backbone import caption, load_backbone, load_outline
 from recbench.llm.weights.fingerprint import fingerprint
 from recbench.neural.memory import if_it_fits
 from recbench.neural.precision import (
@@ -40,6 +40,7 @@ from recbench.neural.precision import (
     training_precision,
 )
 from recbench.neural.randomness import seeded
+from recbench.questions.controls import Control
 from recbench.questions.queries import Queries
 from recbench.recommender import Runtime, TrainingData, Transferable
 from recbench.settings import digest
@@ -96,11 +97,24 @@ class PromptedLanguageModel(Transferable):
         """As its setting says on a GPU; float32 on a CPU."""
         return self._precision.name
 
+    @property
+    def controls(self) -> frozenset[Control]:
+        """Add that of titles, which it reads."""
+        return super().controls | {"anonymised-titles"}
+
     def ingredients(self) -> dict[str, Any]:
         """Return digests of language model and prompts; style and adapter where not usual."""
         style = {} if self.settings.style == "plain" else {"prompt_style": self.settings.style}
         llm, prompts = fingerprint(self.settings.llm), prompt_files(self.question)
         return {"code": CODE, "llm": llm, "prompts": prompts, **style, **self._adapter}
+
+    def prompt(self, data: TrainingData, queries: Queries) -> str:
+        """Write it with the tokenizer alone; an item token marks where a vector is read."""
+        _, tokenizer = load_outline(self.settings.llm)
+        candidates = queries.candidates[0]
+        shown = candidates[: self._listed(len(candidates))]
+        hybrid = self._stand_in(data) is not None
+        return self._writer(data, tokenizer).text(queries.histories[0], shown, hybrid=hybrid)
 
     def rehearse(self, data: TrainingData, candidates: int, runtime: Runtime) -> None:
         """

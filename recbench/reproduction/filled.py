@@ -89,6 +89,7 @@ def filled(paper: Paper, asked: Asked, runs: Sequence[Run]) -> list[Section]:
     """
     parts = [(part, wanted(part, asked)) for part in paper.parts]
     every = [one for _, several in parts for one in several]
+    runs = [run for run in runs if not run.record.no_result]
     rows = _rows(run for run in runs if any(one.is_of(run.record) for one in every))
     records = [run.record for run in runs]
     return [_section(part, several, rows, records) for part, several in parts]

@@ -56,7 +56,9 @@ def _question(record: RunRecord) -> list[str]:
     words = ["--dataset", record.dataset, "--protocol", record.protocol]
     if not record.full_ranking:
         words += ["--draws", str(record.draws), "--pack-seed", str(record.pack_seed)]
-    return [*words, *(["--matching", record.matching] if record.writes else [])]
+    words += ["--matching", record.matching] if record.writes else []
+    first = None if record.limit is None else str(record.limit)
+    return [*words, *_given("--control", record.control), *_given("--limit", first)]
 
 
 def _given(option: str, value: str | None) -> list[str]:

@@ -118,6 +118,8 @@ def check_outside(folder: Path, record: RunRecord) -> None:
         raise refused(folder, f"of {outside.given} it cannot have what it says it has")
     if record.settings or record.ingredients or record.training != USUAL:
         raise refused(folder, "it has settings, ingredients or a training, which nobody has seen")
+    if record.no_result:
+        raise refused(folder, f"a file cannot be {record.no_result}")
 
 
 CHECKS: dict[str, Check] = {

@@ -21,7 +21,7 @@ from recbench.statistics.best import Differences, Pair, ToBest, all_pairs, diffe
 from recbench.statistics.intervals import Estimate, estimate
 from recbench.statistics.system import System
 
-ALWAYS_NAMED = ("llm", "train_fraction", "train_dataset")
+ALWAYS_NAMED = ("llm", "train_fraction", "train_dataset", "control", "first_rows")
 """What a row's label says even where it tells it from no other row."""
 
 
@@ -43,7 +43,8 @@ class Row:
     per_user
         The mean of that over users, each once; None where every user has one test row.
     to_best
-        The difference to the best of the other rows, in the same; None where nothing is to compare.
+        The difference to the best of the other rows, in the same; None where nothing is to compare,
+        and of what is no result (`recbench.runs.record.Setup.no_result`).
     to_baseline
         The difference to the row that was named beforehand, with its interval among all such
         differences (Bonferroni); None where none was named, and of that row.
@@ -82,9 +83,9 @@ class Table:
     Attributes
     ----------
     rows
-        At least one.
+        At least one; controls come last.
     differences
-        Between every two of them that have what the table is `ranked_by`, in that figure.
+        Between every two results that have what the table is `ranked_by`, in that figure.
     apart
         Why this table is not part of the one before, empty where dataset or protocol say so
         already.
@@ -177,7 +178,7 @@ def rows_of(runs: Sequence[Run], cutoffs: Sequence[int] = ()) -> list[Row]:
     groups = [tuple(seeds.values()) for seeds in by_row.values()]
     labels = _labels([group[0].record for group in groups])
     rows = [_row(label, group, cutoffs) for label, group in zip(labels, groups, strict=True)]
-    return sorted(rows, key=lambda row: (-_value(row), row.label))
+    return sorted(rows, key=lambda row: (bool(row.record.no_result), -_value(row), row.label))
 
 
 def compared(rows: Sequence[Row], baseline: str | None = None) -> Table:
@@ -192,17 +193,22 @@ def compared(rows: Sequence[Row], baseline: str | None = None) -> Table:
         lambda a, b: matched(able[a].runs, able[b].runs),
     )
     against = {} if base is None else {pair.a: pair for pair in all_pairs(found, baseline=base)}
+    results = [number for number, row in enumerate(able) if not row.record.no_result]
+    among = found.among(results) if len(results) > 1 else None
+    best = {} if among is None else dict(zip(results, to_best(among), strict=True))
     done = iter(
-        replace(row, to_best=best, to_baseline=against.get(number))
-        for number, (row, best) in enumerate(zip(able, to_best(found), strict=True))
+        replace(row, to_best=best.get(number), to_baseline=against.get(number))
+        for number, row in enumerate(able)
     )
     whole = tuple(row if row.system is None else next(done) for row in rows)
-    return Table(whole, differences=found, baseline=named)
+    return Table(whole, differences=among, baseline=named)
 
 
 def row_named(rows: Sequence[Row], baseline: str) -> int | None:
     """
     Return the number of the row that is meant by a label or a model; None where none is.
+
+    A model means no control of it.
 
     Raises
     ------
@@ -210,7 +216,8 @@ def row_named(rows: Sequence[Row], baseline: str) -> int | None:
         If several could be meant.
     """
     exact = [number for number, row in enumerate(rows) if row.label == baseline]
-    of_model = [number for number, row in enumerate(rows) if row.record.model == baseline]
+    named = [number for number, row in enumerate(rows) if row.record.model == baseline]
+    of_model = [number for number in named if rows[number].record.control is None]
     meant = exact or of_model
     if len(meant) > 1:
         labels = "; ".join(rows[number].label for number in meant)
@@ -220,7 +227,8 @@ def row_named(rows: Sequence[Row], baseline: str) -> int | None:
 
 def _place(run: Run) -> tuple[str | int, ...]:
     record = run.record
-    return record.dataset, record.protocol, *question(record), record.row, record.seed
+    place = record.dataset, record.protocol, record.limit or 0
+    return *place, *question(record), record.row, record.seed
 
 
 def _row(label: str, group: tuple[Run, ...], cutoffs: Sequence[int]) -> Row:
@@ -294,7 +302,9 @@ def _choices(record: RunRecord) -> dict[str, Any]:
         exclude_defaults=True, include={"fraction", "dataset", "protocol", "split", "words"}
     )
     trained = {f"train_{name}": value for name, value in learnt_from.items()}
-    return {**record.settings, **trained, "matching": record.matching}
+    asked = {"matching": record.matching, "control": record.control, "first_rows": record.limit}
+    told = {name: value for name, value in asked.items() if value is not None}
+    return {**record.settings, **trained, **told}
 
 
 def _brought(record: RunRecord) -> dict[str, Any]:

@@ -22,6 +22,7 @@ def notes_of(row: Row) -> list[str]:
     return [
         note
         for note in (
+            row.record.no_result,
             row.record.caption,
             "" if all(run.record.audit for run in row.runs) else "not audited",
             f"runs of several {row.mixed}" if row.mixed else "",

@@ -103,7 +103,8 @@ def plan(table: Table, wanted: float | None = None) -> Plan | None:
     UserError
         If all test rows are of one user.
     """
-    able = [row for row in table.rows if row.system is not None]
+    results = [row for row in table.rows if not row.record.no_result]
+    able = [row for row in results if row.system is not None]
     close = [row for row in able if row.to_best is not None and row.to_best.may_be_best]
     rows = close if len(close) > 1 else able
     system = rows[0].system if len(rows) > 1 else None

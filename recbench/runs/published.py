@@ -47,10 +47,11 @@ def of(record: RunRecord, figure: str) -> list[Published]:
     """
     Return what was published of a row's model, dataset and protocol in `figure`; mostly nothing.
 
-    Nor is there anything beside rows that learnt from a part of the data, or from other data.
+    Nor is there anything beside rows that learnt from a part of the data, or from other data, or
+    that are no results.
     """
-    page = _page()
-    if (record.protocol, figure) != (page.protocol, page.figure) or record.training != USUAL:
+    page, usual = _page(), record.training == USUAL and not record.no_result
+    if (record.protocol, figure) != (page.protocol, page.figure) or not usual:
         return []
     return [
         Published(one.on[record.dataset], page.sources[one.source].name)

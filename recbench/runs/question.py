@@ -1,7 +1,7 @@
 """The question that systems are asked: a dataset under a protocol, with frozen candidates."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,9 @@ from recbench.data.prepare import prepare
 from recbench.defaults import DRAWS, PACK_SEED
 from recbench.questions.candidates import DRAWN_ONCE, Pack, frozen_pack
 from recbench.questions.competitors import left_out_lines
+from recbench.questions.controls import Control, seen
 from recbench.questions.full_ranking import FullRanking
+from recbench.questions.limit import first_rows
 from recbench.questions.make_split import asked_split
 from recbench.questions.protocols import Protocol
 from recbench.questions.split import Split
@@ -19,12 +21,34 @@ from recbench.runs.record import Digests
 
 @dataclass(frozen=True)
 class Question:
-    """A dataset under a protocol, with its frozen candidates: what every system is asked."""
+    """
+    A dataset under a protocol, with its frozen candidates: what every system is asked.
+
+    Attributes
+    ----------
+    limit
+        How many test rows these are, the first ones; None for all.
+    """
 
     dataset: Dataset
     protocol: Protocol
     split: Split
     pack: Pack | FullRanking
+    limit: int | None = None
+
+    def first(self, rows: int) -> "Question":
+        """Ask about the first test rows alone; all, where there are no more."""
+        if rows >= len(self.split.test):
+            return self
+        split, pack = first_rows(self.split, self.pack, rows)
+        return replace(self, split=split, pack=pack, limit=rows)
+
+    def seen(self, control: Control | None) -> "Question":
+        """Return what a system is shown of it under a control."""
+        split, pack = seen(self.split, control), self.pack
+        if isinstance(pack, FullRanking):
+            pack = replace(pack, examples=split.test)
+        return replace(self, split=split, pack=pack)
 
     @property
     def digests(self) -> Digests:
@@ -49,6 +73,7 @@ class Question:
             "full_ranking": self.protocol.full,
             "examples": len(self.split.test),
             "left_out": self.split.left_out_test,
+            "limit": self.limit,
         }
 
 

@@ -16,6 +16,7 @@ from pydantic import (
 from recbench.evaluation.answers import Matching
 from recbench.evaluation.audit import Audit
 from recbench.evaluation.metrics import tells
+from recbench.questions.controls import MEANING, Control
 from recbench.settings import digest
 from recbench.statistics.intervals import Figure
 
@@ -25,7 +26,7 @@ FIGURE_VERSION = 1
 """Of all code that decides a figure: raise it when a golden run moves (`tests/golden`)."""
 
 
-LATER = ("left_out", "ranks", "account", "kind", "outside")
+LATER = ("left_out", "ranks", "account", "kind", "outside", "control", "limit")
 """Fields that came later: at their default the digest of a record is what it was without them."""
 
 
@@ -218,8 +219,8 @@ class Setup(_Part):
     run_id: str = Field(description="Name of the run's folder, made from row and seed.")
     row: str = Field(
         description="SHA-256 of model, settings (but those of the runtime), ingredients, matching, "
-        "dataset, protocol, split, pack and training; runs with the same one differ in nothing but "
-        "the training seed."
+        "dataset, protocol, split, pack, training and control; runs with the same one differ in "
+        "nothing but the training seed."
     )
     model: str = Field(
         description="Registered name of the model; of kind external the name that was given, "
@@ -270,6 +271,24 @@ class Setup(_Part):
         description="Whether the model ranked the candidates; what only writes has neither ranks "
         "nor scores.",
     )
+    control: Control | None = Field(
+        default=None,
+        description="What the model was shown otherwise when it was asked (`--control`), or null.",
+    )
+    limit: int | None = Field(
+        default=None,
+        description="How many test rows were asked about, the first ones (`--limit`); null for all "
+        "of them.",
+    )
+
+    @property
+    def no_result(self) -> str:
+        """Why this is no result to rank; empty where it is one."""
+        if self.limit is not None:
+            return f"not a result: the first {self.limit} test rows alone were asked about"
+        if self.control is not None:
+            return f"a control, not a result to rank: {MEANING[self.control]}"
+        return ""
 
 
 class Trained(_Part):
@@ -367,13 +386,14 @@ def row_digest(
     protocol: str,
     matching: Matching,
     training: Training = USUAL,
+    control: Control | None = None,
 ) -> str:
     """
     Name a row of the leaderboard: all that may change a figure, except the training seed.
 
     Parameters
     ----------
-    model, settings, ingredients, protocol, matching, training
+    model, settings, ingredients, protocol, matching, training, control
         As in `RunRecord`.
     digests
         Of which the catalogue's follows from the dataset's.
@@ -384,12 +404,13 @@ def row_digest(
         64 hexadecimal characters.
     """
     asked = [digests.dataset, protocol, digests.split, digests.pack, matching]
-    return digest([model, settings, ingredients, *asked, training.model_dump(mode="json")])
+    shown = [] if control is None else [control]
+    return digest([model, settings, ingredients, *asked, training.model_dump(mode="json"), *shown])
 
 
 def row_of(setup: Setup) -> str:
     """Return the row digest that belongs to what a record says."""
-    asked = setup.digests, setup.protocol, setup.matching, setup.training
+    asked = setup.digests, setup.protocol, setup.matching, setup.training, setup.control
     return row_digest(setup.model, setup.settings, setup.ingredients, *asked)
 
 

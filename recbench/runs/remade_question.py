@@ -1,7 +1,7 @@
 """The question of a record, made again from the data, and what of the record can be held to it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,9 @@ from recbench.evaluation.ranks import target_ranks
 from recbench.questions.candidates import Pack, draw
 from recbench.questions.cold_start import cold_start
 from recbench.questions.competitors import competitors
+from recbench.questions.controls import Control, seen
 from recbench.questions.fraction import with_fraction
+from recbench.questions.limit import first_rows
 from recbench.questions.make_split import asked_split
 from recbench.questions.protocols import Protocol
 from recbench.questions.protocols.choice import protocol_of
@@ -39,6 +41,17 @@ class Remade:
     protocol: Protocol
     split: Split
     candidates: Pack | FullRanking
+
+    def first(self, rows: int | None) -> "Remade":
+        """Return what was asked if the first test rows alone were; None for all."""
+        if rows is None or rows >= len(self.candidates):
+            return self
+        split, candidates = first_rows(self.split, self.candidates, rows)
+        return replace(self, split=split, candidates=candidates)
+
+    def seen(self, control: Control | None) -> Split:
+        """Return the split as a model saw it under a control."""
+        return seen(self.split, control)
 
 
 Check = Callable[[Path, RunRecord, Remade], None]
@@ -82,7 +95,7 @@ class Questions:
                 raise
             except RecbenchError as error:
                 raise NotCheckedError(str(error)) from None
-        return self._made[key]
+        return self._made[key].first(record.limit)
 
     def split_of(self, record: RunRecord) -> tuple[Dataset, Protocol, Split]:
         """
@@ -173,7 +186,7 @@ def check_answers(folder: Path, record: RunRecord, made: Remade) -> None:
     if texts is None or slots is None or not isinstance(made.candidates, Pack):
         raise NotCheckedError("its texts are not kept, as in every published copy")
     shown = made.candidates.candidates.reshape(-1, made.candidates.size)
-    own = match(texts, shown, made.split.catalogue.titles, record.matching)
+    own = match(texts, shown, made.seen(record.control).catalogue.titles, record.matching)
     _check_same(folder, "answers", slots, own)
 
 

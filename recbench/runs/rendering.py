@@ -68,6 +68,7 @@ def run_table(row: Row) -> str:
         else f"time: {times.prepare:.0f} s preparing, {times.fit:.0f} s training, "
         f"{times.score:.0f} s scoring, {times.audit:.0f} s audit, {times.total:.0f} s in all; "
         f"peak memory {record.peak_memory.host / 2**20:.0f} MiB",
+        record.no_result,
         record.caption,
         "" if record.audit is not None else "not audited: no copy was asked again",
     ]
@@ -126,19 +127,16 @@ def _by_user(table: Table) -> dict[str, list[str]]:
 
 
 def _comparisons(table: Table) -> dict[str, list[str]]:
-    if table.differences is None:
-        return {}
-    figure = ranked_by(table.record)
-    columns = {
-        f"{figure} to the best other": [
+    figure, columns = ranked_by(table.record), dict[str, list[str]]()
+    if table.differences is not None:
+        columns[f"{figure} to the best other"] = [
             DASH if row.to_best is None else signed(*row.to_best[:3]) for row in table.rows
-        ],
-        "may be best": [
+        ]
+        columns["may be best"] = [
             DASH if row.to_best is None else "yes" if row.to_best.may_be_best else "no"
             for row in table.rows
-        ],
-    }
-    if not table.baseline:
+        ]
+    if not any(row.to_baseline for row in table.rows):
         return columns
     cells = [
         DASH
@@ -160,8 +158,13 @@ def _published(table: Table) -> dict[str, list[str]]:
 
 
 def _rule(table: Table) -> list[str]:
+    named = (
+        f"Differences to {table.baseline}: simultaneous 95% intervals (Bonferroni)."
+        if any(row.to_baseline for row in table.rows)
+        else ""
+    )
     if table.differences is None:
-        return []
+        return [named] if named else []
     size = len(table.differences.value)
     level = one_sided(size)
     found = {
@@ -180,8 +183,7 @@ def _rule(table: Table) -> list[str]:
     low, high = min(found.values()), max(found.values())
     span = told(low) if told(low) == told(high) else f"{told(low)} to {told(high)}"
     shown = f" With 80% power this table tells rows apart that truly differ by {span}, by the pair."
-    named = f" Differences to {table.baseline}: simultaneous 95% intervals (Bonferroni)."
-    return [rule + shown + (named if table.baseline else "")]
+    return [" ".join(filter(None, [rule + shown, named]))]
 
 
 def _as_csv(tables: Sequence[Table]) -> str:
@@ -259,6 +261,8 @@ def _row_as_json(row: Row) -> dict[str, Any]:
         "random_training": record.random_training,
         "audited": all(run.record.audit for run in row.runs),
         "mixed": row.mixed,
+        "control": record.control,
+        "no_result": record.no_result,
         "caption": record.caption,
         "about": None if record.outside is None else record.outside.about.model_dump(),
         "notes": notes_of(row),

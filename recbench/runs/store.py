@@ -16,7 +16,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from recbench.atomic_write import atomic_file
-from recbench.errors import DataError
+from recbench.errors import DataError, UserError
 from recbench.evaluation.evaluator import Judgement
 from recbench.questions.cold_start import ColdStart
 from recbench.runs.checked_runs import CheckedRuns
@@ -146,6 +146,14 @@ def apart(found: Sequence[Run]) -> list[Run]:
     return list(found)
 
 
+def check_whole(run: Run) -> None:
+    """Refuse a run of the first test rows alone, with a UserError: it is no result to publish."""
+    if run.record.limit is not None:
+        raise UserError(
+            f"{run.folder} is {run.record.no_result}; run it without --limit, or move it away"
+        )
+
+
 def publish(run: Run, results: Path) -> Path:
     """
     Copy a run into a results folder that may be committed.
@@ -166,9 +174,12 @@ def publish(run: Run, results: Path) -> Path:
 
     Raises
     ------
+    UserError
+        If a part of the test rows was asked about; see `check_whole`.
     DataError
         If the run's examples are missing or damaged.
     """
+    check_whole(run)
     folder = run_folder(results, run.record)
     folder.mkdir(parents=True, exist_ok=True)
     digest = copy_without_answers(run.folder, folder)

@@ -30,6 +30,8 @@ def why_not(a: RunRecord, b: RunRecord) -> str:
         reasons.append("another protocol")
     elif a.protocol_version != b.protocol_version:
         reasons.append("another version of the protocol")
+    elif not reasons and a.limit != b.limit:
+        return "another --limit"
     elif not reasons and a.digests.split != b.digests.split:
         reasons.append("another split")
     if a.digests.pack != b.digests.pack:

@@ -36,7 +36,7 @@ MEANING = {
     "record": "no field was changed since it was written",
     "plug-ins": "figures of metrics that other packages bring, worked out again",
     "model": "the kept model, and what was written down of its training, are the recorded ones",
-    "claims": "caption, writing, ranking and randomness are those that the model's class declares",
+    "claims": "caption, writing, ranking, randomness and control are such as the model declares",
     "single": "no other of these runs is the same one",
     "question": "data, split and candidates, made and drawn again",
     "rows": "users, targets' places and counts of every row",
@@ -168,6 +168,8 @@ def _check_claims(folder: Path, record: RunRecord) -> None:
     for name, declared in own.items():
         if (recorded := getattr(record, name)) != declared:
             raise refused(folder, f"its {name} is {recorded!r}, its model declares {declared!r}")
+    if record.control is not None and record.control not in model.controls:
+        raise refused(folder, f"its control is {record.control}, which is of no use to its model")
 
 
 def _check_model(folder: Path, record: RunRecord) -> None:

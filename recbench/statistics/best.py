@@ -99,6 +99,12 @@ class Differences:
         value, se, df = (float(of[pair]) for of in (self.value, self.se, self.df))
         return Difference(value, se, df, bool(self.given_training[pair]))
 
+    def among(self, systems: Sequence[int]) -> "Differences":
+        """Return those between some systems alone, by their numbers, of arrays [K, K]."""
+        part = np.ix_(systems, systems)
+        given = self.given_training[part]
+        return Differences(self.value[part], self.se[part], self.df[part], given)
+
 
 def differences(
     systems: Sequence[System], matched: Callable[[int, int], bool] = lambda _a, _b: False

@@ -165,8 +165,8 @@ def _learning(cell: Experiment, record: RunRecord) -> float:
 
 
 def _alike(cell: Experiment, record: RunRecord) -> bool:
-    asked = cell.model, cell.dataset, cell.settings.get("llm")
-    return asked == (record.model, record.dataset, record.settings.get("llm"))
+    asked = cell.model, cell.dataset, cell.settings.get("llm"), cell.limit
+    return asked == (record.model, record.dataset, record.settings.get("llm"), record.limit)
 
 
 def _same(cell: Experiment, record: RunRecord) -> bool:
@@ -174,8 +174,8 @@ def _same(cell: Experiment, record: RunRecord) -> bool:
     known, own = record.settings, settings.build(cell.settings, cell.preset).identity()
     told = all(known.get(key) == own.get(key) for key in cell.settings)
     seeds = not record.random_training or record.seed == cell.seed
-    learnt = cell.train_fraction, cell.elsewhere
-    same = learnt == (record.training.fraction, record.training.dataset)
+    learnt = cell.train_fraction, cell.elsewhere, cell.control
+    same = learnt == (record.training.fraction, record.training.dataset, record.control)
     draws = record.full_ranking or record.draws == cell.draws
     return told and seeds and same and draws and _protocol(cell, record)
 

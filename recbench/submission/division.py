@@ -53,6 +53,9 @@ def check_division(
         For a file of a search that cannot be read, or in which models were not tried equally often.
     """
     tried = {} if search is None else read_search(search)
+    for record in records:
+        if record.limit is not None:
+            raise UserError(f"{place_of(record)} is {record.no_result}; run it without --limit")
     if division == "open":
         return
     for record in records:
@@ -114,6 +117,8 @@ def _why_not(record: RunRecord, tried: Tried) -> str:
     card, asked = record.protocol.partition(",")[0], record.protocol
     if record.kind == "external":
         return "nobody has seen the training of what came from a file"
+    if record.no_result:
+        return f"it is {record.no_result}"
     if (record.training.fraction, record.training.dataset) != (1, None):
         return "it did not learn from all training rows of its protocol, and from those alone"
     if not means(card, asked.removesuffix(",candidates=all")):

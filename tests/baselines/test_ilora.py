@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
@@ -136,6 +137,43 @@ class TestILoRA(AnswererContract, TransferableContract):
             assert not found[row][len(plain) :].any()
             fitted.module.zero_grad()
         fitted.module.user_gate.release()
+
+    def test_fed_with_another_user_the_gate_alone_sees_somebody_else(
+        self, fitted: Recommender, split: Split, workplace: Path
+    ) -> None:
+        model = self.copy(fitted, split, workplace, "other user")
+        assert isinstance(model, ILoRA)
+        model.begin("other-user")
+        assert model.knows_users
+        asked = self.queries(split).by(np.arange(len(self.queries(split)), dtype=np.int32))
+        histories = model._gated_by(asked)
+        train = toy_training_data(split).train
+        owners = [set(train.users[(train.histories == one).all(axis=1)]) for one in histories]
+        assert all(whose - {asker} for asker, whose in enumerate(owners))
+        np.testing.assert_array_equal(model._gated_by(asked[3:5]), histories[3:5])
+        runtime = self.runtime(workplace, "other user asked")
+        own = fitted.score(asked, runtime)
+        assert np.abs(model.score(asked, runtime) - own).max() > 1e-4
+        nobody = replace(train, users=np.zeros_like(train.users))
+        model.writer.data = replace(model.writer.data, train=nobody)
+        with pytest.raises(UserError, match="leave out --control other-user"):
+            model.score(asked[:1], runtime)
+
+    def test_permuted_items_have_the_vectors_of_others(
+        self, fitted: Recommender, split: Split, workplace: Path
+    ) -> None:
+        model = self.copy(fitted, split, workplace, "permuted")
+        assert isinstance(model, ILoRA)
+        assert isinstance(fitted, ILoRA)
+        model.begin("permuted-items")
+        assert not model.knows_users
+        own, other = fitted.module.projector, model.module.projector
+        assert own is not None
+        assert other is not None
+        assert (own.vectors != other.vectors).any(dim=1).sum() > len(own.vectors) / 2
+        rows = [sorted(map(tuple, one.vectors.tolist())) for one in (own, other)]
+        assert rows[0] == rows[1]
+        np.testing.assert_array_equal(model.encoder.item_vectors(), fitted.encoder.item_vectors())
 
     def test_merging_is_refused(self, fitted: Recommender) -> None:
         assert isinstance(fitted, ILoRA)

@@ -115,7 +115,8 @@ def test_the_folder_holds_no_target_that_is_asked_for_and_no_cache(keep, runtime
     asked = {"request.json", "data.json", "asked histories.npy", "asked candidates.npy"}
     assert seen["files"] == arrays | asked
     assert set(seen["request"]) == {
-        *("module", "name", "settings", "model", "seed", "device", "deterministic", "all items"),
+        *("module", "name", "settings", "model", "seed", "device", "deterministic"),
+        *("all items", "control"),
     }
     assert list(runtime.checkpoints.iterdir()) == []
 

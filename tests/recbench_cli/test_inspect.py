@@ -3,6 +3,8 @@ from pathlib import Path
 
 import pytest
 
+from recbench.recommender import Answerer
+from recbench.runs.examples import read_outcome
 from recbench.runs.store import finished, publish
 
 
@@ -41,6 +43,17 @@ def test_an_id_model_is_looked_at(call, popular, raw_folder):
     assert found["recommended"]["lift"] > 1  # it does prefer what is popular
     assert found["answers"] is None
     assert found["left_out"] == []
+
+
+def test_rows_are_parted_by_what_there_was_to_go_on(call, popular, raw_folder):
+    found = looked(call, popular, "--data-dir", str(raw_folder))
+    examples = finished(popular).record.examples
+    by = {part["by"] for part in found["groups"]}
+    assert "training interactions of the target" in by
+    assert "training interactions of the user" not in by  # nobody who is tested has trained
+    for one in by:
+        assert sum(part["rows"] for part in found["groups"] if part["by"] == one) == examples
+    assert "By how much there was to go on:" in call("inspect", str(popular))[1]
 
 
 def test_the_page_says_the_same(call, popular, raw_folder):
@@ -104,6 +117,21 @@ def test_a_full_ranking_is_refused(call, made):
     assert "recbench leaderboard --group-by" in err
 
 
+def test_of_a_control_is_told_what_was_shown(call, made, raw_folder):
+    folder = made("zero-shot", "--llm", "tiny", "--draws", "1", "--control", "anonymised-titles")
+    data = ("--data-dir", str(raw_folder))
+    found, record = looked(call, folder, *data), finished(folder).record
+    assert found["no_result"].startswith("a control, not a result to rank")
+    valid = found["answers"]["the target"] + found["answers"]["another candidate"]
+    assert valid / record.examples == pytest.approx(record.metrics["ValidRatio"].value)
+    one = looked(call, folder, *data, "--example", "0")
+    assert all(each["title"].startswith("item ") for each in one["candidates"])
+    assert (
+        "history, as it was shown:\n  item "
+        in call("inspect", str(folder), *data, "--example", "0")[1]
+    )
+
+
 def test_what_was_written_is_told_apart(call, made, raw_folder, tmp_path):
     folder = made("zero-shot", "--llm", "tiny", "--draws", "1")
     data = ("--data-dir", str(raw_folder))
@@ -121,3 +149,89 @@ def test_what_was_written_is_told_apart(call, made, raw_folder, tmp_path):
     silent = looked(call, copy, *data)
     assert silent["answers"] is None
     assert silent["left_out"] == ["answers: its texts are not kept, as in every published copy"]
+
+
+@pytest.fixture
+def written(made):
+    return made("zero-shot", "--llm", "tiny", "--draws", "1")
+
+
+def test_the_target_is_asked_for_in_every_slot(call, written, raw_folder):
+    data, record = ("--data-dir", str(raw_folder)), finished(written).record
+    code, out, _ = call("inspect", str(written), "--rotate", *data, "--format", "json")
+    assert code == 0
+    found = json.loads(out)
+    assert [one["slot"] for one in found["slots"]] == list(range(1, record.candidates + 1))
+    assert found["rows"] == record.examples
+    # Where the target stood in the run, the answer is the run's.
+    outcome = read_outcome(written, record)
+    hits = [one["hit"]["value"] for one in found["slots"]]
+    assert found["spread"] == pytest.approx(max(hits) - min(hits))
+    if outcome.hit.any():
+        assert max(hits) > 0
+    code, out, _ = call("inspect", str(written), "--rotate", *data, "--rows", "2")
+    assert code == 0
+    assert "2 test rows, each with its target in all 20 slots in turn" in out
+
+
+def test_in_its_own_words_a_run_is_found_again(call, written, raw_folder):
+    data, record = ("--data-dir", str(raw_folder)), finished(written).record
+    code, out, _ = call("inspect", str(written), "--templates", *data, "--format", "json")
+    assert code == 0
+    found = json.loads(out)
+    names = [one["template"] for one in found["templates"]]
+    assert names == ["own", "predict", "recommend", "continue"]
+    for name, figure in (("hit", "HitRatio@1"), ("valid", "ValidRatio")):
+        assert found["templates"][0][name] == record.metrics[figure].model_dump()
+    assert (
+        "asked in the words of 4 templates"
+        in call("inspect", str(written), "--templates", *data)[1]
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("--rotate", "--templates"), "--rotate and --templates are looks of their own"),
+        (("--rotate", "--example", "0"), "--example and --rotate are looks of their own"),
+        (("--rows", "3"), "--rows is of --rotate and --templates"),
+        (("--device", "cpu"), "--device is of --rotate and --templates"),
+        (("--draw", "1"), "--draw is of an example"),
+        (("--rotate", "--rows", "0"), "greater than or equal to 1"),
+        (("--rotate",), "popularity reads no list of candidates: it scores each wherever it"),
+    ],
+)
+def test_what_cannot_be_looked_at_so_is_one_line(call, popular, options, says):
+    code, out, err = call("inspect", str(popular), *options)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert says in err
+
+
+def test_a_run_without_its_model_or_data_is_not_asked_again(
+    call, written, raw_folder, tmp_path, monkeypatch
+):
+    copy = publish(finished(written), tmp_path / "published")
+    data = ("--data-dir", str(raw_folder))
+    code, out, err = call("inspect", str(copy), "--rotate", *data)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "is not kept beside it" in err
+    assert "make the run again with recbench run" in err
+    (model,) = (tmp_path / "results").glob("*/trainings/*/*/model")
+    (model / "another").write_text("file")
+    assert (
+        "is not the one that the run asked" in call("inspect", str(written), "--rotate", *data)[2]
+    )
+    (model / "another").unlink()
+    monkeypatch.setenv("RECBENCH_CACHE", str(tmp_path / "another"))
+    monkeypatch.setattr("recbench.runs.remade_question.at_hand", lambda *_: False)
+    code, _, err = call("inspect", str(written), "--templates")
+    assert code == 2
+    assert "name its folder with --data-dir" in err
+
+
+def test_a_model_with_one_wording_says_so(call, made, raw_folder, monkeypatch):
+    folder = made("zero-shot", "--llm", "tiny", "--draws", "1")
+    monkeypatch.setattr("recbench.llm.listed.ListedLanguageModel.reword", Answerer.reword)
+    code, out, err = call("inspect", str(folder), "--templates", "--data-dir", str(raw_folder))
+    assert (code, out) == (2, "")
+    assert "its prompts have one wording" in err

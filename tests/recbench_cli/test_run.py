@@ -165,3 +165,90 @@ def test_a_setting_without_name_or_value(call, change):
     code, out, err, wanted = call("--set", change)
     assert (code, out, wanted) == (2, "", None)
     assert err == f"error: --set takes NAME=VALUE, not '{change}'\n"
+
+
+@pytest.fixture
+def run_here(call_inside, raw_folder):
+    """Return a function that asks a model about made-up data, as `call` does."""
+    data = ("--dataset", "movielens", "--data-dir", str(raw_folder))
+    return lambda model, *options: call_inside("run", "--model", model, *data, *options)
+
+
+def test_a_control_is_audited_verified_and_compared(call_inside, run_here, raw_folder):
+    asked = ("--llm", "tiny", "--draws", "1", "--set", "examples=16", "--set", "epochs=1")
+    assert run_here("ilora", *asked)[0] == 0
+    code, out, err = run_here("ilora", *asked, "--control", "other-user")
+    assert code == 0
+    assert "asking the model trained before" in err
+    assert "a control, not a result to rank: the gate fed with another user's history" in out
+    code, out, _ = call_inside("verify", "results", "--data-dir", str(raw_folder))
+    assert (code, out.splitlines()[-1]) == (0, "2 runs, 0 failed")
+    code, out, _ = call_inside("compare", "ilora", "--baseline", "ilora (llm=tiny)")
+    assert code == 0
+    assert "ilora (llm=tiny, control=other-user)  ilora (llm=tiny)" in out
+
+
+def test_what_a_limit_leaves_is_no_result_and_in_nobodys_way(call_inside, run_here):
+    assert run_here("popularity", "--limit", "2")[0] == 0
+    for model in ("popularity", "random"):
+        assert run_here(model)[0] == 0
+    code, out, err = call_inside("compare", "popularity", "random")
+    assert (code, err) == (0, "")
+    code, out, _ = run_here("popularity", "--limit", "2", "--json")
+    assert json.loads(out)["no_result"].startswith("not a result")
+    code, out, _ = run_here("popularity", "--json")
+    assert set(json.loads(out)) == {"record", "metrics"}
+    code, out, _ = call_inside("leaderboard")
+    assert "Not comparable with the table above: another --limit." in out
+    assert "popularity (first_rows=2): not a result" in out
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("--control", "shuffled-history"), "--control shuffled-history says nothing of popular"),
+        (("--control", "nonsense"), "'shuffled-history', 'other-user', 'permuted-items', 'anon"),
+        (("--limit", "0"), "greater than or equal to 1"),
+    ],
+)
+def test_what_cannot_be_asked_so_is_one_line(run_here, options, says):
+    code, out, err = run_here("popularity", *options)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert says in err
+
+
+@pytest.mark.parametrize(
+    ("model", "lists"), [("zero-shot", True), ("llara", True), ("bigrec", False)]
+)
+def test_the_first_prompt_is_shown(run_here, monkeypatch, model, lists):
+    monkeypatch.setattr("recbench.experiment.train_or_find", None)  # it is shown before
+    code, out, err = run_here(model, "--llm", "tiny", "--show-prompt")
+    assert (code, out) == (1, "")
+    shown = err.partition("This user watched these movies, oldest first:\n")[2]
+    assert shown.startswith("Film ")
+    assert ("Choose the next movie from this list:" in shown) == lists
+    assert "The next movie is:" in shown
+    assert ("<|item|>" in shown) == (model == "llara")
+
+
+def test_a_prompt_of_a_chat_is_shown_with_its_instruction(run_here, monkeypatch):
+    monkeypatch.setattr("recbench.experiment.train_or_find", None)
+    where = ("--set", "endpoint=http://127.0.0.1:1/v1", "--set", "chat_model=x")
+    _, _, err = run_here("chatrec", *where, "--show-prompt")
+    assert "Answer with one title from the list" in err
+    assert "This user watched these movies" in err
+
+
+def test_long_work_is_told_of_beforehand_where_earlier_runs_tell(run_here, tmp_path):
+    assert "by earlier runs" not in run_here("random")[2]
+    (file,) = tmp_path.glob("results/*/*/random/*/record.json")
+    record = json.loads(file.read_text())
+    record["trained"]["seconds"] = 7200.0
+    file.write_text(json.dumps(record))
+    assert (
+        "by earlier runs of random: about 120 min, less where a"
+        in run_here("random", "--seed", "1")[2]
+    )
+    assert "by earlier runs" not in run_here("random", "--seed", "1", "--show-prompt")[2]
+    (file.parent / "record.json").write_text("broken")
+    assert "by earlier runs" not in run_here("random", "--seed", "2")[2]

@@ -2,6 +2,7 @@ import json
 import re
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -10,6 +11,7 @@ from recbench.registry import listed, load
 from recbench.runs import cells
 from recbench.studies.drawing import drawn, save, styled
 from recbench_cli import main as cli
+from recbench_cli.study import _has
 
 PAGE = Path(__file__).parents[2] / "docs/studies.md"
 FILES = {"table.md", "figure.svg", "figure.png", "data.parquet", "study.json"}
@@ -206,3 +208,15 @@ def test_the_study_of_the_page_runs(study, begun, install, tmp_path):
 def test_the_page_names_every_study():
     named = re.findall(r"^\| `([\w-]+)` \|", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
     assert {*named, "order", "curves"} == set(listed("studies"))
+
+
+def test_what_is_no_result_is_not_read():
+    def run(no_result):
+        return SimpleNamespace(
+            record=SimpleNamespace(full_ranking=False, draws=5, no_result=no_result)
+        )
+
+    assert _has(run(""), None)
+    assert _has(run(""), 5)
+    assert not _has(run(""), 2)
+    assert not _has(run("a control"), None)

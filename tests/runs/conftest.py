@@ -153,6 +153,7 @@ def record(
         "candidates": 4 if outcome.scores is None else outcome.scores.shape[1],
     } | changes
     asked = digests, fields["protocol"], fields["matching"], fields["training"]
+    asked = *asked, fields.get("control")
     row = row_digest(model, fields["settings"], fields["ingredients"], *asked)
     made = provenance(**(trained_by or {}))
     return RunRecord(

@@ -63,6 +63,11 @@ def test_a_full_ranking_draws_nothing(made):
     assert command(run.record).endswith(" --protocol paper,candidates=all")
 
 
+def test_what_the_model_was_shown_otherwise_is_named(made):
+    run = made(control="shuffled-history", limit=2)
+    assert command(run.record).endswith(" --pack-seed 0 --control shuffled-history --limit 2")
+
+
 def test_answers_from_a_file_are_scored_again(made):
     outside = Outside(given="scores", answers="", file="", format="trec", kind="scores")
     update = {"kind": "external", "outside": outside, "trained": None, "settings": {}}

@@ -405,3 +405,49 @@ def test_a_label_is_one_line_whatever_a_setting_says(made, sign):
     (table,) = leaderboard(rows)
     assert all(row.label.isprintable() for row in table.rows)
     assert len({row.label for row in table.rows}) == 2
+
+
+def test_a_control_is_a_row_of_its_own_and_never_the_best(made):
+    runs = [made(BAD), made(GOOD, control="shuffled-history"), made(BAD, model="other")]
+    (table,) = leaderboard(runs)
+    assert labels(table) == ["gru4rec", "other", "gru4rec (control=shuffled-history)"]
+    assert [row.to_best and row.to_best.may_be_best for row in table.rows] == [True, True, None]
+    assert table.differences.value.shape == (2, 2)
+    text = render([table], "table")
+    assert "(control=shuffled-history): a control, not a result to rank: every history in a" in text
+    found = json.loads(render([table], "json"))[0]["rows"]
+    assert found[2]["to_best"] is None
+    assert [row["control"] for row in found] == [None, None, "shuffled-history"]
+    assert [bool(row["no_result"]) for row in found] == [False, False, True]
+
+
+def test_a_control_is_compared_with_the_baseline_that_it_is_of(made):
+    runs = [made(GOOD), made(BAD, control="shuffled-history")]
+    (table,) = leaderboard(runs)
+    assert table.differences is None
+    (table,) = leaderboard(runs, baseline="gru4rec")
+    assert table.baseline == "gru4rec"
+    assert table.rows[1].to_baseline.difference.value == pytest.approx(-5 / 6)
+    text = render([table], "table")
+    assert "HitRatio@1 to gru4rec" in text
+    assert "simultaneous 95% intervals" in text
+    assert "may be best" not in text
+
+
+def test_nothing_is_published_beside_a_control(made):
+    shown = {"model": "sasrec", "draws": 1}
+    (table,) = leaderboard([made(**shown), made(**shown, control="shuffled-history")])
+    found = json.loads(render([table], "json"))[0]["rows"]
+    assert [bool(row["published"]) for row in found] == [True, False]
+
+
+def test_the_first_rows_alone_stand_apart_and_are_no_result(made):
+    few = {"pack": "few", "split": "few", "limit": 6}
+    runs = [made(GOOD, **few), made(BAD, model="other", **few), made(GOOD)]
+    whole, first = leaderboard(runs)
+    assert labels(whole) == ["gru4rec"]
+    assert labels(first) == ["gru4rec (first_rows=6)", "other (first_rows=6)"]
+    assert first.apart == "another --limit"
+    assert [row.to_best for row in first.rows] == [None, None]
+    assert "not a result: the first 6 test rows alone were asked about" in render([first], "table")
+    assert "not a result" in run_table(first.rows[0])

@@ -67,3 +67,8 @@ def test_every_form_holds_every_design(table, form):
 def test_a_single_training_tells_nothing_of_seeds(made):
     table = leaderboard([made(hits(0), model="a"), made(hits(1), model="b")])[0]
     assert "what seeds add is not known" in render_plans([plan(table)], "table")
+
+
+def test_a_control_is_not_planned_with(made):
+    (table,) = leaderboard([made([1, 0, 0, 1]), made([0, 0, 0, 1], control="shuffled-history")])
+    assert plan(table) is None

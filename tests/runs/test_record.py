@@ -73,8 +73,9 @@ def test_a_row_is_everything_that_may_change_a_figure_but_the_seed():
         protocol="paper",
         matching="exact",
         fraction=1,
+        control=None,
     ):
-        asked = digests, protocol, matching, Training(fraction=fraction)
+        asked = digests, protocol, matching, Training(fraction=fraction), control
         return row_digest(model, {"a": settings}, {"llm": llm}, *asked)
 
     other_pack = DIGESTS.model_copy(update={"pack": "q"})
@@ -89,8 +90,10 @@ def test_a_row_is_everything_that_may_change_a_figure_but_the_seed():
         row(protocol="next-item"),
         row(matching="substring"),
         row(fraction=0.5),
+        row(control="other-user"),
+        row(control="permuted-items"),
     }
-    assert len(rows) == 9
+    assert len(rows) == 11
     assert row() == row()
     assert run_id(row(), 0) != run_id(row(), 1)
 
@@ -148,7 +151,7 @@ def test_a_record_knows_its_own_digest(made):
 def test_a_record_of_before_what_only_writes_keeps_its_digest(made):
     record = made(writes=True).record
     value = record.model_dump(mode="json")
-    later = ("left_out", "ranks", "account", "kind", "outside")
+    later = ("left_out", "ranks", "account", "kind", "outside", "control", "limit")
     before = {name: one for name, one in value.items() if name not in later}
     before.pop("record_sha256")
     assert digest(before) == record.record_sha256
@@ -162,3 +165,12 @@ def test_a_record_of_before_what_only_writes_keeps_its_digest(made):
 
 def test_seconds_are_added_up():
     assert Times(prepare=1, fit=2, score=3, audit=4).total == 10
+
+
+def test_what_is_no_result_says_so_and_what_is_one_says_nothing(made):
+    assert made().record.no_result == ""
+    assert made(control="other-user").record.no_result.startswith("a control, not a result to rank")
+    both = made(control="other-user", limit=3).record
+    assert both.no_result == "not a result: the first 3 test rows alone were asked about"
+    with pytest.raises(ValidationError):
+        RunRecord.model_validate({**both.model_dump(), "control": "sunshine"})

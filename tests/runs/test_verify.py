@@ -19,7 +19,9 @@ from recbench.folder_digest import folder_digest
 from recbench.llm.weights.backbone import caption
 from recbench.questions.candidates import draw
 from recbench.questions.cold_start import cold_start
+from recbench.questions.controls import seen
 from recbench.questions.fraction import with_fraction
+from recbench.questions.limit import first_rows
 from recbench.questions.make_split import make_split
 from recbench.questions.protocols import protocol
 from recbench.runs.evidence import check_run
@@ -62,7 +64,7 @@ def honest(dataset, describe, tmp_path):
     """Return a function that writes a run that was really asked, of random scores."""
 
     def make(rule="paper", writes=False, draws=2, fraction=1.0, only=False, timed=False, **changes):
-        asked = protocol(rule)
+        asked, limit = protocol(rule), changes.get("limit")
         split = make_split(dataset, asked)
         random, test = np.random.default_rng(0), split.test
         if asked.full:
@@ -72,9 +74,12 @@ def honest(dataset, describe, tmp_path):
             pack, size = ranking.hash, ranking.size
         else:
             drawn = draw(split, asked, "test", draws, 0)
+            if limit is not None:
+                split, drawn = first_rows(split, drawn, limit)
+                test = split.test
             shown, target = drawn.candidates.reshape(-1, 20), drawn.target_position.reshape(-1)
             scores = random.random(shown.shape, dtype=np.float32)
-            titles = split.catalogue.titles
+            titles = seen(split, changes.get("control")).catalogue.titles
             texts = [titles[item] for item in shown[:, 0]] if writes else None
             outcome = Outcome(
                 draws=draws,
@@ -145,6 +150,48 @@ def test_answers_are_matched_again(honest, checked, tmp_path):
     (published,) = checked(path=tmp_path / "public")
     assert results(published)["answers"] == "not checked"
     assert not published.failed
+
+
+def test_codes_that_were_written_for_titles_are_matched_again(honest, checked):
+    honest(writes=True, control="anonymised-titles")
+    (found,) = checked()
+    assert results(found)["answers"] == "ok"
+    assert not found.failed
+
+
+def test_a_control_that_is_left_out_of_a_record_is_found(honest, checked):
+    run = honest(writes=True, control="anonymised-titles")
+    hidden = named(run.record, control=None)
+    folder = run.folder.with_name(hidden.run_id)
+    run.folder.rename(folder)
+    text = hidden.signed(hidden.examples_sha256).model_dump_json()
+    (folder / "record.json").write_text(text)
+    failed = [one.name for one in checked()[0].checks if one.result == "failed"]
+    assert failed == ["answers"]
+
+
+def test_a_control_that_says_nothing_of_the_model_is_refused(honest, checked):
+    honest(control="other-user")
+    assert "its control is other-user, which is of no use to its model" in as_text(checked())
+
+
+@pytest.mark.parametrize("rule", ["paper", "next-item"])
+def test_the_first_rows_alone_are_made_again(honest, checked, rule, tmp_path):
+    run = honest(rule, limit=4)
+    (found,) = checked()
+    assert results(found)["question"] == results(found)["rows"] == "ok"
+    assert not found.failed
+    with pytest.raises(UserError, match=r"is not a result.*run it without --limit"):
+        publish(run, tmp_path / "public")
+    assert not (tmp_path / "public").exists()
+
+
+def test_rows_that_are_passed_off_as_all_are_found(honest, checked):
+    run = honest(limit=4)
+    hidden = named(run.record, limit=None)
+    text = hidden.signed(hidden.examples_sha256).model_dump_json()
+    (run.folder / "record.json").write_text(text)
+    assert [one.name for one in checked()[0].checks if one.result == "failed"] == ["question"]
 
 
 def test_one_that_ranks_cannot_hide_its_ranks(honest, checked):

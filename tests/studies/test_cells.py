@@ -118,6 +118,10 @@ def test_the_time_is_that_of_earlier_records(made):
     again = missing.model_copy(update={"protocol": "paper,candidates=30"})
     assert cells.seconds([missing, again], records) == 2 * (1 + 2 * 3) + 2  # of one training
     assert cells.seconds([there, Experiment(model="ease")], records) is None
+    control = there.model_copy(update={"control": "shuffled-history"})
+    assert cells.seconds([control], records) == 1 + 3 + 2  # another run, of the same training
+    few = made(model="popularity", limit=2, pack="few").record
+    assert cells.seconds([missing], [few]) is None
 
 
 def test_a_record_is_found_however_the_settings_of_a_cell_are_written(made):

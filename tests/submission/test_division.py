@@ -53,6 +53,16 @@ def test_one_run_of_what_is_not_random_is_enough(rows):
     check_division("closed", one)
 
 
+def test_a_control_is_of_the_open_division_and_a_few_rows_of_none(rows):
+    controls = rows(control="shuffled-history")
+    check_division("open", controls)
+    with pytest.raises(UserError, match="closed one: it is a control, not a result to rank"):
+        check_division("closed", controls)
+    for division in ("open", "closed"):
+        with pytest.raises(UserError, match="is not a result: the first 3 .*; run it without --l"):
+            check_division(division, rows(limit=3))
+
+
 @pytest.mark.parametrize("seeds", [[0], [0, 1], [1, 2, 3], [0, 1, 3]])
 def test_seeds_are_not_picked(rows, seeds):
     said = ", ".join(map(str, seeds))

@@ -16,10 +16,21 @@ from recbench.llm.folder_hash import hashed
 KNOWN, COLD = "next_item.txt", "next_item_cold.txt"
 """Of a user who has a history, and of one who has none."""
 
-Question = Literal["with_candidates", "without_candidates"]
+Question = Literal[
+    "with_candidates",
+    "without_candidates",
+    "templates/predict",
+    "templates/recommend",
+    "templates/continue",
+]
 """What is asked, by the folder of its words."""
 LISTED: Question = "with_candidates"
 """For the next item out of candidates."""
+TEMPLATES: tuple[Question, ...] = ("templates/predict", "templates/recommend", "templates/continue")
+"""
+The same in other words, for a closer look: after the three released prompts of LLaRA (Liao et al.,
+SIGIR 2024), with a line a title and without their wrong number of candidates.
+"""
 UNLISTED: Question = "without_candidates"
 """For the next item of all there are: the candidates are not shown."""
 

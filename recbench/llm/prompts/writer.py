@@ -96,7 +96,7 @@ class PromptWriter:
         question: Question = LISTED,
     ) -> None:
         self.data, self.tokenizer = data, tokenizer
-        self.style, self.question = style, question
+        self.style, self.question, self._title_tokens = style, question, title_tokens
         self._frame = frame_of(tokenizer, style)
         tokenizer.add_tokens([AddedToken(ITEM_TOKEN, special=True, normalized=False)])
         self.item_token: int = tokenizer.convert_tokens_to_ids(ITEM_TOKEN)
@@ -158,6 +158,11 @@ class PromptWriter:
     def with_titles_of(self, title_tokens: int) -> "PromptWriter":
         """Return one that shortens titles to so many tokens."""
         return PromptWriter(self.data, self.tokenizer, self.style, title_tokens, self.question)
+
+    def in_words(self, question: Question) -> "PromptWriter":
+        """Return one that asks in other words."""
+        shown = self.style, self._title_tokens, question
+        return PromptWriter(self.data, self.tokenizer, *shown)
 
     @cached_property
     def answers(self) -> list[list[int]]:

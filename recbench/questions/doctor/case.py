@@ -16,6 +16,7 @@ from recbench.questions.cold_start import ColdStart, cold_start
 from recbench.questions.competitors import askable
 from recbench.questions.doctor.contained import TitleParts
 from recbench.questions.doctor.draws import Free, any_drawn
+from recbench.questions.doctor.rules import ShuffleTest, shuffle_test
 from recbench.questions.make_split import make_split, rules_of
 from recbench.questions.protocols import Protocol
 from recbench.questions.split import PAD, Examples, Split
@@ -74,6 +75,11 @@ class Case:
     def training_counts(self) -> NDArray[np.int64]:
         """Interactions of each item in the training sequences, int64 [items]."""
         return np.bincount(self.split.sequences.values, minlength=len(self.split.catalogue))
+
+    @cached_property
+    def shuffle_tests(self) -> tuple[ShuffleTest, ShuffleTest]:
+        """Count the rules of two and three items of the training sequences, and of shuffled."""
+        return shuffle_test(self.split.sequences, len(self.split.catalogue))
 
     @cached_property
     def overlaps(self) -> Overlaps:

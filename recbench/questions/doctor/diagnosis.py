@@ -7,7 +7,7 @@ one of the tables below.
 
 from collections.abc import Callable
 
-from recbench.questions.doctor import known, order, rows, titles
+from recbench.questions.doctor import known, order, rows, sequential, titles
 from recbench.questions.doctor.case import Case
 from recbench.questions.doctor.finding import Finding
 
@@ -21,6 +21,8 @@ ALWAYS: tuple[Check, ...] = (
     rows.missing_items,
     rows.targets_in_histories,
     rows.follows_ids,
+    sequential.pairs,
+    sequential.triples,
     titles.missing,
     titles.shared,
     titles.inside_others,

@@ -1,0 +1,207 @@
+"""The model of a run, loaded to be asked its questions in another way."""
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recbench.errors import UserError
+from recbench.evaluation.answers import match
+from recbench.evaluation.asking import ROWS_AT_ONCE
+from recbench.folder_digest import folder_digest
+from recbench.neural.devices import resolve
+from recbench.progress import progress_bar
+from recbench.questions.candidates import Pack
+from recbench.questions.queries import Queries
+from recbench.questions.split import Split
+from recbench.recommender import Answerer, Runtime, System, writes
+from recbench.registry import blamed_if_at_fault, load
+from recbench.runs.kept_trainings import kept_model
+from recbench.runs.record import RunRecord
+from recbench.runs.remade_question import NotCheckedError, Questions, Remade, check_digests
+from recbench.runs.store import Run
+from recbench.seeding import generator
+from recbench.statistics.intervals import Figure, figure
+from recbench.training_source import own_training
+
+ROWS = 100
+"""Test rows that are asked again, unless there are fewer."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """
+    Some rows of a run, and its model.
+
+    Attributes
+    ----------
+    model
+        As the run asked it, under its control if it has one.
+    runtime
+        Where it runs.
+    record
+        Of the run.
+    split
+        As the model saw it.
+    rows
+        int64 [n], which test rows, ascending.
+    candidates, slots
+        int32 [n, C] and int64 [n], of their first draw, with the target's place.
+    """
+
+    model: Answerer
+    runtime: Runtime
+    record: RunRecord
+    split: Split
+    rows: NDArray[np.int64]
+    candidates: NDArray[np.int32]
+    slots: NDArray[np.int64]
+
+    @property
+    def users(self) -> NDArray[np.int32]:
+        """Whose the rows are, int32 [n]."""
+        return self.split.test.users[self.rows]
+
+    def answers(self, shown: NDArray[np.int32]) -> NDArray[np.int32]:
+        """Ask with these candidates [n, C]; return the slots meant, int32 [n], as `match` does."""
+        told = self.users if self.model.knows_users else None
+        queries = Queries(self.split.test.histories[self.rows], shown).by(told)
+        texts: list[str] = []
+        for start in range(0, len(queries), ROWS_AT_ONCE):
+            part = queries[start : start + ROWS_AT_ONCE]
+            texts += self.model.answer(part, self.runtime)
+        return match(texts, shown, self.split.catalogue.titles, self.record.matching)
+
+    def judged(
+        self, answers: NDArray[np.int32], targets: NDArray[np.int64] | int
+    ) -> tuple[Figure, Figure]:
+        """Return HitRatio@1 and ValidRatio of answers, the targets standing in these slots."""
+        found = [
+            figure(right.astype(np.float64), 1, self.users)
+            for right in (answers == targets, answers >= 0)
+        ]
+        hit, valid = found
+        assert hit is not None  # there is a row
+        assert valid is not None
+        return hit, valid
+
+    def each(self, name: str, ways: int) -> Iterator[int]:
+        """Count ways to ask from 0, telling how far it is."""
+        self.model.announce(len(self.rows) * ways, self.candidates.shape[1], self.runtime)
+        with progress_bar(self.runtime.show_progress) as bar:
+            task = bar.add_task(name, total=ways)
+            for way in range(ways):
+                yield way
+                bar.advance(task)
+
+
+@contextmanager
+def asked_again(
+    run: Run,
+    questions: Questions,
+    rows: int,
+    device: str,
+    cache: Path,
+    report: Callable[[str], None],
+) -> Iterator[Asked]:
+    """
+    Load the model of a run, with a sample of its rows, always the same; nothing is trained.
+
+    Parameters
+    ----------
+    run
+        Of a model that writes, and has candidates listed.
+    questions
+        Makes the question again.
+    rows
+        How many test rows at most, at least 1.
+    device, cache, report
+        As for ``recbench run``.
+
+    Raises
+    ------
+    UserError
+        For a run that has no such model, or whose model or data are not here or not as they were.
+    DataError
+        If the run is not of its question.
+    """
+    _check_lists(run)
+    with blamed_if_at_fault("models", run.record.model):
+        model, kept = _built(run.record), _kept(run)
+        made = _made(run, questions)
+        split = made.seen(run.record.control)
+        with tempfile.TemporaryDirectory(prefix="recbench-") as folder:
+            runtime = Runtime(run.record.seed, resolve(device), Path(folder), cache, report, True)
+            _load(model, kept, run.record, made, split, runtime)
+            assert writes(model)
+            assert isinstance(made.candidates, Pack)
+            count = min(rows, run.record.examples)
+            random = generator(0, "asked again", made.candidates.hash)
+            chosen = np.sort(random.permutation(run.record.examples)[:count])
+            yield Asked(
+                model,
+                runtime,
+                run.record,
+                split,
+                chosen,
+                made.candidates.candidates[chosen, 0],
+                made.candidates.target_position[chosen, 0].astype(np.int64),
+            )
+
+
+def _check_lists(run: Run) -> None:
+    record = run.record
+    if record.trained is None:
+        raise UserError(
+            f"{run.folder} holds answers that came in a file: there is no model to ask; name a run "
+            "that recbench run has made"
+        )
+    if not record.writes:
+        raise UserError(
+            f"{record.model} reads no list of candidates: it scores each wherever it stands; name "
+            "a run of a language model that has its candidates listed, such as zero-shot"
+        )
+
+
+def _built(record: RunRecord) -> System:
+    assert record.trained is not None  # `_check_lists`
+    model_class: type[System] = load("models", record.model)
+    given = {**record.settings, **record.trained.runtime_settings}
+    return model_class(model_class.settings_class.build(given))
+
+
+def _kept(run: Run) -> Path:
+    assert run.record.trained is not None  # `_check_lists`
+    folder = kept_model(Path(os.path.abspath(run.folder)).parents[3], run.record)
+    if folder.is_dir() and folder_digest(folder) == run.record.trained.weights:
+        return folder
+    why = "is not the one that the run asked" if folder.is_dir() else "is not kept beside it"
+    raise UserError(
+        f"the model of {run.folder} {why} ({folder}), and published copies hold none; make the run "
+        "again with recbench run, and name that one"
+    )
+
+
+def _made(run: Run, questions: Questions) -> Remade:
+    try:
+        made = questions.of(run.record)
+    except NotCheckedError as error:
+        raise UserError(f"a model cannot be asked without its data: {error}") from None
+    check_digests(run.folder, run.record, made)
+    return made
+
+
+def _load(
+    model: System, kept: Path, record: RunRecord, made: Remade, split: Split, runtime: Runtime
+) -> None:
+    elsewhere = record.training.dataset is not None
+    fraction = 1.0 if elsewhere else record.training.fraction
+    source = own_training(made.dataset.card, made.split, fraction, True, model.reads_times)
+    model.load(kept, replace(source.asked, catalogue=split.catalogue), runtime)
+    if record.control is not None:
+        model.begin(record.control)

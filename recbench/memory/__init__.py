@@ -1,0 +1,1 @@
+"""Whether a language model recites a dataset that it has read: before tuning, by greedy writing."""

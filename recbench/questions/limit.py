@@ -1,0 +1,42 @@
+"""The first test rows alone: to try whether something runs, not to learn how good it is."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from recbench.data.dataset import array_digest
+from recbench.questions.candidates import Pack, make_pack
+from recbench.questions.full_ranking import FullRanking
+from recbench.questions.split import Split
+
+
+def first_rows(
+    split: Split, pack: Pack | FullRanking, rows: int
+) -> tuple[Split, Pack | FullRanking]:
+    """
+    Ask about the first test rows alone.
+
+    Parameters
+    ----------
+    split, pack
+        The whole question; what is learnt from stays as it is.
+    rows
+        How many, from 1 to fewer than there are.
+
+    Returns
+    -------
+    Split, Pack or FullRanking
+        Another question, with digests of its own.
+    """
+    kept = np.arange(rows)
+    few = replace(
+        split,
+        test=split.test[kept],
+        excluded_test=split.excluded_test.of(kept),
+        given_test=None if split.given_test is None else split.given_test[:rows],
+        digest=array_digest(split.digest, "first test rows", kept),
+    )
+    if isinstance(pack, FullRanking):
+        return few, FullRanking.of(few, "test")
+    drawn = pack.candidates[:rows], pack.target_position[:rows]
+    return few, make_pack(*drawn, pack.seed, split.catalogue)

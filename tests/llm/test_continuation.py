@@ -1,0 +1,37 @@
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from recbench.errors import UserError
+from recbench.llm.continuation import Continuation
+
+TEXTS = ["1::Red River\n2::", "MovieLens\n\n10::Toy Story\n11::", "1::"]
+
+
+@pytest.fixture(scope="module")
+def continuation(toy_folder):
+    return Continuation(str(toy_folder), "cpu", lambda _: None)
+
+
+def test_it_writes_what_the_model_is_most_likely_to(continuation, toy_folder):
+    tokenizer = AutoTokenizer.from_pretrained(toy_folder)
+    model = AutoModelForCausalLM.from_pretrained(toy_folder).eval()
+    expected = []
+    for text in TEXTS:
+        ids = torch.tensor([tokenizer(text, add_special_tokens=False).input_ids])
+        for _ in range(12):
+            with torch.no_grad():
+                ids = torch.cat([ids, model(ids).logits[:, -1:].argmax(-1)], dim=1)
+        new = tokenizer.decode(ids[0, -12:], skip_special_tokens=True)
+        expected.append(new.split("\n")[0].strip())
+    assert continuation.lines(TEXTS, 12) == expected
+    assert continuation.lines(TEXTS[1:], 12) == expected[1:]
+
+
+def test_a_text_that_does_not_fit_is_refused(continuation):
+    with pytest.raises(UserError, match="reads 2048; show fewer with --lines"):
+        continuation.lines(["1::Red River\n" * 200], 12)
+
+
+def test_as_many_tokens_as_the_longest_needs_and_some_more(continuation):
+    assert continuation.tokens(["abc", "abcdef"]) == 6 + 4
