@@ -6,8 +6,6 @@ and the titles. A model that is not the run's any more, or whose data are not, i
 """
 
 import json
-import os
-import shlex
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -16,21 +14,15 @@ from typing import Any
 from recbench.by_hand.loaded_run import LoadedRun
 from recbench.errors import UserError
 from recbench.experiment import recommender_class
-from recbench.folder_digest import folder_digest
 from recbench.neural.devices import resolve
 from recbench.recommender import Runtime, System, TrainingData, reads_candidates
 from recbench.registry import blamed_if_at_fault
-from recbench.runs.command import command
-from recbench.runs.kept_trainings import kept_model
+from recbench.runs.asked_model import again, as_set, asked_model
 from recbench.runs.places import cache_folder
-from recbench.runs.record import RunRecord
 from recbench.runs.remade_question import NotCheckedError, Questions
-from recbench.runs.store import Run, finished, run_folder
+from recbench.runs.store import Run, finished
 from recbench.runs.text import printable
 from recbench.training_source import own_training
-
-ELSEWHERE = Path("build/results")
-"""Where a run whose model is not here is told to be made again."""
 
 
 def load_run(
@@ -75,9 +67,9 @@ def load_run(
         )
     with blamed_if_at_fault("models", run.record.model):
         _check_can_be_asked(run)
-        again = f"make it again by: {_command(run.record, raw)}"
-        model, kept = _model(run, again), _kept(run, again)
-        data, longest = _data(run, model, Questions(place, raw, report), again)
+        remedy = again(run.record, raw)
+        kept, model = asked_model(run, remedy), _model(run, remedy)
+        data, longest = _data(run, model, Questions(place, raw, report), remedy)
         runtime = Runtime(
             seed=run.record.seed,
             device=resolve(device),
@@ -89,58 +81,29 @@ def load_run(
 
 
 def _check_can_be_asked(run: Run) -> None:
-    """Refuse runs that have no model, or one that cannot be asked about a user who is made up."""
+    """Refuse runs whose model cannot be asked about a user who is made up."""
     record = run.record
-    if record.trained is None:
-        raise UserError(
-            f"{run.folder} holds answers that came in a file: there is no model to ask; name a run "
-            "that recbench run has made"
-        )
     if record.control is not None:
         raise UserError(
             f"{run.folder} was asked under --control {record.control}, and by hand a model is "
             "asked as it is; name the run without"
         )
-    if recommender_class(record.model).knows_users:
+    if record.trained is not None and recommender_class(record.model).knows_users:
         raise UserError(
             f"{record.model} learns a vector of each user, and has none of a user who is made up; "
             "take a run of a model that goes by the history alone, such as sasrec"
         )
 
 
-def _command(record: RunRecord, data_dir: Path | None) -> str:
-    """Write the command that trains and asks the model of a run anew, elsewhere."""
-    raw = [] if data_dir is None else ["--data-dir", str(data_dir)]
-    return f"{command(record)} {shlex.join([*raw, '--results', str(ELSEWHERE), '--fresh'])}"
-
-
-def _model(run: Run, again: str) -> System:
+def _model(run: Run, remedy: str) -> System:
     """Make the model of a run, as it was set."""
-    record = run.record
-    model_class = recommender_class(record.model)
-    assert record.trained is not None  # what came from outside was refused
-    settings = record.settings | record.trained.runtime_settings
-    model = model_class(model_class.settings_class.build(settings))
+    model = as_set(run.record)
     own = json.loads(json.dumps(model.ingredients()))
-    _check_same(run, record.ingredients, own, again)
+    _check_same(run, run.record.ingredients, own, remedy)
     return model
 
 
-def _kept(run: Run, again: str) -> Path:
-    """Return the folder of the model that a run has asked, which is as it was."""
-    record = run.record
-    assert record.trained is not None  # what came from outside was refused
-    folder = kept_model(Path(os.path.abspath(run.folder)).parents[3], record)
-    if folder.is_dir() and folder_digest(folder) == record.trained.weights:
-        return folder
-    why = "is not the one that the run has asked" if folder.is_dir() else "is not there"
-    raise UserError(
-        f"the model of {run.folder} ({folder}) {why}; {again}; then name "
-        f"{run_folder(ELSEWHERE, record)}"
-    )
-
-
-def _data(run: Run, model: System, questions: Questions, again: str) -> tuple[TrainingData, int]:
+def _data(run: Run, model: System, questions: Questions, remedy: str) -> tuple[TrainingData, int]:
     """Return what the model is loaded with, and how many items of a history it is shown."""
     record = run.record
     try:
@@ -153,7 +116,7 @@ def _data(run: Run, model: System, questions: Questions, again: str) -> tuple[Tr
     source = own_training(dataset.card, split, fraction, *reads)
     own, known = {"dataset": dataset.digest}, {"dataset": record.digests.dataset}
     _check_same(run, known, own, "name the folder of its raw files by --data-dir")
-    _check_same(run, {"split": record.digests.split}, {"split": split.digest}, again)
+    _check_same(run, {"split": record.digests.split}, {"split": split.digest}, remedy)
     if not transferred:  # else the words are those of two datasets
         words, said = {"words": record.training.words}, {"words": source.training.words}
         _check_same(run, words, said, "add the data again with those of the run (--noun, --verb)")

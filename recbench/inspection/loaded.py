@@ -1,6 +1,5 @@
 """The model of a run, loaded to be asked its questions in another way."""
 
-import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,15 +12,14 @@ from numpy.typing import NDArray
 from recbench.errors import UserError
 from recbench.evaluation.answers import match
 from recbench.evaluation.asking import ROWS_AT_ONCE
-from recbench.folder_digest import folder_digest
 from recbench.neural.devices import resolve
 from recbench.progress import progress_bar
 from recbench.questions.candidates import Pack
 from recbench.questions.queries import Queries
 from recbench.questions.split import Split
 from recbench.recommender import Answerer, Runtime, System, writes
-from recbench.registry import blamed_if_at_fault, load
-from recbench.runs.kept_trainings import kept_model
+from recbench.registry import blamed_if_at_fault
+from recbench.runs.asked_model import again, as_set, asked_model
 from recbench.runs.record import RunRecord
 from recbench.runs.remade_question import NotCheckedError, Questions, Remade, check_digests
 from recbench.runs.store import Run
@@ -132,7 +130,8 @@ def asked_again(
     """
     _check_lists(run)
     with blamed_if_at_fault("models", run.record.model):
-        model, kept = _built(run.record), _kept(run)
+        kept = asked_model(run, again(run.record))
+        model = as_set(run.record)
         made = _made(run, questions)
         split = made.seen(run.record.control)
         with tempfile.TemporaryDirectory(prefix="recbench-") as folder:
@@ -156,35 +155,11 @@ def asked_again(
 
 def _check_lists(run: Run) -> None:
     record = run.record
-    if record.trained is None:
-        raise UserError(
-            f"{run.folder} holds answers that came in a file: there is no model to ask; name a run "
-            "that recbench run has made"
-        )
-    if not record.writes:
+    if record.trained is not None and not record.writes:
         raise UserError(
             f"{record.model} reads no list of candidates: it scores each wherever it stands; name "
             "a run of a language model that has its candidates listed, such as zero-shot"
         )
-
-
-def _built(record: RunRecord) -> System:
-    assert record.trained is not None  # `_check_lists`
-    model_class: type[System] = load("models", record.model)
-    given = {**record.settings, **record.trained.runtime_settings}
-    return model_class(model_class.settings_class.build(given))
-
-
-def _kept(run: Run) -> Path:
-    assert run.record.trained is not None  # `_check_lists`
-    folder = kept_model(Path(os.path.abspath(run.folder)).parents[3], run.record)
-    if folder.is_dir() and folder_digest(folder) == run.record.trained.weights:
-        return folder
-    why = "is not the one that the run asked" if folder.is_dir() else "is not kept beside it"
-    raise UserError(
-        f"the model of {run.folder} {why} ({folder}), and published copies hold none; make the run "
-        "again with recbench run, and name that one"
-    )
 
 
 def _made(run: Run, questions: Questions) -> Remade:

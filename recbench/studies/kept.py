@@ -1,5 +1,6 @@
 """The models that runs have kept, for studies that look into them; nothing is trained."""
 
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -7,13 +8,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from recbench.errors import UserError
 from recbench.experiment import Experiment, ask, choose_training_source, recommender_class
-from recbench.folder_digest import folder_digest
 from recbench.neural.devices import resolve
 from recbench.recommender import Runtime, System, TrainingData
-from recbench.runs.kept_trainings import kept_model
-from recbench.runs.places import cache_folder, results_folder
+from recbench.runs.asked_model import asked_model
+from recbench.runs.places import cache_folder
 from recbench.runs.question import Question
 from recbench.runs.record import RunRecord
 from recbench.runs.store import Run
@@ -55,14 +54,8 @@ def kept(run: Run, asked: Asked) -> Iterator[Kept]:
         If it is not there any more, or not as it was, with the command that makes it anew.
     """
     record, cell = run.record, _cell(run.record, asked)
-    folder = kept_model(results_folder(asked.results), record)
-    assert record.trained is not None  # a study's cells are of registered models
-    if not folder.is_dir() or folder_digest(folder) != record.trained.weights:
-        command = " ".join(["recbench run", *cells.arguments(cell), "--fresh"])
-        raise UserError(
-            f"this study looks into models, and that of {cells.name(cell)} is not at {folder} as "
-            f"it was asked; make it anew: {command}"
-        )
+    command = shlex.join(["recbench", "run", *cells.arguments(cell), "--fresh"])
+    folder = asked_model(run, f"this study looks into models; make it again by: {command}")
     model = cells.built(cell)
     question = ask(cell, _silent)
     source = choose_training_source(cell, model, question, _silent)

@@ -275,3 +275,25 @@ def test_asked_by_hand_it_writes_and_does_not_rank(run, call, raw_folder, chat_s
     assert (found["items"], found["explanation"]["without"]) == ([], [])
     assert (found["text"], found["answer"]["title"]) == ("Film 4", "Film 4")
     assert "Film 3" in found["explanation"]["said"]["prompt"]
+
+
+def test_under_a_control_the_server_reads_codes_and_no_title(run, chat_server):
+    code, out, err = run("--control", "anonymised-titles", "--limit", "3", "--json")
+    assert code == 0, err
+    assert len(chat_server.prompts) == 3
+    assert all("item " in prompt for prompt in chat_server.prompts)
+    assert not any("Film " in prompt for prompt in chat_server.prompts)
+    record = record_of(out)
+    assert (record["control"], record["limit"], record["examples"]) == ("anonymised-titles", 3, 3)
+
+
+def test_it_is_asked_again_in_other_words(run, call, chat_server, raw_folder, tmp_path):
+    record = Path(json.loads(run("--limit", "2", "--json")[1])["record"])
+    before = len(chat_server.prompts)
+    again = ("--templates", "--data-dir", str(raw_folder), "--cache", str(tmp_path / "cache"))
+    code, out, err = call("inspect", str(record.parent), *again, "--format", "json")
+    assert code == 0, err
+    assert len(json.loads(out)["templates"]) == 4
+    new = set(chat_server.prompts[before:])
+    assert len(new) == 6  # what it was asked in its own words is kept from before
+    assert any("Predict the next movie of this user." in prompt for prompt in new)

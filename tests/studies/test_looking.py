@@ -91,11 +91,11 @@ def test_a_model_that_is_gone_is_said_with_what_makes_it_anew(here, tmp_path):
     folder = kept_model(asked.results, runs[0].record)
     folder.rename(tmp_path / "away")
     try:
-        with pytest.raises(UserError, match=r"is not at .*; make it anew: recbench run ") as told:
+        with pytest.raises(UserError, match="is not there; this study looks into models") as told:
             study.data(runs, asked)
     finally:
         (tmp_path / "away").rename(folder)
-    command = str(told.value).split("make it anew: ")[1]
+    command = str(told.value).split("make it again by: ")[1]
     assert command.endswith("--fresh")
     assert f"--results {asked.results}" in command
     assert "--set examples=24" in command

@@ -59,7 +59,7 @@ def test_a_control_is_of_the_open_division_and_a_few_rows_of_none(rows):
     with pytest.raises(UserError, match="closed one: it is a control, not a result to rank"):
         check_division("closed", controls)
     for division in ("open", "closed"):
-        with pytest.raises(UserError, match="is not a result: the first 3 .*; run it without --l"):
+        with pytest.raises(UserError, match=r"is not a result: the first 3 .*; run it without --l"):
             check_division(division, rows(limit=3))
 
 
