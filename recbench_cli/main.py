@@ -43,6 +43,9 @@ NO_MEMORY = ("can't allocate memory", "out of memory")
 INTERRUPTED = 130
 """Exit code after Ctrl-C: 128 and the signal's number."""
 
+RESUMING = frozenset({"run", "leaderboard", "study", "data"})
+"""Commands that keep what they have done when they are interrupted; the others begin anew."""
+
 app = Commands(
     help="The evaluation harness for sequential recommendation with and without language models.",
     add_completion=False,
@@ -93,7 +96,9 @@ def main(arguments: list[str] | None = None) -> None:
         code, line = _explained(error)
         typer.echo(f"error: {line}", err=True)
     if code == INTERRUPTED:
-        typer.echo("interrupted; the same command goes on where this one stopped", err=True)
+        resumes = not RESUMING.isdisjoint(arguments[:1])
+        told = "goes on where this one stopped" if resumes else "begins anew"
+        typer.echo(f"interrupted; the same command {told}", err=True)
     sys.exit(code)
 
 
@@ -105,7 +110,8 @@ def _explained(error: Exception) -> tuple[int, str]:
         # The base declares neither; what is raised has both.
         command = getattr(getattr(error, "ctx", None), "command_path", "recbench")
         message = error.format_message() if hasattr(error, "format_message") else str(error)
-        return 2, f"{_one_line(message)} (see: {command} --help)"
+        said = _one_line(message).replace(": Value error, ", ": ")  # pydantic's, of a choice
+        return 2, f"{said} (see: {command} --help)"
     if isinstance(error, OSError) and (found := _of_a_path(error)):
         return found
     if isinstance(error, MemoryError) or any(words in str(error) for words in NO_MEMORY):

@@ -138,7 +138,7 @@ def test_the_users_mistake_is_one_line_and_code_2(call, arguments, said):
         (
             KeyboardInterrupt(),
             130,
-            "interrupted; the same command goes on where this one stopped\n",
+            "interrupted; the same command begins anew\n",
         ),
     ],
     ids=["mistake", "failure", "bug", "memory", "torch", "interrupt"],
@@ -228,3 +228,23 @@ def test_a_broken_card_breaks_no_other(call, monkeypatch):
     assert code == 0
     assert "movielens: MovieLens-100K" in out
     assert "the card of the dataset 'broken' of package" in err
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("run", "--model", "popularity", "--dataset", "toy"), "goes on where this one stopped"),
+        (("memory", "--llm", "tiny", "--dataset", "toy"), "begins anew"),
+        (("submit", "results", "--out", "bundle.zip"), "begins anew"),
+    ],
+    ids=["run", "memory", "submit"],
+)
+def test_only_what_keeps_its_work_is_said_to_go_on(call, monkeypatch, words, told):
+    monkeypatch.setattr("recbench_cli.main.app", lambda *_, **__: 130)
+    assert call(*words) == (130, "", f"interrupted; the same command {told}\n")
+
+
+def test_a_choice_that_is_none_is_one_plain_line(call):
+    code, out, err = call("run", "--model", "sasrec", "--dataset", "toy", "--matching", "exat")
+    assert (code, out) == (2, "")
+    assert err.startswith("error: Invalid value for '--matching': 'exat' is not one of 'exact', ")
