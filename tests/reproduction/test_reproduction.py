@@ -20,7 +20,7 @@ from recbench.studies import cells
 from recbench.studies.study import Asked
 from recbench_cli import main as cli
 
-SYSTEMS = Path("/work/shared/reference/SYSTEMS.md")
+SYSTEMS = Path(__file__).parents[2] / "../shared/reference/SYSTEMS.md"
 PAPER = read_paper("ilora")
 HITS = [1, 0] * 6
 
