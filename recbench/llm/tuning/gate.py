@@ -12,6 +12,7 @@ Kong et al., "Customizing Language Models with Instance-wise LoRA for Sequential
 NeurIPS 2024, arXiv 2408.10159.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal, NoReturn
@@ -27,7 +28,7 @@ Hook = Callable[[nn.Module, tuple[Any, ...], Tensor], Tensor]
 """Sees what goes into a layer and what comes out, and returns what comes out in its place."""
 
 
-class ExpertGate(nn.Module):
+class ExpertGate(nn.Module, ABC):
     """
     What weighs LoRA's experts.
 
@@ -62,9 +63,9 @@ class ExpertGate(nn.Module):
             layer.lora_A[adapter].register_forward_hook(self._hook(number))
             layer.merge = _refuse_to_merge
 
+    @abstractmethod
     def _hook(self, number: int) -> Hook:
         """Return what weighs the output of the `number`-th layer's A."""
-        raise NotImplementedError
 
     def _weights(self, logits: Tensor) -> Tensor:
         """Return the expert weights [..., K] of logits; they add up to 1."""
