@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from recbench.experiment import Experiment
 from recbench.runs.leaderboard import Row
+from recbench.runs.places import results_folder
 from recbench.runs.store import Run
+from recbench.runs.tried import trials_of
 from recbench.studies.drawing import intervals, legend, looks, sheet
 from recbench.studies.points import frame, only_table, value
 from recbench.studies.study import Asked, Study
@@ -19,19 +21,21 @@ COSTS = {
     "training_seconds": "training (seconds)",
     "memory_gib": "peak memory (GiB)",
     "parameters": "parameters trained",
+    "trials": "settings tried before",
 }
 """Column to the axis it is drawn on."""
 
 
 class Cost(Study):
     """
-    Accuracy against seconds, memory and parameters, as the records have them.
+    Accuracy against seconds, memory and parameters, as the records have them, and tuning trials.
 
     Seconds are of the wall clock, whatever else the machine did. How many settings were tried
-    before is in no record, and so not here.
+    before is in no record but in the files of the search, below the results
+    (`recbench.runs.tried`); where they tell of no trial, the number is missing, not zero.
     """
 
-    question = "What does a point of HitRatio cost in time, memory and parameters?"
+    question = "What does a point of HitRatio cost in time, memory, parameters and trials?"
     place = "the review of iLoRA: training cost beside accuracy"
     models = ("popularity", "ease", "sasrec", "llara", "ilora")
 
@@ -41,22 +45,27 @@ class Cost(Study):
 
     def data(self, runs: Sequence[Run], asked: Asked) -> "DataFrame":
         """Return every system with what it cost, the mean over its trainings."""
-        rows = only_table(runs).rows
-        return frame(point for row in rows for point in value(row, **cost(row)))
+        rows, results = only_table(runs).rows, results_folder(asked.results)
+        return frame(
+            point
+            for row in rows
+            for point in value(row, **cost(row), trials=trials_of(row.record, results))
+        )
 
     def figure(self, data: "DataFrame") -> "Figure":
         """Draw the figure against each cost."""
-        figure, all_axes = sheet(columns=3, share_y=True)
+        figure, all_axes = sheet(columns=2, heights=(2.4, 2.4), share_y=True)
         for axes, (column, label) in zip(all_axes, COSTS.items(), strict=True):
             for name, look in looks(list(data["system"])).items():
                 some = data[data["system"] == name]
                 intervals(axes, some[column], some, label=name, **look)
-            if column == "memory_gib":
+            if column in ("memory_gib", "trials"):
                 axes.set_xlim(left=0)
             else:
                 axes.set_xscale("symlog", linthresh=1.0)  # some cost nothing
             axes.set_xlabel(label)
-        all_axes[0].set_ylabel(f"{data['figure'].iloc[0]} (share of questions)")
+        for axes in all_axes[::2]:
+            axes.set_ylabel(f"{data['figure'].iloc[0]} (share of questions)")
         legend(figure, all_axes[0])
         return figure
 

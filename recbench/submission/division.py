@@ -6,11 +6,8 @@ settings from a search of at most `TRIALS` trials, equally many of every model. 
 far as records can show it; that the search is all there was, nobody can.
 """
 
-import csv
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from recbench.defaults import PACK_SEED
 from recbench.errors import DataError, RecbenchError, UserError
@@ -18,6 +15,7 @@ from recbench.questions.protocols.choice import means
 from recbench.recommender import System
 from recbench.registry import load
 from recbench.runs.record import RunRecord
+from recbench.runs.tried import Tried, read_tried
 from recbench.submission.manifest import Division, place_of
 
 TRIALS = 27
@@ -25,9 +23,6 @@ TRIALS = 27
 
 SEEDS = 3
 """Trainings of a row whose training is random, at least."""
-
-Tried = Mapping[str, Sequence[dict[str, Any]]]
-"""Model to the settings that were tried for it, each once."""
 
 
 def check_division(
@@ -78,26 +73,10 @@ def read_search(file: Path) -> Tried:
     Raises
     ------
     DataError
-        For a file without the columns ``model`` and ``settings``, a line whose settings are no JSON
-        object, or models of which some were tried more often than others, or more than `TRIALS`
-        times.
+        For a file that `recbench.runs.tried.read_tried` does not read, or models of which some were
+        tried more often than others, or more than `TRIALS` times.
     """
-    found: dict[str, list[dict[str, Any]]] = {}
-    try:
-        with file.open(encoding="utf-8", newline="") as stream:
-            for number, line in enumerate(csv.DictReader(stream, strict=True), start=2):
-                model, settings = line["model"], json.loads(line["settings"])
-                if not model or not isinstance(settings, dict):
-                    raise ValueError(f"line {number} has no model, or settings that are no object")
-                of_model = found.setdefault(model, [])
-                if settings not in of_model:  # another seed of what was tried before
-                    of_model.append(settings)
-    except (csv.Error, ValueError, KeyError, TypeError, RecursionError) as error:
-        words = " ".join(str(error).split())[:200]
-        raise DataError(
-            f"{file}: expected the columns model and settings (JSON), as tools/search.py writes "
-            f"them, found {ascii(words)[1:-1]}"
-        ) from None
+    found = read_tried(file)
     times = {model: len(settings) for model, settings in found.items()}
     if len(set(times.values())) != 1 or max(times.values()) > TRIALS:
         said = ", ".join(f"{model} {count}" for model, count in sorted(times.items())) or "none"

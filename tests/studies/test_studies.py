@@ -112,6 +112,17 @@ def test_a_study_shows_its_runs(name, runs, tmp_path):
     assert "<dc:date>" not in texts
 
 
+def test_cost_counts_the_trials_that_a_search_tells_of_and_leaves_out_others(runs, tmp_path):
+    search = tmp_path / "search" / "movielens-paper.csv"
+    search.parent.mkdir()
+    search.write_text("model,settings\n" + 'llara,"{""llm"": ""tiny"", ""rank"": 1}"\n' * 2)
+    asked = Asked("movielens", llms=("tiny",), results=tmp_path)
+    data = load("studies", "cost")().data(runs(*CASES["cost"]), asked)
+    trials = dict(zip(data["system"], data["trials"], strict=True))
+    assert trials.pop("llara (llm=tiny)") == 1
+    assert pd.isna([*trials.values()]).all()
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_a_study_of_single_trainings_makes_no_test(name, runs):
     study = load("studies", name)()
