@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, ClassVar, TypeGuard
+from typing import Any, ClassVar, Protocol, TypeGuard, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -435,3 +435,19 @@ class Transferable(System):
     def refitted(self) -> tuple[str, ...]:
         """What `transfer` fits on the new data, in words; nothing, as a rule."""
         return ()
+
+
+@runtime_checkable
+class WeighsExperts(Protocol):
+    """A model with experts that a gate weighs, such as ``ilora``: its weights are recorded."""
+
+    @property
+    def weighs_users(self) -> bool:
+        """Whether a row's weights follow from its history and its user alone."""
+
+    def expert_weights(self, queries: Queries) -> NDArray[np.float32]:
+        """
+        Return the experts' weights of each row, [rows, K], at least 0; a row's add up to 1.
+
+        Where it `weighs_users` no candidates need be given.
+        """

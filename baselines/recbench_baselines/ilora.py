@@ -125,7 +125,7 @@ class ILoRA(GuidedLanguageModel):
     @property
     def controls(self) -> frozenset[Control]:
         """Add that of the gate, where it goes by the history."""
-        own: set[Control] = {"other-user"} if self.settings.guidance in OF_HISTORIES else set()
+        own: set[Control] = {"other-user"} if self.weighs_users else set()
         return super().controls | own
 
     def transfer(self, data: TrainingData, runtime: Runtime) -> None:
@@ -133,6 +133,11 @@ class ILoRA(GuidedLanguageModel):
         super().transfer(data, runtime)
         if self.module.user_gate is not None:
             self.module.user_gate.scale.fill_(self._scale(self._guide(data)))
+
+    @property
+    def weighs_users(self) -> bool:
+        """Whether the gate goes by the history, not by words."""
+        return self.settings.guidance in OF_HISTORIES
 
     def expert_weights(self, queries: Queries) -> NDArray[np.float32]:
         """

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from recbench.by_hand.recommendation import Explanation, Item, Ranked, Recommendation
-from recbench.runs.text import DASH, grid, printable, with_sign
+from recbench.runs.text import DASH, expert_weights_line, grid, printable, with_sign
 
 
 def render(found: Recommendation) -> str:
@@ -72,7 +72,7 @@ def _said(name: str, value: Any) -> str:
     if name == "prompt":
         return "Prompt:\n" + _indented(str(value).splitlines())
     if name == "experts":
-        return "Weights of the experts: " + ", ".join(f"{weight:.3f}" for weight in value)
+        return expert_weights_line(value)
     return printable(f"{name}: {value if isinstance(value, str) else json.dumps(value)}")
 
 

@@ -11,17 +11,25 @@ from numpy.typing import NDArray
 from recbench.data.catalogue import Catalogue
 from recbench.errors import PluginError
 from recbench.evaluation.answers import Matching, match
-from recbench.evaluation.asking import WRITTEN_AT_ONCE, ask, calls_of
+from recbench.evaluation.asking import ROWS_AT_ONCE, WRITTEN_AT_ONCE, ask, calls_of, who
 from recbench.evaluation.finished_calls import FinishedCalls
 from recbench.evaluation.full_ranking import rank_all
 from recbench.evaluation.metrics import constant, figures
-from recbench.evaluation.outcome import Outcome
+from recbench.evaluation.outcome import Outcome, are_weights
 from recbench.evaluation.ranks import checked_scores, target_ranks, top_slots
 from recbench.progress import progress_bar
 from recbench.questions.candidates import Pack
 from recbench.questions.full_ranking import FullRanking
+from recbench.questions.queries import Queries
 from recbench.questions.split import Examples
-from recbench.recommender import Runtime, System, ranks, reads_candidates, writes
+from recbench.recommender import (
+    Runtime,
+    System,
+    WeighsExperts,
+    ranks,
+    reads_candidates,
+    writes,
+)
 from recbench.statistics.intervals import Figure, figure
 
 
@@ -92,6 +100,7 @@ def evaluate(
     """
     if isinstance(pack, FullRanking):
         outcome = rank_all(model, pack, runtime, finished)
+        outcome = replace(outcome, expert_weights=_expert_weights(model, examples))
         return Judgement(outcome, None, summary(outcome, runtime.report))
     asked = _ask(model, pack, examples, len(catalogue), runtime, finished)
     scores = asked.columns["scores"] if ranks(model) else None
@@ -100,6 +109,7 @@ def evaluate(
     if ranks(model) and writes(model):
         tokens = _title_lengths(model, len(catalogue))[pack.candidates.reshape(-1, pack.size)]
         outcome = replace(outcome, title_tokens=tokens)
+    outcome = replace(outcome, expert_weights=_expert_weights(model, examples))
     return Judgement(outcome, texts, summary(outcome, runtime.report))
 
 
@@ -186,6 +196,22 @@ def _ask(
             asked.add(rows, found, texts)
             bar.advance(task, len(rows))
     return asked
+
+
+def _expert_weights(model: System, examples: Examples) -> NDArray[np.float32] | None:
+    """Return the weights of the model's experts [examples, K], where users have some."""
+    if not isinstance(model, WeighsExperts) or not model.weighs_users:
+        return None
+    found = []
+    for start in range(0, len(examples), ROWS_AT_ONCE):
+        rows = np.arange(start, min(start + ROWS_AT_ONCE, len(examples)))
+        nothing = np.empty((len(rows), 0), dtype=np.int32)
+        asked = Queries(examples.histories[rows], nothing)
+        found.append(model.expert_weights(asked.by(who(examples, rows, model.knows_users))))
+    weights = np.concatenate(found) if found else None
+    if weights is not None and (weights.ndim != 2 or not are_weights(weights)):
+        raise PluginError("expert_weights must be [rows, K], at least 0, and add up to 1")
+    return weights
 
 
 def _title_lengths(model: Any, items: int) -> NDArray[np.int32]:

@@ -7,6 +7,9 @@ from numpy.typing import NDArray
 
 from recbench.evaluation.ranks import target_ranks
 
+SUM_TOLERANCE = 1e-3
+"""How far from 1 the weights of a row may add up: they may come from half precision."""
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -36,6 +39,9 @@ class Outcome:
     title_tokens
         int32 [rows, C], tokens of each candidate's title, of a model that ranks by the likelihood
         of titles; else None.
+    expert_weights
+        float32 [examples, K], at least 0, adding up to 1: the weights of a model's experts, where a
+        gate gives them to users (`recbench.recommender.WeighsExperts`); else None.
     """
 
     draws: int
@@ -46,6 +52,7 @@ class Outcome:
     target_slot: NDArray[np.int32] | None = None
     answer_slot: NDArray[np.int32] | None = None
     title_tokens: NDArray[np.int32] | None = None
+    expert_weights: NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         return len(self.users) * self.draws
@@ -71,3 +78,9 @@ class Outcome:
         if self.scores is None or self.target_slot is None or self.title_tokens is None:
             return None
         return target_ranks(self.scores / self.title_tokens, self.target_slot)
+
+
+def are_weights(found: NDArray[np.float32]) -> bool:
+    """Tell whether each row of `found` [rows, K] is at least 0 and adds up to 1."""
+    sums = found.sum(axis=1, dtype=np.float64)
+    return bool((found >= 0).all() and (np.abs(sums - 1) < SUM_TOLERANCE).all())

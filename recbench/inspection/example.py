@@ -40,6 +40,8 @@ class Example(BaseModel):
         As written; None of a model that only scores, or where texts are not kept.
     valid, hit
         Of the answer.
+    experts
+        The weights of the model's experts [K], where its gate gave them to the user; else None.
     """
 
     example: int
@@ -51,6 +53,7 @@ class Example(BaseModel):
     text: str | None
     valid: bool
     hit: bool
+    experts: list[float] | None = None
 
 
 def example(
@@ -82,6 +85,7 @@ def example(
     assert outcome.target_slot is not None
     row = number * outcome.draws + draw
     scores = None if outcome.scores is None else outcome.scores[row]
+    weights = None if outcome.expert_weights is None else outcome.expert_weights[number].tolist()
     ranks = None if scores is None else candidate_ranks(scores)
     offered = [
         Offered(
@@ -103,4 +107,5 @@ def example(
         text=text,
         valid=bool(outcome.valid[row]),
         hit=bool(outcome.hit[row]),
+        experts=weights,
     )

@@ -4,7 +4,7 @@ from recbench.inspection.example import Example
 from recbench.inspection.look import Look
 from recbench.inspection.rotation import Rotation
 from recbench.inspection.templates import Wordings
-from recbench.runs.text import DASH, figure_cell, grid
+from recbench.runs.text import DASH, expert_weights_line, figure_cell, grid
 
 
 def render(look: Look) -> str:
@@ -45,6 +45,7 @@ def render_example(one: Example) -> str:
             f"history, {order}:\n{history}",
             grid(["slot", "candidate", "score", "rank", ""], lines),
             f"written: {said}",
+            *([] if one.experts is None else [expert_weights_line(one.experts)]),
         ]
     )
 

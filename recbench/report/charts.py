@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from recbench.report.costs import Cost
+from recbench.report.experts import ExpertWeights
 from recbench.runs.compare import Comparison
 from recbench.runs.leaderboard import Row
 from recbench.runs.positions import FIGURE, PositionCurve
@@ -224,6 +225,31 @@ def position(about: str, curve: PositionCurve) -> Chart:
     whole = curve.row.estimates[FIGURE].figure.value
     level = (
         alt.Chart(alt.Data(values=[{"value": whole}]))
+        .mark_rule(color=ACCENT, strokeDash=[4, 4])
+        .encode(y="value:Q")
+    )
+    return _chart(about, alt.layer(level, bars, dots).properties(height=200))
+
+
+def experts(about: str, found: ExpertWeights) -> Chart:
+    """Draw the weight of each expert over the examples, and that of equal weights."""
+    import altair as alt
+
+    values = [
+        {"expert": expert, "mean": mean, "low": low, "high": high}
+        for expert, (mean, low, high) in enumerate(found.spread.T.tolist(), 1)
+    ]
+    base = alt.Chart(alt.Data(values=values)).encode(
+        x=alt.X("expert:O", title="expert", axis=alt.Axis(labelAngle=0)),
+        tooltip=_tooltip("expert:O", "mean:Q", "low:Q", "high:Q"),
+    )
+    top = max(one["high"] for one in values)
+    bars = base.mark_rule(color=INK, strokeWidth=2).encode(
+        y=alt.Y("low:Q", title="weight", scale=alt.Scale(domain=[0, top])), y2="high:Q"
+    )
+    dots = base.mark_point(size=60, filled=True, color=ACCENT, opacity=1).encode(y="mean:Q")
+    level = (
+        alt.Chart(alt.Data(values=[{"value": 1 / len(values)}]))
         .mark_rule(color=ACCENT, strokeDash=[4, 4])
         .encode(y="value:Q")
     )

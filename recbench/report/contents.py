@@ -9,6 +9,7 @@ from recbench.report import charts
 from recbench.report.charts import Chart
 from recbench.report.costs import costs, costs_sheet
 from recbench.report.examples import Browser, browser
+from recbench.report.experts import HIGH, LOW, expert_weights, experts_sheet
 from recbench.runs.compare import compare
 from recbench.runs.compare_rendering import comparison_sheet
 from recbench.runs.group_rendering import groups_sheet
@@ -116,6 +117,7 @@ def contents(
 
 def _parts(table: Table) -> list[Part]:
     found = [_leaderboard(table), _costs(table), _learning(table), _pairs(table), _places(table)]
+    found.append(_experts(table))
     parts = [part for part in found if part is not None]
     return parts + [part for by in GROUPINGS if (part := _groups(table, by)) is not None]
 
@@ -185,6 +187,21 @@ def _places(table: Table) -> Part | None:
         for curve in curves
     ]
     return Part("The target's place in the list", positions_sheet(table, curves), (*drawn,))
+
+
+def _experts(table: Table) -> Part | None:
+    found = expert_weights(table)
+    if not found:
+        return None
+    drawn = [
+        charts.experts(
+            f"{one.row.label}: the mean weight of each expert, with the {LOW}th and the {HIGH}th "
+            "percentile of the examples; the dashed line is that of equal weights",
+            one,
+        )
+        for one in found
+    ]
+    return Part("What users are given of the experts", experts_sheet(table, found), (*drawn,))
 
 
 def _groups(table: Table, by: Grouping) -> Part | None:

@@ -143,7 +143,7 @@ def _details(told: list[_Told], made: Remade | None, number: int, draws: int) ->
     line, outcome = number * draws, told[0].outcome
     slot = None if outcome.target_slot is None else int(outcome.target_slot[line])
     named = {} if made is None else _named(made, number)
-    by = [_by(one, line) for one in told]
+    by = [_by(one, line) | _weighed(one, number) for one in told]
     return {"user": int(outcome.users[number]), "slot": slot, "by": by, **named}
 
 
@@ -156,6 +156,11 @@ def _named(made: Remade, number: int) -> dict[str, Any]:
         shown = made.candidates.candidates[number, 0]
         named["candidates"] = [titles[item] for item in shown]
     return named
+
+
+def _weighed(one: _Told, number: int) -> dict[str, Any]:
+    weights = one.outcome.expert_weights
+    return {} if weights is None else {"experts": [f"{value:.3f}" for value in weights[number]]}
 
 
 def _by(one: _Told, line: int) -> dict[str, Any]:

@@ -124,6 +124,13 @@ function written(example, systems) {
   });
 }
 
+/** What the gate of a system gave the user of each expert. */
+function weighed(example, systems) {
+  return example.by.flatMap((one, number) =>
+    one.experts ? [element("p", `${systems[number]} weighed its experts ${one.experts.join(", ")}`)] : [],
+  );
+}
+
 function shown(number, example, all) {
   const title = element("h4", `Example ${number}, user ${example.user}`, { tabIndex: -1 });
   const parts = [title];
@@ -134,7 +141,7 @@ function shown(number, example, all) {
     parts.push(element("p", `Target: ${example.target}`));
   }
   if (all.places) parts.push(candidates(example, all));
-  return [...parts, ...written(example, all.systems)];
+  return [...parts, ...written(example, all.systems), ...weighed(example, all.systems)];
 }
 
 /** A click on an example's number shows it below; where nothing more is known, it is no button. */

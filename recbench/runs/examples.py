@@ -6,7 +6,8 @@ One row an example and draw, by example and then by draw. Columns: ``example`` a
 (negative for an invalid answer, see `recbench.evaluation.answers`), ``scores`` (in the pack's
 order) and ``title_tokens``, as in `recbench.evaluation.outcome.Outcome`; ``answer`` (as written);
 and those of `ColdStart`, the same in every draw of an example. What a run does not have is null:
-ranks, scores and tokens of a model that only writes.
+ranks, scores and tokens of a model that only writes. ``expert_weights``, the same in every draw
+too, stand only where a model has given experts to users.
 """
 
 import hashlib
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 from recbench.atomic_write import atomic_file
 from recbench.errors import DataError
 from recbench.evaluation.answers import SHARED_TITLE
-from recbench.evaluation.outcome import Outcome
+from recbench.evaluation.outcome import Outcome, are_weights
 from recbench.evaluation.ranks import target_ranks, top_slots
 from recbench.questions.cold_start import ColdStart
 from recbench.runs.record import Setup
@@ -42,6 +43,9 @@ COLUMNS = {
     "answer": "string",
 }
 """Name of each column to its Arrow type."""
+
+WEIGHTS, WEIGHTS_TYPE = "expert_weights", "list<item: float>"
+"""The column that most runs are without, and its type."""
 
 
 def write_examples(
@@ -65,6 +69,9 @@ def write_examples(
         else pa.array(answers, pa.string()),
         **{name: np.repeat(values, outcome.draws) for name, values in asdict(counts).items()},
     }
+    if outcome.expert_weights is not None:
+        weights = np.repeat(outcome.expert_weights, outcome.draws, axis=0)
+        columns[WEIGHTS] = _lists(weights, len(rows), pa.float32())
     return _write(folder / EXAMPLES, pa.table(columns))
 
 
@@ -173,7 +180,13 @@ def _outcome(table: "pa.Table", setup: Setup) -> Outcome:
         if is_kept
     }
     users = table["user"].to_numpy()[:: setup.draws]
-    outcome = Outcome(draws=setup.draws, users=users, writes=setup.writes, **found)
+    outcome = Outcome(
+        draws=setup.draws,
+        users=users,
+        writes=setup.writes,
+        expert_weights=_expert_weights(table, setup.draws),
+        **found,
+    )
     _check_slots(outcome, setup.candidates)
     _check_ranks(outcome, setup.candidates)
     return outcome
@@ -209,15 +222,19 @@ def _check_columns(table: "pa.Table", setup: Setup) -> None:
     if table.num_rows != rows:
         raise ValueError(f"{table.num_rows} rows, expected {rows}")
     for name, kind in COLUMNS.items():
-        found = str(table.schema.field(name).type).replace("element: ", "item: ")
-        if found != kind:
-            raise ValueError(f"column {name} of type {found}, expected {kind}")
+        _check_type(table, name, kind)
         nulls = table[name].null_count
         if nulls and (name in REQUIRED or nulls < rows):
             raise ValueError(f"column {name} lacks {nulls} of {rows} values")
     for name, is_kept in _kept(setup).items():
         if rows and is_kept == _is_null(table, name):
             raise ValueError(RULES[name])
+
+
+def _check_type(table: "pa.Table", name: str, kind: str) -> None:
+    found = str(table.schema.field(name).type).replace("element: ", "item: ")
+    if found != kind:
+        raise ValueError(f"column {name} of type {found}, expected {kind}")
 
 
 def _check_numbers(table: "pa.Table", setup: Setup) -> None:
@@ -260,6 +277,19 @@ def _check_ranks(outcome: Outcome, candidates: int) -> None:
         raise ValueError("its ranks are not those of its scores")
     if not outcome.writes and (answer != top_slots(scores, target)).any():
         raise ValueError("its answers are not those of its scores")
+
+
+def _expert_weights(table: "pa.Table", draws: int) -> NDArray[np.float32] | None:
+    """Return [examples, K]; ValueError where they are none, or differ between draws."""
+    if WEIGHTS not in table.column_names:
+        return None
+    _check_type(table, WEIGHTS, WEIGHTS_TYPE)
+    width = len(table[WEIGHTS][0].as_py() or []) if len(table) else 0
+    found = _matrix(table, WEIGHTS, width)
+    weights: NDArray[np.float32] = found[::draws]
+    if not are_weights(weights) or (found != np.repeat(weights, draws, axis=0)).any():
+        raise ValueError("its expert weights are none")
+    return weights
 
 
 def _is_null(table: "pa.Table", name: str) -> bool:

@@ -125,3 +125,8 @@ def _grid(cells: Grid, markdown: bool) -> str:
 
 def _escaped(cells: Sequence[str]) -> list[str]:
     return [cell.replace("|", r"\|") for cell in cells]
+
+
+def expert_weights_line(weights: Sequence[float]) -> str:
+    """Say what a gate gave a user of each expert."""
+    return "Weights of the experts: " + ", ".join(f"{weight:.3f}" for weight in weights)

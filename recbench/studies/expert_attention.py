@@ -12,7 +12,7 @@ from recbench.errors import UserError
 from recbench.experiment import Experiment, recommender_class
 from recbench.questions.candidates import Pack
 from recbench.questions.queries import Queries
-from recbench.recommender import Encoder, Runtime
+from recbench.recommender import Encoder, Runtime, WeighsExperts
 from recbench.runs.leaderboard import rows_of
 from recbench.runs.store import Run
 from recbench.seeding import generator
@@ -36,13 +36,10 @@ CHANGED, MOVED = "answers changed", "share of likelihoods"
 
 
 @runtime_checkable
-class WeighsExperts(Protocol):
-    """A model with experts that are weighed user by user, such as ``ilora``."""
+class Gated(WeighsExperts, Protocol):
+    """A model whose gate can be held still, and what its encoder sees of users."""
 
     encoder: Encoder
-
-    def expert_weights(self, queries: Queries) -> NDArray[np.float32]:
-        """Return the weights of each row, [rows, K]; they add up to 1."""
 
     def weighing_alike(self, weights: NDArray[np.float32]) -> AbstractContextManager[None]:
         """Give every row the same weights [K] inside the block."""
@@ -153,7 +150,7 @@ def _seen(run: Run, asked: Asked) -> Seen:
     """Ask the kept model of a run with its gate, and with the gate's mean."""
     with kept(run, asked) as found:
         model = found.model
-        assert isinstance(model, WeighsExperts)
+        assert isinstance(model, Gated)
         queries, users = _rows(found)
         weights = model.expert_weights(queries)
         own = model.score(queries, found.runtime)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from recbench.data.catalogue import Catalogue
-from recbench.errors import RecbenchError
+from recbench.errors import PluginError, RecbenchError
 from recbench.evaluation import asking, evaluator
 from recbench.evaluation.answers import SHARED_TITLE
 from recbench.evaluation.evaluator import evaluate
@@ -119,6 +119,37 @@ def test_what_a_scorer_did_row_by_row(split, pack, runtime):
     assert judged.metrics["ValidRatio"].value == 1.0
     assert judged.metrics["ValidRatio"].n == len(split.test)
     assert judged.metrics["HitRatio@1"].value == pytest.approx(outcome.hit.mean())
+
+
+class Weigher(Scorer):
+    """Weighs two experts by the first item of a history."""
+
+    weighs_users = True
+
+    def expert_weights(self, queries):
+        first = queries.histories[:, -1] / 100
+        return np.stack([first, 1 - first], axis=1).astype(np.float32)
+
+
+def test_the_weights_of_experts_are_those_of_each_row(split, pack, runtime, monkeypatch):
+    monkeypatch.setattr(evaluator, "ROWS_AT_ONCE", 7)
+    asked = split.test, split.catalogue, pack, runtime
+    weights = evaluate(Weigher(), *asked).outcome.expert_weights
+    np.testing.assert_allclose(weights[:, 0], split.test.histories[:, -1] / 100, rtol=1e-6)
+    assert evaluate(Scorer(), *asked).outcome.expert_weights is None
+    by_words = Weigher()
+    by_words.weighs_users = False
+    assert evaluate(by_words, *asked).outcome.expert_weights is None
+
+
+@pytest.mark.honesty
+def test_weights_that_do_not_add_up_are_the_models_fault(split, pack, runtime):
+    class Wrong(Weigher):
+        def expert_weights(self, queries):
+            return 2 * super().expert_weights(queries)
+
+    with pytest.raises(PluginError, match="expert_weights must be"):
+        evaluate(Wrong(), split.test, split.catalogue, pack, runtime)
 
 
 def test_intervals_are_clustered_by_user(split, pack, runtime):

@@ -96,6 +96,21 @@ def test_examples_show_ranks_and_answers_of_every_row(made):
     assert "candidates" not in detail
 
 
+def test_what_users_were_given_of_the_experts_is_shown(made):
+    weights = [[0.25, 0.75], [0.75, 0.25], [1.0, 0.0], [0.0, 1.0]]
+    tables = leaderboard(
+        [made(HITS, model="a", writes=True, experts=weights), made(HITS, model="b")]
+    )
+    section = contents(tables[:1], None, 3, silent)[0]
+    (part,) = [one for one in section.parts if "experts" in one.heading]
+    assert cells(part.sheet) == [
+        ["a", "1", "0.500", "0.038", "0.962"],
+        ["a", "2", "0.500", "0.038", "0.962"],
+    ]
+    assert len(part.charts) == 1
+    assert section.browser.all["details"]["2"]["by"][0]["experts"] == ["1.000", "0.000"]
+
+
 def test_examples_without_the_data_say_why(made, tmp_path):
     from recbench.runs.remade_question import Questions
 

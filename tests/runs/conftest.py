@@ -190,7 +190,8 @@ def made(tmp_path):
     Return a function that writes a finished run below ``tmp_path/results``.
 
     `hits` or `ranks` with `draws`, `writes`, `only` and `users` go to `judgement`; with
-    ``full=True`` the `ranks` are those of a full ranking of `items`; the rest goes to `record`.
+    ``full=True`` the `ranks` are those of a full ranking of `items`; `experts` are their weights,
+    a list an example; the rest goes to `record`.
     """
 
     def make(
@@ -204,6 +205,7 @@ def made(tmp_path):
         full=False,
         items=99,
         target_count=None,
+        experts=None,
         results=tmp_path / "results",
         **changes,
     ):
@@ -213,6 +215,9 @@ def made(tmp_path):
         else:
             shape = draws, writes, candidates, users, changes.get("seed", 0)
             judged = judgement(hits, *shape, ranks, only)
+        if experts is not None:
+            weighed = replace(judged.outcome, expert_weights=np.array(experts, dtype=np.float32))
+            judged = replace(judged, outcome=weighed)
         described = record(judged, **changes)
         folder = store.run_folder(results, described)
         return store.finish(folder, described, judged, counted(judged, target_count))

@@ -159,6 +159,42 @@ def test_a_copy_without_answers_has_the_same_outcome(made, tmp_path):
     copy_without_answers(tmp_path, tmp_path)  # what has none can be copied as well
 
 
+WEIGHED = {"writes": True, "experts": [[0.25, 0.75], [1.0, 0.0]]}
+
+
+def test_weights_of_experts_are_kept_one_list_an_example(made, tmp_path):
+    run = made(**WEIGHED)
+    table = parquet.read_table(run.folder / "examples.parquet")
+    assert table.column_names == [*ORDER, "expert_weights"]
+    assert table["expert_weights"].to_pylist() == [[0.25, 0.75]] * 2 + [[1.0, 0.0]] * 2
+    copy_without_answers(run.folder, tmp_path)
+    for folder in (run.folder, tmp_path):
+        weights = read_outcome(folder, run.record).expert_weights
+        np.testing.assert_array_equal(weights, np.float32(WEIGHED["experts"]))
+    assert outcome_of(made(seed=1)).expert_weights is None
+
+
+@pytest.mark.honesty
+@pytest.mark.parametrize(
+    "weights",
+    [
+        [[0.25, 0.5]] * 4,
+        [[-0.5, 1.5]] * 4,
+        [[float("nan"), 1.0]] * 4,
+        [[0.25, 0.75]] * 3 + [[0.5, 0.5]],
+        [[0.25, 0.75]] * 3 + [[1.0]],
+        [[0.25, 0.75]] * 3 + [None],
+        [[]] * 4,
+    ],
+    ids=str,
+)
+def test_weights_that_are_none_are_refused(made, weights):
+    run = made(**WEIGHED)
+    changed(run, expert_weights=weights)
+    with pytest.raises(DataError, match="expert"):
+        outcome_of(run)
+
+
 def test_a_kill_inside_the_file_leaves_no_half_file(made, judge, count, monkeypatch):
     folder = made().folder
     before = (folder / "examples.parquet").read_bytes()
