@@ -110,6 +110,7 @@ class GradientSimilarity(Study):
     place = "iLoRA's paper, figure 1: gradient similarity of 8 clusters; the floor is ours"
     models = ("llara", "ilora")
     seeds = 1
+    titles = ("history", "and")
     cut = "the trainings of a part of the rows"
 
     def cells(self, asked: Asked) -> list[Experiment]:

@@ -144,6 +144,8 @@ class Study(ABC):
         What ``--quick`` leaves out, besides all seeds but one.
     compares
         Whether it takes several ``"llms"`` or ``"datasets"``; empty for one of each.
+    titles
+        Columns of its data that hold titles of the dataset, which a published copy is without.
     """
 
     question: ClassVar[str]
@@ -152,6 +154,7 @@ class Study(ABC):
     seeds: ClassVar[int] = 3
     cut: ClassVar[str] = ""
     compares: ClassVar[Literal["", "llms", "datasets"]] = ""
+    titles: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def cells(self, asked: Asked) -> list[Experiment]:

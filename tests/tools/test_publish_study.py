@@ -1,0 +1,56 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+from recbench.studies.gradient_similarity import GradientSimilarity
+from recbench.studies.points import frame
+
+TOOL = Path(__file__).parents[2] / "tools" / "publish_study.py"
+
+
+def publish(source, target):
+    command = [sys.executable, "-P", TOOL, source, target]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def written(folder):
+    """Write what a study of two users' gradients leaves."""
+    known = {"system": "a", "figure": "cosine of two gradients", "seeds": "1", "users": 2}
+    ends = {"which": "most alike", "history": "A Title; B", "and": "C"}
+    data = frame([{"kind": "users", **ends, **known, "value": 0.5, "examples": 2}])
+    folder.mkdir(parents=True)
+    data.to_parquet(folder / "data.parquet", index=False)
+    table = GradientSimilarity().table(data)
+    (folder / "table.md").write_text(f"# Question\n\n{table}\n\nWhat must be known.\n")
+    (folder / "study.json").write_text(json.dumps({"study": "gradient-similarity"}))
+    (folder / "figure.svg").write_text("<svg/>")
+    return folder
+
+
+def test_a_published_study_names_no_title(tmp_path):
+    source = written(tmp_path / "build" / "movielens-tiny")
+    done = publish(source, tmp_path / "results")
+    copy = tmp_path / "results/studies/gradient-similarity/movielens-tiny"
+    assert done.stdout == f"{copy}\n"
+    assert {one.name for one in copy.iterdir()} == {one.name for one in source.iterdir()}
+    bare = pd.read_parquet(copy / "data.parquet")
+    whole = pd.read_parquet(source / "data.parquet")
+    pd.testing.assert_frame_equal(bare, whole.drop(columns=["history", "and"]))
+    text = (copy / "table.md").read_text()
+    assert "A Title" not in text
+    assert text.endswith("What must be known.\n")
+    assert GradientSimilarity().table(bare) in text
+    assert (copy / "study.json").read_bytes() == (source / "study.json").read_bytes()
+
+
+def test_a_table_that_is_not_that_of_its_data_is_not_copied(tmp_path):
+    source = written(tmp_path / "build" / "movielens-tiny")
+    (source / "table.md").write_text("A Title\n")
+    done = publish(source, tmp_path / "results")
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "results").exists()
