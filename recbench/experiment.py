@@ -6,6 +6,7 @@ function of the ones before it and of the settings in `Experiment`; nothing else
 """
 
 import json
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -95,8 +96,8 @@ class Experiment(Settings):
         Whether to use only operations that give the same bits every time
         (`recbench.neural.devices.deterministic`); on a GPU they are slower.
     fresh
-        Whether to train and ask anew where a finished run or a training stands, which is replaced
-        when the new one is done.
+        Whether to train and ask anew, going on with nothing. A finished run or a training that
+        stands is replaced when the new one is done.
     audit
         Whether a copy of the model is asked some rows again (`recbench.evaluation.audit`), if it
         says that a copy can be.
@@ -182,6 +183,8 @@ def run(
             wanted = is_audited, experiment.deterministic
             report_age(found.record, model.settings, *wanted, report)
             return found
+        if experiment.fresh:
+            shutil.rmtree(folder / store.CHECKPOINTS, ignore_errors=True)
         cache = cache_folder(experiment.cache)
         runtime = Runtime(setup.seed, device, folder, cache, report, show_progress).at(
             folder / store.CHECKPOINTS
@@ -202,7 +205,7 @@ def run(
             model.begin(control)
         precision, how = model.scores_in, experiment.matching
         made = provenance(setup.model, device, precision)
-        answered = answered_by(trained, made, runtime.checkpoints, experiment.fresh)
+        answered = answered_by(trained, made, runtime.checkpoints)
         with watch.stage("score"):
             judgement = evaluate(model, *asked, how, answered)
         account = _json(model.account(runtime), "account") if writes(model) else {}
