@@ -58,9 +58,13 @@ from recbench.runs.record import (
     training_digest,
 )
 from recbench.runs.stopwatch import Stopwatch
+from recbench.runs.unfinished import Begun
 from recbench.settings import Settings
 from recbench.trained_model import train_or_find
 from recbench.training_source import TrainingSource, other_training, own_training
+
+NEEDED = {"model", "dataset"}
+"""What ``recbench run`` must be told."""
 
 
 class Experiment(Settings):
@@ -137,6 +141,30 @@ class Experiment(Settings):
         """The dataset that is learnt from, where it is not the one asked about."""
         return self.train_dataset if self.train_dataset != self.dataset else None
 
+    @property
+    def arguments(self) -> list[str]:
+        """Those of ``recbench run`` that mean this, those that have their default left out."""
+        changes = [f"{name}={value}" for name, value in self.settings.items()]
+        words = [word for change in changes for word in ("--set", change)]
+        for field, known in type(self).model_fields.items():
+            value, option = getattr(self, field), f"--{field.replace('_', '-')}"
+            if field == "settings" or (field not in NEEDED and value == known.default):
+                continue
+            if isinstance(value, bool):
+                words.append(option if value else f"--no-{field}")
+            else:
+                words += [option, str(value)]
+        return words
+
+    @property
+    def goes_on(self) -> list[str]:
+        """The `arguments` by which it is gone on with, but for the folders of results and cache."""
+        at = None if self.data_dir is None else self.data_dir.absolute()
+        learnt_at = None if self.train_data_dir is None else self.train_data_dir.absolute()
+        places = {"results": None, "cache": None, "data_dir": at, "train_data_dir": learnt_at}
+        once = {"fresh": False, "show_prompt": False}
+        return self.model_copy(update={**places, **once}).arguments
+
 
 def run(
     experiment: Experiment, report: Callable[[str], None], show_progress: bool = False
@@ -192,6 +220,7 @@ def run(
         watch = Stopwatch(runtime.checkpoints)
         watch.add("prepare", time.monotonic() - began)
         kept = training_folder(experiment, model, source, setup.seed)
+        Begun(setup=setup, training=kept.name, arguments=experiment.goes_on).write(folder)
         trained, new = train_or_find(
             setup.model, model, source, runtime, kept, setup.candidates, experiment.fresh
         )

@@ -22,6 +22,7 @@ from recbench_cli import (
     report,
     reproduce,
     run,
+    runs,
     score,
     study,
     submit,
@@ -67,6 +68,7 @@ app.command("memory")(memory.memory)
 app.command("questions")(questions.questions)
 app.command("score")(score.score)
 app.command("models")(models.models)
+app.add_typer(runs.app, name="runs")
 app.add_typer(data.app, name="data")
 app.add_typer(protocols.app, name="protocols")
 app.command("study")(study.study)
@@ -87,7 +89,7 @@ def main(arguments: list[str] | None = None) -> None:
         Without the program's name; None takes those of the process.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
-    if arguments in ([], ["data"], ["protocols"]):  # a group alone asks what it holds
+    if arguments in ([], ["data"], ["protocols"], ["runs"]):  # a group alone asks what it holds
         arguments = [*arguments, "--help"]
     last_words = _interrupted(arguments)
     with leaving_in_time(last_words) as told:
