@@ -6,6 +6,7 @@ function of the ones before it and of the settings in `Experiment`; nothing else
 """
 
 import json
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -57,9 +58,13 @@ from recbench.runs.record import (
     training_digest,
 )
 from recbench.runs.stopwatch import Stopwatch
+from recbench.runs.unfinished import Begun
 from recbench.settings import Settings
 from recbench.trained_model import train_or_find
 from recbench.training_source import TrainingSource, other_training, own_training
+
+NEEDED = {"model", "dataset"}
+"""What ``recbench run`` must be told."""
 
 
 class Experiment(Settings):
@@ -95,8 +100,8 @@ class Experiment(Settings):
         Whether to use only operations that give the same bits every time
         (`recbench.neural.devices.deterministic`); on a GPU they are slower.
     fresh
-        Whether to train and ask anew where a finished run or a training stands, which is replaced
-        when the new one is done.
+        Whether to train and ask anew, going on with nothing. A finished run or a training that
+        stands is replaced when the new one is done.
     audit
         Whether a copy of the model is asked some rows again (`recbench.evaluation.audit`), if it
         says that a copy can be.
@@ -135,6 +140,30 @@ class Experiment(Settings):
     def elsewhere(self) -> str | None:
         """The dataset that is learnt from, where it is not the one asked about."""
         return self.train_dataset if self.train_dataset != self.dataset else None
+
+    @property
+    def arguments(self) -> list[str]:
+        """Those of ``recbench run`` that mean this, those that have their default left out."""
+        changes = [f"{name}={value}" for name, value in self.settings.items()]
+        words = [word for change in changes for word in ("--set", change)]
+        for field, known in type(self).model_fields.items():
+            value, option = getattr(self, field), f"--{field.replace('_', '-')}"
+            if field == "settings" or (field not in NEEDED and value == known.default):
+                continue
+            if isinstance(value, bool):
+                words.append(option if value else f"--no-{field}")
+            else:
+                words += [option, str(value)]
+        return words
+
+    @property
+    def goes_on(self) -> list[str]:
+        """The `arguments` by which it is gone on with, but for the folders of results and cache."""
+        at = None if self.data_dir is None else self.data_dir.absolute()
+        learnt_at = None if self.train_data_dir is None else self.train_data_dir.absolute()
+        places = {"results": None, "cache": None, "data_dir": at, "train_data_dir": learnt_at}
+        once = {"fresh": False, "show_prompt": False}
+        return self.model_copy(update={**places, **once}).arguments
 
 
 def run(
@@ -182,6 +211,8 @@ def run(
             wanted = is_audited, experiment.deterministic
             report_age(found.record, model.settings, *wanted, report)
             return found
+        if experiment.fresh:
+            shutil.rmtree(folder / store.CHECKPOINTS, ignore_errors=True)
         cache = cache_folder(experiment.cache)
         runtime = Runtime(setup.seed, device, folder, cache, report, show_progress).at(
             folder / store.CHECKPOINTS
@@ -189,6 +220,7 @@ def run(
         watch = Stopwatch(runtime.checkpoints)
         watch.add("prepare", time.monotonic() - began)
         kept = training_folder(experiment, model, source, setup.seed)
+        Begun(setup=setup, training=kept.name, arguments=experiment.goes_on).write(folder)
         trained, new = train_or_find(
             setup.model, model, source, runtime, kept, setup.candidates, experiment.fresh
         )
@@ -202,7 +234,7 @@ def run(
             model.begin(control)
         precision, how = model.scores_in, experiment.matching
         made = provenance(setup.model, device, precision)
-        answered = answered_by(trained, made, runtime.checkpoints, experiment.fresh)
+        answered = answered_by(trained, made, runtime.checkpoints)
         with watch.stage("score"):
             judgement = evaluate(model, *asked, how, answered)
         account = _json(model.account(runtime), "account") if writes(model) else {}

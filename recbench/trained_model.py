@@ -54,7 +54,8 @@ def train_or_find(
     candidates
         Items of each query that will be asked: with so many a model rehearses before it is trained.
     fresh
-        Whether to train even where a training was kept. It is replaced when the new one is done.
+        Whether to train from the start even where a training was kept, or begun. One that was kept
+        is replaced when the new one is done.
 
     Returns
     -------
@@ -71,6 +72,8 @@ def train_or_find(
         If another process trains the same, or the model's rehearsal refuses.
     """
     with locked(folder):
+        if fresh:
+            shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
         kept = None if fresh else _kept(folder)
         if kept is not None:
             runtime.report(f"asking the model trained before: {folder}")
@@ -105,9 +108,9 @@ def _train(
         _check(details)
         if isinstance(model, Transferable) and source.elsewhere:
             model.transfer(source.asked, here)
-    (folder / TRAINING).unlink(missing_ok=True)  # a model never stands beside another's record
     with atomic_folder(folder / MODEL) as partial:
         model.save(partial)
+        (folder / TRAINING).unlink(missing_ok=True)  # one never stands beside another's model
     settings, lasting = model.settings.record(), model.settings.runtime - model.settings.passing
     trained = Trained(
         training_id=folder.name,

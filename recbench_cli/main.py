@@ -22,11 +22,13 @@ from recbench_cli import (
     report,
     reproduce,
     run,
+    runs,
     score,
     study,
     submit,
     verify,
 )
+from recbench_cli.leaving import Told, leaving_in_time
 from recbench_cli.once import Commands
 
 REMEDIES = {
@@ -40,10 +42,10 @@ REMEDIES = {
 NO_MEMORY = ("can't allocate memory", "out of memory")
 """How torch says it, on a CPU and on a GPU."""
 
-INTERRUPTED = 130
-"""Exit code after Ctrl-C: 128 and the signal's number."""
+INTERRUPTED, TERMINATED = 130, 143
+"""Exit codes after SIGINT (Ctrl-C) and SIGTERM: 128 and the signal's number."""
 
-RESUMING = frozenset({"run", "leaderboard", "study", "data"})
+RESUMING = frozenset({"run", "leaderboard", "study", "data", "runs"})
 """Commands that keep what they have done when they are interrupted; the others begin anew."""
 
 app = Commands(
@@ -66,6 +68,7 @@ app.command("memory")(memory.memory)
 app.command("questions")(questions.questions)
 app.command("score")(score.score)
 app.command("models")(models.models)
+app.add_typer(runs.app, name="runs")
 app.add_typer(data.app, name="data")
 app.add_typer(protocols.app, name="protocols")
 app.command("study")(study.study)
@@ -77,8 +80,8 @@ def main(arguments: list[str] | None = None) -> None:
     """
     Run the command line and leave with its exit code.
 
-    0 done, 2 the user's mistake, 1 a failure, 130 interrupted. An error is one line on standard
-    error; ``--debug``, anywhere, shows its traceback too.
+    0 done, 2 the user's mistake, 1 a failure, 130 and 143 interrupted by SIGINT (Ctrl-C) and
+    SIGTERM. An error is one line on standard error; ``--debug``, anywhere, shows its traceback too.
 
     Parameters
     ----------
@@ -86,20 +89,37 @@ def main(arguments: list[str] | None = None) -> None:
         Without the program's name; None takes those of the process.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
-    if arguments in ([], ["data"], ["protocols"]):  # a group alone asks what it holds
+    if arguments in ([], ["data"], ["protocols"], ["runs"]):  # a group alone asks what it holds
         arguments = [*arguments, "--help"]
+    last_words = _interrupted(arguments)
+    with leaving_in_time(last_words) as told:
+        code = _run(arguments, told)
+        if code in (INTERRUPTED, TERMINATED):
+            typer.echo(last_words, err=True)
+    sys.exit(code)
+
+
+def _run(arguments: list[str], told: Told) -> int:
+    """Run a command; return its exit code, an error being explained."""
+    code = 0
     try:
-        code = app(arguments, prog_name="recbench", standalone_mode=False)
+        code = app(arguments, prog_name="recbench", standalone_mode=False) or 0
+    except KeyboardInterrupt:  # while a command was ending
+        code = INTERRUPTED
     except Exception as error:
         if "--debug" in arguments:
             traceback.print_exc()
-        code, line = _explained(error)
-        typer.echo(f"error: {line}", err=True)
-    if code == INTERRUPTED:
-        resumes = not RESUMING.isdisjoint(arguments[:1])
-        told = "goes on where this one stopped" if resumes else "begins anew"
-        typer.echo(f"interrupted; the same command {told}", err=True)
-    sys.exit(code)
+        if told.signal is None:  # else it is what a library made of the interrupt
+            code, line = _explained(error)
+            typer.echo(f"error: {line}", err=True)
+    return code if told.signal is None else told.code
+
+
+def _interrupted(arguments: list[str]) -> str:
+    """Say what the same command does when it is given again."""
+    resumes = not RESUMING.isdisjoint(arguments[:1]) and "--fresh" not in arguments
+    told = "goes on where this one stopped" if resumes else "begins anew"
+    return f"interrupted; the same command {told}"
 
 
 def _explained(error: Exception) -> tuple[int, str]:

@@ -23,6 +23,7 @@ BELOW: dict[str, set[str]] = {
     "seeding": set(),
     "atomic_write": set(),
     "folder_digest": set(),
+    "leash": set(),
     "settings": {"errors"},
     "registry": {"errors", "settings", "seeding"},
     "statistics": {"errors"},
@@ -30,7 +31,7 @@ BELOW: dict[str, set[str]] = {
 BELOW["data"] = {"registry", "progress", "atomic_write", "folder_digest", *BELOW["registry"]}
 BELOW["questions"] = {"statistics", "data", "defaults", *BELOW["data"]}
 BELOW["recommender"] = {"questions", *BELOW["questions"]}
-BELOW["evaluation"] = {"recommender", "neural.devices", *BELOW["recommender"]}
+BELOW["evaluation"] = {"recommender", "neural.devices", "leash", *BELOW["recommender"]}
 BELOW["runs"] = {"evaluation", *BELOW["evaluation"]}
 BELOW["inspection"] = {
     *{"training_source", "neural.devices", "llm.prompts.wording", "runs"},

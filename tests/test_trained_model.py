@@ -132,6 +132,33 @@ def test_a_fresh_training_that_is_killed_leaves_the_kept_one(train):
     assert train()[1:] == (trained, False)
 
 
+def test_a_fresh_training_goes_on_with_nothing(train, tmp_path):
+    killed = Taught(Taste())
+    killed.killed = True
+    with pytest.raises(KeyboardInterrupt):
+        train(model=killed)
+    begun = tmp_path / "0a-seed0" / CHECKPOINTS / "checkpoint"
+    assert begun.exists()
+
+    class Fresh(Taught):
+        def fit(self, data, runtime):
+            assert not begun.exists()
+            return super().fit(data, runtime)
+
+    assert train(fresh=True, model=Fresh(Taste()))[2]
+
+
+def test_a_kept_model_stays_until_the_new_one_is_saved(train):
+    class Full(Taught):
+        def save(self, folder):
+            raise OSError("the disk is full")
+
+    _, trained, _ = train()
+    with pytest.raises(OSError, match="full"):
+        train(fresh=True, model=Full(Taste()))
+    assert train()[1:] == (trained, False)
+
+
 def test_a_killed_training_is_gone_on_with(train, tmp_path):
     killed = Taught(Taste())
     killed.killed = True

@@ -6,15 +6,16 @@ and is judged by HitRatio@1 over the validation rows; no test row is looked at. 
 ranks is judged over all sets of candidates at once (`expected_hit_ratio`) and at every step of the
 validation rows; one that writes, by what it writes, over sets drawn for this search alone.
 The rows are few, so a second round fits the best settings of the first with more seeds, and the
-best mean wins. Every fit is one line of the results file, which is appended to; fits that are
-already there are not repeated, so a search that was stopped goes on.
+best mean wins. Every fit is one line of the results file; fits that are already there are not
+repeated, and the one that was under way goes on from its checkpoints beside that file, so a search
+that was stopped goes on.
 
     python tools/search.py --models gru4rec,sasrec,caser --trials 27 --finalists 2 --seeds 2
 """
 
 import csv
 import json
-import tempfile
+import shutil
 import time
 import tomllib
 from pathlib import Path
@@ -23,6 +24,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
+from recbench.atomic_write import atomic_file
 from recbench.evaluation.evaluator import evaluate
 from recbench.experiment import Experiment, Question, ask, build
 from recbench.neural.devices import resolve
@@ -32,7 +34,7 @@ from recbench.questions.queries import Queries
 from recbench.recommender import Recommender, Runtime, System, writes
 from recbench.runs.places import cache_folder
 from recbench.seeding import generator
-from recbench.settings import Settings
+from recbench.settings import Settings, digest
 from recbench.training_source import training_data
 
 HERE = Path(__file__).parent
@@ -98,12 +100,18 @@ class Search:
             return known
         settings = json.dumps(model.settings.record(), sort_keys=True)
         started = time.monotonic()
-        hit, valid = judged(model, self.question, seed, self.device, self.draws)
+        under_way = self.under_way(name, settings, seed)
+        hit, valid = judged(model, self.question, seed, self.device, self.draws, under_way)
         seconds = time.monotonic() - started
         self.append((name, seed, f"{hit:.6f}", f"{valid:.6f}", f"{seconds:.0f}", settings))
         print(f"{name} seed {seed}: {hit:.4f} in {seconds:.0f} s {values}", flush=True)
         self.done[name, settings, seed] = hit
+        shutil.rmtree(under_way, ignore_errors=True)
         return hit
+
+    def under_way(self, name: str, settings: str, seed: int) -> Path:
+        """Return the folder of a fit that is not in the file yet."""
+        return self.path.with_suffix(".under-way") / digest([name, settings, seed])[:16]
 
     def known(self, name: str, settings: Settings, seed: int) -> float | None:
         """Return the figure of a fit in the file; it may be from before some settings were."""
@@ -114,11 +122,15 @@ class Search:
         return None
 
     def append(self, row: tuple[object, ...]) -> None:
-        """Add a line to the file, after its header."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        new = not self.path.exists()
-        with self.path.open("a", encoding="utf-8", newline="") as file:
-            csv.writer(file, lineterminator="\n").writerows([COLUMNS, row] if new else [row])
+        """Add a line to the file, after its header; killed at any moment, as a whole or not."""
+        before = self.path.read_text(encoding="utf-8") if self.path.exists() else ""
+        with (
+            atomic_file(self.path) as partial,
+            partial.open("w", encoding="utf-8", newline="") as file,
+        ):
+            file.write(before)
+            lines = [row] if before else [COLUMNS, row]
+            csv.writer(file, lineterminator="\n").writerows(lines)
 
 
 def drawn(model: str, spaces: list[dict[str, Any]], trial: int) -> dict[str, Any]:
@@ -144,17 +156,16 @@ def drawn(model: str, spaces: list[dict[str, Any]], trial: int) -> dict[str, Any
     return found[trial]
 
 
-def judged(model: System, question: Question, seed: int, device: str, draws: int) -> Judged:
-    """Fit, and ask about the validation rows."""
+def judged(
+    model: System, question: Question, seed: int, device: str, draws: int, under_way: Path
+) -> Judged:
+    """Fit, and ask about the validation rows; what has been done is kept in a folder meanwhile."""
     data = training_data(question.dataset.card, question.split, model.reads_times)
-    with tempfile.TemporaryDirectory() as folder:
-        runtime = Runtime(
-            seed=seed, device=device, checkpoints=Path(folder), cache=cache_folder(), report=print
-        )
-        model.fit(data, runtime)
-        if writes(model):
-            return written(model, question, runtime, draws)
-        return ranked(model, question, runtime)
+    runtime = Runtime(seed, device, under_way, cache_folder(), report=print).at(under_way)
+    model.fit(data, runtime)
+    if writes(model):
+        return written(model, question, runtime, draws)
+    return ranked(model, question, runtime)
 
 
 def ranked(model: Recommender, question: Question, runtime: Runtime) -> Judged:
@@ -171,7 +182,9 @@ def written(model: System, question: Question, runtime: Runtime, draws: int) -> 
     """Judge a model by the answers that it writes."""
     split, protocol = question.split, question.protocol
     pack = draw(split, protocol, "validation", draws, PACK_SEED)
-    metrics = evaluate(model, split.validation, split.catalogue, pack, runtime).metrics
+    asked = split.validation, split.catalogue, pack, runtime
+    finished = runtime.checkpoints / "answers"
+    metrics = evaluate(model, *asked, finished=finished).metrics
     return metrics["HitRatio@1"].value, metrics["ValidRatio"].value
 
 

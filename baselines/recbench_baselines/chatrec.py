@@ -18,6 +18,7 @@ from recbench.endpoint.client import GOES_ON, Endpoint, check_installed
 from recbench.endpoint.kept import KeptAnswers
 from recbench.endpoint.ledger import Ledger
 from recbench.endpoint.purse import EmptyError, Purse
+from recbench.endpoint.under_way import UnderWay
 from recbench.errors import UserError
 from recbench.llm.prompts.wording import Question, Wording, prompt_files
 from recbench.questions.queries import Queries
@@ -172,16 +173,26 @@ class ChatRec(Answerer):
 
     def account(self, runtime: Runtime) -> dict[str, Any]:
         """Return the ledger, and say what a reader of the figures must know of it."""
-        ledger = self._asked(runtime).ledger
-        for line in ledger.lines():
+        asking = self._asked(runtime)
+        for line in asking.ledger.lines():
             runtime.report(line)
-        return ledger.record()
+        lost = asking.under_way.lost
+        if not lost:
+            return asking.ledger.record()
+        runtime.report(
+            f"{len(lost):,} answers never came, since the process was ended that waited for them: "
+            f"the server may have been paid up to {sum(lost):,} tokens more"
+        )
+        return asking.ledger.record() | {"lost": len(lost), "lost_tokens": sum(lost)}
 
     def _asked(self, runtime: Runtime) -> Asking:
         """Return through what this run asks, with what processes before this one have spent."""
         if self._asking is None:
             told = self.settings
             ledger = Ledger(runtime.checkpoints / "ledger.jsonl")
+            kept = KeptAnswers(runtime.cache / "answers", runtime.report)
+            place = runtime.checkpoints / "under-way"
+            under_way = UnderWay(place, ledger.__contains__, kept.holds)
             self._asking = Asking(
                 endpoint=Endpoint(
                     self._address,
@@ -190,9 +201,10 @@ class ChatRec(Answerer):
                     told.retries,
                     runtime.report,
                 ),
-                kept=KeptAnswers(runtime.cache / "answers", runtime.report),
+                kept=kept,
                 ledger=ledger,
-                purse=Purse(told.most_tokens, ledger.spent),
+                purse=Purse(told.most_tokens, ledger.spent + sum(under_way.lost)),
+                under_way=under_way,
                 at_once=told.concurrency,
                 report=runtime.report,
             )

@@ -5,6 +5,7 @@ Yuan et al., "Where to go next for recommender systems? ID- vs. modality-based r
 revisited", SIGIR 2023, arXiv 2303.13835. Reference code: github.com/westlake-repl/IDvs.MoRec.
 """
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -25,6 +26,7 @@ from recbench.data.catalogue import Catalogue
 from recbench.errors import RecbenchError
 from recbench.llm.cards import TEXT_ENCODER
 from recbench.llm.text_encoder.pooling import Pooling, own_pooling
+from recbench.llm.text_encoder.reading_all import read_all
 from recbench.llm.text_encoder.title_encoder import TitleEncoder, load_title_encoder
 from recbench.llm.weights.fingerprint import fingerprint
 from recbench.neural.plan import ParameterGroup, Plan, Step
@@ -248,8 +250,9 @@ class MoRec(SASRec, Transferable):
         name = self.settings.text_encoder
         encoder = load_title_encoder(name, self.pooling, runtime.report).to(runtime.device)
         runtime.report(f"reading {len(catalogue)} titles with the text encoder {name}, once")
-        with torch.no_grad(), computing(FLOAT32, torch.device(runtime.device)):
-            embeddings = encoder(encoder.tokens(catalogue.titles)).cpu()
+        under_way = runtime.checkpoints / f"titles-{key[:16]}"
+        with computing(FLOAT32, torch.device(runtime.device)):
+            embeddings = read_all(encoder, encoder.tokens(catalogue.titles), under_way)
         if not embeddings.isfinite().all():
             raise RecbenchError(
                 f"the text encoder '{name}' reads titles into numbers that are not finite; "
@@ -257,6 +260,7 @@ class MoRec(SASRec, Transferable):
             )
         with atomic_file(file) as partial:
             save_file({"embeddings": embeddings}, partial)
+        shutil.rmtree(under_way, ignore_errors=True)
         return embeddings
 
     def _cost(self, data: TrainingData) -> str:

@@ -11,6 +11,7 @@ from recbench.endpoint.client import Endpoint, StoppedError
 from recbench.endpoint.kept import KeptAnswers, key_of
 from recbench.endpoint.ledger import Ledger, Line
 from recbench.endpoint.purse import Purse
+from recbench.endpoint.under_way import UnderWay
 
 AROUND = 128
 """Tokens that a server may put around a question, as by a chat's template."""
@@ -32,8 +33,8 @@ class Asking:
         Whom.
     kept
         Answers of this run and of others; every new one is kept as soon as it is there.
-    ledger, purse
-        What it cost, and what it may.
+    ledger, purse, under_way
+        What it cost, what it may, and what it may have cost where a process was killed.
     at_once
         Most questions that are under way at a time.
     report
@@ -44,6 +45,7 @@ class Asking:
     kept: KeptAnswers
     ledger: Ledger
     purse: Purse
+    under_way: UnderWay
     at_once: int
     report: Callable[[str], None]
     _stop: Event = field(default_factory=Event)
@@ -52,8 +54,8 @@ class Asking:
         """
         Answer every request; equal ones are put once.
 
-        However it ends, it ends when what is under way has been answered and kept, since it may
-        have been paid for; a second Ctrl-C ends at once.
+        However it ends, it waits until what is under way has been answered and kept, since it may
+        have been paid for. A process that ends before has left word of it (`UnderWay`).
 
         Raises
         ------
@@ -68,7 +70,7 @@ class Asking:
         for key, body in questions.items():
             if (known := self.kept.find(self.endpoint.address, body)) is not None:
                 found[key] = known
-                self._write(key, body, known, kept=True)
+                self._found(key, body, known)
         wanted = {key: body for key, body in questions.items() if key not in found}
         if wanted:
             found |= dict(zip(wanted, self._ask(list(wanted.values())), strict=True))
@@ -97,13 +99,14 @@ class Asking:
         under_way = sum(not (one.cancel() or one.done()) for one in futures)
         if is_asked_for and under_way:
             self.report(
-                f"waiting for {under_way} answers that are under way, to keep them; Ctrl-C again "
-                "gives them up"
+                f"waiting a few seconds for {under_way} answers that are under way, to keep them; "
+                "what does not come counts as paid for"
             )
 
     def _one(self, client: Any, body: Body) -> Answer:
         try:
-            with self.purse.paying(sum(price(body))):
+            most = sum(price(body))
+            with self.purse.paying(most), self.under_way.waiting(self.key(body), most):
                 answer = self.endpoint.complete(client, body, self._stop)
                 self.kept.keep(self.endpoint.address, body, answer)
                 self.purse.spend(self._write(self.key(body), body, answer, kept=False))
@@ -113,6 +116,14 @@ class Asking:
             self._stop.set()
             raise
         return answer
+
+    def _found(self, key: str, body: Body, known: Answer) -> None:
+        """Write down a kept answer; it cost this run something if a process of its own asked."""
+        own = key in self.under_way.answered
+        tokens = self._write(key, body, known, kept=not own)
+        if own:
+            self.under_way.answered.remove(key)
+            self.purse.spend(tokens)
 
     def _write(self, key: str, body: Body, answer: Answer, kept: bool) -> int:
         """Put an answer into the ledger; return its tokens."""

@@ -62,6 +62,10 @@ class KeptAnswers:
         with atomic_file(self._path(key_of(address, body))) as partial:
             partial.write_text(entry.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
+    def holds(self, key: str) -> bool:
+        """Tell whether there is an answer to the question of this name (`key_of`)."""
+        return self._path(key).is_file()
+
     def _path(self, key: str) -> Path:
         return self._folder / key[:2] / f"{key}.json"
 

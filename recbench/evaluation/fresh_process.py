@@ -1,11 +1,11 @@
 """
 A model asked in a process of its own, which has been given histories and candidates alone.
 
-    python -P -m recbench.evaluation.fresh_process FOLDER
+    python -P -m recbench.evaluation.fresh_process FOLDER LEASH
 
 The folder is a new one and holds what to load and what to ask, as JSON and plain arrays; no
 target, no scores and no cache of the run. The rows are asked singly, in the order given. Answers
-are written beside them.
+are written beside them. LEASH is the end of one that the run holds (`recbench.leash`).
 """
 
 import gc
@@ -28,6 +28,7 @@ from recbench.data.ragged import Ragged
 from recbench.errors import PluginError
 from recbench.evaluation.asking import ask
 from recbench.folder_digest import folder_digest
+from recbench.leash import Leash, on_a_leash
 from recbench.neural.devices import deterministic, is_deterministic
 from recbench.questions.controls import Control
 from recbench.questions.queries import Queries
@@ -129,18 +130,19 @@ def _write_request(saved: SavedModel, queries: Queries, runtime: Runtime, folder
 
 
 def _run(folder: Path, name: str) -> Asked:
-    command = [sys.executable, "-P", "-m", __name__, str(folder)]
     # What a model has put into the user's cache is out of its reach.
     environment = os.environ | {"RECBENCH_CACHE": str(folder / "cache")}
-    done = subprocess.run(
-        command,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        check=False,
-        env=environment,
-    )
+    with Leash() as leash:
+        done = subprocess.run(
+            [sys.executable, "-P", "-m", __name__, str(folder), str(leash.end)],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+            env=environment,
+            pass_fds=(leash.end,),
+        )
     if not (folder / TEXTS).is_file():
         reason = _reason(folder, done.returncode)
         error = PluginError(f"{name}, loaded by a fresh process, could not be asked: {reason}")
@@ -273,4 +275,5 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
+    on_a_leash(int(sys.argv[2]), lambda: os._exit(1))
     main(Path(sys.argv[1]))

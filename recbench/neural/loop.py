@@ -75,7 +75,7 @@ class TrainingRun:
         self.buffers = [buffer for name, buffer in module.named_buffers() if name in stored]
         self.parameters = {n: p for n, p in module.named_parameters() if p.requires_grad}
         self.optimizer = self.accelerator.prepare_optimizer(_optimizer(self.parameters, plan))
-        self.position = Position(plan.micro_batch_size or plan.batch_size)
+        self.position = Position(plan.micro_batch_size or plan.batch_size, total=self.total)
         self.average: Tensors = {}
         self.best: Tensors = {}
         self._resumed_at = time.monotonic()

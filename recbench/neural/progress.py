@@ -32,6 +32,8 @@ class Position:
         Spent so far.
     finished
         Whether nothing is left to do.
+    total
+        Steps if it is not stopped early; 0 where an older recbench has not written it down.
     """
 
     micro_batch_size: int
@@ -44,6 +46,7 @@ class Position:
     curve: list[dict[str, float]] = field(default_factory=list)
     seconds: float = 0.0
     finished: bool = False
+    total: int = 0
 
 
 class TrainingBar:

@@ -1,6 +1,7 @@
 """A split as plain text, for any other program: three files of rows and the titles."""
 
 import json
+from contextlib import ExitStack
 from itertools import repeat
 from pathlib import Path
 
@@ -36,11 +37,11 @@ def export(split: Split, folder: Path) -> None:
         "validation": (split.validation, split.given_validation),
         "test": (split.test, split.given_test),
     }
-    for name, (examples, given) in parts.items():
-        with atomic_file(folder / f"{name}.jsonl") as partial:
+    with ExitStack() as whole:  # no file of this split beside those of another
+        for name, (examples, given) in parts.items():
+            partial = whole.enter_context(atomic_file(folder / f"{name}.jsonl"))
             _write_rows(examples, given, split.catalogue, partial)
-    with atomic_file(folder / "items.tsv") as partial:
-        _write_items(split.catalogue, partial)
+        _write_items(split.catalogue, whole.enter_context(atomic_file(folder / "items.tsv")))
 
 
 def _write_rows(

@@ -15,7 +15,6 @@ from recbench.runs.published import Published
 from recbench.runs.sheet import Grid, Sheet
 from recbench.runs.text import DASH, Layout, figure_cell, laid_out, printable
 from recbench.statistics.intervals import Figure
-from recbench.studies.cells import arguments
 from recbench.studies.study import MECHANISM, Asked
 
 NOT_AT_HAND = "Published: figure not at hand."
@@ -64,7 +63,7 @@ def commands_of(section: Section, asked: Asked) -> list[str]:
     if not section.missing:
         return []
     if section.part.study is None:
-        return [shlex.join(["recbench", "run", *arguments(one)]) for one in section.missing]
+        return [shlex.join(["recbench", "run", *one.arguments]) for one in section.missing]
     options = {
         "--dataset": asked.dataset,
         "--llm": asked.llms[0] if asked.llms else MECHANISM,

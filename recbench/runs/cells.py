@@ -1,11 +1,14 @@
 """Fill the cells of a leaderboard: one process a cell, one cell a device at a time."""
 
+import os
 import queue
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+
+from recbench.leash import LEASH, Leash
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,7 @@ def fill(
     for cell in cells:
         waiting.put(cell)
     failed: dict[Cell, int] = {}
-    stop = threading.Event()
+    stop, leash = threading.Event(), Leash()
 
     def work(device: str) -> None:
         while not stop.is_set():
@@ -83,7 +86,7 @@ def fill(
                 return
             report(f"{cell.name} on {device}: begun")
             # With several at once their progress bars would overwrite each other.
-            code, end = _run(cell, device, quiet=len(devices) > 1)
+            code, end = _run(cell, device, leash, quiet=len(devices) > 1)
             if code:
                 failed[cell] = code
             report(f"{cell.name} on {device}: {end}")
@@ -91,19 +94,21 @@ def fill(
     threads = [threading.Thread(target=work, args=(device,)) for device in devices]
     for thread in threads:
         thread.start()
-    try:
-        for thread in threads:
-            thread.join()
-    except KeyboardInterrupt:
-        # The terminal has interrupted the children too; they leave resumable folders behind.
-        stop.set()
-        for thread in threads:
-            thread.join()
-        raise
+    with leash:
+        try:
+            for thread in threads:
+                thread.join()
+        except KeyboardInterrupt:
+            # The cells leave folders behind that can be gone on with.
+            stop.set()
+            leash.let_go()
+            for thread in threads:
+                thread.join()
+            raise
     return failed
 
 
-def _run(cell: Cell, device: str, quiet: bool) -> tuple[int, str]:
+def _run(cell: Cell, device: str, leash: Leash, quiet: bool) -> tuple[int, str]:
     """Run one cell; return its exit code and how it ended, in words."""
     done = subprocess.run(
         [
@@ -120,6 +125,8 @@ def _run(cell: Cell, device: str, quiet: bool) -> tuple[int, str]:
         stderr=subprocess.PIPE if quiet else None,
         text=True,
         check=False,
+        env=os.environ | {LEASH: str(leash.end)},
+        pass_fds=(leash.end,),
     )
     if done.returncode == 0:
         return 0, "done"

@@ -16,19 +16,12 @@ from recbench.runs.record import FIGURE_VERSION, Provenance, RunRecord, Setup, T
 from recbench.settings import Settings
 
 
-def answered_by(trained: Trained, made: Provenance, checkpoints: Path, fresh: bool) -> Path:
-    """
-    Return the folder of what was answered so far: by these weights, this code, here and so.
-
-    Where all is to be asked anew (`fresh`) it is emptied.
-    """
+def answered_by(trained: Trained, made: Provenance, checkpoints: Path) -> Path:
+    """Return the folder of what was answered so far: by these weights, this code, here and so."""
     how = f"{made.device.name} in {made.precision}"
     how += ", deterministic" if made.device.deterministic else ""
     code = f"{made.plugin} {made.figure_version}"
-    folder = checkpoints / f"{trained.weights[:12]} by {code} on {how}"
-    if fresh:
-        shutil.rmtree(folder, ignore_errors=True)
-    return folder
+    return checkpoints / f"{trained.weights[:12]} by {code} on {how}"
 
 
 def complete(

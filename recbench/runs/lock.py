@@ -52,3 +52,24 @@ def _acquire(path: Path) -> int:
             if os.path.samestat(path.stat(), os.fstat(handle)):
                 return handle
         os.close(handle)
+
+
+def holder(folder: Path) -> str | None:
+    """Return the id of the process that holds a run folder; None where nobody does."""
+    path = folder / "lock"
+    return (path.read_text() or "unknown") if is_held(path) else None
+
+
+def is_held(path: Path) -> bool:
+    """Tell whether a process holds a file."""
+    try:
+        handle = os.open(path, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(handle)
+    return False

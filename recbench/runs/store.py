@@ -15,13 +15,13 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from recbench.atomic_write import atomic_file
+from recbench.atomic_write import atomic_file, folder_aside
 from recbench.errors import DataError, UserError
 from recbench.evaluation.evaluator import Judgement
 from recbench.questions.cold_start import ColdStart
 from recbench.runs.checked_runs import CheckedRuns
 from recbench.runs.evidence import RECORD, check_apart, check_run
-from recbench.runs.examples import copy_without_answers, write_examples
+from recbench.runs.examples import EXAMPLES, copy_without_answers, write_examples
 from recbench.runs.record import SCHEMA_VERSION, RunRecord, Setup
 
 CHECKPOINTS = "checkpoints"
@@ -73,6 +73,8 @@ def finish(folder: Path, record: RunRecord, judgement: Judgement, counts: ColdSt
     """
     Complete a run: examples first, the record last, then the checkpoints go.
 
+    A finished run that stands in the folder stays until the new one is whole.
+
     Parameters
     ----------
     folder
@@ -82,10 +84,11 @@ def finish(folder: Path, record: RunRecord, judgement: Judgement, counts: ColdSt
     judgement, counts
         What to write.
     """
-    (folder / RECORD).unlink(missing_ok=True)  # a record never stands beside another's examples
-    digest = write_examples(folder, judgement.outcome, judgement.answers, counts)
-    complete = record.signed(digest)
-    _write_record(folder, complete)
+    folder.mkdir(parents=True, exist_ok=True)
+    with folder_aside(folder / EXAMPLES) as aside:
+        digest = write_examples(aside, judgement.outcome, judgement.answers, counts)
+        complete = record.signed(digest)
+        place(folder, complete, aside)
     shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
     return Run(folder, complete)
 
@@ -182,8 +185,9 @@ def publish(run: Run, results: Path) -> Path:
     check_whole(run)
     folder = run_folder(results, run.record)
     folder.mkdir(parents=True, exist_ok=True)
-    digest = copy_without_answers(run.folder, folder)
-    _write_record(folder, run.record.signed(digest))
+    with folder_aside(folder / EXAMPLES) as aside:
+        digest = copy_without_answers(run.folder, aside)
+        place(folder, run.record.signed(digest), aside)
     return folder
 
 
@@ -219,6 +223,23 @@ def _version(text: bytes) -> object:
     return json.loads(text).get("schema_version")
 
 
-def _write_record(folder: Path, record: RunRecord) -> None:
+def place(folder: Path, record: RunRecord, aside: Path, text: bytes | None = None) -> None:
+    """
+    Put a run that is whole where it belongs; one that stands there goes at this moment.
+
+    Parameters
+    ----------
+    folder
+        Where it belongs.
+    record
+        Of these examples.
+    aside
+        Folder of the examples, on the same disk; they are moved.
+    text
+        The record as it was written before, to be kept so; None writes it.
+    """
+    written = text or f"{record.model_dump_json(indent=2)}\n".encode()
     with atomic_file(folder / RECORD) as partial:
-        partial.write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        partial.write_bytes(written)
+        (folder / RECORD).unlink(missing_ok=True)  # one never stands beside another's examples
+        (aside / EXAMPLES).replace(folder / EXAMPLES)

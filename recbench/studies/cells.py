@@ -26,9 +26,6 @@ from recbench.runs.record import RunRecord
 
 Report = Callable[[str], None]
 
-NEEDED = {"model", "dataset"}
-"""What ``recbench run`` must be told."""
-
 
 def located(cells: Iterable[Experiment], report: Report) -> dict[Path, Experiment]:
     """
@@ -88,7 +85,7 @@ def run(missing: Sequence[Experiment], devices: Sequence[str], report: Report) -
         If some failed, when all the others are done; a UserError where all of them say that it is
         the user's mistake.
     """
-    wanted = [filling.Cell(name(cell), tuple(arguments(cell))) for cell in missing]
+    wanted = [filling.Cell(name(cell), tuple(cell.arguments)) for cell in missing]
     failed = filling.fill(wanted, devices, report)
     if failed:
         mistake = set(failed.values()) == {UserError.exit_code}
@@ -114,16 +111,6 @@ def row_name(cell: Experiment) -> str:
     model = f"{cell.model} ({', '.join(said)})" if said else cell.model
     where = cell.dataset if cell.protocol is None else f"{cell.dataset}, {cell.protocol}"
     return f"{model} on {where}"
-
-
-def arguments(cell: Experiment) -> list[str]:
-    """Write a cell as arguments of ``recbench run``, those that have their default left out."""
-    words = [word for key, value in cell.settings.items() for word in ("--set", f"{key}={value}")]
-    for field, known in Experiment.model_fields.items():
-        value = getattr(cell, field)
-        if field != "settings" and (field in NEEDED or value != known.default):
-            words += [f"--{field.replace('_', '-')}", str(value)]
-    return words
 
 
 def seconds(cells: Iterable[Experiment], records: Sequence[RunRecord]) -> float | None:

@@ -54,7 +54,7 @@ def kept(run: Run, asked: Asked) -> Iterator[Kept]:
         If it is not there any more, or not as it was, with the command that makes it anew.
     """
     record, cell = run.record, _cell(run.record, asked)
-    command = shlex.join(["recbench", "run", *cells.arguments(cell), "--fresh"])
+    command = shlex.join(["recbench", "run", *cell.arguments, "--fresh"])
     folder = asked_model(run, f"this study looks into models; make it again by: {command}")
     model = cells.built(cell)
     question = ask(cell, _silent)
@@ -67,7 +67,7 @@ def kept(run: Run, asked: Asked) -> Iterator[Kept]:
 
 
 def _cell(record: RunRecord, asked: Asked) -> Experiment:
-    """Return the experiment that a record is of; as `cells.arguments`, a command says it again."""
+    """Return the experiment that a record is of; as its `arguments`, a command says it again."""
     assert record.trained is not None
     usual = recommender_class(record.model).settings_class.defaults()
     set_so = record.settings | record.trained.runtime_settings

@@ -77,9 +77,9 @@ def read_manifest(bundle: Path) -> Manifest:
 def as_in_bundle(found: Verified, folder: Path, bundle: Path) -> Verified:
     """Name a run, and what was found of it, by its place in the bundle it was unpacked from."""
     checks = tuple(
-        one.model_copy(update={"why": _as_named(one.why, folder, bundle)}) for one in found.checks
+        one.model_copy(update={"why": named_in(one.why, folder, bundle)}) for one in found.checks
     )
-    named = _as_named(found.folder, folder, bundle)
+    named = named_in(found.folder, folder, bundle)
     return found.model_copy(update={"folder": named, "checks": checks})
 
 
@@ -89,12 +89,12 @@ def _refused_by_name(bundle: Path, folder: Path | None = None) -> Iterator[None]
     try:
         yield
     except UserError as error:
-        why = str(error) if folder is None else _as_named(str(error), folder, bundle)
+        why = str(error) if folder is None else named_in(str(error), folder, bundle)
         helps = "ask for one that recbench submit wrote"
         raise DataError(f"{bundle} is refused: {why}; {helps}") from None
 
 
-def _as_named(text: str, folder: Path, bundle: Path) -> str:
+def named_in(text: str, folder: Path, bundle: Path) -> str:
     """Name places as they are in the bundle; nobody can move anything away there."""
     own = re.escape(str(folder))
     return re.sub(f"; move {own}.*", "", text).replace(str(folder), str(bundle))

@@ -9,6 +9,7 @@ from recbench.endpoint.client import Endpoint
 from recbench.endpoint.kept import KeptAnswers
 from recbench.endpoint.ledger import Ledger
 from recbench.endpoint.purse import Purse
+from recbench.endpoint.under_way import UnderWay
 
 
 @pytest.fixture(autouse=True)
@@ -50,8 +51,9 @@ def asking(endpoint, tmp_path, said):
 
     def make(most=None, at_once=4, **how):
         ledger = Ledger(tmp_path / "run/ledger.jsonl")
-        purse = Purse(most, ledger.spent)
         kept = KeptAnswers(tmp_path / "answers", said.append)
-        return Asking(endpoint(**how), kept, ledger, purse, at_once, said.append)
+        under_way = UnderWay(tmp_path / "run/under-way", ledger.__contains__, kept.holds)
+        purse = Purse(most, ledger.spent + sum(under_way.lost))
+        return Asking(endpoint(**how), kept, ledger, purse, under_way, at_once, said.append)
 
     return make

@@ -1,9 +1,12 @@
+from pathlib import Path
 from threading import Barrier
 
 import pytest
 from chat_server import Reply, completion, refusal, request
 
 from recbench.endpoint.asking import price
+from recbench.endpoint.kept import KeptAnswers
+from recbench.endpoint.ledger import Ledger
 from recbench.endpoint.purse import EmptyError
 from recbench.errors import RecbenchError, UserError
 
@@ -85,6 +88,50 @@ def test_a_purse_is_never_overspent_and_nothing_is_lost(asking, chat_server, at_
     assert asking(10**6).purse.spent == spent
     asking(10**6).answers(BODIES)
     assert len(chat_server.bodies) == len(BODIES)
+
+
+class Killed(BaseException):
+    """Ends a process; nothing that would be cleared up is."""
+
+
+def killed(asking, monkeypatch, room, method):
+    """Kill a process, of which one question is under way, in that method."""
+
+    def die(*_, **__):
+        raise Killed
+
+    one = asking(at_once=1)
+    with monkeypatch.context() as patch:
+        patch.setattr(room, method, die)
+        patch.setattr(Path, "unlink", lambda *_, **__: None)
+        with pytest.raises(Killed):
+            one.answers(BODIES[:1])
+    return asking(10**6)
+
+
+def test_what_a_killed_process_waited_for_counts_as_spent(asking, chat_server, monkeypatch):
+    after = killed(asking, monkeypatch, KeptAnswers, "keep")
+    assert after.under_way.lost == [sum(price(BODIES[0]))]
+    assert texts(after.answers(BODIES[:1])) == TITLES[:1]
+    assert after.purse.spent == 105 + sum(price(BODIES[0]))
+    assert asking(10**6).purse.spent == after.purse.spent  # and in all processes to come
+    assert (after.ledger.paid, len(chat_server.bodies)) == (1, 2)
+
+
+def test_what_a_killed_process_had_answered_was_paid_for(asking, chat_server, monkeypatch):
+    after = killed(asking, monkeypatch, Ledger, "add")
+    assert after.under_way.lost == []
+    assert texts(after.answers(BODIES[:1])) == TITLES[:1]
+    assert (after.ledger.paid, after.ledger.spent, after.purse.spent) == (1, 105, 105)
+    assert len(chat_server.bodies) == 1
+    assert asking(10**6).under_way.lost == []
+
+
+def test_what_fails_is_not_under_way_any_more(asking, chat_server):
+    chat_server.answer = lambda body: refusal(400)
+    with pytest.raises(UserError):
+        asking().answers(BODIES[:1])
+    assert asking().under_way.lost == []
 
 
 def test_where_a_server_counts_nothing_the_most_is_spent(asking, chat_server):

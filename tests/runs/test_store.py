@@ -1,5 +1,6 @@
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,7 +26,7 @@ def test_the_record_holds_the_digest_of_its_examples(made):
     assert run.record.examples_sha256 == sha256(run.folder)
 
 
-@pytest.mark.parametrize("step", ["write_examples", "_write_record"])
+@pytest.mark.parametrize("step", ["write_examples", "place"])
 def test_a_run_killed_while_writing_is_not_complete(
     made, judge, count, describe, monkeypatch, step
 ):
@@ -51,14 +52,41 @@ def test_a_run_killed_while_writing_is_not_complete(
     assert not checkpoints.exists()
 
 
-def test_a_fresh_run_that_is_killed_leaves_no_record_beside_other_examples(
+def test_a_fresh_run_that_is_killed_leaves_the_finished_one(
     made, judge, count, describe, monkeypatch
 ):
     run = made()
-    monkeypatch.setattr(store, "write_examples", None)
-    judged = judge([1, 1])
-    with pytest.raises(TypeError):
-        store.finish(run.folder, describe(judged), judged, count(judged))
+    judged, real = judge([1, 1]), store.write_examples
+
+    def full(folder, *what):
+        real(folder, *what)
+        raise OSError("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "write_examples", full)
+        with pytest.raises(OSError, match="full"):
+            store.finish(run.folder, describe(judged), judged, count(judged))
+    assert finished(run.folder).record == run.record
+    anew = store.finish(run.folder, describe(judged), judged, count(judged))
+    assert finished(run.folder).record == anew.record != run.record
+    assert not list(run.folder.rglob("*.partial"))
+
+
+def test_a_record_never_stands_beside_the_examples_of_another(made, judge, describe, monkeypatch):
+    run, judged, real = made(), judge([1, 1]), Path.replace
+
+    def replace_and_die(path, target):
+        assert not (run.folder / store.RECORD).exists()
+        real(path, target)
+        raise KeyboardInterrupt
+
+    described = describe(judged)
+    aside = run.folder / "aside"
+    aside.mkdir()
+    (aside / EXAMPLES).touch()
+    monkeypatch.setattr(Path, "replace", replace_and_die)
+    with pytest.raises(KeyboardInterrupt):
+        store.place(run.folder, described, aside)
     assert finished(run.folder) is None
 
 

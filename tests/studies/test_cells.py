@@ -65,7 +65,7 @@ def test_a_cell_is_written_as_the_command_line_reads_it(tmp_path, monkeypatch):
 
     monkeypatch.setattr(experiment, "run", run)
     with pytest.raises(SystemExit):
-        cli.main(["run", *cells.arguments(cell)])
+        cli.main(["run", *cell.arguments])
     (found,) = seen
     texts = {name: str(value) for name, value in cell.settings.items()}
     assert found == cell.model_copy(update={"settings": texts})

@@ -136,13 +136,43 @@ class Writer(Answerer):
 
 
 @pytest.mark.parametrize("model", [registry.load("models", "popularity"), Writer])
-def test_a_model_is_judged_on_validation_rows(search: ModuleType, model: Any) -> None:
+def test_a_model_is_judged_on_validation_rows(
+    search: ModuleType, model: Any, tmp_path: Path
+) -> None:
     dataset = SimpleNamespace(card=SimpleNamespace(noun=("film", "films"), verb="watched"))
     split = replace(toy_split(), test=None)  # not there to be looked at
     question = Question(dataset, protocol("paper"), split, pack=None)  # type: ignore[arg-type]
-    hit, valid = search.judged(model(Settings()), question, 0, "cpu", draws=5)
+    hit, valid = search.judged(model(Settings()), question, 0, "cpu", 5, tmp_path)
     assert 0 < hit < 0.4
     assert valid == 1
+
+
+def test_a_fit_that_was_killed_goes_on_and_the_file_is_whole(
+    search: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    found: list[bool] = []
+
+    def judge(*asked: Any) -> tuple[float, float]:
+        folder: Path = asked[-1]
+        found.append((folder / "checkpoint").exists())
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "checkpoint").touch()
+        if len(found) == 1:
+            raise KeyboardInterrupt
+        return 0.5, 1.0
+
+    monkeypatch.setattr(search, "judged", judge)
+    path = tmp_path / "search" / "toy.csv"
+    with pytest.raises(KeyboardInterrupt):
+        search.Search(None, "cpu", 5, path).figure("popularity", {}, 0)
+    assert search.Search(None, "cpu", 5, path).figure("popularity", {}, 0) == 0.5
+    assert found == [False, True]
+    assert not list(path.with_suffix(".under-way").iterdir())
+    before = path.read_bytes()
+    monkeypatch.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(OSError("full")))
+    with pytest.raises(OSError, match="full"):
+        search.Search(None, "cpu", 5, path).append((1, 2))
+    assert path.read_bytes() == before
 
 
 def test_every_model_had_the_same_number_of_trials() -> None:

@@ -70,6 +70,12 @@ class TitleEncoder(nn.Module):
         With gradients, what lies between is computed again when they are: memory holds that of
         `AT_ONCE` tokens, and a step costs a third more.
         """
+        order, parts = self.parts(tokens)
+        vectors = torch.cat([self.part(part) for part in parts])
+        return vectors[order.to(vectors.device).argsort()]
+
+    def parts(self, tokens: Sequence[list[int]]) -> tuple[Tensor, list[list[list[int]]]]:
+        """Return the order of titles by length [n], and their tokens so, as `part` takes them."""
         order = sorted(range(len(tokens)), key=lambda row: len(tokens[row]))  # little is padded
         parts: list[list[list[int]]] = []
         for one in (tokens[row] for row in order):
@@ -77,10 +83,10 @@ class TitleEncoder(nn.Module):
                 parts[-1].append(one)
             else:
                 parts.append([one])
-        vectors = torch.cat([self._part(part) for part in parts])
-        return vectors[torch.tensor(order, device=vectors.device).argsort()]
+        return torch.tensor(order), parts
 
-    def _part(self, tokens: list[list[int]]) -> Tensor:
+    def part(self, tokens: list[list[int]]) -> Tensor:
+        """Return [n, w] for the token ids of titles that are read at once."""
         device, longest = self.model.device, max(map(len, tokens))
         ids = torch.full((len(tokens), longest), self._padding)
         mask = torch.zeros_like(ids)

@@ -1,0 +1,133 @@
+"""What nothing needs any more below a results folder and a cache; a finished run is never of it."""
+
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from recbench.atomic_write import PARTIAL, writer_of
+from recbench.runs.lock import holder, is_held, locked
+from recbench.runs.store import CHECKPOINTS
+from recbench.runs.unfinished import unfinished
+
+DAY = 86_400.0
+
+
+@dataclass(frozen=True)
+class Leftover:
+    """
+    Something that may be removed.
+
+    Attributes
+    ----------
+    paths
+        Files and folders, which go together.
+    what
+        In words.
+    owners
+        Folders of runs and trainings that no process may hold meanwhile.
+    """
+
+    paths: tuple[Path, ...]
+    what: str
+    owners: tuple[Path, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files."""
+        return sum(file.lstat().st_size for file in self._files() if file.is_file())
+
+    @property
+    def days(self) -> float:
+        """Since anything of it was changed."""
+        times = [file.lstat().st_mtime for file in self._files()]
+        return (time.time() - max(times, default=0.0)) / DAY
+
+    def _files(self) -> Iterator[Path]:
+        for path in self.paths:
+            yield path
+            yield from path.rglob("*")
+
+    def remove(self) -> None:
+        """
+        Remove it, and the folder of a run or training of which nothing is left.
+
+        Raises
+        ------
+        UserError
+            If a process works on it by now.
+        """
+        with ExitStack() as held:
+            for owner in self.owners:
+                held.enter_context(locked(owner))
+            for path in self.paths:
+                if path.is_dir() and not path.is_symlink():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink(missing_ok=True)
+        for owner in self.owners:
+            with suppress(OSError):  # something is left in it
+                owner.rmdir()
+
+
+def leftovers(results: Path, cache: Path, days: float) -> list[Leftover]:
+    """
+    Find what nothing needs any more.
+
+    Parameters
+    ----------
+    results, cache
+        Below which; they need not exist.
+    days
+        Nothing that was changed since. What a process holds now, or writes on this machine, is left
+        alone at any age.
+    """
+    found = [*_unfinished(results), *_of_finished(results), *_partial(results, cache)]
+    return [one for one in [*found, *_locks(results)] if one.days >= days]
+
+
+def _unfinished(results: Path) -> Iterator[Leftover]:
+    for run in unfinished(results):
+        owners = tuple(path.parent for path in run.kept)
+        if not any(map(holder, owners)):
+            done = ", ".join(filter(None, [f"unfinished {run.stage}", run.done]))
+            yield Leftover(run.kept, f"{done}: {run.folder}", owners)
+
+
+def _of_finished(results: Path) -> Iterator[Leftover]:
+    """Find what a run was about to remove of its own when it was killed: it had just ended."""
+    known = {path for run in unfinished(results) for path in run.kept}
+    for kept in sorted(results.glob(f"*/*/*/*/{CHECKPOINTS}")):
+        if kept not in known and not holder(kept.parent):
+            yield Leftover((kept,), f"not needed by the finished {kept.parent}", (kept.parent,))
+
+
+def _partial(*roots: Path) -> Iterator[Leftover]:
+    """Find what killed processes have left half-written, downloads among it."""
+    for root in roots:
+        for path in sorted(root.rglob(f"*{PARTIAL}")):
+            inside = any(one.name.endswith(PARTIAL) for one in path.relative_to(root).parents)
+            writer = writer_of(path)
+            busy = is_held(path) if writer is None else _lives(writer)
+            if not inside and not busy:
+                yield Leftover((path,), f"half-written: {path}")
+
+
+def _locks(results: Path) -> Iterator[Leftover]:
+    for path in sorted(results.glob("*/*/*/*/lock")):
+        folder = path.parent
+        if not holder(folder) and not (folder / CHECKPOINTS).exists():
+            yield Leftover((path,), f"lock of a process that has ended: {path}", (folder,))
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,137 @@
+"""
+Runs from elsewhere, taken into a results folder: from another one, or from a bundle.
+
+Each is verified as ``recbench verify`` does it. A run is there as a whole or not at all, and none
+that stands is replaced: one of the same figures is the same run, made twice or copied, and one of
+other figures is refused. Trainings stay where they are.
+"""
+
+import shutil
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from recbench.atomic_write import folder_aside
+from recbench.errors import RecbenchError, UserError
+from recbench.runs import verify as runs
+from recbench.runs.evidence import RECORD, check_apart
+from recbench.runs.examples import EXAMPLES, sha256
+from recbench.runs.lock import locked
+from recbench.runs.record import RunRecord
+from recbench.runs.remade_question import Questions
+from recbench.runs.store import finished, place, read_record, run_folder
+from recbench.submission.reading import named_in, opened
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What came of one run: its place, and why it was not taken."""
+
+    folder: str
+    result: Literal["imported", "there already", "refused"]
+    why: str = ""
+
+
+def import_runs(
+    paths: Sequence[Path],
+    results: Path,
+    questions: Questions,
+    report: Callable[[Imported], None],
+) -> list[Imported]:
+    """
+    Take runs into a results folder.
+
+    Parameters
+    ----------
+    paths
+        Run folders, folders with runs below them, or bundles.
+    results
+        The folder, made if it is missing.
+    questions
+        Makes their questions again, where the data are at hand.
+    report
+        Told of every run as soon as it is known what comes of it.
+
+    Raises
+    ------
+    UserError
+        For a folder without a run, before anything is imported.
+    DataError
+        For a bundle that is refused, before anything is imported.
+    """
+    found: list[Imported] = []
+    with ExitStack() as unpacked:
+        bundles = {unpacked.enter_context(opened(one))[1]: one for one in paths if one.is_file()}
+        folders = runs.folders_of([*bundles, *(one for one in paths if not one.is_file())])
+        for folder in folders:
+            one = _import(folder, results, questions)
+            for unpacked_at, bundle in bundles.items():
+                one = Imported(
+                    named_in(one.folder, unpacked_at, bundle),
+                    one.result,
+                    named_in(one.why, unpacked_at, bundle),
+                )
+            report(one)
+            found.append(one)
+    return found
+
+
+def _import(folder: Path, results: Path, questions: Questions) -> Imported:
+    try:
+        record = _verified(folder, questions)
+        target = run_folder(results, record)
+        _check_siblings(folder, target, record)
+        with locked(target):
+            if (standing := finished(target)) is not None:
+                _check_same(target, standing.record, record)
+                return Imported(str(folder), "there already")
+            _copy(folder, target, record)
+    except RecbenchError as error:
+        return Imported(str(folder), "refused", str(error))
+    return Imported(str(folder), "imported")
+
+
+def _verified(folder: Path, questions: Questions) -> RunRecord:
+    (found,) = runs.verify([folder], questions)
+    for check in found.checks:
+        if check.result == "failed":
+            raise UserError(f"it fails the check '{check.name}': {check.why}")
+    return read_record(folder)
+
+
+def _check_same(target: Path, standing: RunRecord, record: RunRecord) -> None:
+    """Refuse other figures of the same cell; what else differs is how they were come by."""
+    if standing.metrics == record.metrics:
+        return
+    name = min(
+        one
+        for one in {*standing.metrics, *record.metrics}
+        if standing.metrics.get(one) != record.metrics.get(one)
+    )
+    figures = [
+        "none" if name not in one.metrics else f"{one.metrics[name].value:.6f}"
+        for one in (standing, record)
+    ]
+    raise UserError(
+        f"{target} is the same cell with other figures ({name} {figures[0]}, here {figures[1]}); "
+        f"run it anew to see which holds, or move {target} away"
+    )
+
+
+def _check_siblings(folder: Path, target: Path, record: RunRecord) -> None:
+    """Refuse a run that stands under another seed already."""
+    of_row = sorted(target.parent.glob(f"{record.row[:12]}-seed*/{RECORD}"))
+    others = [read_record(path.parent) for path in of_row if path.parent != target]
+    check_apart(folder, record, [one for one in others if one.row == record.row])
+
+
+def _copy(folder: Path, target: Path, record: RunRecord) -> None:
+    text = (folder / RECORD).read_bytes()
+    with folder_aside(target / EXAMPLES) as aside:
+        shutil.copyfile(folder / EXAMPLES, aside / EXAMPLES)
+        copied = sha256(aside), RunRecord.model_validate_json(text)
+        if copied != (record.examples_sha256, record):
+            raise UserError("it was changed while it was read; import it again")
+        place(target, record, aside, text)

@@ -1,0 +1,107 @@
+"""
+How a command leaves when it is told to: by Ctrl-C, by ``kill``, by a batch system.
+
+SIGINT and SIGTERM are raised in the main thread, so that everything that is open closes in order:
+what was answered is kept, what is half-written goes, processes of ours end. But Python hears of a
+signal only between two steps of its own, and one step of a language model may last half a minute in
+C. So a thread hears of it as well, at once, and ends the process if that has not left by itself in
+`GRACE` seconds. Nothing is half-written then, since files are written aside and renamed; what is
+lost is the step that was running. (C code that holds the interpreter's lock all the while stops
+this thread, too; torch, NumPy and Arrow let go of it.)
+"""
+
+import os
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+
+from recbench.leash import LEASH, on_a_leash
+
+GRACE = 3.0
+"""Seconds in which a process leaves by itself."""
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+SHOW_CURSOR = "\x1b[?25h"
+"""A progress bar hides the cursor of a terminal, and could not bring it back."""
+
+
+@dataclass
+class Told:
+    """
+    Whether a process was told to leave.
+
+    Attributes
+    ----------
+    signal
+        The number of the first signal; None as long as there was none.
+    """
+
+    signal: int | None = None
+
+    @property
+    def code(self) -> int:
+        """The exit code: 128 and the signal's number."""
+        assert self.signal is not None  # nobody asks before
+        return 128 + self.signal
+
+    def hear(self, number: int, _: FrameType | None) -> None:
+        """Leave at the first signal; more of them must not disturb what closes then."""
+        if self.signal is None:
+            self.signal = number
+            raise KeyboardInterrupt
+
+
+@contextmanager
+def leaving_in_time(last_words: str) -> Iterator[Told]:
+    """
+    Leave within `GRACE` seconds when the process is told to, inside the block.
+
+    The block must be in the main thread; in another one nothing is done. A signal that whoever
+    started the process has it ignore stays ignored, as by ``nohup``. Once told, a process ends:
+    then nothing is put back behind the block.
+
+    Parameters
+    ----------
+    last_words
+        What is said on standard error by a process that has to be ended.
+    """
+    told = Told()
+    if threading.current_thread() is not threading.main_thread():
+        yield told
+        return
+    heard = [one for one in SIGNALS if signal.getsignal(one) is not signal.SIG_IGN]
+    ear, mouth = socket.socketpair()
+    mouth.setblocking(False)
+    threading.Thread(target=_watch, args=(ear, heard, last_words), daemon=True).start()
+    before = {one: signal.signal(one, told.hear) for one in heard}
+    if end := os.environ.pop(LEASH, ""):
+        on_a_leash(int(end), lambda: os.kill(os.getpid(), signal.SIGTERM))
+    wakeup = signal.set_wakeup_fd(mouth.fileno(), warn_on_full_buffer=False)
+    try:
+        yield told
+    finally:
+        if told.signal is None:
+            signal.set_wakeup_fd(wakeup)
+            for number, handler in before.items():
+                signal.signal(number, handler)
+            mouth.close()
+
+
+def _watch(ear: socket.socket, heard: list[signal.Signals], last_words: str) -> None:
+    """End the process some time after a signal, unless the other end of `ear` is closed before."""
+    with ear:
+        number = 0
+        while number not in heard:  # whatever else Python handles is told here as well
+            said = ear.recv(1)
+            if not said:
+                return
+            number = said[0]
+    threading.Event().wait(GRACE)
+    cursor = SHOW_CURSOR if os.isatty(2) else ""
+    os.write(2, f"{cursor}{last_words}\n".encode(errors="replace"))
+    os._exit(128 + number)

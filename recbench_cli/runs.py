@@ -1,0 +1,139 @@
+"""`recbench runs`: which runs there are, what unfinished ones have to do, and what may go."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from recbench_cli.once import Commands
+from recbench_cli.options import Cache, DataDir, Debug, Form, Results, say
+
+app = Commands(
+    help="List runs and what is left of them, show one, remove leftovers, take in others'.",
+    rich_markup_mode=None,
+)
+
+Name = Annotated[str, typer.Argument(metavar="RUN", help="Its folder, or how its id begins.")]
+OlderThan = Annotated[
+    float,
+    typer.Option("--older-than", min=0, metavar="DAYS", help="Leave alone what was changed since."),
+]
+Yes = Annotated[bool, typer.Option("--yes", help="Remove without asking.")]
+Folders = Annotated[
+    list[Path],
+    typer.Argument(metavar="PATH...", help="Folders of results, run folders, or bundles (*.zip)."),
+]
+
+
+@app.command("list")
+def list_(
+    form: Form = "text", results: Results = None, _cache: Cache = None, _debug: Debug = False
+) -> None:
+    """List the runs, those first that are not finished, and how far they have come."""
+    from recbench.runs.listing import as_table, listed
+    from recbench.runs.places import results_folder
+
+    root = results_folder(results)
+    found = listed(root)
+    if form == "json":
+        typer.echo(json.dumps([one.fields(root) for one in found], indent=2, ensure_ascii=False))
+    elif found:
+        typer.echo(as_table(found, root))
+    else:
+        say(f"no run below {root}; make one with: recbench run")
+
+
+@app.command()
+def show(
+    run: Name,
+    form: Form = "text",
+    results: Results = None,
+    cache: Cache = None,
+    _debug: Debug = False,
+) -> None:
+    """Show one run: its settings and figures, or where it stands and what goes on with it."""
+    from recbench.runs.leaderboard import rows_of
+    from recbench.runs.listing import named, shown
+    from recbench.runs.places import results_folder
+    from recbench.runs.rendering import run_table
+    from recbench.runs.store import Run
+
+    given = {"--results": results, "--cache": cache}
+    places = [word for name, path in given.items() if path for word in (name, str(path))]
+    found = named(results_folder(results), run)
+    told = shown(found, places)
+    if form == "json":
+        typer.echo(json.dumps(told, indent=2, ensure_ascii=False))
+        return
+    for name, value in told.items():
+        if name == "settings":
+            for setting, one in value.items():
+                typer.echo(f"  {setting}={one}")
+        elif name != "metrics" and value not in (None, ""):
+            typer.echo(f"{name}: {value}")
+    if isinstance(found, Run):
+        (row,) = rows_of([found])
+        typer.echo(run_table(row))
+
+
+@app.command()
+def clean(
+    older_than: OlderThan = 7.0,
+    yes: Yes = False,
+    results: Results = None,
+    cache: Cache = None,
+    _debug: Debug = False,
+) -> None:
+    """
+    Remove what nothing needs any more: what was begun and given up, and what killed processes left.
+
+    Says first what that is. No finished run goes, no kept training, and nothing that a process
+    works on.
+    """
+    from recbench.runs.leftovers import leftovers
+    from recbench.runs.listing import age_in_words, size_in_words
+    from recbench.runs.places import cache_folder, results_folder
+    from recbench.runs.text import printable
+
+    found = leftovers(results_folder(results), cache_folder(cache), older_than)
+    if not found:
+        typer.echo(f"nothing that nobody has changed for {older_than:g} days is to be removed")
+        return
+    for one in found:
+        age = age_in_words(one.days * 86_400)
+        typer.echo(f"{size_in_words(one.size)}, {age} old, {printable(one.what)}")
+    total = size_in_words(sum(one.size for one in found))
+    if not yes and not (sys.stdin.isatty() and typer.confirm(f"Remove {len(found)}, {total}?")):
+        typer.echo(f"nothing was removed; --yes removes these {len(found)}, {total}")
+        return
+    for one in found:
+        one.remove()
+    typer.echo(f"removed {len(found)}, {total}")
+
+
+@app.command("import")
+def import_(
+    paths: Folders,
+    data_dir: DataDir = None,
+    results: Results = None,
+    cache: Cache = None,
+    _debug: Debug = False,
+) -> None:
+    """Take in runs from elsewhere, each verified; none that stands is replaced."""
+    from collections import Counter
+
+    from recbench.runs.places import cache_folder, results_folder
+    from recbench.runs.remade_question import Questions
+    from recbench.submission.importing import Imported, import_runs
+
+    def tell(one: Imported) -> None:
+        say(f"{one.result}: {one.folder}{f': {one.why}' if one.why else ''}")
+
+    questions = Questions(cache_folder(cache), data_dir, say)
+    found = import_runs(paths, results_folder(results), questions, tell)
+    count = Counter(one.result for one in found)
+    typer.echo(", ".join(f"{count[one]} {one}" for one in ("imported", "there already", "refused")))
+    if count["refused"]:
+        raise typer.Exit(1)

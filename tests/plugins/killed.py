@@ -1,0 +1,85 @@
+"""Runs in processes of their own that are killed: at a write of theirs, or at any moment."""
+
+import json
+import os
+import random
+import signal
+import time
+from multiprocessing import forkserver, get_context
+from pathlib import Path
+from unittest.mock import patch
+
+from recbench.atomic_write import PARTIAL
+from recbench.runs.store import run_folders
+
+CONTEXT = get_context("forkserver")
+"""Each run is a new process, of a server that has loaded torch for all of them."""
+
+
+def started(wanted, quick, at=None, renamed=False):
+    """Start a run; with `at` it is killed at that write, before or after the file is `renamed`."""
+    CONTEXT.set_forkserver_preload(["killed_at_work"])
+    paths = [str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]
+    with patch.dict(os.environ, PYTHONPATH=os.pathsep.join(filter(None, paths))):
+        forkserver.ensure_running()
+    from killed_at_work import work
+
+    process = CONTEXT.Process(target=work, args=(wanted, quick, at, renamed))
+    process.start()
+    return process
+
+
+def undisturbed(wanted, quick):
+    """Return what comes out of a run, and the seconds that it takes."""
+    process, began = started(wanted, quick), time.monotonic()
+    process.join()
+    assert process.exitcode == 0
+    return outcome(wanted), time.monotonic() - began
+
+
+def killed_at_every_write(wanted):
+    """
+    Kill a run at its first write, before and after, go on and kill it at its second, and so on.
+
+    Returns how often, when one process has come to its end.
+    """
+    ended, kills = False, 0
+    while not ended:
+        process = started(wanted, True, at=1 + kills // 2, renamed=bool(kills % 2))
+        process.join()
+        ended = _has_ended(process, wanted)
+        kills += not ended
+    return kills
+
+
+def killed_at_random(wanted, seconds, seed):
+    """Kill a run at random moments until one process has come to its end; return how often."""
+    moments, ended, kills = random.Random(seed), False, 0
+    while not ended:
+        process = started(wanted, False)
+        process.join(moments.uniform(0, seconds))
+        process.kill()
+        process.join()
+        ended = _has_ended(process, wanted)
+        kills += not ended
+    return kills
+
+
+def outcome(wanted):
+    """Return what must be the same: the figures, and the bytes of the examples."""
+    (folder,) = run_folders(wanted.results)
+    record = json.loads((folder / "record.json").read_text())
+    return record["metrics"], (folder / "examples.parquet").read_bytes()
+
+
+def _has_ended(process, wanted):
+    """Tell whether a process came to its end; if not, write nonsense into what is half-written."""
+    if process.exitcode == 0:
+        return True
+    assert process.exitcode == -signal.SIGKILL
+    for root in (wanted.results, wanted.cache):
+        for path in root.rglob(f"*{PARTIAL}"):
+            for file in [path, *path.rglob("*")]:
+                if file.is_file():
+                    file.write_bytes(b"half-written")
+    return False

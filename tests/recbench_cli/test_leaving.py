@@ -1,0 +1,91 @@
+"""The command line is told to leave by a signal: in Python, in C, and with processes of its own."""
+
+import signal
+import subprocess
+import sys
+
+import pytest
+
+PROGRAM = """
+import hashlib, signal, sys, threading, time
+from recbench_cli import main as cli
+
+def here():
+    print("here", flush=True)
+
+def app(*_, **__):
+    try:
+{step}
+    finally:
+        print("closed", flush=True)
+
+cli.app = app
+cli.main(["run"])
+"""
+
+STEPS = {
+    "python": """
+        here()
+        time.sleep(600)
+""",
+    # Half an hour in C, unless it is ended; it has begun when the timer rings.
+    "C": """
+        threading.Timer(0.5, here).start()
+        hashlib.pbkdf2_hmac("sha256", b"", b"", 2**31 - 1)
+""",
+    "swallowed": """
+        try:
+            here()
+            time.sleep(600)
+        except KeyboardInterrupt:
+            time.sleep(600)
+""",
+    "renamed": """
+        try:
+            here()
+            time.sleep(600)
+        except KeyboardInterrupt:
+            raise ImportError
+""",
+    "short": """
+        here()
+        time.sleep(1)
+""",
+}
+LAST_WORDS = "interrupted; the same command goes on where this one stopped\n"
+
+
+def told(step, number, before=None):
+    """Run a command of one step, and tell it to leave."""
+    # What this process has for handlers in the background, where SIGINT is ignored, is passed on.
+    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}[number]
+    command = [sys.executable, "-c", PROGRAM.format(step=STEPS[step])]
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(number, before or usual),
+    ) as process:
+        assert process.stdout.readline() == "here\n"
+        process.send_signal(number)
+        out, err = process.communicate(timeout=300)
+    return process.returncode, out, err
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("step", ["python", "renamed"])
+def test_what_is_open_closes_in_order(step, number, code):
+    assert told(step, number) == (code, "closed\n", LAST_WORDS)
+
+
+@pytest.mark.parametrize(
+    ("step", "number", "code"),
+    [("C", signal.SIGINT, 130), ("C", signal.SIGTERM, 143), ("swallowed", signal.SIGTERM, 143)],
+)
+def test_a_process_that_does_not_leave_is_ended(step, number, code):
+    assert told(step, number) == (code, "", LAST_WORDS)
+
+
+def test_what_is_to_be_ignored_stays_ignored():
+    assert told("short", signal.SIGTERM, before=signal.SIG_IGN) == (0, "closed\n", "")

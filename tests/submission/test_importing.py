@@ -1,0 +1,129 @@
+import json
+import shutil
+
+import pytest
+
+from recbench.errors import UserError
+from recbench.runs.remade_question import Questions
+from recbench.runs.store import finished, publish
+from recbench.submission import importing
+from recbench.submission.importing import import_runs
+from recbench.submission.writing import write_bundle
+
+pytestmark = pytest.mark.honesty
+
+
+@pytest.fixture
+def here(tmp_path):
+    return tmp_path / "here"
+
+
+@pytest.fixture
+def take(here, tmp_path):
+    """Return a function that imports, and gives what came of each run."""
+
+    def run(*paths):
+        questions = Questions(tmp_path / "cache", None, lambda _: None)
+        found = import_runs(paths or [tmp_path / "results"], here, questions, lambda _: None)
+        return [(one.result, one.why) for one in found]
+
+    return run
+
+
+def everything(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_runs_are_taken_in_as_they_are_and_found_again(made, take, here, tmp_path):
+    runs = [made(model="sasrec", seed=seed) for seed in (0, 1)]
+    assert take() == [("imported", "")] * 2
+    for run in runs:
+        own = here / run.folder.relative_to(tmp_path / "results")
+        assert sorted(path.name for path in own.iterdir()) == ["examples.parquet", "record.json"]
+        for file in own.iterdir():
+            assert file.read_bytes() == (run.folder / file.name).read_bytes()
+    before = everything(here)
+    assert take() == [("there already", "")] * 2
+    assert everything(here) == before
+
+
+def test_the_same_figures_made_elsewhere_are_the_same_run(made, take, here, tmp_path):
+    caption = "mechanism test: the built-in language model 'tiny'"
+    run = made(model="tallrec", writes=True, caption=caption)
+    publish(run, here)  # without what was written, so of other bytes
+    before = everything(here)
+    assert take() == [("there already", "")]
+    assert everything(here) == before
+    assert take(run.folder, run.folder) == [("there already", "")]
+
+
+def test_other_figures_of_one_cell_are_refused_by_name(made, take, here):
+    own = made(hits=[1, 0, 0, 1], results=here)
+    made(hits=[1, 1, 1, 1])
+    before = everything(here)
+    ((result, why),) = take()
+    assert result == "refused"
+    assert why.startswith(f"{own.folder} is the same cell with other figures (HitRatio@1 0.5000")
+    assert everything(here) == before
+
+
+def test_what_is_not_what_it_says_is_refused_and_the_rest_taken(made, take, here):
+    bad, good = made(model="caser"), made(model="gru4rec")
+    file = bad.folder / "record.json"
+    page = json.loads(file.read_text())
+    page["times"]["fit"] = 0.5
+    file.write_text(json.dumps(page))
+    refused, taken = take()
+    assert (refused[0], taken[0]) == ("refused", "imported")
+    assert refused[1].startswith("it fails the check 'record': ")
+    assert [path.parent.name for path in here.rglob("record.json")] == [good.folder.name]
+
+
+def test_a_run_under_another_seed_is_refused(made, take, here):
+    run = made(seed=0, weights="w", results=here)
+    made(seed=1, weights="w")
+    ((result, why),) = take()
+    assert (result, "it has the model of seed 0" in why) == ("refused", True)
+    assert [path.parent for path in here.rglob("record.json")] == [run.folder]
+
+
+@pytest.mark.parametrize("step", ["copyfile", "place"])
+def test_a_run_is_there_as_a_whole_or_not_at_all(made, take, here, monkeypatch, step):
+    made()
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil if step == "copyfile" else importing, step, killed)
+        with pytest.raises(KeyboardInterrupt):
+            take()
+    assert everything(here) == {}
+    assert take() == [("imported", "")]
+
+
+def test_a_run_that_changes_meanwhile_is_refused(made, take, here, monkeypatch):
+    made()
+    real = shutil.copyfile
+
+    def copy(source, target):
+        real(source, target)
+        target.write_bytes(b"other")
+
+    monkeypatch.setattr(shutil, "copyfile", copy)
+    assert take() == [("refused", "it was changed while it was read; import it again")]
+    assert everything(here) == {}
+
+
+def test_a_bundle_is_taken_in_as_well(made, take, here, tmp_path):
+    run, bundle = made(), tmp_path / "bundle.zip"
+    write_bundle([run], bundle)
+    assert take(bundle) == [("imported", "")]
+    own = here / run.folder.relative_to(tmp_path / "results")
+    assert finished(own).record == run.record
+    assert take(bundle, run.folder) == [("there already", "")] * 2
+
+
+def test_a_folder_without_a_run_is_said(take, tmp_path):
+    with pytest.raises(UserError, match="holds no finished run"):
+        take(tmp_path)
