@@ -177,7 +177,7 @@ def run(
         report(first_prompt(model, data, shown))
     is_audited = experiment.audit and model.auditable
     folder = store.run_folder(results_folder(experiment.results), setup)
-    with locked(folder), deterministic(experiment.deterministic):
+    with locked(folder, report), deterministic(experiment.deterministic):
         if not experiment.fresh and (found := store.finished(folder)):
             wanted = is_audited, experiment.deterministic
             report_age(found.record, model.settings, *wanted, report)
@@ -186,7 +186,7 @@ def run(
         runtime = Runtime(setup.seed, device, folder, cache, report, show_progress).at(
             folder / store.CHECKPOINTS
         )
-        watch = Stopwatch(runtime.checkpoints)
+        watch = Stopwatch(runtime.checkpoints, report)
         watch.add("prepare", time.monotonic() - began)
         kept = training_folder(experiment, model, source, setup.seed)
         trained, new = train_or_find(

@@ -24,10 +24,14 @@ BELOW: dict[str, set[str]] = {
     "atomic_write": set(),
     "folder_digest": set(),
     "settings": {"errors"},
+    "sealed": {"errors", "settings"},
     "registry": {"errors", "settings", "seeding"},
     "statistics": {"errors"},
 }
-BELOW["data"] = {"registry", "progress", "atomic_write", "folder_digest", *BELOW["registry"]}
+BELOW["data"] = {
+    *{"registry", "progress", "atomic_write", "folder_digest", "sealed"},
+    *BELOW["registry"],
+}
 BELOW["questions"] = {"statistics", "data", "defaults", *BELOW["data"]}
 BELOW["recommender"] = {"questions", *BELOW["questions"]}
 BELOW["evaluation"] = {"recommender", "neural.devices", *BELOW["recommender"]}
@@ -52,7 +56,7 @@ BELOW["report"] = {"studies", *BELOW["studies"]}
 BELOW["neural"] = {"recommender", *BELOW["recommender"]}
 BELOW["llm"] = {"neural", *BELOW["neural"]}
 BELOW["memory"] = {"llm", "runs", *BELOW["llm"], *BELOW["runs"]}
-BELOW["endpoint"] = {"errors", "settings", "atomic_write"}
+BELOW["endpoint"] = {"errors", "settings", "atomic_write", "sealed"}
 BELOW["recbench_baselines"] = {"llm", "endpoint", *BELOW["llm"]}
 BELOW["testing"] = {"evaluation", *BELOW["evaluation"]}
 

@@ -156,7 +156,7 @@ def train(
     decisive = asdict(plan) | {"micro_batch_size": "the checkpoint's"}
     key = digest([name, identity, decisive, rows, runtime.seed])
     checkpoint = Checkpoint(runtime.checkpoints, name, key, checkpoint_seconds)
-    if (saved := checkpoint.read()) is not None:
+    if (saved := checkpoint.read(runtime.report)) is not None:
         run.resume(*saved)
         began = run.position.micro_batch_size
         if plan.micro_batch_size not in (None, began):
