@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -21,16 +22,19 @@ def atomic_file(target: Path) -> Iterator[Path]:
     ------
     IsADirectoryError
         If a folder stands at `target`.
+    OSError
+        With the name of `target`, where the disk refuses: that it is full, for example.
     """
     if target.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
-    target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f"{target.name}.{os.getpid()}.partial")
-    try:
-        yield partial
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
+    with naming(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield partial
+            partial.replace(target)
+        finally:
+            partial.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -39,17 +43,58 @@ def atomic_folder(target: Path) -> Iterator[Path]:
     Give an empty folder to fill, which becomes `target` when the block ends well.
 
     A folder that stands at `target` by then is replaced. When the block raises, nothing is left.
+
+    Raises
+    ------
+    OSError
+        As `atomic_file`.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=f"{target.name}.", suffix=".partial", dir=target.parent))
-    try:
-        yield partial
-        shutil.rmtree(target, ignore_errors=True)
+    with naming(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial = Path(
+            tempfile.mkdtemp(prefix=f"{target.name}.", suffix=".partial", dir=target.parent)
+        )
         try:
-            partial.rename(target)
-        except OSError:
-            # Another process finished the same folder in between: its content is as good as ours.
-            if not target.is_dir():
-                raise
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+            yield partial
+            shutil.rmtree(target, ignore_errors=True)
+            try:
+                partial.rename(target)
+            except OSError:
+                # Another process finished the same folder in between: its content is as good.
+                if not target.is_dir():
+                    raise
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+
+
+@contextmanager
+def naming(target: Path) -> Iterator[None]:
+    """
+    Name what could not be written, in the operating system's own error.
+
+    Some libraries leave the name out (Arrow, Python's own writes), others raise errors of their own
+    with the system's number in the text (safetensors), or tell how much they wrote alone (numpy).
+    """
+    try:
+        yield
+    except Exception as error:
+        number = _number(error)
+        if number is None or getattr(error, "filename", None):
+            raise
+        raise OSError(number, os.strerror(number), str(target)) from error
+
+
+def _number(error: Exception) -> int | None:
+    """Return the number by which the operating system told what went wrong, if it did."""
+    if isinstance(error, OSError):
+        return errno.ENOSPC if re.search(r"requested and \d+ written", str(error)) else error.errno
+    found = re.search(r"\(os error (\d+)\)", str(error))
+    return int(found[1]) if found else None
+
+
+def check_writable(folder: Path) -> None:
+    """Raise OSError now, not when hours of work are to be written into a folder, which is made."""
+    with naming(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass

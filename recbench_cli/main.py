@@ -134,6 +134,8 @@ def _of_a_path(error: OSError) -> tuple[int, str] | None:
     where = _one_line(f"{path}: {reason}" if path else reason)
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return 1, f"{where}; the disk is full: make room and run the same command again"
+    if error.errno == errno.EROFS:
+        return 2, f"{where}; nothing can be written there: name another by --results or --cache"
     if remedy := REMEDIES.get(type(error)):
         return 2, f"{where}; {remedy}"
     if path or isinstance(error, FileNotFoundError):

@@ -19,6 +19,7 @@ from safetensors import safe_open
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from recbench.atomic_write import check_writable
 from recbench.data.catalogue import Catalogue
 from recbench.errors import DataError, RecbenchError
 from recbench.llm.cards import TEXT_ENCODER
@@ -247,6 +248,7 @@ class MoRec(SASRec, Transferable):
                 return read_tensors(file)[0]["embeddings"]
             except DataError as error:
                 runtime.report(f"{error}; it is made again")
+        check_writable(file.parent)
         name = self.settings.text_encoder
         encoder = load_title_encoder(name, self.pooling, runtime.report).to(runtime.device)
         runtime.report(f"reading {len(catalogue)} titles with the text encoder {name}, once")

@@ -1,5 +1,6 @@
 """The ledger of a run: every question that was answered, once, and what it cost."""
 
+import errno
 import json
 import os
 from collections import Counter
@@ -9,6 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from recbench.atomic_write import naming
 from recbench.endpoint.answer import FILTERED, Answer
 from recbench.errors import DataError
 from recbench.sealed import sealed, unsealed
@@ -112,10 +114,20 @@ class Ledger:
             if line.key in self._lines:
                 return False
             is_another = bool(self._servers) and line.server not in self._servers
-            with self._path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(sealed(line.model_dump())) + "\n")
+            self._write(json.dumps(sealed(line.model_dump())) + "\n")
             self._take(line)
             return is_another
+
+    def _write(self, line: str) -> None:
+        """Write a line whole or not at all."""
+        with naming(self._path), self._path.open("ab", buffering=0) as file:
+            before = file.tell()
+            try:
+                if file.write(line.encode()) < len(line.encode()):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            except OSError:
+                file.truncate(before)
+                raise
 
     def _take(self, line: Line) -> None:
         self._lines[line.key] = line

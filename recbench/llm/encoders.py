@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from recbench.atomic_write import atomic_folder
+from recbench.atomic_write import atomic_folder, check_writable
 from recbench.errors import UserError
 from recbench.folder_digest import folder_digest
 from recbench.neural.precision import FLOAT32
@@ -70,6 +70,7 @@ def fitted_encoder(name: str, data: TrainingData, runtime: Runtime) -> Encoder:
         encoder.load(folder, data, own)
         runtime.report(f"encoder {name}: from the cache")
         return encoder
+    check_writable(folder.parent)
     runtime.report(f"encoder {name}: training it first")
     own.checkpoints.mkdir(parents=True, exist_ok=True)
     details = encoder.fit(data, own)

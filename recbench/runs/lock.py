@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from recbench.atomic_write import naming
 from recbench.errors import UserError
 
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
@@ -40,8 +41,9 @@ def locked(folder: Path, report: Callable[[str], None]) -> Iterator[None]:
     path = folder / "lock"
     handle = _acquire(path, report)
     try:
-        os.truncate(handle, 0)
-        os.pwrite(handle, f"{os.getpid()} on {platform.node()}".encode(), 0)
+        with naming(path):
+            os.truncate(handle, 0)
+            os.pwrite(handle, f"{os.getpid()} on {platform.node()}".encode(), 0)
         yield
     finally:
         path.unlink(missing_ok=True)
