@@ -206,6 +206,8 @@ def run(
         with watch.stage("score"):
             judgement = evaluate(model, *asked, how, answered)
         account = _json(model.account(runtime), "account") if writes(model) else {}
+        if judgement.halved:
+            account = {**account, "halved": account.get("halved", 0) + judgement.halved}
         stored = kept / MODEL, trained.weights, data, control, model.knows_users
         saved = SavedModel(type(model), model.settings, *stored)
         del model  # its memory is the copy's now

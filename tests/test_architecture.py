@@ -22,6 +22,7 @@ BELOW: dict[str, set[str]] = {
     "defaults": set(),
     "seeding": set(),
     "atomic_write": set(),
+    "out_of_memory": set(),
     "folder_digest": set(),
     "settings": {"errors"},
     "sealed": {"errors", "settings"},
@@ -29,7 +30,7 @@ BELOW: dict[str, set[str]] = {
     "statistics": {"errors"},
 }
 BELOW["data"] = {
-    *{"registry", "progress", "atomic_write", "folder_digest", "sealed"},
+    *{"registry", "progress", "atomic_write", "folder_digest", "sealed", "out_of_memory"},
     *BELOW["registry"],
 }
 BELOW["questions"] = {"statistics", "data", "defaults", *BELOW["data"]}

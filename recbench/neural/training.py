@@ -148,7 +148,8 @@ def train(
     Raises
     ------
     RecbenchError
-        If the loss is not finite, the watched value is NaN, or one row does not fit the memory.
+        If the loss or what is learnt is not finite, the watched value is NaN, or one row does not
+        fit the memory. The checkpoint that was last written is a sound one, and stays.
     """
     run = TrainingRun(module, loss, rows, plan, runtime, precision, watch, curve, sizes)
     # How many rows are computed at once may follow the memory that is free; what was begun with a
