@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -24,16 +25,19 @@ def atomic_file(target: Path) -> Iterator[Path]:
     ------
     IsADirectoryError
         If a folder stands at `target`.
+    OSError
+        With the name of `target`, where the disk refuses: that it is full, for example.
     """
     if target.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
-    target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f"{target.name}.{os.getpid()}{PARTIAL}")
-    try:
-        yield partial
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
+    with naming(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield partial
+            partial.replace(target)
+        finally:
+            partial.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -43,22 +47,32 @@ def atomic_folder(target: Path) -> Iterator[Path]:
 
     A folder that stands at `target` by then is replaced, and is never met half-removed. When the
     block raises, nothing is left.
+
+    Raises
+    ------
+    OSError
+        As `atomic_file`.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with folder_aside(target) as partial:
-        yield partial
-        with folder_aside(target) as replaced:
-            if target.is_dir():
-                with suppress(FileNotFoundError):  # another process has just done the same
-                    target.rename(replaced)
-            try:
-                partial.rename(target)
-            except OSError:
-                # Another one finished the same folder in between: its content is as good as ours.
-                if not target.is_dir():
-                    if any(replaced.iterdir()):
-                        replaced.rename(target)
-                    raise
+    with naming(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with folder_aside(target) as partial:
+            yield partial
+            with folder_aside(target) as replaced:
+                _exchange(partial, target, replaced)
+
+
+def _exchange(partial: Path, target: Path, replaced: Path) -> None:
+    if target.is_dir():
+        with suppress(FileNotFoundError):  # another process has just done the same
+            target.rename(replaced)
+    try:
+        partial.rename(target)
+    except OSError:
+        # Another one finished the same folder in between: its content is as good as ours.
+        if not target.is_dir():
+            if any(replaced.iterdir()):
+                replaced.rename(target)
+            raise
 
 
 @contextmanager
@@ -76,3 +90,36 @@ def writer_of(partial: Path) -> int | None:
     """Return the id of the process that writes, or wrote, what is not whole; None if unknown."""
     process = partial.name.removesuffix(PARTIAL).rpartition(".")[2]
     return int(process) if process.isdecimal() else None
+
+
+@contextmanager
+def naming(target: Path) -> Iterator[None]:
+    """
+    Name what could not be written, in the operating system's own error.
+
+    Some libraries leave the name out (Arrow, Python's own writes), others raise errors of their own
+    with the system's number in the text (safetensors), or tell how much they wrote alone (numpy).
+    """
+    try:
+        yield
+    except Exception as error:
+        number = _number(error)
+        if number is None or getattr(error, "filename", None):
+            raise
+        raise OSError(number, os.strerror(number), str(target)) from error
+
+
+def _number(error: Exception) -> int | None:
+    """Return the number by which the operating system told what went wrong, if it did."""
+    if isinstance(error, OSError):
+        return errno.ENOSPC if re.search(r"requested and \d+ written", str(error)) else error.errno
+    found = re.search(r"\(os error (\d+)\)", str(error))
+    return int(found[1]) if found else None
+
+
+def check_writable(folder: Path) -> None:
+    """Raise OSError now, not when hours of work are to be written into a folder, which is made."""
+    with naming(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass

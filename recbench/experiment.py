@@ -206,7 +206,7 @@ def run(
         report(first_prompt(model, data, shown))
     is_audited = experiment.audit and model.auditable
     folder = store.run_folder(results_folder(experiment.results), setup)
-    with locked(folder), deterministic(experiment.deterministic):
+    with locked(folder, report), deterministic(experiment.deterministic):
         if not experiment.fresh and (found := store.finished(folder)):
             wanted = is_audited, experiment.deterministic
             report_age(found.record, model.settings, *wanted, report)
@@ -217,7 +217,7 @@ def run(
         runtime = Runtime(setup.seed, device, folder, cache, report, show_progress).at(
             folder / store.CHECKPOINTS
         )
-        watch = Stopwatch(runtime.checkpoints)
+        watch = Stopwatch(runtime.checkpoints, report)
         watch.add("prepare", time.monotonic() - began)
         kept = training_folder(experiment, model, source, setup.seed)
         Begun(setup=setup, training=kept.name, arguments=experiment.goes_on).write(folder)
@@ -238,6 +238,8 @@ def run(
         with watch.stage("score"):
             judgement = evaluate(model, *asked, how, answered)
         account = _json(model.account(runtime), "account") if writes(model) else {}
+        if judgement.halved:
+            account = {**account, "halved": account.get("halved", 0) + judgement.halved}
         stored = kept / MODEL, trained.weights, data, control, model.knows_users
         saved = SavedModel(type(model), model.settings, *stored)
         del model  # its memory is the copy's now

@@ -13,12 +13,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from recbench.atomic_write import atomic_file, atomic_folder
+from recbench.atomic_write import atomic_folder
 from recbench.errors import PluginError
 from recbench.folder_digest import folder_digest
 from recbench.recommender import Runtime, System, Transferable
 from recbench.runs import environment
-from recbench.runs.kept_trainings import MODEL, TRAINING, parts, read_training
+from recbench.runs.kept_trainings import MODEL, TRAINING, parts, read_training, write_training
 from recbench.runs.lock import locked
 from recbench.runs.provenance import provenance
 from recbench.runs.record import Trained
@@ -50,7 +50,8 @@ def train_or_find(
     runtime
         Where it runs; its `checkpoints` are not used.
     folder
-        Named after all that decides what is learnt; one process at a time works in it.
+        Named after all that decides what is learnt; one process at a time works in it, and others
+        wait and find what it has kept.
     candidates
         Items of each query that will be asked: with so many a model rehearses before it is trained.
     fresh
@@ -69,12 +70,14 @@ def train_or_find(
     PluginError
         If what the model reports is not what the record needs; nothing is then kept.
     UserError
-        If another process trains the same, or the model's rehearsal refuses.
+        If the model's rehearsal refuses.
     """
-    with locked(folder):
+    with locked(folder, runtime.report):
         if fresh:
             shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
         kept = None if fresh else _kept(folder)
+        if kept is None and not fresh and (folder / TRAINING).exists():
+            runtime.report(f"{folder} is not as it was kept; its model is trained again")
         if kept is not None:
             runtime.report(f"asking the model trained before: {folder}")
             model.load(folder / MODEL, source.asked, runtime)
@@ -99,7 +102,8 @@ def _train(
     folder: Path,
     candidates: int,
 ) -> Trained:
-    watch, here = Stopwatch(folder / CHECKPOINTS), runtime.at(folder / CHECKPOINTS)
+    here = runtime.at(folder / CHECKPOINTS)
+    watch = Stopwatch(here.checkpoints, runtime.report)
     with watch.stage("fit"):
         for data in source.datasets:
             model.rehearse(data, candidates, here)
@@ -126,8 +130,7 @@ def _train(
         provenance=provenance(name, runtime.device, details.get("precision", "float32")),
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
     )
-    with atomic_file(folder / TRAINING) as partial:
-        partial.write_text(trained.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    write_training(folder, trained)
     shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
     return trained
 

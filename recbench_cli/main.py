@@ -7,6 +7,7 @@ import traceback
 import typer
 
 from recbench.errors import RecbenchError
+from recbench.out_of_memory import lacks_memory
 from recbench_cli import (
     candidates,
     compare,
@@ -38,9 +39,6 @@ REMEDIES = {
     FileExistsError: "a file stands where a folder belongs; name another path",
 }
 """What the operating system refuses because of a path that the user named."""
-
-NO_MEMORY = ("can't allocate memory", "out of memory")
-"""How torch says it, on a CPU and on a GPU."""
 
 INTERRUPTED, TERMINATED = 130, 143
 """Exit codes after SIGINT (Ctrl-C) and SIGTERM: 128 and the signal's number."""
@@ -134,7 +132,7 @@ def _explained(error: Exception) -> tuple[int, str]:
         return 2, f"{said} (see: {command} --help)"
     if isinstance(error, OSError) and (found := _of_a_path(error)):
         return found
-    if isinstance(error, MemoryError) or any(words in str(error) for words in NO_MEMORY):
+    if lacks_memory(error):
         return 1, (
             f"there is not enough memory: {_one_line(str(error))[:160]}; ask for less, for example "
             "fewer --draws or smaller settings"
@@ -154,6 +152,8 @@ def _of_a_path(error: OSError) -> tuple[int, str] | None:
     where = _one_line(f"{path}: {reason}" if path else reason)
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return 1, f"{where}; the disk is full: make room and run the same command again"
+    if error.errno == errno.EROFS:
+        return 2, f"{where}; nothing can be written there: name another by --results or --cache"
     if remedy := REMEDIES.get(type(error)):
         return 2, f"{where}; {remedy}"
     if path or isinstance(error, FileNotFoundError):

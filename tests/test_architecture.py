@@ -22,13 +22,18 @@ BELOW: dict[str, set[str]] = {
     "defaults": set(),
     "seeding": set(),
     "atomic_write": set(),
+    "out_of_memory": set(),
     "folder_digest": set(),
     "leash": set(),
     "settings": {"errors"},
+    "sealed": {"errors", "settings"},
     "registry": {"errors", "settings", "seeding"},
     "statistics": {"errors"},
 }
-BELOW["data"] = {"registry", "progress", "atomic_write", "folder_digest", *BELOW["registry"]}
+BELOW["data"] = {
+    *{"registry", "progress", "atomic_write", "folder_digest", "sealed", "out_of_memory"},
+    *BELOW["registry"],
+}
 BELOW["questions"] = {"statistics", "data", "defaults", *BELOW["data"]}
 BELOW["recommender"] = {"questions", *BELOW["questions"]}
 BELOW["evaluation"] = {"recommender", "neural.devices", "leash", *BELOW["recommender"]}
@@ -53,7 +58,7 @@ BELOW["report"] = {"studies", *BELOW["studies"]}
 BELOW["neural"] = {"recommender", *BELOW["recommender"]}
 BELOW["llm"] = {"neural", *BELOW["neural"]}
 BELOW["memory"] = {"llm", "runs", *BELOW["llm"], *BELOW["runs"]}
-BELOW["endpoint"] = {"errors", "settings", "atomic_write"}
+BELOW["endpoint"] = {"errors", "settings", "atomic_write", "sealed"}
 BELOW["recbench_baselines"] = {"llm", "endpoint", *BELOW["llm"]}
 BELOW["testing"] = {"evaluation", *BELOW["evaluation"]}
 

@@ -1,5 +1,8 @@
 import json
+import os
 import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar
 
 import numpy as np
@@ -228,9 +231,16 @@ def test_where_the_rehearsal_refuses_nothing_is_trained(train, tmp_path):
     assert train(candidates=20)[0].done == ["fit"]
 
 
-def test_another_process_holds_it_up(train, tmp_path):
-    with locked(tmp_path / "0a-seed0"), pytest.raises(UserError, match="is writing"):
-        train()
+def test_what_another_process_trains_is_waited_for_and_found(train, tmp_path):
+    train("elsewhere/0a-seed0")
+    with ThreadPoolExecutor() as another, locked(tmp_path / "0a-seed0", pytest.fail):
+        train.said.clear()
+        second = another.submit(train)
+        while not train.said:
+            time.sleep(0.01)
+        shutil.copytree(tmp_path / "elsewhere/0a-seed0", tmp_path / "0a-seed0", dirs_exist_ok=True)
+        assert train.said[0].startswith(f"waiting for process {os.getpid()} on ")
+    assert second.result()[0].done == ["load"]
 
 
 def test_what_was_learnt_elsewhere_is_transferred_before_it_is_kept(train, source):

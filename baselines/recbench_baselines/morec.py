@@ -17,13 +17,12 @@ import torch
 from numpy.typing import NDArray
 from pydantic import Field
 from safetensors import safe_open
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from recbench.atomic_write import atomic_file
+from recbench.atomic_write import check_writable
 from recbench.data.catalogue import Catalogue
-from recbench.errors import RecbenchError
+from recbench.errors import DataError, RecbenchError
 from recbench.llm.cards import TEXT_ENCODER
 from recbench.llm.text_encoder.pooling import Pooling, own_pooling
 from recbench.llm.text_encoder.reading_all import read_all
@@ -32,6 +31,7 @@ from recbench.llm.weights.fingerprint import fingerprint
 from recbench.neural.plan import ParameterGroup, Plan, Step
 from recbench.neural.precision import FLOAT32, computing
 from recbench.neural.sequences import Codes
+from recbench.neural.tensor_file import read_tensors, write_tensors
 from recbench.questions.split import PAD, Examples
 from recbench.recommender import Runtime, TrainingData, Transferable
 from recbench.settings import digest
@@ -246,7 +246,11 @@ class MoRec(SASRec, Transferable):
         key = digest([_VERSION, *self.ingredients().values(), catalogue.digest, kind])
         file = runtime.cache / "title-embeddings" / f"{key[:16]}.safetensors"
         if file.is_file():
-            return load_file(file)["embeddings"]
+            try:
+                return read_tensors(file)[0]["embeddings"]
+            except DataError as error:
+                runtime.report(f"{error}; it is made again")
+        check_writable(file.parent)
         name = self.settings.text_encoder
         encoder = load_title_encoder(name, self.pooling, runtime.report).to(runtime.device)
         runtime.report(f"reading {len(catalogue)} titles with the text encoder {name}, once")
@@ -258,8 +262,7 @@ class MoRec(SASRec, Transferable):
                 f"the text encoder '{name}' reads titles into numbers that are not finite; "
                 f"take {TEXT_ENCODER.ways}"
             )
-        with atomic_file(file) as partial:
-            save_file({"embeddings": embeddings}, partial)
+        write_tensors(file, {"embeddings": embeddings})
         shutil.rmtree(under_way, ignore_errors=True)
         return embeddings
 

@@ -190,7 +190,7 @@ def stored(card: Card, folder: Path) -> Dataset:
         digest = table.schema.metadata[b"digest"].decode()
         catalogue = make_catalogue(listed["id"].to_numpy(), listed["title"].to_pylist())
         dataset = _of_table(card, catalogue, table)
-    except (OSError, pa.ArrowException, LookupError, TypeError) as error:
+    except (OSError, pa.ArrowException, LookupError, TypeError, ValueError, MemoryError) as error:
         raise RecbenchError(f"{folder} cannot be read: {error}") from None
     if dataset.digest != digest:
         raise RecbenchError(f"{folder} does not hold what its digest says")

@@ -132,7 +132,7 @@ def _copy(
 ) -> None:
     length = response.headers.get("Content-Length", "")
     whole = there + int(length) if length.isdecimal() else None
-    while block := response.read(_BLOCK):
+    while block := response.read1(_BLOCK):  # what has come, not a whole block
         stream.write(block)
         there += len(block)
         progress(there, whole)

@@ -1,13 +1,19 @@
 """The ledger of a run: every question that was answered, once, and what it cost."""
 
+import errno
+import json
+import os
 from collections import Counter
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
+from recbench.atomic_write import naming
 from recbench.endpoint.answer import FILTERED, Answer
+from recbench.errors import DataError
+from recbench.sealed import sealed, unsealed
 
 
 class Line(BaseModel):
@@ -73,21 +79,24 @@ class Ledger:
     Parameters
     ----------
     path
-        The file; what a process before this one has written there is read, but for a line that a
-        kill has cut off.
+        The file; what a process before this one has written there is read, but for a last line that
+        a kill has cut off, which is removed.
+
+    Raises
+    ------
+    DataError
+        If a line was changed after it was written: what the run has cost cannot be told any more.
     """
 
     def __init__(self, path: Path) -> None:
         self._path, self._lock, self._lines = path, Lock(), dict[str, Line]()
         self._servers = Counter[tuple[str | None, str | None]]()
-        text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
-        for line in text.splitlines():
-            try:
-                self._take(Line.model_validate_json(line))
-            except ValidationError:
-                continue
-        if text and not text.endswith("\n"):
-            path.write_text(text + "\n", encoding="utf-8")
+        content = path.read_bytes() if path.exists() else b""
+        whole = content[: content.rfind(b"\n") + 1]
+        for number, line in enumerate(whole.splitlines(), start=1):
+            self._take(_read(path, number, line))
+        if len(whole) < len(content):
+            os.truncate(path, len(whole))
 
     def __contains__(self, key: str) -> bool:
         return key in self._lines
@@ -105,10 +114,20 @@ class Ledger:
             if line.key in self._lines:
                 return False
             is_another = bool(self._servers) and line.server not in self._servers
-            with self._path.open("a", encoding="utf-8") as file:
-                file.write(line.model_dump_json() + "\n")
+            self._write(json.dumps(sealed(line.model_dump())) + "\n")
             self._take(line)
             return is_another
+
+    def _write(self, line: str) -> None:
+        """Write a line whole or not at all."""
+        with naming(self._path), self._path.open("ab", buffering=0) as file:
+            before = file.tell()
+            try:
+                if file.write(line.encode()) < len(line.encode()):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            except OSError:
+                file.truncate(before)
+                raise
 
     def _take(self, line: Line) -> None:
         self._lines[line.key] = line
@@ -171,3 +190,13 @@ class Ledger:
                 for (model, fingerprint), answers in self._servers.items()
             ],
         }
+
+
+def _read(path: Path, number: int, line: bytes) -> Line:
+    try:
+        return Line.model_validate(unsealed(json.loads(line)))
+    except ValueError:
+        raise DataError(
+            f"{path}, line {number}: expected a line as it was written, found one that was changed "
+            "since; remove the file: its questions then count as answered before, and cost nothing"
+        ) from None

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from recbench.data.catalogue import Catalogue
 from recbench.errors import PluginError
 from recbench.evaluation.answers import Matching, match
-from recbench.evaluation.asking import ROWS_AT_ONCE, WRITTEN_AT_ONCE, ask, calls_of, who
+from recbench.evaluation.asker import Asker
+from recbench.evaluation.asking import ROWS_AT_ONCE, WRITTEN_AT_ONCE, calls_of, who
 from recbench.evaluation.finished_calls import FinishedCalls
 from recbench.evaluation.full_ranking import rank_all
 from recbench.evaluation.metrics import constant, figures
@@ -46,11 +47,14 @@ class Judgement:
         [rows], as written, or None of a model that only scores.
     metrics
         Figure name to mean and interval; a figure without any defined row is left out.
+    halved
+        How often memory did not suffice, so that half as many rows were asked at once.
     """
 
     outcome: Outcome
     answers: list[str] | None
     metrics: dict[str, Figure]
+    halved: int = 0
 
 
 def evaluate(
@@ -98,11 +102,12 @@ def evaluate(
     UserError
         If all items are to be ranked by a model that must have its candidates listed.
     """
+    asker = Asker(model, runtime)
     if isinstance(pack, FullRanking):
-        outcome = rank_all(model, pack, runtime, finished)
+        outcome = rank_all(model, pack, runtime, finished, asker)
         outcome = replace(outcome, expert_weights=_expert_weights(model, examples))
-        return Judgement(outcome, None, summary(outcome, runtime.report))
-    asked = _ask(model, pack, examples, len(catalogue), runtime, finished)
+        return Judgement(outcome, None, summary(outcome, runtime.report), asker.halved)
+    asked = _ask(model, pack, examples, len(catalogue), runtime, finished, asker)
     scores = asked.columns["scores"] if ranks(model) else None
     texts = asked.texts if writes(model) else None
     outcome = looked_at(pack, examples, catalogue, scores, texts, matching)
@@ -110,7 +115,7 @@ def evaluate(
         tokens = _title_lengths(model, len(catalogue))[pack.candidates.reshape(-1, pack.size)]
         outcome = replace(outcome, title_tokens=tokens)
     outcome = replace(outcome, expert_weights=_expert_weights(model, examples))
-    return Judgement(outcome, texts, summary(outcome, runtime.report))
+    return Judgement(outcome, texts, summary(outcome, runtime.report), asker.halved)
 
 
 def looked_at(
@@ -171,6 +176,7 @@ def _ask(
     items: int,
     runtime: Runtime,
     finished: Path | None,
+    asker: Asker,
 ) -> FinishedCalls:
     """Put every question that has not been answered before; fill scores if it ranks, and texts."""
     total, most = len(pack) * pack.draws, None if ranks(model) else WRITTEN_AT_ONCE
@@ -187,7 +193,7 @@ def _ask(
             rows = call.rows.ravel()
             if asked.done[rows].all():
                 continue
-            given, texts = ask(model, call.queries, runtime)
+            given, texts = asker.ask(call.queries)
             found = {}
             if ranks(model):
                 numbers = call.rows[:, 0] // pack.draws

@@ -1,6 +1,7 @@
 """The calls that a model has answered, kept, so that an evaluation goes on where it stopped."""
 
 import json
+import struct
 import time
 import zipfile
 import zlib
@@ -16,6 +17,13 @@ from recbench.atomic_write import atomic_file
 
 SECONDS = 30.0
 """Least time between two files, but of texts alone: those may have been paid for."""
+
+
+_DAMAGED = (
+    *(OSError, EOFError, LookupError, ValueError, TypeError, MemoryError, struct.error),
+    *(zipfile.BadZipFile, zlib.error, RuntimeError),  # RuntimeError: it says that it is encrypted
+)
+"""What reading an archive raises of which a byte has changed; its members have checksums."""
 
 
 class FinishedCalls:
@@ -103,5 +111,5 @@ class FinishedCalls:
             with file.open("rb") as stream, np.load(stream, allow_pickle=False) as kept:
                 held = {name: kept[name] for name in self.columns}
                 self._put(kept["rows"], held, json.loads(bytes(kept["texts"])))
-        except (OSError, EOFError, LookupError, ValueError, zipfile.BadZipFile, zlib.error):
+        except _DAMAGED:
             file.unlink()

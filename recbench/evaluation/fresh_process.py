@@ -8,6 +8,7 @@ target, no scores and no cache of the run. The rows are asked singly, in the ord
 are written beside them. LEASH is the end of one that the run holds (`recbench.leash`).
 """
 
+import errno
 import gc
 import importlib
 import json
@@ -23,6 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from recbench.atomic_write import atomic_file, naming
 from recbench.data.catalogue import Catalogue
 from recbench.data.ragged import Ragged
 from recbench.errors import PluginError
@@ -104,7 +106,8 @@ def ask_fresh(saved: SavedModel, queries: Queries, runtime: Runtime) -> Asked:
         )
     release_memory()
     with tempfile.TemporaryDirectory(prefix="fresh-process-", dir=runtime.checkpoints) as new:
-        _write_request(saved, queries, runtime, Path(new))
+        with naming(Path(new)):
+            _write_request(saved, queries, runtime, Path(new))
         return _run(Path(new), saved.model.__name__)
 
 
@@ -145,6 +148,8 @@ def _run(folder: Path, name: str) -> Asked:
         )
     if not (folder / TEXTS).is_file():
         reason = _reason(folder, done.returncode)
+        if (full := os.strerror(errno.ENOSPC)) in reason + done.stderr:
+            raise OSError(errno.ENOSPC, full, str(folder))
         error = PluginError(f"{name}, loaded by a fresh process, could not be asked: {reason}")
         error.add_note(done.stderr)  # shown with --debug
         raise error
@@ -155,8 +160,8 @@ def _run(folder: Path, name: str) -> Asked:
 
 def _reason(folder: Path, code: int) -> str:
     """Say in one line why a process gave no answers."""
-    if (folder / FAILURE).is_file():
-        return (folder / FAILURE).read_text(encoding="utf-8")
+    if (folder / FAILURE).is_file() and (said := (folder / FAILURE).read_text(encoding="utf-8")):
+        return said
     if code < 0:
         return f"it was ended by {signal.Signals(-code).name}"
     return f"it ended with exit code {code} before it had answered"
@@ -193,9 +198,11 @@ def answer(folder: Path) -> None:
         given = [ask(model, row, runtime) for row in _single_rows(folder, request["all items"])]
     scores = [np.asarray(one) for one, _ in given if one is not None]
     texts = [text for _, own in given if own is not None for text in own]
-    if scores:
-        np.save(folder / SCORES, np.concatenate(scores))
-    (folder / TEXTS).write_text(json.dumps(texts), encoding="utf-8")
+    with naming(folder):
+        if scores:
+            np.save(folder / SCORES, np.concatenate(scores))
+        with atomic_file(folder / TEXTS) as partial:
+            partial.write_text(json.dumps(texts), encoding="utf-8")
 
 
 def _single_rows(folder: Path, items: int | None) -> list[Queries]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from recbench.data.ragged import lengths
 from recbench.errors import UserError
+from recbench.evaluation.asker import Asker
 from recbench.evaluation.asking import calls, who
 from recbench.evaluation.finished_calls import FinishedCalls
 from recbench.evaluation.outcome import Outcome
@@ -40,7 +41,11 @@ def check_can_rank_all(model: System, name: str) -> None:
 
 
 def rank_all(
-    model: System, ranking: FullRanking, runtime: Runtime, finished: Path | None = None
+    model: System,
+    ranking: FullRanking,
+    runtime: Runtime,
+    finished: Path | None = None,
+    asker: Asker | None = None,
 ) -> Outcome:
     """
     Rank every target among all items that are not excluded for its row.
@@ -55,6 +60,8 @@ def rank_all(
         Where it runs.
     finished
         As for `recbench.evaluation.evaluator.evaluate`.
+    asker
+        Puts the questions; None for one of its own.
 
     Returns
     -------
@@ -70,7 +77,7 @@ def rank_all(
     """
     check_can_rank_all(model, type(model).__name__)
     assert ranks(model)  # what does not writes, and was refused
-    rank = np.empty(len(ranking), dtype=np.int32)
+    rank, asker = np.empty(len(ranking), dtype=np.int32), asker or Asker(model, runtime)
     with (
         FinishedCalls(finished, len(rank), rank=rank) as asked,
         progress_bar(runtime.show_progress) as bar,
@@ -81,7 +88,7 @@ def rank_all(
                 continue
             asked_all = Queries.of_all(ranking.examples.histories[rows], ranking.size)
             queries = asked_all.by(who(ranking.examples, rows, model.knows_users))
-            given = checked_scores(model.score(queries, runtime), queries.candidates.shape, rows)
+            given = checked_scores(asker.ask(queries)[0], queries.candidates.shape, rows)
             asked.add(rows, {"rank": ranks_among_all(ranking, rows, given)})
             bar.advance(task, len(rows))
     return Outcome(draws=ranking.draws, users=ranking.examples.users, rank=rank, writes=False)

@@ -1,16 +1,22 @@
 """The frozen recommender that guides a language model: fitted once, shared through the cache."""
 
 import json
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 
-from recbench.atomic_write import atomic_folder
+from recbench.atomic_write import atomic_folder, check_writable
 from recbench.errors import UserError
+from recbench.folder_digest import folder_digest
 from recbench.neural.precision import FLOAT32
 from recbench.recommender import Encoder, Runtime, TrainingData
 from recbench.registry import load
+from recbench.sealed import sealed, unsealed
 from recbench.settings import digest
+
+ABOUT = "about.json"
 
 _VERSION = 2
 """
@@ -41,7 +47,8 @@ def fitted_encoder(name: str, data: TrainingData, runtime: Runtime) -> Encoder:
     Return an encoder fitted on the training rows, from the cache where it is there.
 
     The cache is keyed by the model, its settings, the digest of the split, the seed, `_VERSION`
-    and, for a GPU, its kind and precision: what is fitted there differs by rounding.
+    and, for a GPU, its kind and precision: what is fitted there differs by rounding. One that is
+    not as it was kept is fitted again.
 
     Parameters
     ----------
@@ -56,10 +63,14 @@ def fitted_encoder(name: str, data: TrainingData, runtime: Runtime) -> Encoder:
     key = digest([_VERSION, name, encoder.settings.identity(), data.digest, runtime.seed, *where])
     folder = runtime.cache / "encoders" / f"{name}-{key[:16]}"
     own = replace(runtime, checkpoints=runtime.checkpoints / "encoder")
+    if folder.is_dir() and not _is_whole(folder):
+        runtime.report(f"{folder} was changed after it was kept; it is made again")
+        shutil.rmtree(folder)
     if folder.is_dir():
         encoder.load(folder, data, own)
         runtime.report(f"encoder {name}: from the cache")
         return encoder
+    check_writable(folder.parent)
     runtime.report(f"encoder {name}: training it first")
     own.checkpoints.mkdir(parents=True, exist_ok=True)
     details = encoder.fit(data, own)
@@ -67,5 +78,17 @@ def fitted_encoder(name: str, data: TrainingData, runtime: Runtime) -> Encoder:
         with atomic_folder(folder) as partial:
             encoder.save(partial)
             about = {"model": name, "seed": runtime.seed, "fit": details}
-            (partial / "about.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
+            about["files"] = folder_digest(partial)
+            text = json.dumps(sealed(about), indent=1)
+            (partial / ABOUT).write_text(text, encoding="utf-8")
     return encoder
+
+
+def _is_whole(folder: Path) -> bool:
+    """Tell whether a kept encoder is as it was kept, if that was written down."""
+    try:
+        about = unsealed(json.loads((folder / ABOUT).read_bytes()))
+    except (OSError, ValueError):
+        return False
+    files = folder_digest(folder, without=ABOUT)
+    return about.get("files", files) == files

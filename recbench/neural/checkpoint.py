@@ -1,21 +1,22 @@
 """
 Checkpoints of a training: one safetensors file with the position as JSON in its header.
 
-One file cannot be half new and half old: it is written aside and renamed.
+One file cannot be half new and half old: it is written aside and renamed. It knows its own digest,
+and what is not as it was written is not gone on with.
 """
 
 import json
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from recbench.atomic_write import atomic_file
+from recbench.errors import DataError
 from recbench.neural.progress import Position
+from recbench.neural.tensor_file import read_tensors, write_tensors
 
 Tensors = dict[str, Tensor]
 
@@ -76,24 +77,27 @@ class Checkpoint:
     def write(self, position: Position, tensors: dict[str, Tensors]) -> None:
         """Replace the file by this position and these groups of tensors (weights, best, ...)."""
         flat = {
-            f"{group}/{name}": tensor.detach().cpu().contiguous()
+            f"{group}/{name}": tensor
             for group, members in tensors.items()
             for name, tensor in members.items()
         }
-        with atomic_file(self.path) as partial:
-            save_file(flat, partial, {"key": self._key, "position": json.dumps(asdict(position))})
+        about = {"key": self._key, "position": json.dumps(asdict(position))}
+        write_tensors(self.path, flat, about)
         self._written = time.monotonic()
 
-    def read(self) -> tuple[Position, dict[str, Tensors]] | None:
-        """Return what was last written, or None if there is nothing of this key."""
+    def read(self, report: Callable[[str], None]) -> tuple[Position, dict[str, Tensors]] | None:
+        """Return what was last written, or None if there is nothing of this key, or damaged."""
         if not self.path.exists():
             return None
+        try:
+            flat, header = read_tensors(self.path)
+        except DataError as error:
+            report(f"{error}; this training begins anew")
+            return None
+        if header.get("key") != self._key:
+            return None
         groups: dict[str, Tensors] = {}
-        with safe_open(self.path, "pt") as file:
-            header = file.metadata()
-            if header["key"] != self._key:
-                return None
-            for name in file.keys():  # noqa: SIM118 (a safe_open is no mapping)
-                group, _, member = name.partition("/")
-                groups.setdefault(group, {})[member] = file.get_tensor(name)
+        for name, tensor in flat.items():
+            group, _, member = name.partition("/")
+            groups.setdefault(group, {})[member] = tensor
         return Position(**json.loads(header["position"])), groups

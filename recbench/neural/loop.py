@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -98,10 +98,7 @@ class TrainingRun:
             batch = batch[np.argsort(-self.sizes(batch, step), kind="stable")]
         mean = self._gradients_that_fit(batch, step)
         if not math.isfinite(mean):
-            raise RecbenchError(
-                f"training diverged: the loss is {mean} at step {step.index}; "
-                f"try a learning_rate below {self.plan.learning_rate:g}"
-            )
+            raise self._diverged(f"the loss is {mean}")
         if self.plan.max_gradient_norm is not None:
             self.accelerator.clip_grad_norm_(self.parameters.values(), self.plan.max_gradient_norm)
         for group in self.optimizer.param_groups:
@@ -113,6 +110,19 @@ class TrainingRun:
         if self.plan.averaged_epochs is not None:
             self._add_to_average(step.index, self.plan.averaged_epochs * self.steps_per_epoch)
         return mean
+
+    def _diverged(self, what: str) -> RecbenchError:
+        """Say what went wrong and what may help; the last checkpoint is sound, and stays."""
+        remedy = f"try a learning_rate below {self.plan.learning_rate:g}"
+        if self.precision.autocast is not None:
+            remedy += ", or --set precision=float32"
+        return RecbenchError(f"training diverged: {what} at step {self.position.step}; {remedy}")
+
+    def _check_finite(self, state: Mapping[str, Tensor] | None = None) -> None:
+        """Refuse weights that are not finite before they are judged, or written over sound ones."""
+        for name, tensor in [*self.parameters.items(), *(state or {}).items()]:
+            if not tensor.isfinite().all():
+                raise self._diverged(f"{name} is not finite")
 
     def _gradients_that_fit(self, batch: NDArray[np.int64], step: Step) -> float:
         """Make gradients; where memory runs out, begin again with half the rows at once."""
@@ -171,6 +181,7 @@ class TrainingRun:
         seen = self._looks.get(position.step)
         if curve is None or seen is None:
             return
+        self._check_finite()
         self.module.eval()
         position.curve.append({ROWS: seen, **curve.look()})
         self.module.train()
@@ -182,6 +193,7 @@ class TrainingRun:
     def end_epoch(self) -> None:
         """Evaluate; note whether training ends here."""
         position, watch = self.position, self.watch
+        self._check_finite()
         position.losses.append(position.loss_sum / self.rows)
         position.loss_sum = 0.0
         epochs = len(position.losses)
@@ -215,7 +227,14 @@ class TrainingRun:
             restore(learnt(self.module), self.best)
 
     def tensors(self) -> dict[str, Tensors]:
-        """Return all that going on needs besides the position, whose clock is set."""
+        """
+        Return all that going on needs besides the position, whose clock is set.
+
+        Raises
+        ------
+        RecbenchError
+            If some of it is not finite: nobody could go on from there.
+        """
         self.position.seconds = self._seconds()
         self._resumed_at = time.monotonic()
         state = {
@@ -223,6 +242,7 @@ class TrainingRun:
             for name, parameter in self.parameters.items()
             for key, value in self.optimizer.state[parameter].items()
         }
+        self._check_finite(state)
         return {
             "weights": learnt(self.module),
             "average": self.average,

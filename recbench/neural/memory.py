@@ -1,4 +1,4 @@
-"""Memory: what a GPU has left, what is done where it does not suffice, what a CPU gives back."""
+"""Memory: what a GPU has left, what is done where any does not suffice, what a CPU gives back."""
 
 import ctypes
 import gc
@@ -7,6 +7,8 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import torch
+
+from recbench.out_of_memory import lacks_memory
 
 Result = TypeVar("Result")
 
@@ -25,10 +27,12 @@ def if_it_fits(compute: Callable[[], Result]) -> Result | None:
     """Return what is computed, or None where memory runs out; all of the attempt is then freed."""
     try:
         return compute()
-    except torch.OutOfMemoryError:
-        pass  # what is freed below is held by the traceback until here
-    gc.collect()
+    except (MemoryError, RuntimeError) as error:
+        if not lacks_memory(error):
+            raise
+    gc.collect()  # what is freed here and below is held by the traceback until here
     torch.cuda.empty_cache()
+    give_back()
     return None
 
 

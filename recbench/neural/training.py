@@ -148,7 +148,8 @@ def train(
     Raises
     ------
     RecbenchError
-        If the loss is not finite, the watched value is NaN, or one row does not fit the memory.
+        If the loss or what is learnt is not finite, the watched value is NaN, or one row does not
+        fit the memory. The checkpoint that was last written is a sound one, and stays.
     """
     run = TrainingRun(module, loss, rows, plan, runtime, precision, watch, curve, sizes)
     # How many rows are computed at once may follow the memory that is free; what was begun with a
@@ -156,7 +157,7 @@ def train(
     decisive = asdict(plan) | {"micro_batch_size": "the checkpoint's"}
     key = digest([name, identity, decisive, rows, runtime.seed])
     checkpoint = Checkpoint(runtime.checkpoints, name, key, checkpoint_seconds)
-    if (saved := checkpoint.read()) is not None:
+    if (saved := checkpoint.read(runtime.report)) is not None:
         run.resume(*saved)
         began = run.position.micro_batch_size
         if plan.micro_batch_size not in (None, began):

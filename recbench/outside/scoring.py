@@ -89,7 +89,7 @@ def score(
     record = _record(name, sheet, pack_seed, maker, outside, judgement, matching, began)
     folder = store.run_folder(results, record)
     _check_siblings(folder, record)
-    with locked(folder):
+    with locked(folder, report):
         if found := store.finished(folder):
             return _same(found, record)
         return store.finish(folder, record, judgement, cold_start(sheet.question.split))

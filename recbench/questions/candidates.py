@@ -38,6 +38,12 @@ Of the drawing, for the names of kept packs: raise it when the same split, proto
 another pack, whether by a change here or in `negatives`, `unseen` or `sampling` of this room.
 """
 
+_DAMAGED = (
+    *(OSError, pa.ArrowException, LookupError, ValueError, ArithmeticError, AttributeError),
+    *(TypeError, MemoryError),
+)
+"""What reading a file raises that is no pack."""
+
 DRAWN_ONCE = "the rows bring their candidates, so --draws changes nothing: each is asked once"
 """Said where a user asks for several draws of candidates that are given."""
 
@@ -192,9 +198,11 @@ def frozen_pack(
     file = cache / "packs" / f"{key[:32]}.parquet"
     if file.is_file():
         try:
-            return load(file, split.catalogue)
+            kept = load(file, split.catalogue)
         except RecbenchError:
-            file.unlink()
+            kept = None
+        if kept is not None and kept.seed == pack_seed:
+            return kept
     pack = draw(split, protocol, part, draws, pack_seed)
     save(pack, split.catalogue, file)
     return pack
@@ -252,7 +260,7 @@ def load(file: Path, catalogue: Catalogue) -> Pack:
         position = table["target_position"].to_numpy().reshape(shape)
         pack = make_pack(codes.reshape(*shape, -1), position, int(about["seed"]), catalogue)
         wanted = about["hash"]
-    except (OSError, pa.ArrowException, LookupError, ValueError, ArithmeticError, AttributeError):
+    except _DAMAGED:
         raise DataError(f"{file}: expected a pack of candidates as recbench writes them") from None
     if pack.hash != wanted:
         raise DataError(f"{file}: expected a pack of this catalogue with hash {wanted}")

@@ -1,11 +1,12 @@
 """Where trainings are kept below a results folder, and how a model on disk is told from another."""
 
+import json
 from pathlib import Path
 
-from pydantic import ValidationError
-
+from recbench.atomic_write import atomic_file
 from recbench.folder_digest import folder_digest
 from recbench.runs.record import RunRecord, Trained
+from recbench.sealed import sealed, unsealed
 
 TRAININGS = "trainings"
 TRAINING = "training.json"
@@ -20,11 +21,18 @@ def kept_model(results: Path, record: RunRecord) -> Path:
 
 
 def read_training(folder: Path) -> Trained | None:
-    """Read what was written down of a training; None where it is missing or cannot be read."""
+    """Read what was written down of a training; None where it is missing, damaged or changed."""
     try:
-        return Trained.model_validate_json((folder / TRAINING).read_bytes())
-    except (OSError, ValidationError):
+        return Trained.model_validate(unsealed(json.loads((folder / TRAINING).read_bytes())))
+    except (OSError, ValueError):
         return None
+
+
+def write_training(folder: Path, trained: Trained) -> None:
+    """Write down a training, aside first."""
+    text = json.dumps(sealed(trained.model_dump(mode="json")), indent=2)
+    with atomic_file(folder / TRAINING) as partial:
+        partial.write_text(text + "\n", encoding="utf-8")
 
 
 def parts(folder: Path) -> dict[str, str]:

@@ -1,56 +1,68 @@
 """One process a run folder."""
 
+import errno
 import fcntl
 import os
-from collections.abc import Iterator
+import platform
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from recbench.atomic_write import naming
 from recbench.errors import UserError
+
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
+"""How a file system says that it has none."""
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path, report: Callable[[str], None] | None = None) -> Iterator[None]:
     """
-    Hold a run folder for this process.
+    Hold a run folder for this process, once no other one holds it.
 
-    The lock is the operating system's (``flock``), so it ends with the process that holds it,
-    however that ends: a lock file that a killed process left behind holds nobody up. The folder is
-    made where it is missing.
+    The lock is the operating system's (``flock``), on a network file system its server's. It ends
+    with the process that holds it, however that ends and on whatever host, so that nobody has to
+    guess by a clock whether its owner lives: a lock file that was left behind holds nobody up, and
+    a live lock is never taken away. The folder is made where it is missing.
+
+    Parameters
+    ----------
+    folder
+        Of a run or a training.
+    report
+        Told of the process that is waited for; None waits for nobody.
 
     Raises
     ------
     UserError
-        If another process holds it; its process id is named.
+        If another process holds it, and is not to be waited for, or the file system has no locks.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "lock"
-    handle = _acquire(path)
+    handle = _acquire(path, report)
     try:
-        os.truncate(handle, 0)
-        os.write(handle, str(os.getpid()).encode())
+        with naming(path):
+            os.truncate(handle, 0)
+            os.pwrite(handle, f"{os.getpid()} on {platform.node()}".encode(), 0)
         yield
     finally:
         path.unlink(missing_ok=True)
         os.close(handle)
 
 
-def _acquire(path: Path) -> int:
+def _acquire(path: Path, report: Callable[[str], None] | None) -> int:
     while True:
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            owner = os.read(handle, 32).decode() or "unknown"
+            _wait(handle, path.parent, report)
+            # Its owner may have removed the file between our opening and locking it: then we hold
+            # a file that nobody else will see.
+            with suppress(FileNotFoundError):
+                if os.path.samestat(path.stat(), os.fstat(handle)):
+                    return handle
+        except BaseException:  # an interrupt, too, may end the waiting
             os.close(handle)
-            raise UserError(
-                f"process {owner} is writing {path.parent}; wait for it, or stop it"
-            ) from None
-        # Its owner may have removed the file between our opening and locking it: then we hold
-        # a file that nobody else will see.
-        with suppress(FileNotFoundError):
-            if os.path.samestat(path.stat(), os.fstat(handle)):
-                return handle
+            raise
         os.close(handle)
 
 
@@ -73,3 +85,23 @@ def is_held(path: Path) -> bool:
     finally:
         os.close(handle)
     return False
+
+
+def _wait(handle: int, folder: Path, report: Callable[[str], None] | None) -> None:
+    """Lock a file, after whoever holds it now where `report` is told."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        owner = os.read(handle, 300).decode(errors="replace")
+        named = f"process {owner}" if owner.isprintable() and owner else "another process"
+        if report is None:
+            raise UserError(f"{named} is writing {folder}; wait for it, or stop it") from None
+        report(f"waiting for {named}, which is writing {folder}")
+        fcntl.flock(handle, fcntl.LOCK_EX)
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+        raise UserError(
+            f"{folder}: its file system has no locks ({error.strerror}), so that two processes "
+            "could write one run; name a folder on another one by --results"
+        ) from None

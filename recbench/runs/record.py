@@ -332,9 +332,9 @@ class RunRecord(Setup):
     audit: Audit | None = Field(description="What the audit found; null where there was none.")
     account: dict[str, Any] = Field(
         default_factory=dict,
-        description="What a model that writes reported of its answering: tokens that were paid "
-        "for, what a server says it is, how often fewer questions had to be read at once for want "
-        "of memory; mostly nothing.",
+        description="What is worth keeping of the answering: tokens that were paid for, what a "
+        "server says it is, how often fewer questions had to be read at once for want of memory; "
+        "mostly nothing.",
     )
     provenance: Provenance = Field(description="By what code, where and how it was asked.")
     times: Times = Field(description="Seconds by stage.")

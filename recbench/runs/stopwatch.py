@@ -2,11 +2,12 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from recbench.atomic_write import atomic_file
+from recbench.sealed import sealed, unsealed
 
 FILE = "seconds.json"
 
@@ -22,13 +23,19 @@ class Stopwatch:
     ----------
     folder
         Made when needed.
+    report
+        Told where what was kept is damaged: seconds are then counted from here on.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, report: Callable[[str], None]) -> None:
         self._folder = folder
         self.seconds: dict[str, float] = {}
         if (file := folder / FILE).is_file():
-            kept = json.loads(file.read_text(encoding="utf-8"))
+            try:
+                kept = unsealed(json.loads(file.read_bytes()))
+            except ValueError:
+                report(f"{file} was changed after it was written: seconds count from here on")
+                return
             self.seconds = kept["seconds"]
             if kept["running"] is not None:
                 stage, begun = kept["running"]
@@ -51,6 +58,6 @@ class Stopwatch:
             self.add(name, time.monotonic() - began)
 
     def _write(self, running: tuple[str, float] | None) -> None:
-        text = json.dumps({"seconds": self.seconds, "running": running})
+        text = json.dumps(sealed({"seconds": self.seconds, "running": running}))
         with atomic_file(self._folder / FILE) as partial:
             partial.write_text(text, encoding="utf-8")

@@ -26,10 +26,12 @@ class Server(ThreadingHTTPServer):
     status = 200
     cuts: tuple[int, ...] = ()  # bytes after which the next connections end
     shift = 0  # how far before the byte asked for it begins
+    silent_after: int | None = None  # bytes of a body, behind which nothing comes any more
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
         self.asked: list[str | None] = []
+        self.over = threading.Event()
 
     @property
     def url(self) -> str:
@@ -42,6 +44,9 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         served, wanted = self.server, self.headers.get("Range")
         served.asked.append(wanted)
+        if served.silent_after == -1:  # not even a status
+            served.over.wait()
+            return
         if served.status != 200:
             self.send_error(served.status)
             return
@@ -65,6 +70,10 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if served.cuts:
             body, served.cuts = body[: served.cuts[0]], served.cuts[1:]
+        if served.silent_after is not None:
+            self.wfile.write(body[: served.silent_after])
+            served.over.wait()
+            return
         self.wfile.write(body)
 
     def log_message(self, *_):
@@ -77,6 +86,7 @@ def server():
         thread = threading.Thread(target=made.serve_forever, args=(0.01,))
         thread.start()
         yield made
+        made.over.set()
         made.shutdown()
         thread.join()
 
@@ -279,3 +289,31 @@ def test_two_that_want_one_file_fetch_it_once(fetch, server):
         each.join()
     assert [file.read_bytes() == CONTENT for file in done] == [True, True]
     assert server.asked == [None]
+
+
+@pytest.mark.parametrize("ranges", [True, False], ids=["can send a part", "cannot"])
+@pytest.mark.parametrize("checksum", [True, False], ids=["checksum", "none"])
+def test_cut_at_any_byte_it_ends_whole(fetch, server, ranges, checksum):
+    server.content, server.ranges = CONTENT[:40], ranges
+    wanted = f"md5:{hashlib.md5(server.content).hexdigest()}" if checksum else ""
+    for byte in range(len(server.content)):
+        server.cuts, server.asked = (byte, byte // 2), []
+        file = fetch(wanted)
+        assert file.read_bytes() == server.content, byte
+        assert len(server.asked) >= 2
+        file.unlink()
+        assert not list(file.parent.glob("*.partial*"))
+
+
+@pytest.mark.parametrize("after", [-1, 0, 5])
+def test_a_server_that_falls_silent_is_one_line(fetch, server, monkeypatch, after):
+    monkeypatch.setattr(transfer, "_TIMEOUT", 0.1)
+    server.silent_after = after
+    with pytest.raises(
+        RecbenchError, match=r"cannot be reached \(.*timed out\); .*REMEDY$"
+    ) as said:
+        fetch()
+    assert ("goes on where this one stopped" in str(said.value)) == (after == 5)
+    assert len(server.asked) == transfer._TRIES
+    server.silent_after = None
+    assert fetch().read_bytes() == CONTENT

@@ -1,5 +1,8 @@
+import pytest
+
 from recbench.endpoint.answer import Answer
 from recbench.endpoint.ledger import Ledger, Line
+from recbench.errors import DataError
 
 
 def line(key, kept=False, most=(50, 8), **said):
@@ -77,3 +80,21 @@ def test_another_server_is_told_once(tmp_path):
     ]
     assert told == [False, False, True, False, False, True]
     assert Ledger(tmp_path / "l").add(line("g", model="o"))
+
+
+@pytest.mark.parametrize("damage", [b'"prompt": 90', b'"prompt": x0', b'"pronpt": 10', b"\xff"])
+def test_a_changed_line_is_refused_and_the_remedy_helps(tmp_path, damage):
+    path = tmp_path / "l"
+    filled(path)
+    path.write_bytes(path.read_bytes().replace(b'"prompt": 10', damage, 1))
+    with pytest.raises(DataError, match=r"line 1: .* changed since; remove the file") as refused:
+        Ledger(path)
+    assert str(path) in str(refused.value)
+    path.unlink()
+    assert filled(path).record()["questions"] == 3
+
+
+def test_a_ledger_from_before_its_lines_had_digests_is_read(tmp_path):
+    path = tmp_path / "l"
+    path.write_text(line("a").model_dump_json() + "\n")
+    assert Ledger(path).record()["prompt_tokens"] == 10

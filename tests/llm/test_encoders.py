@@ -130,6 +130,40 @@ def test_nothing_half_stored_stays_behind(
     assert {path.name for path in stored.iterdir()} == {"learnt.txt", "about.json"}
 
 
+@pytest.mark.honesty
+@pytest.mark.parametrize(
+    ("name", "before", "after"),
+    [
+        ("learnt.txt", "1.0", "2.0"),
+        ("about.json", '"seed": 1', '"seed": 9'),
+        ("about.json", '"files"', '"filez"'),
+        ("about.json", '"sha256"', '"sha257"'),
+    ],
+)
+def test_one_that_is_not_as_it_was_kept_is_fitted_again(
+    fake: type[Fake],
+    data: TrainingData,
+    runtime_of: Callable[[int], Runtime],
+    name: str,
+    before: str,
+    after: str,
+) -> None:
+    said: list[str] = []
+    runtime = replace(runtime_of(1), report=said.append)
+    encoders.fitted_encoder("fake", data, runtime)
+    (folder,) = (runtime.cache / "encoders").iterdir()
+    text = (folder / name).read_text()
+    assert before in text
+    (folder / name).write_text(text.replace(before, after))
+    said.clear()
+    assert encoders.fitted_encoder("fake", data, runtime).item_vectors()[0, 0] == 1
+    if after != '"sha257"':  # what lost its digest alone is what it was
+        assert fake.fits == [1, 1]
+        assert said[0] == f"{folder} was changed after it was kept; it is made again"
+    encoders.fitted_encoder("fake", data, replace(runtime, report=lambda _: None))
+    assert len(fake.fits) <= 2
+
+
 def test_a_model_without_vectors_is_refused() -> None:
     with pytest.raises(UserError, match="'popularity' cannot be an encoder"):
         encoders.build_encoder("popularity")

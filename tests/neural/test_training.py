@@ -18,6 +18,7 @@ from recbench.neural import loop
 from recbench.neural.loop import Sizes
 from recbench.neural.plan import ParameterGroup, Plan, Step, cosine
 from recbench.neural.precision import FLOAT32, Precision
+from recbench.neural.tensor_file import read_tensors
 from recbench.neural.training import TrainingReport, train
 from recbench.recommender import Runtime
 
@@ -250,6 +251,8 @@ def test_a_killed_run_goes_on_with_its_micro_batches(tmp_path: Path) -> None:
 class Small(Task):
     """Runs out of memory above so many rows, after it has drawn dropout and moved the means."""
 
+    told: Exception = torch.OutOfMemoryError("CUDA out of memory")
+
     def __init__(self, most: int, **arguments: Any) -> None:
         super().__init__(**arguments)
         self.most = most
@@ -257,14 +260,27 @@ class Small(Task):
     def loss(self, rows: NDArray[np.int64], step: Step) -> Tensor:
         loss = super().loss(rows, step)
         if len(rows) > self.most:
-            raise torch.OutOfMemoryError("CUDA out of memory")
+            raise self.told
         return loss
 
 
-def test_out_of_memory_the_step_is_made_again_with_half_the_rows(tmp_path: Path) -> None:
+OUT_OF_MEMORY = [
+    torch.OutOfMemoryError("CUDA out of memory"),
+    RuntimeError("[enforce fail at alloc_cpu.cpp:124] DefaultCPUAllocator: can't allocate memory"),
+    RuntimeError("std::bad_alloc"),
+    MemoryError("Unable to allocate 5.1 GiB for an array"),
+]
+"""As a GPU, torch on a CPU, C++ and numpy tell it."""
+
+
+@pytest.mark.parametrize("told", OUT_OF_MEMORY, ids=str)
+def test_out_of_memory_the_step_is_made_again_with_half_the_rows(
+    tmp_path: Path, told: Exception
+) -> None:
     """As if it had begun so: the same random numbers, and nothing of the broken step is left."""
     lines: list[str] = []
     small = Small(most=2, rows=28)
+    small.told = told
     report = small.run(tmp_path / "small", report=lines.append)
     expected = Task(rows=28)
     whole = expected.run(tmp_path / "two", replace(PLAN, micro_batch_size=2))
@@ -343,11 +359,52 @@ def test_groups_have_rates_of_their_own(tmp_path: Path) -> None:
     assert plan.group("frozen.weight").weight_decay == PLAN.weight_decay
 
 
-def test_a_loss_that_is_not_finite_is_an_error(tmp_path: Path) -> None:
+class Diverging(Task):
+    """Its loss, or the gradient of its loss, is of no use from a step on."""
+
+    def __init__(self, step: int, value: float, *, gradient: bool) -> None:
+        super().__init__()
+        self.step, self.value, self.gradient = step, value, gradient
+
+    def loss(self, rows: NDArray[np.int64], step: Step) -> Tensor:
+        loss = super().loss(rows, step)
+        if step.index < self.step:
+            return loss
+        if self.gradient:
+            loss.register_hook(lambda gradient: gradient * self.value)
+            return loss
+        return loss * self.value
+
+
+@pytest.mark.parametrize("gradient", [True, False], ids=["gradient", "loss"])
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+@pytest.mark.parametrize("step", [6, 15])
+def test_a_training_that_diverges_ends_with_advice_and_keeps_a_sound_checkpoint(
+    tmp_path: Path, step: int, value: float, gradient: bool
+) -> None:
+    """At the last step, too: nobody is given, and no checkpoint holds, what is not finite."""
+    with pytest.raises(KeyboardInterrupt):
+        Task(interrupt_at=step).run(tmp_path / "sound")
+    task = Diverging(step, value, gradient=gradient)
+    with pytest.raises(RecbenchError, match=r"diverged: .*; try a learning_rate below 0.01$"):
+        task.run(tmp_path / "diverged")
+    (kept,) = (tmp_path / "diverged").iterdir()
+    (sound,) = (tmp_path / "sound").iterdir()
+    found, expected = read_tensors(kept)[0], read_tensors(sound)[0]
+    assert equal(found, expected)
+    assert all(tensor.isfinite().all() for tensor in found.values())
+
+
+def test_lower_precision_is_part_of_the_advice(tmp_path: Path) -> None:
     task = Task()
     task.x[3] = math.nan
-    with pytest.raises(RecbenchError, match="learning_rate"):
-        task.run(tmp_path)
+    precision = Precision("bfloat16", torch.float32, torch.bfloat16)
+    runtime = Runtime(0, "cpu", checkpoints=tmp_path, cache=tmp_path)
+    with pytest.raises(RecbenchError, match=r"below 0.01, or --set precision=float32$"):
+        train(
+            *(task.module, task.loss, 29, PLAN, runtime),
+            **{"name": "toy", "identity": None, "precision": precision},  # type: ignore[arg-type]
+        )
 
 
 def test_after_steps_on_rows_of_other_sizes_memory_is_given_back(

@@ -376,6 +376,8 @@ def test_a_frozen_pack_is_drawn_once_and_again_when_damaged(tmp_path, monkeypatc
         assert frozen_pack(split, PAPER, "validation", 2, 0, tmp_path).hash == first.hash
     file.write_bytes(b"damaged")
     assert frozen_pack(split, PAPER, "validation", 2, 0, tmp_path).hash == first.hash
+    save(replace(first, seed=8), split.catalogue, file)  # a byte of its metadata
+    assert frozen_pack(split, PAPER, "validation", 2, 0, tmp_path).seed == 0
     more = PAPER.model_copy(update={"candidates": 21})
     others = [
         frozen_pack(split, PAPER, "validation", 2, 1, tmp_path),

@@ -1,8 +1,11 @@
+import errno
+import fcntl
 import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -13,33 +16,107 @@ HOLD = """
 import sys, time
 from pathlib import Path
 from recbench.runs.lock import locked
-with locked(Path(sys.argv[1])):
+with locked(Path(sys.argv[1]), print):
     print("held", flush=True)
     time.sleep(60)
 """
 
 
-def test_two_cannot_hold_one_folder(tmp_path):
-    folder = tmp_path / "run"
-    with locked(folder):
-        with pytest.raises(UserError, match=f"process {os.getpid()} is writing"), locked(folder):
+def silent(_: str) -> None:
+    pass
+
+
+def test_the_second_waits_for_the_first_and_says_so(tmp_path):
+    folder, done = tmp_path / "run", []
+
+    def second():
+        with locked(folder, told):
+            done.append("second")
+
+    def told(line):
+        done.append(line)
+        waits.append(line)
+
+    waits, waiting = [], Thread(target=second)
+    with locked(folder, pytest.fail), locked(tmp_path / "other", pytest.fail):
+        waiting.start()
+        while not waits:
             pass
-        with locked(tmp_path / "other"):
-            pass
-    with locked(folder):
-        pass
+        done.append("first")
+    waiting.join()
+    owner = f"waiting for process {os.getpid()} on {os.uname().nodename}, which is writing {folder}"
+    assert done == [owner, "first", "second"]
     assert not list(folder.iterdir())
 
 
-def test_another_process_keeps_it_until_it_is_killed(tmp_path):
+@pytest.fixture
+def holder(tmp_path):
+    """A process that holds the folder of this test."""
     command = [sys.executable, "-P", "-c", HOLD, str(tmp_path)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
-        assert holder.stdout.readline() == "held\n"
-        with pytest.raises(UserError, match=f"process {holder.pid} is writing"), locked(tmp_path):
-            pass
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "held\n"
+        yield process
+        process.kill()
+
+
+def test_a_lock_ends_with_the_process_that_holds_it(tmp_path, holder):
+    told = []
+
+    def kill(line):
+        told.append(line)
         holder.send_signal(signal.SIGKILL)
-    assert (tmp_path / "lock").exists()  # left behind, and in nobody's way
-    with locked(tmp_path):
+
+    with locked(tmp_path, kill):
+        assert (tmp_path / "lock").read_text().startswith(f"{os.getpid()} on ")
+    assert told == [
+        f"waiting for process {holder.pid} on {os.uname().nodename}, which is writing {tmp_path}"
+    ]
+
+
+def test_who_waits_can_be_interrupted(tmp_path, holder):
+    def interrupted(_):
+        raise KeyboardInterrupt
+
+    files = len(os.listdir("/proc/self/fd")) if sys.platform == "linux" else 0
+    with pytest.raises(KeyboardInterrupt), locked(tmp_path, interrupted):
+        pass
+    assert holder.poll() is None
+    assert (tmp_path / "lock").exists()  # a live lock is nobody else's to take away
+    if files:
+        assert len(os.listdir("/proc/self/fd")) == files
+
+
+@pytest.mark.parametrize("left", [b"", b"4711 on another.host", b"\xff\x1b[31m"])
+def test_a_lock_file_that_a_dead_process_left_holds_nobody_up(tmp_path, left):
+    (tmp_path / "lock").write_bytes(left)
+    with locked(tmp_path, pytest.fail):
+        pass
+
+
+def test_what_an_owner_wrote_cannot_steer_a_terminal(tmp_path, monkeypatch):
+    (tmp_path / "lock").write_bytes(b"1 on \x1b[31mhost")
+    told, real = [], fcntl.flock
+
+    def busy(handle, how):
+        if how & fcntl.LOCK_NB:
+            raise BlockingIOError
+        real(handle, how)
+
+    monkeypatch.setattr(fcntl, "flock", busy)
+    with locked(tmp_path, told.append):
+        pass
+    assert told == [f"waiting for another process, which is writing {tmp_path}"]
+
+
+def test_a_file_system_without_locks_is_one_line(tmp_path, monkeypatch):
+    def none(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", none)
+    with (
+        pytest.raises(UserError, match=r"its file system has no locks .* name a folder on another"),
+        locked(tmp_path, silent),
+    ):
         pass
 
 
@@ -56,13 +133,13 @@ def test_a_file_that_its_owner_removes_meanwhile_is_no_lock(tmp_path, monkeypatc
     # As late as can be: whoever asks whether the file is there is still told so.
     monkeypatch.setattr(os, "open", removed_after)
     monkeypatch.setattr(Path, "exists", lambda one: one == path or look(one))
-    with locked(tmp_path):
-        assert path.read_text() == str(os.getpid())
+    with locked(tmp_path, silent):
+        assert path.read_text().startswith(f"{os.getpid()} on ")
     assert len(opened) == 2
 
 
 def test_an_error_inside_lets_go(tmp_path):
-    with pytest.raises(ZeroDivisionError), locked(tmp_path):
+    with pytest.raises(ZeroDivisionError), locked(tmp_path, silent):
         raise ZeroDivisionError
-    with locked(tmp_path):
+    with locked(tmp_path, pytest.fail):
         pass

@@ -16,7 +16,7 @@ def clock(monkeypatch):
 
 
 def test_stages_are_counted_and_added_up(tmp_path, clock):
-    watch = Stopwatch(tmp_path / "folder")
+    watch = Stopwatch(tmp_path / "folder", pytest.fail)
     for seconds in (2, 3):
         with watch.stage("fit"):
             clock(seconds)
@@ -25,21 +25,21 @@ def test_stages_are_counted_and_added_up(tmp_path, clock):
 
 
 def test_another_process_goes_on_counting(tmp_path, clock):
-    Stopwatch(tmp_path).add("fit", 4)
-    watch = Stopwatch(tmp_path)
+    Stopwatch(tmp_path, pytest.fail).add("fit", 4)
+    watch = Stopwatch(tmp_path, pytest.fail)
     watch.add("fit", 1)
-    assert Stopwatch(tmp_path).seconds == {"fit": 5.0}
+    assert Stopwatch(tmp_path, pytest.fail).seconds == {"fit": 5.0}
 
 
 def test_a_stage_that_fails_is_counted(tmp_path, clock):
     def fail():
-        with Stopwatch(tmp_path).stage("fit"):
+        with Stopwatch(tmp_path, pytest.fail).stage("fit"):
             clock(7)
             raise KeyError
 
     with pytest.raises(KeyError):
         fail()
-    assert Stopwatch(tmp_path).seconds == {"fit": 7.0}
+    assert Stopwatch(tmp_path, pytest.fail).seconds == {"fit": 7.0}
 
 
 def killed(folder, stage, begun):
@@ -57,10 +57,24 @@ def test_a_killed_stage_counts_up_to_its_last_sign_of_life(tmp_path):
     for path in (tmp_path / FILE, tmp_path / "deep", tmp_path / "deep/checkpoint"):
         os.utime(path, (begun + 3, begun + 3))
     os.utime(tmp_path / "deep/checkpoint", (begun + 60, begun + 60))
-    assert Stopwatch(tmp_path).seconds["fit"] == pytest.approx(70.0, abs=0.01)
-    assert Stopwatch(tmp_path).seconds["fit"] == pytest.approx(70.0, abs=0.01)
+    assert Stopwatch(tmp_path, pytest.fail).seconds["fit"] == pytest.approx(70.0, abs=0.01)
+    assert Stopwatch(tmp_path, pytest.fail).seconds["fit"] == pytest.approx(70.0, abs=0.01)
 
 
 def test_a_clock_that_was_set_back_takes_nothing_away(tmp_path):
     killed(tmp_path, "fit", time.time() + 1000)
-    assert Stopwatch(tmp_path).seconds == {"fit": 10.0}
+    assert Stopwatch(tmp_path, pytest.fail).seconds == {"fit": 10.0}
+
+
+def test_damaged_seconds_are_told_of_and_counted_anew(tmp_path, clock):
+    Stopwatch(tmp_path, pytest.fail).add("fit", 1234.5)
+    file, said = tmp_path / FILE, []
+    for damage in (b"9234.5", b"\xff234.5", b"{"):
+        kept = file.read_bytes()
+        file.write_bytes(kept.replace(b"1234.5", damage))
+        assert Stopwatch(tmp_path, said.append).seconds == {}
+        assert said.pop() == (
+            f"{file} was changed after it was written: seconds count from here on"
+        )
+        file.write_bytes(kept)
+    assert Stopwatch(tmp_path, pytest.fail).seconds == {"fit": 1234.5}

@@ -1,11 +1,13 @@
 """How a language model can be read and asked to write: what its architecture is able to do."""
 
+import json
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from recbench.atomic_write import atomic_file
+from recbench.sealed import sealed, unsealed
 
 
 class Abilities(BaseModel):
@@ -54,7 +56,7 @@ class Abilities(BaseModel):
 def remembered(place: Path) -> Abilities | None:
     """Return what `remember` wrote, None where there is nothing that can be read."""
     try:
-        return Abilities.model_validate_json(place.read_text(encoding="utf-8"))
+        return Abilities.model_validate(unsealed(json.loads(place.read_bytes())))
     except (OSError, ValueError):
         return None
 
@@ -63,4 +65,5 @@ def remember(abilities: Abilities, place: Path) -> None:
     """Write down what was found, in place of what was."""
     place.parent.mkdir(parents=True, exist_ok=True)
     with atomic_file(place) as partial:
-        partial.write_text(abilities.model_dump_json() + "\n", encoding="utf-8")
+        text = json.dumps(sealed(abilities.model_dump()))
+        partial.write_text(text + "\n", encoding="utf-8")

@@ -14,6 +14,7 @@ from transformers.utils.hub import cached_file
 from recbench.errors import UserError
 from recbench.llm.cards import TEXT_ENCODER
 from recbench.llm.weights.fingerprint import commit
+from recbench.llm.weights.hub import check_reachable, knows
 from recbench.llm.weights.places import InFolder, OnHub, place_of
 from recbench.llm.weights.reading import reading
 
@@ -114,6 +115,8 @@ def _json(place: InFolder | OnHub, part: str) -> Any:
     """Read a file beside a model; None where there is none."""
     if isinstance(place, OnHub):
         where, revision = place.id, commit(place, TEXT_ENCODER)
+        if not knows(OnHub(where, revision), part):
+            check_reachable()
     else:
         where, revision = str(place.path), None
     file = cached_file(where, part, revision=revision, _raise_exceptions_for_missing_entries=False)

@@ -7,12 +7,11 @@ from itertools import accumulate
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from recbench.atomic_write import atomic_file
+from recbench.errors import DataError
 from recbench.llm.text_encoder.title_encoder import TitleEncoder
+from recbench.neural.tensor_file import read_tensors, write_tensors
 
 SECONDS = 30.0
 """Least time between two files."""
@@ -50,8 +49,7 @@ def read_all(encoder: TitleEncoder, tokens: Sequence[list[int]], folder: Path) -
         new.append(encoder.part(part).cpu())
         if time.monotonic() - written >= SECONDS:
             read.append(torch.cat(new))
-            with atomic_file(folder / f"{len(read):06d}.safetensors") as partial:
-                save_file({"vectors": read[-1]}, partial)
+            write_tensors(folder / f"{len(read):06d}.safetensors", {"vectors": read[-1]})
             new, written = [], time.monotonic()
     return torch.cat([*read, *new])[order.argsort()]
 
@@ -62,8 +60,8 @@ def _kept(folder: Path) -> list[Tensor]:
     files = sorted(folder.glob("*.safetensors"))
     for number, file in enumerate(files):
         try:
-            found.append(load_file(file)["vectors"])
-        except (OSError, SafetensorError, KeyError):
+            found.append(read_tensors(file)[0]["vectors"])
+        except (DataError, KeyError):
             for one in files[number:]:
                 one.unlink()
             break

@@ -22,6 +22,7 @@ from recbench.errors import UserError
 from recbench.llm.cards import LANGUAGE_MODEL, Kind, card_of
 from recbench.llm.weights.dequantised import dequantised
 from recbench.llm.weights.fingerprint import commit
+from recbench.llm.weights.hub import cached_model, check_reachable
 from recbench.llm.weights.places import InFolder, OnHub, Place, place_of
 from recbench.llm.weights.quantised import Bits, check_quantised, quantisation
 from recbench.llm.weights.reading import check_whole, reading
@@ -104,12 +105,21 @@ def files_of(
     """Return how transformers finds a model, as keywords."""
     # Without a word on code that comes with a model, transformers asks whether to run it.
     if isinstance(place, OnHub):
-        found = {"pretrained_model_name_or_path": place.id, "revision": commit(place, kind)}
+        found = _on_hub(OnHub(place.id, commit(place, kind)), kind)
     elif isinstance(place, InFolder):
         found = {"pretrained_model_name_or_path": str(place.path)}
     else:
         found = {"pretrained_model_name_or_path": str(dequantised(llm, place, report))}
     return {**found, "trust_remote_code": False}
+
+
+def _on_hub(place: OnHub, kind: Kind) -> dict[str, Any]:
+    """Find a model of the hub: on this machine if it is all here, else where it is fetched."""
+    if (folder := cached_model(place)) is not None:
+        return {"pretrained_model_name_or_path": str(folder)}
+    with reading(place.id, "its files", kind):
+        check_reachable()
+    return {"pretrained_model_name_or_path": place.id, "revision": place.revision}
 
 
 def _described(llm: str, where: dict[str, Any]) -> tuple[PretrainedConfig, PreTrainedTokenizerBase]:

@@ -10,18 +10,23 @@ from huggingface_hub.constants import HF_HOME
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from recbench.atomic_write import atomic_folder
+from recbench.folder_digest import folder_digest
 from recbench.llm.weights.places import InGguf
 from recbench.llm.weights.reading import check_whole, explained, quiet
 
 CACHE = Path(HF_HOME) / "recbench"
 """Beside the models of the hub, since both are weights that any run on the machine may share."""
 
+_DIGEST = "recbench.sha256"
+"""File in such a folder with the digest of all others."""
+
 
 def dequantised(llm: str, place: InGguf, report: Callable[[str], None]) -> Path:
     """
     Return a folder in the layout of transformers with the weights of a GGUF file in float32.
 
-    It is named by the file's digest and the version of transformers, which does the reading.
+    It is named by the file's digest and the version of transformers, which does the reading. One
+    that is not as it was made is made anew.
 
     Parameters
     ----------
@@ -39,11 +44,21 @@ def dequantised(llm: str, place: InGguf, report: Callable[[str], None]) -> Path:
         kept.
     """
     folder = CACHE / f"{place.digest()[:16]}-transformers-{transformers.__version__}"
+    if folder.is_dir() and not _is_whole(folder):
+        report(f"{folder} was changed after it was made; it is made again")
+        shutil.rmtree(folder)
     if not folder.is_dir():
         report(f"making plain weights of '{llm}' in {folder}, once")
         with atomic_folder(folder) as partial:
             _dequantise(llm, place, partial)
+            (partial / _DIGEST).write_text(folder_digest(partial), encoding="utf-8")
     return folder
+
+
+def _is_whole(folder: Path) -> bool:
+    """Tell whether a folder is as it was made, if that was written down."""
+    file = folder / _DIGEST
+    return not file.exists() or file.read_bytes() == folder_digest(folder, without=_DIGEST).encode()
 
 
 def _dequantise(llm: str, place: InGguf, folder: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from transformers.utils.hub import cached_file
 
 from recbench.llm.cards import LANGUAGE_MODEL, Kind
+from recbench.llm.weights.hub import cached_config, check_reachable
 from recbench.llm.weights.places import OnHub, place_of
 from recbench.llm.weights.reading import explained, quiet
 
@@ -31,9 +32,16 @@ def fingerprint(name: str, kind: Kind = LANGUAGE_MODEL) -> str:
 
 @cache  # so that what was fingerprinted is what is loaded, whatever the hub does in between
 def commit(place: OnHub, kind: Kind = LANGUAGE_MODEL) -> str:
-    """Return the commit that a model's revision is, by its configuration, which is fetched."""
+    """
+    Return the commit that a model's revision is, by its configuration.
+
+    What is on this machine is taken as it is, without asking the hub; else it is fetched.
+    """
+    if (kept := cached_config(place)) is not None:
+        return kept.parent.name
     with quiet():
         try:
+            check_reachable()
             config = cached_file(place.id, "config.json", revision=place.revision)
         except OSError as error:
             raise explained(place.id, error, kind=kind) from error

@@ -64,6 +64,22 @@ def test_weights_are_made_plain_once(toy_folder: Path, tmp_path: Path) -> None:
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
+@pytest.mark.honesty
+def test_plain_weights_that_a_disk_has_changed_are_made_again(
+    toy_folder: Path, tmp_path: Path
+) -> None:
+    place, said = InGguf((as_gguf(toy_folder, tmp_path / "model.gguf"),)), list[str]()
+    folder = dequantised("toy", place, said.append)
+    file = folder / "model.safetensors"
+    kept = file.read_bytes()
+    file.write_bytes(kept[:-9] + bytes([kept[-9] ^ 1]) + kept[-8:])
+    said.clear()
+    assert dequantised("toy", place, said.append) == folder
+    assert file.read_bytes() == kept
+    assert said[0] == f"{folder} was changed after it was made; it is made again"
+    assert dequantised("toy", place, pytest.fail) == folder
+
+
 def test_a_file_in_parts_is_the_file(toy_folder: Path, tmp_path: Path) -> None:
     file = as_gguf(toy_folder, tmp_path / "model.gguf")
     whole, half = file.read_bytes(), file.stat().st_size // 2

@@ -42,6 +42,7 @@ def test_the_built_in_model_and_its_prompts() -> None:
 
 def test_a_model_of_the_hub_is_its_commit(monkeypatch: pytest.MonkeyPatch) -> None:
     path = "/cache/models--owner--name/snapshots/0a1b2c/config.json"
+    monkeypatch.setattr(module, "check_reachable", lambda: None)
     monkeypatch.setattr(module, "cached_file", lambda *_, **__: path)
     assert fingerprint("owner/name") == "0a1b2c"
 
@@ -55,6 +56,7 @@ def test_the_commit_that_was_fingerprinted_is_the_one_that_is_loaded(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     moving = iter(["/cache/snapshots/first/config.json", "/cache/snapshots/second/config.json"])
+    monkeypatch.setattr(module, "check_reachable", lambda: None)
     monkeypatch.setattr(module, "cached_file", lambda *_, **__: next(moving))
     asked: list[object] = []
 

@@ -33,6 +33,7 @@ def test_what_the_hub_says_becomes_one_line(
     def fails(*_: object, **__: object) -> None:
         raise OSError("Something went\nwrong, see the docs") from cause
 
+    monkeypatch.setattr(fingerprint, "check_reachable", lambda: None)
     monkeypatch.setattr(fingerprint, "cached_file", fails)
     with pytest.raises(kind, match=message) as caught:
         fingerprint.fingerprint("some/llm")
@@ -47,6 +48,7 @@ def test_the_hub_is_quiet_about_its_retries(monkeypatch: pytest.MonkeyPatch) -> 
         heard.append(retries.isEnabledFor(logging.WARNING))
         raise ConnectionError("refused")
 
+    monkeypatch.setattr(fingerprint, "check_reachable", lambda: None)
     monkeypatch.setattr(fingerprint, "cached_file", fails)
     before = retries.getEffectiveLevel()
     with pytest.raises(RecbenchError, match="hub cannot be reached"):

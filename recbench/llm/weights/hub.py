@@ -1,0 +1,112 @@
+"""The hub: what is on this machine is taken without asking, and no answer is waited for long."""
+
+import hashlib
+import json
+from functools import cache
+from pathlib import Path
+from threading import Thread
+
+from huggingface_hub import constants, is_offline_mode, try_to_load_from_cache
+from huggingface_hub.utils import get_session
+
+from recbench.errors import RecbenchError
+from recbench.llm.weights.places import OnHub
+
+SECONDS = 5.0
+"""Longest that the hub is waited for: its own client tries for minutes."""
+
+_WEIGHTS, _PARTS = "model.safetensors", "model.safetensors.index.json"
+_TOKENIZER = ("tokenizer.json", "tokenizer_config.json")
+
+
+def cached_config(place: OnHub) -> Path | None:
+    """Return the configuration of a model that is on this machine, else None."""
+    found = try_to_load_from_cache(place.id, "config.json", revision=place.revision)
+    return Path(found) if isinstance(found, str) else None
+
+
+def knows(place: OnHub, name: str) -> bool:
+    """Tell whether this machine has a file of a model, or knows that there is none."""
+    return try_to_load_from_cache(place.id, name, revision=place.revision) is not None
+
+
+def cached_model(place: OnHub) -> Path | None:
+    """
+    Return the folder of a model that is on this machine with weights and tokenizer, else None.
+
+    Raises
+    ------
+    RecbenchError
+        If a file is not as it was downloaded.
+    """
+    config = cached_config(place)
+    if config is None or not _is_whole(config.parent):
+        return None
+    _check_all(config.parent)
+    return config.parent
+
+
+@cache  # once a process: weights may be large
+def _check_all(folder: Path) -> None:
+    for file in sorted(folder.rglob("*")):
+        if file.is_file():
+            _check(file)
+
+
+def _is_whole(folder: Path) -> bool:
+    if any(not path.exists() for path in folder.rglob("*")):
+        return False  # a link to what was removed
+    if not any((folder / name).is_file() for name in _TOKENIZER):
+        return False
+    if not (folder / _PARTS).is_file():
+        return (folder / _WEIGHTS).is_file()
+    parts = json.loads((folder / _PARTS).read_bytes())["weight_map"].values()
+    return all((folder / part).is_file() for part in set(parts))
+
+
+def _check(file: Path) -> None:
+    """Hold a file to its name in the hub's cache: its SHA-256 if it is large, else git's hash."""
+    blob = file.resolve()
+    kind = {64: "sha256", 40: "sha1"}.get(len(blob.name)) if file.is_symlink() else None
+    if kind is None:  # a cache without links keeps no names
+        return
+    hashed = hashlib.new(kind, usedforsecurity=False)
+    if kind == "sha1":
+        hashed.update(f"blob {blob.stat().st_size}\0".encode())
+    with blob.open("rb") as stream:
+        while block := stream.read(1 << 20):
+            hashed.update(block)
+    if hashed.hexdigest() != blob.name:
+        raise RecbenchError(
+            f"{file} is not as it was downloaded: remove {blob}, and the same command downloads it "
+            "again"
+        )
+
+
+def check_reachable() -> None:
+    """
+    Find out whether the hub answers at all, before its client tries again and again.
+
+    Raises
+    ------
+    ConnectionError
+        If it does not within `SECONDS`, looking up its name included.
+    """
+    if not (is_offline_mode() or _answers()):
+        raise ConnectionError(f"{constants.ENDPOINT} does not answer")
+
+
+@cache
+def _answers() -> bool:
+    answers: list[object] = []
+
+    def ask() -> None:
+        try:
+            answers.append(get_session().head(constants.ENDPOINT, timeout=SECONDS))
+        except Exception:  # whatever its client raises, there was no answer
+            return
+
+    asking = Thread(target=ask, daemon=True)  # nothing bounds how long a name is looked up
+    asking.start()
+    asking.join(SECONDS)
+    return bool(answers)

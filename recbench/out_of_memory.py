@@ -1,0 +1,9 @@
+"""How Python, numpy and torch tell, each in its own way, that memory does not suffice."""
+
+WORDS = ("can't allocate memory", "out of memory", "std::bad_alloc", "could not create a memory")
+"""Of torch on a CPU and on a GPU, of C++, and of torch's library for products of matrices."""
+
+
+def lacks_memory(error: BaseException) -> bool:
+    """Tell whether something failed for want of memory, so that less at once may do."""
+    return isinstance(error, MemoryError) or any(words in str(error) for words in WORDS)
