@@ -28,6 +28,7 @@ from recbench_cli import (
     verify,
 )
 from recbench_cli.once import Commands
+from recbench_cli.options import say
 
 REMEDIES = {
     PermissionError: "you may not read or write there; change its permissions or name another path",
@@ -92,13 +93,13 @@ def main(arguments: list[str] | None = None) -> None:
         code = app(arguments, prog_name="recbench", standalone_mode=False)
     except Exception as error:
         if "--debug" in arguments:
-            traceback.print_exc()
+            say(traceback.format_exc())
         code, line = _explained(error)
-        typer.echo(f"error: {line}", err=True)
+        say(f"error: {line}")
     if code == INTERRUPTED:
         resumes = not RESUMING.isdisjoint(arguments[:1])
         told = "goes on where this one stopped" if resumes else "begins anew"
-        typer.echo(f"interrupted; the same command {told}", err=True)
+        say(f"interrupted; the same command {told}")
     sys.exit(code)
 
 

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from recbench.by_hand.recommendation import Explanation, Item, Ranked, Recommendation
-from recbench.runs.text import DASH, grid, printable, with_sign
+from recbench.plain_text import printable
+from recbench.runs.text import DASH, grid, with_sign
 
 
 def render(found: Recommendation) -> str:
