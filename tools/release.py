@@ -93,10 +93,9 @@ def normalised(sdist: bytes, epoch: int) -> bytes:
 
 
 def sources(root: Path) -> dict[str, str]:
-    """Return the files of all packages, as pyproject.toml names them: in the wheel, in the sdist."""
-    said = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["tool"][
-        "setuptools"
-    ]
+    """Return the files of all packages that pyproject.toml names: in the wheel, in the sdist."""
+    page = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
+    said = page["tool"]["setuptools"]
     found = {}
     for package in said["packages"]:
         top, *rest = package.split(".")
