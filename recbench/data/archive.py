@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from recbench.errors import RecbenchError
+from recbench.errors import DataError, RecbenchError
 
 DAMAGED = (
     *(zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, OverflowError),
@@ -45,7 +45,7 @@ def unpacked(archive: Path, names: Iterable[str], folder: Path) -> None:
         own size. Nothing but the files asked for is ever written, and the last one may then be cut
         short.
     """
-    room = _room(archive)
+    room = room_of(archive)
     with archive.open("rb") as file:
         try:
             opened = zipfile.ZipFile(file)
@@ -59,7 +59,7 @@ def unpacked(archive: Path, names: Iterable[str], folder: Path) -> None:
                 blocks = _blocks(archive, _ZIP, partial(opened.open, members[name]))
                 with (folder / PurePosixPath(name).name).open("wb") as stream:
                     for block in blocks:
-                        room = _left(archive, room, block)
+                        room = left_of(archive, room, block)
                         stream.write(block)
 
 
@@ -72,23 +72,21 @@ def check_gzip(file: Path) -> None:
     RecbenchError
         If it is no gzip file, damaged, cut short, or comes to more than 100 times its own size.
     """
-    room = _room(file)
+    room = room_of(file)
     with file.open("rb") as packed:
         for block in _blocks(file, "gzip file", partial(gzip.open, packed)):
-            room = _left(file, room, block)
+            room = left_of(file, room, block)
 
 
-def _room(archive: Path) -> int:
+def room_of(archive: Path) -> int:
     """Return how many bytes may come out: text shrinks to a tenth, a bomb to a thousandth."""
     return max(_SMALL, _GROWTH * archive.stat().st_size)
 
 
-def _left(archive: Path, room: int, block: bytes) -> int:
-    """Return how many bytes may still come after a block."""
+def left_of(archive: Path, room: int, block: bytes) -> int:
+    """Return how many bytes may still come out after a block; DataError where it is too long."""
     if len(block) > room:
-        raise RecbenchError(
-            f"{archive} is refused: it unpacks to more than {_GROWTH} times its size"
-        )
+        raise DataError(f"{archive} is refused: it unpacks to more than {_GROWTH} times its size")
     return room - len(block)
 
 
