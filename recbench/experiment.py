@@ -25,6 +25,7 @@ from recbench.evaluation.evaluator import evaluate
 from recbench.evaluation.fresh_process import SavedModel, release_memory
 from recbench.evaluation.full_ranking import check_can_rank_all
 from recbench.neural.devices import deterministic, resolve
+from recbench.plain_text import printable_lines
 from recbench.questions.cold_start import cold_start
 from recbench.questions.controls import MEANING, OF_USE, Control
 from recbench.questions.full_ranking import FullRanking
@@ -341,8 +342,7 @@ def first_prompt(model: System, data: TrainingData, shown: Question) -> str:
         queries = Queries.of_all(histories, pack.size)
     else:
         queries = Queries(histories, pack.candidates[:1, 0])
-    prompt = model.prompt(data, queries) or "its prompts are not shown"
-    return "".join(one if one.isprintable() or one == "\n" else ascii(one)[1:-1] for one in prompt)
+    return printable_lines(model.prompt(data, queries) or "its prompts are not shown")
 
 
 def recommender_class(name: str) -> type[System]:

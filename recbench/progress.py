@@ -26,7 +26,7 @@ def transfer_bar(shown: bool) -> Progress:
 def _bar(shown: bool, *counts: ProgressColumn) -> Progress:
     console = Console(stderr=True)
     return Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),  # it may hold the name of a file
         BarColumn(),
         *counts,
         TimeElapsedColumn(),

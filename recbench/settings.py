@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.fields import FieldInfo
 
 from recbench.errors import UserError, unknown
+from recbench.secret import check_no_secret
 
 LARGEST = 1e12
 """Of a number: no size, rate or count is larger, and arithmetic can hold what is not."""
@@ -52,13 +53,15 @@ class Settings(BaseModel):
         Raises
         ------
         UserError
-            For an unknown preset or setting (with the nearest name) or a value out of range.
+            For an unknown preset or setting (with the nearest name), a value out of range, or one
+            that holds a key (`recbench.secret`).
         """
         if preset is not None and preset not in cls.presets:
             raise unknown("preset", preset, cls.presets)
         for key in values:
             if key not in cls.model_fields:
                 raise unknown("setting", key, cls.model_fields)
+        check_no_secret(values, "setting")
         given = {key: _parsed(value, cls.model_fields[key]) for key, value in values.items()}
         try:
             made = cls.model_validate({**cls.presets.get(preset or "", {}), **given})

@@ -19,6 +19,7 @@ from recbench_cli.options import (
     PackSeed,
     Protocol,
     Results,
+    put,
     say,
 )
 
@@ -60,4 +61,4 @@ def candidates(
     pack = frozen_pack(split, rule, part, draws, pack_seed, place)
     say(f"candidates frozen in {time.monotonic() - started:.1f} s")
     save(pack, split.catalogue, out)
-    typer.echo(f"{out}: {len(pack)} examples, {pack.draws} draws, hash {pack.hash}")
+    put(f"{out}: {len(pack)} examples, {pack.draws} draws, hash {pack.hash}")

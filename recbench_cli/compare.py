@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from recbench_cli.options import Cache, Debug, Results, TableForm, left_out_are_said
+from recbench_cli.options import Cache, Debug, Results, TableForm, left_out_are_said, put
 
 if TYPE_CHECKING:
     from recbench.runs.store import Run
@@ -47,7 +47,7 @@ def compare(
     asked = _asked(dataset, protocol, draws, pack_seed)
     with left_out_are_said() as broken:
         runs = _named(named, asked, lambda: _all(results, cache, broken))
-        typer.echo(render_comparison(compared(runs, metric, baseline), form))
+        put(render_comparison(compared(runs, metric, baseline), form))
 
 
 def plan(
@@ -78,7 +78,7 @@ def plan(
         tables = leaderboard(asked_for(_all(results, cache, broken), asked))
         plans = [made for table in tables if (made := planned(table, difference)) is not None]
         if plans:
-            typer.echo(render_plans(plans, form))
+            put(render_plans(plans, form))
     if not plans:
         raise UserError(
             "a plan is made from the stored runs of two models or more that were asked the same, "

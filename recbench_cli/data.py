@@ -15,6 +15,7 @@ from recbench_cli.options import (
     History,
     Protocol,
     Results,
+    put,
     say,
 )
 
@@ -37,12 +38,12 @@ def list_(_results: Results = None, cache: Cache = None, _debug: Debug = False) 
 
     asked = protocols(report=say).values()
     for name, card in cards(say, cache_folder(cache)).items():
-        typer.echo(f"{name}: {card.title}. {card.description}")
+        put(f"{name}: {card.title}. {card.description}")
         fitting = [protocol.name for protocol in asked if allows(card, protocol)]
-        typer.echo(f"  protocols: {', '.join(fitting)}")
-        typer.echo(f"  licence: {card.licence}")
+        put(f"  protocols: {', '.join(fitting)}")
+        put(f"  licence: {card.licence}")
         for flaw in card.known_flaws:
-            typer.echo(f"  known flaw: {flaw}")
+            put(f"  known flaw: {flaw}")
 
 
 @app.command()
@@ -58,8 +59,8 @@ def prepare(
     from recbench.runs.places import cache_folder
 
     made = prepared(dataset, cache_folder(cache), data_dir, say, show_progress=True)
-    typer.echo(f"{dataset}: {len(made)} interactions, {len(made.catalogue)} items")
-    typer.echo(f"digest {made.digest}")
+    put(f"{dataset}: {len(made)} interactions, {len(made.catalogue)} items")
+    put(f"digest {made.digest}")
 
 
 @app.command()
@@ -88,4 +89,4 @@ def export(
     rows = (
         f"{len(split.train)} train, {len(split.validation)} validation, {len(split.test)} test rows"
     )
-    typer.echo(f"{out}: {rows}, {len(split.catalogue)} items")
+    put(f"{out}: {rows}, {len(split.catalogue)} items")

@@ -13,6 +13,8 @@ from recbench_cli.options import (
     Negatives,
     Protocol,
     Results,
+    put,
+    put_json,
     say,
 )
 
@@ -29,8 +31,6 @@ def show(
     _debug: Debug = False,
 ) -> None:
     """Print a dataset's card and, where its data can be had, its statistics."""
-    import json
-
     from recbench.data.card import card
     from recbench.data.overview import overview
     from recbench.data.prepare import prepare
@@ -46,9 +46,9 @@ def show(
     if form == "json":
         numbers = None if counted is None else counted.model_dump()
         page = {"card": known.model_dump(mode="json"), "statistics": numbers, "why_none": why}
-        typer.echo(json.dumps(page, indent=2, ensure_ascii=False))
+        put_json(page)
     else:
-        typer.echo(overview(known, counted, why))
+        put(overview(known, counted, why))
 
 
 def doctor(
@@ -64,8 +64,6 @@ def doctor(
     _debug: Debug = False,
 ) -> None:
     """Say what is wrong with a dataset under a protocol."""
-    import json
-
     from recbench.data.prepare import prepare
     from recbench.questions.doctor.case import Case
     from recbench.questions.doctor.diagnosis import diagnose
@@ -78,7 +76,7 @@ def doctor(
     rule = protocol_of(dataset, protocol, place, **changes)
     findings = diagnose(Case.of(prepare(dataset, place, data_dir, say), rule))
     if form == "json":
-        typer.echo(json.dumps([finding.model_dump() for finding in findings], indent=2))
+        put_json([finding.model_dump() for finding in findings])
     else:
-        typer.echo(f"{dataset}, protocol {rule.label}")
-        typer.echo(as_table(findings))
+        put(f"{dataset}, protocol {rule.label}")
+        put(as_table(findings))

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from recbench_cli.options import Cache, Debug
+from recbench_cli.options import Cache, Debug, put
 
 
 def export(
@@ -32,4 +32,4 @@ def export(
 
     runs = apart([run for one in folders_of(paths) if (run := finished(one)) is not None])
     files = write_logs(runs, out, organization, relationship, cache_folder(cache))
-    typer.echo(f"{out}: files: {len(files)}, Every Eval Ever {SCHEMA_VERSION}")
+    put(f"{out}: files: {len(files)}, Every Eval Ever {SCHEMA_VERSION}")

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from recbench_cli.options import Cache, Debug, Noun, Results, Verb, say
+from recbench_cli.options import Cache, Debug, Noun, Results, Verb, put, say
 
 Source = Annotated[Path, typer.Argument(metavar="FOLDER", help="With the files of the release.")]
 Name = Annotated[str, typer.Option("--name", help="What --dataset will call it.")]
@@ -50,9 +50,9 @@ def importer(format_name: str | None) -> Callable[..., None]:
         counts = (
             f"{len(rows.train)} train, {len(rows.validation)} validation, {len(rows.test)} test"
         )
-        typer.echo(f"{name}: {counts} rows, {len(made.catalogue)} items")
+        put(f"{name}: {counts} rows, {len(made.catalogue)} items")
         if rows.candidates is not None:
-            typer.echo(f"each test row brings its {rows.candidates} candidates, which are asked")
-        typer.echo(f"digest {made.digest}")
+            put(f"each test row brings its {rows.candidates} candidates, which are asked")
+        put(f"digest {made.digest}")
 
     return command

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from recbench_cli.options import Cache, DataDir, Debug, Form, say
+from recbench.plain_text import printable_json
+from recbench_cli.options import Cache, DataDir, Debug, Form, put, say
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -71,7 +72,7 @@ def inspect(
     else:
         found = whole = look(there, questions)
         text = render(whole)
-    typer.echo(found.model_dump_json(indent=2) if form == "json" else text)
+    put(printable_json(found.model_dump_json(indent=2)) if form == "json" else text)
 
 
 def _check_goes_together(

@@ -15,6 +15,7 @@ from recbench_cli.options import (
     Results,
     TableForm,
     left_out_are_said,
+    put,
     say,
 )
 from recbench_cli.parsing import cutoffs_of, devices_of, settings_of
@@ -265,9 +266,9 @@ def _print(
 
     tables = _tables(runs, baseline, cutoffs)
     if by is None:
-        typer.echo(render(tables, form, cutoffs))
+        put(render(tables, form, cutoffs))
     else:
-        typer.echo(render_groups(grouped(tables, by, baseline), by, form))
+        put(render_groups(grouped(tables, by, baseline), by, form))
 
 
 def _write(site: Path, runs: "Sequence[Run]", baseline: str | None) -> None:
@@ -277,7 +278,7 @@ def _write(site: Path, runs: "Sequence[Run]", baseline: str | None) -> None:
     tables = _tables(runs, baseline)
     written = write_site(site, tables, say)
     size = sum((site / name).stat().st_size for name in written) / 2**20
-    typer.echo(f"{site}: runs: {len(runs)}, tables: {len(tables)}, {size:.1f} MiB")
+    put(f"{site}: runs: {len(runs)}, tables: {len(tables)}, {size:.1f} MiB")
 
 
 def _tables(

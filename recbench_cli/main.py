@@ -31,6 +31,7 @@ from recbench_cli import (
 )
 from recbench_cli.leaving import Told, leaving_in_time
 from recbench_cli.once import Commands
+from recbench_cli.options import say
 
 REMEDIES = {
     PermissionError: "you may not read or write there; change its permissions or name another path",
@@ -93,7 +94,7 @@ def main(arguments: list[str] | None = None) -> None:
     with leaving_in_time(last_words) as told:
         code = _run(arguments, told)
         if code in (INTERRUPTED, TERMINATED):
-            typer.echo(last_words, err=True)
+            say(last_words)
     sys.exit(code)
 
 
@@ -106,10 +107,10 @@ def _run(arguments: list[str], told: Told) -> int:
         code = INTERRUPTED
     except Exception as error:
         if "--debug" in arguments:
-            traceback.print_exc()
+            say(traceback.format_exc())
         if told.signal is None:  # else it is what a library made of the interrupt
             code, line = _explained(error)
-            typer.echo(f"error: {line}", err=True)
+            say(f"error: {line}")
     return code if told.signal is None else told.code
 
 

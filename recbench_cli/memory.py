@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from recbench_cli.options import Cache, DataDir, Dataset, Debug, Form, say
+from recbench.plain_text import printable_json
+from recbench_cli.options import Cache, DataDir, Dataset, Debug, Form, put, say
 
 Llm = Annotated[str, typer.Option("--llm", help="Language model, as for: recbench run.")]
 Rows = Annotated[int, typer.Option("--rows", min=1, help="Items, and users, at most.")]
@@ -44,4 +45,4 @@ def memory(
         most = reader.tokens([one.expected for one in probes.real + probes.control])
         found.append(recital(probes, data, partial(reader.lines, tokens=most)))
     whole = Memory(llm=llm, dataset=dataset, recitals=found)
-    typer.echo(whole.model_dump_json(indent=2) if form == "json" else render(whole))
+    put(printable_json(whole.model_dump_json(indent=2)) if form == "json" else render(whole))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from recbench_cli.options import Cache, Debug, Form, Results, say
+from recbench_cli.options import Cache, Debug, Form, Results, put, put_json, say
 
 if TYPE_CHECKING:
     from recbench.recommender import System
@@ -45,11 +45,11 @@ def _list(form: str) -> None:
     found = listed("models")
     if form == "json":
         page = {name: {"class": p.value, "package": owner(p)} for name, p in found.items()}
-        typer.echo(json.dumps(page, indent=2))
+        put_json(page)
         return
     width = max(map(len, found), default=0)
     for name, point in found.items():
-        typer.echo(f"{name:<{width}}  {point.value}  ({owner(point)})")
+        put(f"{name:<{width}}  {point.value}  ({owner(point)})")
 
 
 def _list_language_models(form: str) -> None:
@@ -62,13 +62,13 @@ def _list_language_models(form: str) -> None:
             name: card.model_dump(mode="json") | {"at_hand": at_hand(card)}
             for name, card in found.items()
         }
-        typer.echo(json.dumps(page, indent=2))
+        put_json(page)
         return
     for name, card in found.items():
-        typer.echo(f"{name}: {card.title}. {'at hand' if at_hand(card) else card.way}")
+        put(f"{name}: {card.title}. {'at hand' if at_hand(card) else card.way}")
         size = f"{card.parameters / 1e6:.0f} million parameters, {card.context} tokens"
-        typer.echo(f"  {size}, {card.prompt_style} prompts")
-        typer.echo(f"  licence: {card.licence} ({card.terms})")
+        put(f"  {size}, {card.prompt_style} prompts")
+        put(f"  licence: {card.licence} ({card.terms})")
 
 
 def _list_family(name: str, form: str) -> None:
@@ -77,16 +77,16 @@ def _list_family(name: str, form: str) -> None:
     family: Family = load("model_families", name)
     if form == "json":
         about = {"family": name, "summary": family.summary, "models": members(name)}
-        typer.echo(json.dumps(about | {"left_out": dict(family.left_out)}, indent=2))
+        put_json(about | {"left_out": dict(family.left_out)})
         return
-    typer.echo(f"{name}: {family.summary}\n\nmodels ({name}:MODEL):")
-    typer.echo(indent(fill(", ".join(members(name)), 86), "  "))
-    typer.echo("\nleft out:")
+    put(f"{name}: {family.summary}\n\nmodels ({name}:MODEL):")
+    put(indent(fill(", ".join(members(name)), 86), "  "))
+    put("\nleft out:")
     by_reason: dict[str, list[str]] = {}
     for member, reason in family.left_out.items():
         by_reason.setdefault(reason, []).append(member)
     for reason, left_out in by_reason.items():
-        typer.echo(indent(fill(f"{', '.join(left_out)}: {reason}", 86), "  "))
+        put(indent(fill(f"{', '.join(left_out)}: {reason}", 86), "  "))
 
 
 def _explain(name: str, form: str) -> None:
@@ -111,19 +111,19 @@ def _print(name: str, model: "type[System]", form: str) -> None:
             ],
             "presets": settings.presets,
         }
-        typer.echo(json.dumps(page, indent=2, ensure_ascii=False))
+        put_json(page)
         return
-    typer.echo("\n".join(filter(None, (f"{name}: {model.summary}", model.reference))))
+    put("\n".join(filter(None, (f"{name}: {model.summary}", model.reference))))
     if settings.model_fields:
-        typer.echo("\nsettings and their defaults (--set NAME=VALUE):")
+        put("\nsettings and their defaults (--set NAME=VALUE):")
     for names, meaning in settings.explained():
-        typer.echo(f"  {_pairs({key: defaults.get(key, '?') for key in names})}")
+        put(f"  {_pairs({key: defaults.get(key, '?') for key in names})}")
         if meaning:
-            typer.echo(indent(fill(meaning, 82, break_on_hyphens=False), " " * 6))
+            put(indent(fill(meaning, 82, break_on_hyphens=False), " " * 6))
     if settings.presets:
-        typer.echo("\npresets (--preset NAME):")
+        put("\npresets (--preset NAME):")
     for preset, values in settings.presets.items():
-        typer.echo(f"  {preset}: {_pairs(values)}")
+        put(f"  {preset}: {_pairs(values)}")
 
 
 def _pairs(values: dict[str, Any]) -> str:

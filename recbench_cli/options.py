@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 import typer
 
 from recbench.defaults import DRAWS
+from recbench.plain_text import as_json, printable_lines
+from recbench.secret import without_secrets
 
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 Form = Annotated[Literal["text", "json"], typer.Option("--format", help="Of the output.")]
@@ -116,5 +118,15 @@ def in_words(seconds: float) -> str:
 
 
 def say(line: str) -> None:
-    """Tell the user one line on standard error."""
-    typer.echo(line, err=True)
+    """Tell the user one line on standard error (or a prompt, of several), with no key in it."""
+    typer.echo(printable_lines(without_secrets(line)), err=True)
+
+
+def put(page: str) -> None:
+    """Print what was asked for: everything that a command writes on standard output."""
+    typer.echo(printable_lines(page))
+
+
+def put_json(value: object) -> None:
+    """Print a value as JSON."""
+    put(as_json(value))

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from recbench_cli.options import Cache, Debug, Noun, Results, Verb, say
+from recbench_cli.options import Cache, Debug, Noun, Results, Verb, put, say
 
 Name = Annotated[str, typer.Argument(help="What --dataset will call it.")]
 
@@ -166,8 +166,8 @@ def add(
         rules=rules,
         title_length=title_length,
     )
-    typer.echo(f"{name}: {len(made)} interactions, {len(made.catalogue)} items")
-    typer.echo(f"digest {made.digest}")
+    put(f"{name}: {len(made)} interactions, {len(made.catalogue)} items")
+    put(f"digest {made.digest}")
 
 
 def remove(
@@ -178,4 +178,4 @@ def remove(
     from recbench.runs.places import cache_folder
 
     own.remove(name, cache_folder(cache))
-    typer.echo(f"{name} is forgotten")
+    put(f"{name} is forgotten")

@@ -1,12 +1,22 @@
 """`recbench protocols`: what can be asked, in words."""
 
-import json
 from typing import Annotated
 
 import typer
 
 from recbench_cli.once import Commands
-from recbench_cli.options import Cache, Candidates, Debug, Form, History, Negatives, Results, say
+from recbench_cli.options import (
+    Cache,
+    Candidates,
+    Debug,
+    Form,
+    History,
+    Negatives,
+    Results,
+    put,
+    put_json,
+    say,
+)
 
 app = Commands(help="List protocols, say in words what each asks.", rich_markup_mode=None)
 
@@ -23,10 +33,10 @@ def list_(
 
     found = protocols(report=say)
     if form == "json":
-        typer.echo(json.dumps({name: one.summary for name, one in found.items()}, indent=2))
+        put_json({name: one.summary for name, one in found.items()})
         return
     for one in found.values():
-        typer.echo(f"{one.label}: {one.summary}")
+        put(f"{one.label}: {one.summary}")
 
 
 @app.command()
@@ -47,15 +57,15 @@ def show(
     asked = protocol(name, candidates=candidates, negatives=negatives, history=history)
     if form == "json":
         page = {"digest": asked.digest, "words": in_words(asked), **asked.model_dump(mode="json")}
-        typer.echo(json.dumps(page, indent=2, ensure_ascii=False))
+        put_json(page)
         return
-    typer.echo(f"{asked.label}: {asked.summary}")
+    put(f"{asked.label}: {asked.summary}")
     for topic, words in in_words(asked).items():
-        typer.echo(f"  {topic}: {words}")
+        put(f"  {topic}: {words}")
     if asked.published:
-        typer.echo("  datasets: those whose card says how they were published")
+        put("  datasets: those whose card says how they were published")
     for reason in asked.why:
-        typer.echo(f"  why: {reason}")
+        put(f"  why: {reason}")
     for limit in asked.limits:
-        typer.echo(f"  known limit: {limit}")
-    typer.echo(f"  digest: {asked.digest}")
+        put(f"  known limit: {limit}")
+    put(f"  digest: {asked.digest}")

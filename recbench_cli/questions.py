@@ -19,6 +19,7 @@ from recbench_cli.options import (
     Protocol,
     Results,
     SheetDraws,
+    put,
     say,
 )
 
@@ -59,6 +60,4 @@ def questions(
     )
     sheet = sheet_of(wanted, place, data_dir, say)
     made = write_questions(sheet, pack_seed, out, with_prompts)
-    typer.echo(
-        f"{out}: {made.rows} questions, to be answered in {made.kind}, pack {made.digests.pack}"
-    )
+    put(f"{out}: {made.rows} questions, to be answered in {made.kind}, pack {made.digests.pack}")

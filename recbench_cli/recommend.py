@@ -1,12 +1,11 @@
 """`recbench recommend`: ask the model of a run by hand."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from recbench_cli.options import Cache, DataDir, Debug, Form, say
+from recbench_cli.options import Cache, DataDir, Debug, Form, put, put_json, say
 
 Run = Annotated[Path, typer.Option("--run", metavar="RUN", help="Folder of a finished run.")]
 History = Annotated[
@@ -63,6 +62,6 @@ def recommend(
     loaded = load_run(run, device, data_dir, cache, say)
     found = loaded.recommend(history, top, candidates or None, repeats, explain)
     if form == "json":
-        typer.echo(json.dumps(found.model_dump(mode="json"), indent=2))  # ASCII: no control signs
+        put_json(found.model_dump(mode="json"))
     else:
-        typer.echo(str(found))
+        put(str(found))

@@ -13,6 +13,7 @@ from recbench_cli.options import (
     History,
     Negatives,
     left_out_are_said,
+    put,
     say,
 )
 
@@ -104,4 +105,4 @@ def _write(out: Path, runs: "list[Run]", examples: int, questions: "Questions | 
     with atomic_file(out) as partial:
         partial.write_text(text, encoding="utf-8")
     size = out.stat().st_size / 2**20
-    typer.echo(f"{out}: runs: {len(runs)}, tables: {len(sections)}, {size:.1f} MiB")
+    put(f"{out}: runs: {len(runs)}, tables: {len(sections)}, {size:.1f} MiB")

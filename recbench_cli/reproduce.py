@@ -1,11 +1,18 @@
 """`recbench reproduce`: what a paper shows, beside what is on record."""
 
-import json
 from typing import Annotated, Literal
 
 import typer
 
-from recbench_cli.options import Cache, Debug, Results, left_out_are_said, say
+from recbench_cli.options import (
+    Cache,
+    Debug,
+    Results,
+    left_out_are_said,
+    put,
+    put_json,
+    say,
+)
 
 Paper = Annotated[str, typer.Argument(metavar="PAPER", help="ilora, with its review.")]
 Llm = Annotated[
@@ -57,6 +64,6 @@ def reproduce(
             say(f"no record is of the language model '{llm}'; known: recbench models --llms")
         sections = filled(known, asked, there)
         if form == "json":
-            typer.echo(json.dumps(as_json(known, sections, asked), indent=2, ensure_ascii=False))
+            put_json(as_json(known, sections, asked))
         else:
-            typer.echo(page(known, sections, asked, "table" if form == "text" else form))
+            put(page(known, sections, asked, "table" if form == "text" else form))

@@ -23,6 +23,7 @@ from recbench_cli.options import (
     Protocol,
     Results,
     in_words,
+    put,
     say,
 )
 
@@ -183,8 +184,8 @@ def print_run(finished: "Run", as_json: bool) -> None:
         metrics = {name: one.model_dump() for name, one in finished.record.telling.items()}
         why = finished.record.no_result
         told = {"no_result": why} if why else {}
-        typer.echo(json.dumps({"record": str(path), "metrics": metrics, **told}))
+        put(json.dumps({"record": str(path), "metrics": metrics, **told}))
     else:
         (row,) = rows_of([finished])
-        typer.echo(run_table(row))
-        typer.echo(f"{'found' if finished.reused else 'wrote'} {path}")
+        put(run_table(row))
+        put(f"{'found' if finished.reused else 'wrote'} {path}")

@@ -1,6 +1,5 @@
 """`recbench runs`: which runs there are, what unfinished ones have to do, and what may go."""
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -8,7 +7,7 @@ from typing import Annotated
 import typer
 
 from recbench_cli.once import Commands
-from recbench_cli.options import Cache, DataDir, Debug, Form, Results, say
+from recbench_cli.options import Cache, DataDir, Debug, Form, Results, put, put_json, say
 
 app = Commands(
     help="List runs and what is left of them, show one, remove leftovers, take in others'.",
@@ -38,9 +37,9 @@ def list_(
     root = results_folder(results)
     found = listed(root)
     if form == "json":
-        typer.echo(json.dumps([one.fields(root) for one in found], indent=2, ensure_ascii=False))
+        put_json([one.fields(root) for one in found])
     elif found:
-        typer.echo(as_table(found, root))
+        put(as_table(found, root))
     else:
         say(f"no run below {root}; make one with: recbench run")
 
@@ -65,17 +64,17 @@ def show(
     found = named(results_folder(results), run)
     told = shown(found, places)
     if form == "json":
-        typer.echo(json.dumps(told, indent=2, ensure_ascii=False))
+        put_json(told)
         return
     for name, value in told.items():
         if name == "settings":
             for setting, one in value.items():
-                typer.echo(f"  {setting}={one}")
+                put(f"  {setting}={one}")
         elif name != "metrics" and value not in (None, ""):
-            typer.echo(f"{name}: {value}")
+            put(f"{name}: {value}")
     if isinstance(found, Run):
         (row,) = rows_of([found])
-        typer.echo(run_table(row))
+        put(run_table(row))
 
 
 @app.command()
@@ -95,22 +94,21 @@ def clean(
     from recbench.runs.leftovers import leftovers
     from recbench.runs.listing import age_in_words, size_in_words
     from recbench.runs.places import cache_folder, results_folder
-    from recbench.runs.text import printable
 
     found = leftovers(results_folder(results), cache_folder(cache), older_than)
     if not found:
-        typer.echo(f"nothing that nobody has changed for {older_than:g} days is to be removed")
+        put(f"nothing that nobody has changed for {older_than:g} days is to be removed")
         return
     for one in found:
         age = age_in_words(one.days * 86_400)
-        typer.echo(f"{size_in_words(one.size)}, {age} old, {printable(one.what)}")
+        put(f"{size_in_words(one.size)}, {age} old, {one.what}")
     total = size_in_words(sum(one.size for one in found))
     if not yes and not (sys.stdin.isatty() and typer.confirm(f"Remove {len(found)}, {total}?")):
-        typer.echo(f"nothing was removed; --yes removes these {len(found)}, {total}")
+        put(f"nothing was removed; --yes removes these {len(found)}, {total}")
         return
     for one in found:
         one.remove()
-    typer.echo(f"removed {len(found)}, {total}")
+    put(f"removed {len(found)}, {total}")
 
 
 @app.command("import")
@@ -134,6 +132,6 @@ def import_(
     questions = Questions(cache_folder(cache), data_dir, say)
     found = import_runs(paths, results_folder(results), questions, tell)
     count = Counter(one.result for one in found)
-    typer.echo(", ".join(f"{count[one]} {one}" for one in ("imported", "there already", "refused")))
+    put(", ".join(f"{count[one]} {one}" for one in ("imported", "there already", "refused")))
     if count["refused"]:
         raise typer.Exit(1)

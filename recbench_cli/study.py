@@ -1,6 +1,5 @@
 """`recbench study`: one step of an argument, from its cells to a table and a figure."""
 
-import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from recbench.defaults import DRAWS
+from recbench.plain_text import printable_json
 from recbench_cli.options import (
     Cache,
     Debug,
@@ -17,6 +17,8 @@ from recbench_cli.options import (
     TableForm,
     in_words,
     left_out_are_said,
+    put,
+    put_json,
     say,
 )
 from recbench_cli.parsing import devices_of, names_of, settings_of
@@ -192,15 +194,15 @@ def _list(asked: "Asked", form: str) -> None:
     if form == "json":
         keys = ("study", "question", "place", "seconds")
         page = [dict(zip(keys, line, strict=True)) for line in lines]
-        typer.echo(json.dumps(page, indent=2, ensure_ascii=False))
+        put_json(page)
     elif form == "csv":
-        typer.echo(as_csv(("study", "question", "place", "seconds"), lines))
+        put(as_csv(("study", "question", "place", "seconds"), lines))
     else:
         for name, question, place, seconds in lines:
-            typer.echo(f"{name}: {question}\n  {place}")
-            typer.echo(f"  time: {DASH if seconds is None else _in_words(seconds)}")
+            put(f"{name}: {question}\n  {place}")
+            put(f"  time: {DASH if seconds is None else _in_words(seconds)}")
         llm = asked.llms[0]
-        typer.echo(
+        put(
             f"\nTime: of the cells that have no record below {asked.results}, for {asked.dataset} "
             f"and {llm}, by earlier records of their models; '{DASH}' where a model has none."
         )
@@ -276,7 +278,7 @@ def _read(
             for run in runs(asked.results, broken.append, asked.cache)
             if run.record.dataset == asked.dataset and _has(run, draws)
         ]
-        typer.echo(found.printed(there, asked.dataset, form))
+        put(found.printed(there, asked.dataset, form))
 
 
 def _has(run: "Run", draws: int | None) -> bool:
@@ -321,10 +323,13 @@ def _carry_out(
 
 
 def _print(found: "Study", data: "DataFrame", form: "Format") -> None:
+    from recbench.runs.text import as_csv
+
     say("")
     if form == "json":
-        typer.echo(data.to_json(orient="records", indent=2, force_ascii=False))
+        put(printable_json(data.to_json(orient="records", indent=2, force_ascii=False)))
     elif form == "csv":
-        typer.echo(data.to_csv(index=False).rstrip("\n"))
+        cells = data.astype(object).where(data.notna(), "")
+        put(as_csv(list(data.columns), cells.itertuples(index=False)))
     else:
-        typer.echo(found.table(data, form))
+        put(found.table(data, form))

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from recbench_cli.options import Cache, DataDir, Debug, say
+from recbench_cli.options import Cache, DataDir, Debug, put, say
 
 
 def submit(
@@ -49,4 +49,4 @@ def submit(
             "hold titles, which a dataset's licence may forbid to pass on"
         )
     size = out.stat().st_size / 2**20
-    typer.echo(f"{out}: runs: {len(runs)}, division: {division}, {size:.1f} MiB")
+    put(f"{out}: runs: {len(runs)}, division: {division}, {size:.1f} MiB")

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from recbench_cli.options import Cache, DataDir, Debug, Form, Results, say
+from recbench_cli.options import Cache, DataDir, Debug, Form, Results, put, put_json, say
 
 Paths = Annotated[
     list[Path],
@@ -22,8 +22,6 @@ def verify(
     _debug: Debug = False,
 ) -> None:
     """Check runs against their own files and, where the data are at hand, draw and rank again."""
-    import json
-
     from recbench.runs.places import cache_folder
     from recbench.runs.remade_question import Questions
     from recbench.runs.verify import as_text
@@ -32,8 +30,8 @@ def verify(
     found = verified(paths, Questions(cache_folder(cache), data_dir, say))
     if form == "json":
         page = [{**one.model_dump(mode="json"), "failed": one.failed} for one in found]
-        typer.echo(json.dumps(page, indent=2, ensure_ascii=False))
+        put_json(page)
     else:
-        typer.echo(as_text(found))
+        put(as_text(found))
     if any(one.failed for one in found):
         raise typer.Exit(1)

@@ -17,6 +17,7 @@ FIRST_DAY = 874_724_710
 
 # No test asserts a time: on a busy machine an example takes as long as it takes.
 settings.register_profile("recbench", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("nightly", settings.get_profile("recbench"), max_examples=2_000)
 settings.load_profile("recbench")
 
 

@@ -15,13 +15,13 @@ from recbench.by_hand.loaded_run import LoadedRun
 from recbench.errors import UserError
 from recbench.experiment import recommender_class
 from recbench.neural.devices import resolve
+from recbench.plain_text import printable
 from recbench.recommender import Runtime, System, TrainingData, reads_candidates
 from recbench.registry import blamed_if_at_fault
 from recbench.runs.asked_model import again, as_set, asked_model
 from recbench.runs.places import cache_folder
 from recbench.runs.remade_question import NotCheckedError, Questions
 from recbench.runs.store import Run, finished
-from recbench.runs.text import printable
 from recbench.training_source import own_training
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from recbench.data.catalogue import Catalogue
 from recbench.data.titles import article_first, normalised, without_year, year_of
 from recbench.errors import UserError
-from recbench.runs.text import printable
+from recbench.plain_text import printable
 
 ID = "id:"
 """Begins what names an item by its id."""

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from recbench.data.catalogue import Catalogue
 from recbench.errors import UserError
+from recbench.plain_text import printable
 from recbench.questions.queries import Queries
 from recbench.questions.split import PAD
-from recbench.runs.text import printable
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from recbench.by_hand.recommendation import Explanation, Item, Ranked, Recommendation
-from recbench.runs.text import DASH, expert_weights_line, grid, printable, with_sign
+from recbench.plain_text import printable
+from recbench.runs.text import DASH, expert_weights_line, grid, with_sign
 
 
 def render(found: Recommendation) -> str:

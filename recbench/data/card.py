@@ -14,19 +14,21 @@ The cards of a user's own data (`recbench.data.own`) lie in the cache, as
 
 from collections.abc import Callable
 from importlib.metadata import EntryPoint
-from pathlib import Path, PurePosixPath
-from typing import Any, Literal
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import unquote, urlsplit
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
     SerializerFunctionWrapHandler,
     model_serializer,
+    model_validator,
 )
 
-from recbench.data.toml_cards import NamedCard, read_card, read_cards
+from recbench.data.toml_cards import Inside, Line, NamedCard, inside, read_card, read_cards
 from recbench.data.written import TO_BE_FOUND, Written
 from recbench.errors import unknown
 from recbench.registry import listed
@@ -40,7 +42,7 @@ CARD = "card.toml"
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 _WRITTEN = ("written", "items_written")
@@ -91,8 +93,21 @@ class InstalledCopy(_Frozen):
 
     kind: Literal["installed"]
     distribution: str
-    folder: str
+    folder: Inside
     format: str
+
+
+def _web_address(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
+        raise ValueError("expected an address as https://host/file, without user or password")
+    if (name := _file_name(url)) in ("", ".", "..") or not name.isprintable():
+        raise ValueError("expected an address that ends in the name of a file")
+    return url
+
+
+def _file_name(url: str) -> str:
+    return unquote(urlsplit(url).path).rpartition("/")[2]
 
 
 class WebFile(_Frozen):
@@ -102,19 +117,26 @@ class WebFile(_Frozen):
     Attributes
     ----------
     url
-        Its last part is the file's name.
+        Of http or https; its last part is the file's name.
     checksum
         As its publisher gives it, ``"md5:..."`` or ``"sha256:..."``. Where there is none, the first
-        download's SHA-256 is kept and later ones must be equal to it.
+        download's SHA-256 is kept and later ones must be equal to it; of plain http, where
+        anybody on the way may put in another file, there must be one.
     """
 
-    url: str
+    url: Annotated[str, AfterValidator(_web_address)]
     checksum: str = Field(default="", pattern=r"^(md5:[0-9a-f]{32}|sha256:[0-9a-f]{64})?$")
 
     @property
     def name(self) -> str:
         """The file's name."""
-        return PurePosixPath(unquote(urlsplit(self.url).path)).name
+        return _file_name(self.url)
+
+    @model_validator(mode="after")
+    def _is_checked(self) -> Self:
+        if not self.checksum and urlsplit(self.url).scheme != "https":
+            raise ValueError("expected a checksum, since the address is not of https")
+        return self
 
 
 class Folder(_Frozen):
@@ -141,7 +163,7 @@ class Download(_Frozen):
 
     kind: Literal["download"]
     files: tuple[WebFile, ...] = Field(min_length=1)
-    folder: str = ""
+    folder: Inside = ""
     format: str
 
 
@@ -227,13 +249,13 @@ class Card(NamedCard):
     licence: str
     citation: str
     homepage: str
-    noun: tuple[str, str]
-    verb: str
+    noun: tuple[Line, Line]
+    verb: Line
     titles: Literal["film", "plain", "web"]
     title_fixes: dict[str, str] = Field(default={})
     title_length: int | None = Field(default=None, ge=SHORTEST)
     formats: dict[str, RawFiles]
-    sources: tuple[InstalledCopy | Folder | Download, ...]
+    sources: tuple[Annotated[InstalledCopy | Folder | Download, Field(discriminator="kind")], ...]
     digest: str = ""
     catalogue_digest: str = ""
     rules: Rules = Rules()
@@ -241,6 +263,14 @@ class Card(NamedCard):
     finished: bool = False
     candidates: int | None = Field(default=None, ge=2)
     known_flaws: tuple[str, ...]
+
+    @model_validator(mode="after")
+    def _names_its_own_files(self) -> Self:
+        """Refuse files elsewhere on the disk, unless a user has said where they lie."""
+        if not all(isinstance(source, Folder) for source in self.sources):
+            for files in self.formats.values():
+                list(map(inside, files.files))
+        return self
 
     def fingerprint(self) -> str:
         """Return a digest of all that decides how the data are prepared."""

@@ -5,21 +5,48 @@ import tomllib
 from collections.abc import Callable, Mapping
 from importlib.metadata import EntryPoint
 from importlib.util import find_spec
-from pathlib import Path
-from typing import Any, TypeVar
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from recbench.errors import RecbenchError
 from recbench.registry import blamed, in_words
 
 
+def inside(path: str) -> str:
+    """Return a path that stays below its folder; ValueError for any other."""
+    parts = PurePosixPath(path.replace("\\", "/")).parts
+    if parts[:1] == ("/",) or ".." in parts or path[1:2] == ":" or "\0" in path:
+        raise ValueError(f"expected a path that stays in its folder, found {path!r}")
+    return path
+
+
+def _line(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError(f"expected one line of text that can be printed, found {text!r}")
+    return text
+
+
+def _name(text: str) -> str:
+    if not text or text.startswith(".") or not {"/", "\\"}.isdisjoint(_line(text)):
+        raise ValueError(f"expected a name without slashes, found {text!r}: it names folders")
+    return text
+
+
+Line = Annotated[str, AfterValidator(_line)]
+"""One line that somebody wrote, which stands in prompts and tables."""
+
+Inside = Annotated[str, AfterValidator(inside)]
+"""A path below a folder: a card of a package names nothing else on the disk."""
+
+
 class NamedCard(BaseModel):
     """What every kind of card has: a name, fixed fields, no others."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    name: str
+    name: Annotated[str, AfterValidator(_name)]
 
 
 C = TypeVar("C", bound=NamedCard)
@@ -47,8 +74,9 @@ def read_card(place: EntryPoint | Path, kind: type[C]) -> C:
         said = "no such field" if first["type"] == "extra_forbidden" else first["msg"]
         said = said.removeprefix("Value error, ")  # pydantic's, before words of ours
         raise _unreadable(place, f"{where}: {said}") from None
-    except (ImportError, OSError, ValueError) as error:
-        raise _unreadable(place, f"{type(error).__name__}: {error}") from None
+    except (ImportError, OSError, ValueError, RecursionError) as error:
+        said = " ".join(str(error).split())
+        raise _unreadable(place, f"{type(error).__name__}: {said}") from None
     if read.name != name:
         raise _unreadable(place, f"it calls itself '{read.name}'")
     return read

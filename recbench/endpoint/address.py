@@ -6,13 +6,10 @@ from typing import Annotated
 from pydantic import AfterValidator, AnyHttpUrl, TypeAdapter
 
 from recbench.errors import UserError
+from recbench.secret import HIDDEN, LEAST_SECRET
 
 KEY = "OPENAI_API_KEY"
 """Environment variable with the key, and the only place where it is looked for."""
-
-HIDDEN = "[key]"
-LEAST_SECRET = 8
-"""Characters of a key; what is shorter ("none", "EMPTY") is a word, which an answer may hold."""
 
 _URL = TypeAdapter(AnyHttpUrl)
 

@@ -7,6 +7,7 @@ from pydantic import Field, ValidationError
 
 from recbench.errors import DataError, unknown
 from recbench.runs.record import About
+from recbench.secret import check_no_secret
 
 
 class Maker(About):
@@ -39,6 +40,8 @@ def read_maker(file: Path) -> Maker:
     DataError
         For a file that is no TOML; a name that is none of `Maker`, with the nearest; a value that
         is no line of text, or no seed.
+    UserError
+        For a value that holds a key.
     """
     try:
         found = tomllib.loads(file.read_bytes().decode())
@@ -50,6 +53,7 @@ def read_maker(file: Path) -> Maker:
     for name in found:
         if name not in Maker.model_fields:
             raise DataError(f"{file}: {unknown('field', name, Maker.model_fields)}")
+    check_no_secret(found, f"{file}: field")
     try:
         return Maker.model_validate(found, strict=True)
     except ValidationError as error:

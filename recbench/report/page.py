@@ -1,7 +1,8 @@
 """
 The page itself: everything in one file, and nothing fetched when it is opened.
 
-Text from data is escaped by the template; scripts that are not ours do not run, since the page
+Text from data is escaped by the template, and what would steer a reader's eye or terminal is
+written out (`recbench.plain_text`); scripts that are not ours do not run, since the page
 names the hashes of its own (Content-Security-Policy), which also forbids every connection.
 """
 
@@ -15,6 +16,7 @@ from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 from recbench.errors import NotInstalledError
+from recbench.plain_text import printable, printable_json
 from recbench.report.charts import CONFIG
 from recbench.report.contents import Section
 
@@ -70,6 +72,7 @@ def _filled(template: str, **values: Any) -> str:
     environment = Environment(
         loader=PackageLoader("recbench.report", "."),
         autoescape=True,
+        finalize=_shown,
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=StrictUndefined,
@@ -77,9 +80,15 @@ def _filled(template: str, **values: Any) -> str:
     return environment.get_template(template).render(style=_own("page.css"), **values)
 
 
+def _shown(value: object) -> object:
+    """Return what the template writes of a value; what is marked safe is ours."""
+    is_text = isinstance(value, str) and not hasattr(value, "__html__")
+    return printable(str(value)) if is_text else value
+
+
 def _json(values: object) -> str:
     """Write JSON that can stand inside a script of a page: nothing in it ends that script."""
-    text = json.dumps(values, ensure_ascii=False, separators=(",", ":"))
+    text = printable_json(json.dumps(values, ensure_ascii=False, separators=(",", ":")))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from recbench.plain_text import printable
 from recbench.questions.protocols import protocol
 from recbench.reproduction.filled import Filled, Section
 from recbench.reproduction.paper import Paper
@@ -13,7 +14,7 @@ from recbench.runs.leaderboard import Row, ranked_by
 from recbench.runs.notes import notes, seeds_cell
 from recbench.runs.published import Published
 from recbench.runs.sheet import Grid, Sheet
-from recbench.runs.text import DASH, Layout, figure_cell, laid_out, printable
+from recbench.runs.text import DASH, Layout, figure_cell, laid_out
 from recbench.statistics.intervals import Figure
 from recbench.studies.study import MECHANISM, Asked
 

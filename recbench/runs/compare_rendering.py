@@ -1,10 +1,10 @@
 """Comparisons as text: for a terminal, Markdown, LaTeX, CSV and JSON."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from recbench.plain_text import as_json
 from recbench.runs.compare import Compared, Comparison
 from recbench.runs.notes import notes, notes_of, seeds_cell
 from recbench.runs.sheet import Grid, Sheet
@@ -24,7 +24,7 @@ PARTS = ("users", "draws", "seeds", "rest")
 def render_comparison(found: Comparison, form: Format) -> str:
     """Write a comparison as text, a line a pair, without a last line end."""
     if form == "json":
-        return json.dumps(_as_json(found), indent=2, ensure_ascii=False)
+        return as_json(_as_json(found))
     if form == "csv":
         return _as_csv(found)
     return laid_out(comparison_sheet(found), form)

@@ -1,8 +1,8 @@
 """Figures by group as text: for a terminal, Markdown, LaTeX, CSV and JSON."""
 
-import json
 from collections.abc import Iterator, Sequence
 
+from recbench.plain_text import as_json
 from recbench.runs.groups import Group, GroupedTable
 from recbench.runs.leaderboard import Row, ranked_by
 from recbench.runs.notes import notes, seeds_cell
@@ -40,7 +40,7 @@ def render_groups(tables: Sequence[GroupedTable], by: str, form: Format) -> str:
         Of the output.
     """
     if form == "json":
-        return json.dumps([_as_json(table, by) for table in tables], indent=2, ensure_ascii=False)
+        return as_json([_as_json(table, by) for table in tables])
     if form == "csv":
         return _as_csv(tables, by)
     return "\n\n".join(laid_out(groups_sheet(table, by), form) for table in tables)

@@ -1,5 +1,6 @@
 r"""Sheets as LaTeX: tables of the package booktabs, to be put into a document with ``\input``."""
 
+from recbench.plain_text import printable
 from recbench.runs.sheet import Grid, Sheet
 
 SIGNS = {
@@ -32,6 +33,7 @@ def page(sheet: Sheet) -> str:
 
 def escaped(text: str) -> str:
     """Write a text so that it prints as it is, also at the beginning of a table's line."""
+    text = printable(text)
     # After the end of a line, these two would be read as a part of that.
     guarded = f"{{{text[0]}}}" if text[:1] in ("[", "*") else text[:1].translate(_WRITTEN)
     return guarded + text[1:].translate(_WRITTEN)

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from recbench.errors import DataError, UserError
+from recbench.plain_text import printable
 from recbench.runs.command import command
 from recbench.runs.evidence import RECORD
 from recbench.runs.leftovers import Leftover
 from recbench.runs.store import Run, finished, run_folders
-from recbench.runs.text import DASH, grid, printable
+from recbench.runs.text import DASH, grid
 from recbench.runs.unfinished import Unfinished, unfinished
 
 Fields = dict[str, Any]

@@ -6,7 +6,6 @@ every two rows of a table that may be its best; a plan goes by the pair of media
 so. They are compared by a two-sided test at .05, as two that were chosen beforehand are.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import combinations
@@ -14,6 +13,7 @@ from itertools import combinations
 import numpy as np
 
 from recbench.errors import UserError
+from recbench.plain_text import as_json
 from recbench.runs.leaderboard import Row, Table, ranked_by
 from recbench.runs.notes import notes
 from recbench.runs.sheet import Grid, Sheet
@@ -156,7 +156,7 @@ def _users_needed(single: Split, design: Design, wanted: float) -> int | None:
 def render_plans(plans: Sequence[Plan], form: Format) -> str:
     """Write plans as text, a line a design, without a last line end."""
     if form == "json":
-        return json.dumps([_as_json(one) for one in plans], indent=2, ensure_ascii=False)
+        return as_json([_as_json(one) for one in plans])
     if form == "csv":
         return _as_csv(plans)
     return "\n\n".join(laid_out(_sheet(one), form) for one in plans)

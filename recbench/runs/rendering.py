@@ -1,10 +1,10 @@
 """The leaderboard as text: for a terminal, Markdown, LaTeX, CSV and JSON."""
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
 from recbench.evaluation.metrics import names_at
+from recbench.plain_text import as_json
 from recbench.runs import published
 from recbench.runs.leaderboard import Row, Table, ranked_by
 from recbench.runs.notes import notes, notes_of, seeds_cell
@@ -46,7 +46,7 @@ def render(tables: Sequence[Table], form: Format, cutoffs: Sequence[int] = ()) -
         K whose figures the page holds as well, where the tables have them.
     """
     if form == "json":
-        return json.dumps([_as_json(table) for table in tables], indent=2, ensure_ascii=False)
+        return as_json([_as_json(table) for table in tables])
     if form == "csv":
         return _as_csv(tables)
     return "\n\n".join(laid_out(sheet(table, cutoffs), form) for table in tables)

@@ -2,9 +2,10 @@
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Literal
 
+from recbench.plain_text import as_cell, as_markdown, printable
 from recbench.questions.competitors import RULE
 from recbench.questions.protocols import label
 from recbench.runs import latex
@@ -56,25 +57,29 @@ def laid_out(sheet: Sheet, layout: Layout) -> str:
     """Write a sheet as text, a blank line between its blocks (Markdown and LaTeX need it)."""
     if layout == "latex":
         return latex.page(sheet)
-    title = f"**{sheet.title}**" if sheet.title and layout == "markdown" else sheet.title
+    markdown = layout == "markdown"
+    written = as_markdown if markdown else printable
+    title = written(sheet.title)
+    title = f"**{title}**" if title and markdown else title
     texts = [
-        _grid(block, layout == "markdown") if isinstance(block, Grid) else block
+        _grid(block, written, "pipe" if markdown else "simple")
+        if isinstance(block, Grid)
+        else written(block)
         for block in sheet.said
     ]
-    return "\n\n".join(filter(None, [title + sheet.part, *texts]))
+    return "\n\n".join(filter(None, [title + written(sheet.part), *texts]))
 
 
 def grid(headers: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
     """Lay cells out for a terminal."""
-    return _grid(Grid(headers, lines), markdown=False)
+    return _grid(Grid(headers, lines), printable, "simple")
 
 
 def as_csv(headers: Sequence[str], lines: Iterable[Sequence[object]]) -> str:
-    """Write CSV, without a last line end."""
+    """Write CSV, without a last line end; no cell of it is a formula to a spreadsheet."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(headers)
-    writer.writerows(lines)
+    writer.writerows(map(as_cell, line) for line in (headers, *lines))
     return out.getvalue().rstrip("\n")
 
 
@@ -108,23 +113,11 @@ def interval(low: float, high: float) -> str:
     return f"[{low:.3f}, {high:.3f}]"
 
 
-def printable(text: str) -> str:
-    """Write signs that would steer a terminal (escapes, line breaks) as Python writes them."""
-    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
-
-
-def _grid(cells: Grid, markdown: bool) -> str:
+def _grid(cells: Grid, written: Callable[[str], str], style: str) -> str:
     from tabulate import tabulate
 
-    headers, lines = cells.headers, cells.lines
-    if markdown:
-        headers, lines = _escaped(headers), [_escaped(line) for line in lines]
-    style = "pipe" if markdown else "simple"
+    headers, *lines = (list(map(written, line)) for line in (cells.headers, *cells.lines))
     return tabulate(lines, headers=headers, tablefmt=style, disable_numparse=True)
-
-
-def _escaped(cells: Sequence[str]) -> list[str]:
-    return [cell.replace("|", r"\|") for cell in cells]
 
 
 def expert_weights_line(weights: Sequence[float]) -> str:

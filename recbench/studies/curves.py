@@ -6,12 +6,12 @@ a curve says when a form is learnt and when nothing moves any more, not which of
 better.
 """
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from recbench.errors import UserError
+from recbench.plain_text import as_json
 from recbench.runs.leaderboard import Table, leaderboard
 from recbench.runs.sheet import Grid, Sheet
 from recbench.runs.store import Run
@@ -77,7 +77,7 @@ def render_curves(found: Sequence[Look], form: Format) -> str:
     if form == "json":
         headers, lines = _values(found)
         named = [dict(zip(headers, line, strict=True)) for line in lines]
-        return json.dumps(named, indent=2, ensure_ascii=False)
+        return as_json(named)
     if form == "csv":
         return as_csv(*_values(found))
     return laid_out(curves_sheet(found), form)

@@ -43,6 +43,7 @@ STYLE = {
     "legend.frameon": False,
     "lines.markersize": 4.5,
     "lines.linewidth": 1.1,
+    "text.parse_math": False,  # a dollar in a name is a dollar
     "svg.hashsalt": "recbench",
     "svg.fonttype": "path",
 }

@@ -9,7 +9,6 @@ and seeds counted, leaves out 0, at 97.5% for each of the two questions. The int
 what the pairs without a sign could make of it, so it holds tau with 95% at least.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -18,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recbench.errors import UserError
+from recbench.plain_text import as_json
 from recbench.runs.leaderboard import Row, Table, leaderboard, ranked_by
 from recbench.runs.notes import given_training
 from recbench.runs.record import RunRecord
@@ -133,7 +133,7 @@ def render_order(found: Sequence[Agreement], form: Format) -> str:
     """Write agreements as text, a line a pair of questions, without a last line end."""
     if form == "json":
         named = [dict(zip(_KEYS, _values(one), strict=True)) for one in found]
-        return json.dumps(named, indent=2, ensure_ascii=False)
+        return as_json(named)
     if form == "csv":
         return as_csv(_KEYS, [_values(one) for one in found])
     headers = ["dataset", "first", "second", "systems", "pairs told apart in both"]

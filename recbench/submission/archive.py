@@ -2,12 +2,12 @@
 
 import re
 import stat
-import struct
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from recbench.data.archive import DAMAGED
 from recbench.errors import DataError
 from recbench.runs.evidence import RECORD
 from recbench.runs.examples import EXAMPLES
@@ -28,12 +28,6 @@ _LONGEST_NAME = 1000
 _BLOCK = 2**20
 
 _NAME = re.compile(f"{RESULTS}(/[^/]+){{4}}/({RECORD}|{EXAMPLES}|{ANSWERS}|{ABOUT})")
-
-_DAMAGE = (
-    *(zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, ValueError, OSError),
-    *(OverflowError, struct.error),
-)
-"""What reading a damaged archive may raise, of which every place and size may be anything."""
 
 
 class Archive:
@@ -81,7 +75,7 @@ class Archive:
             with self._opened.open(self._members[name]) as stream:
                 while block := stream.read(_BLOCK):
                     yield block
-        except _DAMAGE as error:
+        except DAMAGED as error:
             raise DataError(f"{quoted(name)} cannot be read ({_words(error)})") from None
 
 
@@ -95,7 +89,7 @@ def archive(bundle: Path) -> Iterator[Archive]:
     with bundle.open("rb") as stream:
         try:
             opened = zipfile.ZipFile(stream)
-        except _DAMAGE as error:
+        except DAMAGED as error:
             raise DataError(f"it is no sound zip archive ({_words(error)})") from None
         with opened:
             yield Archive(opened, size)

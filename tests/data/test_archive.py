@@ -1,7 +1,9 @@
 import gzip
 import io
+import random
 import stat
 import zipfile
+from contextlib import suppress
 
 import pytest
 
@@ -92,6 +94,34 @@ def test_a_bomb_that_lies_about_its_size_is_stopped_or_found_damaged(archive, fo
     with pytest.raises(RecbenchError):
         unpacked(archive, ["a"], folder)
     assert sum(file.stat().st_size for file in folder.iterdir()) <= 1 << 20
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_a_file_that_is_there_twice_is_refused(archive, folder):
+    zipped(archive, [("a", b"one"), ("b", b""), ("a", b"two")])
+    with pytest.raises(RecbenchError, match="refused: 'a' is there twice"):
+        unpacked(archive, ["b"], folder)
+    assert not list(folder.iterdir())
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_damage_is_anything_but_one_line(archive, folder, seed):
+    zipped(archive, [("a", bytes(range(256)) * 4), ("d/b", b"text")])
+    content, chance = archive.read_bytes(), random.Random(seed)
+    for _ in range(150):
+        damaged = bytearray(content)
+        for _ in range(chance.randrange(1, 4)):
+            damaged[chance.randrange(len(damaged))] = chance.randrange(256)
+        archive.write_bytes(damaged)
+        with suppress(RecbenchError):
+            unpacked(archive, ["a", "d/b"], folder)
+
+
+def test_a_full_disk_is_not_taken_for_a_damaged_archive(archive, folder):
+    zipped(archive, [("full", b"text")])
+    (folder / "full").symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space left"):
+        unpacked(archive, ["full"], folder)
 
 
 @pytest.mark.parametrize("damage", ["cut", "flipped", "text", "empty"])

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from recbench.data import card as module
-from recbench.data.card import card, cards, own_folder, ships
+from recbench.data.card import WebFile, card, cards, own_folder, ships
 from recbench.data.readers import READERS
 from recbench.errors import RecbenchError, UserError
 from recbench.questions.protocols import protocols
@@ -139,3 +139,48 @@ def test_the_protocol_that_is_named_wins_over_the_dataset_s_own():
     assert protocol_of("movielens", "next-item").name == "next-item"
     changed = protocol_of("movielens", None, candidates="30", history=None)
     assert changed.name == "paper,candidates=30"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('name = "movielens"', 'name = "../movielens"', "name: expected a name without slashes"),
+        ('name = "movielens"', 'name = "a\\u001bb"', "name: expected one line"),
+        ('verb = "watched"', 'verb = "watched\\nx"', "verb: expected one line"),
+        ('"u.data"', '"../../u.data"', "expected a path that stays in its folder"),
+        ('"u.data"', '"/etc/passwd"', "expected a path that stays in its folder"),
+        ('"recbole/dataset_example/ml-100k"', '"a/../../b"', "expected a path that stays"),
+        ('folder = "ml-100k"', 'folder = "C:/x"', "expected a path that stays in its folder"),
+        ("https://files", "file:///files", "expected an address as https://host/file"),
+        ("https://files", "ftp://files", "expected an address as https://host/file"),
+        ("https://files", "https://user:key@files", "without user or password"),
+        ("ml-100k.zip", "%2e%2e", "ends in the name of a file"),
+        ("ml-100k.zip", "a%00b", "ends in the name of a file"),
+        ("ml-100k.zip", "", "ends in the name of a file"),
+        (', checksum = "md5:0e33842e24a9c977be4e0107933c0723"', "", None),
+        ("https://files", "http://files", None),
+        ("min_rating = 1", "min_rating = nan", None),
+        ("[protocols.paper]", f"x = {'[' * 3000}", "TOMLDecodeError|RecursionError"),
+    ],
+)
+def test_a_card_of_a_plugin_names_nothing_of_the_users(tmp_path, monkeypatch, old, new, said):
+    """Neither elsewhere on the disk, nor by a way on which anybody may put in another file."""
+    (tmp_path / "cards_of_a_plugin").mkdir()
+    text = TOML.replace(old, new, 1)
+    (tmp_path / "cards_of_a_plugin" / "odd.toml").write_text(text, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    point = EntryPoint("movielens", "cards_of_a_plugin:odd.toml", "recbench.datasets")
+    monkeypatch.setattr(module, "listed", lambda _: {"movielens": point})
+    if said is None:
+        assert card("movielens").name == "movielens"
+        return
+    with pytest.raises(RecbenchError, match=said) as refused:
+        card("movielens")
+    assert "\n" not in str(refused.value)
+
+
+def test_a_file_of_plain_http_needs_a_checksum(tmp_path, monkeypatch):
+    WebFile(url="http://host/a.zip", checksum="md5:" + "0" * 32)
+    WebFile(url="https://host/a.zip")
+    with pytest.raises(ValueError, match="expected a checksum"):
+        WebFile(url="http://host/a.zip")

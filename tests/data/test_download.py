@@ -101,7 +101,12 @@ def fetch(server, tmp_path):
     def run(checksum: str = MD5, name: str | None = None):
         url = server.url if name is None else f"http://127.0.0.1:{server.server_port}/{name}"
         told.clear()
-        return fetched(WebFile(url=url, checksum=checksum), tmp_path / "d", "REMEDY", told.append)
+        return fetched(
+            WebFile.model_construct(url=url, checksum=checksum),
+            tmp_path / "d",
+            "REMEDY",
+            told.append,
+        )
 
     told: list[str] = []
     run.told = told

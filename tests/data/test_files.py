@@ -2,13 +2,19 @@
 
 import gzip
 import re
+import tracemalloc
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recbench.data.own import add
+from recbench.data.own_files import Files
 from recbench.data.readers import files
 from recbench.data.readers.files import UndecodableError, arrow_stream, content, encoding_of, lines
 from recbench.errors import DataError
@@ -100,3 +106,28 @@ def test_spaces_are_squeezed_alike_wherever_blocks_end(blocks):
     whole = b"".join(files._squeezed(blocks))
     lines = re.split(rb"([\r\n])", b"".join(blocks))
     assert whole == b"".join(re.sub(rb" +", b" ", line).strip(b" ") for line in lines)
+
+
+BOMBS = {"blank": b"\n", "spaces": b" ", "rows": b"1,2\n", "line": b"x"}
+
+
+@pytest.mark.parametrize("text", BOMBS.values(), ids=BOMBS)
+def test_a_bomb_is_stopped_before_it_is_in_memory(tmp_path, text):
+    file = tmp_path / "e.csv.gz"
+    file.write_bytes(gzip.compress(b"user,item\n" + text * ((64 << 20) // len(text))))
+    tracemalloc.start()
+    try:
+        with pytest.raises(DataError, match=r"e\.csv\.gz is refused: it unpacks to more than 100"):
+            add("mine", Files("table", file, None), tmp_path / "cache", lambda _: None)
+        assert tracemalloc.get_traced_memory()[1] < 32 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_small_parquet_file_holds_no_millions_of_rows(tmp_path):
+    file, rows = tmp_path / "e.parquet", 8_000_000
+    column = pa.array(np.zeros(rows, np.int8))
+    pq.write_table(pa.table({"user": column, "item": column}), file)
+    assert file.stat().st_size < 1 << 16
+    with pytest.raises(DataError, match=r"e\.parquet is refused: 8,000,000 rows"):
+        add("mine", Files("table", file, None), tmp_path / "cache", lambda _: None)

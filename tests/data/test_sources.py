@@ -6,7 +6,7 @@ import zipfile
 
 import pytest
 
-from recbench.data.card import Download, card
+from recbench.data.card import Download, WebFile, card
 from recbench.data.prepare import prepare
 from recbench.errors import RecbenchError, UserError
 
@@ -28,8 +28,9 @@ def web(tmp_path, monkeypatch):
     names = "reviews_Toys_and_Games_5.json.gz", "meta_Toys_and_Games.json.gz"
     for name, text in zip(names, (REVIEWS, PRODUCTS), strict=True):
         (folder / name).write_bytes(gzip.compress(text.encode()))
-    files = [{"url": (folder / name).as_uri()} for name in names]
-    source = Download(kind="download", files=files, format="amazon")
+    # No card may name such an address: they are made without being checked.
+    files = tuple(WebFile.model_construct(url=(folder / name).as_uri()) for name in names)
+    source = Download.model_construct(kind="download", files=files, folder="", format="amazon")
     changed = card("amazon-toys").model_copy(update={"sources": (source,)})
     monkeypatch.setattr(module, "card", lambda *_: changed)
     return folder

@@ -52,6 +52,14 @@ def test_text_of_data_is_no_markup(made):
     assert HOSTILE not in text
 
 
+def test_no_sign_turns_the_order_of_letters_around():
+    link = pages.Link("a.html", "\x1b[31m abc\u202egnp.exe", 1)
+    text = pages.index([link], "report.html")
+    assert r"\x1b[31m abc\u202egnp.exe" in text
+    assert "\u202e" not in pages._json(["\u202e"])
+    assert "\u202e" not in text
+
+
 def test_nothing_is_fetched(made):
     page = Elements()
     page.feed(text := written([made()]))

@@ -6,6 +6,7 @@ reader does not know the pickle's protocol (4), so it is read as a description
 (`recbench.data.readers.pickled`): RecBole's configuration and whatever else it names is never made.
 """
 
+import math
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from recbench.data.archive import DAMAGED
 from recbench.data.catalogue import Catalogue
 from recbench.data.readers.pickled import LARGEST, Call, Name, Stored, described
 from recbench.errors import DataError, UserError
@@ -55,20 +57,24 @@ def read(file: Path) -> Saved:
     """
     if not file.is_file():
         raise DataError(f"{file}: expected a checkpoint of RecBole, found no file")
-    try:
-        with zipfile.ZipFile(file) as archive:
-            return _read(file, archive)
-    except (zipfile.BadZipFile, LookupError, TypeError, ValueError, AttributeError) as error:
-        said = " ".join(str(error).split())[:200]
-        raise _no_checkpoint(file, f"{type(error).__name__}: {said}") from error
-    except (RuntimeError, NotImplementedError) as error:  # of torch, and of an encrypted archive
-        raise _no_checkpoint(file, " ".join(str(error).split())[:200]) from error
+    with file.open("rb") as stream:
+        try:
+            with zipfile.ZipFile(stream) as archive:
+                return _read(file, archive)
+        except RuntimeError as error:  # of torch, and of an encrypted archive
+            raise _no_checkpoint(file, " ".join(str(error).split())[:200]) from error
+        except (*DAMAGED, LookupError, TypeError, AttributeError) as error:
+            said = " ".join(str(error).split())[:200]
+            raise _no_checkpoint(file, f"{type(error).__name__}: {said}") from error
 
 
 def _read(file: Path, archive: zipfile.ZipFile) -> Saved:
     for info in archive.infolist():
         if info.compress_type != zipfile.ZIP_STORED:
             raise _no_checkpoint(file, f"{info.filename} is compressed, as torch never does")
+    # What lies over one another would come to more than the file that holds it.
+    if sum(info.file_size for info in archive.infolist()) > file.stat().st_size:
+        raise _no_checkpoint(file, "its parts come to more bytes than it has itself")
     pickles = [name for name in archive.namelist() if name.endswith("data.pkl")]
     if len(pickles) != 1:
         raise _no_checkpoint(file, f"it has {len(pickles)} files data.pkl")
@@ -95,6 +101,8 @@ def _tensor(archive: zipfile.ZipFile, root: str, call: Call) -> Tensor:
     dtype, content = _TYPES[kind.path], bytearray(archive.read(f"{root}data/{key}"))
     if len(content) != count * dtype.itemsize:
         raise ValueError(f"{key} has {len(content)} bytes, not {count} numbers")
+    if math.prod(size) > count:
+        raise ValueError(f"{key} has {count} numbers, and a tensor of {math.prod(size)}")
     numbers = torch.frombuffer(content, dtype=dtype) if content else torch.empty(0, dtype=dtype)
     return numbers.as_strided(size, stride, offset).clone()
 

@@ -19,6 +19,7 @@ from typing import Any, BinaryIO, TextIO
 
 import pyarrow as pa
 
+from recbench.data.archive import left_of, room_of
 from recbench.data.written import SPACES, UTF8
 from recbench.errors import DataError
 
@@ -135,7 +136,7 @@ def lines(file: Path, encoding: str = UTF8) -> Iterator[tuple[int, bytes]]:
     DataError
         With the line, where a gzipped file is cut off or damaged, a line is longer than 16 MiB or
         no text in an encoding that is not UTF-8 (whose bytes nobody looked at); if the file is not
-        there.
+        there, or comes to more than 100 times its size when it is unpacked.
     """
     number = 0
     try:
@@ -203,7 +204,16 @@ def _blocks(file: Path, encoding: str) -> Iterator[bytes]:
 
 def _unpacked(file: Path) -> Iterator[bytes]:
     with _packed(file) as stream:
-        yield from iter(partial(stream.read, _BLOCK), b"")
+        blocks = iter(partial(stream.read, _BLOCK), b"")
+        yield from _bounded(file, blocks) if isinstance(stream, gzip.GzipFile) else blocks
+
+
+def _bounded(file: Path, blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """Stop where more comes out of a gzipped file than any text shrinks."""
+    room = room_of(file)
+    for block in blocks:
+        room = left_of(file, room, block)
+        yield block
 
 
 def _recoded(blocks: Iterable[bytes], encoding: str, file: Path) -> Iterator[bytes]:

@@ -13,6 +13,9 @@ from recbench.data.readers.tabular import Tabular
 from recbench.data.readers.typed import typed
 from recbench.errors import DataError
 
+_ROWS_A_BYTE = 100
+_SMALL = 1 << 16  # bytes of a file that may hold a hundred rows a byte, however few it has
+
 
 def opened(file: Path) -> Tabular:
     """
@@ -29,11 +32,20 @@ def opened(file: Path) -> Tabular:
 
 
 def _read(file: Path, kinds: Mapping[str, Kind]) -> pa.Table:
-    table = _guarded(file, lambda _: pq.ParquetFile(file).read(columns=list(kinds)))
+    table = _guarded(file, lambda _: _small_enough(file).read(columns=list(kinds)))
     if not table.num_rows:
         raise DataError(f"{file}, row 1: expected a row, found the end of the file")
     columns = {name: typed(table[name], name, kind, file, _place) for name, kind in kinds.items()}
     return pa.table(columns)
+
+
+def _small_enough(file: Path) -> pq.ParquetFile:
+    """Open a file, unless it has more rows than any of its size: few bytes may say billions."""
+    table = pq.ParquetFile(file)
+    most = _ROWS_A_BYTE * max(file.stat().st_size, _SMALL)
+    if (rows := table.metadata.num_rows) > most:
+        raise DataError(f"{file} is refused: {rows:,} rows, and a file of its size has {most:,}")
+    return table
 
 
 def _guarded(file: Path, read: Callable[[Path], Any]) -> Any:

@@ -21,7 +21,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from recbench.data.toml_cards import NamedCard, read_card, read_cards
+from recbench.data.toml_cards import Inside, Line, NamedCard, read_card, read_cards
 from recbench.registry import Group, find, listed
 
 Style = Literal["plain", "chat"]
@@ -65,14 +65,14 @@ class PackageFolder(_Frozen):
 
     kind: Literal["folder"]
     package: str
-    folder: str
+    folder: Inside
 
 
 class PackagedPart(_Frozen):
     """A file of an installed distribution, which is looked into but not imported."""
 
     distribution: str
-    path: str
+    path: Inside
 
 
 class PackagedGguf(_Frozen):
@@ -111,7 +111,7 @@ class PackagedFolder(_Frozen):
 
     kind: Literal["packaged folder"]
     distribution: str
-    path: str
+    path: Inside
     install: str
     digest: str = Field(pattern=r"^[0-9a-f]{64}$")
 
@@ -120,7 +120,7 @@ class HubModel(_Frozen):
     """A model on the Hugging Face Hub, at one commit."""
 
     kind: Literal["hub"]
-    id: str
+    id: str = Field(pattern=r"^[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?$")
     revision: str = Field(pattern=r"^[0-9a-f]{40}$")
 
 
@@ -153,7 +153,7 @@ class LanguageModelCard(NamedCard):
         PackageFolder | PackagedFolder | PackagedGguf | HubModel, Field(discriminator="kind")
     ]
     prompt_style: Style = "plain"
-    caption: str = ""
+    caption: Line = ""
 
     @property
     def way(self) -> str:
