@@ -6,7 +6,8 @@ import traceback
 
 import typer
 
-from recbench.errors import RecbenchError
+from recbench.errors import RecbenchError, UserError
+from recbench.processes import DesertedError, launched_as
 from recbench_cli import (
     candidates,
     compare,
@@ -89,17 +90,37 @@ def main(arguments: list[str] | None = None) -> None:
     if arguments in ([], ["data"], ["protocols"]):  # a group alone asks what it holds
         arguments = [*arguments, "--help"]
     try:
+        _check_launch(arguments)
         code = app(arguments, prog_name="recbench", standalone_mode=False)
     except Exception as error:
         if "--debug" in arguments:
             traceback.print_exc()
         code, line = _explained(error)
-        typer.echo(f"error: {line}", err=True)
+        if _is_news(error):
+            typer.echo(f"error: {line}", err=True)
     if code == INTERRUPTED:
         resumes = not RESUMING.isdisjoint(arguments[:1])
         told = "goes on where this one stopped" if resumes else "begins anew"
         typer.echo(f"interrupted; the same command {told}", err=True)
     sys.exit(code)
+
+
+def _check_launch(arguments: list[str]) -> None:
+    """Refuse to do a thing as often as there are processes."""
+    rank, count = launched_as()
+    if count == 1 or arguments[0] == "run":
+        return
+    if rank > 0:
+        sys.exit(UserError.exit_code)  # the main process says why
+    raise UserError(
+        f"recbench {arguments[0]} is for one process, and {count} were launched; only recbench run "
+        "divides its work among several: call this one without accelerate launch"
+    )
+
+
+def _is_news(error: Exception) -> bool:
+    """Whether it is not that of another process, which the main process tells of."""
+    return launched_as()[0] == 0 or not isinstance(error, DesertedError)
 
 
 def _explained(error: Exception) -> tuple[int, str]:

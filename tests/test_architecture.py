@@ -23,13 +23,14 @@ BELOW: dict[str, set[str]] = {
     "seeding": set(),
     "atomic_write": set(),
     "folder_digest": set(),
+    "processes": {"errors"},
     "settings": {"errors"},
     "registry": {"errors", "settings", "seeding"},
     "statistics": {"errors"},
 }
 BELOW["data"] = {"registry", "progress", "atomic_write", "folder_digest", *BELOW["registry"]}
 BELOW["questions"] = {"statistics", "data", "defaults", *BELOW["data"]}
-BELOW["recommender"] = {"questions", *BELOW["questions"]}
+BELOW["recommender"] = {"questions", "processes", *BELOW["questions"]}
 BELOW["evaluation"] = {"recommender", "neural.devices", *BELOW["recommender"]}
 BELOW["runs"] = {"evaluation", *BELOW["evaluation"]}
 BELOW["inspection"] = {
@@ -43,6 +44,7 @@ BELOW["trained_model"] = {"training_source", *BELOW["training_source"]}
 BELOW["experiment"] = {
     "trained_model",
     "defaults",
+    "neural.launched",
     *BELOW["trained_model"],
 }
 BELOW["studies"] = {"experiment", *BELOW["experiment"]}

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ from numpy.typing import NDArray
 from recbench.data.catalogue import Catalogue
 from recbench.errors import PluginError
 from recbench.evaluation.answers import Matching, match
-from recbench.evaluation.asking import WRITTEN_AT_ONCE, ask, calls_of
+from recbench.evaluation.asking import WRITTEN_AT_ONCE, Call, ask, calls_of
+from recbench.evaluation.divided import Answers, divided
 from recbench.evaluation.finished_calls import FinishedCalls
 from recbench.evaluation.full_ranking import rank_all
 from recbench.evaluation.metrics import constant, figures
@@ -166,26 +168,31 @@ def _ask(
     total, most = len(pack) * pack.draws, None if ranks(model) else WRITTEN_AT_ONCE
     kept = {"scores": np.empty((total, pack.size), np.float32)} if ranks(model) else {}
     with (
-        FinishedCalls(finished, total, **kept) as asked,
+        FinishedCalls(finished, total, runtime.processes, **kept) as asked,
         progress_bar(runtime.show_progress) as bar,
     ):
         if writes(model) and not asked.done.all():
             model.announce(int((~asked.done).sum()), pack.size, runtime)
         task = bar.add_task("scoring", total=total, completed=int(asked.done.sum()))
         listed, named = reads_candidates(model), model.knows_users
-        for call in calls_of(pack, examples, items, listed, most, named):
-            rows = call.rows.ravel()
-            if asked.done[rows].all():
-                continue
-            given, texts = ask(model, call.queries, runtime)
-            found = {}
-            if ranks(model):
-                numbers = call.rows[:, 0] // pack.draws
-                scores = checked_scores(given, call.queries.candidates.shape, numbers)
-                found["scores"] = call.cut(scores)
-            asked.add(rows, found, texts)
-            bar.advance(task, len(rows))
+        every = calls_of(pack, examples, items, listed, most, named)
+        left = (call for call in every if not asked.done[call.rows.ravel()].all())
+        answer = partial(_answered, model, pack.draws, runtime)
+        for answers in divided(left, answer, runtime.processes):
+            asked.add(answers)
+            bar.advance(task, len(answers.rows))
     return asked
+
+
+def _answered(model: System, draws: int, runtime: Runtime, call: Call) -> Answers:
+    """Put one call to the model."""
+    given, texts = ask(model, call.queries, runtime)
+    found = {}
+    if ranks(model):
+        numbers = call.rows[:, 0] // draws
+        scores = checked_scores(given, call.queries.candidates.shape, numbers)
+        found["scores"] = call.cut(scores)
+    return Answers(call.rows.ravel(), found, texts)
 
 
 def _title_lengths(model: Any, items: int) -> NDArray[np.int32]:

@@ -22,10 +22,12 @@ class Stopwatch:
     ----------
     folder
         Made when needed.
+    writes
+        Whether the folder is written to: of several processes that work on one thing, one does.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, writes: bool = True) -> None:
+        self._folder, self._writes = folder, writes
         self.seconds: dict[str, float] = {}
         if (file := folder / FILE).is_file():
             kept = json.loads(file.read_text(encoding="utf-8"))
@@ -51,6 +53,8 @@ class Stopwatch:
             self.add(name, time.monotonic() - began)
 
     def _write(self, running: tuple[str, float] | None) -> None:
+        if not self._writes:
+            return
         text = json.dumps({"seconds": self.seconds, "running": running})
         with atomic_file(self._folder / FILE) as partial:
             partial.write_text(text, encoding="utf-8")
