@@ -16,7 +16,7 @@ from recbench.evaluation.asking import WRITTEN_AT_ONCE, Call, ask, calls_of
 from recbench.evaluation.divided import Answers, divided
 from recbench.evaluation.finished_calls import FinishedCalls
 from recbench.evaluation.full_ranking import rank_all
-from recbench.evaluation.metrics import constant, figures
+from recbench.evaluation.metrics import constant, each_figure
 from recbench.evaluation.outcome import Outcome
 from recbench.evaluation.ranks import checked_scores, target_ranks, top_slots
 from recbench.progress import progress_bar
@@ -151,7 +151,7 @@ def summary(
     """
     averaged = {
         name: figure(values, outcome.draws, outcome.users, constant(name, outcome))
-        for name, values in figures(outcome, report, registered).items()
+        for name, values in each_figure(outcome, report, registered)
     }
     return {name: one for name, one in averaged.items() if one is not None}
 
