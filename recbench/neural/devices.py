@@ -41,8 +41,8 @@ def resolve(name: str, processes: Processes = ALONE) -> str:
     import torch
 
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if name == "auto":
-        return "cuda:0" if count else "cpu"
+    if name == "auto" and not count:
+        return "cpu"
     if not count:
         raise UserError(f"no GPU is there for device '{name}'; use --device cpu or --device auto")
     if number and processes.count > 1:
@@ -53,7 +53,10 @@ def resolve(name: str, processes: Processes = ALONE) -> str:
     own = int(os.environ.get("LOCAL_RANK", 0)) if processes.count > 1 else 0
     index = int(number or own)
     if index >= count:
-        raise UserError(f"there is no device '{name}'; the last GPU is cuda:{count - 1}")
+        whose = f" for each of {processes.count} processes" if processes.count > 1 else ""
+        raise UserError(
+            f"there is no device 'cuda:{index}'{whose}; the last GPU is cuda:{count - 1}"
+        )
     return f"cuda:{index}"
 
 

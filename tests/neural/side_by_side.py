@@ -4,10 +4,13 @@ Train and ask some toy models, in this process or in one of several; run by `tes
     python side_by_side.py FOLDER LEARNT MODEL...
 
 The main process writes what was learnt and answered into FOLDER. What is asked is what was just
-learnt or, where LEARNT is such a folder, what stands there.
+learnt or, where LEARNT is such a folder, what stands there. With DIES_AT=STEP in the environment
+the last process dies in that step of a training; a checkpoint is written after every one.
 """
 
 import json
+import os
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -20,9 +23,11 @@ import golden
 
 from recbench.evaluation import asking
 from recbench.evaluation.evaluator import evaluate
-from recbench.neural.checkpoint import learnt, restore
+from recbench.neural.checkpoint import Checkpoint, learnt, restore
 from recbench.neural.launched import launched
+from recbench.neural.loop import TrainingRun
 from recbench.neural.randomness import one_thread
+from recbench.processes import Processes
 from recbench.questions.candidates import draw
 from recbench.questions.full_ranking import FullRanking
 from recbench.questions.queries import Queries
@@ -50,9 +55,24 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
 asking.ROWS_AT_ONCE = 3  # so that there are calls to divide, and one over
 
 
+def die_at(step: int, processes: Processes) -> None:
+    """Kill the last process in a step of a training."""
+    own, last = TrainingRun._step, processes.count - 1
+
+    def dying(run: TrainingRun, batch: Any, index: int) -> float:
+        if index == step and processes.rank == last:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return own(run, batch, index)
+
+    TrainingRun._step = dying  # type: ignore[method-assign]
+    Checkpoint.due = True  # type: ignore[assignment, method-assign]
+
+
 def main(folder: Path, reference: Path, names: list[str]) -> None:
     """Do all cases."""
     processes, split = launched(), toy_split()
+    if step := os.environ.get("DIES_AT"):
+        die_at(int(step), processes)
     data, pack = toy_training_data(split), draw(split, golden.ASKED, "test", 2, 0)
     for name in names:
         own = folder / name
