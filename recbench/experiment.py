@@ -25,7 +25,9 @@ from recbench.evaluation.evaluator import evaluate
 from recbench.evaluation.fresh_process import SavedModel, release_memory
 from recbench.evaluation.full_ranking import check_can_rank_all
 from recbench.neural.devices import deterministic, resolve
+from recbench.neural.launched import launched
 from recbench.plain_text import printable_lines
+from recbench.processes import Processes
 from recbench.questions.cold_start import cold_start
 from recbench.questions.controls import MEANING, OF_USE, Control
 from recbench.questions.full_ranking import FullRanking
@@ -196,10 +198,15 @@ def run(
         with.
     """
     began = time.monotonic()
-    model = build(experiment)
-    device = resolve(experiment.device)
-    question = ask(experiment, report, show_progress)
-    source = choose_training_source(experiment, model, question, report, show_progress)
+    processes = launched()
+    if not processes.is_main:
+        report, show_progress = _silent, False
+    with processes.main_first():  # the others find prepared what they read
+        model = build(experiment)
+        _check_can_be_divided(model, experiment.model, processes)
+        device = resolve(experiment.device, processes)
+        question = ask(experiment, report, show_progress)
+        source = choose_training_source(experiment, model, question, report, show_progress)
     setup = describe(experiment, model, question, source.training)
     shown, control = question.seen(experiment.control), experiment.control
     data = replace(source.asked, catalogue=shown.split.catalogue)
@@ -207,21 +214,25 @@ def run(
         report(first_prompt(model, data, shown))
     is_audited = experiment.audit and model.auditable
     folder = store.run_folder(results_folder(experiment.results), setup)
-    with locked(folder, report), deterministic(experiment.deterministic):
-        if not experiment.fresh and (found := store.finished(folder)):
+    lock = processes.by_main(locked(folder, report))
+    with lock, deterministic(experiment.deterministic):
+        with processes.main_first():
+            found = None if experiment.fresh else store.finished(folder)
+        if found:
             wanted = is_audited, experiment.deterministic
             report_age(found.record, model.settings, *wanted, report)
             return found
-        if experiment.fresh:
+        if experiment.fresh and processes.is_main:
             shutil.rmtree(folder / store.CHECKPOINTS, ignore_errors=True)
         cache = cache_folder(experiment.cache)
-        runtime = Runtime(setup.seed, device, folder, cache, report, show_progress).at(
+        runtime = Runtime(setup.seed, device, folder, cache, report, show_progress, processes).at(
             folder / store.CHECKPOINTS
         )
-        watch = Stopwatch(runtime.checkpoints, report)
+        watch = Stopwatch(runtime.checkpoints, report, processes.is_main)
         watch.add("prepare", time.monotonic() - began)
         kept = training_folder(experiment, model, source, setup.seed)
-        Begun(setup=setup, training=kept.name, arguments=experiment.goes_on).write(folder)
+        if processes.is_main:
+            Begun(setup=setup, training=kept.name, arguments=experiment.goes_on).write(folder)
         trained, new = train_or_find(
             setup.model, model, source, runtime, kept, setup.candidates, experiment.fresh
         )
@@ -238,6 +249,9 @@ def run(
         answered = answered_by(trained, made, runtime.checkpoints)
         with watch.stage("score"):
             judgement = evaluate(model, *asked, how, answered)
+        if not processes.is_main:
+            processes.wait()
+            return store.Run(folder, store.read_record(folder))
         account = _json(model.account(runtime), "account") if writes(model) else {}
         if judgement.halved:
             account = {**account, "halved": account.get("halved", 0) + judgement.halved}
@@ -247,7 +261,22 @@ def run(
         with watch.stage("audit"), forgotten_if_refused(answered, kept if new else None):
             audited = audit(saved, judgement, *asked, precision, how) if is_audited else None
         record = complete(setup, trained, judgement, account, audited, made, watch.seconds)
-        return store.finish(folder, record, judgement, cold_start(source.split))
+        done = store.finish(folder, record, judgement, cold_start(source.split))
+        processes.wait()
+        return done
+
+
+def _silent(_: str) -> None:
+    """Report to nobody: the main process does."""
+
+
+def _check_can_be_divided(model: System, name: str, processes: Processes) -> None:
+    """Refuse to divide questions whose answers may have to be paid for."""
+    if processes.count > 1 and not ranks(model):
+        raise UserError(
+            f"{name} only writes, and is asked by one process, which keeps its account; run it "
+            "without accelerate launch"
+        )
 
 
 def build(experiment: Experiment) -> System:

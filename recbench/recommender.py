@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from recbench.data.catalogue import Catalogue
 from recbench.data.ragged import Ragged
 from recbench.errors import UserError
+from recbench.processes import ALONE, Processes
 from recbench.questions.controls import Control
 from recbench.questions.queries import Queries
 from recbench.questions.split import Examples
@@ -90,6 +91,8 @@ class Runtime:
         Called with one line to show to the user on standard error.
     show_progress
         Whether to draw progress bars on standard error.
+    processes
+        Those that share the work; what is written, the main one writes.
     """
 
     seed: int
@@ -98,6 +101,11 @@ class Runtime:
     cache: Path
     report: Callable[[str], None] = field(default=_silent)
     show_progress: bool = False
+    processes: Processes = ALONE
+
+    def alone(self) -> "Runtime":
+        """Return the same for what one process does by itself."""
+        return replace(self, processes=ALONE)
 
     def at(self, checkpoints: Path) -> "Runtime":
         """Return the same with another folder of checkpoints, which is made."""
@@ -132,6 +140,10 @@ class System(ABC):
     auditable
         Whether a copy of it, loaded from disk, answers the same rows the same. Where not (an
         endpoint that draws its words), no copy is asked, and tables say "not audited".
+    trains_together
+        Whether `fit` may be called in several processes at once, with a runtime that says so
+        (`Runtime.processes`): it then trains by `recbench.neural.training.train` and lets the main
+        process alone write. Where not, that one fits by itself, and the others load what it kept.
     caption
         Shown under every table that has this model's figures, for example "mechanism test"; empty
         for none.
@@ -145,6 +157,7 @@ class System(ABC):
     knows_users: bool = False
     random_training: ClassVar[bool] = True
     auditable: ClassVar[bool] = True
+    trains_together: ClassVar[bool] = False
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings

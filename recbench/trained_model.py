@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from recbench.atomic_write import atomic_folder
-from recbench.errors import PluginError
+from recbench.errors import PluginError, UserError
 from recbench.folder_digest import folder_digest
 from recbench.recommender import Runtime, System, Transferable
 from recbench.runs import environment
@@ -72,12 +72,14 @@ def train_or_find(
     UserError
         If the model's rehearsal refuses.
     """
-    with locked(folder, runtime.report):
-        if fresh:
-            shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
-        kept = None if fresh else _kept(folder)
-        if kept is None and not fresh and (folder / TRAINING).exists():
-            runtime.report(f"{folder} is not as it was kept; its model is trained again")
+    processes = runtime.processes
+    with processes.by_main(locked(folder, runtime.report)):
+        with processes.main_first():
+            if fresh and processes.is_main:
+                shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
+            kept = None if fresh else _kept(folder)
+            if kept is None and not fresh and (folder / TRAINING).exists():
+                runtime.report(f"{folder} is not as it was kept; its model is trained again")
         if kept is not None:
             runtime.report(f"asking the model trained before: {folder}")
             model.load(folder / MODEL, source.asked, runtime)
@@ -102,16 +104,59 @@ def _train(
     folder: Path,
     candidates: int,
 ) -> Trained:
-    here = runtime.at(folder / CHECKPOINTS)
-    watch = Stopwatch(here.checkpoints, runtime.report)
+    """Fit it in all processes, or in the main one by itself; that one keeps it."""
+    processes, here = runtime.processes, runtime.at(folder / CHECKPOINTS)
+    if not model.trains_together:
+        here = here.alone()
+        if processes.count > 1:
+            runtime.report(f"{name} is trained by one process; the others wait")
+    if processes.is_main or model.trains_together:
+        details, seconds = _fit(name, model, source, here, folder, candidates)
+    with processes.main_first():
+        if processes.is_main:
+            return _keep(name, model, source, runtime, folder, details, seconds)
+        trained = read_training(folder)
+        if trained is None:
+            raise UserError(
+                f"{folder} has no training that the main process kept; let --results name a folder "
+                "that all hosts see"
+            )
+        if not model.trains_together:
+            model.load(folder / MODEL, source.asked, runtime)
+        return trained
+
+
+def _fit(
+    name: str,
+    model: System,
+    source: TrainingSource,
+    here: Runtime,
+    folder: Path,
+    candidates: int,
+) -> tuple[dict[str, Any], float]:
+    """Train; return what the model reports, and seconds."""
+    watch = Stopwatch(here.checkpoints, here.report, here.processes.is_main)
     with watch.stage("fit"):
         for data in source.datasets:
             model.rehearse(data, candidates, here)
-        runtime.report(f"training {name}: {folder}")
+        here.report(f"training {name}: {folder}")
         details = model.fit(source.learnt, here)
         _check(details)
         if isinstance(model, Transferable) and source.elsewhere:
             model.transfer(source.asked, here)
+    return details, watch.seconds["fit"]
+
+
+def _keep(
+    name: str,
+    model: System,
+    source: TrainingSource,
+    runtime: Runtime,
+    folder: Path,
+    details: dict[str, Any],
+    seconds: float,
+) -> Trained:
+    """Write the model, and then the record of its training."""
     with atomic_folder(folder / MODEL) as partial:
         model.save(partial)
         (folder / TRAINING).unlink(missing_ok=True)  # one never stands beside another's model
@@ -123,7 +168,7 @@ def _train(
         data=source.digest,
         parameters_trained=details["parameters_trained"],
         fit=details,
-        seconds=watch.seconds["fit"],
+        seconds=seconds,
         peak_memory=environment.peak_memory(runtime.device),
         weights=folder_digest(folder / MODEL),
         parts=parts(folder / MODEL),

@@ -6,8 +6,9 @@ import traceback
 
 import typer
 
-from recbench.errors import RecbenchError
+from recbench.errors import RecbenchError, UserError
 from recbench.out_of_memory import lacks_memory
+from recbench.processes import DesertedError, launched_as
 from recbench_cli import (
     candidates,
     compare,
@@ -102,6 +103,7 @@ def _run(arguments: list[str], told: Told) -> int:
     """Run a command; return its exit code, an error being explained."""
     code = 0
     try:
+        _check_launch(arguments)
         code = app(arguments, prog_name="recbench", standalone_mode=False) or 0
     except KeyboardInterrupt:  # while a command was ending
         code = INTERRUPTED
@@ -110,7 +112,8 @@ def _run(arguments: list[str], told: Told) -> int:
             say(traceback.format_exc())
         if told.signal is None:  # else it is what a library made of the interrupt
             code, line = _explained(error)
-            say(f"error: {line}")
+            if _is_news(error):
+                say(f"error: {line}")
     return code if told.signal is None else told.code
 
 
@@ -119,6 +122,24 @@ def _interrupted(arguments: list[str]) -> str:
     resumes = not RESUMING.isdisjoint(arguments[:1]) and "--fresh" not in arguments
     told = "goes on where this one stopped" if resumes else "begins anew"
     return f"interrupted; the same command {told}"
+
+
+def _check_launch(arguments: list[str]) -> None:
+    """Refuse to do a thing as often as there are processes."""
+    rank, count = launched_as()
+    if count == 1 or arguments[0] == "run":
+        return
+    if rank > 0:
+        sys.exit(UserError.exit_code)  # the main process says why
+    raise UserError(
+        f"recbench {arguments[0]} is for one process, and {count} were launched; only recbench run "
+        "divides its work among several: call this one without accelerate launch"
+    )
+
+
+def _is_news(error: Exception) -> bool:
+    """Whether it is not that of another process, which the main process tells of."""
+    return launched_as()[0] == 0 or not isinstance(error, DesertedError)
 
 
 def _explained(error: Exception) -> tuple[int, str]:

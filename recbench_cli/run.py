@@ -119,19 +119,23 @@ def run(
 ) -> None:
     """Train a model and judge it on a frozen pack; a run that stands already is found again."""
     from recbench import experiment
+    from recbench.neural.launched import launched
     from recbench.questions.protocols.choice import protocol_of
     from recbench.registry import blamed_if_at_fault
     from recbench.runs.places import cache_folder, results_folder
     from recbench_cli.parsing import settings_of
 
-    place = cache_folder(cache)
+    processes, place = launched(), cache_folder(cache)
     asked = {"candidates": candidates, "negatives": negatives, "history": history}
+    with processes.main_first():  # a mistake is told of once, and before anything else
+        protocol = protocol_of(dataset, protocol, place, **asked).name
+        settings = settings_of(changes or [], llm)
     wanted = experiment.Experiment(
         model=model,
         dataset=dataset,
-        protocol=protocol_of(dataset, protocol, place, **asked).name,
+        protocol=protocol,
         preset=preset,
-        settings=settings_of(changes or [], llm),
+        settings=settings,
         seed=seed,
         draws=draws,
         pack_seed=pack_seed,
@@ -151,10 +155,13 @@ def run(
         cache=place,
     )
     with blamed_if_at_fault("models", model):
-        experiment.build(wanted)  # a mistake is told of before anything else
-        _estimate(wanted)
+        with processes.main_first():
+            experiment.build(wanted)
+        if processes.is_main:
+            _estimate(wanted)
         finished = experiment.run(wanted, report=say, show_progress=True)
-    print_run(finished, as_json)
+    if processes.is_main:
+        print_run(finished, as_json)
 
 
 def _estimate(wanted: "Experiment") -> None:

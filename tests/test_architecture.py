@@ -26,6 +26,7 @@ BELOW: dict[str, set[str]] = {
     "out_of_memory": set(),
     "folder_digest": set(),
     "leash": set(),
+    "processes": {"errors"},
     "secret": {"errors"},
     "settings": {"errors", "secret"},
     "sealed": {"errors", "secret", "settings"},
@@ -38,7 +39,7 @@ BELOW["data"] = {
     *BELOW["registry"],
 }
 BELOW["questions"] = {"statistics", "data", "defaults", *BELOW["data"]}
-BELOW["recommender"] = {"questions", *BELOW["questions"]}
+BELOW["recommender"] = {"questions", "processes", *BELOW["questions"]}
 BELOW["evaluation"] = {"recommender", "neural.devices", "leash", *BELOW["recommender"]}
 BELOW["runs"] = {"evaluation", *BELOW["evaluation"]}
 BELOW["inspection"] = {
@@ -52,6 +53,7 @@ BELOW["trained_model"] = {"training_source", *BELOW["training_source"]}
 BELOW["experiment"] = {
     "trained_model",
     "defaults",
+    "neural.launched",
     *BELOW["trained_model"],
 }
 BELOW["studies"] = {"experiment", *BELOW["experiment"]}

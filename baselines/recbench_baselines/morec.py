@@ -28,8 +28,9 @@ from recbench.llm.text_encoder.pooling import Pooling, own_pooling
 from recbench.llm.text_encoder.reading_all import read_all
 from recbench.llm.text_encoder.title_encoder import TitleEncoder, load_title_encoder
 from recbench.llm.weights.fingerprint import fingerprint
-from recbench.neural.plan import ParameterGroup, Plan, Step
+from recbench.neural.plan import ParameterGroup, Plan
 from recbench.neural.precision import FLOAT32, computing
+from recbench.neural.recommender import Lesson
 from recbench.neural.sequences import Codes
 from recbench.neural.tensor_file import read_tensors, write_tensors
 from recbench.questions.split import PAD, Examples
@@ -169,6 +170,7 @@ class MoRec(SASRec, Transferable):
     settings_class = MoRecSettings
     settings: MoRecSettings
     module: MoRecModule
+    trains_together = False  # a step remembers the titles that its own rows had read
     summary = "SASRec over titles that a text encoder reads, frozen or trained"
     reference = "Yuan et al., SIGIR 2023, arXiv 2303.13835"
 
@@ -210,11 +212,11 @@ class MoRec(SASRec, Transferable):
         factor = self.settings.text_learning_rate / self.settings.learning_rate
         return replace(super().plan(), groups=(ParameterGroup("items.encoder", factor),))
 
-    def _loss(self, inputs: Codes, targets: Codes, step: Step, runtime: Runtime) -> Tensor:
+    def _loss(self, lesson: Lesson) -> Tensor:
         if self.module.items.encoder is None:
-            return super()._loss(inputs, targets, step, runtime)
-        with self.module.items.reading(_items_of(inputs, targets)):
-            return super()._loss(inputs, targets, step, runtime)
+            return super()._loss(lesson)
+        with self.module.items.reading(_items_of(lesson.inputs, lesson.targets)):
+            return super()._loss(lesson)
 
     def validated(self, rows: Examples) -> float:
         """Return the NDCG@10 of validation rows, titles being read by the encoder as it is now."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,11 @@ from recbench.data.catalogue import Catalogue
 from recbench.errors import PluginError
 from recbench.evaluation.answers import Matching, match
 from recbench.evaluation.asker import Asker
-from recbench.evaluation.asking import ROWS_AT_ONCE, WRITTEN_AT_ONCE, calls_of, who
+from recbench.evaluation.asking import ROWS_AT_ONCE, WRITTEN_AT_ONCE, Call, calls_of, who
+from recbench.evaluation.divided import Answers, divided
 from recbench.evaluation.finished_calls import FinishedCalls
 from recbench.evaluation.full_ranking import rank_all
-from recbench.evaluation.metrics import constant, figures
+from recbench.evaluation.metrics import constant, each_figure
 from recbench.evaluation.outcome import Outcome, are_weights
 from recbench.evaluation.ranks import checked_scores, target_ranks, top_slots
 from recbench.progress import progress_bar
@@ -164,7 +166,7 @@ def summary(
     """
     averaged = {
         name: figure(values, outcome.draws, outcome.users, constant(name, outcome))
-        for name, values in figures(outcome, report, registered).items()
+        for name, values in each_figure(outcome, report, registered)
     }
     return {name: one for name, one in averaged.items() if one is not None}
 
@@ -182,26 +184,31 @@ def _ask(
     total, most = len(pack) * pack.draws, None if ranks(model) else WRITTEN_AT_ONCE
     kept = {"scores": np.empty((total, pack.size), np.float32)} if ranks(model) else {}
     with (
-        FinishedCalls(finished, total, **kept) as asked,
+        FinishedCalls(finished, total, runtime.processes, **kept) as asked,
         progress_bar(runtime.show_progress) as bar,
     ):
         if writes(model) and not asked.done.all():
             model.announce(int((~asked.done).sum()), pack.size, runtime)
         task = bar.add_task("scoring", total=total, completed=int(asked.done.sum()))
         listed, named = reads_candidates(model), model.knows_users
-        for call in calls_of(pack, examples, items, listed, most, named):
-            rows = call.rows.ravel()
-            if asked.done[rows].all():
-                continue
-            given, texts = asker.ask(call.queries)
-            found = {}
-            if ranks(model):
-                numbers = call.rows[:, 0] // pack.draws
-                scores = checked_scores(given, call.queries.candidates.shape, numbers)
-                found["scores"] = call.cut(scores)
-            asked.add(rows, found, texts)
-            bar.advance(task, len(rows))
+        every = calls_of(pack, examples, items, listed, most, named)
+        left = (call for call in every if not asked.done[call.rows.ravel()].all())
+        answer = partial(_answered, model, pack.draws, asker)
+        for answers in divided(left, answer, runtime.processes):
+            asked.add(answers)
+            bar.advance(task, len(answers.rows))
     return asked
+
+
+def _answered(model: System, draws: int, asker: Asker, call: Call) -> Answers:
+    """Put one call to the model."""
+    given, texts = asker.ask(call.queries)
+    found = {}
+    if ranks(model):
+        numbers = call.rows[:, 0] // draws
+        scores = checked_scores(given, call.queries.candidates.shape, numbers)
+        found["scores"] = call.cut(scores)
+    return Answers(call.rows.ravel(), found, texts)
 
 
 def _expert_weights(model: System, examples: Examples) -> NDArray[np.float32] | None:

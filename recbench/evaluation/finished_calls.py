@@ -1,11 +1,9 @@
 """The calls that a model has answered, kept, so that an evaluation goes on where it stopped."""
 
-import json
 import struct
 import time
 import zipfile
 import zlib
-from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -14,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recbench.atomic_write import atomic_file
+from recbench.evaluation.divided import Answers
+from recbench.processes import ALONE, Processes
 
 SECONDS = 30.0
 """Least time between two files, but of texts alone: those may have been paid for."""
@@ -38,6 +38,8 @@ class FinishedCalls:
         nothing. It belongs to one question of one trained model.
     rows
         How many there are.
+    processes
+        Those that share the calls (`recbench.evaluation.divided`): all read, the main one writes.
     **columns
         Arrays [rows, ...] to be filled; none for a model that only writes.
 
@@ -49,14 +51,23 @@ class FinishedCalls:
         bool [rows].
     """
 
-    def __init__(self, folder: Path | None, rows: int, **columns: NDArray[Any]) -> None:
+    def __init__(
+        self,
+        folder: Path | None,
+        rows: int,
+        processes: Processes = ALONE,
+        **columns: NDArray[Any],
+    ) -> None:
         self.columns, self.texts = columns, [""] * rows
         self.done = np.zeros(rows, dtype=bool)
         self._folder, self._waiting = folder, list[NDArray[np.int64]]()
         self._written, self._files = time.monotonic(), 0
-        for file in sorted(folder.glob("*.npz")) if folder is not None else ():
-            self._files = int(file.stem)
-            self._read(file)
+        with processes.main_first():  # which removes what is damaged
+            for file in sorted(folder.glob("*.npz")) if folder is not None else ():
+                self._files = int(file.stem)
+                self._read(file)
+        if not processes.is_main:
+            self._folder = None
 
     def __enter__(self) -> Self:
         return self
@@ -69,26 +80,17 @@ class FinishedCalls:
     ) -> None:
         self._write()
 
-    def add(
-        self,
-        rows: NDArray[np.int64],
-        columns: dict[str, NDArray[Any]],
-        texts: Sequence[str] | None = None,
-    ) -> None:
-        """Fill in rows (int64 [n]) that were answered; `texts` are one a row, if any."""
-        self._put(rows, columns, texts)
-        self._waiting.append(rows)
+    def add(self, answers: Answers) -> None:
+        """Fill in rows that were answered."""
+        self._put(answers)
+        self._waiting.append(answers.rows)
         if not self.columns or time.monotonic() - self._written >= SECONDS:
             self._write()
 
-    def _put(
-        self,
-        rows: NDArray[np.int64],
-        columns: dict[str, NDArray[Any]],
-        texts: Sequence[str] | None,
-    ) -> None:
-        for name, values in columns.items():
-            self.columns[name][rows] = values
+    def _put(self, answers: Answers) -> None:
+        rows, texts = answers.rows, answers.texts
+        for name, column in self.columns.items():
+            column[rows] = answers.columns[name]
         for row, text in zip(rows, texts, strict=True) if texts is not None else ():
             self.texts[row] = text
         self.done[rows] = True
@@ -98,18 +100,17 @@ class FinishedCalls:
         if self._folder is None or not self._waiting:
             return
         rows = np.concatenate(self._waiting)
-        texts = json.dumps([self.texts[row] for row in rows]).encode()
-        held: dict[str, Any] = {name: column[rows] for name, column in self.columns.items()}
+        held = {name: column[rows] for name, column in self.columns.items()}
+        waiting = Answers(rows, held, [self.texts[row] for row in rows])
         self._files += 1
         file = self._folder / f"{self._files:06d}.npz"
         with atomic_file(file) as partial, partial.open("wb") as stream:
-            np.savez(stream, **held, rows=rows, texts=np.frombuffer(texts, np.uint8))
+            waiting.write(stream)
         self._waiting, self._written = [], time.monotonic()
 
     def _read(self, file: Path) -> None:
         try:
-            with file.open("rb") as stream, np.load(stream, allow_pickle=False) as kept:
-                held = {name: kept[name] for name in self.columns}
-                self._put(kept["rows"], held, json.loads(bytes(kept["texts"])))
+            with file.open("rb") as stream:
+                self._put(Answers.read(stream))
         except _DAMAGED:
             file.unlink()

@@ -5,6 +5,7 @@ A model is asked to score every item; what is excluded is taken out afterwards, 
 nor tells the model anything. Only a chunk of rows is ever scored at once, and only ranks are kept.
 """
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from recbench.data.ragged import lengths
 from recbench.errors import UserError
 from recbench.evaluation.asker import Asker
 from recbench.evaluation.asking import calls, who
+from recbench.evaluation.divided import Answers, divided
 from recbench.evaluation.finished_calls import FinishedCalls
 from recbench.evaluation.outcome import Outcome
 from recbench.evaluation.ranks import checked_scores, target_ranks
@@ -21,7 +23,7 @@ from recbench.progress import progress_bar
 from recbench.questions.excluded import Excluded
 from recbench.questions.full_ranking import FullRanking
 from recbench.questions.queries import Queries
-from recbench.recommender import Runtime, System, ranks, reads_candidates
+from recbench.recommender import Recommender, Runtime, System, ranks, reads_candidates
 
 
 def check_can_rank_all(model: System, name: str) -> None:
@@ -79,19 +81,27 @@ def rank_all(
     assert ranks(model)  # what does not writes, and was refused
     rank, asker = np.empty(len(ranking), dtype=np.int32), asker or Asker(model, runtime)
     with (
-        FinishedCalls(finished, len(rank), rank=rank) as asked,
+        FinishedCalls(finished, len(rank), runtime.processes, rank=rank) as asked,
         progress_bar(runtime.show_progress) as bar,
     ):
         task = bar.add_task("scoring", total=len(ranking), completed=int(asked.done.sum()))
-        for rows in calls(ranking.examples.users, ranking.size, ranking.hash):
-            if asked.done[rows].all():
-                continue
-            asked_all = Queries.of_all(ranking.examples.histories[rows], ranking.size)
-            queries = asked_all.by(who(ranking.examples, rows, model.knows_users))
-            given = checked_scores(asker.ask(queries)[0], queries.candidates.shape, rows)
-            asked.add(rows, {"rank": ranks_among_all(ranking, rows, given)})
-            bar.advance(task, len(rows))
+        every = calls(ranking.examples.users, ranking.size, ranking.hash)
+        left = (rows for rows in every if not asked.done[rows].all())
+        answer = partial(_ranked, model, ranking, asker)
+        for answers in divided(left, answer, runtime.processes):
+            asked.add(answers)
+            bar.advance(task, len(answers.rows))
     return Outcome(draws=ranking.draws, users=ranking.examples.users, rank=rank, writes=False)
+
+
+def _ranked(
+    model: Recommender, ranking: FullRanking, asker: Asker, rows: NDArray[np.int64]
+) -> Answers:
+    """Rank the targets of some rows."""
+    asked_all = Queries.of_all(ranking.examples.histories[rows], ranking.size)
+    queries = asked_all.by(who(ranking.examples, rows, model.knows_users))
+    given = checked_scores(asker.ask(queries)[0], queries.candidates.shape, rows)
+    return Answers(rows, {"rank": ranks_among_all(ranking, rows, given)})
 
 
 def ranks_among_all(

@@ -17,7 +17,7 @@ left out and shown as a dash.
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -204,16 +204,28 @@ def figures(
     UserError
         If two packages register a metric under one name.
     """
-    found: dict[str, Values] = {}
+    return dict(each_figure(outcome, report, registered))
+
+
+def each_figure(
+    outcome: Outcome,
+    report: Callable[[str], None] = lambda _: None,
+    registered: Collection[str] | None = None,
+) -> Iterator[tuple[str, Values]]:
+    """Give the figures of `figures` metric by metric: of many rows, all take much memory."""
+    given = set[str]()
     for name, point in listed("metrics").items():
         if registered is not None and name not in registered:
             continue
         try:
             with blamed(point):
-                found |= _checked(load("metrics", name)().values(outcome), found, len(outcome))
+                found = _checked(load("metrics", name)().values(outcome), given, len(outcome))
         except RecbenchError as error:
             report(str(error))
-    return found
+            continue
+        given |= found.keys()
+        while found:
+            yield next(iter(found)), found.pop(next(iter(found)))
 
 
 def constant(name: str, outcome: Outcome) -> bool:
@@ -229,7 +241,7 @@ def constant(name: str, outcome: Outcome) -> bool:
     return name.startswith("HitRatio@") and shown is not None and not tells(name, shown)
 
 
-def _checked(given: Any, found: Mapping[str, Values], rows: int) -> dict[str, Values]:
+def _checked(given: Any, found: Collection[str], rows: int) -> dict[str, Values]:
     """Return what a metric gave as float64, all of it or nothing."""
     if not isinstance(given, dict):
         raise PluginError(f"values must return a dict, not {type(given).__name__}")
@@ -242,7 +254,7 @@ def _checked(given: Any, found: Mapping[str, Values], rows: int) -> dict[str, Va
         array = np.asarray(values)
         if array.shape != (rows,) or array.dtype.kind not in "biuf" or _outside(array):
             raise PluginError(f"it must give {rows} values in [0, 1] as '{figure}'")
-        checked[figure] = array.astype(np.float64)
+        checked[figure] = array.astype(np.float64, copy=False)
     return checked
 
 

@@ -1,11 +1,15 @@
 """The rank of the target among the candidates, from scores; ties count against the model."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recbench.errors import PluginError
+
+CELLS_AT_ONCE = 1 << 22
+"""Most scores compared at once, unless one row has more; no result depends on it."""
 
 
 def checked_scores(
@@ -67,10 +71,17 @@ def target_ranks(
         int32 [rows], 1 (the best) to C: one more than the number of other candidates that score at
         least as high, so a constant scorer ranks every target last.
     """
+    return _by_blocks(_target_ranks, scores, target_position)
+
+
+def _target_ranks(
+    scores: NDArray[np.floating], target_position: NDArray[np.integer]
+) -> NDArray[np.int64]:
     target = np.take_along_axis(
         scores, target_position.astype(np.intp)[:, None], axis=1
     )  # [rows, 1]
-    return (scores >= target).sum(axis=1).astype(np.int32)
+    ranks: NDArray[np.int64] = (scores >= target).sum(axis=1)
+    return ranks
 
 
 def top_slots(
@@ -92,10 +103,30 @@ def top_slots(
     NDArray
         int32 [rows], 0..C-1.
     """
+    return _by_blocks(_top_slots, scores, target_position)
+
+
+def _top_slots(
+    scores: NDArray[np.floating], target_position: NDArray[np.integer]
+) -> NDArray[np.int64]:
     best = scores == scores.max(axis=1, keepdims=True)  # [rows, C]
     rivals = best & (np.arange(scores.shape[1]) != target_position[:, None])
     tied = rivals.any(axis=1)
-    return np.where(tied, rivals.argmax(axis=1), best.argmax(axis=1)).astype(np.int32)
+    return np.where(tied, rivals.argmax(axis=1), best.argmax(axis=1))
+
+
+def _by_blocks(
+    work: Callable[[NDArray[np.floating], NDArray[np.integer]], NDArray[np.int64]],
+    scores: NDArray[np.floating],
+    target_position: NDArray[np.integer],
+) -> NDArray[np.int32]:
+    """Look at some rows at a time: what is compared would else be as large as all scores."""
+    found = np.empty(len(scores), dtype=np.int32)
+    size = max(1, CELLS_AT_ONCE // scores.shape[1])
+    for start in range(0, len(scores), size):
+        rows = slice(start, start + size)
+        found[rows] = work(scores[rows], target_position[rows])
+    return found
 
 
 def candidate_ranks(scores: NDArray[np.float32]) -> NDArray[np.int64]:

@@ -46,9 +46,10 @@ def fitted_encoder(name: str, data: TrainingData, runtime: Runtime) -> Encoder:
     """
     Return an encoder fitted on the training rows, from the cache where it is there.
 
-    The cache is keyed by the model, its settings, the digest of the split, the seed, `_VERSION`
-    and, for a GPU, its kind and precision: what is fitted there differs by rounding. One that is
-    not as it was kept is fitted again.
+    One process fits it by itself, so that several have the encoder that one would have; the others
+    find it in the cache, which is keyed by the model, its settings, the digest of the split, the
+    seed, `_VERSION` and, for a GPU, its kind and precision: what is fitted there differs by
+    rounding. One that is not as it was kept is fitted again.
 
     Parameters
     ----------
@@ -62,26 +63,27 @@ def fitted_encoder(name: str, data: TrainingData, runtime: Runtime) -> Encoder:
     where = [] if kind == "cpu" else [kind, FLOAT32.name]
     key = digest([_VERSION, name, encoder.settings.identity(), data.digest, runtime.seed, *where])
     folder = runtime.cache / "encoders" / f"{name}-{key[:16]}"
-    own = replace(runtime, checkpoints=runtime.checkpoints / "encoder")
-    if folder.is_dir() and not _is_whole(folder):
-        runtime.report(f"{folder} was changed after it was kept; it is made again")
-        shutil.rmtree(folder)
-    if folder.is_dir():
-        encoder.load(folder, data, own)
-        runtime.report(f"encoder {name}: from the cache")
+    own = replace(runtime.alone(), checkpoints=runtime.checkpoints / "encoder")
+    with runtime.processes.main_first():
+        if folder.is_dir() and not _is_whole(folder):
+            runtime.report(f"{folder} was changed after it was kept; it is made again")
+            shutil.rmtree(folder)
+        if folder.is_dir():
+            encoder.load(folder, data, own)
+            runtime.report(f"encoder {name}: from the cache")
+            return encoder
+        check_writable(folder.parent)
+        runtime.report(f"encoder {name}: training it first")
+        own.checkpoints.mkdir(parents=True, exist_ok=True)
+        details = encoder.fit(data, own)
+        if not folder.is_dir():  # else another run was faster and stored the same
+            with atomic_folder(folder) as partial:
+                encoder.save(partial)
+                about = {"model": name, "seed": runtime.seed, "fit": details}
+                about["files"] = folder_digest(partial)
+                text = json.dumps(sealed(about), indent=1)
+                (partial / ABOUT).write_text(text, encoding="utf-8")
         return encoder
-    check_writable(folder.parent)
-    runtime.report(f"encoder {name}: training it first")
-    own.checkpoints.mkdir(parents=True, exist_ok=True)
-    details = encoder.fit(data, own)
-    if not folder.is_dir():  # else another run was faster and stored the same
-        with atomic_folder(folder) as partial:
-            encoder.save(partial)
-            about = {"model": name, "seed": runtime.seed, "fit": details}
-            about["files"] = folder_digest(partial)
-            text = json.dumps(sealed(about), indent=1)
-            (partial / ABOUT).write_text(text, encoding="utf-8")
-    return encoder
 
 
 def _is_whole(folder: Path) -> bool:

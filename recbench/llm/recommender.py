@@ -62,6 +62,7 @@ class TunedLanguageModel(PromptedLanguageModel):
     """A language model that is tuned on `TrainingQuestions`, with LoRA as a rule."""
 
     settings: TuningSettings
+    trains_together = True
 
     @property
     def objective(self) -> Objective | Stages:

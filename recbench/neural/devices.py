@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from recbench.errors import RecbenchError, UserError, unknown
+from recbench.processes import ALONE, Processes
 
 _WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
 
 
-def resolve(name: str) -> str:
+def resolve(name: str, processes: Processes = ALONE) -> str:
     """
     Choose and check a device.
 
@@ -18,6 +19,8 @@ def resolve(name: str) -> str:
     ----------
     name
         ``"auto"`` (the first GPU, else the CPU), ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
+    processes
+        Those that share the work: of several, each has the GPU of its number on its host.
 
     Returns
     -------
@@ -27,7 +30,8 @@ def resolve(name: str) -> str:
     Raises
     ------
     UserError
-        For another name, where there is no GPU, or no GPU of that number.
+        For another name, where there is no GPU, or no GPU of that number; for a number where there
+        are several processes.
     """
     if name == "cpu":
         return name
@@ -37,13 +41,22 @@ def resolve(name: str) -> str:
     import torch
 
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if name == "auto":
-        return "cuda:0" if count else "cpu"
+    if name == "auto" and not count:
+        return "cpu"
     if not count:
         raise UserError(f"no GPU is there for device '{name}'; use --device cpu or --device auto")
-    index = int(number or 0)
+    if number and processes.count > 1:
+        raise UserError(
+            f"{processes.count} processes cannot share '{name}'; give --device cuda, and each has "
+            "a GPU of its own"
+        )
+    own = int(os.environ.get("LOCAL_RANK", 0)) if processes.count > 1 else 0
+    index = int(number or own)
     if index >= count:
-        raise UserError(f"there is no device '{name}'; the last GPU is cuda:{count - 1}")
+        whose = f" for each of {processes.count} processes" if processes.count > 1 else ""
+        raise UserError(
+            f"there is no device 'cuda:{index}'{whose}; the last GPU is cuda:{count - 1}"
+        )
     return f"cuda:{index}"
 
 

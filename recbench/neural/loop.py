@@ -27,11 +27,15 @@ from recbench.seeding import derived_seed, generator
 Loss = Callable[[NDArray[np.int64], Step], Tensor]
 Watch = Callable[[], float]
 Sizes = Callable[[NDArray[np.int64], Step], NDArray[np.integer[Any]]]
+Weights = Callable[[NDArray[np.int64], Step], NDArray[np.integer[Any]]]
 
 
 class TrainingRun:
     """
     One training under way: the module, its optimizer and the position.
+
+    Where several processes share it, each computes the gradients of its part of every batch; their
+    sum is what one process would have, and with it all make the same step.
 
     Attributes
     ----------
@@ -61,10 +65,12 @@ class TrainingRun:
         watch: Watch | None = None,
         curve: Curve | None = None,
         sizes: Sizes | None = None,
+        weights: Weights | None = None,
     ) -> None:
         self.module, self.loss, self.rows, self.plan = module, loss, rows, plan
         self.precision, self.report = precision, runtime.report
-        self.watch, self.curve, self.sizes = watch, curve, sizes
+        self.watch, self.curve, self.sizes, self.weights = watch, curve, sizes, weights
+        self.processes = runtime.processes
         self._looks = looks(plan, rows)
         self.seed, self.device = runtime.seed, torch.device(runtime.device)
         self.accelerator = _accelerator(self.device)
@@ -75,7 +81,8 @@ class TrainingRun:
         self.buffers = [buffer for name, buffer in module.named_buffers() if name in stored]
         self.parameters = {n: p for n, p in module.named_parameters() if p.requires_grad}
         self.optimizer = self.accelerator.prepare_optimizer(_optimizer(self.parameters, plan))
-        self.position = Position(plan.micro_batch_size or plan.batch_size, total=self.total)
+        at_once = self.processes.of_main(plan.micro_batch_size or plan.batch_size)
+        self.position = Position(at_once, total=self.total)
         self.average: Tensors = {}
         self.best: Tensors = {}
         self._resumed_at = time.monotonic()
@@ -88,14 +95,16 @@ class TrainingRun:
         for step in range(self.position.step, (epoch + 1) * self.steps_per_epoch):
             start = (step - epoch * self.steps_per_epoch) * self.plan.batch_size
             batch = order[start : start + self.plan.batch_size]
-            self.position.loss_sum += self._step(batch, Step(step, self.total)) * len(batch)
+            self.position.loss_sum += self._step(batch, step) * len(batch)
             self.position.step = step + 1
             yield
 
-    def _step(self, batch: NDArray[np.int64], step: Step) -> float:
+    def _step(self, batch: NDArray[np.int64], index: int) -> float:
         """Make one optimizer step; return the batch's mean loss."""
         if self.sizes is not None:  # rows of like size together: less padding
-            batch = batch[np.argsort(-self.sizes(batch, step), kind="stable")]
+            sizes = self.sizes(batch, Step(index, self.total, batch))
+            batch = batch[np.argsort(-sizes, kind="stable")]
+        step = Step(index, self.total, batch)
         mean = self._gradients_that_fit(batch, step)
         if not math.isfinite(mean):
             raise self._diverged(f"the loss is {mean}")
@@ -127,15 +136,42 @@ class TrainingRun:
     def _gradients_that_fit(self, batch: NDArray[np.int64], step: Step) -> float:
         """Make gradients; where memory runs out, begin again with half the rows at once."""
         before = [buffer.clone() for buffer in self.buffers]
-        while (mean := if_it_fits(lambda: self._gradients(batch, step))) is None:
+        while (mean := self._added_up(if_it_fits(lambda: self._gradients(batch, step)))) is None:
             self.optimizer.zero_grad()
             for buffer, kept in zip(self.buffers, before, strict=True):
                 buffer.copy_(kept)
             self._halve(len(batch))
         return mean
 
+    def _added_up(self, mean: float | None) -> float | None:
+        """
+        Add up means and gradients over all processes, None where one of them had no memory.
+
+        What no process has a gradient of keeps none: the optimizer leaves it alone, as it does in
+        one process.
+        """
+        if self.processes.count == 1:
+            return mean
+        parameters = list(self.parameters.values())
+        told = [mean or 0.0, mean is None, *(p.grad is not None for p in parameters)]
+        found = torch.tensor(told, dtype=torch.float64)
+        self.processes.add_up([found])
+        total, without_memory, *having = found.tolist()
+        if without_memory:
+            return None
+        touched = [p for p, some in zip(parameters, having, strict=True) if some]
+        for parameter in touched:
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+        self.processes.add_up(p.grad for p in touched)
+        return total
+
+    def _at_once(self, rows: int) -> int:
+        """Return how many of the rows of a batch are computed at once, at most, in one process."""
+        return min(self.position.micro_batch_size, -(-rows // self.processes.count))
+
     def _halve(self, rows: int) -> None:
-        half = min(self.position.micro_batch_size, rows) // 2
+        half = self._at_once(rows) // 2
         if not half:
             raise RecbenchError(
                 f"the memory of {self.device} does not suffice for one training row; of a language "
@@ -146,17 +182,26 @@ class TrainingRun:
         self.report(f"out of memory: going on with {half} rows computed at once")
 
     def _gradients(self, batch: NDArray[np.int64], step: Step) -> float:
-        """Add up the gradients of a batch; return its mean loss."""
-        size = self.position.micro_batch_size
+        """Add up the gradients of this process's part of a batch; return its part of the mean."""
+        size = self._at_once(len(batch))
         total = torch.zeros((), device=self.device)
-        for start in range(0, len(batch), size):
+        starts = range(0, len(batch), size)
+        for start in starts[self.processes.rank :: self.processes.count]:
             rows = batch[start : start + size]
             seed = derived_seed(self.seed, "training", step.index, start)
             with seeded(seed, self.device), computing(self.precision, self.device):
-                loss = self.loss(rows, step) * (len(rows) / len(batch))
+                loss = self.loss(rows, step) * self._weight(rows, step)
             self.accelerator.backward(loss)
             total += loss.detach()
         return total.item()
+
+    def _weight(self, rows: NDArray[np.int64], step: Step) -> float:
+        """Return what the mean of some rows counts in that of their batch, in (0, 1]."""
+        batch, own = step.share(rows)
+        if self.weights is None or own.all():
+            return len(rows) / len(batch)
+        weights = self.weights(batch, step)
+        return float(weights[own].sum() / weights.sum())
 
     @torch.no_grad()
     def _add_to_average(self, step: int, span: float) -> None:
@@ -183,7 +228,8 @@ class TrainingRun:
             return
         self._check_finite()
         self.module.eval()
-        position.curve.append({ROWS: seen, **curve.look()})
+        point = {ROWS: seen, **curve.look()} if self.processes.is_main else None
+        position.curve.append(self.processes.of_main(point))
         self.module.train()
         if curve.patience is not None and curve.best(position.curve) == len(position.curve) - 1:
             position.best_epoch = len(position.losses) + 1
@@ -197,6 +243,7 @@ class TrainingRun:
         position.losses.append(position.loss_sum / self.rows)
         position.loss_sum = 0.0
         epochs = len(position.losses)
+        self.align()
         with self._averaged():
             if watch is not None:
                 position.watched.append(self._watched(watch))
@@ -207,6 +254,10 @@ class TrainingRun:
         patience = self.plan.patience or math.inf
         position.finished = epochs == self.plan.epochs or waited >= patience
 
+    def align(self) -> None:
+        """Take the main process's numbers: another processor rounds otherwise, buffers differ."""
+        self.processes.align(learnt(self.module).values())
+
     @property
     def _keeps_last(self) -> bool:
         """Whether nothing chooses among the weights of a training."""
@@ -215,7 +266,7 @@ class TrainingRun:
     @torch.no_grad()
     def _watched(self, watch: Watch) -> float:
         self.module.eval()
-        value = watch()
+        value: float = self.processes.of_main(watch() if self.processes.is_main else None)
         if math.isnan(value):
             raise RecbenchError(f"the validation figure is NaN at step {self.position.step}")
         return value

@@ -1,5 +1,5 @@
 """
-Losses of next-item prediction: over the whole catalogue, or against sampled negatives.
+Losses of next-item prediction: over the whole catalogue, an estimate of that, or against negatives.
 
 Of the sampled ones a negative that is the target itself does not count, as `negatives` says.
 """
@@ -30,6 +30,38 @@ def full_softmax(users: Tensor, items: Tensor, targets: Tensor) -> Tensor:
         Scalar, the mean over positions, in nats; NaN if there is none.
     """
     return F.cross_entropy(users @ items.T, targets)
+
+
+def estimated_softmax(users: Tensor, items: Tensor, targets: Tensor, drawn: Tensor) -> Tensor:
+    """
+    Estimate `full_softmax` from some of the items.
+
+    What the softmax divides by is the target's own term and a sum over the N - 1 others. That sum
+    is estimated by importance sampling (Bengio and Senécal, IEEE Transactions on Neural Networks
+    19, 2008): m of the others were drawn, uniformly, so each counts (N - 1) / m times, which is
+    what subtracting log Q does to a score. The target is always there and is not drawn, so it
+    counts once (Khrylchenko et al., RecSys 2025, arXiv 2507.09331). The divisor's estimate is
+    without bias; the loss, its logarithm, is too low by about its variance, which falls with m.
+
+    Parameters
+    ----------
+    users, items, targets
+        As for `full_softmax`.
+    drawn
+        int64 [S], distinct codes in 0..N-1, for all positions; a position's target does not count.
+        All N of them give `full_softmax`.
+
+    Returns
+    -------
+    Tensor
+        Scalar, the mean over positions, in nats; 0 of a position that none counts for.
+    """
+    positive = (users * F.embedding(targets, items)).sum(-1)
+    is_target = drawn == targets[:, None]  # [P, S]
+    counted = (len(drawn) - is_target.sum(1, keepdim=True)).clamp(min=1)
+    times = torch.log((len(items) - 1) / counted)
+    others = (users @ F.embedding(drawn, items).T + times).masked_fill(is_target, -math.inf)
+    return F.cross_entropy(torch.cat([positive[:, None], others], dim=1), torch.zeros_like(targets))
 
 
 def sampled_softmax(users: Tensor, items: Tensor, targets: Tensor, negatives: Tensor) -> Tensor:

@@ -2,8 +2,11 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -95,10 +98,23 @@ class Step:
         Optimizer steps done so far, 0..total-1.
     total
         Steps of the whole training if it is not stopped early.
+    batch
+        int64 [rows], all rows of the step, each once; a loss may be asked for some of them at a
+        time, in their order, and draws what it draws for all of them. None outside a training.
     """
 
     index: int
     total: int
+    batch: NDArray[np.int64] | None = field(default=None, compare=False)
+
+    def share(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """
+        Return the rows of the step, int64 [all], and which of them are `rows`, bool [all].
+
+        Outside a training these are all that there are.
+        """
+        batch = rows if self.batch is None else self.batch
+        return batch, np.isin(batch, rows)
 
 
 def constant(step: int, total: int) -> float:  # noqa: ARG001

@@ -8,6 +8,7 @@ being ranked.
 
 import json
 from abc import abstractmethod
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -19,7 +20,13 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from recbench.errors import UserError
-from recbench.neural.losses import full_softmax, sampled_bce, sampled_gbce, sampled_softmax
+from recbench.neural.losses import (
+    estimated_softmax,
+    full_softmax,
+    sampled_bce,
+    sampled_gbce,
+    sampled_softmax,
+)
 from recbench.neural.plan import Plan, Step
 from recbench.neural.precision import FLOAT32, computing
 from recbench.neural.randomness import seeded
@@ -35,6 +42,11 @@ from recbench.settings import Settings
 SCORING_ROWS = 1024
 """Histories encoded at once when scoring; no result depends on it."""
 
+LOGITS_AT_ONCE = 1 << 28
+"""
+Most scores of a softmax over the whole catalogue, unless one row has more: a gigabyte, and its
+gradients as much again and again. Where a batch has more, fewer rows are computed at once.
+"""
 
 LossName = Literal["softmax", "sampled-softmax", "bce", "gbce"]
 
@@ -64,9 +76,13 @@ class NeuralSettings(Settings):
     calibration
         Of ``gbce`` (its t): 0 is binary cross-entropy, 1 takes back all that few negatives do to
         the model's probabilities.
+    softmax_items
+        Of ``softmax``: in a catalogue of more items it is estimated from so many, drawn uniformly
+        at each step and counted for all (`recbench.neural.losses.estimated_softmax`); none is
+        never: the whole catalogue, however long that takes.
     """
 
-    added: ClassVar[frozenset[str]] = frozenset({"calibration"})
+    added: ClassVar[frozenset[str]] = frozenset({"calibration", "softmax_items"})
 
     embedding_dim: int = Field(default=64, ge=1)
     max_length: int = Field(default=25, ge=1)
@@ -80,6 +96,25 @@ class NeuralSettings(Settings):
     loss: LossName = "softmax"
     negatives: int = Field(default=1, ge=1)
     calibration: float = Field(default=0.75, ge=0, le=1)
+    softmax_items: int | None = Field(default=None, ge=1)
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """
+    What a loss is made of.
+
+    Attributes
+    ----------
+    inputs, targets
+        int32 [B, T] and [B, T'], as the module is shown them.
+    drawn
+        int64, items: [P, S] for each of the P targets, or [S] for all; None for all items.
+    """
+
+    inputs: Codes
+    targets: Codes
+    drawn: NDArray[np.int64] | None
 
 
 class SequenceModule(nn.Module):
@@ -140,6 +175,7 @@ class NeuralRecommender(Encoder):
     settings_class: ClassVar[type[NeuralSettings]]
     settings: NeuralSettings
     module: SequenceModule
+    trains_together = True
 
     @abstractmethod
     def build(self, items: int) -> SequenceModule:
@@ -166,20 +202,22 @@ class NeuralRecommender(Encoder):
         """Learn from the training users' sequences; see `Recommender.fit`."""
         with seeded(derived_seed(runtime.seed, "weights")):
             self.module = self.build(len(data.catalogue))
-        inputs, targets = self.training_rows(data)
+        taught = inputs, targets = self.training_rows(data)
         if not len(inputs):
             raise UserError("no training sequence has two items; there is nothing to learn from")
         name = type(self).__name__.lower()
         steps = validation_steps(data.validation, data.train)
+        at_once = self._rows_at_once(targets.shape[1], len(data.catalogue), runtime)
         report = train(
             self.module,
-            lambda rows, step: self._loss(inputs[rows], targets[rows], step, runtime),
+            lambda rows, step: self._loss(self._lesson(taught, rows, step, runtime.seed)),
             len(inputs),
-            self.plan(),
+            replace(self.plan(), micro_batch_size=at_once),
             runtime,
             name=name,
             identity={"settings": self.settings.record(), "data": data.digest},
             watch=lambda: self.validated(steps),
+            weights=lambda rows, step: _counts(self._shown(taught, rows, step, runtime.seed)[1]),
         )
         return report.record()
 
@@ -199,18 +237,58 @@ class NeuralRecommender(Encoder):
         """Return the figure that training stops by: the NDCG@10 of validation rows."""
         return mean_ndcg(self.full_scores, rows, len(self.item_vectors()))
 
-    def _loss(self, inputs: Codes, targets: Codes, step: Step, runtime: Runtime) -> Tensor:
+    def _rows_at_once(self, targets: int, items: int, runtime: Runtime) -> int | None:
+        """Return how many rows of so many targets a softmax over all items allows; None: any."""
+        settings = self.settings
+        most = max(1, LOGITS_AT_ONCE // (max(1, targets) * items))
+        if settings.loss != "softmax" or self._estimates(items) or most >= settings.batch_size:
+            return None
+        runtime.report(
+            f"the softmax over {items:,} items has room for {most} rows at once; --set "
+            "softmax_items=8192 estimates it from so many, and is faster"
+        )
+        return most
+
+    def _estimates(self, items: int) -> bool:
+        """Whether the softmax over so many items is estimated from some of them."""
+        settings = self.settings
+        drawn = settings.softmax_items
+        return settings.loss == "softmax" and drawn is not None and drawn < items
+
+    def _shown(
+        self, taught: tuple[Codes, Codes], rows: NDArray[np.int64], step: Step, seed: int
+    ) -> tuple[Codes, Codes]:
+        """Return all rows of a step as they are shown: what is drawn is drawn for all of them."""
+        inputs, targets = taught
+        return self.shown(inputs[rows], targets[rows], generator(seed, "shown", step.index))
+
+    def _lesson(
+        self, taught: tuple[Codes, Codes], rows: NDArray[np.int64], step: Step, seed: int
+    ) -> Lesson:
+        batch, own = step.share(rows)
+        inputs, targets = self._shown(taught, batch, step, seed)
+        settings, items = self.settings, self.module.items.num_embeddings - 1
+        random = generator(seed, "negatives", step.index)
+        drawn = None
+        if self._estimates(items):
+            drawn = random.choice(items, settings.softmax_items, replace=False)
+        elif settings.loss != "softmax":
+            counts = _counts(targets)
+            drawn = random.integers(items, size=(counts.sum(), settings.negatives))
+            drawn = drawn[np.repeat(own, counts)]
+        return Lesson(inputs[own], targets[own], drawn)
+
+    def _loss(self, lesson: Lesson) -> Tensor:
         settings, device = self.settings, self.module.device
-        inputs, targets = self.shown(inputs, targets, generator(runtime.seed, "shown", step.index))
-        users = self.module(torch.from_numpy(inputs).long().to(device))  # [B, T', d]
-        known = torch.from_numpy(targets).long().to(device)  # [B, T']
+        users = self.module(torch.from_numpy(lesson.inputs).long().to(device))  # [B, T', d]
+        known = torch.from_numpy(lesson.targets).long().to(device)  # [B, T']
         users, known = users[known >= 0], known[known >= 0]  # [P, d], [P]
         items = self.module.item_vectors()
-        if settings.loss == "softmax":
+        if lesson.drawn is None:
             return full_softmax(users, items, known)
-        random = generator(runtime.seed, "negatives", step.index)
-        drawn = random.integers(len(items), size=(len(known), settings.negatives))
-        negatives = torch.from_numpy(drawn).to(device)
+        negatives = torch.from_numpy(lesson.drawn).to(device)
+        if settings.loss == "softmax":
+            return estimated_softmax(users, items, known, negatives)
         if settings.loss == "sampled-softmax":
             return sampled_softmax(users, items, known, negatives)
         if settings.loss == "gbce":
@@ -260,6 +338,12 @@ class NeuralRecommender(Encoder):
             self.module = self.build(len(data.catalogue))
         self.module.load_state_dict(load_file(folder / "model.safetensors"))
         self.module.to(runtime.device).eval()
+
+
+def _counts(targets: Codes) -> NDArray[np.int64]:
+    """Return how many targets each row has, int64 [rows]."""
+    counted: NDArray[np.int64] = (targets >= 0).sum(axis=1)
+    return counted
 
 
 def write_settings(settings: Settings, folder: Path) -> None:

@@ -4,6 +4,10 @@ The one training loop, for ID models and language models alike.
 AdamW over mini-batches on `accelerate` (device, gradient accumulation, clipping), with early
 stopping. Every random choice is a function of the run's seed and the step, so a run that was killed
 goes on from its checkpoint and ends with the same numbers.
+
+Several processes (`recbench.processes`) divide the rows of every batch among them. What the loss
+draws is drawn for the whole batch, so that the gradients are those of one process but for the order
+of sums, and but for dropout, which is drawn for the rows that are computed at once.
 """
 
 from dataclasses import asdict, dataclass
@@ -11,12 +15,14 @@ from typing import Any
 
 from torch import nn
 
+from recbench.errors import UserError
 from recbench.neural.checkpoint import Checkpoint, learnt
 from recbench.neural.curve import Curve, Point
-from recbench.neural.loop import Loss, Sizes, TrainingRun, Watch
+from recbench.neural.loop import Loss, Sizes, TrainingRun, Watch, Weights
 from recbench.neural.plan import Plan
 from recbench.neural.precision import FLOAT32, Precision, whole_float32
 from recbench.neural.progress import TrainingBar
+from recbench.processes import Processes
 from recbench.recommender import Runtime
 from recbench.settings import digest
 
@@ -36,6 +42,8 @@ class TrainingReport:
         How often it did not, so that half as many rows were computed at once from then on.
     precision
         Name of the `Precision` in which it was computed.
+    processes
+        How many divided the rows of each batch.
     steps, epochs
         Optimizer steps and passes done.
     seconds
@@ -54,6 +62,7 @@ class TrainingReport:
     micro_batch_size: int
     halved: int
     precision: str
+    processes: int
     steps: int
     epochs: int
     seconds: float
@@ -71,6 +80,7 @@ class TrainingReport:
             micro_batch_size=position.micro_batch_size,
             halved=position.halved,
             precision=run.precision.name,
+            processes=run.processes.count,
             steps=position.step,
             epochs=len(position.losses),
             seconds=round(position.seconds, 1),
@@ -97,6 +107,7 @@ def train(
     watch: Watch | None = None,
     curve: Curve | None = None,
     sizes: Sizes | None = None,
+    weights: Weights | None = None,
     precision: Precision = FLOAT32,
     checkpoint_seconds: float = 30.0,
 ) -> TrainingReport:
@@ -114,8 +125,8 @@ def train(
         Its trained parameters and its buffers are checkpointed; frozen weights are not.
     loss
         ``loss(rows, step)``: scalar tensor, the mean loss of those row numbers (int64 [B],
-        0..rows-1). Called in training mode and in `precision`.
-        Micro-batches are weighted by their rows.
+        0..rows-1). Called in training mode and in `precision`, for a part of ``step.batch`` at a
+        time: in one of several processes, or where memory does not suffice for all of it.
     rows
         Number of training rows, at least 1. Every epoch visits each once, in an order drawn from
         (seed, epoch); the last batch may be smaller.
@@ -136,6 +147,9 @@ def train(
     sizes
         ``sizes(rows, step)``: how large each row is, [B]. Micro-batches are then cut from a batch
         in the order of size, so that little is padded.
+    weights
+        ``weights(rows, step)``: how much each row counts in the mean of all of ``step.batch``, [B],
+        for example the targets in it; None: all the same.
     precision
         In which the loss is computed; gradients and what is trained are float32.
     checkpoint_seconds
@@ -151,7 +165,7 @@ def train(
         If the loss or what is learnt is not finite, the watched value is NaN, or one row does not
         fit the memory. The checkpoint that was last written is a sound one, and stays.
     """
-    run = TrainingRun(module, loss, rows, plan, runtime, precision, watch, curve, sizes)
+    run = TrainingRun(module, loss, rows, plan, runtime, precision, watch, curve, sizes, weights)
     # How many rows are computed at once may follow the memory that is free; what was begun with a
     # number goes on with it.
     decisive = asdict(plan) | {"micro_batch_size": "the checkpoint's"}
@@ -164,7 +178,9 @@ def train(
             runtime.report(
                 f"going on with {began} rows computed at once, as this training did so far"
             )
-    complete = run.position.finished
+    _check_same(run.position.step, runtime.processes)
+    run.align()
+    writes, complete = runtime.processes.is_main, run.position.finished
     with TrainingBar(name, run.total, runtime.show_progress) as bar, whole_float32():
         while not run.position.finished:
             for _ in run.epoch():
@@ -172,12 +188,22 @@ def train(
                 run.look()
                 if run.position.finished:
                     break
-                if checkpoint.due:
+                if writes and checkpoint.due:
                     checkpoint.write(run.position, run.tensors())
             else:
                 run.end_epoch()
     if not complete:
         run.keep_best()
-        checkpoint.write(run.position, {"weights": learnt(module)})
+        if writes:
+            checkpoint.write(run.position, {"weights": learnt(module)})
     module.eval()
     return TrainingReport.of(run)
+
+
+def _check_same(step: int, processes: Processes) -> None:
+    """Refuse processes of which one does not find the checkpoint that the main process found."""
+    if processes.of_main(step) != step:
+        raise UserError(
+            f"process {processes.rank} finds another checkpoint than the main process; let "
+            "--results name a folder that all hosts see"
+        )

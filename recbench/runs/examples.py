@@ -11,7 +11,9 @@ too, stand only where a model has given experts to users.
 """
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import asdict, fields
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +32,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 EXAMPLES = "examples.parquet"
+
+ROWS_AT_ONCE = 1 << 20
+"""Rows of a piece in which the table is written: Parquet's own number, the files are the same."""
 
 _COUNTS = tuple(field.name for field in fields(ColdStart))
 
@@ -51,38 +56,49 @@ WEIGHTS, WEIGHTS_TYPE = "expert_weights", "list<item: float>"
 def write_examples(
     folder: Path, outcome: Outcome, answers: list[str] | None, counts: ColdStart
 ) -> str:
-    """Write the table into a run's folder, aside first; return its SHA-256."""
+    """Write the table into a run's folder, aside first and piece by piece; return its SHA-256."""
+    starts = range(0, max(1, len(outcome)), ROWS_AT_ONCE)
+    pieces = (np.arange(s, min(s + ROWS_AT_ONCE, len(outcome))) for s in starts)
+    return _write(folder / EXAMPLES, (_piece(outcome, answers, counts, rows) for rows in pieces))
+
+
+def _piece(
+    outcome: Outcome, answers: list[str] | None, counts: ColdStart, rows: NDArray[np.int64]
+) -> "pa.Table":
+    """Return some rows, which follow each other, of the table."""
     import pyarrow as pa
 
-    rows = np.arange(len(outcome))
+    example, own = rows // outcome.draws, slice(rows[0], rows[-1] + 1) if len(rows) else slice(0)
     columns = {
-        "example": pa.array((rows // outcome.draws).astype(np.int32)),
+        "example": pa.array(example.astype(np.int32)),
         "draw": pa.array((rows % outcome.draws).astype(np.int32)),
-        "user": pa.array(np.repeat(outcome.users, outcome.draws)),
-        "rank": _numbers(outcome.rank, len(rows)),
-        "target_slot": _numbers(outcome.target_slot, len(rows)),
-        "answer_slot": _numbers(outcome.answer_slot, len(rows)),
-        "scores": _lists(outcome.scores, len(rows), pa.float32()),
-        "title_tokens": _lists(outcome.title_tokens, len(rows), pa.int32()),
+        "user": pa.array(outcome.users[example]),
+        "rank": _numbers(outcome.rank, own, len(rows)),
+        "target_slot": _numbers(outcome.target_slot, own, len(rows)),
+        "answer_slot": _numbers(outcome.answer_slot, own, len(rows)),
+        "scores": _lists(outcome.scores, own, len(rows), pa.float32()),
+        "title_tokens": _lists(outcome.title_tokens, own, len(rows), pa.int32()),
         "answer": pa.nulls(len(rows), pa.string())
         if answers is None
-        else pa.array(answers, pa.string()),
-        **{name: np.repeat(values, outcome.draws) for name, values in asdict(counts).items()},
+        else pa.array(answers[own], pa.string()),
+        **{name: values[example] for name, values in asdict(counts).items()},
     }
     if outcome.expert_weights is not None:
-        weights = np.repeat(outcome.expert_weights, outcome.draws, axis=0)
-        columns[WEIGHTS] = _lists(weights, len(rows), pa.float32())
-    return _write(folder / EXAMPLES, pa.table(columns))
+        columns[WEIGHTS] = _lists(outcome.expert_weights, example, len(rows), pa.float32())
+    return pa.table(columns)
 
 
 def copy_without_answers(source: Path, target: Path) -> str:
     """Copy a run's table but for what was written, so that no titles are published."""
+    return _write(target / EXAMPLES, map(_without_answers, _pieces(source)))
+
+
+def _without_answers(table: "pa.Table") -> "pa.Table":
     import pyarrow as pa
 
-    table = _read(source)
     place = table.column_names.index("answer")
     silent = pa.nulls(table.num_rows, pa.string())
-    return _write(target / EXAMPLES, table.set_column(place, "answer", silent))
+    return table.set_column(place, "answer", silent)
 
 
 def read_outcome(folder: Path, setup: Setup) -> Outcome:
@@ -308,18 +324,23 @@ def _matrix(table: "pa.Table", name: str, width: int) -> NDArray[Any]:
     return flat.reshape(len(column), width)
 
 
-def _numbers(values: NDArray[np.int32] | None, rows: int) -> "pa.Array":
+def _numbers(values: NDArray[np.int32] | None, own: slice, rows: int) -> "pa.Array":
     import pyarrow as pa
 
-    return pa.nulls(rows, pa.int32()) if values is None else pa.array(values)
+    return pa.nulls(rows, pa.int32()) if values is None else pa.array(values[own])
 
 
-def _lists(values: NDArray[np.generic] | None, rows: int, kind: "pa.DataType") -> "pa.Array":
+def _lists(
+    values: NDArray[np.generic] | None,
+    own: slice | NDArray[np.int64],
+    rows: int,
+    kind: "pa.DataType",
+) -> "pa.Array":
     import pyarrow as pa
 
     if values is None:
         return pa.nulls(rows, pa.list_(kind))
-    flat = pa.array(values.ravel(), kind)
+    flat = pa.array(values[own].ravel(), kind)
     return pa.FixedSizeListArray.from_arrays(flat, values.shape[1]).cast(pa.list_(kind))
 
 
@@ -335,9 +356,30 @@ def _read(folder: Path) -> "pa.Table":
         raise damaged(path, error) from None
 
 
-def _write(path: Path, table: "pa.Table") -> str:
+def _pieces(folder: Path) -> "Iterator[pa.Table]":
+    """Read a table as it was written, piece by piece."""
+    from pyarrow import ArrowException, parquet
+
+    path = folder / EXAMPLES
+    if not path.exists():
+        raise _missing(path)
+    try:
+        with parquet.ParquetFile(path) as file:
+            for number in range(file.num_row_groups):
+                yield file.read_row_group(number)
+    except (ArrowException, OSError) as error:
+        raise damaged(path, error) from None
+
+
+def _write(path: Path, pieces: "Iterator[pa.Table]") -> str:
+    """Write pieces, at least one, as they come."""
     from pyarrow import parquet
 
-    with atomic_file(path) as partial:
-        parquet.write_table(table, partial, compression="zstd")
+    first = next(pieces)
+    with (
+        atomic_file(path) as partial,
+        parquet.ParquetWriter(partial, first.schema, compression="zstd") as writer,
+    ):
+        for piece in chain([first], pieces):
+            writer.write_table(piece)
     return sha256(path.parent)

@@ -25,10 +25,12 @@ class Stopwatch:
         Made when needed.
     report
         Told where what was kept is damaged: seconds are then counted from here on.
+    writes
+        Whether the folder is written to: of several processes that work on one thing, one does.
     """
 
-    def __init__(self, folder: Path, report: Callable[[str], None]) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, report: Callable[[str], None], writes: bool = True) -> None:
+        self._folder, self._writes = folder, writes
         self.seconds: dict[str, float] = {}
         if (file := folder / FILE).is_file():
             try:
@@ -58,6 +60,8 @@ class Stopwatch:
             self.add(name, time.monotonic() - began)
 
     def _write(self, running: tuple[str, float] | None) -> None:
+        if not self._writes:
+            return
         text = json.dumps(sealed({"seconds": self.seconds, "running": running}))
         with atomic_file(self._folder / FILE) as partial:
             partial.write_text(text, encoding="utf-8")

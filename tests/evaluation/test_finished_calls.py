@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from recbench.evaluation import finished_calls
+from recbench.evaluation.divided import Answers
 from recbench.evaluation.finished_calls import FinishedCalls
 
 pytestmark = pytest.mark.honesty
@@ -13,7 +14,7 @@ def calls(folder, rows=6):
 
 def answer(kept, *rows, texts=None):
     scores = np.array([[row, row / 2] for row in rows], dtype=np.float32)
-    kept.add(np.array(rows), {"scores": scores}, texts)
+    kept.add(Answers(np.array(rows), {"scores": scores}, texts))
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def test_what_was_answered_is_there_again(tmp_path):
 
 def test_texts_alone_are_kept_call_by_call(tmp_path):
     kept = FinishedCalls(tmp_path / "kept", 3)
-    kept.add(np.array([2]), {}, ["paid for"])
+    kept.add(Answers(np.array([2]), {}, ["paid for"]))
     del kept  # as a process that is killed
     again = FinishedCalls(tmp_path / "kept", 3)
     assert again.done.tolist() == [False, False, True]

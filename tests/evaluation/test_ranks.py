@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from recbench.errors import RecbenchError
+from recbench.evaluation import ranks
 from recbench.evaluation.ranks import candidate_ranks, checked_scores, target_ranks, top_slots
 
 
@@ -25,6 +26,22 @@ def test_the_named_candidate_is_the_target_exactly_where_it_ranks_first():
     named = top_slots(scores, target)
     np.testing.assert_array_equal(named == target, target_ranks(scores, target) == 1)
     assert (np.take_along_axis(scores, named[:, None].astype(int), 1)[:, 0] == scores.max(1)).all()
+
+
+@pytest.mark.parametrize("cells", [1, 6, 20, 599, 600])
+def test_many_rows_are_looked_at_by_blocks(monkeypatch, cells):
+    random = np.random.default_rng(0)
+    scores = random.integers(0, 4, size=(100, 6)).astype(np.float32)
+    target = random.integers(0, 6, size=100).astype(np.int16)
+    expected = target_ranks(scores, target), top_slots(scores, target)
+    compared, real = [], ranks._target_ranks
+    monkeypatch.setattr(ranks, "CELLS_AT_ONCE", cells)
+    monkeypatch.setattr(
+        ranks, "_target_ranks", lambda *given: compared.append(given[0].size) or real(*given)
+    )
+    np.testing.assert_array_equal(target_ranks(scores, target), expected[0])
+    np.testing.assert_array_equal(top_slots(scores, target), expected[1])
+    assert max(compared) <= max(cells, 6)
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])

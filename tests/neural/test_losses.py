@@ -1,3 +1,4 @@
+import itertools
 import math
 from collections.abc import Callable
 
@@ -6,6 +7,7 @@ import torch
 from torch import Tensor
 
 from recbench.neural.losses import (
+    estimated_softmax,
     full_softmax,
     gbce_beta,
     sampled_bce,
@@ -119,3 +121,66 @@ def test_the_gradients_are_the_same_twice_in_several_threads(
         assert all(torch.equal(gradient(), gradient()) for _ in range(5))
     finally:
         torch.set_num_threads(before)
+
+
+def rows(positions: int, items: int) -> tuple[Tensor, Tensor, Tensor]:
+    drawn = torch.Generator().manual_seed(0)
+    users, vectors = (torch.randn(n, 3, generator=drawn) for n in (positions, items))
+    return users, vectors, torch.randint(items, (positions,), generator=drawn)
+
+
+def test_a_softmax_estimated_from_all_items_is_the_full_one() -> None:
+    users, items, targets = rows(5, 7)
+    shuffled = torch.tensor([3, 6, 0, 5, 1, 4, 2])
+    found = estimated_softmax(users, items, targets, shuffled)
+    torch.testing.assert_close(found, full_softmax(users, items, targets))
+
+
+@pytest.mark.parametrize("size", [1, 3, 6])
+def test_the_estimate_of_what_a_softmax_divides_by_has_no_bias(size: int) -> None:
+    users, items, targets = rows(1, 7)
+    own = users @ items[targets].T
+    # The loss is the divisor's logarithm less the target's score.
+    estimates = [
+        (estimated_softmax(users, items, targets, torch.tensor(drawn)) + own).exp().item()
+        for drawn in itertools.combinations(range(7), size)
+        if drawn != (targets.item(),)  # from which nothing can be estimated
+    ]
+    expected = (users @ items.T).exp().sum().item()
+    assert sum(estimates) / len(estimates) == pytest.approx(expected)
+    assert len({round(estimate, 4) for estimate in estimates}) > 1
+
+
+def test_a_target_that_is_drawn_does_not_count() -> None:
+    users, items, targets = rows(4, 7)
+    others = [code for code in range(7) if code != targets[0]][:3]
+    without = estimated_softmax(users[:1], items, targets[:1], torch.tensor(others))
+    drawn = torch.tensor([*others, targets[0].item()])
+    torch.testing.assert_close(estimated_softmax(users[:1], items, targets[:1], drawn), without)
+
+
+def test_where_nothing_but_the_target_is_drawn_nothing_is_learnt() -> None:
+    users = USERS[:1].clone().requires_grad_()
+    loss = estimated_softmax(users, ITEMS, TARGETS[:1], TARGETS[:1])
+    loss.backward()
+    assert loss.item() == 0
+    assert users.grad is not None
+    assert (users.grad == 0).all()
+
+
+def test_more_items_estimate_a_softmax_better() -> None:
+    users, items, targets = rows(200, 50)
+    random = torch.Generator().manual_seed(1)
+    off = [
+        sum(
+            abs(
+                estimated_softmax(
+                    users, items, targets, torch.randperm(50, generator=random)[:size]
+                ).item()
+                - full_softmax(users, items, targets).item()
+            )
+            for _ in range(20)
+        )
+        for size in (5, 20, 45)
+    ]
+    assert off[0] > 2 * off[1] > 4 * off[2] > 0

@@ -1,6 +1,7 @@
 """What every ID model does, whatever its network."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from recbench_baselines.gru4rec import GRU4Rec
 from recbench_baselines.sasrec import SASRec
 
 from recbench.errors import RecbenchError, UserError
-from recbench.neural import training
+from recbench.neural import recommender, training
 from recbench.neural.ranking import full_ranking_ndcg
 from recbench.neural.recommender import NeuralRecommender
 from recbench.questions.queries import Queries
@@ -152,12 +153,18 @@ def test_another_seed_gives_other_weights(
     assert not np.allclose(other.item_vectors(), fitted.item_vectors())
 
 
+ESTIMATED = {"softmax_items": 12, "epochs": 4}
+
+
+@pytest.mark.parametrize("settings", [{}, ESTIMATED], ids=["full", "estimated"])
 def test_an_interrupted_fit_ends_with_the_same_bits(
     kind: type[NeuralRecommender],
     fitted: NeuralRecommender,
+    settings: dict[str, Any],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    whole = fit(kind, tmp_path / "whole", **settings) if settings else fitted
     monkeypatch.setattr(training.Checkpoint, "due", True)
     watch, calls = kind.full_scores, []
 
@@ -170,9 +177,38 @@ def test_an_interrupted_fit_ends_with_the_same_bits(
     with monkeypatch.context() as patch:
         patch.setattr(kind, "full_scores", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            fit(kind, tmp_path)
-    again = fit(kind, tmp_path)
-    assert (again.item_vectors() == fitted.item_vectors()).all()
+            fit(kind, tmp_path, **settings)
+    again = fit(kind, tmp_path, **settings)
+    assert (again.item_vectors() == whole.item_vectors()).all()
+
+
+def test_it_learns_from_an_estimated_softmax(split: Split, tmp_path: Path) -> None:
+    model = fit(SASRec, tmp_path, softmax_items=12, epochs=16, patience=16)
+    assert ndcg(model, split, tmp_path) >= 0.7
+
+
+@pytest.mark.parametrize("items", [39, 40, 10_000])
+def test_only_a_larger_catalogue_is_estimated(items: int, split: Split, tmp_path: Path) -> None:
+    full = fit(SASRec, tmp_path / "full", epochs=1)
+    found = fit(SASRec, tmp_path / "found", epochs=1, softmax_items=items)
+    assert len(split.catalogue) == 40
+    assert (found.item_vectors() == full.item_vectors()).all() == (items >= 40)
+
+
+def test_a_softmax_that_has_no_room_is_computed_a_few_rows_at_a_time(
+    kind: type[NeuralRecommender], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = {"epochs": 1, "loss": "softmax", "dropout": 0.0, "averaged_epochs": 0}
+    whole, said = fit(kind, tmp_path / "whole", **settings), list[str]()
+    targets = whole.training_rows(toy_training_data())[1].shape[1]
+    monkeypatch.setattr(recommender, "LOGITS_AT_ONCE", 3 * targets * 40 + 1)
+    model = kind(whole.settings)
+    few = replace(runtime(tmp_path / "few"), report=said.append)
+    assert model.fit(toy_training_data(), few)["micro_batch_size"] == 3
+    assert "softmax over 40 items has room for 3 rows at once" in said[0]
+    # One epoch: what has no gradient but by rounding does not grow, see test_launched.
+    scores = [one.full_scores(toy_split().test) for one in (whole, model)]
+    np.testing.assert_allclose(*scores, atol=1e-4)
 
 
 def test_it_leaves_global_randomness_alone(kind: type[NeuralRecommender], tmp_path: Path) -> None:
@@ -207,7 +243,8 @@ def test_one_that_was_saved_before_a_setting_was_there_is_read(
 
 
 def test_the_losses_that_came_later_rename_nothing(kind: type[NeuralRecommender]) -> None:
-    assert "calibration" not in kind.settings_class().identity()
+    assert not {"calibration", "softmax_items"} & kind.settings_class().identity().keys()
+    assert kind.settings_class.build({"softmax_items": "9"}).identity()["softmax_items"] == 9
     assert kind.settings_class.build({"calibration": 0.5}).identity()["calibration"] == 0.5
 
 
@@ -226,6 +263,7 @@ def test_a_learning_rate_that_explodes_is_named(
         ("epochs", "none"),
         ("loss", "hinge"),
         ("calibration", "1.1"),
+        ("softmax_items", "0"),
     ],
 )
 def test_settings_out_of_range_are_refused(

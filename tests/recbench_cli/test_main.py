@@ -248,3 +248,32 @@ def test_a_choice_that_is_none_is_one_plain_line(call):
     code, out, err = call("run", "--model", "sasrec", "--dataset", "toy", "--matching", "exat")
     assert (code, out) == (2, "")
     assert err.startswith("error: Invalid value for '--matching': 'exat' is not one of 'exact', ")
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_what_is_for_one_process_is_not_done_by_several(rank, monkeypatch, capsys):
+    from recbench_cli.main import main
+
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", str(rank))
+    with pytest.raises(SystemExit) as left:
+        main(["leaderboard", "--run"])
+    said = capsys.readouterr().err.splitlines()
+    assert left.value.code == 2
+    assert len(said) == 1 - rank
+    assert all("recbench leaderboard is for one process, and 2 were launched" in x for x in said)
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_that_another_process_has_ended_is_told_by_the_main_one(rank, monkeypatch, capsys):
+    from recbench.processes import DesertedError
+    from recbench_cli import main
+
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", str(rank))
+    for error, lines in ((DesertedError("gone"), 1 - rank), (UserError("own"), 1)):
+        raised = raising(error)
+        monkeypatch.setattr(main, "app", lambda *_, raised=raised, **__: raised(None))
+        with pytest.raises(SystemExit):
+            main.main(["run"])
+        assert len(capsys.readouterr().err.splitlines()) == lines

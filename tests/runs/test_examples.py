@@ -8,6 +8,7 @@ from pyarrow import parquet
 from recbench.errors import DataError
 from recbench.evaluation.answers import NO_CANDIDATE
 from recbench.evaluation.metrics import figures
+from recbench.runs import examples
 from recbench.runs.examples import (
     COLUMNS,
     copy_without_answers,
@@ -199,16 +200,31 @@ def test_a_kill_inside_the_file_leaves_no_half_file(made, judge, count, monkeypa
     folder = made().folder
     before = (folder / "examples.parquet").read_bytes()
 
-    def torn(table, path, **_):
-        path.write_bytes(b"half")
+    real = parquet.ParquetWriter.write_table
+
+    def torn(writer, table):
+        real(writer, table)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(parquet, "write_table", torn)
+    monkeypatch.setattr(parquet.ParquetWriter, "write_table", torn)
     judged = judge([0, 0])
     with pytest.raises(KeyboardInterrupt):
         write_examples(folder, judged.outcome, None, count(judged))
     assert (folder / "examples.parquet").read_bytes() == before
     assert not list(folder.glob("*.partial"))
+
+
+@pytest.mark.parametrize("writes", [True, False])
+def test_many_rows_are_written_piece_by_piece(made, writes, tmp_path, monkeypatch):
+    whole = made(writes=writes)
+    table = parquet.read_table(whole.folder / "examples.parquet")
+    monkeypatch.setattr(examples, "ROWS_AT_ONCE", 3)
+    run = made(writes=writes)
+    copy_without_answers(run.folder, tmp_path)
+    assert parquet.read_table(run.folder / "examples.parquet").equals(table)
+    for folder in (run.folder, tmp_path):
+        about = parquet.read_metadata(folder / "examples.parquet")
+        assert about.num_row_groups == -(-len(table) // 3) > 1
 
 
 def test_missing_examples_are_named(made):

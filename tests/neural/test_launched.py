@@ -1,0 +1,138 @@
+"""Several processes against one: gloo on a CPU, as a launcher would start them."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from recbench import experiment
+from recbench.errors import UserError
+from recbench.neural import launched
+from recbench.neural.devices import resolve
+from recbench.processes import ALONE, Processes, launched_as
+from recbench.registry import load
+
+SCRIPT = Path(__file__).with_name("side_by_side.py")
+
+SHORT = ("sasrec", "sasrec-estimated", "esasrec", "bert4rec")
+
+
+def start(count: int, *arguments: object, **more: str) -> list[subprocess.Popen[str]]:
+    """Start processes that know of each other, with a thread each."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    shared = {"WORLD_SIZE": str(count), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, **more}
+    return [
+        subprocess.Popen(
+            [sys.executable, *map(str, arguments)],
+            env=os.environ | shared | {"RANK": str(rank), "OMP_NUM_THREADS": "1"},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(count)
+    ]
+
+
+def ended(processes: list[subprocess.Popen[str]]) -> list[str]:
+    """Return what each said on standard error; all must have ended well."""
+    said = [process.communicate(timeout=1800)[1] for process in processes]
+    assert [process.returncode for process in processes] == [0] * len(processes), said
+    return said
+
+
+def compare(folder: Path, *names: str) -> None:
+    """Train and ask in one process and in two, side by side to save time, and then compare."""
+    ended(start(1, SCRIPT, folder / "1", "-", *names))
+    ended(start(2, SCRIPT, folder / "2", folder / "1", *names))
+    for name in names:
+        one, two = folder / "1" / name, folder / "2" / name
+        fits = [json.loads((place / "fit.json").read_text()) for place in (one, two)]
+        assert [fit["processes"] for fit in fits] == [1, 2]
+        assert fits[0]["steps"] == fits[1]["steps"]
+        np.testing.assert_allclose(fits[0]["losses"], fits[1]["losses"], atol=1e-4)
+        # Not weight by weight: attention does not depend on the bias of its keys, so what moves
+        # that is rounding, which Adam makes as large as any step.
+        scores = [np.load(place / "scores.npy") for place in (one, two)]
+        np.testing.assert_allclose(*scores, atol=1e-4)
+        np.testing.assert_array_equal(np.load(one / "ranks.npy"), np.load(two / "ranks.npy"))
+
+
+def test_two_processes_learn_and_rank_as_one(tmp_path: Path) -> None:
+    compare(tmp_path, *SHORT)
+
+
+@pytest.mark.slow
+def test_two_processes_tune_a_language_model_as_one(tmp_path: Path) -> None:
+    compare(tmp_path, "ilora")
+
+
+@pytest.mark.slow
+def test_when_one_dies_the_other_says_so_and_both_go_on_where_they_were(tmp_path: Path) -> None:
+    ended(start(2, SCRIPT, tmp_path / "whole", "-", "sasrec"))
+    main, other = start(2, SCRIPT, tmp_path / "killed", "-", "sasrec", DIES_AT="30")
+    said = main.communicate(timeout=600)[1]
+    assert other.wait() == -signal.SIGKILL
+    assert main.returncode == 1
+    assert "DesertedError: another process of this run has ended before its time" in said
+    ended(start(2, SCRIPT, tmp_path / "killed", "-", "sasrec"))
+    for file in ("learnt.safetensors", "ranks.npy"):
+        whole, killed = (tmp_path / name / "sasrec" / file for name in ("whole", "killed"))
+        assert whole.read_bytes() == killed.read_bytes()
+
+
+class Several(Processes):
+    """Four of which this is the third, for what they need not tell each other."""
+
+    rank, count = 2, 4
+
+
+def test_without_a_launcher_there_is_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert launched_as() == (0, 1)
+    assert launched.launched() is ALONE
+    monkeypatch.setenv("WORLD_SIZE", "3")
+    monkeypatch.setenv("RANK", "2")
+    assert launched_as() == (2, 3)
+    monkeypatch.setenv("RANK", "")  # as some clusters leave it
+    assert launched_as() == (0, 1)
+
+
+@pytest.mark.parametrize("name", ["FSDP", "DEEPSPEED", "MEGATRON_LM"])
+def test_divided_models_are_refused(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    launched._check_whole_models()
+    monkeypatch.setenv(f"ACCELERATE_USE_{name}", "true")
+    with pytest.raises(UserError, match=r"whole model .* --multi_gpu"):
+        launched._check_whole_models()
+
+
+def test_each_process_has_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 3)
+    monkeypatch.setenv("LOCAL_RANK", "2")
+    assert resolve("cuda") == resolve("auto") == "cuda:0"
+    assert resolve("cuda", Several()) == resolve("auto", Several()) == "cuda:2"
+    assert resolve("cpu", Several()) == "cpu"
+    with pytest.raises(UserError, match="cannot share 'cuda:1'; give --device cuda"):
+        resolve("cuda:1", Several())
+    monkeypatch.setenv("LOCAL_RANK", "3")
+    with pytest.raises(UserError, match="no device 'cuda:3' for each of 4 processes"):
+        resolve("auto", Several())
+
+
+def test_what_only_writes_is_asked_by_one_process() -> None:
+    endpoint = {"endpoint": "http://127.0.0.1:1/v1", "chat_model": "toy"}
+    chatrec, popularity, ilora = (
+        load("models", name)(load("models", name).settings_class.build(settings))
+        for name, settings in (("chatrec", endpoint), ("popularity", {}), ("ilora", {}))
+    )
+    for divided in (popularity, ilora):
+        experiment._check_can_be_divided(divided, "it", Several())
+    experiment._check_can_be_divided(chatrec, "chatrec", ALONE)
+    with pytest.raises(UserError, match="chatrec only writes, and is asked by one process"):
+        experiment._check_can_be_divided(chatrec, "chatrec", Several())
