@@ -43,7 +43,6 @@ STYLE = {
     "legend.frameon": False,
     "lines.markersize": 4.5,
     "lines.linewidth": 1.1,
-    "text.parse_math": False,  # a dollar in a name is a dollar
     "svg.hashsalt": "recbench",
     "svg.fonttype": "path",
 }
@@ -198,5 +197,21 @@ def doubt(data: "DataFrame") -> str:
 
 def save(figure: "Figure", folder: Path) -> None:
     """Write ``figure.svg`` and ``figure.png`` into a folder; the same figure, the same bytes."""
+    _without_formulas(figure)
     figure.savefig(folder / "figure.svg", metadata={"Date": None})
     figure.savefig(folder / "figure.png", dpi=200)
+
+
+def _without_formulas(figure: "Figure") -> None:
+    """Let a dollar in a name be a dollar; only the powers at logarithmic axes are mathematics."""
+    from matplotlib.text import Text
+
+    axes = [axis for one in figure.axes for axis in (one.xaxis, one.yaxis)]
+    powers = {
+        label
+        for axis in axes
+        if axis.get_scale() != "linear"
+        for label in axis.get_ticklabels(which="both")
+    }
+    for text in set(figure.findobj(Text)) - powers:
+        text.set_parse_math(False)

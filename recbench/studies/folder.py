@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from recbench.atomic_write import atomic_folder
 from recbench.experiment import Experiment
+from recbench.plain_text import as_markdown
 from recbench.runs.environment import versions
 from recbench.runs.leaderboard import leaderboard
 from recbench.runs.notes import notes
@@ -66,7 +67,7 @@ def write(
     folder = place(name, asked)
     with atomic_folder(folder) as partial:
         data.to_parquet(partial / DATA, index=False)
-        text = "\n\n".join([f"# {study.question}", study.table(data), *said])
+        text = "\n\n".join([f"# {study.question}", study.table(data), *map(as_markdown, said)])
         (partial / TABLE).write_text(f"{text}\n", encoding="utf-8")
         with styled():
             save(drawn(study, data), partial)

@@ -5,11 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from hostile import HOSTILE
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from tokenizers.processors import TemplateProcessing
 from transformers import AddedToken, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from recbench.data.catalogue import Catalogue
+from recbench.data.titles import plain_title
 from recbench.errors import UserError
 from recbench.llm.cards import Style
 from recbench.llm.inference.generation import behind
@@ -269,6 +271,24 @@ def test_control_tokens_in_titles_nouns_and_verbs_are_text(
         assert [i for i in ids if i in control] == [i for i in usual if i in control]
         read = writer.read(ids, np.arange(len(CONTROL)))
         assert read == (title.lower() if kind == "lower" else title)
+
+
+@pytest.mark.parametrize("style", ["plain", "chat"])
+def test_no_hostile_title_ends_a_turn_or_takes_an_items_place(
+    data: TrainingData, style: Style
+) -> None:
+    tokenizer = chatting()
+    tokenizer.add_tokens([AddedToken(text) for text in ("[INST]", "[HistoryEmb]", "</s>")])
+    titles = [plain_title(text) for text in HOSTILE.values()]
+    writer = PromptWriter(titled(data, *titles), tokenizer, style)
+    plain = PromptWriter(titled(data, *["Red River"] * len(titles)), tokenizer, style)
+    control = set(tokenizer.added_tokens_decoder) - {tokenizer.unk_token_id}
+    rows = np.arange(4)[None], np.arange(4, len(titles))[None], [True]
+    (expected,), (found,) = plain.prompts(*rows), writer.prompts(*rows)
+    assert [i for i in found.ids if i in control] == [i for i in expected.ids if i in control]
+    assert found.ids.count(writer.item_token) == len(titles)
+    text = writer.text(rows[0][0], rows[1][0], hybrid=False).split("\n")
+    assert [line for line in text if line in titles] == titles
 
 
 CHATML = (
