@@ -91,6 +91,7 @@ def clean(
     Says first what that is. No finished run goes, no kept training, and nothing that a process
     works on.
     """
+    from recbench.errors import UserError
     from recbench.runs.leftovers import leftovers
     from recbench.runs.listing import age_in_words, size_in_words
     from recbench.runs.places import cache_folder, results_folder
@@ -106,9 +107,14 @@ def clean(
     if not yes and not (sys.stdin.isatty() and typer.confirm(f"Remove {len(found)}, {total}?")):
         put(f"nothing was removed; --yes removes these {len(found)}, {total}")
         return
+    held = 0
     for one in found:
-        one.remove()
-    put(f"removed {len(found)}, {total}")
+        try:
+            one.remove()
+        except UserError as error:
+            say(f"left alone: {error}")
+            held += 1
+    put(f"removed {len(found) - held}" + (f", {held} left alone" if held else f", {total}"))
 
 
 @app.command("import")

@@ -3,10 +3,12 @@
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
+from stat import S_ISREG
 
 from recbench.atomic_write import PARTIAL, writer_of
 from recbench.runs.lock import holder, is_held, locked
@@ -38,18 +40,12 @@ class Leftover:
     @property
     def size(self) -> int:
         """Bytes of all files."""
-        return sum(file.lstat().st_size for file in self._files() if file.is_file())
+        return measured(self.paths)[0]
 
     @property
     def days(self) -> float:
         """Since anything of it was changed."""
-        times = [file.lstat().st_mtime for file in self._files()]
-        return (time.time() - max(times, default=0.0)) / DAY
-
-    def _files(self) -> Iterator[Path]:
-        for path in self.paths:
-            yield path
-            yield from path.rglob("*")
+        return measured(self.paths)[1] / DAY
 
     def remove(self) -> None:
         """
@@ -71,6 +67,19 @@ class Leftover:
         for owner in self.owners:
             with suppress(OSError):  # something is left in it
                 owner.rmdir()
+
+
+def measured(paths: Iterable[Path]) -> tuple[int, float]:
+    """Return the bytes of all that is there, and the seconds since the last change of it."""
+    size, changed = 0, 0.0
+    for path in paths:
+        below = [Path(at) / name for at, *names in os.walk(path) for name in chain(*names)]
+        for one in (path, *below):
+            with suppress(OSError):  # others are at work
+                found = one.lstat()
+                size += found.st_size if S_ISREG(found.st_mode) else 0
+                changed = max(changed, found.st_mtime)
+    return size, max(0.0, time.time() - changed)
 
 
 def leftovers(results: Path, cache: Path, days: float) -> list[Leftover]:

@@ -1,7 +1,6 @@
 """Runs as `recbench runs` lists and shows them: finished ones, and what the others have to do."""
 
 import shlex
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,8 @@ from recbench.errors import DataError, UserError
 from recbench.plain_text import printable
 from recbench.runs.command import command
 from recbench.runs.evidence import RECORD
-from recbench.runs.leftovers import Leftover
+from recbench.runs.examples import EXAMPLES
+from recbench.runs.leftovers import measured
 from recbench.runs.store import Run, finished, run_folders
 from recbench.runs.text import DASH, grid
 from recbench.runs.unfinished import Unfinished, unfinished
@@ -63,16 +63,15 @@ def listed(results: Path) -> list[Listed]:
 
 
 def _unfinished(run: Unfinished) -> Listed:
-    held = Leftover(run.kept, "")
+    size, age = measured(run.kept)
     by = f", process {run.process} works on it" if run.process else ""
     anew = ", anew: a finished one stands" if run.anew else ""
-    return Listed(run.folder, f"{run.stage}{by}{anew}", run.done, held.days * DAY, held.size)
+    return Listed(run.folder, f"{run.stage}{by}{anew}", run.done, age, size)
 
 
 def _finished(folder: Path) -> Listed:
-    files = [file for file in folder.glob("*") if file.is_file()]
-    age = time.time() - (folder / RECORD).stat().st_mtime
-    return Listed(folder, "finished", "", age, sum(file.stat().st_size for file in files))
+    size, age = measured([folder / RECORD, folder / EXAMPLES])
+    return Listed(folder, "finished", "", age, size)
 
 
 def as_table(found: Sequence[Listed], root: Path) -> str:

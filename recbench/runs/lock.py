@@ -69,7 +69,12 @@ def _acquire(path: Path, report: Callable[[str], None] | None) -> int:
 def holder(folder: Path) -> str | None:
     """Return the id of the process that holds a run folder; None where nobody does."""
     path = folder / "lock"
-    return (path.read_text() or "unknown") if is_held(path) else None
+    if not is_held(path):
+        return None
+    try:
+        return path.read_text() or "unknown"
+    except OSError:  # it has just been given back
+        return None
 
 
 def is_held(path: Path) -> bool:

@@ -142,12 +142,18 @@ def _progress(setup: Setup, own: Path, training: Path) -> tuple[Stage, str]:
 
 def _steps(checkpoints: Path) -> str:
     """Say where the training stands whose checkpoint was written last."""
-    files = sorted(checkpoints.rglob("*.safetensors"), key=lambda file: file.stat().st_mtime)
-    for file in reversed(files):
+    for file in sorted(checkpoints.rglob("*.safetensors"), key=_changed, reverse=True):
         if (position := _position(file)) is not None:
             of = f" of {position['total']:,}" if position.get("total") else ""
             return f"{file.stem.rpartition('-')[0]}: step {position['step']:,}{of}"
     return ""
+
+
+def _changed(file: Path) -> float:
+    try:
+        return file.stat().st_mtime
+    except OSError:  # its training has just ended
+        return 0.0
 
 
 def _position(file: Path) -> dict[str, int] | None:

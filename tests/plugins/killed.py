@@ -53,11 +53,15 @@ def killed_at_every_write(wanted):
 
 
 def killed_at_random(wanted, seconds, seed):
-    """Kill a run at random moments until one process has come to its end; return how often."""
+    """
+    Kill a run at random moments until one process has come to its end; return how often.
+
+    They come later and later: on a machine at work for others it takes longer than `seconds`.
+    """
     moments, ended, kills = random.Random(seed), False, 0
     while not ended:
         process = started(wanted, False)
-        process.join(moments.uniform(0, seconds))
+        process.join(moments.uniform(0, seconds * 1.1**kills))
         process.kill()
         process.join()
         ended = _has_ended(process, wanted)
