@@ -29,13 +29,15 @@ class Asker:
 
     def ask(self, queries: Queries) -> tuple[Any, list[str] | None]:
         """Return what `recbench.evaluation.asking.ask` does; raises as it does."""
+        if len(queries) <= self._most and (whole := self._if_it_fits(queries)) is not None:
+            return whole
         start, parts = 0, list[tuple[Any, list[str] | None]]()
         while start < len(queries):
             rows = queries[start : start + self._most]
             if (answered := self._if_it_fits(rows)) is not None:
                 parts.append(answered)
                 start += len(rows)
-        return parts[0] if len(parts) == 1 else _joined(parts)
+        return _joined(parts)
 
     def _if_it_fits(self, queries: Queries) -> tuple[Any, list[str] | None] | None:
         """Return the answers, or None where memory runs out: fewer are then asked at once."""

@@ -1,5 +1,6 @@
 import json
 import os
+from pathlib import Path
 
 import pytest
 
@@ -99,3 +100,18 @@ def test_a_cache_that_cannot_be_written_costs_no_table(made, tmp_path):
     made()
     (tmp_path / "file").touch()
     assert len(runs(tmp_path / "results", cache=tmp_path / "file")) == 1
+
+
+def test_a_byte_that_a_disk_has_lost_is_found_out(made, tmp_path, monkeypatch):
+    """Neither size nor times of the file tell of it."""
+    path = made().folder / "examples.parquet"
+    runs(tmp_path / "results", cache=tmp_path / "cache")
+    raw, before, real = bytearray(path.read_bytes()), path.stat(), Path.stat
+    raw[40] ^= 1
+    path.write_bytes(raw)
+    monkeypatch.setattr(
+        Path, "stat", lambda one, **more: before if one == path else real(one, **more)
+    )
+    said = []
+    assert runs(tmp_path / "results", said.append, tmp_path / "cache") == []
+    assert "its examples have the SHA-256" in said[0]
