@@ -166,12 +166,19 @@ class TrainingRun:
         self.processes.add_up(p.grad for p in touched)
         return total
 
-    def _at_once(self, rows: int) -> int:
-        """Return how many of the rows of a batch are computed at once, at most, in one process."""
-        return min(self.position.micro_batch_size, -(-rows // self.processes.count))
+    @property
+    def _at_once(self) -> int:
+        """
+        How many rows are computed at once, at most, in one process.
+
+        As many as in one process by itself, where that leaves a part of each batch to all of them:
+        dropout is drawn for the rows computed at once.
+        """
+        part = -(-self.plan.batch_size // self.processes.count)
+        return min(self.position.micro_batch_size, part)
 
     def _halve(self, rows: int) -> None:
-        half = self._at_once(rows) // 2
+        half = min(self._at_once, rows) // 2
         if not half:
             raise RecbenchError(
                 f"the memory of {self.device} does not suffice for one training row; of a language "
@@ -183,7 +190,7 @@ class TrainingRun:
 
     def _gradients(self, batch: NDArray[np.int64], step: Step) -> float:
         """Add up the gradients of this process's part of a batch; return its part of the mean."""
-        size = self._at_once(len(batch))
+        size = self._at_once
         total = torch.zeros((), device=self.device)
         starts = range(0, len(batch), size)
         for start in starts[self.processes.rank :: self.processes.count]:
