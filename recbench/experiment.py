@@ -9,6 +9,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from recbench.evaluation.fresh_process import SavedModel, release_memory
 from recbench.evaluation.full_ranking import check_can_rank_all
 from recbench.neural.devices import deterministic, resolve
 from recbench.neural.launched import launched
+from recbench.neural.threads import as_begun
 from recbench.plain_text import printable_lines
 from recbench.processes import Processes
 from recbench.questions.cold_start import cold_start
@@ -215,7 +217,7 @@ def run(
     is_audited = experiment.audit and model.auditable
     folder = store.run_folder(results_folder(experiment.results), setup)
     lock = processes.by_main(locked(folder, report))
-    with lock, deterministic(experiment.deterministic):
+    with lock, deterministic(experiment.deterministic), ExitStack() as stack:
         with processes.main_first():
             found = None if experiment.fresh else store.finished(folder)
         if found:
@@ -229,6 +231,7 @@ def run(
             folder / store.CHECKPOINTS
         )
         watch = Stopwatch(runtime.checkpoints, report, processes.is_main)
+        stack.enter_context(as_begun(runtime.checkpoints, report, processes.is_main))
         watch.add("prepare", time.monotonic() - began)
         kept = training_folder(experiment, model, source, setup.seed)
         if processes.is_main:

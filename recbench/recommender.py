@@ -144,6 +144,9 @@ class System(ABC):
         Whether `fit` may be called in several processes at once, with a runtime that says so
         (`Runtime.processes`): it then trains by `recbench.neural.training.train` and lets the main
         process alone write. Where not, that one fits by itself, and the others load what it kept.
+    uses_gpu
+        Whether it computes on `Runtime.device`: on a cluster it is handed to a worker that has a
+        GPU, and what does not is run by any. It changes no figure.
     caption
         Shown under every table that has this model's figures, for example "mechanism test"; empty
         for none.
@@ -158,6 +161,7 @@ class System(ABC):
     random_training: ClassVar[bool] = True
     auditable: ClassVar[bool] = True
     trains_together: ClassVar[bool] = False
+    uses_gpu: ClassVar[bool] = False
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings

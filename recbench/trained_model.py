@@ -16,6 +16,7 @@ from typing import Any
 from recbench.atomic_write import atomic_folder
 from recbench.errors import PluginError, UserError
 from recbench.folder_digest import folder_digest
+from recbench.neural.threads import as_begun
 from recbench.recommender import Runtime, System, Transferable
 from recbench.runs import environment
 from recbench.runs.kept_trainings import MODEL, TRAINING, parts, read_training, write_training
@@ -84,7 +85,8 @@ def train_or_find(
             runtime.report(f"asking the model trained before: {folder}")
             model.load(folder / MODEL, source.asked, runtime)
             return kept, False
-        return _train(name, model, source, runtime, folder, candidates), True
+        with as_begun(folder / CHECKPOINTS, runtime.report, processes.is_main):
+            return _train(name, model, source, runtime, folder, candidates), True
 
 
 def _kept(folder: Path) -> Trained | None:

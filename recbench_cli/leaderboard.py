@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from recbench_cli.filling import Filling, raise_for
 from recbench_cli.options import (
     Cache,
     Candidates,
@@ -18,9 +19,8 @@ from recbench_cli.options import (
     put,
     say,
 )
-from recbench_cli.parsing import cutoffs_of, devices_of, settings_of
+from recbench_cli.parsing import cutoffs_of
 from recbench_cli.records import (
-    Chosen,
     chosen_records,
     dataset_names,
     found_runs,
@@ -29,7 +29,8 @@ from recbench_cli.records import (
 )
 
 if TYPE_CHECKING:
-    from recbench.runs.cells import Cell
+    from recbench.cells.cell import Cell
+    from recbench.cells.process import Ended
     from recbench.runs.groups import Grouping
     from recbench.runs.leaderboard import Table
     from recbench.runs.store import Run
@@ -109,6 +110,30 @@ Device = Annotated[
     str | None,
     typer.Option("--device", help="With --run: devices parted by commas.", show_default="auto"),
 ]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        "--workers",
+        min=1,
+        metavar="N",
+        help="With --run: cells at a time on this machine, whose cores they share.",
+        show_default="one a device",
+    ),
+]
+Scheduler = Annotated[
+    str | None,
+    typer.Option(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="With --run: hand the cells to the workers of this Dask scheduler.",
+    ),
+]
+DryRun = Annotated[
+    bool,
+    typer.Option(
+        "--dry-run", help="With --run: print what the cells would take by earlier runs; run none."
+    ),
+]
 
 
 def leaderboard(
@@ -134,6 +159,9 @@ def leaderboard(
     llm: Llm = None,
     changes: Changes = None,
     device: Device = None,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
+    dry_run: DryRun = False,
     results: Results = None,
     cache: Cache = None,
     _debug: Debug = False,
@@ -141,38 +169,45 @@ def leaderboard(
     """Print the tables that the records below --results make."""
     from recbench.runs.places import cache_folder, results_folder
 
-    learnt = {
-        "--train-fraction": train_fraction,
-        "--train-dataset": train_dataset,
-        "--data-dir": data_dir,
-        "--preset": preset,
-        "--llm": llm,
-        "--set": changes or None,
+    learnt: dict[str, Any] = {
+        "train_fraction": train_fraction,
+        "train_dataset": train_dataset,
+        "data_dir": data_dir,
+        "preset": preset,
+        "llm": llm,
+        "changes": changes or None,
     }
+    where: dict[str, Any] = {"device": device, "workers": workers, "scheduler": scheduler}
     cutoffs = _cutoffs(k, by)
     if site is not None:
         _check_site(site, {"--format": form != "table", "--group-by": by, "--k": k})
     if not fill:
-        _refuse_without_run({"--seeds": seeds, "--device": device, **learnt})
+        _refuse_without_run({"seeds": seeds, **where, "dry_run": dry_run or None, **learnt})
     root, place = results_folder(results), cache_folder(cache)
     protocol = protocol_name(protocol, candidates=candidates, negatives=negatives, history=history)
     roots = () if fill else (root,)
     named = model_names(models, roots), dataset_names(datasets, place, roots)
-    chosen = chosen_records(*named, protocol, draws, pack_seed)
-    failed: dict[Cell, int] = {}
+    asked: dict[str, Any] = {"protocol": protocol, "draws": draws, "pack_seed": pack_seed}
+    chosen = chosen_records(*named, **asked)
+    failed: dict[Cell, Ended] = {}
     if fill:
-        _check(chosen, settings_of(changes or [], llm), preset, data_dir)
-        asked = {"--protocol": protocol, "--draws": draws, "--pack-seed": pack_seed}
-        places = {"--results": root, "--cache": place}
-        shared = _arguments({**asked, **learnt, **places})
-        failed = _filled(chosen, seeds or 1, device or "auto", shared)
+        where["device"] = device or "auto"
+        places: dict[str, Any] = {"results": root, "cache": place}
+        filling = Filling(chosen, seeds or 1, **asked, **learnt, **where, **places)
+        filling.check()
+        if dry_run:
+            table = {"--site": site, "--group-by": by, "--k": k, "--baseline": baseline}
+            _refuse_dry({**table, "--scheduler": scheduler})
+            filling.forecast(form)
+            return
+        failed = filling.run()
     with left_out_are_said() as broken:
         found = found_runs((root,), chosen, place, broken.append, say)
         if site is None:
             _print(found, by, baseline, cutoffs, form)
         elif found:
             _write(site, found, baseline)
-        _raise_for(failed)
+        raise_for(failed)
 
 
 def _cutoffs(text: str | None, by: "Grouping | None") -> list[int]:
@@ -199,57 +234,23 @@ def _check_site(site: Path, options: Mapping[str, Any]) -> None:
 
 
 def _refuse_without_run(options: Mapping[str, Any]) -> None:
+    """Refuse options, by the name of their parameter, that say how to run."""
     from recbench.errors import UserError
 
-    given = [option for option, value in options.items() if value is not None]
+    names = {"changes": "set"}
+    given = [names.get(name, name) for name, value in options.items() if value is not None]
     if given:
-        raise UserError(f"{' and '.join(given)} cannot be given without --run; add --run")
+        said = " and ".join(f"--{name.replace('_', '-')}" for name in given)
+        raise UserError(f"{said} cannot be given without --run; add --run")
 
 
-def _check(
-    chosen: Chosen, settings: dict[str, str], preset: str | None, data_dir: Path | None
-) -> None:
-    """Refuse what some cell would refuse before any is run, as far as that is known by then."""
+def _refuse_dry(options: Mapping[str, Any]) -> None:
     from recbench.errors import UserError
 
-    for field in ("model", "dataset"):
-        if field not in chosen:
-            raise UserError(f"--run needs --{field}s")
-    if data_dir is not None and len(chosen["dataset"]) > 1:
-        raise UserError("--data-dir is of one dataset; name one with --datasets")
-    if not settings and preset is None:
-        return  # else models would be imported for nothing
-    from recbench.experiment import recommender_class
-    from recbench.registry import blamed_if_at_fault
-
-    for model in chosen["model"]:
-        try:
-            with blamed_if_at_fault("models", model):
-                recommender_class(model).settings_class.build(settings, preset)
-        except UserError as error:
-            raise UserError(f"{model}: {error}") from None
-
-
-def _arguments(options: Mapping[str, Any]) -> list[str]:
-    """
-    Write options for `recbench run`; those that were not given are left to its defaults.
-
-    One with a list of values is given once for each.
-    """
-    pairs = [
-        (option, str(one))
-        for option, value in options.items()
-        if value is not None
-        for one in (value if isinstance(value, list) else [value])
-    ]
-    return [word for pair in pairs for word in pair]
-
-
-def _filled(chosen: Chosen, seeds: int, devices: str, shared: list[str]) -> "dict[Cell, int]":
-    from recbench.runs import cells
-
-    wanted = cells.wanted(chosen["model"], chosen["dataset"], range(seeds), shared)
-    return cells.fill(wanted, devices_of(devices), say)
+    if given := [option for option, value in options.items() if value is not None]:
+        raise UserError(
+            f"--dry-run says what is to be run, and runs nothing; leave out {' and '.join(given)}"
+        )
 
 
 def _print(
@@ -291,13 +292,3 @@ def _tables(
     if baseline is not None and tables and not any(table.baseline for table in tables):
         raise UserError(f"no row is of {baseline}: give a model or a label of the table")
     return tables
-
-
-def _raise_for(failed: "Mapping[Cell, int]") -> None:
-    """Fail where cells failed; where all of them say so, it is the user's mistake."""
-    from recbench.errors import RecbenchError, UserError
-
-    if failed:
-        mistake = set(failed.values()) == {UserError.exit_code}
-        names = "; ".join(cell.name for cell in failed)
-        raise (UserError if mistake else RecbenchError)(f"{len(failed)} cells failed: {names}")

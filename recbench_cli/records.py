@@ -1,12 +1,14 @@
 """Which records a command is about, as its options say."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recbench_cli.parsing import names_of
 
 if TYPE_CHECKING:
+    from recbench.runs.record import RunRecord
     from recbench.runs.store import Run
 
 Chosen = dict[str, list[Any]]
@@ -86,4 +88,16 @@ def found_runs(
     if not found:
         places, why = " or ".join(map(str, roots)), " is what was asked for" if there else ""
         none(f"no finished run below {places}{why}; make one with: recbench run")
+    return found
+
+
+def earlier_records(results: Path) -> "list[RunRecord]":
+    """Read what earlier runs say of themselves; one that cannot be read says nothing."""
+    from recbench.errors import DataError
+    from recbench.runs.store import read_record, run_folders
+
+    found = []
+    for folder in run_folders(results):
+        with suppress(DataError):
+            found.append(read_record(folder))
     return found

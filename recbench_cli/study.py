@@ -1,7 +1,6 @@
 """`recbench study`: one step of an argument, from its cells to a table and a figure."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -22,6 +21,7 @@ from recbench_cli.options import (
     say,
 )
 from recbench_cli.parsing import devices_of, names_of, settings_of
+from recbench_cli.records import earlier_records
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -183,7 +183,8 @@ def _list(asked: "Asked", form: str) -> None:
     from recbench.registry import listed
     from recbench.runs.text import DASH, as_csv
 
-    records = _records(asked)
+    assert asked.results is not None
+    records = earlier_records(asked.results)
     lines = list[tuple[str, str, str, float | None]]()
     for name in listed("studies"):
         try:
@@ -206,19 +207,6 @@ def _list(asked: "Asked", form: str) -> None:
             f"\nTime: of the cells that have no record below {asked.results}, for {asked.dataset} "
             f"and {llm}, by earlier records of their models; '{DASH}' where a model has none."
         )
-
-
-def _records(asked: "Asked") -> "list[RunRecord]":
-    """Read what earlier runs say; one that cannot be read says nothing."""
-    from recbench.errors import DataError
-    from recbench.runs.store import read_record, run_folders
-
-    assert asked.results is not None
-    found = []
-    for folder in run_folders(asked.results):
-        with suppress(DataError):
-            found.append(read_record(folder))
-    return found
 
 
 def _time(

@@ -41,6 +41,7 @@ BELOW["data"] = {
 BELOW["questions"] = {"statistics", "data", "defaults", *BELOW["data"]}
 BELOW["recommender"] = {"questions", "processes", *BELOW["questions"]}
 BELOW["evaluation"] = {"recommender", "neural.devices", "leash", *BELOW["recommender"]}
+BELOW["cells"] = {"errors", "leash", "neural.threads"}
 BELOW["runs"] = {"evaluation", *BELOW["evaluation"]}
 BELOW["inspection"] = {
     *{"training_source", "neural.devices", "llm.prompts.wording", "runs"},
@@ -49,14 +50,14 @@ BELOW["inspection"] = {
 BELOW["submission"] = {"runs", *BELOW["runs"]}
 BELOW["outside"] = {"runs", "llm.prompts.wording", *BELOW["runs"]}
 BELOW["training_source"] = {"runs", *BELOW["runs"]}
-BELOW["trained_model"] = {"training_source", *BELOW["training_source"]}
+BELOW["trained_model"] = {"training_source", "neural.threads", *BELOW["training_source"]}
 BELOW["experiment"] = {
     "trained_model",
     "defaults",
     "neural.launched",
     *BELOW["trained_model"],
 }
-BELOW["studies"] = {"experiment", *BELOW["experiment"]}
+BELOW["studies"] = {"experiment", "cells", *BELOW["experiment"]}
 BELOW["by_hand"] = {"experiment", *BELOW["experiment"]}
 BELOW["reproduction"] = {"studies", *BELOW["studies"]}
 BELOW["report"] = {"studies", *BELOW["studies"]}

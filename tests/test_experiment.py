@@ -714,3 +714,21 @@ def test_what_reads_no_prompt_is_refused_before_any_data_is_read(wanted, monkeyp
     give(monkeypatch, None)
     with pytest.raises(UserError, match="sasrec reads no prompt; leave out --show-prompt"):
         run(wanted(model="sasrec", show_prompt=True), silent)
+
+
+def test_a_killed_evaluation_goes_on_in_as_many_threads(wanted, spy):
+    torch = pytest.importorskip("torch")
+    before, said = torch.get_num_threads(), []
+    spy.killed = True
+    try:
+        torch.set_num_threads(2)
+        with pytest.raises(KeyboardInterrupt):
+            run(wanted(), lambda line: None)
+        torch.set_num_threads(3)
+        spy.killed = False
+        found = run(wanted(), said.append)
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+    assert found.record.provenance.device.threads == 2
+    assert any(line.startswith("going on in 2 threads as it was begun, not in 3") for line in said)

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from recbench import experiment
+from recbench.cells import fill as filling
 from recbench.errors import UserError
 from recbench.questions.protocols import protocol
 from recbench.registry import find
-from recbench.runs import cells
 from recbench.runs.places import CACHE_VARIABLE, cache_folder
 from recbench_cli import main as cli
 from recbench_cli.parsing import devices_of
@@ -78,10 +78,10 @@ def checked(monkeypatch, tmp_path):
         wanted.append(one)
         raise KeyboardInterrupt  # what would be run is known
 
-    def fill(asked, devices, report):
+    def fill(asked, places, board):
         assert asked
         for cell in asked:
-            read("run", *cell.arguments, "--device", devices[0])
+            read("run", *cell.arguments, "--device", "cpu")
         raise KeyboardInterrupt
 
     def read(*arguments):
@@ -100,7 +100,7 @@ def checked(monkeypatch, tmp_path):
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(experiment, "run", run)
-    monkeypatch.setattr(cells, "fill", fill)
+    monkeypatch.setattr(filling, "fill", fill)
     return check
 
 

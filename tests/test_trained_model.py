@@ -172,6 +172,30 @@ def test_a_killed_training_is_gone_on_with(train, tmp_path):
     assert not (tmp_path / "0a-seed0" / CHECKPOINTS).exists()
 
 
+def test_a_killed_training_goes_on_in_as_many_threads(train, monkeypatch):
+    torch = pytest.importorskip("torch")
+    before, seen = torch.get_num_threads(), []
+
+    class Counting(Taught):
+        def fit(self, data, runtime):
+            seen.append(torch.get_num_threads())
+            return super().fit(data, runtime)
+
+    killed = Counting(Taste())
+    killed.killed = True
+    try:
+        torch.set_num_threads(2)
+        with pytest.raises(KeyboardInterrupt):
+            train(model=killed)
+        torch.set_num_threads(3)
+        _, trained, _ = train(model=Counting(Taste()))
+        train("0a-seed1", seed=1, model=Counting(Taste()))
+    finally:
+        torch.set_num_threads(before)
+    assert seen == [2, 2, 3]
+    assert trained.provenance.device.threads == 2
+
+
 def spoil_weights(folder):
     (folder / MODEL / "weights").write_text("7")
 

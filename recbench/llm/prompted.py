@@ -79,6 +79,7 @@ class PromptedLanguageModel(Transferable):
         What checks before training found, for the run record.
     """
 
+    uses_gpu = True
     question: ClassVar[Question] = LISTED
 
     settings: PromptedSettings

@@ -172,6 +172,8 @@ class NeuralRecommender(Encoder):
     A subclass names its settings and builds its module and its training rows.
     """
 
+    uses_gpu = True
+
     settings_class: ClassVar[type[NeuralSettings]]
     settings: NeuralSettings
     module: SequenceModule

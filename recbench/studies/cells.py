@@ -5,6 +5,10 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from recbench.cells.board import Board
+from recbench.cells.cell import Cell
+from recbench.cells.fill import fill
+from recbench.cells.local import Local
 from recbench.errors import RecbenchError, UserError
 from recbench.experiment import (
     Experiment,
@@ -19,7 +23,6 @@ from recbench.experiment import (
 from recbench.questions.protocols.choice import means
 from recbench.recommender import System
 from recbench.registry import blamed_if_at_fault
-from recbench.runs import cells as filling
 from recbench.runs import store
 from recbench.runs.places import results_folder
 from recbench.runs.record import RunRecord
@@ -85,10 +88,11 @@ def run(missing: Sequence[Experiment], devices: Sequence[str], report: Report) -
         If some failed, when all the others are done; a UserError where all of them say that it is
         the user's mistake.
     """
-    wanted = [filling.Cell(name(cell), tuple(cell.arguments)) for cell in missing]
-    failed = filling.fill(wanted, devices, report)
+    wanted = [Cell(name(cell), tuple(cell.arguments)) for cell in missing]
+    board = Board(len(wanted), report, live=len(devices) > 1)
+    failed = fill(wanted, Local(devices, board), board)
     if failed:
-        mistake = set(failed.values()) == {UserError.exit_code}
+        mistake = {how.code for how in failed.values()} == {UserError.exit_code}
         names = "; ".join(cell.name for cell in failed)
         raise (UserError if mistake else RecbenchError)(
             f"{len(failed)} of {len(wanted)} cells failed: {names}; the same command tries them "

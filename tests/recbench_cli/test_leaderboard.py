@@ -1,11 +1,11 @@
 import json
 import re
-import subprocess
 
 import pytest
 
 from recbench import experiment
-from recbench.runs import cells
+from recbench.cells import local
+from recbench.cells.process import Ended
 
 
 @pytest.fixture
@@ -218,12 +218,12 @@ def started(monkeypatch):
     """Start no cell, note its arguments; it ends with the next of `codes`, at last with 0."""
     commands, codes = [], []
 
-    def run(command, **_):
-        commands.append(command[command.index("run") + 1 :])
+    def run(arguments, device, *_):
+        commands.append([*arguments, "--device", device])
         code = codes.pop(0) if codes else 0
-        return subprocess.CompletedProcess(command, code, stderr="error: no\n")
+        return Ended(code, "error: no" if code else "")
 
-    monkeypatch.setattr(cells.subprocess, "run", run)
+    monkeypatch.setattr(local, "run_cell", run)
     return commands, codes
 
 
@@ -355,3 +355,53 @@ def test_a_typo_starts_no_cell(call, started, change, said):
     assert (code, out, started[0]) == (2, "", [])
     assert said in err
     assert err.count("\n") == 1
+
+
+def test_workers_share_the_device(call, started):
+    commands, _ = started
+    code, _, err = call(*FILL, "--workers", "2", "--device", "cpu")
+    assert code == 0, err
+    assert [command[-1] for command in commands] == ["cpu", "cpu"]
+    code, _, err = call(*FILL, "--workers", "1", "--device", "cuda:0,cuda:1")
+    assert (code, err) == (2, "error: --workers 1 leaves some of 2 devices idle; name fewer\n")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--workers", "2", "--scheduler", "a"], "--scheduler has workers of its own; leave out"),
+        (["--scheduler", "a", "--device", "cuda:1"], "with --scheduler give --device auto, cpu or"),
+        (["--scheduler", "a", "--device", "cpu,cuda"], "with --scheduler give --device auto, cpu"),
+        (["--dry-run", "--site", "a"], "--dry-run says what is to be run, and runs nothing; leave"),
+        (["--dry-run", "--scheduler", "a"], "runs nothing; leave out --scheduler"),
+    ],
+    ids=str,
+)
+def test_what_does_not_go_together_starts_no_cell(call, started, options, said):
+    pytest.importorskip("distributed", reason="Dask comes with the extra dask")
+    code, out, err = call(*FILL, *options)
+    assert (code, out, started[0], err.count("\n")) == (2, "", [], 1)
+    assert said in err
+
+
+def test_where_cells_run_is_a_matter_of_running(call):
+    code, _, err = call("leaderboard", "--workers", "2", "--scheduler", "a", "--dry-run")
+    assert code == 2
+    assert "--workers and --scheduler and --dry-run cannot be given without --run" in err
+
+
+def test_a_cell_that_failed_is_named_at_the_end_with_its_line(call, started):
+    started[1].append(1)
+    code, _, err = call(*FILL)
+    assert code == 1
+    how = "(failed with exit code 1: error: no)"
+    assert err.splitlines()[-1] == f"error: 1 cells failed: popularity on movielens, seed 0 {how}"
+
+
+def test_a_dry_run_runs_nothing(call, popular, started):
+    models = ["--models", "popularity,sasrec"]
+    code, out, err = call(*instead(FILL, [*models, "--seeds", "2", "--draws", "2"]), "--dry-run")
+    assert (code, err, started[0]) == (0, "", [])
+    assert "3 cells: 1 there, 2 missing, 0 refused." in out
+    code, out, _ = call(*FILL, "--dry-run", "--workers", "3", "--format", "json")
+    assert json.loads(out)["workers"] == 3

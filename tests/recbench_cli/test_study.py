@@ -1,14 +1,15 @@
 import json
 import re
-import subprocess
 from pathlib import Path
 from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 
+from recbench.cells import local
+from recbench.cells.process import Ended
 from recbench.registry import listed, load
-from recbench.runs import cells
+from recbench.studies import cells
 from recbench.studies.drawing import drawn, save, styled
 from recbench_cli import main as cli
 from recbench_cli.study import _has
@@ -21,17 +22,14 @@ FILES = {"table.md", "figure.svg", "figure.png", "data.parquet", "study.json"}
 def begun(monkeypatch):
     """Run cells in this process; return the list of their commands."""
     seen: list[list[str]] = []
-    real = subprocess.run
 
-    def run(command, **more):
-        if "recbench_cli.main" not in command:
-            return real(command, **more)
-        seen.append(command)
+    def run(arguments, device, *_):
+        seen.append([*arguments, "--device", device])
         with pytest.raises(SystemExit) as left:
-            cli.main(command[4:])
-        return subprocess.CompletedProcess(command, left.value.code or 0, stderr="error: no\n")
+            cli.main(["run", *seen[-1]])
+        return Ended(left.value.code or 0)
 
-    monkeypatch.setattr(cells.subprocess, "run", run)
+    monkeypatch.setattr(local, "run_cell", run)
     return seen
 
 
@@ -77,8 +75,8 @@ def test_a_study_runs_what_it_lacks_and_another_shares_it(study, begun, tmp_path
 def test_an_interrupted_study_resumes(study, begun, tmp_path, monkeypatch):
     fill = cells.fill
 
-    def interrupted(wanted, devices, report):
-        fill(wanted[:1], devices, report)
+    def interrupted(wanted, places, board):
+        fill(wanted[:1], places, board)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:

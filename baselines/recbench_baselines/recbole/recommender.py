@@ -71,6 +71,8 @@ class RecBoleRecommender(Recommender):
     The loss and the scores are RecBole's own; negatives are drawn uniformly from the other items.
     """
 
+    uses_gpu = True
+
     settings_class: ClassVar[type[RecBoleSettings]]
     settings: RecBoleSettings
     network: Network

@@ -1,0 +1,230 @@
+"""
+Cells on the workers of a Dask cluster.
+
+A worker is handed plain text, and runs the cell as this machine would: ``recbench run`` in a
+process of its own, which ends with the worker. The scheduler hands the cell of a worker that has
+died to another one, which goes on from the checkpoint: all workers write into one results folder.
+"""
+
+import json
+import os
+import socket
+import uuid
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from recbench import __version__
+from recbench.cells.board import Board
+from recbench.cells.cell import Cell
+from recbench.cells.process import Ended, run_cell
+from recbench.errors import NotInstalledError, RecbenchError, UserError
+from recbench.leash import Leash
+from recbench.neural.threads import VARIABLE
+
+if TYPE_CHECKING:
+    from distributed import Client
+    from distributed import Future as Handed
+
+GPU = "GPU"
+"""The resource of a worker that has one: ``dask worker ADDRESS --resources "GPU=1"``."""
+
+PATIENCE = 30.0
+"""Seconds in which a scheduler must answer."""
+
+
+def check_installed() -> None:
+    """Raise NotInstalledError where Dask is missing, before anything is run."""
+    try:
+        import distributed  # noqa: F401
+    except ImportError:
+        raise NotInstalledError("a cluster takes Dask: pip install 'recbench[dask]'") from None
+
+
+class Cluster:
+    """
+    Places on the workers of a cluster, as a context.
+
+    Parameters
+    ----------
+    address
+        Of the scheduler.
+    results
+        Folder that all workers must see.
+    device
+        ``"auto"``: a cell that uses a GPU goes to a worker that has one, if any has. ``"cpu"``:
+        none does. ``"cuda"``: all do that use one, when there is such a worker.
+    board
+        Told of every cell that begins, and what it says.
+    report
+        Told what the user must know of the workers.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        results: Path,
+        device: str,
+        board: Board,
+        report: Callable[[str], None],
+    ) -> None:
+        check_installed()
+        self._address, self._device, self._board, self._report = address, device, board, report
+        self._name = f"recbench-{uuid.uuid4().hex[:12]}"
+        self._handed: set[Handed] = set()
+        self._mark = results.resolve() / f".{self._name}"
+
+    def __enter__(self) -> Self:
+        self._client = _connected(self._address)
+        self._mark.parent.mkdir(parents=True, exist_ok=True)
+        self._mark.touch()
+        try:
+            self._has_gpus = self._checked()
+        except BaseException:
+            self._leave()
+            raise
+        self._client.subscribe_topic(self._name, self._hear)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if error is not None:
+            self.stop()
+        self._leave()
+
+    def submit(self, cell: Cell) -> Future[Ended]:
+        """Hand a cell over; it begins as soon as a worker is free that has what it needs."""
+        on_gpu = cell.uses_gpu and (self._device == "cuda" or self._has_gpus)
+        task = {
+            "name": cell.name,
+            "arguments": cell.arguments,
+            "device": "cuda" if on_gpu else "cpu",
+            "filling": self._name,
+            "mark": str(self._mark),
+            "version": __version__,
+        }
+        needs = {GPU: 1} if on_gpu else None
+        handed = self._client.submit(on_worker, json.dumps(task), pure=False, resources=needs)
+        self._handed.add(handed)
+        found = Future[Ended]()
+        handed.add_done_callback(partial(self._take_back, found))
+        return found
+
+    def _take_back(self, found: Future[Ended], handed: "Handed") -> None:
+        """Pass on how a cell ended; let go of it, lest Dask runs it again if its worker dies."""
+        try:
+            found.set_result(handed.result())
+        except BaseException as error:  # one that is cancelled, too
+            found.set_exception(error)
+        self._handed.discard(handed)
+        handed.release()
+
+    def stop(self) -> None:
+        """Begin no other cell, and have those that run leave."""
+        with suppress(OSError, RuntimeError, TimeoutError):
+            self._client.cancel(list(self._handed))
+            self._client.run(let_go, self._name)
+
+    def _leave(self) -> None:
+        self._mark.unlink(missing_ok=True)
+        self._client.close()
+
+    def _checked(self) -> bool:
+        """Refuse workers that could not do right; return whether one has a GPU."""
+        faults = self._client.run(fault, str(self._mark), __version__)
+        if wrong := [why for why in faults.values() if why]:
+            raise UserError(wrong[0])
+        if not faults:
+            self._report(f"no worker at {self._address} yet; cells begin when one comes")
+        found: Mapping[str, Any] = self._client.scheduler_info(n_workers=-1)["workers"]
+        has_gpus = any(one["resources"].get(GPU, 0) for one in found.values())
+        if self._device == "cuda" and not has_gpus:
+            self._report(f'no worker has the resource "{GPU}=1" yet; cells wait for one')
+        return has_gpus and self._device != "cpu"
+
+    def _hear(self, event: tuple[float, dict[str, str]]) -> None:
+        said = event[1]
+        if "where" in said:
+            self._board.begun(said["name"], said["where"])
+        else:
+            self._board.said(said["name"], said["line"])
+
+
+def _connected(address: str) -> "Client":
+    from distributed import Client
+
+    try:
+        return Client(address, timeout=PATIENCE, set_as_default=False)
+    except (OSError, ValueError, TimeoutError) as error:
+        said = " ".join(str(error).split())
+        raise RecbenchError(
+            f"no Dask scheduler answers at {address}: {said}; start one with: dask scheduler"
+        ) from None
+
+
+# What follows runs on a worker.
+
+_LEASHES: dict[str, list[Leash]] = {}
+"""Of the cells that run on this worker, by the name of whoever fills them."""
+
+
+def on_worker(task: str) -> Ended:
+    """
+    Run a cell on this worker.
+
+    Parameters
+    ----------
+    task
+        JSON object: name and arguments of the cell, device, the name of whoever fills cells, the
+        file that marks its results folder, and its version of recbench.
+    """
+    from distributed import get_worker
+
+    asked = json.loads(task)
+    if why := fault(asked["mark"], asked["version"]):
+        return Ended(UserError.exit_code, why)
+    worker, topic, name = get_worker(), asked["filling"], asked["name"]
+    worker.log_event(topic, {"name": name, "where": f"{socket.gethostname()} {worker.name}"})
+
+    def tell(line: str) -> None:
+        worker.log_event(topic, {"name": name, "line": line})
+
+    with Leash() as leash:
+        own = _LEASHES.setdefault(topic, [])
+        own.append(leash)
+        try:
+            # Dask gives a worker one thread, unless its own environment says more.
+            threads = int(os.environ.get(VARIABLE) or 1)
+            return run_cell(asked["arguments"], asked["device"], leash, tell, threads)
+        finally:
+            own.remove(leash)
+
+
+def fault(mark: str, version: str) -> str:
+    """Say in a line why this worker could not do right; empty where it can."""
+    host = socket.gethostname()
+    if version != __version__:
+        return (
+            f"the workers on {host} have recbench {__version__}, and this is {version}; install "
+            "the same everywhere"
+        )
+    if not Path(mark).is_file():
+        return (
+            f"the workers on {host} do not see {Path(mark).parent}: give --results a folder on a "
+            "disk that all machines share"
+        )
+    return ""
+
+
+def let_go(filling: str) -> None:
+    """Have the cells leave that run on this worker for one who fills them."""
+    for leash in _LEASHES.get(filling, ()):
+        leash.let_go()

@@ -1,0 +1,95 @@
+"""One cell in a process of its own, which ends with the one that started it."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from recbench.leash import LEASH, Leash
+from recbench.neural.threads import VARIABLE
+
+OTHER_THREADS = ("MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+"""What else would decide it, and is left out where the number of threads is given."""
+
+TOLD_TO_LEAVE = (128 + signal.SIGINT, 128 + signal.SIGTERM)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """
+    How a cell ended.
+
+    Attributes
+    ----------
+    code
+        Exit code of its process; a signal that ended it as a negative number.
+    said
+        The last line that it said; empty where it was shown to the user at once.
+    """
+
+    code: int
+    said: str = ""
+
+    @property
+    def from_outside(self) -> bool:
+        """Whether something else ended it, such as a lack of memory, so that it may go on."""
+        return self.code < 0 or self.code in TOLD_TO_LEAVE
+
+    @property
+    def words(self) -> str:
+        """Say it in a line."""
+        if self.code == 0:
+            return "done"
+        if self.code < 0:
+            return f"ended by {signal.Signals(-self.code).name}"
+        return f"failed with exit code {self.code}" + (f": {self.said}" if self.said else "")
+
+
+def run_cell(
+    arguments: Sequence[str],
+    device: str,
+    leash: Leash,
+    tell: Callable[[str], None] | None = None,
+    threads: int | None = None,
+) -> Ended:
+    """
+    Run one cell by ``recbench run``, and wait for its end.
+
+    Parameters
+    ----------
+    arguments
+        Of ``recbench run``, without the device.
+    device
+        As for ``recbench run``.
+    leash
+        The process leaves when it is let go.
+    tell
+        Called with each line that the cell says; None shows them to the user, with progress bars.
+    threads
+        For a numerical operation on the CPU; None for the environment's.
+    """
+    command = [sys.executable, "-P", "-m", "recbench_cli.main", "run", *arguments]
+    with subprocess.Popen(
+        [*command, "--device", device],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=None if tell is None else subprocess.PIPE,
+        text=True,
+        errors="replace",
+        env=_environment(threads) | {LEASH: str(leash.end)},
+        pass_fds=(leash.end,),
+    ) as process:
+        last = ""
+        for line in process.stderr or ():
+            if tell is not None and line.strip():
+                tell(last := line.strip())
+        return Ended(process.wait(), last)
+
+
+def _environment(threads: int | None) -> dict[str, str]:
+    if threads is None:
+        return dict(os.environ)
+    kept = {name: value for name, value in os.environ.items() if name not in OTHER_THREADS}
+    return kept | {VARIABLE: str(threads)}

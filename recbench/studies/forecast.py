@@ -1,0 +1,220 @@
+"""What cells would take that have no record yet, by the records of others like them."""
+
+import heapq
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from statistics import fmean
+from typing import Any
+
+from recbench.errors import UserError
+from recbench.experiment import Experiment, asked_protocol
+from recbench.questions.protocols.choice import means
+from recbench.recommender import System
+from recbench.runs.record import RunRecord
+from recbench.runs.sheet import Grid, Sheet
+from recbench.runs.text import DASH, Format, as_csv, laid_out
+from recbench.studies import cells
+
+HEADERS = ("model", "dataset", "protocol", "seed", "state", "hours", "memory GiB", "GPU GiB", "by")
+
+NOTE = (
+    "Hours are the mean and memory the most of the runs that are named under 'by': of the same "
+    "model, language model and dataset where there are such. Hours are scaled by draws, by the "
+    "rows that are learnt from where the settings say how many, and from another dataset by test "
+    "rows; a training that is kept already takes none."
+)
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """
+    One cell.
+
+    Attributes
+    ----------
+    model, dataset, protocol, seed
+        Which it is.
+    state
+        ``there``, ``missing``, or ``refused`` where ``recbench run`` would refuse it.
+    seconds, host, device
+        What it would take, and the most memory of host and GPU, bytes; None where nothing tells,
+        and of what is there.
+    by
+        Which runs tell; of what is refused, why.
+    """
+
+    model: str
+    dataset: str
+    protocol: str
+    seed: int
+    state: str
+    seconds: float | None = None
+    host: int | None = None
+    device: int | None = None
+    by: str = ""
+
+
+def forecast(wanted: Iterable[Experiment], records: Sequence[RunRecord]) -> list[Forecast]:
+    """
+    Say which cells are there, and what the others would take; no data are read.
+
+    Parameters
+    ----------
+    wanted
+        The cells; of a model whose training does not depend on the seed, all seeds are one.
+    records
+        Of earlier runs.
+    """
+    usable = [one for one in records if one.trained is not None and one.limit is None]
+    rows = {(one.dataset, one.protocol): one.examples for one in usable}
+    found: dict[tuple[str, ...], Forecast] = {}
+    for cell in wanted:
+        one = _forecast(cell, usable, rows)
+        key = one.model, one.dataset, one.protocol, str(one.seed)
+        found.setdefault(key, one)
+    return list(found.values())
+
+
+def _forecast(
+    cell: Experiment, records: Sequence[RunRecord], rows: Mapping[tuple[str, str], int]
+) -> Forecast:
+    protocol = asked_protocol(cell).name
+    asked = cell.model, cell.dataset, protocol
+    try:
+        model = cells.built(cell)
+    except UserError as error:
+        return Forecast(*asked, cell.seed, "refused", by=str(error))
+    seed = cell.seed if model.random_training else 0
+    own = [one for one in records if one.model == cell.model and _llm(model, one)]
+    if any(_is_of(cell, model, protocol, one) for one in own):
+        return Forecast(*asked, seed, "there")
+    near, by, scale = _nearest(cell, model, protocol, own, rows)
+    if not near:
+        return Forecast(*asked, seed, "missing")
+    seconds = fmean(scale[one.dataset] * _seconds(cell, model, one) for one in near)
+    memory = [part for one in near for part in _peaks(one)]
+    on_gpu = [one.device for one in memory if one.device is not None]
+    host = max(one.host for one in memory)
+    return Forecast(*asked, seed, "missing", seconds, host, max(on_gpu, default=None), by)
+
+
+def _llm(model: System, record: RunRecord) -> bool:
+    return bool(model.settings.identity().get("llm") == record.settings.get("llm"))
+
+
+def _is_of(cell: Experiment, model: System, protocol: str, record: RunRecord) -> bool:
+    """Tell whether a record is of this cell, as far as can be told without its data."""
+    sampled = cell.draws, cell.pack_seed
+    learnt = cell.train_fraction, cell.elsewhere
+    return (
+        (record.dataset, record.matching) == (cell.dataset, cell.matching)
+        and means(protocol, record.protocol)
+        and record.settings == model.settings.identity()
+        and record.seed == (cell.seed if model.random_training else 0)
+        and (record.full_ranking or sampled == (record.draws, record.pack_seed))
+        and learnt == (record.training.fraction, record.training.dataset)
+        and record.control == cell.control
+    )
+
+
+def _nearest(
+    cell: Experiment,
+    model: System,
+    protocol: str,
+    own: Sequence[RunRecord],
+    rows: Mapping[tuple[str, str], int],
+) -> tuple[list[RunRecord], str, dict[str, float]]:
+    """Return the records that are most like a cell, how they are, and a factor a dataset."""
+    here = [one for one in own if one.dataset == cell.dataset]
+    same = [one for one in here if means(protocol, one.protocol)]
+    near, where, scale = same or here, "", {cell.dataset: 1.0}
+    if here and not same:
+        where = f" under {', '.join(sorted({one.protocol for one in here}))}"
+    if not here and (asked := rows.get((cell.dataset, protocol))) is not None:
+        near = [one for one in own if means(protocol, one.protocol)]
+        scale = {one.dataset: asked / one.examples for one in near}
+        where = f" on {', '.join(sorted(scale))}, by test rows"
+    alike = [one for one in near if one.settings == model.settings.identity()]
+    if near and not alike:
+        where += ", other settings"
+    near = alike or near
+    count = "1 run" if len(near) == 1 else f"{len(near)} runs"
+    devices = sorted({one.provenance.device.name.partition(":")[0] for one in near})
+    return near, f"{count}{where}, {' and '.join(devices)}", scale
+
+
+def _seconds(cell: Experiment, model: System, record: RunRecord) -> float:
+    assert record.trained is not None  # others were left out
+    draws = 1 if record.full_ranking else cell.draws / record.draws
+    asking = record.times.prepare + record.times.audit + draws * record.times.score
+    share = cell.train_fraction / record.training.fraction
+    own, usual = model.settings.identity().get("examples"), record.settings.get("examples")
+    if own is not None and usual is not None:
+        share = float(own) / float(usual)
+    return asking + share * record.trained.seconds
+
+
+def _peaks(record: RunRecord) -> list[Any]:
+    assert record.trained is not None
+    return [record.peak_memory, record.trained.peak_memory]
+
+
+def makespan(seconds: Iterable[float], workers: int) -> float:
+    """Return when the last cell ends, if each of so many workers takes the next one, seconds."""
+    free = [0.0] * workers
+    for one in seconds:
+        heapq.heappush(free, heapq.heappop(free) + one)
+    return max(free)
+
+
+def render(forecasts: Sequence[Forecast], workers: int, form: Format) -> str:
+    """Write what cells would take, a line a cell, without a last line end."""
+    if form == "json":
+        page = {"cells": [asdict(one) for one in forecasts], **_totals(forecasts, workers)}
+        return json.dumps(page, indent=2, ensure_ascii=False)
+    lines = [_line(one) for one in forecasts]
+    if form == "csv":
+        return as_csv(HEADERS, lines)
+    return laid_out(Sheet((Grid(HEADERS, lines), _summary(forecasts, workers), NOTE)), form)
+
+
+def _line(one: Forecast) -> list[str]:
+    told = [_hours(one.seconds), _gib(one.host), _gib(one.device), one.by or DASH]
+    return [one.model, one.dataset, one.protocol, str(one.seed), one.state, *told]
+
+
+def _totals(forecasts: Sequence[Forecast], workers: int) -> dict[str, Any]:
+    missing = [one.seconds for one in forecasts if one.state == "missing"]
+    known = [one for one in missing if one is not None]
+    return {
+        "there": sum(one.state == "there" for one in forecasts),
+        "missing": len(missing),
+        "refused": sum(one.state == "refused" for one in forecasts),
+        "unknown": len(missing) - len(known),
+        "seconds": sum(known),
+        "workers": workers,
+        "seconds_on_workers": makespan(known, workers),
+    }
+
+
+def _summary(forecasts: Sequence[Forecast], workers: int) -> str:
+    totals = _totals(forecasts, workers)
+    states = ", ".join(f"{totals[one]} {one}" for one in ("there", "missing", "refused"))
+    said = f"{len(forecasts)} cells: {states}."
+    if totals["missing"] == totals["unknown"]:
+        return f"{said} No earlier run tells what a missing one would take."
+    said += f" The missing ones take {_hours(totals['seconds'])} hours one after another"
+    if workers > 1:
+        said += f", {_hours(totals['seconds_on_workers'])} on {workers} workers"
+    if totals["unknown"]:
+        return f"{said}, without {totals['unknown']} of which no earlier run tells."
+    return f"{said}."
+
+
+def _hours(seconds: float | None) -> str:
+    return DASH if seconds is None else f"{seconds / 3600:.2f}"
+
+
+def _gib(size: int | None) -> str:
+    return DASH if size is None else f"{size / 2**30:.1f}"

@@ -1,0 +1,53 @@
+"""What is told of cells while they run."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from recbench.cells import board as module
+from recbench.cells.board import Board
+from recbench.cells.process import Ended
+
+
+def drawn(board):
+    console = Console(file=io.StringIO(), width=120)
+    console.print(board.table())
+    return console.file.getvalue()
+
+
+def test_the_table_shows_what_runs_and_counts_the_rest():
+    lines = []
+    with Board(5, lines.append) as board:
+        assert "5 cells: 5 waiting" in drawn(board)
+        board.begun("a on d, seed 0", "host 1")
+        board.begun("b on d, seed 0", "host 2")
+        board.said("a on d, seed 0", "training a: [bold]results[/bold]")
+        board.said("c on d, seed 0", "from nobody")
+        shown = drawn(board)
+        assert "training a: [bold]results[/bold]" in shown  # no markup
+        assert "5 cells: 3 waiting" in shown
+        board.ended("a on d, seed 0", Ended(0), again=False)
+        board.ended("b on d, seed 0", Ended(-9), again=True)
+        assert "5 cells: 1 done, 4 waiting" in drawn(board)
+        board.begun("b on d, seed 0", "host 1")
+        board.ended("b on d, seed 0", Ended(1, "error: no"), again=False)
+        assert "5 cells: 1 done, 1 failed, 3 waiting" in drawn(board)
+    assert lines == [
+        "a on d, seed 0 on host 1: begun",
+        "b on d, seed 0 on host 2: begun",
+        "a on d, seed 0 on host 1: done",
+        "b on d, seed 0 on host 2: ended by SIGKILL, goes on where it stopped",
+        "b on d, seed 0 on host 1: begun",
+        "b on d, seed 0 on host 1: failed with exit code 1: error: no",
+    ]
+
+
+@pytest.mark.parametrize(("live", "terminal", "drawn"), [(True, True, True), (True, False, False)])
+def test_a_terminal_alone_is_drawn_on(monkeypatch, live, terminal, drawn):
+    file = io.StringIO()
+    console = Console(file=file, force_terminal=terminal, width=120)
+    monkeypatch.setattr(module, "Console", lambda stderr: console)
+    with Board(1, lambda line: None, live) as board:
+        board.begun("a on d, seed 0", "host 1")
+    assert ("a on d, seed 0" in file.getvalue()) == drawn

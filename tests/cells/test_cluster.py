@@ -1,0 +1,280 @@
+"""Cells on a Dask cluster: who is handed what, and that a killed worker costs nothing."""
+
+import json
+import os
+import signal
+import threading
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from recbench.cells import cluster, process
+from recbench.cells.board import Board
+from recbench.cells.cell import Cell, wanted
+from recbench.cells.cluster import Cluster, fault, let_go, on_worker
+from recbench.cells.fill import fill
+from recbench.cells.process import Ended
+from recbench.errors import NotInstalledError, RecbenchError, UserError
+from recbench.experiment import Experiment, run
+from recbench.registry import listed, load
+from recbench.runs.store import runs
+
+distributed = pytest.importorskip("distributed", reason="Dask comes with the extra dask")
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Dask's own
+
+
+class Handed:
+    """A future of Dask's that is done."""
+
+    def __init__(self, ended):
+        self.ended, self.released = ended, False
+
+    def add_done_callback(self, callback):
+        callback(self)
+
+    def result(self):
+        return self.ended
+
+    def release(self):
+        self.released = True
+
+
+class Client:
+    """A client whose workers have these resources; all cells end well at once."""
+
+    def __init__(self, *workers):
+        self.workers, self.tasks, self.ran = workers, [], []
+        self.handed = []
+
+    def run(self, function, *arguments):
+        self.ran.append(function)
+        return {i: function(*arguments) for i in range(len(self.workers))}
+
+    def scheduler_info(self, n_workers):
+        return {"workers": {i: {"resources": own} for i, own in enumerate(self.workers)}}
+
+    def subscribe_topic(self, topic, handler):
+        self.hear = handler
+
+    def submit(self, function, task, pure, resources):
+        assert (function, pure) == (on_worker, False)
+        self.tasks.append((json.loads(task), resources))
+        self.handed.append(Handed(Ended(0)))
+        return self.handed[-1]
+
+    def cancel(self, handed):
+        pass
+
+    def close(self):
+        pass
+
+
+CELLS = [Cell("popularity, seed 0", ("--seed", "0")), Cell("ilora, seed 0", ("--seed", "0"), True)]
+
+
+@pytest.fixture
+def handed_over(monkeypatch, tmp_path):
+    """Hand CELLS to workers of such resources; return the client, lines and what failed."""
+
+    def hand_over(*workers, device="auto"):
+        client, lines = Client(*workers), []
+        monkeypatch.setattr(cluster, "_connected", lambda address: client)
+        board = Board(len(CELLS), lines.append)
+        places = Cluster("tcp://here:1", tmp_path / "results", device, board, lines.append)
+        failed = fill(CELLS, places, board)
+        assert not list((tmp_path / "results").iterdir())  # no mark is left
+        return client, lines, failed
+
+    return hand_over
+
+
+@pytest.mark.parametrize(
+    ("workers", "device", "needs"),
+    [
+        ([{"GPU": 1.0}, {}], "auto", [None, {"GPU": 1}]),
+        ([{}, {}], "auto", [None, None]),
+        ([{"GPU": 1.0}], "cpu", [None, None]),
+        ([{}], "cuda", [None, {"GPU": 1}]),
+        ([], "auto", [None, None]),
+    ],
+    ids=str,
+)
+def test_a_cell_is_handed_to_a_worker_that_has_what_it_needs(handed_over, workers, device, needs):
+    client, lines, failed = handed_over(*workers, device=device)
+    assert failed == {}
+    assert [resources for _, resources in client.tasks] == needs
+    given = [task["device"] for task, _ in client.tasks]
+    assert given == ["cuda" if one else "cpu" for one in needs]
+    assert all(one.released for one in client.handed)
+    waits = 'no worker has the resource "GPU=1" yet; cells wait for one'
+    assert (waits in lines) == (device == "cuda")
+    assert ("no worker at tcp://here:1 yet; cells begin when one comes" in lines) == (not workers)
+
+
+def test_what_is_handed_over_is_plain_data(handed_over, tmp_path):
+    client, _, _ = handed_over({})
+    task = dict(client.tasks[0][0])
+    assert task.pop("filling").startswith("recbench-")
+    mark = Path(task.pop("mark"))
+    assert mark.parent == tmp_path / "results"
+    assert task.pop("version")
+    assert task == {"name": "popularity, seed 0", "arguments": ["--seed", "0"], "device": "cpu"}
+
+
+def test_workers_that_could_not_do_right_are_refused(handed_over, monkeypatch, tmp_path):
+    monkeypatch.setattr(cluster, "fault", lambda mark, version: "the workers on a have no disk")
+    with pytest.raises(UserError, match="the workers on a have no disk"):
+        handed_over({})
+    assert not list((tmp_path / "results").iterdir())
+
+
+def test_a_worker_says_what_it_lacks(tmp_path):
+    (tmp_path / "mark").touch()
+    assert fault(str(tmp_path / "mark"), cluster.__version__) == ""
+    assert "have recbench" in fault(str(tmp_path / "mark"), "99")
+    assert f"do not see {tmp_path}: give --results a folder on a disk that all" in fault(
+        str(tmp_path / "other"), cluster.__version__
+    )
+
+
+def test_no_scheduler_is_a_line(monkeypatch, tmp_path):
+    monkeypatch.setattr(cluster, "PATIENCE", 1.0)
+    for address, said in (("tcp://127.0.0.1:9", "answers at tcp://"), ("gopher://x", "gopher")):
+        places = Cluster(address, tmp_path, "auto", Board(0, print), print)
+        with pytest.raises(RecbenchError, match=said), places:
+            pass
+
+
+def test_without_dask_there_is_a_remedy(monkeypatch, tmp_path):
+    monkeypatch.setitem(__import__("sys").modules, "distributed", None)
+    with pytest.raises(NotInstalledError, match=r"pip install 'recbench\[dask\]'"):
+        Cluster("tcp://here:1", tmp_path, "auto", Board(0, print), print)
+
+
+def test_a_worker_runs_a_cell_and_lets_go_of_it_when_told(monkeypatch, tmp_path):
+    events, seen = [], []
+    worker = SimpleNamespace(name="w", log_event=lambda topic, said: events.append((topic, said)))
+    monkeypatch.setattr(distributed, "get_worker", lambda: worker)
+
+    def run_cell(arguments, device, leash, tell, threads):
+        seen.append((arguments, device, threads))
+        tell("training")
+        let_go("another")
+        assert leash._held
+        let_go("mine")
+        assert not leash._held
+        return Ended(143)
+
+    monkeypatch.setattr(cluster, "run_cell", run_cell)
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    (tmp_path / "mark").touch()
+    task = {"name": "a", "arguments": ["--seed", "0"], "device": "cpu", "filling": "mine"}
+    task |= {"mark": str(tmp_path / "mark"), "version": cluster.__version__}
+    assert on_worker(json.dumps(task)) == Ended(143)
+    assert seen == [(["--seed", "0"], "cpu", 3)]
+    assert [said.get("line") for _, said in events] == [None, "training"]
+    assert on_worker(json.dumps(task | {"version": "99"})).code == UserError.exit_code
+
+
+def test_models_say_whether_they_use_a_gpu():
+    own = [name for name in listed("models") if not name.startswith("recbole:")]
+    without = {name for name in own if not load("models", name).uses_gpu}
+    assert without == {
+        *{"random", "last-id", "popularity", "recent-popularity", "cooccurrence", "itemknn"},
+        *{"ease", "chatrec"},
+    }
+
+
+class Killing(Board):
+    """A board that calls `kill` when the trainings of some cells begin, each once."""
+
+    def __init__(self, cells, at, kill):
+        self.lines = []
+        super().__init__(cells, self.lines.append)
+        self._at, self._kill = set(at), kill
+
+    def said(self, name, line):
+        super().said(name, line)
+        if name in self._at and line.startswith("training"):
+            self._at.remove(name)
+            threading.Thread(target=self._kill).start()
+
+
+def killed_and_serial(cells, kill_at, shared, tmp_path):
+    """Fill cells on two workers, one of which is killed at each of `kill_at`; and serially here."""
+    settings = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
+    with distributed.LocalCluster(**settings) as local:
+
+        def kill():
+            with distributed.Client(local.scheduler_address, set_as_default=False) as client:
+                pids = client.run(os.getpid)
+                busy = client.run(cells_here)
+            os.kill(next(pids[worker] for worker in pids if busy[worker]), signal.SIGKILL)
+
+        board = Killing(len(cells), kill_at, kill)
+        places = Cluster(
+            local.scheduler_address, tmp_path / "far", "auto", board, board.lines.append
+        )
+        assert fill(cells, places, board) == {}
+    for cell in cells:
+        model, seed = cell.arguments[1], int(cell.arguments[5])
+        one = {"model": model, "seed": seed, "device": "cpu", **shared}
+        run(Experiment(**one, results=tmp_path / "near"), lambda line: None)
+    begun = sum(line.endswith("begun") for line in board.lines)
+    assert begun >= len(cells) + len(kill_at)  # whoever was killed has begun again
+    return [evidence(tmp_path / one) for one in ("far", "near")]
+
+
+def cells_here():
+    from recbench.cells.cluster import _LEASHES
+
+    return sum(map(len, _LEASHES.values()))
+
+
+def evidence(results):
+    """Return what must be the same of each run, by model and seed, as texts (nan is no nan)."""
+    found = {}
+    for one in runs(results):
+        record = one.record
+        figures = record.model_dump_json(include={"metrics", "examples_sha256"})
+        threads = record.provenance.device.threads, record.trained.provenance.device.threads
+        found[record.model, record.seed] = figures, record.trained.weights, threads
+    return found
+
+
+@pytest.fixture
+def one_thread(monkeypatch):
+    torch = pytest.importorskip("torch")
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    monkeypatch.setenv(process.VARIABLE, "1")
+    yield
+    torch.set_num_threads(before)
+
+
+def far_and_near(models, seeds, kill_at, raw_folder, tmp_path):
+    places = {"--data-dir": raw_folder, "--cache": tmp_path / "cache", "--draws": 1}
+    places |= {"--results": tmp_path / "far"}
+    words = [*(str(word) for pair in places.items() for word in pair), "--no-audit"]
+    cells = wanted(models, ["movielens"], range(seeds), words, on_gpu=["sasrec", "gru4rec"])
+    shared = {"data_dir": raw_folder, "cache": tmp_path / "cache", "draws": 1, "audit": False}
+    return killed_and_serial(cells, kill_at, shared, tmp_path)
+
+
+def test_the_cell_of_a_killed_worker_is_gone_on_with(one_thread, raw_folder, tmp_path):
+    kill_at = ["sasrec on movielens, seed 0"]
+    far, near = far_and_near(["sasrec"], 2, kill_at, raw_folder, tmp_path)
+    assert len(far) == 2
+    assert far == near
+
+
+@pytest.mark.slow
+def test_twelve_cells_of_which_two_lost_their_worker_are_the_serial_ones(
+    one_thread, raw_folder, tmp_path
+):
+    kill_at = ["sasrec on movielens, seed 1", "gru4rec on movielens, seed 2"]
+    far, near = far_and_near(["sasrec", "gru4rec"], 6, kill_at, raw_folder, tmp_path)
+    assert len(far) == 12
+    assert far == near

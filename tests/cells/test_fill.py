@@ -1,0 +1,126 @@
+"""Every cell is run, whatever becomes of one of them."""
+
+import threading
+from collections import Counter
+
+import pytest
+
+from recbench.cells import fill as filling
+from recbench.cells import local
+from recbench.cells.board import Board
+from recbench.cells.cell import wanted
+from recbench.cells.fill import AGAIN, fill
+from recbench.cells.local import Local
+from recbench.cells.process import Ended
+
+
+def test_every_cell_once_seeds_fastest():
+    found = wanted(["a", "b"], ["d"], range(2), ["--draws", "5"], on_gpu=["b"])
+    assert [(cell.name, cell.uses_gpu) for cell in found] == [
+        *[("a on d, seed 0", False), ("a on d, seed 1", False)],
+        *[("b on d, seed 0", True), ("b on d, seed 1", True)],
+    ]
+    assert found[1].arguments == (
+        *("--model", "a", "--dataset", "d", "--seed", "1", "--draws", "5"),
+    )
+
+
+@pytest.fixture
+def started(monkeypatch):
+    """Note what would be started, as (seed, device); "bad" fails, "killed" is killed at first."""
+    calls, busy, tried = [], set(), Counter()
+
+    def run(arguments, device, leash, tell, threads):
+        assert device not in busy, "one cell a device at a time"
+        busy.add(device)
+        threading.Event().wait(0.02)
+        calls.append((arguments[5], device))
+        busy.remove(device)
+        tried[arguments] += 1
+        if "killed" in arguments and tried[arguments] == 1:
+            return Ended(-9)
+        if "doomed" in arguments:
+            return Ended(143)
+        return Ended(2, "error: no") if "bad" in arguments else Ended(0)
+
+    monkeypatch.setattr(local, "run_cell", run)
+    return calls
+
+
+def filled(cells, devices=("cpu",)):
+    lines = []
+    board = Board(len(cells), lines.append)
+    return fill(cells, Local(devices, board), board), lines
+
+
+def test_devices_share_the_cells(started):
+    failed, lines = filled(wanted(["a"], ["d"], range(8), []), ["cuda:0", "cuda:1"])
+    assert failed == {}
+    assert sorted(seed for seed, _ in started) == list("01234567")
+    assert {device for _, device in started} == {"cuda:0", "cuda:1"}
+    assert sum(line.endswith(": done") for line in lines) == 8
+
+
+def test_a_failed_cell_stops_no_other(started):
+    failed, lines = filled(wanted(["bad", "good"], ["d"], [0], []))
+    assert {cell.name: how.code for cell, how in failed.items()} == {"bad on d, seed 0": 2}
+    assert len(started) == 2
+    assert "bad on d, seed 0 on cpu: failed with exit code 2: error: no" in lines
+
+
+def test_a_killed_cell_is_gone_on_with(started):
+    failed, lines = filled(wanted(["killed"], ["d"], range(2), []))
+    assert failed == {}
+    assert [seed for seed, _ in started] == ["0", "1", "0", "1"]
+    assert "killed on d, seed 0 on cpu: ended by SIGKILL, goes on where it stopped" in lines
+
+
+def test_a_cell_that_is_always_ended_fails_at_last(started):
+    failed, lines = filled(wanted(["doomed", "good"], ["d"], [0], []))
+    assert [how.code for how in failed.values()] == [143]
+    assert len(started) == 2 + AGAIN
+    assert lines[-1] == "doomed on d, seed 0 on cpu: failed with exit code 143"
+
+
+def test_what_breaks_beside_a_cell_fails_it_alone(started, monkeypatch):
+    real = local.run_cell
+
+    def run(arguments, *more):
+        if "0" in arguments:
+            raise OSError("no more\nprocesses")
+        return real(arguments, *more)
+
+    monkeypatch.setattr(local, "run_cell", run)
+    failed, _ = filled(wanted(["a"], ["d"], range(3), []))
+    assert [how.words for how in failed.values()] == [
+        "failed with exit code 1: OSError: no more processes"
+    ]
+    assert len(started) == 2
+
+
+def test_an_interrupt_starts_nothing_more_and_lets_go(monkeypatch):
+    begun, release, let_go = [], threading.Event(), []
+
+    def run(arguments, device, leash, tell, threads):
+        begun.append(arguments)
+        release.wait(5)
+        let_go.append(not leash._held)
+        return Ended(130)
+
+    def interrupted(running, return_when):
+        monkeypatch.undo()
+        stop = Local.stop
+
+        def stopping(places):
+            stop(places)
+            release.set()
+
+        monkeypatch.setattr(Local, "stop", stopping)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(local, "run_cell", run)
+    monkeypatch.setattr(filling, "wait", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        filled(wanted(["a"], ["d"], range(5), []), ["cpu", "cpu"])
+    assert 1 <= len(begun) <= 2
+    assert let_go == [True] * len(begun)

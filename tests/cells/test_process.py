@@ -1,0 +1,76 @@
+"""One cell in a process: what it is started as, and how it ends."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from recbench.cells import process
+from recbench.cells.process import Ended, run_cell
+from recbench.leash import LEASH, Leash
+
+
+@pytest.fixture
+def started(monkeypatch):
+    """Start Python code in the place of recbench; note the commands and environments."""
+    seen, real = [], subprocess.Popen
+
+    def start(code):
+        def popen(command, **how):
+            seen.append((command, how["env"]))
+            return real([sys.executable, "-c", code], **how)
+
+        monkeypatch.setattr(process.subprocess, "Popen", popen)
+        return seen
+
+    return start
+
+
+def run(tell=None, threads=None):
+    with Leash() as leash:
+        return run_cell(["--model", "a"], "cpu", leash, tell, threads)
+
+
+def test_a_cell_is_a_run_that_cannot_see_the_folder_it_is_started_in(started):
+    seen = started("")
+    assert run() == Ended(0)
+    command, environment = seen[0]
+    assert command[1:] == [
+        "-P",
+        "-m",
+        "recbench_cli.main",
+        "run",
+        "--model",
+        "a",
+        "--device",
+        "cpu",
+    ]
+    assert environment[LEASH].isdigit()
+
+
+def test_what_a_cell_says_is_told_line_by_line(started):
+    started("import sys; print('one\\n\\n two ', file=sys.stderr); sys.exit(3)")
+    lines = []
+    ended = run(lines.append)
+    assert (ended, lines) == (Ended(3, "two"), ["one", "two"])
+    assert ended.words == "failed with exit code 3: two"
+    assert not ended.from_outside
+
+
+def test_a_killed_cell_may_go_on(started):
+    started("import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+    ended = run(lambda line: None)
+    assert (ended.code, ended.words, ended.from_outside) == (-9, "ended by SIGKILL", True)
+    assert Ended(143).from_outside
+
+
+def test_a_number_of_threads_is_the_only_one(started, monkeypatch):
+    monkeypatch.setenv("MKL_NUM_THREADS", "7")
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    seen = started("")
+    run(threads=2)
+    run()
+    (_, two), (_, own) = seen
+    assert (two["OMP_NUM_THREADS"], "MKL_NUM_THREADS" in two) == ("2", False)
+    assert own.items() >= dict(os.environ).items()

@@ -1,0 +1,132 @@
+"""What missing cells would take, told from made-up records; nothing is run and no data are read."""
+
+import json
+
+import pytest
+
+from recbench.experiment import Experiment, build
+from recbench.studies import forecast as told
+from recbench.studies.forecast import Forecast, forecast, makespan, render
+
+
+def settings(model, **own):
+    return build(Experiment(model=model, settings=own)).settings.identity()
+
+
+@pytest.fixture
+def sasrec(made):
+    """Return a function that makes the record of a run: 1 + 3 s to ask two draws, 2 s to learn."""
+    return lambda hits=(), **changes: (
+        made(hits, **({"model": "sasrec", "settings": settings("sasrec")} | changes)).record
+    )
+
+
+def cell(**changes):
+    return Experiment(**({"model": "sasrec", "draws": 2} | changes))
+
+
+def test_what_has_a_record_is_there(sasrec):
+    record = sasrec()
+    (found,) = forecast([cell()], [record])
+    assert found == Forecast("sasrec", "movielens", "paper", 0, "there")
+    for other in (
+        {"seed": 1},
+        {"draws": 4},
+        {"pack_seed": 1},
+        {"settings": {"epochs": 3}},
+        {"train_fraction": 0.5},
+        {"protocol": "paper,candidates=30"},
+        {"matching": "substring"},
+        {"control": "shuffled-history"},
+    ):
+        assert forecast([cell(**other)], [record])[0].state == "missing", other
+
+
+def test_the_seed_of_what_is_not_trained_from_one_is_no_other_cell(made):
+    record = made(model="popularity", settings={}, random_training=False).record
+    wanted = [cell(model="popularity", seed=seed) for seed in range(5)]
+    (found,) = forecast(wanted, [record])
+    assert (found.seed, found.state) == (0, "there")
+
+
+def test_the_nearest_runs_tell(sasrec):
+    record = sasrec()
+    (more,) = forecast([cell(seed=1, draws=4)], [record])
+    assert (more.seconds, more.host, more.device) == (1 + 2 * 3 + 2, 1 << 30, None)
+    assert more.by == "1 run, cpu"
+    (half,) = forecast([cell(train_fraction=0.5)], [record])
+    assert half.seconds == 1 + 3 + 1
+    (other,) = forecast([cell(settings={"epochs": 3})], [record])
+    assert (other.seconds, other.by) == (6, "1 run, other settings, cpu")
+    (thirty,) = forecast([cell(protocol="paper,candidates=30")], [record])
+    assert (thirty.seconds, thirty.by) == (6, "1 run under paper, cpu")
+
+
+def test_another_dataset_tells_by_test_rows(sasrec, made):
+    there = sasrec([1] * 4)  # two examples
+    wanted = cell(dataset="lastfm")
+    (unknown,) = forecast([wanted], [there])
+    assert (unknown.seconds, unknown.by) == (None, "")
+    rows = made([1] * 12, model="ease", dataset="lastfm").record  # six
+    (known,) = forecast([wanted], [there, rows])
+    assert (known.seconds, known.by) == (3 * 6, "1 run on movielens, by test rows, cpu")
+
+
+def test_runs_of_another_language_model_or_of_few_rows_tell_nothing(made):
+    asked = cell(model="ilora", settings={"llm": "smollm2"})
+    tiny = made(model="ilora", settings=settings("ilora", llm="tiny"), writes=True).record
+    few = made(model="ilora", settings=settings("ilora", llm="smollm2"), limit=2).record
+    assert forecast([asked], [tiny, few])[0].by == ""
+
+
+def test_what_would_be_refused_says_why():
+    (found,) = forecast([cell(settings={"epoch": 3})], [])
+    assert found.state == "refused"
+    assert found.by.startswith("sasrec: unknown setting 'epoch'")
+
+
+def test_workers_take_the_next_cell():
+    assert makespan([3, 1, 1, 1], 1) == 6
+    assert makespan([3, 1, 1, 1], 2) == 3
+    assert makespan([1, 1, 3], 2) == 4
+    assert makespan([], 3) == 0
+
+
+FOUND = [
+    Forecast("a", "d", "paper", 0, "there"),
+    Forecast("a", "d", "paper", 1, "missing", 3600.0, 1 << 30, 3 << 30, "1 run, cuda"),
+    Forecast("a", "d", "paper", 2, "missing", 1800.0, 1 << 30, None, "1 run, cpu"),
+    Forecast("b", "d", "paper", 0, "missing"),
+    Forecast("c", "d", "paper", 0, "refused", by="c: no"),
+]
+
+
+def test_a_line_a_cell_and_the_hours_of_all():
+    page = render(FOUND, 2, "table")
+    lines = [line.split() for line in page.splitlines()]
+    assert ["a", "d", "paper", "1", "missing", "1.00", "1.0", "3.0", "1", "run,", "cuda"] in lines
+    assert ["b", "d", "paper", "0", "missing", "-", "-", "-", "-"] in lines
+    assert (
+        "5 cells: 1 there, 3 missing, 1 refused. The missing ones take 1.50 hours one after "
+        "another, 1.00 on 2 workers, without 1 of which no earlier run tells." in page
+    )
+    assert "No earlier run tells what a missing one would take." in render(FOUND[3:], 1, "table")
+    assert (
+        render(FOUND, 1, "csv").splitlines()[2] == 'a,d,paper,1,missing,1.00,1.0,3.0,"1 run, cuda"'
+    )
+    totals = json.loads(render(FOUND, 2, "json"))
+    assert len(totals.pop("cells")) == 5
+    assert totals == {
+        **{"there": 1, "missing": 3, "refused": 1, "unknown": 1},
+        **{"seconds": 5400.0, "workers": 2, "seconds_on_workers": 3600.0},
+    }
+
+
+def test_many_cells_are_quick(sasrec, monkeypatch):
+    """Of 500 cells and 100 records each pair is looked at once."""
+    looked = []
+    real = told._llm
+    monkeypatch.setattr(told, "_llm", lambda *pair: looked.append(pair) or real(*pair))
+    wanted = [cell(seed=seed, pack_seed=pack) for seed in range(25) for pack in range(20)]
+    forecast(wanted, [sasrec()] * 100)
+    assert len(looked) <= 500 * 100
