@@ -5,9 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import typer
-
-from recbench_cli.options import say
+from recbench_cli.options import put, say
 from recbench_cli.parsing import devices_of, settings_of
 from recbench_cli.records import Chosen, earlier_records
 
@@ -87,7 +85,7 @@ class Filling:
 
         workers = len(shared_out(devices_of(self.device), self.workers))
         found = forecast(self._experiments(), earlier_records(self.results))
-        typer.echo(render(found, workers, form))
+        put(render(found, workers, form))
 
     def run(self) -> "dict[Cell, Ended]":
         """Run every cell; return those that failed, and how."""

@@ -13,6 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from recbench.cells.process import Ended
+from recbench.plain_text import printable
+from recbench.secret import without_secrets
 
 
 @dataclass
@@ -90,5 +92,6 @@ class Board:
             drawn.add_column(header, no_wrap=True, overflow="ellipsis")
         for name, one in running.items():
             passed = timedelta(seconds=int(time.monotonic() - one.since))
-            drawn.add_row(*map(Text, (name, one.where, str(passed), one.said)))
+            said = printable(without_secrets(one.said))
+            drawn.add_row(*map(Text, (name, printable(one.where), str(passed), said)))
         return Group(drawn, Text(f"{self._cells} cells: {told or 'all running'}"))

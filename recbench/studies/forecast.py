@@ -1,7 +1,6 @@
 """What cells would take that have no record yet, by the records of others like them."""
 
 import heapq
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from statistics import fmean
@@ -9,6 +8,7 @@ from typing import Any
 
 from recbench.errors import UserError
 from recbench.experiment import Experiment, asked_protocol
+from recbench.plain_text import as_json
 from recbench.questions.protocols.choice import means
 from recbench.recommender import System
 from recbench.runs.record import RunRecord
@@ -172,7 +172,7 @@ def render(forecasts: Sequence[Forecast], workers: int, form: Format) -> str:
     """Write what cells would take, a line a cell, without a last line end."""
     if form == "json":
         page = {"cells": [asdict(one) for one in forecasts], **_totals(forecasts, workers)}
-        return json.dumps(page, indent=2, ensure_ascii=False)
+        return as_json(page)
     lines = [_line(one) for one in forecasts]
     if form == "csv":
         return as_csv(HEADERS, lines)

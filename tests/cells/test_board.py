@@ -43,6 +43,17 @@ def test_the_table_shows_what_runs_and_counts_the_rest():
     ]
 
 
+def test_what_a_cell_says_steers_no_terminal_and_tells_no_key(monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", "hf_planted-key-0123456789")
+    board = Board(1, lambda line: None)
+    board.begun("a on d, seed 0", "host\x1b[2J")
+    board.said("a on d, seed 0", "\x1b]0;owned\x07 hf_planted-key-0123456789")
+    shown = drawn(board)
+    assert "\x1b" not in shown
+    assert "\\x1b]0;owned" in shown
+    assert "planted" not in shown
+
+
 @pytest.mark.parametrize(("live", "terminal", "drawn"), [(True, True, True), (True, False, False)])
 def test_a_terminal_alone_is_drawn_on(monkeypatch, live, terminal, drawn):
     file = io.StringIO()
