@@ -22,7 +22,7 @@ from recbench.defaults import DRAWS, PACK_SEED
 from recbench.errors import PluginError, UserError
 from recbench.evaluation.answers import Matching
 from recbench.evaluation.audit import audit
-from recbench.evaluation.evaluator import evaluate
+from recbench.evaluation.evaluator import Judgement, evaluate
 from recbench.evaluation.fresh_process import SavedModel, release_memory
 from recbench.evaluation.full_ranking import check_can_rank_all
 from recbench.neural.devices import deterministic, resolve
@@ -255,9 +255,7 @@ def run(
         if not processes.is_main:
             processes.wait()
             return store.Run(folder, store.read_record(folder))
-        account = _json(model.account(runtime), "account") if writes(model) else {}
-        if judgement.halved:
-            account = {**account, "halved": account.get("halved", 0) + judgement.halved}
+        account = _account(model, runtime, judgement)
         stored = kept / MODEL, trained.weights, data, control, model.knows_users
         saved = SavedModel(type(model), model.settings, *stored)
         del model  # its memory is the copy's now
@@ -267,6 +265,14 @@ def run(
         done = store.finish(folder, record, judgement, cold_start(source.split))
         processes.wait()
         return done
+
+
+def _account(model: System, runtime: Runtime, judgement: Judgement) -> dict[str, Any]:
+    """Return what the model says of its answers, and how often memory did not suffice for them."""
+    said = _json(model.account(runtime), "account") if writes(model) else {}
+    if judgement.halved:
+        said = {**said, "halved": said.get("halved", 0) + judgement.halved}
+    return said
 
 
 def _silent(_: str) -> None:
