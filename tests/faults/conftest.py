@@ -48,6 +48,7 @@ def numbers(record: RunRecord) -> dict[str, Any]:
             "peak_memory": True,
             "provenance": True,
             "record_sha256": True,
+            "audit": {"seed"},  # another one every time
             "trained": {"seconds", "peak_memory", "finished", "provenance", "fit"},
         }
     )
