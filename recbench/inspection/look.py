@@ -82,7 +82,7 @@ class _Asked:
     texts: list[str] | None
 
 
-def look(run: Run, questions: Questions) -> Look:
+def look(run: Run, questions: Questions | None) -> Look:
     """
     Look at a whole run.
 
@@ -91,7 +91,8 @@ def look(run: Run, questions: Questions) -> Look:
     run
         With slots: not a full ranking.
     questions
-        Makes the question again, where the data are at hand; what takes it is left out otherwise.
+        Makes the question again, where the data are at hand; what takes it is left out otherwise,
+        and where there are none.
 
     Raises
     ------
@@ -111,6 +112,8 @@ def look(run: Run, questions: Questions) -> Look:
     )
     if record.writes and record.ranks:
         found.text_and_likelihood = text_and_likelihood(outcome)
+    if questions is None:
+        return found
     try:
         asked = _asked(run, questions)
     except NotCheckedError as error:

@@ -10,6 +10,7 @@ from recbench.report.charts import Chart
 from recbench.report.costs import costs, costs_sheet
 from recbench.report.examples import Browser, browser
 from recbench.report.experts import HIGH, LOW, expert_weights, experts_sheet
+from recbench.report.looked_at import looked_at, looks_sheet
 from recbench.runs.compare import compare
 from recbench.runs.compare_rendering import comparison_sheet
 from recbench.runs.group_rendering import groups_sheet
@@ -89,7 +90,7 @@ def contents(
     tables
         From `recbench.runs.leaderboard.leaderboard`.
     questions
-        For the titles of single examples; None leaves titles out.
+        For the titles of single examples, and to look at answers; None leaves both out.
     examples
         How many single examples are shown of a table at most; 0 for none.
     report
@@ -105,7 +106,7 @@ def contents(
         Section(
             title=question_line(table.record),
             runs=sum(len(row.runs) for row in table.rows),
-            parts=tuple(_parts(table)),
+            parts=tuple(_parts(table, questions)),
             browser=browser(table, questions, examples, unnamed.append) if examples else None,
         )
         for table in tables
@@ -115,9 +116,9 @@ def contents(
     return found
 
 
-def _parts(table: Table) -> list[Part]:
+def _parts(table: Table, questions: Questions | None) -> list[Part]:
     found = [_leaderboard(table), _costs(table), _learning(table), _pairs(table), _places(table)]
-    found.append(_experts(table))
+    found += [_experts(table), _looks(table, questions)]
     parts = [part for part in found if part is not None]
     return parts + [part for by in GROUPINGS if (part := _groups(table, by)) is not None]
 
@@ -202,6 +203,11 @@ def _experts(table: Table) -> Part | None:
         for one in found
     ]
     return Part("What users are given of the experts", experts_sheet(table, found), (*drawn,))
+
+
+def _looks(table: Table, questions: Questions | None) -> Part | None:
+    found = looks_sheet(table, looked_at(table, questions))
+    return Part("What was answered", found) if found is not None else None
 
 
 def _groups(table: Table, by: Grouping) -> Part | None:

@@ -2,12 +2,14 @@
 
 import pytest
 
+from recbench.inspection.look import look
 from recbench.report.contents import contents
 from recbench.report.costs import costs, costs_sheet
 from recbench.report.examples import browser
 from recbench.runs.compare import compare
 from recbench.runs.compare_rendering import comparison_sheet
 from recbench.runs.leaderboard import leaderboard
+from recbench.runs.remade_question import Questions
 from recbench.runs.rendering import sheet
 from recbench.runs.sheet import Grid
 from recbench.studies.curves import curves_sheet, looks
@@ -111,8 +113,25 @@ def test_what_users_were_given_of_the_experts_is_shown(made):
     assert section.browser.all["details"]["2"]["by"][0]["experts"] == ["1.000", "0.000"]
 
 
+def test_what_was_answered_is_looked_at_as_by_inspect(made):
+    runs = [made(HITS, model="a", writes=True), made(HITS, model="b")]
+    section = contents(leaderboard(runs), None, 0, silent)[0]
+    (part,) = [one for one in section.parts if one.heading == "What was answered"]
+    seen = look(runs[0], None).text_and_likelihood
+    shares = seen.both, seen.text, seen.likelihood, seen.neither, seen.same
+    assert cells(part.sheet) == [["a", *(f"{share:.3f}" for share in shares)]]
+
+
+def test_why_answers_are_not_looked_at_is_said_once(made, tmp_path):
+    runs = [made(HITS, model=name, writes=True) for name in ("a", "b")]
+    questions = Questions(tmp_path / "cache", None, silent)
+    section = contents(leaderboard(runs), questions, 0, silent)[0]
+    (part,) = [one for one in section.parts if one.heading == "What was answered"]
+    assert len(part.sheet.said) == 2
+    assert part.sheet.said[1].startswith("Left out of a, b: answers and what is recommended: ")
+
+
 def test_examples_without_the_data_say_why(made, tmp_path):
-    from recbench.runs.remade_question import Questions
 
     said = []
     (table,) = leaderboard([made(dataset="unheard-of", writes=True)])
