@@ -11,7 +11,7 @@ import os
 import socket
 import uuid
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -120,9 +120,18 @@ class Cluster:
 
     def _take_back(self, found: Future[Ended], handed: "Handed") -> None:
         """Pass on how a cell ended; let go of it, lest Dask runs it again if its worker dies."""
+        from distributed import KilledWorker
+
+        goes_on = "the same command goes on"
         try:
             found.set_result(handed.result())
-        except BaseException as error:  # one that is cancelled, too
+        except CancelledError:
+            gone = f"the scheduler at {self._address} is gone; start one, and {goes_on}"
+            found.set_result(Ended(1, gone))
+        except KilledWorker:
+            lost = f"each worker that had it died; see its log, and {goes_on}"
+            found.set_result(Ended(1, lost))
+        except Exception as error:
             found.set_exception(error)
         self._handed.discard(handed)
         handed.release()

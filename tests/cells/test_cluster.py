@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import threading
+from concurrent.futures import CancelledError
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -35,6 +36,8 @@ class Handed:
         callback(self)
 
     def result(self):
+        if isinstance(self.ended, Exception):
+            raise self.ended
         return self.ended
 
     def release(self):
@@ -46,7 +49,7 @@ class Client:
 
     def __init__(self, *workers):
         self.workers, self.tasks, self.ran = workers, [], []
-        self.handed = []
+        self.handed, self.ends = [], Ended(0)
 
     def run(self, function, *arguments):
         self.ran.append(function)
@@ -61,7 +64,7 @@ class Client:
     def submit(self, function, task, pure, resources):
         assert (function, pure) == (on_worker, False)
         self.tasks.append((json.loads(task), resources))
-        self.handed.append(Handed(Ended(0)))
+        self.handed.append(Handed(self.ends))
         return self.handed[-1]
 
     def cancel(self, handed):
@@ -78,8 +81,9 @@ CELLS = [Cell("popularity, seed 0", ("--seed", "0")), Cell("ilora, seed 0", ("--
 def handed_over(monkeypatch, tmp_path):
     """Hand CELLS to workers of such resources; return the client, lines and what failed."""
 
-    def hand_over(*workers, device="auto"):
+    def hand_over(*workers, device="auto", ends=Ended(0)):  # noqa: B008 (it is frozen)
         client, lines = Client(*workers), []
+        client.ends = ends
         monkeypatch.setattr(cluster, "_connected", lambda address: client)
         board = Board(len(CELLS), lines.append)
         places = Cluster("tcp://here:1", tmp_path / "results", device, board, lines.append)
@@ -111,6 +115,16 @@ def test_a_cell_is_handed_to_a_worker_that_has_what_it_needs(handed_over, worker
     waits = 'no worker has the resource "GPU=1" yet; cells wait for one'
     assert (waits in lines) == (device == "cuda")
     assert ("no worker at tcp://here:1 yet; cells begin when one comes" in lines) == (not workers)
+
+
+def test_a_lost_scheduler_and_lost_workers_are_said(handed_over):
+    _, _, failed = handed_over({}, ends=CancelledError())
+    gone = "the scheduler at tcp://here:1 is gone; start one, and the same command goes on"
+    assert [how.said for how in failed.values()] == [gone] * 2
+    killed = distributed.KilledWorker("on_worker", SimpleNamespace(address="a"), 3)
+    _, _, failed = handed_over({}, ends=killed)
+    lost = "each worker that had it died; see its log, and the same command goes on"
+    assert [how.said for how in failed.values()] == [lost] * 2
 
 
 def test_what_is_handed_over_is_plain_data(handed_over, tmp_path):
