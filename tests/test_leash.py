@@ -8,7 +8,8 @@ import os, sys, time
 from recbench.leash import on_a_leash
 on_a_leash(int(sys.argv[1]), lambda: os._exit(0))
 print("here", flush=True)
-time.sleep(600)
+time.sleep(60)
+print("still here")
 """
 
 PARENT = """

@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -69,7 +70,10 @@ def told(step, number, before=None):
     ) as process:
         assert process.stdout.readline() == "here\n"
         process.send_signal(number)
-        out, err = process.communicate(timeout=300)
+        hangs = threading.Timer(120, process.kill)  # as it would without what is tested
+        hangs.start()
+        out, err = process.communicate()
+        hangs.cancel()
     return process.returncode, out, err
 
 
