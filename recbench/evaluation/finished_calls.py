@@ -17,6 +17,9 @@ from recbench.atomic_write import atomic_file
 SECONDS = 30.0
 """Least time between two files, but of texts alone: those may have been paid for."""
 
+LONG = 2.0
+"""Seconds of a call from which on each is kept: nobody waits for the end of such a one."""
+
 
 class FinishedCalls:
     """
@@ -25,7 +28,8 @@ class FinishedCalls:
     Parameters
     ----------
     folder
-        Where it is kept, a file every `SECONDS` at most, and of texts alone a file a call; what is
+        Where it is kept, a file every `SECONDS` at most, of calls that are `LONG` or give texts
+        alone a file a call; what is
         there already is read, and a file that is damaged is left out and removed. None keeps
         nothing. It belongs to one question of one trained model.
     rows
@@ -45,7 +49,8 @@ class FinishedCalls:
         self.columns, self.texts = columns, [""] * rows
         self.done = np.zeros(rows, dtype=bool)
         self._folder, self._waiting = folder, list[NDArray[np.int64]]()
-        self._written, self._files = time.monotonic(), 0
+        self._written = self._added = time.monotonic()
+        self._files = 0
         for file in sorted(folder.glob("*.npz")) if folder is not None else ():
             self._files = int(file.stem)
             self._read(file)
@@ -70,7 +75,9 @@ class FinishedCalls:
         """Fill in rows (int64 [n]) that were answered; `texts` are one a row, if any."""
         self._put(rows, columns, texts)
         self._waiting.append(rows)
-        if not self.columns or time.monotonic() - self._written >= SECONDS:
+        now = time.monotonic()
+        is_long, self._added = now - self._added >= LONG, now
+        if not self.columns or is_long or now - self._written >= SECONDS:
             self._write()
 
     def _put(

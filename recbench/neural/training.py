@@ -6,6 +6,7 @@ stopping. Every random choice is a function of the run's seed and the step, so a
 goes on from its checkpoint and ends with the same numbers.
 """
 
+import time
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -17,8 +18,12 @@ from recbench.neural.loop import Loss, Sizes, TrainingRun, Watch
 from recbench.neural.plan import Plan
 from recbench.neural.precision import FLOAT32, Precision, whole_float32
 from recbench.neural.progress import TrainingBar
+from recbench.neural.whole_steps import WholeSteps
 from recbench.recommender import Runtime
 from recbench.settings import digest
+
+LONG_STEP = 2.0
+"""Seconds of a step from which on each is kept: nobody waits for the end of such a one."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +144,7 @@ def train(
     precision
         In which the loss is computed; gradients and what is trained are float32.
     checkpoint_seconds
-        Least time between two checkpoints.
+        Least time between two checkpoints, but after an interrupt, or steps of `LONG_STEP`.
 
     Returns
     -------
@@ -164,19 +169,27 @@ def train(
                 f"going on with {began} rows computed at once, as this training did so far"
             )
     complete = run.position.finished
-    with TrainingBar(name, run.total, runtime.show_progress) as bar, whole_float32():
+    with (
+        TrainingBar(name, run.total, runtime.show_progress) as bar,
+        whole_float32(),
+        WholeSteps() as steps,
+    ):
         while not run.position.finished:
+            begun = time.monotonic()
             for _ in run.epoch():
                 bar.show(run.position)
                 run.look()
                 if run.position.finished:
                     break
-                if checkpoint.due:
+                is_long = time.monotonic() - begun >= LONG_STEP
+                if checkpoint.due or is_long or steps.told is not None:
                     checkpoint.write(run.position, run.tensors())
+                steps.let_through()
+                begun = time.monotonic()
             else:
                 run.end_epoch()
-    if not complete:
-        run.keep_best()
-        checkpoint.write(run.position, {"weights": learnt(module)})
+        if not complete:
+            run.keep_best()
+            checkpoint.write(run.position, {"weights": learnt(module)})
     module.eval()
     return TrainingReport.of(run)
