@@ -18,6 +18,9 @@ from recbench.processes import ALONE, Processes
 SECONDS = 30.0
 """Least time between two files, but of texts alone: those may have been paid for."""
 
+LONG = 2.0
+"""Seconds of a call from which on each is kept: nobody waits for the end of such a one."""
+
 
 _DAMAGED = (
     *(OSError, EOFError, LookupError, ValueError, TypeError, MemoryError, struct.error),
@@ -33,7 +36,8 @@ class FinishedCalls:
     Parameters
     ----------
     folder
-        Where it is kept, a file every `SECONDS` at most, and of texts alone a file a call; what is
+        Where it is kept, a file every `SECONDS` at most, of calls that are `LONG` or give texts
+        alone a file a call; what is
         there already is read, and a file that is damaged is left out and removed. None keeps
         nothing. It belongs to one question of one trained model.
     rows
@@ -61,7 +65,8 @@ class FinishedCalls:
         self.columns, self.texts = columns, [""] * rows
         self.done = np.zeros(rows, dtype=bool)
         self._folder, self._waiting = folder, list[NDArray[np.int64]]()
-        self._written, self._files = time.monotonic(), 0
+        self._written = self._added = time.monotonic()
+        self._files = 0
         with processes.main_first():  # which removes what is damaged
             for file in sorted(folder.glob("*.npz")) if folder is not None else ():
                 self._files = int(file.stem)
@@ -84,7 +89,9 @@ class FinishedCalls:
         """Fill in rows that were answered."""
         self._put(answers)
         self._waiting.append(answers.rows)
-        if not self.columns or time.monotonic() - self._written >= SECONDS:
+        now = time.monotonic()
+        is_long, self._added = now - self._added >= LONG, now
+        if not self.columns or is_long or now - self._written >= SECONDS:
             self._write()
 
     def _put(self, answers: Answers) -> None:

@@ -10,6 +10,7 @@ draws is drawn for the whole batch, so that the gradients are those of one proce
 of sums, and but for dropout, which is drawn for the rows that are computed at once.
 """
 
+import time
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -22,9 +23,13 @@ from recbench.neural.loop import Loss, Sizes, TrainingRun, Watch, Weights
 from recbench.neural.plan import Plan
 from recbench.neural.precision import FLOAT32, Precision, whole_float32
 from recbench.neural.progress import TrainingBar
+from recbench.neural.whole_steps import WholeSteps
 from recbench.processes import Processes
 from recbench.recommender import Runtime
 from recbench.settings import digest
+
+LONG_STEP = 2.0
+"""Seconds of a step from which on each is kept: nobody waits for the end of such a one."""
 
 
 @dataclass(frozen=True)
@@ -153,7 +158,7 @@ def train(
     precision
         In which the loss is computed; gradients and what is trained are float32.
     checkpoint_seconds
-        Least time between two checkpoints.
+        Least time between two checkpoints, but after an interrupt, or steps of `LONG_STEP`.
 
     Returns
     -------
@@ -181,21 +186,29 @@ def train(
     _check_same(run.position.step, runtime.processes)
     run.align()
     writes, complete = runtime.processes.is_main, run.position.finished
-    with TrainingBar(name, run.total, runtime.show_progress) as bar, whole_float32():
+    with (
+        TrainingBar(name, run.total, runtime.show_progress) as bar,
+        whole_float32(),
+        WholeSteps() as steps,
+    ):
         while not run.position.finished:
+            begun = time.monotonic()
             for _ in run.epoch():
                 bar.show(run.position)
                 run.look()
                 if run.position.finished:
                     break
-                if writes and checkpoint.due:
+                is_long = time.monotonic() - begun >= LONG_STEP
+                if writes and (checkpoint.due or is_long or steps.told is not None):
                     checkpoint.write(run.position, run.tensors())
+                steps.let_through()
+                begun = time.monotonic()
             else:
                 run.end_epoch()
-    if not complete:
-        run.keep_best()
-        if writes:
-            checkpoint.write(run.position, {"weights": learnt(module)})
+        if not complete:
+            run.keep_best()
+            if writes:
+                checkpoint.write(run.position, {"weights": learnt(module)})
     module.eval()
     return TrainingReport.of(run)
 

@@ -56,6 +56,13 @@ def test_it_is_kept_however_the_block_ends(tmp_path):
     assert calls(tmp_path).done.tolist() == [False, False, True, False, False, False]
 
 
+def test_a_long_call_is_kept_at_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(finished_calls, "LONG", 0.0)
+    kept = calls(tmp_path)
+    answer(kept, 4)
+    assert calls(tmp_path).done.tolist() == [False, False, False, False, True, False]
+
+
 def test_a_killed_process_loses_what_was_not_yet_written(tmp_path, each):
     kept = calls(tmp_path)
     answer(kept, 0)

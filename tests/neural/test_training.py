@@ -1,5 +1,6 @@
 import itertools
 import math
+import signal
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from safetensors import safe_open
 from torch import Tensor, nn
 
 from recbench.errors import RecbenchError
-from recbench.neural import loop
+from recbench.neural import loop, training
 from recbench.neural.loop import Sizes
 from recbench.neural.plan import ParameterGroup, Plan, Step, cosine
 from recbench.neural.precision import FLOAT32, Precision
@@ -43,6 +44,8 @@ class Toy(nn.Module):
 
 class Task:
     """Rows, a loss on them, and a record of what the loop asked for."""
+
+    checkpoint_seconds = 0.0
 
     def __init__(self, rows: int = 29, interrupt_at: int | None = None) -> None:
         generator = torch.Generator().manual_seed(1)
@@ -80,7 +83,7 @@ class Task:
             name="toy",
             identity={"data": "toy"},
             watch=self.watch if watch else None,
-            checkpoint_seconds=0.0,
+            checkpoint_seconds=self.checkpoint_seconds,
             sizes=sizes,
         )
 
@@ -137,6 +140,42 @@ def test_an_interrupted_run_ends_with_the_same_bits(tmp_path: Path, step: int, w
     assert rest.seen == [seen for seen in whole.seen if seen[0] >= step]
     assert equal(rest.weights(), whole.weights())
     assert replace(report, seconds=0) == replace(expected, seconds=0)
+
+
+@pytest.mark.parametrize("step", [0, 6, 9])
+def test_a_run_that_is_told_to_stop_loses_no_step(tmp_path: Path, step: int) -> None:
+    whole = Task()
+    whole.run(tmp_path / "whole")
+
+    class Told(Task):
+        checkpoint_seconds = math.inf
+
+        def loss(self, rows: NDArray[np.int64], step_: Step) -> Tensor:
+            if step_.index == step:
+                signal.raise_signal(signal.SIGINT)
+            return super().loss(rows, step_)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            Told().run(tmp_path / "told")
+    finally:
+        signal.signal(signal.SIGINT, before)
+    rest = Task()
+    rest.run(tmp_path / "told")
+    assert rest.seen == [seen for seen in whole.seen if seen[0] > step]
+    assert equal(rest.weights(), whole.weights())
+
+
+def test_a_long_step_is_kept_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "LONG_STEP", 0.0)
+    killed = Task(interrupt_at=6)
+    killed.checkpoint_seconds = math.inf
+    with pytest.raises(KeyboardInterrupt):
+        killed.run(tmp_path)
+    rest = Task()
+    rest.run(tmp_path)
+    assert rest.seen[0][0] == 6
 
 
 def test_the_seconds_of_a_killed_run_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
