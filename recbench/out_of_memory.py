@@ -6,4 +6,6 @@ WORDS = ("can't allocate memory", "out of memory", "std::bad_alloc", "could not 
 
 def lacks_memory(error: BaseException) -> bool:
     """Tell whether something failed for want of memory, so that less at once may do."""
-    return isinstance(error, MemoryError) or any(words in str(error) for words in WORDS)
+    kinds = {kind.__name__ for kind in type(error).__mro__}
+    by_kind = not kinds.isdisjoint(("MemoryError", "OutOfMemoryError"))  # the second is torch's
+    return by_kind or any(words in str(error) for words in WORDS)

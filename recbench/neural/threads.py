@@ -7,6 +7,7 @@ and a training goes on with as many as it was begun with. Beside other work they
 turning (`recbench.neural`), so that a thread without a core holds up nobody.
 """
 
+import json
 import math
 import os
 import sys
@@ -15,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from recbench.atomic_write import atomic_file
+from recbench.sealed import sealed, unsealed
 
 VARIABLE = "OMP_NUM_THREADS"
 
@@ -70,10 +72,10 @@ def as_begun(folder: Path, report: Callable[[str], None], writes: bool = True) -
         yield
         return
     now, variable = int(torch.get_num_threads()), os.environ.get(VARIABLE)
-    begun = _read(folder / FILE)
+    begun = _read(folder / FILE, report)
     if begun is None and writes:
         with atomic_file(folder / FILE) as partial:
-            partial.write_text(str(now), encoding="ascii")
+            partial.write_text(json.dumps(sealed({"threads": now})), encoding="ascii")
     if begun not in (None, now):
         report(
             f"going on in {_threads(begun)} as it was begun, not in {now}: the last bits of sums "
@@ -91,10 +93,13 @@ def as_begun(folder: Path, report: Callable[[str], None], writes: bool = True) -
             os.environ[VARIABLE] = variable
 
 
-def _read(file: Path) -> int | None:
+def _read(file: Path, report: Callable[[str], None]) -> int | None:
+    if not file.is_file():
+        return None
     try:
-        return max(1, int(file.read_text(encoding="ascii")))
-    except (OSError, ValueError):
+        return max(1, int(unsealed(json.loads(file.read_bytes()))["threads"]))
+    except (OSError, ValueError, LookupError, TypeError):
+        report(f"{file} was changed after it was written: threads are taken as for a new run")
         return None
 
 

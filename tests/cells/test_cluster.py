@@ -221,6 +221,11 @@ def killed_and_serial(cells, kill_at, shared, tmp_path):
     settings = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
     with distributed.LocalCluster(**settings) as local:
 
+        def cells_here():  # inside, so that it is sent as it stands
+            from recbench.cells.cluster import _LEASHES
+
+            return sum(map(len, _LEASHES.values()))
+
         def kill():
             with distributed.Client(local.scheduler_address, set_as_default=False) as client:
                 pids = client.run(os.getpid)
@@ -239,12 +244,6 @@ def killed_and_serial(cells, kill_at, shared, tmp_path):
     begun = sum(line.endswith("begun") for line in board.lines)
     assert begun >= len(cells) + len(kill_at)  # whoever was killed has begun again
     return [evidence(tmp_path / one) for one in ("far", "near")]
-
-
-def cells_here():
-    from recbench.cells.cluster import _LEASHES
-
-    return sum(map(len, _LEASHES.values()))
 
 
 def evidence(results):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from recbench.evaluation.divided import Answers
 from recbench.evaluation.finished_calls import FinishedCalls
 from recbench.neural.checkpoint import Checkpoint
 from recbench.neural.progress import Position
@@ -42,7 +43,7 @@ def answer(folder, rows):
     calls = FinishedCalls(folder / CHECKPOINTS / "these weights", 4, scores=np.zeros((4, 2)))
     with calls:
         numbers = np.arange(rows)
-        calls.add(numbers, {"scores": np.zeros((rows, 2))})
+        calls.add(Answers(numbers, {"scores": np.zeros((rows, 2))}))
 
 
 def state(folder, results):

@@ -7,6 +7,7 @@ from recbench.llm.text_encoder import reading_all, title_encoder
 from recbench.llm.text_encoder.pooling import Pooling
 from recbench.llm.text_encoder.reading_all import read_all
 from recbench.llm.text_encoder.title_encoder import TitleEncoder, load_title_encoder
+from recbench.neural.tensor_file import read_tensors, write_tensors
 from recbench.testing.toy_lm import toy_text_encoder
 
 TITLES = [f"Film {'x' * (number % 7)} {number}" for number in range(40)]
@@ -86,6 +87,6 @@ def test_what_was_parted_otherwise_is_read_again(
     files = sorted(tmp_path.iterdir())
     files[0].unlink()  # what is left ends where no part does, or is counted as another
     files[1].unlink()
-    rows = len(reading_all.load_file(files[2])["vectors"])
-    reading_all.save_file({"vectors": torch.zeros(rows - 1, 1)}, files[2])
+    rows = len(read_tensors(files[2])[0]["vectors"])
+    write_tensors(files[2], {"vectors": torch.zeros(rows - 1, 1)})
     assert left(encoder, tmp_path, whole) == parts
