@@ -1,5 +1,6 @@
 """`recbench data add` and `remove`: the user's own datasets."""
 
+import math
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -149,6 +150,8 @@ def add(
     else:
         assert interactions is not None
         files = Files("table", interactions, items, columns, *written)
+    if min_rating is not None and not math.isfinite(min_rating):
+        raise UserError(f"--min-rating must be a number, not {min_rating}")
     rules = Rules(
         min_rating=min_rating,
         pairs=pairs,

@@ -34,6 +34,7 @@ from recbench.questions.protocols import Protocol
 from recbench.runs.evidence import RECORD, check_row, check_words
 from recbench.runs.examples import EXAMPLES, read_outcome
 from recbench.runs.store import Run, read_record
+from recbench.sealed import sealed
 from recbench.submission.reading import opened
 from recbench.submission.writing import write_bundle
 
@@ -367,8 +368,8 @@ def other_readers() -> Iterator[tuple[str, Reader]]:
     reply = {"choices": [{"message": {"content": "Lamp"}, "finish_reason": "stop"}], "model": "m"}
     reply["usage"] = {"prompt_tokens": 5, "completion_tokens": 2}
     yield "endpoint", Reader("reply.json", lambda: [json.dumps(reply).encode()], completion)
-    line = b'{"key":"a","prompt":1,"completion":1,"kept":false}\n'
-    yield "ledger", Reader("ledger.jsonl", lambda: [line], Ledger)
+    line = json.dumps(sealed({"key": "a", "prompt": 1, "completion": 1, "kept": False})) + "\n"
+    yield "ledger", Reader("ledger.jsonl", lambda: [line.encode()], Ledger)
     yield "recbole's checkpoint", Reader("a.pth", checkpoints, checkpoint)
 
 

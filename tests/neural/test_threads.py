@@ -85,11 +85,16 @@ def test_what_was_begun_goes_on_in_as_many_threads(tmp_path, two_threads):
     ]
 
 
-def test_a_broken_note_is_written_anew(tmp_path, two_threads):
-    (tmp_path / FILE).write_text("two")
+@pytest.mark.parametrize("broken", ["two", '{"threads": 3, "sha256": "0"}', "[]", "{}"])
+def test_a_broken_note_is_said_and_written_anew(tmp_path, two_threads, broken):
+    (tmp_path / FILE).write_text(broken)
+    said = []
+    with as_begun(tmp_path, said.append):
+        assert torch.get_num_threads() == 2
+    assert len(said) == 1
+    assert said[0].startswith(f"{tmp_path / FILE} was changed after it was written")
     with as_begun(tmp_path, pytest.fail):
         assert torch.get_num_threads() == 2
-    assert (tmp_path / FILE).read_text() == "2"
 
 
 def test_what_has_no_torch_is_left_alone(tmp_path, monkeypatch):

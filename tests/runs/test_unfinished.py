@@ -1,4 +1,5 @@
 import os
+import platform
 
 import numpy as np
 import pytest
@@ -68,7 +69,7 @@ def test_it_is_said_how_far_a_run_has_come(begun, tmp_path):
     assert (one.begun.arguments, one.process, one.anew) == (ARGUMENTS, None, False)
     with locked(folder):
         (one,) = unfinished(results)
-        assert one.process == str(os.getpid())
+        assert one.process == f"{os.getpid()} on {platform.node()}"
 
 
 def test_what_cannot_be_read_says_nothing(begun, tmp_path):
