@@ -22,7 +22,7 @@ from recbench.data.readers import READERS, SPLITS
 from recbench.data.readers.pickled_frame import read_columns
 from recbench.data.toml_cards import NamedCard, read_card
 from recbench.endpoint.answer import Completion
-from recbench.endpoint.ledger import Ledger
+from recbench.endpoint.ledger import Ledger, Line
 from recbench.errors import RecbenchError
 from recbench.llm.cards import LanguageModelCard
 from recbench.outside.about import read_maker
@@ -368,9 +368,16 @@ def other_readers() -> Iterator[tuple[str, Reader]]:
     reply = {"choices": [{"message": {"content": "Lamp"}, "finish_reason": "stop"}], "model": "m"}
     reply["usage"] = {"prompt_tokens": 5, "completion_tokens": 2}
     yield "endpoint", Reader("reply.json", lambda: [json.dumps(reply).encode()], completion)
-    line = json.dumps(sealed({"key": "a", "prompt": 1, "completion": 1, "kept": False})) + "\n"
-    yield "ledger", Reader("ledger.jsonl", lambda: [line.encode()], Ledger)
+    yield "ledger", Reader("ledger.jsonl", lambda: [ledger_line()], Ledger)
     yield "recbole's checkpoint", Reader("a.pth", checkpoints, checkpoint)
+
+
+def ledger_line() -> bytes:
+    """Return a line of a ledger, as it is written."""
+    asked = {"key": "a", "kept": False, "prompt": 1, "completion": 1}
+    ended = {"counted": True, "cut_off": False, "filtered": False}
+    line = Line(**asked, **ended, model=None, fingerprint=None)
+    return json.dumps(sealed(line.model_dump())).encode() + b"\n"
 
 
 def readers() -> dict[str, Reader]:
