@@ -185,12 +185,17 @@ def train(
             )
     _check_same(run.position.step, runtime.processes)
     run.align()
-    writes, complete = runtime.processes.is_main, run.position.finished
-    with (
-        TrainingBar(name, run.total, runtime.show_progress) as bar,
-        whole_float32(),
-        WholeSteps() as steps,
-    ):
+    if not run.position.finished:
+        writes = runtime.processes.is_main
+        with TrainingBar(name, run.total, runtime.show_progress) as bar, whole_float32():
+            _train_on(run, checkpoint, bar, writes)
+    module.eval()
+    return TrainingReport.of(run)
+
+
+def _train_on(run: TrainingRun, checkpoint: Checkpoint, bar: TrainingBar, writes: bool) -> None:
+    """Make the steps that are left, and keep what comes out where this process `writes`."""
+    with WholeSteps() as steps:
         while not run.position.finished:
             begun = time.monotonic()
             for _ in run.epoch():
@@ -205,12 +210,9 @@ def train(
                 begun = time.monotonic()
             else:
                 run.end_epoch()
-        if not complete:
-            run.keep_best()
-            if writes:
-                checkpoint.write(run.position, {"weights": learnt(module)})
-    module.eval()
-    return TrainingReport.of(run)
+        run.keep_best()
+        if writes:
+            checkpoint.write(run.position, {"weights": learnt(run.module)})
 
 
 def _check_same(step: int, processes: Processes) -> None:
