@@ -49,19 +49,14 @@ from recbench.recommender import (
 )
 from recbench.runs import store
 from recbench.runs.completion import answered_by, complete, forgotten_if_refused, report_age
+from recbench.runs.identity import row_digest, run_id, training_digest
 from recbench.runs.kept_trainings import MODEL, TRAININGS
 from recbench.runs.lock import locked
 from recbench.runs.places import cache_folder, results_folder
 from recbench.runs.provenance import plugin, provenance
 from recbench.runs.question import Question, frozen_question
-from recbench.runs.record import (
-    Setup,
-    Training,
-    caption_of,
-    row_digest,
-    run_id,
-    training_digest,
-)
+from recbench.runs.record import Setup, caption_of
+from recbench.runs.record_parts import Training
 from recbench.runs.stopwatch import Stopwatch
 from recbench.runs.unfinished import Begun
 from recbench.settings import Settings

@@ -6,7 +6,7 @@ from recbench.data.card import Card, ships
 from recbench.questions.fraction import with_fraction
 from recbench.questions.split import Split
 from recbench.recommender import TrainingData
-from recbench.runs.record import Training
+from recbench.runs.record_parts import Training
 from recbench.settings import digest
 
 

@@ -48,7 +48,7 @@ def chosen_records(
 def model_names(names: str | None, roots: Sequence[Path]) -> list[str] | None:
     """Check names, parted by commas; what came from outside is no model, and has records alone."""
     from recbench.registry import find
-    from recbench.runs.record import FROM_OUTSIDE
+    from recbench.runs.record_parts import FROM_OUTSIDE
 
     if names is None:
         return None

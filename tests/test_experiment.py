@@ -17,7 +17,7 @@ from recbench.questions.split import PAD
 from recbench.recommender import Recommender, TrainingData, Transferable
 from recbench.runs import question, store
 from recbench.runs.examples import read_outcome
-from recbench.runs.record import USUAL
+from recbench.runs.record_parts import USUAL
 from recbench.settings import Settings
 
 

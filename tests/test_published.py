@@ -8,7 +8,8 @@ import pytest
 from recbench.experiment import Experiment, build
 from recbench.llm.cards import card_of
 from recbench.llm.weights.places import at_hand
-from recbench.runs.record import FIGURE_VERSION, RunRecord, row_of
+from recbench.runs.identity import row_of
+from recbench.runs.record import FIGURE_VERSION, RunRecord
 from recbench.runs.store import Run, runs
 
 SAID = ("llm", "examples", "batch_size", "learning_rate")

@@ -13,7 +13,7 @@ from recbench.folder_digest import folder_digest as weights
 from recbench.recommender import Runtime, Transferable
 from recbench.runs.kept_trainings import MODEL, TRAINING
 from recbench.runs.lock import locked
-from recbench.runs.record import Training
+from recbench.runs.record_parts import Training
 from recbench.runs.store import CHECKPOINTS
 from recbench.settings import Settings
 from recbench.testing.toy import toy_split, toy_training_data

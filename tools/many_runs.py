@@ -11,7 +11,8 @@ import argparse
 import time
 from pathlib import Path
 
-from recbench.runs.record import RunRecord, row_of, run_id, training_id_of
+from recbench.runs.identity import row_of, run_id, training_id_of
+from recbench.runs.record import RunRecord
 from recbench.runs.store import Run, publish, read_record, run_folder, runs
 
 

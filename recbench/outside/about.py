@@ -6,7 +6,7 @@ from pathlib import Path
 from pydantic import Field, ValidationError
 
 from recbench.errors import DataError, unknown
-from recbench.runs.record import About
+from recbench.runs.record_parts import About
 from recbench.secret import check_no_secret
 
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from recbench.data.dataset import array_digest
 from recbench.errors import DataError
 from recbench.outside.sheet import Kind, Sheet
-from recbench.runs.record import Digests
+from recbench.runs.record_parts import Digests
 
 MANIFEST = "manifest.json"
 

@@ -25,9 +25,11 @@ from recbench.outside.sheet import Sheet
 from recbench.questions.candidates import Pack
 from recbench.questions.cold_start import cold_start
 from recbench.runs import environment, store
+from recbench.runs.identity import row_digest, run_id
 from recbench.runs.lock import locked
 from recbench.runs.provenance import provenance
-from recbench.runs.record import FROM_OUTSIDE, Outside, RunRecord, Times, row_digest, run_id
+from recbench.runs.record import RunRecord
+from recbench.runs.record_parts import FROM_OUTSIDE, Outside, Times
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 

@@ -3,7 +3,8 @@
 import shlex
 from typing import Any
 
-from recbench.runs.record import FROM_OUTSIDE, Outside, RunRecord
+from recbench.runs.record import RunRecord
+from recbench.runs.record_parts import FROM_OUTSIDE, Outside
 
 
 def command(record: RunRecord, answers: str = "", about: str = "") -> str:

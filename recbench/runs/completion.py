@@ -12,7 +12,8 @@ from recbench.evaluation.evaluator import Judgement
 from recbench.runs import environment
 from recbench.runs.kept_trainings import TRAINING
 from recbench.runs.provenance import plugin
-from recbench.runs.record import FIGURE_VERSION, Provenance, RunRecord, Setup, Times, Trained
+from recbench.runs.record import FIGURE_VERSION, RunRecord, Setup, Trained
+from recbench.runs.record_parts import Provenance, Times
 from recbench.settings import Settings
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from recbench.neural.devices import is_deterministic
-from recbench.runs.record import Device, Memory
+from recbench.runs.record_parts import Device, Memory
 
 PACKAGES = (
     "recbench", "numpy", "pandas", "pyarrow", "scipy", "torch", "transformers", "peft",

@@ -15,14 +15,9 @@ from recbench.errors import DataError
 from recbench.evaluation.evaluator import summary
 from recbench.registry import listed
 from recbench.runs.examples import read_outcome, sha256
-from recbench.runs.record import (
-    FIGURE_VERSION,
-    USUAL,
-    RunRecord,
-    row_of,
-    run_id,
-    training_id_of,
-)
+from recbench.runs.identity import row_of, run_id, training_id_of
+from recbench.runs.record import FIGURE_VERSION, RunRecord
+from recbench.runs.record_parts import USUAL
 from recbench.statistics.intervals import Figure
 
 RECORD = "record.json"

@@ -14,7 +14,8 @@ import numpy as np
 
 from recbench.errors import UserError
 from recbench.evaluation.metrics import check_cutoffs
-from recbench.runs.record import Provenance, RunRecord
+from recbench.runs.record import RunRecord
+from recbench.runs.record_parts import Provenance
 from recbench.runs.store import Run
 from recbench.runs.systems import matched, question, systems, why_not
 from recbench.statistics.best import Differences, Pair, ToBest, all_pairs, differences, to_best

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from recbench.registry import listed
 from recbench.runs import environment
-from recbench.runs.record import FIGURE_VERSION, Provenance
+from recbench.runs.record import FIGURE_VERSION
+from recbench.runs.record_parts import Provenance
 
 
 def provenance(model: str, device: str, precision: str) -> Provenance:

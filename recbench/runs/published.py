@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
-from recbench.runs.record import USUAL, RunRecord
+from recbench.runs.record import RunRecord
+from recbench.runs.record_parts import USUAL
 
 
 class Published(NamedTuple):

@@ -16,7 +16,7 @@ from recbench.questions.limit import first_rows
 from recbench.questions.make_split import asked_split
 from recbench.questions.protocols import Protocol
 from recbench.questions.split import Split
-from recbench.runs.record import Digests
+from recbench.runs.record_parts import Digests
 
 
 @dataclass(frozen=True)

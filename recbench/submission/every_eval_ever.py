@@ -18,7 +18,8 @@ from recbench.atomic_write import atomic_file
 from recbench.data.card import card
 from recbench.errors import DataError, UserError
 from recbench.runs.command import command
-from recbench.runs.record import FROM_OUTSIDE, RunRecord
+from recbench.runs.record import RunRecord
+from recbench.runs.record_parts import FROM_OUTSIDE
 from recbench.runs.store import Run
 from recbench.runs.text import question_line
 from recbench.statistics.intervals import CONFIDENCE, Figure

@@ -6,7 +6,8 @@ import pytest
 from recbench import experiment
 from recbench.runs import leaderboard
 from recbench.runs.leaderboard import Row
-from recbench.runs.record import Device, Digests, Memory, Provenance, RunRecord, Times, Trained
+from recbench.runs.record import RunRecord, Trained
+from recbench.runs.record_parts import Device, Digests, Memory, Provenance, Times
 from recbench.runs.store import Run
 from recbench.statistics.intervals import Figure
 from recbench_cli import main as cli

@@ -15,7 +15,7 @@ from recbench.reproduction import wanted as wanting
 from recbench.reproduction.filled import filled
 from recbench.reproduction.page import as_json, commands_of, page
 from recbench.reproduction.paper import Paper, Part, read_paper
-from recbench.runs.record import Training
+from recbench.runs.record_parts import Training
 from recbench.studies import cells
 from recbench.studies.study import Asked
 from recbench_cli import main as cli

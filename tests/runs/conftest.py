@@ -12,20 +12,9 @@ from recbench.evaluation.evaluator import Judgement, summary
 from recbench.evaluation.outcome import Outcome
 from recbench.questions.cold_start import ColdStart
 from recbench.runs import environment, store
-from recbench.runs.record import (
-    FIGURE_VERSION,
-    USUAL,
-    Device,
-    Digests,
-    Memory,
-    Provenance,
-    RunRecord,
-    Times,
-    Trained,
-    row_digest,
-    run_id,
-    training_digest,
-)
+from recbench.runs.identity import row_digest, run_id, training_digest
+from recbench.runs.record import FIGURE_VERSION, RunRecord, Trained
+from recbench.runs.record_parts import USUAL, Device, Digests, Memory, Provenance, Times
 
 AUDIT = Audit(seed=0, rows=32, largest_difference=0.0, better_placed=0, worse_placed=0)
 FINISHED = "2026-01-01T00:00:00+00:00"

@@ -7,7 +7,7 @@ import pytest
 
 from recbench.experiment import Experiment, build
 from recbench.runs.command import command
-from recbench.runs.record import FROM_OUTSIDE, About, Device, Outside, Training
+from recbench.runs.record_parts import FROM_OUTSIDE, About, Device, Outside, Training
 from recbench.runs.store import read_record, run_folders
 from recbench_cli.parsing import settings_of
 

@@ -13,7 +13,8 @@ from recbench.errors import DataError
 from recbench.evaluation.metrics import Metric
 from recbench.runs.evidence import check_run
 from recbench.runs.examples import sha256
-from recbench.runs.record import FIGURE_VERSION, RunRecord, row_of, run_id, training_id_of
+from recbench.runs.identity import row_of, run_id, training_id_of
+from recbench.runs.record import FIGURE_VERSION, RunRecord
 from recbench.runs.store import finished, read_record, runs
 
 pytestmark = pytest.mark.honesty

@@ -9,7 +9,7 @@ from recbench.runs.group_rendering import render_groups
 from recbench.runs.groups import COUNTS as NAMES
 from recbench.runs.groups import USERS, grouped
 from recbench.runs.leaderboard import leaderboard
-from recbench.runs.record import Training
+from recbench.runs.record_parts import Training
 from recbench.statistics.intervals import figure
 
 # Six examples of two draws: all hits but the first two rows.

@@ -7,7 +7,7 @@ import pytest
 
 from recbench.errors import UserError
 from recbench.runs.leaderboard import leaderboard, rows_of
-from recbench.runs.record import Training
+from recbench.runs.record_parts import Training
 from recbench.runs.rendering import render, run_table
 
 GOOD, BAD = [1] * 12, [1, 1] + [0] * 10

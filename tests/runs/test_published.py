@@ -9,7 +9,7 @@ import pytest
 
 from recbench.runs import published
 from recbench.runs.leaderboard import leaderboard
-from recbench.runs.record import Training
+from recbench.runs.record_parts import Training
 from recbench.runs.rendering import render
 
 GUIDED = {"llm": "tiny", "encoder": "sasrec"}

@@ -4,27 +4,11 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from recbench.evaluation.audit import Audit
-from recbench.runs.record import (
-    FIGURE_VERSION,
-    Device,
-    Digests,
-    Memory,
-    Provenance,
-    RunRecord,
-    Times,
-    Trained,
-    Training,
-    documentation,
-    row_digest,
-    row_of,
-    run_id,
-    training_digest,
-    training_id_of,
-)
+from recbench.runs.record import RunRecord, Trained, documentation
+from recbench.runs.record_parts import Device, Digests, Memory, Provenance, Times, Training
 from recbench.settings import digest
 from recbench.statistics.intervals import Figure
 
-DIGESTS = Digests(dataset="d", catalogue="c", split="s", pack="p")
 PARTS = (
     *(RunRecord, Training, Digests, Trained, Figure, Audit, Provenance, Device, Times, Memory),
 )
@@ -61,82 +45,6 @@ def test_unknown_fields_are_refused(made):
     value = made().record.model_dump()
     with pytest.raises(ValidationError):
         RunRecord.model_validate({**value, "surprise": 1})
-
-
-def test_a_row_is_everything_that_may_change_a_figure_but_the_seed():
-    def row(
-        *,
-        model="m",
-        settings=1,
-        llm="x",
-        digests=DIGESTS,
-        protocol="paper",
-        matching="exact",
-        fraction=1,
-        control=None,
-    ):
-        asked = digests, protocol, matching, Training(fraction=fraction), control
-        return row_digest(model, {"a": settings}, {"llm": llm}, *asked)
-
-    other_pack = DIGESTS.model_copy(update={"pack": "q"})
-    other_data = DIGESTS.model_copy(update={"dataset": "e"})
-    rows = {
-        row(),
-        row(model="n"),
-        row(settings=2),
-        row(llm="y"),
-        row(digests=other_pack),
-        row(digests=other_data),
-        row(protocol="next-item"),
-        row(matching="substring"),
-        row(fraction=0.5),
-        row(control="other-user"),
-        row(control="permuted-items"),
-    }
-    assert len(rows) == 11
-    assert row() == row()
-    assert run_id(row(), 0) != run_id(row(), 1)
-
-
-def test_a_training_is_everything_that_decides_what_is_learnt_but_the_seed():
-    def training(
-        *,
-        model="m",
-        settings=1,
-        llm="x",
-        data="d",
-        fraction=1,
-        plugin="p 1",
-        version=FIGURE_VERSION,
-    ):
-        learnt = {"a": settings}, {"llm": llm}, data, Training(fraction=fraction)
-        return training_digest(model, *learnt, plugin, version)
-
-    trainings = {
-        training(),
-        training(model="n"),
-        training(settings=2),
-        training(llm="y"),
-        training(data="e"),
-        training(fraction=0.5),
-        training(plugin="p 2"),
-        training(version=FIGURE_VERSION + 1),
-    }
-    assert len(trainings) == 8
-    assert training() == training()
-
-
-def test_a_record_names_its_row_and_training(made):
-    record = made(seed=4, settings={"a": 1}, ingredients={"llm": "x"}).record
-    assert row_of(record) == record.row
-    assert training_id_of(record) == record.trained.training_id
-    assert record.trained.training_id.endswith("-seed4")
-
-
-def test_another_question_asks_the_same_training(made):
-    one, other = made(), made(pack="other", draws=1, protocol="next-item", matching="substring")
-    assert one.record.trained.training_id == other.record.trained.training_id
-    assert one.record.row != other.record.row
 
 
 def test_a_record_knows_its_own_digest(made):

@@ -26,14 +26,10 @@ from recbench.questions.make_split import make_split
 from recbench.questions.protocols import protocol
 from recbench.runs.evidence import check_run
 from recbench.runs.examples import read_outcome
+from recbench.runs.identity import row_of, run_id, training_id_of
 from recbench.runs.kept_trainings import TRAINING, kept_model
-from recbench.runs.record import (
-    RunRecord,
-    Training,
-    row_of,
-    run_id,
-    training_id_of,
-)
+from recbench.runs.record import RunRecord
+from recbench.runs.record_parts import Training
 from recbench.runs.remade_question import Questions
 from recbench.runs.store import finish, publish, run_folder
 from recbench.runs.verify import MEANING, as_text, folders_of, verify

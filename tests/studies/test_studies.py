@@ -16,7 +16,7 @@ from recbench.questions.make_split import make_split
 from recbench.questions.protocols import protocol
 from recbench.recommender import Runtime
 from recbench.registry import listed, load
-from recbench.runs.record import Training
+from recbench.runs.record_parts import Training
 from recbench.studies.data_size import FRACTIONS
 from recbench.studies.drawing import drawn, looks, save, styled
 from recbench.studies.expert_ranks import ranks_by

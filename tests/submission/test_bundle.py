@@ -10,7 +10,7 @@ import pytest
 from recbench.errors import UserError
 from recbench.outside.about import Maker, read_maker
 from recbench.runs.command import command
-from recbench.runs.record import About, Outside
+from recbench.runs.record_parts import About, Outside
 from recbench.runs.store import finish, run_folder, run_folders
 from recbench.submission.manifest import about_text
 from recbench.submission.reading import opened, read_manifest

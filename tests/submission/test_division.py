@@ -7,7 +7,7 @@ import pytest
 
 from recbench.errors import DataError, UserError
 from recbench.registry import load
-from recbench.runs.record import Training
+from recbench.runs.record_parts import Training
 from recbench.submission.division import SEEDS, TRIALS, check_division, read_search
 
 pytestmark = pytest.mark.honesty

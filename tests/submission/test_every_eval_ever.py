@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from recbench.errors import DataError, UserError
-from recbench.runs.record import Outside, RunRecord
+from recbench.runs.record import RunRecord
+from recbench.runs.record_parts import Outside
 from recbench.runs.store import Run, runs
 from recbench.submission.every_eval_ever import path_of, write_logs
 
