@@ -2,7 +2,8 @@
 What iLoRA's adapter costs on one layer: one gated LoRA, against one LoRA an expert.
 
 The released code keeps K pairs A_k, B_k of rank r / K and adds up w_k B_k A_k x, which makes K
-outputs of the layer's width; ours is B (g * (A x)), see `recbench.llm.tuning.gate`.
+outputs of the layer's width; ours is B (s g * (A x)), see `recbench.llm.tuning.gate` and
+`recbench.llm.tuning.narrow_scale`. Either is added to what the frozen layer gives, here nothing.
 """
 
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from timing import interleaved, kept_for_backward
 from torch import Tensor, nn
 
 from recbench.llm.tuning.gate import InstanceGate, equal_ranks
+from recbench.llm.tuning.narrow_scale import NarrowScale
 from recbench.neural.precision import Precision, computing
 
 
@@ -46,7 +48,7 @@ class PerExpert(nn.Module):
 
     def forward(self, x: Tensor, weights: Tensor) -> Tensor:
         """Return [B, T, outgoing] of inputs [B, T, incoming] and expert weights [B, K]."""
-        total = torch.zeros((), device=x.device)
+        total = torch.zeros((), device=x.device)  # what the frozen layer gives
         scaled = (weights * self.scale)[:, :, None, None]  # [B, K, 1, 1]
         for number, (down, up) in enumerate(zip(self.downs, self.ups, strict=True)):
             one = up(down(x))
@@ -95,7 +97,7 @@ def compare(
 
     def ours() -> Tensor:
         gate.hold(users)
-        return up(down(x)) * scale
+        return NarrowScale.forward(layer, "default", x, torch.zeros((), device=device))
 
     forms = {"ilora": ours, "per_expert": lambda: released(x, gate(users))}
     made = {name: _in(form, precision, device) for name, form in forms.items()}
@@ -105,8 +107,10 @@ def compare(
     )
     own = {one.untyped_storage().data_ptr() for one in (x, *lora.parameters(), *gate.parameters())}
     own |= {one.untyped_storage().data_ptr() for one in (users, *released.parameters())}
+    # As dense as what comes back from the layers above; that of a sum is one number, expanded.
+    above = torch.randn(shape.rows, shape.tokens, shape.outgoing, device=device)
     taken = interleaved(
-        {name: lambda form=form: form().float().sum().backward() for name, form in made.items()},
+        {name: lambda form=form: form().float().backward(above) for name, form in made.items()},
         *(device, rounds),
     )
     kept: dict[str, int] = {}

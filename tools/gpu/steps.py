@@ -14,6 +14,7 @@ from recbench.llm.prompts.writer import Prompt
 from recbench.llm.settings import LanguageModelSettings
 from recbench.llm.tuning.adapter import add_lora
 from recbench.llm.tuning.gate import InstanceGate, equal_ranks
+from recbench.llm.tuning.narrow_scale import scale_where_narrow
 from recbench.neural.memory import free_memory
 from recbench.neural.precision import Precision, computing
 
@@ -109,6 +110,7 @@ def _model(
     settings = LanguageModelSettings(rank=RANK)
     lm = add_lora(lm, settings)
     lm.add_adapter("ilora", lm.peft_config["default"])
+    scale_where_narrow(lm, "ilora")
     gate = InstanceGate(USERS, equal_ranks(RANK, EXPERTS))
     gate.attach(lm, "ilora")
     return HybridLM(lm, config.vocab_size).to(device).train(), gate.to(device)

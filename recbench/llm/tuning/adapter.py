@@ -15,6 +15,7 @@ from transformers.pytorch_utils import Conv1D
 from recbench.errors import UserError
 from recbench.llm.folder_hash import hashed
 from recbench.llm.settings import LanguageModelSettings
+from recbench.llm.tuning.narrow_scale import scale_where_narrow
 from recbench.llm.tuning.targets import resolve
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
@@ -60,12 +61,14 @@ def add_adapter(lm: PreTrainedModel, config: PeftConfig) -> PeftModel:
     """
     with _quiet_peft():
         try:
-            return get_peft_model(lm, config)
+            model = get_peft_model(lm, config)
         except (RuntimeError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise UserError(
                 f"peft cannot give this language model {config.peft_type.value} as configured "
                 f"({_first_line(error)})"
             ) from error
+    scale_where_narrow(model)
+    return model
 
 
 def read_config(file: str) -> PeftConfig:
@@ -128,6 +131,7 @@ def read_lora(lm: PreTrainedModel, folder: Path, *, trainable: bool = False) -> 
         except (RuntimeError, ValueError, KeyError, TypeError, SafetensorError) as error:
             raise _unfit(folder, " ".join(str(error).split())[:200]) from error
         _check_all_read(model, folder)
+    scale_where_narrow(model)
     return model
 
 

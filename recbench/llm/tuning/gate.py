@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
 from recbench.errors import RecbenchError, UserError
+from recbench.llm.tuning.narrow_scale import NarrowScale
 
 Hook = Callable[[nn.Module, tuple[Any, ...], Tensor], Tensor]
 """Sees what goes into a layer and what comes out, and returns what comes out in its place."""
@@ -204,7 +205,7 @@ def _check(name: str, layer: LoraLayer, ranks: Sequence[int], adapter: str) -> N
             f"of the batch a rank, not {type(layer).__name__}; leave it out of targets, or "
             "name an adapter without it"
         )
-    if layer.lora_variant.get(adapter) is not None:
+    if not isinstance(layer.lora_variant.get(adapter), NarrowScale | None):
         raise UserError(
             f"layer '{name}' cannot be gated: it is no plain LoRA but a variant "
             f"({type(layer.lora_variant[adapter]).__name__}) that reads A past the gate; where "
