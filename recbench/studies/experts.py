@@ -59,7 +59,7 @@ class Experts(Study):
         left.set_xticks([np.log2(one) for one in EXPERTS], [*map(str, EXPERTS)])
         left.set_xlabel("experts K (1 is one LoRA)")
         left.set_ylabel(f"{FIGURE} (share of test questions)")
-        left.legend()
+        left.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=len(ranks))  # above the bars
         _draw_curves(right, data[data["kind"] == CURVE])
         if right.lines:
             legend(figure, right)
@@ -98,15 +98,17 @@ def _curve(row: Row) -> list[Point]:
 
 def _draw_curves(axes: "Axes", data: "DataFrame") -> None:
     kinds = looks([f"K = {one}" for one in EXPERTS])
-    for (rank, experts), some in data.groupby(["rank", "experts"]):
+    rows = sorted(set(data["rows_learnt"]))
+    for number, ((rank, experts), some) in enumerate(data.groupby(["rank", "experts"])):
         first = rank == data["rank"].min()
         name = f"K = {experts}"
         style: dict[str, Any] = {
             "linestyle": "-" if first else "--",
             "label": name if first else None,
         }
-        axes.plot(some["rows_learnt"], some["value"], **kinds[name], **style)
-    axes.set_xscale("log")
+        at = np.log2(some["rows_learnt"]) + beside(number, len(EXPERTS) * len(RANKS), 0.1)
+        axes.plot(at, some["value"], **kinds[name], **style)
+    axes.set_xticks(np.log2(rows), [f"{one:,.0f}" for one in rows])
     axes.set_xlabel("rows learnt from")
     axes.set_ylabel(f"{FIGURE} (validation)")
     axes.set_title("Few validation rows; dashed: the larger rank")
