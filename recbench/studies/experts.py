@@ -60,9 +60,12 @@ class Experts(Study):
         left.set_xlabel("experts K (1 is one LoRA)")
         left.set_ylabel(f"{FIGURE} (share of test questions)")
         left.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=len(ranks))  # above the bars
-        _draw_curves(right, data[data["kind"] == CURVE])
-        if right.lines:
+        curves = data[data["kind"] == CURVE]
+        if len(curves):
+            _draw_curves(right, curves)
             legend(figure, right)
+        right.set_xlabel("rows learnt from")
+        right.set_ylabel(f"{FIGURE} (validation)")
         return figure
 
 
@@ -109,6 +112,4 @@ def _draw_curves(axes: "Axes", data: "DataFrame") -> None:
         at = np.log2(some["rows_learnt"]) + beside(number, len(EXPERTS) * len(RANKS), 0.1)
         axes.plot(at, some["value"], **kinds[name], **style)
     axes.set_xticks(np.log2(rows), [f"{one:,.0f}" for one in rows])
-    axes.set_xlabel("rows learnt from")
-    axes.set_ylabel(f"{FIGURE} (validation)")
     axes.set_title("Few validation rows; dashed: the larger rank")
