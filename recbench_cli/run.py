@@ -1,7 +1,6 @@
 """`recbench run`: prepare, draw, train, judge, record."""
 
 import json
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -26,6 +25,7 @@ from recbench_cli.options import (
     put,
     say,
 )
+from recbench_cli.records import earlier_records
 
 if TYPE_CHECKING:
     from recbench.experiment import Experiment
@@ -166,16 +166,11 @@ def run(
 
 def _estimate(wanted: "Experiment") -> None:
     """Say how long this may take, where it is long and earlier runs of the model tell."""
-    from recbench.errors import DataError
     from recbench.runs.places import results_folder
-    from recbench.runs.store import RECORD, read_record
-    from recbench.studies.cells import seconds
+    from recbench.studies.forecast import seconds
 
-    root, records = results_folder(wanted.results) / wanted.dataset, []
-    for file in root.glob(f"*/{wanted.model}/*/{RECORD}"):
-        with suppress(DataError):  # a table names it
-            records.append(read_record(file.parent))
-    found = seconds([wanted], records)
+    records = earlier_records(results_folder(wanted.results))
+    found = seconds([wanted], [one for one in records if one.model == wanted.model])
     if found is not None and found >= LONG:
         say(f"by earlier runs of {wanted.model}: {in_words(found)}, less where a training is kept")
 

@@ -215,7 +215,7 @@ def _time(
     """Estimate how long a study would take; None where records do not say."""
     from recbench.errors import UserError
     from recbench.registry import blamed, find
-    from recbench.studies.cells import seconds
+    from recbench.studies.forecast import seconds
     from recbench.studies.study import Reading
 
     if isinstance(found, Reading):

@@ -10,7 +10,7 @@ from recbench.runs.leaderboard import Row, rows_of
 from recbench.runs.record import RunRecord
 from recbench.runs.store import Run
 from recbench.runs.systems import question
-from recbench.studies.cells import seconds
+from recbench.studies.forecast import seconds
 from recbench.studies.study import Asked
 
 

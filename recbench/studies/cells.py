@@ -1,8 +1,7 @@
-"""The cells of a study: which are there, what the others would take, and running them."""
+"""The cells of a study: where they lie, what they are called, and running them."""
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 from recbench.cells.board import Board
@@ -18,14 +17,11 @@ from recbench.experiment import (
     build,
     choose_training_source,
     describe,
-    recommender_class,
 )
-from recbench.questions.protocols.choice import means
 from recbench.recommender import System
 from recbench.registry import blamed_if_at_fault
 from recbench.runs import store
 from recbench.runs.places import results_folder
-from recbench.runs.record import RunRecord
 
 Report = Callable[[str], None]
 
@@ -115,66 +111,3 @@ def row_name(cell: Experiment) -> str:
     model = f"{cell.model} ({', '.join(said)})" if said else cell.model
     where = cell.dataset if cell.protocol is None else f"{cell.dataset}, {cell.protocol}"
     return f"{model} on {where}"
-
-
-def seconds(cells: Iterable[Experiment], records: Sequence[RunRecord]) -> float | None:
-    """
-    Estimate how long the cells without a record would take, by earlier records of their models.
-
-    Each is taken to train and to answer at the speed that its model and language model had on the
-    same dataset, under the same protocol where there are such, by the row where it is told how many
-    to learn from; a training that several cells ask counts once. None where a model has no record
-    there.
-    """
-    total, trained = 0.0, set[str]()
-    for cell in {name(one): one for one in cells}.values():
-        alike = [one for one in records if _alike(cell, one)]
-        if any(_same(cell, one) for one in alike):
-            continue
-        if not alike:
-            return None
-        usual = [one for one in alike if _protocol(cell, one)] or alike
-        total += fmean(_asking(cell, one) for one in usual)
-        training = name(cell.model_copy(update={"protocol": _card(cell)}))
-        if training not in trained:
-            trained.add(training)
-            total += fmean(_learning(cell, one) for one in usual)
-    return total
-
-
-def _asking(cell: Experiment, record: RunRecord) -> float:
-    draws = 1 if record.full_ranking else cell.draws / record.draws
-    return record.times.prepare + record.times.audit + draws * record.times.score
-
-
-def _learning(cell: Experiment, record: RunRecord) -> float:
-    assert record.trained is not None  # it is of a registered model
-    rows, usual = cell.settings.get("examples"), record.settings.get("examples")
-    if rows is None or usual is None:
-        return cell.train_fraction * record.trained.seconds
-    return float(rows) / usual * record.trained.seconds
-
-
-def _alike(cell: Experiment, record: RunRecord) -> bool:
-    asked = cell.model, cell.dataset, cell.settings.get("llm"), cell.limit
-    return asked == (record.model, record.dataset, record.settings.get("llm"), record.limit)
-
-
-def _same(cell: Experiment, record: RunRecord) -> bool:
-    settings = recommender_class(cell.model).settings_class
-    known, own = record.settings, settings.build(cell.settings, cell.preset).identity()
-    told = all(known.get(key) == own.get(key) for key in cell.settings)
-    seeds = not record.random_training or record.seed == cell.seed
-    learnt = cell.train_fraction, cell.elsewhere, cell.control
-    same = learnt == (record.training.fraction, record.training.dataset, record.control)
-    draws = record.full_ranking or record.draws == cell.draws
-    return told and seeds and same and draws and _protocol(cell, record)
-
-
-def _protocol(cell: Experiment, record: RunRecord) -> bool:
-    asked = asked_protocol(cell).name
-    return means(asked, record.protocol)
-
-
-def _card(cell: Experiment) -> str:
-    return asked_protocol(cell).card

@@ -2,7 +2,7 @@
 
 import heapq
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from statistics import fmean
 from typing import Any
 
@@ -22,7 +22,8 @@ NOTE = (
     "Hours are the mean and memory the most of the runs that are named under 'by': of the same "
     "model, language model and dataset where there are such. Hours are scaled by draws, by the "
     "rows that are learnt from where the settings say how many, and from another dataset by test "
-    "rows; a training that is kept already takes none."
+    "rows. A training that several cells ask counts once, with the first of them; one that is kept "
+    "already takes none."
 )
 
 
@@ -64,39 +65,69 @@ def forecast(wanted: Iterable[Experiment], records: Sequence[RunRecord]) -> list
     wanted
         The cells; of a model whose training does not depend on the seed, all seeds are one.
     records
-        Of earlier runs.
+        Of earlier runs; a cell takes as long as those that are most like it. A training that
+        several cells ask counts with the first of them alone.
     """
     usable = [one for one in records if one.trained is not None and one.limit is None]
     rows = {(one.dataset, one.protocol): one.examples for one in usable}
     found: dict[tuple[str, ...], Forecast] = {}
+    trained: set[str] = set()
     for cell in wanted:
-        one = _forecast(cell, usable, rows)
-        key = one.model, one.dataset, one.protocol, str(one.seed)
-        found.setdefault(key, one)
+        protocol = asked_protocol(cell)
+        try:
+            model = cells.built(cell)
+        except UserError as error:
+            refused = Forecast(cell.model, cell.dataset, protocol.name, cell.seed, "refused")
+            found.setdefault(tuple(cell.arguments), replace(refused, by=str(error)))
+            continue
+        one = cell if model.random_training else cell.model_copy(update={"seed": 0})
+        if (key := tuple(one.arguments)) in found:
+            continue
+        training = cells.name(one.model_copy(update={"protocol": protocol.card}))
+        found[key] = _forecast(one, model, protocol.name, usable, rows, training not in trained)
+        if found[key].state == "missing":
+            trained.add(training)
     return list(found.values())
 
 
+def seconds(wanted: Iterable[Experiment], records: Sequence[RunRecord]) -> float | None:
+    """
+    Estimate how long the cells without a record would take, one after another.
+
+    None where no earlier record tells of one of them.
+    """
+    total = 0.0
+    for one in forecast(wanted, records):
+        if one.state == "missing":
+            if one.seconds is None:
+                return None
+            total += one.seconds
+    return total
+
+
 def _forecast(
-    cell: Experiment, records: Sequence[RunRecord], rows: Mapping[tuple[str, str], int]
+    cell: Experiment,
+    model: System,
+    protocol: str,
+    records: Sequence[RunRecord],
+    rows: Mapping[tuple[str, str], int],
+    learns: bool,
 ) -> Forecast:
-    protocol = asked_protocol(cell).name
-    asked = cell.model, cell.dataset, protocol
-    try:
-        model = cells.built(cell)
-    except UserError as error:
-        return Forecast(*asked, cell.seed, "refused", by=str(error))
-    seed = cell.seed if model.random_training else 0
+    asked = Forecast(cell.model, cell.dataset, protocol, cell.seed, "missing")
     own = [one for one in records if one.model == cell.model and _llm(model, one)]
     if any(_is_of(cell, model, protocol, one) for one in own):
-        return Forecast(*asked, seed, "there")
+        return replace(asked, state="there")
     near, by, scale = _nearest(cell, model, protocol, own, rows)
     if not near:
-        return Forecast(*asked, seed, "missing")
-    seconds = fmean(scale[one.dataset] * _seconds(cell, model, one) for one in near)
+        return asked
+    taken = fmean(
+        scale[one.dataset] * (_asking(cell, one) + learns * _learning(cell, model, one))
+        for one in near
+    )
     memory = [part for one in near for part in _peaks(one)]
     on_gpu = [one.device for one in memory if one.device is not None]
     host = max(one.host for one in memory)
-    return Forecast(*asked, seed, "missing", seconds, host, max(on_gpu, default=None), by)
+    return replace(asked, seconds=taken, host=host, device=max(on_gpu, default=None), by=by)
 
 
 def _llm(model: System, record: RunRecord) -> bool:
@@ -144,15 +175,19 @@ def _nearest(
     return near, f"{count}{where}, {' and '.join(devices)}", scale
 
 
-def _seconds(cell: Experiment, model: System, record: RunRecord) -> float:
-    assert record.trained is not None  # others were left out
+def _asking(cell: Experiment, record: RunRecord) -> float:
     draws = 1 if record.full_ranking else cell.draws / record.draws
-    asking = record.times.prepare + record.times.audit + draws * record.times.score
+    part = 1.0 if cell.limit is None else min(1.0, cell.limit / record.examples)
+    return record.times.prepare + record.times.audit + part * draws * record.times.score
+
+
+def _learning(cell: Experiment, model: System, record: RunRecord) -> float:
+    assert record.trained is not None  # others were left out
     share = cell.train_fraction / record.training.fraction
     own, usual = model.settings.identity().get("examples"), record.settings.get("examples")
     if own is not None and usual is not None:
         share = float(own) / float(usual)
-    return asking + share * record.trained.seconds
+    return share * record.trained.seconds
 
 
 def _peaks(record: RunRecord) -> list[Any]:

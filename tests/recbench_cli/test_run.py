@@ -75,6 +75,7 @@ def call(capsys, monkeypatch, tmp_path):
         return Run(tmp_path, RECORD, reused=False)
 
     monkeypatch.setattr(experiment, "run", run)
+    monkeypatch.chdir(tmp_path)  # without records that tell how long it takes
     # What it leaves on disk is not made here.
     monkeypatch.setattr(leaderboard, "rows_of", lambda runs: [Row("ilora", (*runs,), {}, None)])
 

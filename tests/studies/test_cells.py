@@ -106,31 +106,6 @@ def test_a_wrong_setting_names_the_model():
         cells.located([Experiment(model="ilora", settings={"exprts": 2})], lambda _: None)
 
 
-def test_the_time_is_that_of_earlier_records(made):
-    records = [made(model="popularity", dataset="movielens", protocol="paper").record]
-    there = Experiment(model="popularity", draws=2)
-    # 1 second to prepare, 3 to answer two draws; 2 to train.
-    missing = there.model_copy(update={"seed": 1, "draws": 4})
-    assert cells.seconds([there], records) == 0
-    assert cells.seconds([there, missing, missing], records) == 1 + 2 * 3 + 2
-    half = missing.model_copy(update={"train_fraction": 0.5})
-    assert cells.seconds([half], records) == 1 + 2 * 3 + 1
-    again = missing.model_copy(update={"protocol": "paper,candidates=30"})
-    assert cells.seconds([missing, again], records) == 2 * (1 + 2 * 3) + 2  # of one training
-    assert cells.seconds([there, Experiment(model="ease")], records) is None
-    control = there.model_copy(update={"control": "shuffled-history"})
-    assert cells.seconds([control], records) == 1 + 3 + 2  # another run, of the same training
-    few = made(model="popularity", limit=2, pack="few").record
-    assert cells.seconds([missing], [few]) is None
-
-
-def test_a_record_is_found_however_the_settings_of_a_cell_are_written(made):
-    settings = {"llm": "tiny", "rank": 8, "expert_ranks": "4,2,1,1", "learning_rate": "1e-3"}
-    cell = Experiment(model="ilora", draws=2, settings=settings)
-    record = made([1, 0] * 6, model="ilora", settings=build(cell).settings.identity()).record
-    assert cells.seconds([cell], [record]) == 0
-
-
 def test_a_file_is_no_results_folder(tmp_path):
     (tmp_path / "file").write_text("")
     wanted = [Experiment(model="random", results=Path(tmp_path / "file"))]

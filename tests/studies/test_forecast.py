@@ -5,8 +5,9 @@ import json
 import pytest
 
 from recbench.experiment import Experiment, build
+from recbench.runs.record_parts import Training
 from recbench.studies import forecast as told
-from recbench.studies.forecast import Forecast, forecast, makespan, render
+from recbench.studies.forecast import Forecast, forecast, makespan, render, seconds
 
 
 def settings(model, **own):
@@ -130,3 +131,41 @@ def test_many_cells_are_quick(sasrec, monkeypatch):
     wanted = [cell(seed=seed, pack_seed=pack) for seed in range(25) for pack in range(20)]
     forecast(wanted, [sasrec()] * 100)
     assert len(looked) <= 500 * 100
+
+
+def test_the_time_is_that_of_earlier_records(made):
+    records = [made(model="popularity", settings=settings("popularity")).record]
+    there = Experiment(model="popularity", draws=2)
+    # 1 second to prepare, 3 to answer two draws; 2 to train.
+    missing = there.model_copy(update={"seed": 1, "draws": 4})
+    assert seconds([there], records) == 0
+    assert seconds([there, missing, missing], records) == 1 + 2 * 3 + 2
+    half = missing.model_copy(update={"train_fraction": 0.5})
+    assert seconds([half], records) == 1 + 2 * 3 + 1
+    again = missing.model_copy(update={"protocol": "paper,candidates=30"})
+    assert seconds([missing, again], records) == 2 * (1 + 2 * 3) + 2  # of one training
+    assert seconds([there, Experiment(model="ease")], records) is None
+    few = made(model="popularity", limit=2, pack="few").record
+    assert seconds([missing], [few]) is None
+    some = missing.model_copy(update={"limit": 1})
+    assert seconds([some], records) == 1 + 2 * 3 / records[0].examples + 2
+    of_half = made(model="popularity", training=Training(fraction=0.5)).record
+    assert seconds([half], [of_half]) == 1 + 2 * 3 + 2  # not half as long again
+
+
+def test_a_control_is_another_run(sasrec):
+    control = cell(control="shuffled-history")
+    assert seconds([control], [sasrec()]) == 1 + 3 + 2
+
+
+def test_the_language_model_that_is_not_named_is_the_default(made):
+    """The command that most begin with has no --llm, and its records name it."""
+    told = made([1, 0] * 6, model="ilora", settings=settings("ilora"), writes=True).record
+    assert seconds([Experiment(model="ilora", draws=2, seed=1)], [told]) == 1 + 3 + 2
+
+
+def test_a_record_is_found_however_the_settings_of_a_cell_are_written(made):
+    settings = {"llm": "tiny", "rank": 8, "expert_ranks": "4,2,1,1", "learning_rate": "1e-3"}
+    cell = Experiment(model="ilora", draws=2, settings=settings)
+    record = made([1, 0] * 6, model="ilora", settings=build(cell).settings.identity()).record
+    assert seconds([cell], [record]) == 0
