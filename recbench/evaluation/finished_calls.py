@@ -36,10 +36,9 @@ class FinishedCalls:
     Parameters
     ----------
     folder
-        Where it is kept, a file every `SECONDS` at most, of calls that are `LONG` or give texts
-        alone a file a call; what is
-        there already is read, and a file that is damaged is left out and removed. None keeps
-        nothing. It belongs to one question of one trained model.
+        Where it is kept: a file every `SECONDS`, and at once after a call that took `LONG` or more,
+        or one that gave texts alone. What is there already is read; a file that is damaged is
+        removed. None keeps nothing. It belongs to one question of one trained model.
     rows
         How many there are.
     processes
