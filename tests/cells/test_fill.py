@@ -61,6 +61,16 @@ def test_devices_share_the_cells(started):
     assert sum(line.endswith(": done") for line in lines) == 8
 
 
+@pytest.mark.parametrize(("places", "threads"), [(1, None), (2, 3)])
+def test_a_cell_has_its_share_of_the_cores(monkeypatch, places, threads):
+    given = []
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(local, "own_cores", lambda: 6)
+    monkeypatch.setattr(local, "run_cell", lambda *asked: given.append(asked[-1]) or Ended(0))
+    filled(wanted(["a"], ["d"], range(4), []), ["cpu"] * places)
+    assert given == [threads] * 4
+
+
 def test_a_failed_cell_stops_no_other(started):
     failed, lines = filled(wanted(["bad", "good"], ["d"], [0], []))
     assert {cell.name: how.code for cell, how in failed.items()} == {"bad on d, seed 0": 2}

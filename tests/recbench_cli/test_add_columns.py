@@ -111,11 +111,15 @@ def test_naming_a_column_of_histories_makes_no_items_of_it(refused):
 
 
 def test_what_only_looks_like_a_history_is_read(add, call, tmp_path):
+    def read(said):
+        code, out, _ = said
+        return code == 0 and out.splitlines()[0].endswith(": 60 interactions, 8 items")
+
     rows = [(*row, k, "a b", "x") for k, row in enumerate(ROWS)]
-    assert add("user,item,time,seq,genres,history", rows)[0] == 0
+    assert read(add("user,item,time,seq,genres,history", rows))
     call("data", "remove", "mine")
     rows = [(user, item.replace("i", "red lamp "), time) for user, item, time in ROWS]
-    assert add("user,products,time", rows, "--item-column", "products")[0] == 0
+    assert read(add("user,products,time", rows, "--item-column", "products"))
     call("data", "remove", "mine")
     folder = tmp_path / "my"
     folder.mkdir()
@@ -125,10 +129,10 @@ def test_what_only_looks_like_a_history_is_read(add, call, tmp_path):
     items = [f"i{i}\t{title}\tdrama comedy" for i, title in enumerate(TITLES)]
     header = "item_id:token\ttitle:token_seq\tclass:token_seq\n"
     (folder / "my.item").write_text(header + "\n".join(items) + "\n")
-    assert call("data", "add", "mine", "--recbole", "my")[0] == 0
+    assert read(call("data", "add", "mine", "--recbole", "my"))
     rows = [{"user": u, "item": i, "helpful": [1, 2]} for u, i, _ in ROWS]
     (tmp_path / "e.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    assert call("data", "add", "other", "--interactions", "e.jsonl")[0] == 0
+    assert read(call("data", "add", "other", "--interactions", "e.jsonl"))
 
 
 @pytest.mark.parametrize("key", ["id", "_id", "ID", "index", "Unnamed: 0", ""])

@@ -1,6 +1,7 @@
 """Every study of ours on runs as they would stand on disk: its data, table and figure."""
 
 import dataclasses
+import re
 from itertools import pairwise
 
 import numpy as np
@@ -138,10 +139,13 @@ def test_a_study_of_single_trainings_makes_no_test(name, runs):
 @pytest.mark.parametrize("name", CASES)
 def test_one_system_alone_is_shown(name, runs):
     study = load("studies", name)()
-    data = study.data(runs(CASES[name][0]), Asked("movielens", llms=("tiny",), models=("a",)))
+    case = CASES[name][0]
+    data = study.data(runs(case), Asked("movielens", llms=("tiny",), models=("a",)))
     with styled():
-        assert drawn(study, data).axes
-    assert study.table(data)
+        shown = drawn(study, data)
+    assert [axes for axes in shown.axes if axes.has_data()]
+    lines = [one for one in study.table(data).splitlines() if case["model"] in one]
+    assert any(re.search(r"\| 0\.\d{3} ", line) for line in lines)
 
 
 def test_looks_are_all_different():

@@ -37,7 +37,9 @@ def test_what_lies_beside_the_model_does_not(folder: Path) -> None:
 
 
 def test_the_built_in_model_and_its_prompts() -> None:
-    assert len(fingerprint("tiny")) == len(prompt_files()) == 64
+    """Published records name them: they change with the weights and the templates alone."""
+    assert fingerprint("tiny").startswith("d3873c36293080b7")
+    assert len(prompt_files()) == 64
 
 
 def test_a_model_of_the_hub_is_its_commit(monkeypatch: pytest.MonkeyPatch) -> None:
