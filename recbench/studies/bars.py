@@ -1,6 +1,7 @@
 """A figure that many studies have: every system with its interval, and its difference to one."""
 
 from collections.abc import Sequence
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 from recbench.runs.leaderboard import Row
@@ -10,6 +11,10 @@ from recbench.studies.points import DIFFERENCE, VALUE, Point, to_baseline, value
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from pandas import DataFrame
+
+
+LABEL = 40
+"""Letters that fit below one of two axes side by side."""
 
 
 def with_differences(rows: Sequence[Row], baseline: str, **own: Any) -> list[Point]:
@@ -41,6 +46,7 @@ def bars(data: "DataFrame") -> "Figure":
         named_places(axes, names if kind == VALUE else [""] * len(names), upright=False)
     name, against = data["figure"].iloc[0], data["against"].dropna()
     both[0].set_xlabel(f"{name} (share of questions)")
-    both[1].set_xlabel(f"{name} less that of {against.iloc[0]}" if len(against) else "")
+    if len(against):
+        both[1].set_xlabel(fill(f"{name} less that of {against.iloc[0]}", LABEL))
     both[1].axvline(0, color="black", linewidth=0.8)
     return figure
