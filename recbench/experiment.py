@@ -9,8 +9,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -55,8 +54,8 @@ from recbench.runs.lock import locked
 from recbench.runs.places import cache_folder, results_folder
 from recbench.runs.provenance import plugin, provenance
 from recbench.runs.question import Question, frozen_question
-from recbench.runs.record import Setup, caption_of
-from recbench.runs.record_parts import Training
+from recbench.runs.record import Setup, Trained, caption_of
+from recbench.runs.record_parts import Provenance, Training
 from recbench.runs.stopwatch import Stopwatch
 from recbench.runs.unfinished import Begun
 from recbench.settings import Settings
@@ -199,67 +198,158 @@ def run(
     if not processes.is_main:
         report, show_progress = _silent, False
     with processes.main_first():  # the others find prepared what they read
-        model = build(experiment)
-        _check_can_be_divided(model, experiment.model, processes)
         device = resolve(experiment.device, processes)
-        question = ask(experiment, report, show_progress)
-        source = choose_training_source(experiment, model, question, report, show_progress)
+        wanted = _understood(experiment, processes, report, show_progress)
+    folder = store.run_folder(results_folder(experiment.results), wanted.setup)
+    lock = processes.by_main(locked(folder, report))
+    with lock, deterministic(experiment.deterministic):
+        with processes.main_first():
+            found = None if experiment.fresh else store.finished(folder)
+        if found:
+            how = wanted.is_audited, experiment.deterministic
+            report_age(found.record, wanted.model.settings, *how, report)
+            return found
+        checkpoints, cache = folder / store.CHECKPOINTS, cache_folder(experiment.cache)
+        if experiment.fresh and processes.is_main:
+            shutil.rmtree(checkpoints, ignore_errors=True)
+        seed = wanted.setup.seed
+        runtime = Runtime(seed, device, folder, cache, report, show_progress, processes).at(
+            checkpoints
+        )
+        watch = Stopwatch(checkpoints, report, processes.is_main)
+        with as_begun(checkpoints, report, processes.is_main):
+            watch.add("prepare", time.monotonic() - began)
+            judged = _judged(experiment, wanted, folder, runtime, watch)
+            done = _recorded(wanted, folder, judged, runtime, watch) if processes.is_main else None
+        processes.wait()  # for what the main one records
+        return done or store.Run(folder, store.read_record(folder))
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """
+    An experiment, understood: all that is known before anything is trained.
+
+    Attributes
+    ----------
+    model
+        Untrained; it says what it is, and another one is trained.
+    question
+        As it is asked.
+    shown
+        As the model sees it, under the control.
+    source
+        What is learnt from.
+    data
+        What a trained model is loaded with.
+    setup
+        Of the record.
+    is_audited
+        Whether a copy is asked again.
+    """
+
+    model: System
+    question: Question
+    shown: Question
+    source: TrainingSource
+    data: TrainingData
+    setup: Setup
+    is_audited: bool
+
+
+def _understood(
+    experiment: Experiment, processes: Processes, report: Callable[[str], None], show_progress: bool
+) -> _Wanted:
+    model = build(experiment)
+    _check_can_be_divided(model, experiment.model, processes)
+    question = ask(experiment, report, show_progress)
+    source = choose_training_source(experiment, model, question, report, show_progress)
     setup = describe(experiment, model, question, source.training)
-    shown, control = question.seen(experiment.control), experiment.control
+    shown = question.seen(experiment.control)
     data = replace(source.asked, catalogue=shown.split.catalogue)
     if experiment.show_prompt:
         report(first_prompt(model, data, shown))
     is_audited = experiment.audit and model.auditable
-    folder = store.run_folder(results_folder(experiment.results), setup)
-    lock = processes.by_main(locked(folder, report))
-    with lock, deterministic(experiment.deterministic), ExitStack() as stack:
-        with processes.main_first():
-            found = None if experiment.fresh else store.finished(folder)
-        if found:
-            wanted = is_audited, experiment.deterministic
-            report_age(found.record, model.settings, *wanted, report)
-            return found
-        if experiment.fresh and processes.is_main:
-            shutil.rmtree(folder / store.CHECKPOINTS, ignore_errors=True)
-        cache = cache_folder(experiment.cache)
-        runtime = Runtime(setup.seed, device, folder, cache, report, show_progress, processes).at(
-            folder / store.CHECKPOINTS
-        )
-        watch = Stopwatch(runtime.checkpoints, report, processes.is_main)
-        stack.enter_context(as_begun(runtime.checkpoints, report, processes.is_main))
-        watch.add("prepare", time.monotonic() - began)
-        kept = training_folder(experiment, model, source, setup.seed)
-        if processes.is_main:
-            Begun(setup=setup, training=kept.name, arguments=experiment.goes_on).write(folder)
-        trained, new = train_or_find(
-            setup.model, model, source, runtime, kept, setup.candidates, experiment.fresh
-        )
-        watch.add("fit", trained.seconds if new else 0.0)
-        asked = shown.split.test, shown.split.catalogue, shown.pack, runtime
-        if control is not None:
-            report(f"control {control}: {MEANING[control]}")
-            model = build(experiment)
-            release_memory()  # what the first one held, before another is loaded
-            model.load(kept / MODEL, data, runtime)
-            model.begin(control)
-        precision, how = model.scores_in, experiment.matching
-        made = provenance(setup.model, device, precision)
-        answered = answered_by(trained, made, runtime.checkpoints)
-        with watch.stage("score"):
-            judgement = evaluate(model, *asked, how, answered)
-        if not processes.is_main:
-            processes.wait()
-            return store.Run(folder, store.read_record(folder))
-        account = _account(model, runtime, judgement)
-        stored = kept / MODEL, trained.weights, data, control, model.knows_users
-        saved = SavedModel(type(model), model.settings, *stored)
-        del model  # its memory is the copy's now
-        with watch.stage("audit"), forgotten_if_refused(answered, kept if new else None):
-            audited = audit(saved, judgement, *asked, precision, how) if is_audited else None
-        record = complete(setup, trained, judgement, account, audited, made, watch.seconds)
-        done = store.finish(folder, record, judgement, cold_start(source.split))
-        processes.wait()
-        return done
+    return _Wanted(model, question, shown, source, data, setup, is_audited)
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """
+    What a trained model has answered; the model itself is gone, and its memory free for the copy's.
+
+    Attributes
+    ----------
+    trained, new
+        The training, and the folder that it was kept in by this run; None where it was found.
+    judgement, account
+        Its answers, judged, and what it says of them.
+    answered
+        Folder of the finished calls.
+    made
+        Where and how it was asked.
+    saved
+        The model on disk.
+    precision
+        In which it scores.
+    """
+
+    trained: Trained
+    new: Path | None
+    judgement: Judgement
+    account: dict[str, Any]
+    answered: Path
+    made: Provenance
+    saved: SavedModel
+    precision: str
+
+
+def _judged(
+    experiment: Experiment, wanted: _Wanted, folder: Path, runtime: Runtime, watch: Stopwatch
+) -> _Judged:
+    """Train, or find what was trained, and ask it."""
+    setup, source, data = wanted.setup, wanted.source, wanted.data
+    model = build(experiment)
+    kept = training_folder(experiment, model, source, setup.seed)
+    if runtime.processes.is_main:
+        begun = Begun(setup=setup, training=kept.name, arguments=experiment.goes_on)
+        begun.write(folder)
+    trained, new = train_or_find(
+        setup.model, model, source, runtime, kept, setup.candidates, experiment.fresh
+    )
+    watch.add("fit", trained.seconds if new else 0.0)
+    if (control := experiment.control) is not None:
+        runtime.report(f"control {control}: {MEANING[control]}")
+        model = build(experiment)
+        release_memory()  # what the first one held, before another is loaded
+        model.load(kept / MODEL, data, runtime)
+        model.begin(control)
+    precision = model.scores_in
+    made = provenance(setup.model, runtime.device, precision)
+    answered = answered_by(trained, made, runtime.checkpoints)
+    asked = wanted.shown.split.test, wanted.shown.split.catalogue, wanted.shown.pack
+    with watch.stage("score"):
+        judgement = evaluate(model, *asked, runtime, experiment.matching, answered)
+    account = _account(model, runtime, judgement) if runtime.processes.is_main else {}
+    stored = kept / MODEL, trained.weights, data, control, model.knows_users
+    saved = SavedModel(type(model), model.settings, *stored)
+    told = judgement, account, answered, made, saved, precision
+    return _Judged(trained, kept if new else None, *told)
+
+
+def _recorded(
+    wanted: _Wanted, folder: Path, judged: _Judged, runtime: Runtime, watch: Stopwatch
+) -> store.Run:
+    """Ask a copy of the model some rows again, and write the record."""
+    shown, setup, audited = wanted.shown, wanted.setup, None
+    asked = shown.split.test, shown.split.catalogue, shown.pack, runtime
+    with watch.stage("audit"), forgotten_if_refused(judged.answered, judged.new):
+        if wanted.is_audited:
+            how = judged.precision, setup.matching
+            audited = audit(judged.saved, judged.judgement, *asked, *how)
+    done = judged.judgement, judged.account, audited, judged.made, watch.seconds
+    record = complete(setup, judged.trained, *done)
+    return store.finish(folder, record, judged.judgement, cold_start(wanted.source.split))
 
 
 def _account(model: System, runtime: Runtime, judgement: Judgement) -> dict[str, Any]:

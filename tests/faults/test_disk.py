@@ -59,11 +59,12 @@ DISK = Disk()
 
 @pytest.fixture
 def call(
-    toy: Toy, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    toy: Toy, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> Callable[..., tuple[int, str]]:
     """Return a function that runs a toy by the command line: exit code and standard error."""
 
     real = experiment.run
+    monkeypatch.chdir(tmp_path)  # without records that tell how long it takes
 
     def start(model: str, place: Path, **changes: Any) -> tuple[int, str]:
         wanted = toy(model, place, **changes)
