@@ -14,6 +14,7 @@ from recbench.studies.points import frame, only_table, value
 from recbench.studies.study import Asked, Study
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from pandas import DataFrame
 
@@ -55,19 +56,23 @@ class Cost(Study):
     def figure(self, data: "DataFrame") -> "Figure":
         """Draw the figure against each cost."""
         figure, all_axes = sheet(columns=2, heights=(2.4, 2.4), share_y=True)
-        for axes, (column, label) in zip(all_axes, COSTS.items(), strict=True):
-            for name, look in looks(list(data["system"])).items():
-                some = data[data["system"] == name]
-                intervals(axes, some[column], some, label=name, **look)
-            if column in ("memory_gib", "trials"):
-                axes.set_xlim(left=0)
-            else:
+        for axes, column in zip(all_axes, COSTS, strict=True):
+            draw_against(axes, data, column)
+            if column not in ("memory_gib", "trials"):
                 axes.set_xscale("symlog", linthresh=1.0)  # some cost nothing
-            axes.set_xlabel(label)
         for axes in all_axes[::2]:
             axes.set_ylabel(f"{data['figure'].iloc[0]} (share of questions)")
         legend(figure, all_axes[0])
         return figure
+
+
+def draw_against(axes: "Axes", data: "DataFrame", column: str) -> None:
+    """Draw every system's figure against one of `COSTS`, which begins at zero."""
+    for name, look in looks(list(data["system"])).items():
+        some = data[data["system"] == name]
+        intervals(axes, some[column], some, label=name, **look)
+    axes.set_xlim(left=0)
+    axes.set_xlabel(COSTS[column])
 
 
 def cost(row: Row) -> dict[str, Any]:

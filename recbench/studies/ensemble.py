@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 
 from recbench.experiment import Experiment
 from recbench.runs.store import Run
-from recbench.studies.bars import bars, with_differences
-from recbench.studies.cost import cost
+from recbench.studies.bars import with_differences
+from recbench.studies.cost import cost, draw_against
+from recbench.studies.drawing import legend, sheet
 from recbench.studies.points import VALUE, frame, only_table
 from recbench.studies.study import Asked, Study
 
@@ -41,5 +42,12 @@ class Ensemble(Study):
         return frame(one | (costs[one["system"]] if one["kind"] == VALUE else {}) for one in points)
 
     def figure(self, data: "DataFrame") -> "Figure":
-        """Draw figures and differences."""
-        return bars(data)
+        """Draw the figure against parameters and time; differences are in the table."""
+        figure, both = sheet(columns=2, share_y=True)
+        shown = data[data["kind"] == VALUE]
+        for axes, column in zip(both, ("parameters", "training_seconds"), strict=True):
+            draw_against(axes, shown, column)
+            axes.locator_params(axis="x", nbins=4)  # parameters have six digits
+        both[0].set_ylabel(f"{shown['figure'].iloc[0]} (share of questions)")
+        legend(figure, both[0], columns=2)
+        return figure
