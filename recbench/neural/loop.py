@@ -49,7 +49,8 @@ class TrainingRun:
         What a forward pass may change besides, such as running means.
     average
         Their exponential moving average (Polyak and Juditsky, SIAM J. Control Optim. 1992), by the
-        same names: the plain mean until it spans ``plan.averaged_epochs``; empty without them.
+        same names: the plain mean until it spans ``plan.averaged_epochs``; empty where the plan has
+        none.
     best
         What was `learnt` at the best epoch.
     """
@@ -191,24 +192,24 @@ class TrainingRun:
     def _gradients(self, batch: NDArray[np.int64], step: Step) -> float:
         """Add up the gradients of this process's part of a batch; return its part of the mean."""
         size = self._at_once
+        weights = self._row_weights(batch, step)
         total = torch.zeros((), device=self.device)
         starts = range(0, len(batch), size)
         for start in starts[self.processes.rank :: self.processes.count]:
             rows = batch[start : start + size]
             seed = derived_seed(self.seed, "training", step.index, start)
             with seeded(seed, self.device), computing(self.precision, self.device):
-                loss = self.loss(rows, step) * self._weight(rows, step)
+                part = float(weights[step.share(rows)[1]].sum() / weights.sum())
+                loss = self.loss(rows, step) * part
             self.accelerator.backward(loss)
             total += loss.detach()
         return total.item()
 
-    def _weight(self, rows: NDArray[np.int64], step: Step) -> float:
-        """Return what the mean of some rows counts in that of their batch, in (0, 1]."""
-        batch, own = step.share(rows)
-        if self.weights is None or own.all():
-            return len(rows) / len(batch)
-        weights = self.weights(batch, step)
-        return float(weights[own].sum() / weights.sum())
+    def _row_weights(self, batch: NDArray[np.int64], step: Step) -> NDArray[np.integer[Any]]:
+        """Return what each row counts in the mean of its batch, integers [rows]."""
+        if self.weights is None or self._at_once >= len(batch):  # one part: any weights do
+            return np.ones(len(batch), dtype=np.int64)
+        return self.weights(batch, step)
 
     @torch.no_grad()
     def _add_to_average(self, step: int, span: float) -> None:
@@ -221,6 +222,9 @@ class TrainingRun:
     @contextmanager
     def _averaged(self) -> Iterator[None]:
         """Have the average in the place of the weights inside the block, if there is one."""
+        if not self.average:
+            yield
+            return
         kept = copied(learnt(self.module))
         restore(learnt(self.module), kept | self.average)
         yield
