@@ -20,15 +20,19 @@ from recbench_cli.options import (
 )
 
 app = Commands(help="List, prepare and export datasets.", rich_markup_mode=None)
-app.command("show")(doctor.show)
+app.command("show", short_help="Print a dataset's card and how large it is.")(doctor.show)
 app.command("doctor")(doctor.doctor)
 app.command("add")(own.add)
-app.command("remove")(own.remove)
-app.command("import-splits", help=imports.PLAIN)(imports.importer(None))
-app.command("import-llara", help=imports.LLARA)(imports.importer("llara"))
+app.command("remove", short_help="Forget data of your own; your files stay.")(own.remove)
+app.command(
+    "import-splits", help=imports.PLAIN, short_help="Import a split of three files in JSON lines."
+)(imports.importer(None))
+app.command(
+    "import-llara", help=imports.LLARA, short_help="Import a split as LLaRA and iLoRA release it."
+)(imports.importer("llara"))
 
 
-@app.command("list")
+@app.command("list", short_help="List the datasets, and their known flaws.")
 def list_(_results: Results = None, cache: Cache = None, _debug: Debug = False) -> None:
     """List the datasets with their protocols, licences and known flaws."""
     from recbench.data.card import cards
@@ -63,7 +67,7 @@ def prepare(
     put(f"digest {made.digest}")
 
 
-@app.command()
+@app.command(short_help="Write a protocol's rows as JSON lines, and the items.")
 def export(
     dataset: Dataset,
     out: Annotated[Path, typer.Option("--out", help="Folder for the four files.")],

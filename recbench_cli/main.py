@@ -3,6 +3,7 @@
 import errno
 import sys
 import traceback
+from collections.abc import Callable
 
 import typer
 
@@ -54,26 +55,35 @@ app = Commands(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-app.command("run")(run.run)
-app.command("leaderboard")(leaderboard.leaderboard)
-app.command("compare")(compare.compare)
-app.command("plan")(compare.plan)
-app.command("report")(report.report)
-app.command("verify")(verify.verify)
-app.command("submit")(submit.submit)
-app.command("export")(export.export)
-app.command("inspect")(inspect.inspect)
-app.command("recommend")(recommend.recommend)
-app.command("memory")(memory.memory)
-app.command("questions")(questions.questions)
-app.command("score")(score.score)
-app.command("models")(models.models)
-app.add_typer(runs.app, name="runs")
-app.add_typer(data.app, name="data")
-app.add_typer(protocols.app, name="protocols")
-app.command("study")(study.study)
-app.command("reproduce")(reproduce.reproduce)
-app.command("candidates")(candidates.candidates)
+COMMANDS: dict[str, tuple[Callable[..., None] | typer.Typer, str]] = {
+    "run": (run.run, "Train a model and judge it on frozen questions."),
+    "leaderboard": (leaderboard.leaderboard, "Print the tables of all records, or make records."),
+    "compare": (compare.compare, "Say what the difference of two rows is worth."),
+    "plan": (compare.plan, "Say how many users, draws and seeds a claim takes."),
+    "report": (report.report, "Write one page of tables, charts and examples."),
+    "models": (models.models, "List the models, or the settings of one."),
+    "study": (study.study, "Put a step of iLoRA's argument to the test."),
+    "reproduce": (reproduce.reproduce, "Show a paper's tables beside what is on record."),
+    "inspect": (inspect.inspect, "Say why answers are invalid, and what places do."),
+    "memory": (memory.memory, "Say whether a language model knows a dataset."),
+    "recommend": (recommend.recommend, "Rank what somebody with your history may take next."),
+    "runs": (runs.app, "List runs, clean up, take in others'."),
+    "verify": (verify.verify, "Check runs, and work their figures out again."),
+    "submit": (submit.submit, "Write runs into one file that anyone can check."),
+    "export": (export.export, "Write records as files of Every Eval Ever."),
+    "data": (data.app, "List, add, check and prepare datasets."),
+    "protocols": (protocols.app, "List protocols, say what each asks."),
+    "candidates": (candidates.candidates, "Write the candidates of all questions."),
+    "questions": (questions.questions, "Write questions for a program of another's."),
+    "score": (score.score, "Judge a file of answers to such questions."),
+}
+"""Each with what it is for, in one line of the list of all."""
+
+for _name, (_does, _summary) in COMMANDS.items():
+    if isinstance(_does, typer.Typer):
+        app.add_typer(_does, name=_name, short_help=_summary)
+    else:
+        app.command(_name, short_help=_summary)(_does)
 
 
 def main(arguments: list[str] | None = None) -> None:

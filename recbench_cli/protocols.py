@@ -39,7 +39,7 @@ def list_(
         put(f"{one.label}: {one.summary}")
 
 
-@app.command()
+@app.command(short_help="Say what a protocol asks, and what it cannot show.")
 def show(
     name: Annotated[str, typer.Argument(metavar="PROTOCOL", help="See: recbench protocols list.")],
     candidates: Candidates = None,

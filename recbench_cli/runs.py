@@ -26,7 +26,7 @@ Folders = Annotated[
 ]
 
 
-@app.command("list")
+@app.command("list", short_help="List the runs, unfinished ones first.")
 def list_(
     form: Form = "text", results: Results = None, _cache: Cache = None, _debug: Debug = False
 ) -> None:
@@ -44,7 +44,7 @@ def list_(
         say(f"no run below {root}; make one with: recbench run")
 
 
-@app.command()
+@app.command(short_help="Show one run, or where it stands.")
 def show(
     run: Name,
     form: Form = "text",
@@ -77,7 +77,7 @@ def show(
         put(run_table(row))
 
 
-@app.command()
+@app.command(short_help="Remove what nothing needs any more.")
 def clean(
     older_than: OlderThan = 7.0,
     yes: Yes = False,
@@ -117,7 +117,7 @@ def clean(
     put(f"removed {len(found) - held}" + (f", {held} left alone" if held else f", {total}"))
 
 
-@app.command("import")
+@app.command("import", short_help="Take in runs from elsewhere, each verified.")
 def import_(
     paths: Folders,
     data_dir: DataDir = None,

@@ -74,6 +74,14 @@ def test_results_cache_and_debug_are_everywhere(call, arguments):
         assert option in out
 
 
+@pytest.mark.parametrize("group", [[], ["data"], ["runs"], ["protocols"]], ids=" ".join)
+def test_what_a_command_is_for_is_said_whole(call, group):
+    """In a terminal of eighty columns, which this is."""
+    _, out, _ = call(*group, "--help")
+    assert "Commands:" in out
+    assert "..." not in out.partition("Commands:")[2]
+
+
 @pytest.mark.parametrize("arguments", [[], ["data"]], ids=["recbench", "recbench data"])
 def test_a_group_alone_says_what_it_holds(call, arguments):
     code, out, err = call(*arguments)
