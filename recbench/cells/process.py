@@ -70,7 +70,7 @@ def run_cell(
     threads
         For a numerical operation on the CPU; None for the environment's.
     """
-    command = [sys.executable, "-P", "-m", "recbench_cli.main", "run", *arguments]
+    command = [sys.executable, "-P", "-m", "recbench_cli", "run", *arguments]
     with subprocess.Popen(
         [*command, "--device", device],
         stdin=subprocess.DEVNULL,

@@ -39,7 +39,7 @@ def test_a_cell_is_a_run_that_cannot_see_the_folder_it_is_started_in(started):
     assert command[1:] == [
         "-P",
         "-m",
-        "recbench_cli.main",
+        "recbench_cli",
         "run",
         "--model",
         "a",
