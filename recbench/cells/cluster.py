@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from recbench import __version__
+from recbench.atomic_write import PARTIAL
 from recbench.cells.board import Board
 from recbench.cells.cell import Cell
 from recbench.cells.process import Ended, run_cell
@@ -76,7 +77,8 @@ class Cluster:
         self._address, self._device, self._board, self._report = address, device, board, report
         self._name = f"recbench-{uuid.uuid4().hex[:12]}"
         self._handed: set[Handed] = set()
-        self._mark = results.resolve() / f".{self._name}"
+        # Named as half-written files are: `recbench runs clean` takes it if this process is killed.
+        self._mark = results.resolve() / f".{self._name}.{os.getpid()}{PARTIAL}"
 
     def __enter__(self) -> Self:
         self._client = _connected(self._address)
@@ -169,10 +171,21 @@ class Cluster:
 
 def _connected(address: str) -> "Client":
     from distributed import Client
+    from distributed.comm.addressing import parse_address, parse_host_port
+    from distributed.comm.registry import get_backend
 
+    try:  # of what is none, a client would leave a thread that complains behind
+        scheme, place = parse_address(address)
+        get_backend(scheme)
+        parse_host_port(place)
+    except ValueError as error:
+        raise UserError(
+            f"{address!r} is no address of a scheduler ({error}); give the one that dask scheduler "
+            "prints when it starts, such as tcp://HOST:8786"
+        ) from None
     try:
         return Client(address, timeout=PATIENCE, set_as_default=False)
-    except (OSError, ValueError, TimeoutError) as error:
+    except (OSError, TimeoutError) as error:
         said = " ".join(str(error).split())
         raise RecbenchError(
             f"no Dask scheduler answers at {address}: {said}; start one with: dask scheduler"
