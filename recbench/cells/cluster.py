@@ -7,6 +7,7 @@ died to another one, which goes on from the checkpoint: all workers write into o
 """
 
 import json
+import logging
 import os
 import socket
 import uuid
@@ -150,7 +151,14 @@ class Cluster:
 
     def _checked(self) -> bool:
         """Refuse workers that could not do right; return whether one has a GPU."""
-        faults = self._client.run(fault, str(self._mark), __version__)
+        try:
+            faults = self._client.run(fault, str(self._mark), __version__)
+        except Exception as error:  # whatever Dask makes of a worker that cannot even be asked
+            said = " ".join(str(error).split())
+            raise RecbenchError(
+                f"the workers at {self._address} cannot be asked for their recbench ({said}); "
+                f"install 'recbench[dask]' {__version__} where they run, and start them again"
+            ) from None
         if wrong := [why for why in faults.values() if why]:
             raise UserError(wrong[0])
         if not faults:
@@ -183,6 +191,8 @@ def _connected(address: str) -> "Client":
             f"{address!r} is no address of a scheduler ({error}); give the one that dask scheduler "
             "prints when it starts, such as tcp://HOST:8786"
         ) from None
+    for name in ("distributed", "distributed.client"):  # their tracebacks; we say it in a line
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         return Client(address, timeout=PATIENCE, set_as_default=False)
     except (OSError, TimeoutError) as error:

@@ -1,6 +1,7 @@
 """Cells on a Dask cluster: who is handed what, and that a killed worker costs nothing."""
 
 import json
+import logging
 import os
 import signal
 import threading
@@ -154,6 +155,16 @@ def test_workers_that_could_not_do_right_are_refused(handed_over, monkeypatch, t
     assert not list((tmp_path / "results").iterdir())
 
 
+def test_workers_without_recbench_are_a_line(handed_over, monkeypatch, tmp_path):
+    def run(*_):
+        raise Exception("ModuleNotFoundError(\"No module\nnamed 'recbench'\")")  # as Dask does
+
+    monkeypatch.setattr(Client, "run", run)
+    with pytest.raises(RecbenchError, match=r"named 'recbench'.*; install 'recbench\[dask\]' \d"):
+        handed_over({})
+    assert not list((tmp_path / "results").iterdir())
+
+
 def test_a_worker_says_what_it_lacks(tmp_path):
     (tmp_path / "mark").touch()
     assert fault(str(tmp_path / "mark"), cluster.__version__) == ""
@@ -168,6 +179,8 @@ def test_no_scheduler_is_a_line(monkeypatch, tmp_path):
     places = Cluster("tcp://127.0.0.1:9", tmp_path, "auto", Board(0, print), print)
     with pytest.raises(RecbenchError, match="answers at tcp://"), places:
         pass
+    for name in ("distributed.client", "distributed.core"):  # of a scheduler that goes later
+        assert not logging.getLogger(name).isEnabledFor(logging.ERROR)
 
 
 @pytest.mark.parametrize(
