@@ -1,4 +1,9 @@
-"""Files and folders are written aside and renamed: a reader never meets a half-written one."""
+"""
+Files and folders are written aside and renamed: a reader never meets a half-written one.
+
+They are on the disk itself before they have their name. Where the power fails or the system falls
+over, what stands is whole, and what it was made from may have been removed.
+"""
 
 import errno
 import os
@@ -35,7 +40,9 @@ def atomic_file(target: Path) -> Iterator[Path]:
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
             yield partial
+            to_disk(partial)
             partial.replace(target)
+            to_disk(target.parent)
         finally:
             partial.unlink(missing_ok=True)
 
@@ -57,8 +64,12 @@ def atomic_folder(target: Path) -> Iterator[Path]:
         target.parent.mkdir(parents=True, exist_ok=True)
         with folder_aside(target) as partial:
             yield partial
+            for path in (*partial.rglob("*"), partial):
+                if not path.is_symlink():
+                    to_disk(path)
             with folder_aside(target) as replaced:
                 _exchange(partial, target, replaced)
+            to_disk(target.parent)
 
 
 def _exchange(partial: Path, target: Path, replaced: Path) -> None:
@@ -84,6 +95,18 @@ def folder_aside(target: Path) -> Iterator[Path]:
         yield partial
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def to_disk(path: Path) -> None:
+    """Have the system write a file, or the names in a folder, to the disk now, not some day."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # a file system that cannot be told
+            raise
+    finally:
+        os.close(handle)
 
 
 def writer_of(partial: Path) -> int | None:

@@ -6,6 +6,7 @@ end: the operating system closes it with the process that held it, killed or not
 """
 
 import os
+import signal
 import threading
 from collections.abc import Callable
 from types import TracebackType
@@ -27,7 +28,7 @@ class Leash:
 
     def __init__(self) -> None:
         self.end, self._ours = os.pipe()
-        self._held = True
+        self._held, self._lock = True, threading.Lock()
 
     def __enter__(self) -> Self:
         return self
@@ -42,10 +43,11 @@ class Leash:
         os.close(self.end)
 
     def let_go(self) -> None:
-        """Let the others know now."""
-        if self._held:
-            self._held = False
-            os.close(self._ours)
+        """Let the others know now; a cluster may ask for it just as the context ends."""
+        with self._lock:
+            if self._held:
+                self._held = False
+                os.close(self._ours)
 
 
 def on_a_leash(end: int, leave: Callable[[], None]) -> None:
@@ -56,3 +58,11 @@ def on_a_leash(end: int, leave: Callable[[], None]) -> None:
         leave()
 
     threading.Thread(target=wait, daemon=True).start()
+
+
+def signal_name(number: int) -> str:
+    """Name the signal that has ended a process; those of real time have numbers alone."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

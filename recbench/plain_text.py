@@ -12,12 +12,12 @@ import re
 FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
 """How a cell begins that a spreadsheet works out, whatever stands in it."""
 
-_NUMBER = re.compile(r"[+-]?(\d[\d,.]*)?(e[+-]?\d+)?%?", re.IGNORECASE)
+_NUMBER = re.compile(r"[+-]?(\d[\d,.]*(e[+-]?\d+)?%?)?", re.IGNORECASE)
 _OF_MARKDOWN = re.compile(
     r"[\\`*<&|]"  # escapes, code, emphasis, tags, entities, cells
     r"|(?<![^\W_])[_~]+|[_~]+(?![^\W_])"  # emphasis and strokes, of which none is inside a word
-    r"|(?<=\])[(\[]"  # where a link goes
-    r"|^(?:>|[#+-](?=[#\s-]))"  # what begins a block
+    r"|(?<=\])[(\[:]"  # where a link goes
+    r"|^(?:>|[#+-](?=[#\s-])|\d+[.)](?=\s|$))"  # what begins a block
 )
 
 
@@ -62,4 +62,4 @@ def as_cell(value: object) -> object:
 
 def as_markdown(text: str) -> str:
     """Write a text so that Markdown shows it as it is, in a paragraph as in a cell."""
-    return _OF_MARKDOWN.sub(lambda found: "".join(f"\\{one}" for one in found[0]), printable(text))
+    return _OF_MARKDOWN.sub(lambda found: re.sub(r"([^\d])", r"\\\1", found[0]), printable(text))

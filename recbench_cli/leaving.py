@@ -63,7 +63,8 @@ def leaving_in_time(last_words: str) -> Iterator[Told]:
 
     The block must be in the main thread; in another one nothing is done. A signal that whoever
     started the process has it ignore stays ignored, as by ``nohup``. Once told, a process ends:
-    then nothing is put back behind the block.
+    then nothing is put back behind the block, and what else it is told is ignored, which would
+    change its exit code.
 
     Parameters
     ----------
@@ -90,6 +91,9 @@ def leaving_in_time(last_words: str) -> Iterator[Told]:
             for number, handler in before.items():
                 signal.signal(number, handler)
             mouth.close()
+        else:
+            for number in heard:
+                signal.signal(number, signal.SIG_IGN)
 
 
 def _watch(ear: socket.socket, heard: list[signal.Signals], last_words: str) -> None:
@@ -101,7 +105,7 @@ def _watch(ear: socket.socket, heard: list[signal.Signals], last_words: str) -> 
             if not said:
                 return
             number = said[0]
-    threading.Event().wait(GRACE)
+        threading.Event().wait(GRACE)  # listening: Python would complain of the next signal
     cursor = SHOW_CURSOR if os.isatty(2) else ""
     os.write(2, f"{cursor}{last_words}\n".encode(errors="replace"))
     os._exit(128 + number)

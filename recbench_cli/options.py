@@ -123,8 +123,23 @@ def say(line: str) -> None:
 
 
 def put(page: str) -> None:
-    """Print what was asked for: everything that a command writes on standard output."""
-    typer.echo(printable_lines(page))
+    """
+    Print what was asked for: everything that a command writes on standard output.
+
+    Raises
+    ------
+    UserError
+        If standard output has an encoding that lacks a sign; nothing is then printed.
+    """
+    from recbench.errors import UserError
+
+    try:
+        typer.echo(printable_lines(page))
+    except UnicodeEncodeError as error:
+        sign = ascii(error.object[error.start])
+        raise UserError(
+            f"standard output is {error.encoding}, which has no {sign}; set PYTHONIOENCODING=utf-8"
+        ) from None
 
 
 def put_json(value: object) -> None:

@@ -1,3 +1,4 @@
+import errno
 import os
 import shutil
 from pathlib import Path
@@ -58,3 +59,53 @@ def test_what_is_not_whole_is_named_after_its_writer(tmp_path):
         assert {writer_of(one) for one in tmp_path.iterdir()} == {os.getpid()}
         assert writer_of(folder) == os.getpid()
     assert writer_of(Path("u.data.partial")) is None
+
+
+@pytest.fixture
+def order(monkeypatch):
+    """What is written to the disk and what is renamed, in that order, each by its inode."""
+    done, sync = [], os.fsync
+    renaming = {name: getattr(Path, name) for name in ("rename", "replace")}
+
+    def synced(handle):
+        done.append(("disk", os.fstat(handle).st_ino))
+        sync(handle)
+
+    def renamed(name):
+        def rename(path, target):
+            done.append(("name", path.stat().st_ino))
+            return renaming[name](path, target)
+
+        return rename
+
+    monkeypatch.setattr(os, "fsync", synced)
+    for name in renaming:
+        monkeypatch.setattr(Path, name, renamed(name))
+    return done
+
+
+def test_what_has_its_name_is_on_the_disk(order, tmp_path):
+    with atomic_file(tmp_path / "file") as partial:
+        partial.write_text("whole")
+    own, above = (path.stat().st_ino for path in (tmp_path / "file", tmp_path))
+    assert order == [("disk", own), ("name", own), ("disk", above)]
+    order.clear()
+    fill(tmp_path / "folder", "whole")
+    names = ("folder/file", "folder", ".")
+    inner, folder, above = ((tmp_path / name).stat().st_ino for name in names)
+    assert order == [("disk", inner), ("disk", folder), ("name", folder), ("disk", above)]
+
+
+def test_a_file_system_that_cannot_be_told_is_written_to(tmp_path, monkeypatch):
+    def fsync(_):
+        raise OSError(number, "no")
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    number = errno.EINVAL
+    with atomic_folder(tmp_path / "folder") as partial:
+        (partial / "link").symlink_to("nowhere")
+    number = errno.EIO
+    with pytest.raises(OSError, match="no") as told, atomic_file(tmp_path / "file") as partial:
+        partial.write_text("lost")
+    assert not (tmp_path / "file").exists()
+    assert told.value.filename == str(tmp_path / "file")

@@ -72,6 +72,11 @@ def test_a_formula_is_kept_a_text(sign):
     assert as_cell(f" {sign}A1") == f"' {sign}A1"
 
 
+@pytest.mark.parametrize("reference", ["+E5", "-e10", "=1"])
+def test_what_looks_like_a_part_of_a_number_is_a_formula(reference):
+    assert as_cell(reference) == f"'{reference}"
+
+
 @hostile
 @pytest.mark.parametrize("place", ["cell", "paragraph", "title"])
 def test_markdown_shows_it_as_it_is_written(text, place):
@@ -84,7 +89,11 @@ def test_markdown_shows_it_as_it_is_written(text, place):
 
 
 @pytest.mark.parametrize(
-    "text", ["# a", "> a", "- a", "+ a", "---", "## b", "_a_", "a_b", "*", "\\"]
+    "text",
+    [
+        *("# a", "> a", "- a", "+ a", "---", "## b", "_a_", "a_b", "*", "\\"),
+        *("1. a", "12) a", "1.", "[a]: b", "[a]: <b>"),
+    ],
 )
 def test_nothing_begins_a_block_or_is_stressed(text):
     kinds, shown = of_markdown(as_markdown(text))

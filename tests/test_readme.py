@@ -47,7 +47,7 @@ def _own_cache(cache, monkeypatch):
 
 def recbench(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-P", "-m", "recbench_cli.main", *arguments],
+        [sys.executable, "-P", "-m", "recbench_cli", *arguments],
         cwd=cwd,
         capture_output=True,
         text=True,

@@ -1,12 +1,20 @@
 """Keys are found wherever they stand, and words are left alone."""
 
+import json
+from urllib.parse import quote
+
 import pytest
 
 from recbench.errors import UserError
 from recbench.secret import HIDDEN, check_no_secret, without_secrets
 
 PLANTED = "p1anted-0123456789"
-SHAPED = ("sk-proj-0123456789abcdef", "hf_abcdefghijklmnopqr", "ghp_0123456789abcdefABCD")
+SHAPED = (
+    "sk-proj-0123456789abcdef",
+    "hf_abcdefghijklmnopqr",
+    "ghp_0123456789abcdefABCD",
+    "github_pat_0123456789abcdef_ABCD",
+)
 
 
 @pytest.fixture(autouse=True)
@@ -15,7 +23,7 @@ def _no_other_keys(monkeypatch):
         monkeypatch.delenv(name, raising=False)
 
 
-@pytest.mark.parametrize("name", ["OPENAI_API_KEY", "HF_TOKEN", "my_secret", "DB_PASSWORD"])
+@pytest.mark.parametrize("name", ["OPENAI_API_KEY", "my_secret", "PGPASSWORD", "OPENAI_APIKEY"])
 def test_what_the_environment_calls_a_key_is_hidden(monkeypatch, name):
     monkeypatch.setenv(name, f" {PLANTED}\n")
     assert without_secrets(f"a {PLANTED}b") == f"a {HIDDEN}b"
@@ -32,7 +40,16 @@ def test_what_looks_like_a_key_is_hidden(key):
     assert key not in str(refused.value)
 
 
-@pytest.mark.parametrize("who", ["user:key", "key", "a:b:c"])
+def test_it_is_hidden_however_it_is_written(monkeypatch):
+    key = "-----BEGIN\nabc+/'\\é==\n-----END"
+    monkeypatch.setenv("SIGNING_KEY", key)
+    for written in (key, " ".join(key.split()), repr(key), json.dumps(key), quote(key, safe="")):
+        assert without_secrets(written).strip("'\"") == HIDDEN
+        with pytest.raises(UserError, match="variable SIGNING_KEY"):
+            check_no_secret({"x": written}, "setting")
+
+
+@pytest.mark.parametrize("who", ["user:key", "key", "a:b:c", "user:k@y"])
 def test_who_an_address_is_of_is_hidden(who):
     said = f"https://{who}@host:80/v1 cannot be reached (http://{who}@x)"
     assert without_secrets(said) == (

@@ -28,7 +28,7 @@ def blocks(page: str) -> list[tuple[str, str]]:
 def printed(command: str) -> str:
     """Return what a command prints in the root of the repository."""
     words = shlex.split(command)[1:]
-    call = [sys.executable, "-P", "-m", "recbench_cli.main", *words]
+    call = [sys.executable, "-P", "-m", "recbench_cli", *words]
     done = subprocess.run(call, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(f"error: {command}: {done.stderr.strip()}")

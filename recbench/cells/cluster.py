@@ -7,6 +7,7 @@ died to another one, which goes on from the checkpoint: all workers write into o
 """
 
 import json
+import logging
 import os
 import socket
 import uuid
@@ -19,6 +20,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from recbench import __version__
+from recbench.atomic_write import PARTIAL
 from recbench.cells.board import Board
 from recbench.cells.cell import Cell
 from recbench.cells.process import Ended, run_cell
@@ -76,7 +78,8 @@ class Cluster:
         self._address, self._device, self._board, self._report = address, device, board, report
         self._name = f"recbench-{uuid.uuid4().hex[:12]}"
         self._handed: set[Handed] = set()
-        self._mark = results.resolve() / f".{self._name}"
+        # Named as half-written files are: `recbench runs clean` takes it if this process is killed.
+        self._mark = results.resolve() / f".{self._name}.{os.getpid()}{PARTIAL}"
 
     def __enter__(self) -> Self:
         self._client = _connected(self._address)
@@ -148,7 +151,14 @@ class Cluster:
 
     def _checked(self) -> bool:
         """Refuse workers that could not do right; return whether one has a GPU."""
-        faults = self._client.run(fault, str(self._mark), __version__)
+        try:
+            faults = self._client.run(fault, str(self._mark), __version__)
+        except Exception as error:  # whatever Dask makes of a worker that cannot even be asked
+            said = " ".join(str(error).split())
+            raise RecbenchError(
+                f"the workers at {self._address} cannot be asked for their recbench ({said}); "
+                f"install 'recbench[dask]' {__version__} where they run, and start them again"
+            ) from None
         if wrong := [why for why in faults.values() if why]:
             raise UserError(wrong[0])
         if not faults:
@@ -169,10 +179,23 @@ class Cluster:
 
 def _connected(address: str) -> "Client":
     from distributed import Client
+    from distributed.comm.addressing import parse_address, parse_host_port
+    from distributed.comm.registry import get_backend
 
+    try:  # of what is none, a client would leave a thread that complains behind
+        scheme, place = parse_address(address)
+        get_backend(scheme)
+        parse_host_port(place)
+    except ValueError as error:
+        raise UserError(
+            f"{address!r} is no address of a scheduler ({error}); give the one that dask scheduler "
+            "prints when it starts, such as tcp://HOST:8786"
+        ) from None
+    for name in ("distributed", "distributed.client"):  # their tracebacks; we say it in a line
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         return Client(address, timeout=PATIENCE, set_as_default=False)
-    except (OSError, ValueError, TimeoutError) as error:
+    except (OSError, TimeoutError) as error:
         said = " ".join(str(error).split())
         raise RecbenchError(
             f"no Dask scheduler answers at {address}: {said}; start one with: dask scheduler"

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from recbench.leash import LEASH, Leash
+from recbench.leash import LEASH, Leash, signal_name
 from recbench.neural.threads import VARIABLE
 
 OTHER_THREADS = ("MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
@@ -43,7 +43,7 @@ class Ended:
         if self.code == 0:
             return "done"
         if self.code < 0:
-            return f"ended by {signal.Signals(-self.code).name}"
+            return f"ended by {signal_name(-self.code)}"
         return f"failed with exit code {self.code}" + (f": {self.said}" if self.said else "")
 
 
@@ -70,7 +70,7 @@ def run_cell(
     threads
         For a numerical operation on the CPU; None for the environment's.
     """
-    command = [sys.executable, "-P", "-m", "recbench_cli.main", "run", *arguments]
+    command = [sys.executable, "-P", "-m", "recbench_cli", "run", *arguments]
     with subprocess.Popen(
         [*command, "--device", device],
         stdin=subprocess.DEVNULL,

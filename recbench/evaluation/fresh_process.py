@@ -13,7 +13,6 @@ import gc
 import importlib
 import json
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -30,7 +29,7 @@ from recbench.data.ragged import Ragged
 from recbench.errors import PluginError
 from recbench.evaluation.asking import ask
 from recbench.folder_digest import folder_digest
-from recbench.leash import Leash, on_a_leash
+from recbench.leash import Leash, on_a_leash, signal_name
 from recbench.neural.devices import deterministic, is_deterministic
 from recbench.questions.controls import Control
 from recbench.questions.queries import Queries
@@ -163,7 +162,7 @@ def _reason(folder: Path, code: int) -> str:
     if (folder / FAILURE).is_file() and (said := (folder / FAILURE).read_text(encoding="utf-8")):
         return said
     if code < 0:
-        return f"it was ended by {signal.Signals(-code).name}"
+        return f"it was ended by {signal_name(-code)}"
     return f"it ended with exit code {code} before it had answered"
 
 

@@ -5,12 +5,14 @@ import shutil
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from stat import S_ISREG
 
 from recbench.atomic_write import PARTIAL, writer_of
+from recbench.data.transfer import version_file
+from recbench.errors import UserError
 from recbench.runs.lock import holder, is_held, locked
 from recbench.runs.store import CHECKPOINTS
 from recbench.runs.unfinished import unfinished
@@ -31,11 +33,14 @@ class Leftover:
         In words.
     owners
         Folders of runs and trainings that no process may hold meanwhile.
+    least
+        Days since the last change of it, by which it was found to be one.
     """
 
     paths: tuple[Path, ...]
     what: str
     owners: tuple[Path, ...] = ()
+    least: float = 0.0
 
     @property
     def size(self) -> int:
@@ -54,19 +59,27 @@ class Leftover:
         Raises
         ------
         UserError
-            If a process works on it by now.
+            If a process works on it by now, or has done since it was found.
         """
         with ExitStack() as held:
             for owner in self.owners:
                 held.enter_context(locked(owner))
+            if self.days < self.least:
+                raise UserError(f"{self.paths[0]} has been changed meanwhile")
             for path in self.paths:
-                if path.is_dir() and not path.is_symlink():
-                    shutil.rmtree(path)
-                else:
-                    path.unlink(missing_ok=True)
+                _remove(path)
         for owner in self.owners:
             with suppress(OSError):  # something is left in it
                 owner.rmdir()
+
+
+def _remove(path: Path) -> None:
+    """Remove a file or a folder, which another process may be removing, too."""
+    with suppress(FileNotFoundError):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 def measured(paths: Iterable[Path]) -> tuple[int, float]:
@@ -95,7 +108,8 @@ def leftovers(results: Path, cache: Path, days: float) -> list[Leftover]:
         alone at any age.
     """
     found = [*_unfinished(results), *_of_finished(results), *_partial(results, cache)]
-    return [one for one in [*found, *_locks(results)] if one.days >= days]
+    kept = [replace(one, least=days) for one in found]
+    return [one for one in [*kept, *_locks(results)] if one.days >= days]
 
 
 def _unfinished(results: Path) -> Iterator[Leftover]:
@@ -114,15 +128,27 @@ def _of_finished(results: Path) -> Iterator[Leftover]:
             yield Leftover((kept,), f"not needed by the finished {kept.parent}", (kept.parent,))
 
 
-def _partial(*roots: Path) -> Iterator[Leftover]:
+def _partial(results: Path, cache: Path) -> Iterator[Leftover]:
     """Find what killed processes have left half-written, downloads among it."""
-    for root in roots:
-        for path in sorted(root.rglob(f"*{PARTIAL}")):
-            inside = any(one.name.endswith(PARTIAL) for one in path.relative_to(root).parents)
-            writer = writer_of(path)
-            busy = is_held(path) if writer is None else _lives(writer)
-            if not inside and not busy:
-                yield Leftover((path,), f"half-written: {path}")
+    for path in _half_written(results):
+        parts = path.relative_to(results).parts
+        owners = (results.joinpath(*parts[:4]),) if len(parts) > 4 else ()
+        writer = writer_of(path)
+        # The writer of a run may be on another host, and holds the run; without one it is not ours.
+        if writer is not None and not (_lives(writer) or any(map(holder, owners))):
+            yield Leftover((path,), f"half-written: {path}", owners)
+    for path in _half_written(cache):
+        writer = writer_of(path)
+        if not (is_held(path) if writer is None else _lives(writer)):
+            version = [one for one in (version_file(path),) if one.exists()]
+            yield Leftover((path, *version), f"half-written: {path}")
+
+
+def _half_written(root: Path) -> Iterator[Path]:
+    """Return files and folders, but nothing inside of such a folder."""
+    for path in sorted(root.rglob(f"*{PARTIAL}")):
+        if not any(one.endswith(PARTIAL) for one in path.relative_to(root).parts[:-1]):
+            yield path
 
 
 def _locks(results: Path) -> Iterator[Leftover]:
@@ -135,8 +161,8 @@ def _locks(results: Path) -> Iterator[Leftover]:
 def _lives(process: int) -> bool:
     try:
         os.kill(process, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return False
-    except PermissionError:
-        return True
+    except PermissionError:  # somebody else's
+        pass
     return True

@@ -78,7 +78,7 @@ def holder(folder: Path) -> str | None:
 
 
 def is_held(path: Path) -> bool:
-    """Tell whether a process holds a file."""
+    """Tell whether a process holds a file; on a file system without locks nobody does."""
     try:
         handle = os.open(path, os.O_RDONLY)
     except OSError:
@@ -87,6 +87,9 @@ def is_held(path: Path) -> bool:
         fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
     finally:
         os.close(handle)
     return False

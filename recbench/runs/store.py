@@ -15,7 +15,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from recbench.atomic_write import atomic_file, folder_aside
+from recbench.atomic_write import atomic_file, folder_aside, to_disk
 from recbench.errors import DataError, UserError
 from recbench.evaluation.evaluator import Judgement
 from recbench.questions.cold_start import ColdStart
@@ -242,4 +242,5 @@ def place(folder: Path, record: RunRecord, aside: Path, text: bytes | None = Non
     with atomic_file(folder / RECORD) as partial:
         partial.write_bytes(written)
         (folder / RECORD).unlink(missing_ok=True)  # one never stands beside another's examples
+        to_disk(aside / EXAMPLES)
         (aside / EXAMPLES).replace(folder / EXAMPLES)

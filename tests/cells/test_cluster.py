@@ -1,6 +1,7 @@
 """Cells on a Dask cluster: who is handed what, and that a killed worker costs nothing."""
 
 import json
+import logging
 import os
 import signal
 import threading
@@ -19,6 +20,7 @@ from recbench.cells.process import Ended
 from recbench.errors import NotInstalledError, RecbenchError, UserError
 from recbench.experiment import Experiment, run
 from recbench.registry import listed, load
+from recbench.runs.leftovers import leftovers
 from recbench.runs.store import runs
 
 distributed = pytest.importorskip("distributed", reason="Dask comes with the extra dask")
@@ -137,9 +139,28 @@ def test_what_is_handed_over_is_plain_data(handed_over, tmp_path):
     assert task == {"name": "popularity, seed 0", "arguments": ["--seed", "0"], "device": "cpu"}
 
 
+def test_what_a_killed_command_leaves_is_cleaned_away(monkeypatch, tmp_path):
+    monkeypatch.setattr(cluster, "_connected", lambda address: Client({}))
+    monkeypatch.setattr(os, "getpid", lambda: 4194304)  # no process has so high an id
+    with Cluster("tcp://here:1", tmp_path, "auto", Board(0, print), print):
+        (left,) = leftovers(tmp_path, tmp_path / "cache", days=0)
+        left.remove()
+        assert not list(tmp_path.iterdir())
+
+
 def test_workers_that_could_not_do_right_are_refused(handed_over, monkeypatch, tmp_path):
     monkeypatch.setattr(cluster, "fault", lambda mark, version: "the workers on a have no disk")
     with pytest.raises(UserError, match="the workers on a have no disk"):
+        handed_over({})
+    assert not list((tmp_path / "results").iterdir())
+
+
+def test_workers_without_recbench_are_a_line(handed_over, monkeypatch, tmp_path):
+    def run(*_):
+        raise Exception("ModuleNotFoundError(\"No module\nnamed 'recbench'\")")  # as Dask does
+
+    monkeypatch.setattr(Client, "run", run)
+    with pytest.raises(RecbenchError, match=r"named 'recbench'.*; install 'recbench\[dask\]' \d"):
         handed_over({})
     assert not list((tmp_path / "results").iterdir())
 
@@ -155,10 +176,23 @@ def test_a_worker_says_what_it_lacks(tmp_path):
 
 def test_no_scheduler_is_a_line(monkeypatch, tmp_path):
     monkeypatch.setattr(cluster, "PATIENCE", 1.0)
-    for address, said in (("tcp://127.0.0.1:9", "answers at tcp://"), ("gopher://x", "gopher")):
-        places = Cluster(address, tmp_path, "auto", Board(0, print), print)
-        with pytest.raises(RecbenchError, match=said), places:
-            pass
+    places = Cluster("tcp://127.0.0.1:9", tmp_path, "auto", Board(0, print), print)
+    with pytest.raises(RecbenchError, match="answers at tcp://"), places:
+        pass
+    for name in ("distributed.client", "distributed.core"):  # of a scheduler that goes later
+        assert not logging.getLogger(name).isEnabledFor(logging.ERROR)
+
+
+@pytest.mark.parametrize(
+    "address", ["nonsense", "", "tcp://host", "tcp://host:one", "gopher://x:1"]
+)
+def test_what_is_no_address_is_refused_at_once(monkeypatch, tmp_path, address):
+    monkeypatch.setattr(distributed, "Client", None)  # which would complain in a thread of its own
+    places = Cluster(address, tmp_path / "results", "auto", Board(0, print), print)
+    said = f"'{address}' is no address of a scheduler .*, such as tcp://HOST:8786"
+    with pytest.raises(UserError, match=said), places:
+        pass
+    assert not (tmp_path / "results").exists()
 
 
 def test_without_dask_there_is_a_remedy(monkeypatch, tmp_path):

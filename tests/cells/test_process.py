@@ -39,7 +39,7 @@ def test_a_cell_is_a_run_that_cannot_see_the_folder_it_is_started_in(started):
     assert command[1:] == [
         "-P",
         "-m",
-        "recbench_cli.main",
+        "recbench_cli",
         "run",
         "--model",
         "a",
@@ -62,6 +62,7 @@ def test_a_killed_cell_may_go_on(started):
     started("import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
     ended = run(lambda line: None)
     assert (ended.code, ended.words, ended.from_outside) == (-9, "ended by SIGKILL", True)
+    assert Ended(-35).words == "ended by signal 35"  # which has no name
     assert Ended(143).from_outside
 
 

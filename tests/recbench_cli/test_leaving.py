@@ -8,11 +8,18 @@ import threading
 import pytest
 
 PROGRAM = """
-import hashlib, signal, sys, threading, time
+import hashlib, os, signal, sys, threading, time
 from recbench_cli import main as cli
 
 def here():
     print("here", flush=True)
+
+def again():
+    os.kill(os.getpid(), signal.SIGINT)
+
+class AtTheEnd:
+    def __del__(self, again=again):
+        again()
 
 def app(*_, **__):
     try:
@@ -48,6 +55,16 @@ STEPS = {
         except KeyboardInterrupt:
             raise ImportError
 """,
+    "impatient": """
+        try:
+            here()
+            time.sleep(600)
+        except KeyboardInterrupt:
+            time.sleep(0.2)  # the thread that hears of it has heard
+            again()
+            sys.modules["last"] = AtTheEnd()  # goes when Python itself ends
+            raise
+""",
     "short": """
         here()
         time.sleep(1)
@@ -78,7 +95,7 @@ def told(step, number, before=None):
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-@pytest.mark.parametrize("step", ["python", "renamed"])
+@pytest.mark.parametrize("step", ["python", "renamed", "impatient"])
 def test_what_is_open_closes_in_order(step, number, code):
     assert told(step, number) == (code, "closed\n", LAST_WORDS)
 
@@ -93,3 +110,15 @@ def test_a_process_that_does_not_leave_is_ended(step, number, code):
 
 def test_what_is_to_be_ignored_stays_ignored():
     assert told("short", signal.SIGTERM, before=signal.SIG_IGN) == (0, "closed\n", "")
+
+
+def test_a_process_that_only_loads_its_commands_shows_no_traceback(tmp_path):
+    (tmp_path / "typer.py").write_text("import os\nos.kill(os.getpid(), 2)\n")  # loaded at first
+    command = "import runpy, sys; sys.path.insert(0, sys.argv[1]); runpy.run_module('recbench_cli')"
+    done = subprocess.run(
+        [sys.executable, "-c", command, str(tmp_path)],
+        capture_output=True,
+        check=False,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    assert (done.returncode, done.stderr) == (-signal.SIGINT, b"")

@@ -1,7 +1,10 @@
 """`recbench runs`, on runs that were interrupted, finished, and made anew."""
 
 import json
+import os
 import shlex
+import subprocess
+import sys
 
 import pytest
 
@@ -131,3 +134,21 @@ def test_runs_are_imported_and_conflicts_are_exit_1(run, call_inside, tmp_path):
     code, out, err = call_inside("runs", "import", "results", "--results", "merged")
     assert (code, out) == (1, "0 imported, 0 there already, 1 refused\n")
     assert "refused: results/movielens/" in err
+
+
+def test_a_sign_that_standard_output_lacks_is_named_and_the_remedy_helps(tmp_path):
+    (tmp_path / "r/数/b/c/d/checkpoints").mkdir(parents=True)
+
+    def listed(encoding):
+        command = [sys.executable, "-P", "-m", "recbench_cli", "runs", "list", "--results", "r"]
+        environment = os.environ | {"PYTHONIOENCODING": encoding}
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, check=False
+        )
+        return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+    code, out, err = listed("latin-1")
+    said = "standard output is latin-1, which has no '\\u6570'; set "
+    assert (code, out, err) == (2, "", f"error: {said}PYTHONIOENCODING=utf-8\n")
+    code, out, err = listed("utf-8")
+    assert (code, "数" in out, err) == (0, True, "")

@@ -1,4 +1,5 @@
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from pyarrow import parquet
 
 from recbench.errors import DataError
 from recbench.runs import store
+from recbench.runs.evidence import RECORD
 from recbench.runs.examples import EXAMPLES, read_outcome, sha256
 from recbench.runs.store import finished, publish, runs
 
@@ -24,6 +26,23 @@ def test_a_run_stands_where_its_names_say(made, tmp_path):
 def test_the_record_holds_the_digest_of_its_examples(made):
     run = made()
     assert run.record.examples_sha256 == sha256(run.folder)
+
+
+def test_what_is_placed_is_on_the_disk_before_anything_else_goes(made, tmp_path, monkeypatch):
+    synced, sync = [], os.fsync
+
+    def fsync(handle):
+        synced.append(os.fstat(handle).st_ino)
+        sync(handle)
+
+    run = made()
+    aside, folder = tmp_path / "aside", tmp_path / "placed"
+    aside.mkdir()
+    folder.mkdir()
+    shutil.copyfile(run.folder / EXAMPLES, aside / EXAMPLES)
+    monkeypatch.setattr(os, "fsync", fsync)
+    store.place(folder, run.record, aside)
+    assert synced == [path.stat().st_ino for path in (folder / EXAMPLES, folder / RECORD, folder)]
 
 
 @pytest.mark.parametrize("step", ["write_examples", "place"])

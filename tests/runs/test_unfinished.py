@@ -1,17 +1,22 @@
+import errno
+import fcntl
 import os
 import platform
+import shutil
+import time
 
 import numpy as np
 import pytest
 import torch
 
+from recbench.errors import UserError
 from recbench.evaluation.divided import Answers
 from recbench.evaluation.finished_calls import FinishedCalls
 from recbench.neural.checkpoint import Checkpoint
 from recbench.neural.progress import Position
 from recbench.runs.evidence import RECORD
 from recbench.runs.kept_trainings import TRAINING, TRAININGS
-from recbench.runs.leftovers import leftovers
+from recbench.runs.leftovers import DAY, leftovers
 from recbench.runs.lock import locked
 from recbench.runs.record import Setup
 from recbench.runs.store import CHECKPOINTS, run_folder
@@ -132,3 +137,53 @@ def test_what_a_finished_run_was_about_to_remove_is_left_over(made, tmp_path):
         for one in leftovers(tmp_path / "results", tmp_path / "cache", days=0):
             one.remove()
     assert sorted(path.name for path in run.folder.iterdir()) == ["examples.parquet", RECORD]
+
+
+def test_what_was_worked_on_since_it_was_found_stays(begun, tmp_path):
+    folder, training = begun()
+    step(training, 4)
+    old = time.time() - 3 * DAY
+    kept = [path for top in (folder, training) for path in (top, *top.rglob("*"))]
+    for path in kept:
+        os.utime(path, (old, old))
+    (one,) = leftovers(tmp_path / "results", tmp_path / "cache", days=1)
+    step(training, 5)  # by a process that was stopped again while the user thought about it
+    with pytest.raises(UserError, match="has been changed meanwhile"):
+        one.remove()
+    assert all(path.exists() for path in kept)
+    for path in kept:
+        os.utime(path, (old, old))
+    one.remove()
+    assert not folder.exists()
+    assert not training.exists()
+
+
+def test_what_is_half_written_is_a_process_own(tmp_path):
+    results, cache = tmp_path / "results", tmp_path / "cache"
+    training = results / "movielens" / TRAININGS / "sasrec" / "0a-seed0"
+    elsewhere = training / "model.4194304.partial"  # of a process on another host
+    for folder in (elsewhere, cache):
+        folder.mkdir(parents=True)
+    (results / "notes.partial").touch()
+    (results / f"a.{2**70}.partial").touch()
+    for name in ("data.zip.partial", "data.zip.partial.version"):
+        (cache / name).touch()
+    with locked(training):
+        assert elsewhere not in [one.paths[0] for one in leftovers(results, cache, days=0)]
+    found = leftovers(results, cache, days=0)
+    assert [one.owners for one in found] == [(), (training,), ()]
+    shutil.rmtree(elsewhere)  # by another process that cleans
+    for one in found:
+        one.remove()
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["notes.partial"]
+
+
+def test_where_nothing_can_be_locked_nobody_holds_anything(begun, tmp_path, monkeypatch):
+    def none(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    folder, _ = begun()
+    (folder / "lock").touch()
+    monkeypatch.setattr(fcntl, "flock", none)
+    (one,) = unfinished(tmp_path / "results")
+    assert one.process is None

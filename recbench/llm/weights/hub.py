@@ -40,10 +40,15 @@ def cached_model(place: OnHub) -> Path | None:
         If a file is not as it was downloaded.
     """
     config = cached_config(place)
-    if config is None or not _is_whole(config.parent):
+    if config is None:
         return None
-    _check_all(config.parent)
-    return config.parent
+    folder = config.parent
+    if (folder / _PARTS).is_file():
+        _check(folder / _PARTS)  # which says what else belongs to the whole
+    if not _is_whole(folder):
+        return None
+    _check_all(folder)
+    return folder
 
 
 @cache  # once a process: weights may be large

@@ -1,6 +1,7 @@
 """What of the hub is on this machine is taken without asking it; no answer is waited for long."""
 
 import hashlib
+import json
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -98,6 +99,20 @@ def test_a_file_that_a_disk_has_changed_is_refused_and_the_remedy_helps(
     blob.write_bytes(kept)
     module.commit.cache_clear()
     load_backbone("some/model", "cpu")
+
+
+@pytest.mark.parametrize("change", [(b"{", b"z"), (b"weight_map", b"weight_maq"), (b"", b"")])
+def test_a_list_of_parts_that_a_disk_has_changed_is_refused(
+    change: tuple[bytes, bytes], downloaded: Callable[..., Path]
+) -> None:
+    folder = downloaded()
+    content = json.dumps({"weight_map": {"x": "model.safetensors"}}).encode()
+    named = hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
+    blob = folder.parents[1] / "blobs" / named
+    (folder / "model.safetensors.index.json").symlink_to(blob)
+    blob.write_bytes(content.replace(*change) if change[0] else content[:9])
+    with pytest.raises(RecbenchError, match=f"remove {blob}, and the same command"):
+        load_backbone("some/model", "cpu")
 
 
 @pytest.mark.parametrize("without", ["model.safetensors", "config.json"])
