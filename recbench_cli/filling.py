@@ -194,4 +194,6 @@ def raise_for(failed: "Mapping[Cell, Ended]") -> None:
     if failed:
         mistake = {how.code for how in failed.values()} == {UserError.exit_code}
         names = "; ".join(f"{cell.name} ({how.words})" for cell, how in failed.items())
-        raise (UserError if mistake else RecbenchError)(f"{len(failed)} cells failed: {names}")
+        raise (UserError if mistake else RecbenchError)(
+            f"{len(failed)} cell{'s' * (len(failed) > 1)} failed: {names}"
+        )

@@ -201,6 +201,8 @@ def read_record(folder: Path) -> RunRecord:
         If it is broken, or of another schema version.
     """
     path = folder / RECORD
+    if path.exists() and not path.is_file():  # a pipe would be waited for
+        raise DataError(f"{path} is no file; move {folder} away")
     try:
         text = path.read_bytes()
         return RunRecord.model_validate_json(text)

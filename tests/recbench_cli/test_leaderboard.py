@@ -395,7 +395,7 @@ def test_a_cell_that_failed_is_named_at_the_end_with_its_line(call, started):
     code, _, err = call(*FILL)
     assert code == 1
     how = "(failed with exit code 1: error: no)"
-    assert err.splitlines()[-1] == f"error: 1 cells failed: popularity on movielens, seed 0 {how}"
+    assert err.splitlines()[-1] == f"error: 1 cell failed: popularity on movielens, seed 0 {how}"
 
 
 def test_a_dry_run_runs_nothing(call, popular, started):

@@ -185,3 +185,9 @@ def test_a_run_is_read_wherever_its_results_were_moved(made, tmp_path):
     run = made()
     shutil.move(tmp_path / "results", tmp_path / "elsewhere")
     assert [one.record for one in runs(tmp_path / "elsewhere")] == [run.record]
+
+
+def test_a_pipe_in_the_place_of_a_record_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / store.RECORD)
+    with pytest.raises(DataError, match=r"record\.json is no file; move"):
+        store.read_record(tmp_path)
