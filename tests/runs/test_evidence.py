@@ -378,7 +378,7 @@ def test_a_record_that_may_not_be_read_is_one_line(made, root):
     run = made()
     (run.folder / "record.json").unlink()
     (run.folder / "record.json").mkdir()
-    assert "cannot be read: Is a directory" in left_out(root)[1][0]
+    assert "is no file; move" in left_out(root)[1][0]
 
 
 def test_names_follow_from_what_is_recorded(made):
