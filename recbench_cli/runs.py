@@ -53,6 +53,7 @@ def show(
     _debug: Debug = False,
 ) -> None:
     """Show one run: its settings and figures, or where it stands and what goes on with it."""
+    from recbench.plain_text import printable
     from recbench.runs.leaderboard import rows_of
     from recbench.runs.listing import named, shown
     from recbench.runs.places import results_folder
@@ -69,9 +70,9 @@ def show(
     for name, value in told.items():
         if name == "settings":
             for setting, one in value.items():
-                put(f"  {setting}={one}")
+                put(printable(f"  {setting}={one}"))
         elif name != "metrics" and value not in (None, ""):
-            put(f"{name}: {value}")
+            put(printable(f"{name}: {value}"))
     if isinstance(found, Run):
         (row,) = rows_of([found])
         put(run_table(row))
