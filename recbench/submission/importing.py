@@ -7,13 +7,15 @@ other figures is refused. A training that was kept beside a run comes with it.
 """
 
 import shutil
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from recbench.atomic_write import folder_aside
+from recbench.data.toml_cards import inside
 from recbench.errors import RecbenchError, UserError
 from recbench.runs import verify as runs
 from recbench.runs.evidence import RECORD, check_apart
@@ -24,6 +26,8 @@ from recbench.runs.remade_question import Questions
 from recbench.runs.store import finished, place, read_record, run_folder
 from recbench.submission.reading import named_in, opened
 from recbench.submission.trainings import check_no_other, take_training
+
+SENT = "the run that a worker sent"
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,37 @@ def import_runs(
             report(one)
             found.append(one)
     return found
+
+
+def take_files(files: Mapping[str, bytes], results: Path, questions: Questions) -> None:
+    """
+    Take the runs of a results folder on another machine, of which the files are here.
+
+    Parameters
+    ----------
+    files
+        Contents by their path below that folder.
+    results, questions
+        As for `import_runs`.
+
+    Raises
+    ------
+    UserError
+        For a path that leads out of the folder, where there is no run, and for one that is refused.
+    """
+    with tempfile.TemporaryDirectory(prefix="recbench-") as name:
+        folder = Path(name)
+        for path, content in files.items():
+            try:
+                file = folder / inside(path)
+            except ValueError as error:
+                raise UserError(str(error)) from None
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(content)
+        for one in import_runs([folder], results, questions, lambda _: None):
+            if one.result == "refused":
+                why = named_in(one.why, folder, Path(SENT))
+                raise UserError(f"{SENT} is refused: {why}")
 
 
 def _import(folder: Path, results: Path, questions: Questions, trainings: bool) -> Imported:
