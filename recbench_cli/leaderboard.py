@@ -205,7 +205,7 @@ def leaderboard(
         filling.check()
         if dry_run:
             table = {"--site": site, "--group-by": by, "--k": k, "--baseline": baseline}
-            _refuse_dry({**table, "--scheduler": scheduler, "--fetch": fetch})
+            _refuse_dry({**table, "--scheduler": scheduler, "--fetch": fetch or None})
             filling.forecast(form)
             return
         failed = filling.run()
