@@ -19,7 +19,14 @@ from recbench.folder_digest import folder_digest
 from recbench.neural.threads import as_begun
 from recbench.recommender import Runtime, System, Transferable
 from recbench.runs import environment
-from recbench.runs.kept_trainings import MODEL, TRAINING, parts, read_training, write_training
+from recbench.runs.kept_trainings import (
+    MODEL,
+    TRAINING,
+    parts,
+    read_training,
+    whole_training,
+    write_training,
+)
 from recbench.runs.lock import locked
 from recbench.runs.provenance import provenance
 from recbench.runs.record import Trained
@@ -78,7 +85,7 @@ def train_or_find(
         with processes.main_first():
             if fresh and processes.is_main:
                 shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
-            kept = None if fresh else _kept(folder)
+            kept = None if fresh else whole_training(folder)
             if kept is None and not fresh and (folder / TRAINING).exists():
                 runtime.report(f"{folder} is not as it was kept; its model is trained again")
         if kept is not None:
@@ -87,15 +94,6 @@ def train_or_find(
             return kept, False
         with as_begun(folder / CHECKPOINTS, runtime.report, processes.is_main):
             return _train(name, model, source, runtime, folder, candidates), True
-
-
-def _kept(folder: Path) -> Trained | None:
-    trained, model = read_training(folder), folder / MODEL
-    # A folder copied under the name of another seed would count that seed's training twice.
-    if trained is None or trained.training_id != folder.name:
-        return None
-    own = folder_digest(model), parts(model)
-    return trained if (trained.weights, trained.parts) == own else None
 
 
 def _train(

@@ -1,6 +1,6 @@
 """The runs that a table still lacks: told of beforehand, or run here or on a cluster."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,6 +37,8 @@ class Filling:
         Cells at a time; None where it was not given.
     scheduler
         Address of a cluster; None for this machine.
+    fetch
+        Whether its workers share no folder with this machine, and send finished runs.
     results, cache
         Folders.
     """
@@ -55,6 +57,7 @@ class Filling:
     device: str
     workers: int | None
     scheduler: str | None
+    fetch: bool
     results: Path
     cache: Path
 
@@ -67,6 +70,8 @@ class Filling:
                 raise UserError(f"--run needs --{field}s")
         if self.data_dir is not None and len(self.chosen["dataset"]) > 1:
             raise UserError("--data-dir is of one dataset; name one with --datasets")
+        if self.fetch and self.scheduler is None:
+            raise UserError("--fetch is of the workers of a cluster; name it by --scheduler")
         if self.scheduler is not None:
             _check_cluster(self.workers, devices_of(self.device))
         settings = settings_of(self.changes or [], self.llm)
@@ -100,12 +105,34 @@ class Filling:
         on_gpu = [one for one in models if self.scheduler and _model(one).uses_gpu]
         cells = wanted(models, datasets, range(self.seeds), self._arguments(), on_gpu)
         if self.scheduler is not None:
+            cells = self._missing(cells) if self.fetch else cells
             board = Board(len(cells), say, live=True)
-            cluster = Cluster(self.scheduler, self.results, devices[0], board, say)
-            return fill(cells, cluster, board)
+            own = self.scheduler, self.results, devices[0], board, say, self._takes()
+            return fill(cells, Cluster(*own), board)
         devices = shared_out(devices, self.workers)
         board = Board(len(cells), say, live=len(devices) > 1)
         return fill(cells, Local(devices, board), board)
+
+    def _missing(self, cells: "Sequence[Cell]") -> "list[Cell]":
+        """Leave out the cells whose runs are here, which no worker could see."""
+        from recbench.runs.store import finished
+        from recbench.studies.cells import located
+
+        wanted = located(experiments := self._experiments(), say)
+        lacking = [one for place, one in wanted.items() if finished(place) is None]
+        return [cell for cell, one in zip(cells, experiments, strict=True) if one in lacking]
+
+    def _takes(self) -> "Callable[[Mapping[str, bytes]], None] | None":
+        """Return what takes the runs that workers send; None where they write them here."""
+        from functools import partial
+
+        from recbench.runs.remade_question import Questions
+        from recbench.submission.importing import take_files
+
+        if not self.fetch:
+            return None
+        questions = Questions(self.cache, self.data_dir, say)
+        return partial(take_files, results=self.results, questions=questions)
 
     def _arguments(self) -> list[str]:
         """Write what all cells have for `recbench run`; what was not given is left to it."""
@@ -121,10 +148,13 @@ class Filling:
                 "--preset": self.preset,
                 "--llm": self.llm,
                 "--set": self.changes or None,
-                "--results": self.results.resolve() if far else self.results,
-                "--cache": self.cache.resolve() if far else self.cache,
+                **({} if self.fetch else self._folders(far)),
             }
         )
+
+    def _folders(self, far: bool) -> dict[str, Path]:
+        folders = {"--results": self.results, "--cache": self.cache}
+        return {option: one.resolve() if far else one for option, one in folders.items()}
 
     def _experiments(self) -> "list[Experiment]":
         from recbench.experiment import Experiment
@@ -136,6 +166,7 @@ class Filling:
             "pack_seed": self.pack_seed,
             "train_fraction": self.train_fraction,
             "train_dataset": self.train_dataset,
+            "data_dir": self.data_dir,
             "preset": self.preset,
         }
         shared = {name: value for name, value in given.items() if value is not None}

@@ -128,6 +128,12 @@ Scheduler = Annotated[
         help="With --run: hand the cells to the workers of this Dask scheduler.",
     ),
 ]
+Fetch = Annotated[
+    bool,
+    typer.Option(
+        "--fetch", help="With --scheduler: its workers share no folder, and send finished runs."
+    ),
+]
 DryRun = Annotated[
     bool,
     typer.Option(
@@ -161,6 +167,7 @@ def leaderboard(
     device: Device = None,
     workers: Workers = None,
     scheduler: Scheduler = None,
+    fetch: Fetch = False,
     dry_run: DryRun = False,
     results: Results = None,
     cache: Cache = None,
@@ -182,7 +189,8 @@ def leaderboard(
     if site is not None:
         _check_site(site, {"--format": form != "table", "--group-by": by, "--k": k})
     if not fill:
-        _refuse_without_run({"seeds": seeds, **where, "dry_run": dry_run or None, **learnt})
+        flags = {"fetch": fetch or None, "dry_run": dry_run or None}
+        _refuse_without_run({"seeds": seeds, **where, **flags, **learnt})
     root, place = results_folder(results), cache_folder(cache)
     protocol = protocol_name(protocol, candidates=candidates, negatives=negatives, history=history)
     roots = () if fill else (root,)
@@ -191,13 +199,13 @@ def leaderboard(
     chosen = chosen_records(*named, **asked)
     failed: dict[Cell, Ended] = {}
     if fill:
-        where["device"] = device or "auto"
+        where |= {"device": device or "auto", "fetch": fetch}
         places: dict[str, Any] = {"results": root, "cache": place}
         filling = Filling(chosen, seeds or 1, **asked, **learnt, **where, **places)
         filling.check()
         if dry_run:
             table = {"--site": site, "--group-by": by, "--k": k, "--baseline": baseline}
-            _refuse_dry({**table, "--scheduler": scheduler})
+            _refuse_dry({**table, "--scheduler": scheduler, "--fetch": fetch or None})
             filling.forecast(form)
             return
         failed = filling.run()

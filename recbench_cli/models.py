@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from recbench.plain_text import printable
 from recbench_cli.options import Cache, Debug, Form, Results, put, put_json, say
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def _list_family(name: str, form: str) -> None:
         about = {"family": name, "summary": family.summary, "models": members(name)}
         put_json(about | {"left_out": dict(family.left_out)})
         return
-    put(f"{name}: {family.summary}\n\nmodels ({name}:MODEL):")
+    put(f"{name}: {printable(family.summary)}\n\nmodels ({name}:MODEL):")
     put(indent(fill(", ".join(members(name)), 86), "  "))
     put("\nleft out:")
     by_reason: dict[str, list[str]] = {}
@@ -113,7 +114,9 @@ def _print(name: str, model: "type[System]", form: str) -> None:
         }
         put_json(page)
         return
-    put("\n".join(filter(None, (f"{name}: {model.summary}", model.reference))))
+    put(printable(f"{name}: {model.summary}"))
+    if model.reference:
+        put(printable(model.reference))
     if settings.model_fields:
         put("\nsettings and their defaults (--set NAME=VALUE):")
     for names, meaning in settings.explained():

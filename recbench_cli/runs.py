@@ -24,6 +24,9 @@ Folders = Annotated[
     list[Path],
     typer.Argument(metavar="PATH...", help="Folders of results, run folders, or bundles (*.zip)."),
 ]
+NoTrainings = Annotated[
+    bool, typer.Option("--no-trainings", help="Leave kept models where they are.")
+]
 
 
 @app.command("list", short_help="List the runs, unfinished ones first.")
@@ -53,6 +56,7 @@ def show(
     _debug: Debug = False,
 ) -> None:
     """Show one run: its settings and figures, or where it stands and what goes on with it."""
+    from recbench.plain_text import printable
     from recbench.runs.leaderboard import rows_of
     from recbench.runs.listing import named, shown
     from recbench.runs.places import results_folder
@@ -69,9 +73,9 @@ def show(
     for name, value in told.items():
         if name == "settings":
             for setting, one in value.items():
-                put(f"  {setting}={one}")
+                put(printable(f"  {setting}={one}"))
         elif name != "metrics" and value not in (None, ""):
-            put(f"{name}: {value}")
+            put(printable(f"{name}: {value}"))
     if isinstance(found, Run):
         (row,) = rows_of([found])
         put(run_table(row))
@@ -120,24 +124,29 @@ def clean(
 @app.command("import", short_help="Take in runs from elsewhere, each verified.")
 def import_(
     paths: Folders,
+    no_trainings: NoTrainings = False,
     data_dir: DataDir = None,
     results: Results = None,
     cache: Cache = None,
     _debug: Debug = False,
 ) -> None:
-    """Take in runs from elsewhere, each verified; none that stands is replaced."""
+    """Take in runs from elsewhere and their kept models, verified; none that stands is replaced."""
     from collections import Counter
 
+    from recbench.runs.listing import size_in_words
     from recbench.runs.places import cache_folder, results_folder
     from recbench.runs.remade_question import Questions
     from recbench.submission.importing import Imported, import_runs
 
     def tell(one: Imported) -> None:
-        say(f"{one.result}: {one.folder}{f': {one.why}' if one.why else ''}")
+        model = f", its model of {size_in_words(one.size)} imported" if one.size else ""
+        say(f"{one.result}: {one.folder}{model}{f': {one.why}' if one.why else ''}")
 
     questions = Questions(cache_folder(cache), data_dir, say)
-    found = import_runs(paths, results_folder(results), questions, tell)
+    found = import_runs(paths, results_folder(results), questions, tell, not no_trainings)
     count = Counter(one.result for one in found)
     put(", ".join(f"{count[one]} {one}" for one in ("imported", "there already", "refused")))
+    if sizes := [one.size for one in found if one.size]:
+        put(f"kept models: {len(sizes)}, {size_in_words(sum(sizes))}")
     if count["refused"]:
         raise typer.Exit(1)

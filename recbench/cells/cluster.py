@@ -4,16 +4,20 @@ Cells on the workers of a Dask cluster.
 A worker is handed plain text, and runs the cell as this machine would: ``recbench run`` in a
 process of its own, which ends with the worker. The scheduler hands the cell of a worker that has
 died to another one, which goes on from the checkpoint: all workers write into one results folder.
+Workers that share none write each into a folder of its own and send the finished run back; then a
+cell goes on only where it was begun, and begins anew elsewhere.
 """
 
+import hashlib
 import json
 import logging
 import os
 import socket
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import CancelledError, Future
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -37,6 +41,20 @@ GPU = "GPU"
 
 PATIENCE = 30.0
 """Seconds in which a scheduler must answer."""
+
+OWN = "recbench-cells"
+"""Folder of a worker that shares none, below the one in which it was started."""
+
+Files = Mapping[str, bytes]
+"""Contents by their path below a folder of results."""
+
+
+@dataclass(frozen=True)
+class Sent:
+    """How a cell ended on a worker that shares no folder, and what it has left."""
+
+    ended: Ended
+    files: Files
 
 
 def check_installed() -> None:
@@ -64,6 +82,9 @@ class Cluster:
         Told of every cell that begins, and what it says.
     report
         Told what the user must know of the workers.
+    take
+        Takes what a finished cell has left, where workers share no folder; it raises RecbenchError
+        for what is not to be trusted. None where they share `results`.
     """
 
     def __init__(
@@ -73,9 +94,11 @@ class Cluster:
         device: str,
         board: Board,
         report: Callable[[str], None],
+        take: Callable[[Files], None] | None = None,
     ) -> None:
         check_installed()
         self._address, self._device, self._board, self._report = address, device, board, report
+        self._take = take
         self._name = f"recbench-{uuid.uuid4().hex[:12]}"
         self._handed: set[Handed] = set()
         # Named as half-written files are: `recbench runs clean` takes it if this process is killed.
@@ -83,8 +106,9 @@ class Cluster:
 
     def __enter__(self) -> Self:
         self._client = _connected(self._address)
-        self._mark.parent.mkdir(parents=True, exist_ok=True)
-        self._mark.touch()
+        if self._take is None:
+            self._mark.parent.mkdir(parents=True, exist_ok=True)
+            self._mark.touch()
         try:
             self._has_gpus = self._checked()
         except BaseException:
@@ -111,7 +135,7 @@ class Cluster:
             "arguments": cell.arguments,
             "device": "cuda" if on_gpu else "cpu",
             "filling": self._name,
-            "mark": str(self._mark),
+            "mark": self._shared,
             "version": __version__,
         }
         needs = {GPU: 1} if on_gpu else None
@@ -127,7 +151,7 @@ class Cluster:
 
         goes_on = "the same command goes on"
         try:
-            found.set_result(handed.result())
+            found.set_result(self._taken(handed.result()))
         except CancelledError:
             gone = f"the scheduler at {self._address} is gone; start one, and {goes_on}"
             found.set_result(Ended(1, gone))
@@ -138,6 +162,22 @@ class Cluster:
             found.set_exception(error)
         self._handed.discard(handed)
         handed.release()
+
+    def _taken(self, ended: Ended | Sent) -> Ended:
+        """Take what a cell has sent; one of which that is refused has failed."""
+        if isinstance(ended, Ended):
+            return ended
+        if self._take is not None and ended.ended.code == 0:
+            try:
+                self._take(ended.files)
+            except RecbenchError as error:
+                return Ended(error.exit_code, str(error))
+        return ended.ended
+
+    @property
+    def _shared(self) -> str:
+        """The file by which a worker knows the folder that it shares; empty where there is none."""
+        return str(self._mark) if self._take is None else ""
 
     def stop(self) -> None:
         """Begin no other cell, and have those that run leave."""
@@ -152,7 +192,7 @@ class Cluster:
     def _checked(self) -> bool:
         """Refuse workers that could not do right; return whether one has a GPU."""
         try:
-            faults = self._client.run(fault, str(self._mark), __version__)
+            faults = self._client.run(fault, self._shared, __version__)
         except Exception as error:  # whatever Dask makes of a worker that cannot even be asked
             said = " ".join(str(error).split())
             raise RecbenchError(
@@ -208,7 +248,7 @@ _LEASHES: dict[str, list[Leash]] = {}
 """Of the cells that run on this worker, by the name of whoever fills them."""
 
 
-def on_worker(task: str) -> Ended:
+def on_worker(task: str) -> Ended | Sent:
     """
     Run a cell on this worker.
 
@@ -216,7 +256,8 @@ def on_worker(task: str) -> Ended:
     ----------
     task
         JSON object: name and arguments of the cell, device, the name of whoever fills cells, the
-        file that marks its results folder, and its version of recbench.
+        file that marks its results folder (empty where none is shared), and its version of
+        recbench.
     """
     from distributed import get_worker
 
@@ -224,20 +265,35 @@ def on_worker(task: str) -> Ended:
     if why := fault(asked["mark"], asked["version"]):
         return Ended(UserError.exit_code, why)
     worker, topic, name = get_worker(), asked["filling"], asked["name"]
+    own = None if asked["mark"] else own_folder(asked["arguments"])
+    where = [] if own is None else ["--results", str(own)]
     worker.log_event(topic, {"name": name, "where": f"{socket.gethostname()} {worker.name}"})
 
     def tell(line: str) -> None:
         worker.log_event(topic, {"name": name, "line": line})
 
     with Leash() as leash:
-        own = _LEASHES.setdefault(topic, [])
-        own.append(leash)
+        leashes = _LEASHES.setdefault(topic, [])
+        leashes.append(leash)
         try:
             # Dask gives a worker one thread, unless its own environment says more.
             threads = int(os.environ.get(VARIABLE) or 1)
-            return run_cell(asked["arguments"], asked["device"], leash, tell, threads)
+            ended = run_cell([*asked["arguments"], *where], asked["device"], leash, tell, threads)
         finally:
-            own.remove(leash)
+            leashes.remove(leash)
+    return ended if own is None else Sent(ended, left_in(own) if ended.code == 0 else {})
+
+
+def own_folder(arguments: Sequence[str]) -> Path:
+    """Return the results folder of one cell on a worker that shares none: it goes on there."""
+    named = hashlib.sha256(json.dumps(arguments).encode()).hexdigest()[:12]
+    return Path(OWN).resolve() / named
+
+
+def left_in(results: Path) -> Files:
+    """Read the files of a folder of results, but for the locks."""
+    files = sorted(one for one in results.rglob("*") if one.is_file() and one.name != "lock")
+    return {one.relative_to(results).as_posix(): one.read_bytes() for one in files}
 
 
 def fault(mark: str, version: str) -> str:
@@ -248,10 +304,10 @@ def fault(mark: str, version: str) -> str:
             f"the workers on {host} have recbench {__version__}, and this is {version}; install "
             "the same everywhere"
         )
-    if not Path(mark).is_file():
+    if mark and not Path(mark).is_file():
         return (
             f"the workers on {host} do not see {Path(mark).parent}: give --results a folder on a "
-            "disk that all machines share"
+            "disk that all machines share, or have finished runs sent here by --fetch"
         )
     return ""
 

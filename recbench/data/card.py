@@ -197,7 +197,7 @@ class Rules(_Frozen):
     min_per_user: int = Field(default=1, ge=1)
     catalogue: Literal["all", "kept"] = "all"
     order: Literal["time", "file"] = "time"
-    note: str = ""
+    note: Line = ""
 
 
 class Card(NamedCard):
@@ -244,11 +244,11 @@ class Card(NamedCard):
         One sentence each.
     """
 
-    title: str
-    description: str
-    licence: str
-    citation: str
-    homepage: str
+    title: Line
+    description: Line
+    licence: Line
+    citation: Line
+    homepage: Line
     noun: tuple[Line, Line]
     verb: Line
     titles: Literal["film", "plain", "web"]
@@ -262,7 +262,7 @@ class Card(NamedCard):
     protocols: dict[str, Rules] = Field(default={})
     finished: bool = False
     candidates: int | None = Field(default=None, ge=2)
-    known_flaws: tuple[str, ...]
+    known_flaws: tuple[Line, ...]
 
     @model_validator(mode="after")
     def _names_its_own_files(self) -> Self:

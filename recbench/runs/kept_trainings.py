@@ -28,6 +28,16 @@ def read_training(folder: Path) -> Trained | None:
         return None
 
 
+def whole_training(folder: Path) -> Trained | None:
+    """Return what was written down of a training; None where its model is not as it was kept."""
+    trained, model = read_training(folder), folder / MODEL
+    # A folder copied under the name of another seed would count that seed's training twice.
+    if trained is None or trained.training_id != folder.name:
+        return None
+    own = folder_digest(model), parts(model)
+    return trained if (trained.weights, trained.parts) == own else None
+
+
 def write_training(folder: Path, trained: Trained) -> None:
     """Write down a training, aside first."""
     text = json.dumps(sealed(trained.model_dump(mode="json")), indent=2)

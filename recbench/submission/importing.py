@@ -3,17 +3,19 @@ Runs from elsewhere, taken into a results folder: from another one, or from a bu
 
 Each is verified as ``recbench verify`` does it. A run is there as a whole or not at all, and none
 that stands is replaced: one of the same figures is the same run, made twice or copied, and one of
-other figures is refused. Trainings stay where they are.
+other figures is refused. A training that was kept beside a run comes with it.
 """
 
 import shutil
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from recbench.atomic_write import folder_aside
+from recbench.data.toml_cards import inside
 from recbench.errors import RecbenchError, UserError
 from recbench.runs import verify as runs
 from recbench.runs.evidence import RECORD, check_apart
@@ -23,15 +25,19 @@ from recbench.runs.record import RunRecord
 from recbench.runs.remade_question import Questions
 from recbench.runs.store import finished, place, read_record, run_folder
 from recbench.submission.reading import named_in, opened
+from recbench.submission.trainings import check_no_other, take_training
+
+SENT = "the run that a worker sent"
 
 
 @dataclass(frozen=True)
 class Imported:
-    """What came of one run: its place, and why it was not taken."""
+    """What came of one run: its place, why it was not taken, and the bytes of what it learnt."""
 
     folder: str
     result: Literal["imported", "there already", "refused"]
     why: str = ""
+    size: int = 0
 
 
 def import_runs(
@@ -39,6 +45,7 @@ def import_runs(
     results: Path,
     questions: Questions,
     report: Callable[[Imported], None],
+    trainings: bool = True,
 ) -> list[Imported]:
     """
     Take runs into a results folder.
@@ -53,6 +60,8 @@ def import_runs(
         Makes their questions again, where the data are at hand.
     report
         Told of every run as soon as it is known what comes of it.
+    trainings
+        Whether kept models come with the runs that asked them.
 
     Raises
     ------
@@ -66,19 +75,48 @@ def import_runs(
         bundles = {unpacked.enter_context(opened(one))[1]: one for one in paths if one.is_file()}
         folders = runs.folders_of([*bundles, *(one for one in paths if not one.is_file())])
         for folder in folders:
-            one = _import(folder, results, questions)
+            one = _import(folder, results, questions, trainings)
             for unpacked_at, bundle in bundles.items():
-                one = Imported(
-                    named_in(one.folder, unpacked_at, bundle),
-                    one.result,
-                    named_in(one.why, unpacked_at, bundle),
-                )
+                named, why = (named_in(text, unpacked_at, bundle) for text in (one.folder, one.why))
+                one = replace(one, folder=named, why=why)
             report(one)
             found.append(one)
     return found
 
 
-def _import(folder: Path, results: Path, questions: Questions) -> Imported:
+def take_files(files: Mapping[str, bytes], results: Path, questions: Questions) -> None:
+    """
+    Take the runs of a results folder on another machine, of which the files are here.
+
+    Parameters
+    ----------
+    files
+        Contents by their path below that folder.
+    results, questions
+        As for `import_runs`.
+
+    Raises
+    ------
+    UserError
+        For a path that leads out of the folder, where there is no run, and for one that is refused.
+    """
+    with tempfile.TemporaryDirectory(prefix="recbench-") as name:
+        folder = Path(name)
+        for path, content in files.items():
+            try:
+                file = folder / inside(path)
+            except ValueError as error:
+                raise UserError(str(error)) from None
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(content)
+        for one in import_runs([folder], results, questions, lambda _: None):
+            if one.result == "refused":
+                why = named_in(one.why, folder, Path(SENT))
+                raise UserError(f"{SENT} is refused: {why}")
+
+
+def _import(folder: Path, results: Path, questions: Questions, trainings: bool) -> Imported:
+    size = 0
     try:
         record = _verified(folder, questions)
         target = run_folder(results, record)
@@ -86,11 +124,16 @@ def _import(folder: Path, results: Path, questions: Questions) -> Imported:
         with locked(target):
             if (standing := finished(target)) is not None:
                 _check_same(target, standing.record, record)
-                return Imported(str(folder), "there already")
-            _copy(folder, target, record)
+            else:
+                check_no_other(results, record)
+            # First what it learnt: who is interrupted in between brings the run the next time.
+            if trainings and (standing is None or standing.record.trained == record.trained):
+                size = take_training(folder, results, record)
+            if standing is None:
+                _copy(folder, target, record)
     except RecbenchError as error:
-        return Imported(str(folder), "refused", str(error))
-    return Imported(str(folder), "imported")
+        return Imported(str(folder), "refused", str(error), size)
+    return Imported(str(folder), "there already" if standing else "imported", size=size)
 
 
 def _verified(folder: Path, questions: Questions) -> RunRecord:

@@ -4,8 +4,11 @@ import json
 import logging
 import os
 import signal
+import subprocess
+import sys
 import threading
 from concurrent.futures import CancelledError
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,14 +17,18 @@ import pytest
 from recbench.cells import cluster, process
 from recbench.cells.board import Board
 from recbench.cells.cell import Cell, wanted
-from recbench.cells.cluster import Cluster, fault, let_go, on_worker
+from recbench.cells.cluster import Cluster, Sent, fault, let_go, on_worker
 from recbench.cells.fill import fill
 from recbench.cells.process import Ended
 from recbench.errors import NotInstalledError, RecbenchError, UserError
 from recbench.experiment import Experiment, run
 from recbench.registry import listed, load
+from recbench.runs.kept_trainings import kept_model, whole_training
 from recbench.runs.leftovers import leftovers
+from recbench.runs.remade_question import Questions
 from recbench.runs.store import runs
+from recbench.submission.importing import take_files
+from recbench_cli import main as cli
 
 distributed = pytest.importorskip("distributed", reason="Dask comes with the extra dask")
 
@@ -83,14 +90,14 @@ CELLS = [Cell("popularity, seed 0", ("--seed", "0")), Cell("ilora, seed 0", ("--
 def handed_over(monkeypatch, tmp_path):
     """Hand CELLS to workers of such resources; return the client, lines and what failed."""
 
-    def hand_over(*workers, device="auto", ends=Ended(0)):  # noqa: B008 (it is frozen)
+    def hand_over(*workers, device="auto", ends=Ended(0), take=None):  # noqa: B008 (it is frozen)
         client, lines = Client(*workers), []
         client.ends = ends
         monkeypatch.setattr(cluster, "_connected", lambda address: client)
         board = Board(len(CELLS), lines.append)
-        places = Cluster("tcp://here:1", tmp_path / "results", device, board, lines.append)
-        failed = fill(CELLS, places, board)
-        assert not list((tmp_path / "results").iterdir())  # no mark is left
+        own = tmp_path / "results", device, board, lines.append, take
+        failed = fill(CELLS, Cluster("tcp://here:1", *own), board)
+        assert not list((tmp_path / "results").glob("*"))  # no mark is left
         return client, lines, failed
 
     return hand_over
@@ -169,9 +176,10 @@ def test_a_worker_says_what_it_lacks(tmp_path):
     (tmp_path / "mark").touch()
     assert fault(str(tmp_path / "mark"), cluster.__version__) == ""
     assert "have recbench" in fault(str(tmp_path / "mark"), "99")
-    assert f"do not see {tmp_path}: give --results a folder on a disk that all" in fault(
-        str(tmp_path / "other"), cluster.__version__
-    )
+    said = fault(str(tmp_path / "other"), cluster.__version__)
+    assert f"do not see {tmp_path}: give --results a folder on a disk that all" in said
+    assert said.endswith("or have finished runs sent here by --fetch")
+    assert fault("", cluster.__version__) == ""
 
 
 def test_no_scheduler_is_a_line(monkeypatch, tmp_path):
@@ -315,6 +323,120 @@ def test_the_cell_of_a_killed_worker_is_gone_on_with(one_thread, raw_folder, tmp
     far, near = far_and_near(["sasrec"], 2, kill_at, raw_folder, tmp_path)
     assert len(far) == 2
     assert far == near
+
+
+@contextmanager
+def workers_apart(address, tmp_path, count=2):
+    """Start workers that share no folder with each other or with this test."""
+    command = [sys.executable, "-m", "distributed.cli.dask_worker", address, "--no-dashboard"]
+    started = []
+    for number in range(count):
+        folder = tmp_path / f"machine {number}"
+        folder.mkdir()
+        own = os.environ | {"RECBENCH_CACHE": str(folder / "cache")}
+        own |= {"OMP_NUM_THREADS": "1"}
+        options = {"cwd": folder, "env": own, "stderr": subprocess.DEVNULL}
+        words = ["--nthreads", "1", "--no-nanny", "--name", f"machine {number}"]
+        started.append(subprocess.Popen([*command, *words], **options))
+    try:
+        yield started
+    finally:
+        for one in started:
+            one.kill()
+            one.wait()
+
+
+@pytest.fixture
+def call(capsys):
+    """Run the command line in this process; return exit code, standard output, standard error."""
+
+    def run(*arguments):
+        with pytest.raises(SystemExit) as left:
+            cli.main(list(arguments))
+        shown = capsys.readouterr()
+        return left.value.code or 0, shown.out, shown.err
+
+    return run
+
+
+@pytest.fixture
+def scheduler():
+    with distributed.LocalCluster(n_workers=0, dashboard_address=None) as local:
+        yield local.scheduler_address
+
+
+@pytest.mark.slow
+def test_workers_without_a_shared_folder_send_what_they_have_finished(
+    scheduler, call, raw_folder, tmp_path
+):
+    """They are verified and taken in as any run from elsewhere, with their models."""
+    given = ("--data-dir", str(raw_folder), "--draws", "1", "--cache", str(tmp_path / "cache"))
+    far = ("--results", str(tmp_path / "far"))
+    models = "popularity,recent-popularity"
+    asked = ("leaderboard", "--run", "--models", models, "--datasets", "movielens")
+    sent = (*asked, *given, *far, "--scheduler", scheduler, "--fetch")
+    with workers_apart(scheduler, tmp_path) as started:
+        with distributed.Client(scheduler, set_as_default=False) as client:
+            client.wait_for_workers(len(started))
+        code, _, err = call(*sent)
+        assert code == 0, err
+        code, _, err = call(*sent)
+        assert (code, "begun" in err) == (0, False)  # nothing is asked of a worker again
+    assert call(*asked, *given, "--results", str(tmp_path / "near"))[0] == 0
+    found, serial = (evidence(tmp_path / one) for one in ("far", "near"))
+    assert len(found) == 2
+    assert found == serial
+    assert len(list(tmp_path.glob("machine */recbench-cells/*/**/record.json"))) == 2
+    for one in runs(tmp_path / "far"):
+        assert whole_training(kept_model(tmp_path / "far", one.record).parent)
+
+
+def test_a_worker_that_shares_no_folder_sends_what_a_cell_has_left(monkeypatch, tmp_path):
+    """A short form of the one above."""
+    worker = SimpleNamespace(name="w", log_event=lambda *_: None)
+    monkeypatch.setattr(distributed, "get_worker", lambda: worker)
+    monkeypatch.chdir(tmp_path)
+    ends, seen = iter([Ended(-9), Ended(0)]), []
+
+    def run_cell(arguments, *_):
+        *given, option, folder = arguments
+        assert (given, option) == (["--seed", "0"], "--results")
+        seen.append(Path(folder))
+        (Path(folder) / "d").mkdir(parents=True, exist_ok=True)
+        (Path(folder) / "d" / "record.json").write_bytes(b"x")
+        (Path(folder) / "d" / "lock").touch()
+        return next(ends)
+
+    monkeypatch.setattr(cluster, "run_cell", run_cell)
+    task = {"name": "a", "arguments": ["--seed", "0"], "device": "cpu", "filling": "mine"}
+    task |= {"mark": "", "version": cluster.__version__}
+    assert on_worker(json.dumps(task)) == Sent(Ended(-9), {})
+    assert on_worker(json.dumps(task)) == Sent(Ended(0), {"d/record.json": b"x"})
+    assert seen[0] == seen[1]  # it goes on there
+    assert seen[0].parent == tmp_path / "recbench-cells"
+
+
+def test_what_a_worker_sends_is_not_trusted(tmp_path):
+    questions = Questions(tmp_path / "cache", None, print)
+    for path in ("../out", "/etc/out", "a/../../out"):
+        with pytest.raises(UserError, match="expected a path that stays in its folder"):
+            take_files({path: b"x"}, tmp_path / "here", questions)
+    with pytest.raises(UserError, match="run that a worker sent is refused: it fails the check"):
+        take_files({"a/b/c/d/record.json": b"{}"}, tmp_path / "here", questions)
+    assert not list(tmp_path.rglob("out"))
+    assert not list(tmp_path.glob("here/**/record.json"))
+
+
+def test_a_run_that_is_refused_is_a_failure_of_its_cell(handed_over):
+    def take(files):
+        raise UserError(f"no {files}")
+
+    sent = Sent(Ended(0), {"a": b"x"})
+    client, _, failed = handed_over({}, ends=sent, take=take)
+    assert set(failed.values()) == {Ended(2, "no {'a': b'x'}")}
+    assert {task["mark"] for task, _ in client.tasks} == {""}
+    _, _, failed = handed_over({}, ends=Sent(Ended(1, "why"), {}), take=take)
+    assert set(failed.values()) == {Ended(1, "why")}
 
 
 @pytest.mark.slow

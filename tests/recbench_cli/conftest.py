@@ -1,11 +1,19 @@
+import importlib.util
 import itertools
 from importlib.metadata import EntryPoint
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from recbench import registry
 from recbench_cli import main as cli
+
+_BELOW = Path(__file__).parents[1] / "runs" / "conftest.py"
+_SPEC = importlib.util.spec_from_file_location("fixtures_of_runs", _BELOW)
+_MODULE = importlib.util.module_from_spec(_SPEC)
+_SPEC.loader.exec_module(_MODULE)
+made = _MODULE.made
 
 NUMBERS = itertools.count()
 

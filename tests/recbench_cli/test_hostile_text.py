@@ -2,7 +2,11 @@
 
 import csv
 import json
+import pickle
+from contextlib import suppress
+from typing import get_args
 
+import pandas as pd
 import pytest
 from hostile import (
     HOSTILE,
@@ -12,15 +16,33 @@ from hostile import (
     shows_only_text,
     unescaped_latex,
 )
+from pydantic import ValidationError
+from typer.main import get_command
 
+from recbench.cells import local
+from recbench.cells.process import Ended
+from recbench.data.card import cards
+from recbench.llm.cards import language_models
 from recbench.plain_text import printable
+from recbench.questions.protocols import protocol
+from recbench_cli import main as cli
 
 pytestmark = pytest.mark.honesty
 
 DATA = ("--dataset", "odd", "--protocol", "next-item,candidates=6")
 SAID = {name: text[:300] for name, text in HOSTILE.items() if text.isprintable()}
-TITLES = [*HOSTILE.values(), *(f"Plain {number}" for number in range(9))]
+TITLES = [*HOSTILE.values(), *(f"Plain {number}" for number in range(12))]
 NAME = "external:theirs"
+THEIRS = ("--results", "theirs")
+ADDED = ("--interactions", "events.csv", "--items", "items.csv")
+FORGED = "a\nFORGED\r\x1b[31m\u202e<b>$x$|=1"
+"""Begins a line of its own, which would pass for one of ours."""
+
+ACME = f"""
+from recbench_baselines.popularity import Popularity
+class Acme(Popularity):
+    summary, reference = {FORGED!r}, {FORGED!r}
+"""
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +53,12 @@ def place(tmp_path_factory):
         csv.writer(stream).writerows([("item", "title"), *enumerate(TITLES)])
     rows = [f"{u},{(u * 5 + t) % len(TITLES)},{t}" for u in range(12) for t in range(6)]
     (folder / "events.csv").write_text("\n".join(["user,item,time", *rows]))
+    (folder / "llara").mkdir()
+    rows = pd.DataFrame({"seq": [[0, 1, 2, 3]], "len_seq": [4], "next": [4]})
+    for part in ("train", "Val", "Test"):
+        (folder / f"llara/{part}_data.df").write_bytes(pickle.dumps(rows, 4))
+    names = [f"{number}::{title}" for number, title in enumerate(TITLES)]
+    (folder / "llara/id2name.txt").write_text("\n".join(names), encoding="utf-8")
     return folder
 
 
@@ -44,6 +72,7 @@ def ask(call, place, monkeypatch):
         left, out, err = call(*arguments)
         assert left == code, err
         assert shows_only_text(out + err), arguments
+        assert not any(line.startswith("FORGED") for line in (out + err).splitlines())
         assert "Traceback" not in err
         return out if code == 0 else err
 
@@ -51,11 +80,12 @@ def ask(call, place, monkeypatch):
 
 
 @pytest.fixture
-def asked(ask, place):
+def asked(ask, place, made):
     """The same with everything added, run and scored, once."""
     if not (place / "results").exists():
-        added = ("--interactions", "events.csv", "--items", "items.csv")
-        ask("data", "add", "odd", *added, "--noun", "[red]<b>/=x")
+        ask("data", "add", "odd", *ADDED, "--noun", "[red]<b>/=x")
+        for model in ("gru4rec", "sasrec"):
+            made(model=model, settings={"llm": FORGED}, results=place / "theirs")
         words = [f"{field} = {json.dumps(text)}" for field, text in zip(FIELDS, FOUR, strict=True)]
         (place / "about.toml").write_text("\n".join(words))
         ask("questions", *DATA, "--draws", "1", "--out", "asked", "--with-prompts")
@@ -86,25 +116,129 @@ def test_what_programs_read_is_exact(asked, place):
         assert all(prompt.count(title) for title in row["candidate_titles"])
 
 
+PLACES = {
+    "RUN": "results/odd/*/popularity",
+    "LLM": "results/odd/*/zero-shot",
+    "BAD": "theirs/movielens/*/gru4rec",
+}
+"""What stands for the folder of a run, and where that lies."""
+
+STUDY = ("cost", "--models", "popularity")
+LIKE = ("--history", "id:20", "id:21")
+AMONG = ("--candidates", *(f"id:{number}" for number in range(6)))
+ZERO_SHOT = ("--model", "zero-shot", "--llm", "tiny", *DATA, "--draws", "1", "--no-audit")
+CASES: dict[str, list[tuple[str, ...]]] = {
+    "run": [(*ZERO_SHOT, "--show-prompt")],
+    "leaderboard": [(), THEIRS, ("--run", "--dry-run", "--models", "random", "--datasets", "odd")],
+    "compare": [(NAME, "popularity"), ("gru4rec", "sasrec", *THEIRS)],
+    "plan": [("--dataset", "odd", *DATA[2:]), THEIRS],
+    "report": [("--out", "page.html"), (*THEIRS, "--out", "theirs.html")],
+    "verify": [("results",), ("theirs",)],
+    "submit": [("RUN", "LLM", "--out", "sent.zip")],
+    "export": [("theirs", "--out", "eee", "--organization", "=A1 <b> {x} $y$")],
+    "inspect": [("RUN",), ("RUN", "--example", "0"), ("LLM", "--example", "0")],
+    "recommend": [("--run", "RUN", *LIKE), ("--run", "LLM", *LIKE, *AMONG, "--explain")],
+    "memory": [("--llm", "tiny", "--dataset", "odd", "--rows", "2", "--lines", "2")],
+    "questions": [(*DATA, "--draws", "1", "--out", "more", "--with-prompts")],
+    "score": [("answers.jsonl", "--name", "ours", "--questions", "asked")],
+    "models": [(), ("acme",), ("--llms",)],
+    "study": [(*STUDY, "--dataset", "odd", "--draws", "1", "--results", "studied")],
+    "reproduce": [("ilora", *THEIRS)],
+    "candidates": [(*DATA, "--draws", "1", "--out", "pack.parquet")],
+    "runs list": [(), THEIRS],
+    "runs show": [("RUN",), ("LLM",), ("BAD", *THEIRS)],
+    "runs clean": [("--older-than", "0")],
+    "runs import": [("theirs", "--results", "taken")],
+    "data show": [("odd",)],
+    "data doctor": [("odd", *DATA[2:])],
+    "data add": [("other", *ADDED)],
+    "data remove": [("spare",)],
+    "data import-splits": [("handed-on", "--name", "whole")],
+    "data import-llara": [("llara", "--name", "games")],
+    "data list": [()],
+    "data prepare": [DATA[:2]],
+    "data export": [(*DATA, "--out", "split")],
+    "protocols list": [()],
+    "protocols show": [("paper",)],
+}
+"""Every command, with arguments that make it show what others wrote."""
+
+
+def commands(group=None, words=()):
+    """Return the commands that there are by what a user types."""
+    group = get_command(cli.app) if group is None else group
+    found = {}
+    for word, one in group.commands.items():
+        inner = hasattr(one, "commands")
+        found |= commands(one, (*words, word)) if inner else {" ".join((*words, word)): one}
+    return found
+
+
+def test_no_command_is_forgotten():
+    assert set(CASES) == set(commands()), "give it a case that shows what others wrote"
+
+
+@pytest.fixture
+def ready(asked, place, install, monkeypatch):
+    """The same with all that a case needs; cells run in this process."""
+    install(ACME)
+    with suppress(ImportError):  # the report takes an extra
+        monkeypatch.setattr("recbench.report.page._vega", lambda: "")
+    if not (place / "handed-on").exists():
+        asked("run", *ZERO_SHOT)
+        asked("data", "add", "spare", *ADDED)
+        asked("data", "export", *DATA, "--out", "handed-on")
+
+    def cell(arguments, device, *_):
+        with pytest.raises(SystemExit) as left:
+            cli.main(["run", *arguments, "--device", device])
+        return Ended(left.value.code or 0)
+
+    monkeypatch.setattr(local, "run_cell", cell)
+    return asked
+
+
+def only_text(page):
+    assert not of_markdown(page)[0] & {"html_inline", "html_block", "link_open", "image"}
+
+
+def no_commands(page):
+    assert not unescaped_latex(page)
+
+
+def no_formulas(page):
+    assert not formulas(page)
+
+
+WELL_FORMED = {
+    "json": json.loads,
+    "csv": no_formulas,
+    "latex": no_commands,
+    "markdown": only_text,
+}
+
+
+def forms_of(command):
+    """Return the forms in which a command prints."""
+    for option in commands()[command].params:
+        if "--format" in option.opts and option.help == "Of the output.":
+            return get_args(option.type_descriptor.annotation)
+    return (None,)
+
+
 @pytest.mark.parametrize(
-    "command",
-    [
-        ("data", "list"),
-        ("data", "show", "odd"),
-        ("data", "doctor", "odd", *DATA[2:]),
-        ("inspect", "RUN"),
-        ("inspect", "RUN", "--example", "0"),
-        ("recommend", "--run", "RUN", "--history", "id:3"),
-        ("verify", "results"),
-    ],
-    ids=" ".join,
+    ("command", "arguments"),
+    [(command, one) for command, cases in CASES.items() for one in cases],
+    ids=lambda value: value if isinstance(value, str) else " ".join(value),
 )
-def test_a_terminal_is_not_steered(asked, place, command):
-    (record,) = place.glob("results/odd/*/popularity/*/record.json")
-    command = [str(record.parent) if word == "RUN" else word for word in command]
-    asked(*command)
-    if command[:2] != ["data", "list"]:
-        json.loads(asked(*command, "--format", "json"))
+def test_every_command_shows_text_in_every_form(ready, place, command, arguments):
+    words = list(arguments)
+    for word in PLACES.keys() & set(words):
+        (record,) = place.glob(f"{PLACES[word]}/*/record.json")
+        words[words.index(word)] = str(record.parent)
+    for form in forms_of(command):
+        page = ready(*command.split(), *words, *(["--format", form] if form else []))
+        WELL_FORMED.get(form, str)(page)
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -157,3 +291,24 @@ def test_words_that_steer_are_refused_by_file_and_field(asked, place):
         assert said.startswith("error: bad.toml")
     for name in HOSTILE.values():
         asked("score", "answers.jsonl", f"--name={name}", "--questions", "asked", code=2)
+
+
+@pytest.mark.parametrize(
+    ("known", "texts", "lists"),
+    [
+        (
+            lambda: cards()["movielens"],
+            ("title", "description", "licence", "citation", "homepage"),
+            ("known_flaws",),
+        ),
+        (lambda: language_models(print)["tiny"], ("title", "licence", "terms"), ()),
+        (lambda: protocol("paper"), ("summary",), ("why", "limits")),
+    ],
+    ids=["dataset", "language model", "protocol"],
+)
+def test_what_a_card_says_is_one_line_each(known, texts, lists):
+    card = known()
+    fields = card.model_dump()
+    for name, said in (dict.fromkeys(texts, FORGED) | dict.fromkeys(lists, (FORGED,))).items():
+        with pytest.raises(ValidationError, match="expected one line of text"):
+            type(card).model_validate(fields | {name: said})

@@ -374,6 +374,7 @@ def test_workers_share_the_device(call, started):
         (["--scheduler", "a", "--device", "cpu,cuda"], "with --scheduler give --device auto, cpu"),
         (["--dry-run", "--site", "a"], "--dry-run says what is to be run, and runs nothing; leave"),
         (["--dry-run", "--scheduler", "a"], "runs nothing; leave out --scheduler"),
+        (["--fetch"], "--fetch is of the workers of a cluster; name it by --scheduler"),
     ],
     ids=str,
 )
@@ -385,9 +386,11 @@ def test_what_does_not_go_together_starts_no_cell(call, started, options, said):
 
 
 def test_where_cells_run_is_a_matter_of_running(call):
-    code, _, err = call("leaderboard", "--workers", "2", "--scheduler", "a", "--dry-run")
+    code, _, err = call("leaderboard", "--workers", "2", "--scheduler", "a", "--fetch", "--dry-run")
     assert code == 2
-    assert "--workers and --scheduler and --dry-run cannot be given without --run" in err
+    assert (
+        "--workers and --scheduler and --fetch and --dry-run cannot be given without --run" in err
+    )
 
 
 def test_a_cell_that_failed_is_named_at_the_end_with_its_line(call, started):

@@ -122,11 +122,21 @@ def test_where_there_is_no_run_it_is_said(call_inside):
     )
 
 
-def test_runs_are_imported_and_conflicts_are_exit_1(run, call_inside, tmp_path):
+def test_runs_are_imported_and_conflicts_are_exit_1(run, call_inside, raw_folder, tmp_path):
     assert run()[0] == 0
-    code, out, err = call_inside("runs", "import", "results", "--results", "merged")
+    code, out, err = call_inside(
+        "runs", "import", "results", "--results", "merged", "--no-trainings"
+    )
     assert (code, out) == (0, "1 imported, 0 there already, 0 refused\n")
     assert err.splitlines()[-1].startswith("imported: results/movielens/")
+    code, out, err = call_inside("runs", "import", "results", "--results", "merged")
+    size = sum(file.stat().st_size for file in tmp_path.glob("results/**/model/*"))
+    models = f"kept models: 1, {size} B\n"
+    assert (code, out) == (0, f"0 imported, 1 there already, 0 refused\n{models}")
+    assert err.splitlines()[-1].endswith(f", its model of {size} B imported")
+    (merged,) = (tmp_path / "merged").rglob("record.json")
+    words = ("--history", "Film 1", "--data-dir", str(raw_folder))
+    assert call_inside("recommend", "--run", str(merged.parent), *words)[0] == 0
     code, out, _ = call_inside("runs", "import", "results", "--results", "merged")
     assert (code, out) == (0, "0 imported, 1 there already, 0 refused\n")
     (record,) = (tmp_path / "results").rglob("record.json")

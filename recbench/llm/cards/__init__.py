@@ -91,7 +91,7 @@ class PackagedGguf(_Frozen):
 
     kind: Literal["gguf"]
     parts: tuple[PackagedPart, ...] = Field(min_length=1)
-    install: str
+    install: Line
     digest: str = Field(pattern=r"^[0-9a-f]{64}$")
 
 
@@ -112,7 +112,7 @@ class PackagedFolder(_Frozen):
     kind: Literal["packaged folder"]
     distribution: str
     path: Inside
-    install: str
+    install: Line
     digest: str = Field(pattern=r"^[0-9a-f]{64}$")
 
 
@@ -144,9 +144,9 @@ class LanguageModelCard(NamedCard):
         What a table must say under its figures; empty for nothing.
     """
 
-    title: str
-    licence: str
-    terms: str
+    title: Line
+    licence: Line
+    terms: Line
     parameters: int = Field(ge=1)
     context: int = Field(ge=1)
     source: Annotated[

@@ -19,7 +19,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from recbench.data.toml_cards import NamedCard, read_card, read_cards
+from recbench.data.toml_cards import Line, NamedCard, read_card, read_cards
 from recbench.errors import UserError, unknown
 from recbench.registry import find, listed
 from recbench.settings import digest
@@ -82,9 +82,9 @@ class Protocol(NamedCard):
         Whether the candidates that are drawn for a row all have different titles.
     """
 
-    summary: str
-    why: tuple[str, ...] = ()
-    limits: tuple[str, ...] = ()
+    summary: Line
+    why: tuple[Line, ...] = ()
+    limits: tuple[Line, ...] = ()
     version: int = Field(default=1, ge=1)
     published: bool = False
     split: Literal["users", "last-items", "temporal", "released"]
