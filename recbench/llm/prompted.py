@@ -33,7 +33,7 @@ from recbench.llm.settings import PromptedSettings
 from recbench.llm.tuning.adapter import adapter_digest, read_lora
 from recbench.llm.weights.backbone import caption, load_backbone, load_outline
 from recbench.llm.weights.fingerprint import fingerprint
-from recbench.llm.weights.sharded import check_can_be_sharded, shard
+from recbench.llm.weights.sharded import check_can_be_sharded, or_whole, shard
 from recbench.neural.memory import if_it_fits
 from recbench.neural.precision import (
     Precision,
@@ -140,7 +140,8 @@ class PromptedLanguageModel(Transferable):
                 lm = self._load_lm(data, quiet)
                 guide = self._stand_in(data)
                 module = randomised(self._module(lm, self._adapted, guide, quiet))
-                self._try(module, prompt, answers, runtime, trains=True)
+                with or_whole(runtime.processes):
+                    self._try(module, prompt, answers, runtime, trains=True)
         if self.abilities is not None and self.abilities.slow:
             runtime.report(f"{self.settings.llm}: {self.abilities.slow}")
 

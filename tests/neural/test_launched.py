@@ -126,6 +126,16 @@ def test_other_ways_of_dividing_a_model_are_refused(
         launched._check_no_other_way()
 
 
+def test_that_weights_are_sharded_is_told_to_us_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    launched._is_told_to_shard.cache_clear()
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    assert launched.launched() is ALONE
+    assert "ACCELERATE_USE_FSDP" not in os.environ
+    assert launched._is_told_to_shard()
+    launched._is_told_to_shard.cache_clear()
+    assert not launched._is_told_to_shard()
+
+
 def test_each_process_has_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     monkeypatch.setattr("torch.cuda.device_count", lambda: 3)

@@ -25,7 +25,7 @@ from transformers import PreTrainedModel
 from recbench.errors import UserError
 from recbench.llm.weights.backbone import load_outline
 from recbench.llm.weights.quantised import Bits
-from recbench.processes import Sharding
+from recbench.processes import Processes, Sharding
 
 _ALIGNMENT = 64
 """A weight begins at a multiple of so many bytes, as in memory of its own."""
@@ -67,6 +67,20 @@ def check_can_be_sharded(llm: str, load_in: Bits | None) -> None:
             "with --multi_gpu in the place of --use_fsdp"
         )
     layers_of(load_outline(llm)[0])
+
+
+@contextmanager
+def or_whole(processes: Processes) -> Iterator[None]:
+    """Add to what is refused of a sharded model that a whole one may do."""
+    try:
+        yield
+    except UserError as error:
+        if not isinstance(processes, Sharding):
+            raise
+        raise UserError(
+            f"{error}; or launch with --multi_gpu in the place of --use_fsdp, for its layers may "
+            "be read when they do not run"
+        ) from error
 
 
 def shard(

@@ -2,6 +2,7 @@
 
 import weakref
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 import torch
 from peft import PeftModel
 from torch import Tensor
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import LlamaConfig, LlamaForCausalLM, LlamaModel
 
 from recbench.errors import UserError
 from recbench.llm.tuning.adapter import checkpoint_activations
@@ -171,6 +172,24 @@ def test_a_model_learns_and_answers_as_if_it_were_whole(
     whole, parted = made(None), made(OnHost())
     assert whole[0] == parted[0]
     np.testing.assert_array_equal(whole[1], parted[1])
+
+
+def test_a_model_that_reads_its_layers_from_outside_is_refused(
+    toy_folder: Path, data: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forward(model: LlamaModel, *args: object, **kwargs: object) -> object:
+        output = usual(model, *args, **kwargs)
+        output.last_hidden_state *= model.layers[0].input_layernorm.weight
+        return output
+
+    usual = LlamaModel.forward
+    monkeypatch.setattr(LlamaModel, "forward", forward)
+    kind = load("models", "zero-shot")
+    model = kind(kind.settings_class.build({"llm": str(toy_folder), "precision": "float32"}))
+    runtime = Runtime(0, "cpu", tmp_path, tmp_path)
+    model.rehearse(data, 5, runtime)
+    with pytest.raises(UserError, match=r"answers NaN.*; or launch with --multi_gpu in the place"):
+        model.rehearse(data, 5, replace(runtime, processes=OnHost()))
 
 
 def test_few_bits_are_refused(toy_folder: Path) -> None:
