@@ -7,6 +7,7 @@ they have to tell each other goes through `Processes`: this module has the proce
 """
 
 import os
+from abc import abstractmethod
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
@@ -80,6 +81,58 @@ class Processes:
 
     def align(self, tensors: Iterable[Any]) -> None:
         """Replace every tensor by that of the main process, in place."""
+
+
+class Sharding(Processes):
+    """
+    Those of which each holds a shard of every layer of a frozen language model, not all of it.
+
+    A layer is a number here, and what it weighs are bytes: what they mean is known to
+    `recbench.llm.weights.sharded`.
+    """
+
+    @abstractmethod
+    def holds_at(self, device: str) -> str:
+        """Return the device where the shards of layers that run on `device` are kept."""
+
+    @abstractmethod
+    def hold(self, shards: Iterable[Any]) -> range:
+        """
+        Keep shards, each a tensor of bytes, in the place of those of the model before.
+
+        Those are let go of before the new ones are made.
+
+        Returns
+        -------
+        range
+            The numbers of their layers, which no layer had before.
+        """
+
+    @abstractmethod
+    def whole(self, layer: int, device: str) -> Any:
+        """Return the shards of all processes of a layer, one behind the other, on a device."""
+
+
+class OnHost(Sharding):
+    """One process alone, which keeps the layers in the host's memory until each is run."""
+
+    def __init__(self) -> None:
+        self._layers: dict[int, Any] = {}
+
+    def holds_at(self, device: str) -> str:  # noqa: ARG002
+        """See `Sharding`."""
+        return "cpu"
+
+    def hold(self, shards: Iterable[Any]) -> range:
+        """See `Sharding`."""
+        first = max(self._layers, default=-1) + 1
+        self._layers = {}
+        self._layers = dict(enumerate(shards, start=first))
+        return range(first, first + len(self._layers))
+
+    def whole(self, layer: int, device: str) -> Any:
+        """See `Sharding`."""
+        return self._layers[layer].to(device)
 
 
 ALONE = Processes()

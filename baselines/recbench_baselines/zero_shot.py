@@ -20,6 +20,7 @@ class ZeroShot(ListedLanguageModel):
     summary = "language model on text-only prompts, without tuning"
     reference = "Liao et al., SIGIR 2024, arXiv 2312.02445, table 2"
     random_training = False
+    trains_together = True  # nothing is learnt: each loads it at once
 
     def fit(self, data: TrainingData, runtime: Runtime) -> dict[str, Any]:
         """Load the language model; nothing is learnt."""
@@ -40,4 +41,4 @@ class ZeroShot(ListedLanguageModel):
 
     def _make(self, data: TrainingData, runtime: Runtime) -> None:
         lm = self._load_lm(data, runtime)
-        self.module = self._assemble(self._adapted(lm), None).eval()
+        self.module = self._module(lm, self._adapted, None, runtime).eval()

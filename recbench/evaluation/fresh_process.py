@@ -31,6 +31,7 @@ from recbench.evaluation.asking import ask
 from recbench.folder_digest import folder_digest
 from recbench.leash import Leash, on_a_leash, signal_name
 from recbench.neural.devices import deterministic, is_deterministic
+from recbench.processes import ALONE, OnHost, Sharding
 from recbench.questions.controls import Control
 from recbench.questions.queries import Queries
 from recbench.questions.split import Examples
@@ -91,7 +92,8 @@ def ask_fresh(saved: SavedModel, queries: Queries, runtime: Runtime) -> Asked:
         What it is asked.
     runtime
         Seed and device; a new folder below its `checkpoints` is used, and removed. The process
-        keeps to operations that give the same bits every time where this one does.
+        keeps to operations that give the same bits every time where this one does, and a language
+        model that was sharded in the host's memory, for the device may be too small for it.
 
     Raises
     ------
@@ -118,6 +120,7 @@ def _write_request(saved: SavedModel, queries: Queries, runtime: Runtime, folder
         "model": str(saved.folder.resolve()),
         "seed": runtime.seed,
         "device": runtime.device,
+        "sharded": isinstance(runtime.processes, Sharding),
         "deterministic": is_deterministic(),
         "all items": None if queries.shared is None else len(queries.shared),
         "control": saved.control,
@@ -185,6 +188,7 @@ def answer(folder: Path) -> None:
     runtime = Runtime(
         seed=request["seed"],
         device=request["device"],
+        processes=OnHost() if request["sharded"] else ALONE,
         checkpoints=folder / "checkpoints",
         cache=folder / "cache",
     )

@@ -6,6 +6,7 @@ The base class of language models that are asked by prompts, whatever these show
 them.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -32,6 +33,7 @@ from recbench.llm.settings import PromptedSettings
 from recbench.llm.tuning.adapter import adapter_digest, read_lora
 from recbench.llm.weights.backbone import caption, load_backbone, load_outline
 from recbench.llm.weights.fingerprint import fingerprint
+from recbench.llm.weights.sharded import check_can_be_sharded, or_whole, shard
 from recbench.neural.memory import if_it_fits
 from recbench.neural.precision import (
     Precision,
@@ -40,6 +42,7 @@ from recbench.neural.precision import (
     training_precision,
 )
 from recbench.neural.randomness import seeded
+from recbench.processes import Sharding
 from recbench.questions.controls import Control
 from recbench.questions.queries import Queries
 from recbench.recommender import Runtime, TrainingData, Transferable
@@ -124,18 +127,21 @@ class PromptedLanguageModel(Transferable):
         It is tried on prompts as long as those to come, with random adapter, gate and item vectors;
         what was found is remembered in the cache.
         """
-        shown = self._listed(candidates)
+        shown, shards = self._listed(candidates), isinstance(runtime.processes, Sharding)
+        if shards:
+            check_can_be_sharded(self.settings.llm, self.settings.load_in)
         told = runtime.report, self.question
         self.writer, self.examined = examine(self.settings, data, shown, *told)
         prompt, answers = self._longest(data, shown)
         self.abilities = remembered(self._place(runtime))
-        if not self._is_able(prompt, answers):
+        if shards or not self._is_able(prompt, answers):  # all of them load it, or none
             quiet = replace(runtime, report=lambda _: None)  # what is said is said when it is used
             with seeded(0, runtime.device):
                 lm = self._load_lm(data, quiet)
-                module = randomised(self._assemble(self._adapted(lm), self._stand_in(data)))
-                module.to(runtime.device)
-                self._try(module, prompt, answers, runtime, trains=True)
+                guide = self._stand_in(data)
+                module = randomised(self._module(lm, self._adapted, guide, quiet))
+                with or_whole(runtime.processes):
+                    self._try(module, prompt, answers, runtime, trains=True)
         if self.abilities is not None and self.abilities.slow:
             runtime.report(f"{self.settings.llm}: {self.abilities.slow}")
 
@@ -176,12 +182,30 @@ class PromptedLanguageModel(Transferable):
     # What all share.
 
     def _load_lm(self, data: TrainingData, runtime: Runtime) -> PreTrainedModel:
+        """Load it on the run's device; what will be sharded, in the host's memory."""
         settings, device = self.settings, runtime.device
         weights = training_precision(settings.precision, torch.device(device)).weights
         how = weights, settings.load_in, runtime.report
-        lm, tokenizer = load_backbone(settings.llm, device, *how)
+        place = "cpu" if isinstance(runtime.processes, Sharding) else device
+        lm, tokenizer = load_backbone(settings.llm, place, *how)
         self.writer = self._writer(data, tokenizer)
         return lm
+
+    def _module(
+        self,
+        lm: PreTrainedModel,
+        adapted: Callable[[PreTrainedModel], PeftModel | PreTrainedModel],
+        guide: Guide | None,
+        runtime: Runtime,
+    ) -> HybridLM:
+        """Make the module on the run's device, of a language model that is `adapted` first."""
+        weights = list(lm.parameters())
+        module = self._assemble(adapted(lm), guide)
+        if isinstance(runtime.processes, Sharding):
+            layers = shard(lm, weights, runtime.processes, runtime.device)
+            held = f"a shard of {layers} layers of {self.settings.llm}"
+            runtime.report(f"each of {runtime.processes.count} processes holds {held}")
+        return module.to(runtime.device)
 
     def _writer(self, data: TrainingData, tokenizer: PreTrainedTokenizerBase) -> PromptWriter:
         how = self.settings.style, self.settings.title_tokens, self.question

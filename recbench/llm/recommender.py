@@ -10,6 +10,7 @@ import json
 from abc import abstractmethod
 from collections.abc import Callable
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +84,7 @@ class TunedLanguageModel(PromptedLanguageModel):
         guide = self._fit_guide(data, runtime)
         lm = self._load_lm(data, runtime)
         with seeded(derived_seed(runtime.seed, "initial weights")):
-            self.module = self._assemble(self._adapted(lm), guide)
+            self.module = self._module(lm, self._adapted, guide, runtime)
         taught = self._taught(data)
         questions = TrainingQuestions(taught, len(data.catalogue), self.settings, runtime.seed)
         seen = self._seen(questions)
@@ -168,8 +169,8 @@ class TunedLanguageModel(PromptedLanguageModel):
     def load(self, folder: Path, data: TrainingData, runtime: Runtime) -> None:
         """Load the language model again, and the adapter from `folder`."""
         lm = self._load_lm(data, runtime)
-        self.module = self._assemble(read_lora(lm, folder / "adapter"), self._guide(data))
-        self.module.to(runtime.device).eval()
+        adapted = partial(read_lora, folder=folder / "adapter")
+        self.module = self._module(lm, adapted, self._guide(data), runtime).eval()
         self.abilities = remembered(folder / "abilities" / self._circumstances(self.module.device))
 
     # What a guided model adds to.

@@ -1,8 +1,9 @@
 """
 Several processes of one run, as `accelerate launch` and `torchrun` start them.
 
-Each holds the whole model. Messages of the run itself go over gloo; tensors on a GPU over NCCL.
-What is said is JSON or plain bytes: nothing that is received is executed.
+Each holds the whole model or, launched for FSDP, a shard of each frozen layer of a language model.
+Messages of the run itself go over gloo; tensors on a GPU over NCCL. What is said is JSON or plain
+bytes: nothing that is received is executed.
 """
 
 import json
@@ -10,10 +11,14 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from recbench.errors import UserError
-from recbench.processes import ALONE, DesertedError, Processes, launched_as
+from recbench.processes import ALONE, DesertedError, Processes, Sharding, launched_as
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _WAIT = timedelta(days=7)
 """
@@ -22,7 +27,6 @@ that has ended the others hear at once.
 """
 
 _OTHERWISE = {
-    "ACCELERATE_USE_FSDP": "FSDP",
     "ACCELERATE_USE_DEEPSPEED": "DeepSpeed",
     "ACCELERATE_USE_MEGATRON_LM": "Megatron-LM",
 }
@@ -36,11 +40,12 @@ def launched() -> Processes:
     Raises
     ------
     UserError
-        If models are to be divided, too (FSDP, DeepSpeed, Megatron-LM).
+        If they are to divide a model as we do not (DeepSpeed, Megatron-LM).
     DesertedError
         If they cannot be met.
     """
     rank, count = launched_as()
+    shards = _is_told_to_shard()
     if count == 1:
         return ALONE
     import torch.distributed as messages
@@ -48,18 +53,33 @@ def launched() -> Processes:
     if not messages.is_initialized():
         with _heard():
             messages.init_process_group(timeout=_WAIT)
-    met = Launched(rank, count)
+    met = LaunchedSharding(rank, count) if shards else Launched(rank, count)
     with met.main_first():
-        _check_whole_models()
+        _check_no_other_way()
     return met
 
 
-def _check_whole_models() -> None:
+@cache
+def _is_told_to_shard() -> bool:
+    """
+    Return whether accelerate was told of FSDP, which it is then told no more.
+
+    Else transformers would give the other processes weights that are not filled, and accelerate
+    would wait for a model to be wrapped.
+    """
+    return _is_true(os.environ.pop("ACCELERATE_USE_FSDP", ""))
+
+
+def _is_true(value: str) -> bool:
+    return value.lower() in {"true", "1", "yes", "on"}
+
+
+def _check_no_other_way() -> None:
     for variable, name in _OTHERWISE.items():
-        if os.environ.get(variable, "false").lower() == "true":
+        if _is_true(os.environ.get(variable, "")):
             raise UserError(
                 "recbench gives each process a whole model and divides the rows; launch it without "
-                f"{name}, with --multi_gpu"
+                f"{name}, with --multi_gpu, or with --use_fsdp, which divides a language model, too"
             )
 
 
@@ -115,6 +135,93 @@ class Launched(Processes):
         with _heard():
             for tensor in tensors:
                 messages.broadcast(tensor, src=0)
+
+
+_NOTHING = -1
+"""What a process needs that has no layer to run."""
+
+
+class LaunchedSharding(Launched, Sharding):
+    """
+    Several that have met, of which each holds a shard of every layer of a frozen language model.
+
+    A layer is gathered in rounds: each process says which layer it needs to go on, if any, and the
+    shards of those that are needed go to all. So they need not run the same layers in the same
+    order, as in torch's FSDP: one may have fewer rows, write longer answers, halve its batch or
+    look at the learning curve by itself. Before any other message a process lends its shards until
+    all have come there.
+    """
+
+    def __init__(self, rank: int, count: int) -> None:
+        super().__init__(rank, count)
+        self._shards: dict[int, Tensor] = {}
+        self._held: tuple[int, Tensor] | None = None
+        self._scratch: Tensor | None = None
+
+    def holds_at(self, device: str) -> str:
+        """See `Sharding`."""
+        return device
+
+    def hold(self, shards: Iterable[Any]) -> range:
+        """See `Sharding`."""
+        self.wait()
+        first = max(self._shards, default=-1) + 1
+        self._shards, self._scratch = {}, None
+        self._shards = dict(enumerate(shards, start=first))
+        # Where there is no memory for a layer that another process needs, nobody could go on.
+        self._scratch = self._empty(max(self._shards.values(), key=len))
+        return range(first, first + len(self._shards))
+
+    def whole(self, layer: int, device: str) -> Any:  # noqa: ARG002
+        """See `Sharding`."""
+        if self._held is None or self._held[0] != layer:
+            self._held = None  # before there is another
+            whole = self._empty(self._shards[layer])
+            self._round(layer, whole)
+            self._held = layer, whole
+        return self._held[1]
+
+    def of_all(self, given: bytes) -> list[bytes]:
+        """See `Processes`."""
+        self._lend()
+        return super().of_all(given)
+
+    def add_up(self, tensors: Iterable[Any]) -> None:
+        """See `Processes`."""
+        self._lend()
+        super().add_up(tensors)
+
+    def align(self, tensors: Iterable[Any]) -> None:
+        """See `Processes`."""
+        self._lend()
+        super().align(tensors)
+
+    def _lend(self) -> None:
+        """Help the others to their layers until none needs any."""
+        self._held = None
+        while self._round(_NOTHING):
+            pass
+
+    def _round(self, layer: int, whole: "Tensor | None" = None) -> bool:
+        """Fill `whole` with the layer that this process needs; return whether any needed one."""
+        import torch
+        import torch.distributed as messages
+
+        with _heard():
+            needed = torch.zeros(self.count, dtype=torch.int64)
+            # In releases before torch 2.13 it has another name.
+            name = "all_gather_single"
+            gather = getattr(messages, name, None) or messages.all_gather_into_tensor
+            gather(needed, torch.tensor([layer]))
+            for number in sorted({*needed.tolist()} - {_NOTHING}):
+                shard = self._shards[number]
+                into = whole if number == layer else self._scratch
+                assert into is not None
+                gather(into[: self.count * len(shard)], shard)
+        return bool((needed != _NOTHING).any())
+
+    def _empty(self, shard: "Tensor") -> "Tensor":
+        return shard.new_empty(self.count * len(shard))
 
 
 @contextmanager

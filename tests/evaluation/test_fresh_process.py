@@ -116,7 +116,7 @@ def test_the_folder_holds_no_target_that_is_asked_for_and_no_cache(keep, runtime
     assert seen["files"] == arrays | asked
     assert set(seen["request"]) == {
         *("module", "name", "settings", "model", "seed", "device", "deterministic"),
-        *("all items", "control"),
+        *("all items", "control", "sharded"),
     }
     assert list(runtime.checkpoints.iterdir()) == []
 

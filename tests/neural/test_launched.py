@@ -47,10 +47,10 @@ def ended(processes: list[subprocess.Popen[str]]) -> list[str]:
     return said
 
 
-def compare(folder: Path, *names: str) -> None:
-    """Train and ask in one process and in two, side by side to save time, and then compare."""
+def compare(folder: Path, *names: str, **more: str) -> None:
+    """Train and ask in one process and in two, and then compare."""
     ended(start(1, SCRIPT, folder / "1", "-", *names))
-    ended(start(2, SCRIPT, folder / "2", folder / "1", *names))
+    ended(start(2, SCRIPT, folder / "2", folder / "1", *names, **more))
     for name in names:
         one, two = folder / "1" / name, folder / "2" / name
         fits = [json.loads((place / "fit.json").read_text()) for place in (one, two)]
@@ -68,23 +68,35 @@ def test_two_processes_learn_and_rank_as_one(tmp_path: Path) -> None:
     compare(tmp_path, *SHORT)
 
 
-@pytest.mark.slow
-def test_two_processes_tune_a_language_model_as_one(tmp_path: Path) -> None:
-    compare(tmp_path, "ilora")
+SHARDING = {"ACCELERATE_USE_FSDP": "true", "FSDP_CPU_RAM_EFFICIENT_LOADING": "true"}
+"""What `accelerate launch --use_fsdp` says."""
 
 
 @pytest.mark.slow
-def test_when_one_dies_the_other_says_so_and_both_go_on_where_they_were(tmp_path: Path) -> None:
-    ended(start(2, SCRIPT, tmp_path / "whole", "-", "sasrec"))
-    main, other = start(2, SCRIPT, tmp_path / "killed", "-", "sasrec", DIES_AT="30")
+@pytest.mark.parametrize("more", [{}, SHARDING], ids=["whole", "sharded"])
+def test_two_processes_tune_a_language_model_as_one(tmp_path: Path, more: dict[str, str]) -> None:
+    compare(tmp_path, "ilora", **more)
+
+
+def test_a_process_gets_the_layers_that_it_needs_whatever_the_other_does() -> None:
+    ended(start(2, SCRIPT.with_name("rounds.py"), **SHARDING))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("model", "more"), [("sasrec", {}), ("ilora", SHARDING)])
+def test_when_one_dies_the_other_says_so_and_both_go_on_where_they_were(
+    tmp_path: Path, model: str, more: dict[str, str]
+) -> None:
+    ended(start(2, SCRIPT, tmp_path / "whole", "-", model, **more))
+    main, other = start(2, SCRIPT, tmp_path / "killed", "-", model, DIES_AT="30", **more)
     said = main.communicate(timeout=600)[1]
     other.communicate(timeout=600)
     assert other.returncode == -signal.SIGKILL
     assert main.returncode == 1
     assert "DesertedError: another process of this run has ended before its time" in said
-    ended(start(2, SCRIPT, tmp_path / "killed", "-", "sasrec"))
+    ended(start(2, SCRIPT, tmp_path / "killed", "-", model, **more))
     for file in ("learnt.safetensors", "ranks.npy"):
-        whole, killed = (tmp_path / name / "sasrec" / file for name in ("whole", "killed"))
+        whole, killed = (tmp_path / name / model / file for name in ("whole", "killed"))
         assert whole.read_bytes() == killed.read_bytes()
 
 
@@ -104,12 +116,24 @@ def test_without_a_launcher_there_is_one_process(monkeypatch: pytest.MonkeyPatch
     assert launched_as() == (0, 1)
 
 
-@pytest.mark.parametrize("name", ["FSDP", "DEEPSPEED", "MEGATRON_LM"])
-def test_divided_models_are_refused(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    launched._check_whole_models()
+@pytest.mark.parametrize("name", ["DEEPSPEED", "MEGATRON_LM"])
+def test_other_ways_of_dividing_a_model_are_refused(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    launched._check_no_other_way()
     monkeypatch.setenv(f"ACCELERATE_USE_{name}", "true")
-    with pytest.raises(UserError, match=r"whole model .* --multi_gpu"):
-        launched._check_whole_models()
+    with pytest.raises(UserError, match=r"whole model .* --multi_gpu, or with --use_fsdp"):
+        launched._check_no_other_way()
+
+
+def test_that_weights_are_sharded_is_told_to_us_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    launched._is_told_to_shard.cache_clear()
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    assert launched.launched() is ALONE
+    assert "ACCELERATE_USE_FSDP" not in os.environ
+    assert launched._is_told_to_shard()
+    launched._is_told_to_shard.cache_clear()
+    assert not launched._is_told_to_shard()
 
 
 def test_each_process_has_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:

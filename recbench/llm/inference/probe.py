@@ -21,6 +21,7 @@ from recbench.llm.inference.hybrid import HybridLM
 from recbench.llm.inference.reader import Batch, Reader
 from recbench.llm.inference.scoring import log_likelihoods, pack
 from recbench.llm.prompts.writer import Prompt
+from recbench.processes import DesertedError
 
 TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 2e-2, torch.float16: 5e-3}
 """Most that two ways may differ by, in parts of a log-likelihood's size plus one."""
@@ -188,7 +189,7 @@ def _check_trains(model: HybridLM, batch: Batch, name: str) -> None:
     try:
         answers = [own[:1] for own in batch.answers]
         log_likelihoods(model, pack(batch.prompts, answers, model.device)).sum().backward()
-    except torch.OutOfMemoryError:
+    except (torch.OutOfMemoryError, DesertedError):
         raise  # it says nothing of the architecture
     except Exception as error:
         raise UserError(
@@ -230,7 +231,7 @@ def _gives(
     """Whether a way of reading gives the expected likelihoods, in some of its columns or in all."""
     try:
         scores = way()
-    except torch.OutOfMemoryError:
+    except (torch.OutOfMemoryError, DesertedError):
         raise  # it says nothing of the architecture
     except Exception:
         return False
