@@ -41,7 +41,7 @@ BELOW["data"] = {
 BELOW["questions"] = {"statistics", "data", "defaults", *BELOW["data"]}
 BELOW["recommender"] = {"questions", "processes", *BELOW["questions"]}
 BELOW["evaluation"] = {"recommender", "neural.devices", "leash", *BELOW["recommender"]}
-BELOW["cells"] = {"errors", "secret", "plain_text", "leash", "neural.threads"}
+BELOW["cells"] = {"errors", "atomic_write", "secret", "plain_text", "leash", "neural.threads"}
 BELOW["runs"] = {"evaluation", *BELOW["evaluation"]}
 BELOW["inspection"] = {
     *{"training_source", "neural.devices", "llm.prompts.wording", "runs"},
