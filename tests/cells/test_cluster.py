@@ -15,11 +15,13 @@ from types import SimpleNamespace
 import pytest
 
 from recbench.cells import cluster, process
+from recbench.cells import worker as working
 from recbench.cells.board import Board
 from recbench.cells.cell import Cell, wanted
-from recbench.cells.cluster import Cluster, Sent, fault, let_go, on_worker
+from recbench.cells.cluster import Cluster
 from recbench.cells.fill import fill
 from recbench.cells.process import Ended
+from recbench.cells.worker import Sent, fault, let_go, on_worker
 from recbench.errors import NotInstalledError, RecbenchError, UserError
 from recbench.experiment import Experiment, run
 from recbench.registry import listed, load
@@ -223,7 +225,7 @@ def test_a_worker_runs_a_cell_and_lets_go_of_it_when_told(monkeypatch, tmp_path)
         assert not leash._held
         return Ended(143)
 
-    monkeypatch.setattr(cluster, "run_cell", run_cell)
+    monkeypatch.setattr(working, "run_cell", run_cell)
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
     (tmp_path / "mark").touch()
     task = {"name": "a", "arguments": ["--seed", "0"], "device": "cpu", "filling": "mine"}
@@ -264,7 +266,7 @@ def killed_and_serial(cells, kill_at, shared, tmp_path):
     with distributed.LocalCluster(**settings) as local:
 
         def cells_here():  # inside, so that it is sent as it stands
-            from recbench.cells.cluster import _LEASHES
+            from recbench.cells.worker import _LEASHES
 
             return sum(map(len, _LEASHES.values()))
 
@@ -407,7 +409,7 @@ def test_a_worker_that_shares_no_folder_sends_what_a_cell_has_left(monkeypatch, 
         (Path(folder) / "d" / "lock").touch()
         return next(ends)
 
-    monkeypatch.setattr(cluster, "run_cell", run_cell)
+    monkeypatch.setattr(working, "run_cell", run_cell)
     task = {"name": "a", "arguments": ["--seed", "0"], "device": "cpu", "filling": "mine"}
     task |= {"mark": "", "version": cluster.__version__}
     assert on_worker(json.dumps(task)) == Sent(Ended(-9), {})

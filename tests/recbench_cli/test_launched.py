@@ -60,7 +60,7 @@ def command(raw_folder: Path, tmp_path: Path) -> Callable[..., list[str]]:
 def launched(how: str, *arguments: str) -> str:
     """Have accelerate give a command to two processes; return what they said."""
     done = subprocess.run(
-        [*LAUNCH, how, "-m", "recbench_cli.main", *arguments],
+        [*LAUNCH, how, "-m", "recbench_cli", *arguments],
         env=os.environ | {"OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,

@@ -1,0 +1,107 @@
+"""
+What a worker of a Dask cluster does: it runs a cell, and says how that ended.
+
+The cell is ``recbench run`` in a process of its own, as on the machine that asks, and ends with the
+worker.
+"""
+
+import hashlib
+import json
+import os
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from recbench import __version__
+from recbench.cells.process import Ended, run_cell
+from recbench.errors import UserError
+from recbench.leash import Leash
+from recbench.neural.threads import VARIABLE
+
+OWN = "recbench-cells"
+"""Folder of a worker that shares none, below the one in which it was started."""
+
+Files = Mapping[str, bytes]
+"""Contents by their path below a folder of results."""
+
+_LEASHES: dict[str, list[Leash]] = {}
+"""Of the cells that run on this worker, by the name of whoever fills them."""
+
+
+@dataclass(frozen=True)
+class Sent:
+    """How a cell ended on a worker that shares no folder, and what it has left."""
+
+    ended: Ended
+    files: Files
+
+
+def on_worker(task: str) -> Ended | Sent:
+    """
+    Run a cell on this worker.
+
+    Parameters
+    ----------
+    task
+        JSON object: name and arguments of the cell, device, the name of whoever fills cells, the
+        file that marks its results folder (empty where none is shared), and its version of
+        recbench.
+    """
+    from distributed import get_worker
+
+    asked = json.loads(task)
+    if why := fault(asked["mark"], asked["version"]):
+        return Ended(UserError.exit_code, why)
+    worker, topic, name = get_worker(), asked["filling"], asked["name"]
+    own = None if asked["mark"] else own_folder(asked["arguments"])
+    where = [] if own is None else ["--results", str(own)]
+    worker.log_event(topic, {"name": name, "where": f"{socket.gethostname()} {worker.name}"})
+
+    def tell(line: str) -> None:
+        worker.log_event(topic, {"name": name, "line": line})
+
+    with Leash() as leash:
+        leashes = _LEASHES.setdefault(topic, [])
+        leashes.append(leash)
+        try:
+            # Dask gives a worker one thread, unless its own environment says more.
+            threads = int(os.environ.get(VARIABLE) or 1)
+            ended = run_cell([*asked["arguments"], *where], asked["device"], leash, tell, threads)
+        finally:
+            leashes.remove(leash)
+    return ended if own is None else Sent(ended, left_in(own) if ended.code == 0 else {})
+
+
+def own_folder(arguments: Sequence[str]) -> Path:
+    """Return the results folder of one cell on a worker that shares none: it goes on there."""
+    named = hashlib.sha256(json.dumps(arguments).encode()).hexdigest()[:12]
+    return Path(OWN).resolve() / named
+
+
+def left_in(results: Path) -> Files:
+    """Read the files of a folder of results, but for the locks."""
+    files = sorted(one for one in results.rglob("*") if one.is_file() and one.name != "lock")
+    return {one.relative_to(results).as_posix(): one.read_bytes() for one in files}
+
+
+def fault(mark: str, version: str) -> str:
+    """Say in a line why this worker could not do right; empty where it can."""
+    host = socket.gethostname()
+    if version != __version__:
+        return (
+            f"the workers on {host} have recbench {__version__}, and this is {version}; install "
+            "the same everywhere"
+        )
+    if mark and not Path(mark).is_file():
+        return (
+            f"the workers on {host} do not see {Path(mark).parent}: give --results a folder on a "
+            "disk that all machines share, or have finished runs sent here by --fetch"
+        )
+    return ""
+
+
+def let_go(filling: str) -> None:
+    """Have the cells leave that run on this worker for one who fills them."""
+    for leash in _LEASHES.get(filling, ()):
+        leash.let_go()
