@@ -95,32 +95,35 @@ class Filling:
     def run(self) -> "dict[Cell, Ended]":
         """Run every cell; return those that failed, and how."""
         from recbench.cells.board import Board
-        from recbench.cells.cell import wanted
         from recbench.cells.cluster import Cluster
         from recbench.cells.fill import fill
         from recbench.cells.local import Local, shared_out
 
-        models, datasets = self.chosen["model"], self.chosen["dataset"]
-        devices = devices_of(self.device)
-        on_gpu = [one for one in models if self.scheduler and _model(one).uses_gpu]
-        cells = wanted(models, datasets, range(self.seeds), self._arguments(), on_gpu)
+        wanted, devices = self._experiments(), devices_of(self.device)
         if self.scheduler is not None:
-            cells = self._missing(cells) if self.fetch else cells
+            cells = [self._far(one) for one in (self._missing(wanted) if self.fetch else wanted)]
             board = Board(len(cells), say, live=True)
             own = self.scheduler, self.results, devices[0], board, say, self._takes()
             return fill(cells, Cluster(*own), board)
         devices = shared_out(devices, self.workers)
+        cells = [_cell(one) for one in wanted]
         board = Board(len(cells), say, live=len(devices) > 1)
         return fill(cells, Local(devices, board), board)
 
-    def _missing(self, cells: "Sequence[Cell]") -> "list[Cell]":
-        """Leave out the cells whose runs are here, which no worker could see."""
+    def _missing(self, wanted: "Sequence[Experiment]") -> "list[Experiment]":
+        """Leave out those whose runs are here, which no worker could see."""
         from recbench.runs.store import finished
         from recbench.studies.cells import located
 
-        wanted = located(experiments := self._experiments(), say)
-        lacking = [one for place, one in wanted.items() if finished(place) is None]
-        return [cell for cell, one in zip(cells, experiments, strict=True) if one in lacking]
+        return [one for place, one in located(wanted, say).items() if finished(place) is None]
+
+    def _far(self, one: "Experiment") -> "Cell":
+        """Return the cell of an experiment that is run where another folder is the current one."""
+        raw = self.data_dir.resolve() if self.data_dir else None
+        shared = {"results": self.results.resolve(), "cache": self.cache.resolve()}
+        places = dict.fromkeys(shared) if self.fetch else shared
+        uses_gpu = _model(one.model).uses_gpu
+        return _cell(one.model_copy(update={"data_dir": raw, **places}), uses_gpu)
 
     def _takes(self) -> "Callable[[Mapping[str, bytes]], None] | None":
         """Return what takes the runs that workers send; None where they write them here."""
@@ -134,32 +137,10 @@ class Filling:
         questions = Questions(self.cache, self.data_dir, say)
         return partial(take_files, results=self.results, questions=questions)
 
-    def _arguments(self) -> list[str]:
-        """Write what all cells have for `recbench run`; what was not given is left to it."""
-        far = self.scheduler is not None  # where another folder is the current one
-        return arguments(
-            {
-                "--protocol": self.protocol,
-                "--draws": self.draws,
-                "--pack-seed": self.pack_seed,
-                "--train-fraction": self.train_fraction,
-                "--train-dataset": self.train_dataset,
-                "--data-dir": self.data_dir.resolve() if far and self.data_dir else self.data_dir,
-                "--preset": self.preset,
-                "--llm": self.llm,
-                "--set": self.changes or None,
-                **({} if self.fetch else self._folders(far)),
-            }
-        )
-
-    def _folders(self, far: bool) -> dict[str, Path]:
-        folders = {"--results": self.results, "--cache": self.cache}
-        return {option: one.resolve() if far else one for option, one in folders.items()}
-
     def _experiments(self) -> "list[Experiment]":
+        """Return every one of datasets x models x seeds, seeds running fastest."""
         from recbench.experiment import Experiment
 
-        settings = settings_of(self.changes or [], self.llm)
         given: dict[str, Any] = {
             "protocol": self.protocol,
             "draws": self.draws,
@@ -168,17 +149,24 @@ class Filling:
             "train_dataset": self.train_dataset,
             "data_dir": self.data_dir,
             "preset": self.preset,
+            "settings": settings_of(self.changes or [], self.llm),
+            "results": self.results,
+            "cache": self.cache,
         }
         shared = {name: value for name, value in given.items() if value is not None}
-        places: dict[str, Any] = {"results": self.results, "cache": self.cache}
         return [
-            Experiment(
-                model=model, dataset=dataset, seed=seed, settings=settings, **shared, **places
-            )
+            Experiment(model=model, dataset=dataset, seed=seed, **shared)
             for dataset in self.chosen["dataset"]
             for model in self.chosen["model"]
             for seed in range(self.seeds)
         ]
+
+
+def _cell(one: "Experiment", uses_gpu: bool = False) -> "Cell":
+    from recbench.cells.cell import Cell
+
+    name = f"{one.model} on {one.dataset}, seed {one.seed}"
+    return Cell(name, tuple(one.arguments), uses_gpu)
 
 
 def _check_cluster(workers: int | None, devices: Sequence[str]) -> None:
@@ -201,21 +189,6 @@ def _model(name: str) -> Any:
 
     with blamed_if_at_fault("models", name):
         return recommender_class(name)
-
-
-def arguments(options: Mapping[str, Any]) -> list[str]:
-    """
-    Write options for `recbench run`; those that were not given are left to its defaults.
-
-    One with a list of values is given once for each.
-    """
-    pairs = [
-        (option, str(one))
-        for option, value in options.items()
-        if value is not None
-        for one in (value if isinstance(value, list) else [value])
-    ]
-    return [word for pair in pairs for word in pair]
 
 
 def raise_for(failed: "Mapping[Cell, Ended]") -> None:

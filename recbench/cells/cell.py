@@ -1,6 +1,5 @@
 """What is to be run: plain data, which any machine can be handed."""
 
-from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 
@@ -23,34 +22,3 @@ class Cell:
     name: str
     arguments: tuple[str, ...]
     uses_gpu: bool = False
-
-
-def wanted(
-    models: Sequence[str],
-    datasets: Sequence[str],
-    seeds: Iterable[int],
-    shared: Sequence[str],
-    on_gpu: Collection[str] = (),
-) -> list[Cell]:
-    """
-    Name every cell of models x datasets x seeds, seeds running fastest.
-
-    Parameters
-    ----------
-    models, datasets, seeds
-        What to cross.
-    shared
-        Arguments of ``recbench run`` that all cells have.
-    on_gpu
-        Those of the models that use a GPU.
-    """
-    return [
-        Cell(
-            f"{model} on {dataset}, seed {seed}",
-            ("--model", model, "--dataset", dataset, "--seed", str(seed), *shared),
-            model in on_gpu,
-        )
-        for dataset in datasets
-        for model in models
-        for seed in seeds
-    ]

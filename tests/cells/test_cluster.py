@@ -17,7 +17,7 @@ import pytest
 from recbench.cells import cluster, process
 from recbench.cells import worker as working
 from recbench.cells.board import Board
-from recbench.cells.cell import Cell, wanted
+from recbench.cells.cell import Cell
 from recbench.cells.cluster import Cluster
 from recbench.cells.fill import fill
 from recbench.cells.process import Ended
@@ -262,7 +262,7 @@ class Killing(Board):
 
 def killed_and_serial(cells, kill_at, shared, tmp_path):
     """Fill cells on two workers, one of which is killed at each of `kill_at`; and serially here."""
-    settings = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
+    settings = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": ":0"}
     with distributed.LocalCluster(**settings) as local:
 
         def cells_here():  # inside, so that it is sent as it stands
@@ -282,7 +282,7 @@ def killed_and_serial(cells, kill_at, shared, tmp_path):
         )
         assert fill(cells, places, board) == {}
     for cell in cells:
-        model, seed = cell.arguments[1], int(cell.arguments[5])
+        model, seed = cell.arguments[1], int(cell.name.rpartition(" ")[2])
         one = {"model": model, "seed": seed, "device": "cpu", **shared}
         run(Experiment(**one, results=tmp_path / "near"), lambda line: None)
     begun = sum(line.endswith("begun") for line in board.lines)
@@ -311,12 +311,21 @@ def one_thread(monkeypatch):
     torch.set_num_threads(before)
 
 
+GPU = {"sasrec", "gru4rec"}
+"""Models that use one."""
+
+
 def far_and_near(models, seeds, kill_at, raw_folder, tmp_path):
-    places = {"--data-dir": raw_folder, "--cache": tmp_path / "cache", "--draws": 1}
-    places |= {"--results": tmp_path / "far"}
-    words = [*(str(word) for pair in places.items() for word in pair), "--no-audit"]
-    cells = wanted(models, ["movielens"], range(seeds), words, on_gpu=["sasrec", "gru4rec"])
     shared = {"data_dir": raw_folder, "cache": tmp_path / "cache", "draws": 1, "audit": False}
+    wanted = [
+        Experiment(model=model, seed=seed, results=tmp_path / "far", **shared)
+        for model in models
+        for seed in range(seeds)
+    ]
+    cells = [
+        Cell(f"{one.model} on movielens, seed {one.seed}", tuple(one.arguments), one.model in GPU)
+        for one in wanted
+    ]
     return killed_and_serial(cells, kill_at, shared, tmp_path)
 
 
@@ -363,7 +372,7 @@ def call(capsys):
 
 @pytest.fixture
 def scheduler():
-    with distributed.LocalCluster(n_workers=0, dashboard_address=None) as local:
+    with distributed.LocalCluster(n_workers=0, dashboard_address=":0") as local:
         yield local.scheduler_address
 
 

@@ -8,21 +8,15 @@ import pytest
 from recbench.cells import fill as filling
 from recbench.cells import local
 from recbench.cells.board import Board
-from recbench.cells.cell import wanted
+from recbench.cells.cell import Cell
 from recbench.cells.fill import AGAIN, fill
 from recbench.cells.local import Local
 from recbench.cells.process import Ended
 
 
-def test_every_cell_once_seeds_fastest():
-    found = wanted(["a", "b"], ["d"], range(2), ["--draws", "5"], on_gpu=["b"])
-    assert [(cell.name, cell.uses_gpu) for cell in found] == [
-        *[("a on d, seed 0", False), ("a on d, seed 1", False)],
-        *[("b on d, seed 0", True), ("b on d, seed 1", True)],
-    ]
-    assert found[1].arguments == (
-        *("--model", "a", "--dataset", "d", "--seed", "1", "--draws", "5"),
-    )
+def cells(model, count):
+    words = ("--model", model, "--dataset", "d", "--seed")
+    return [Cell(f"{model} on d, seed {seed}", (*words, str(seed))) for seed in range(count)]
 
 
 @pytest.fixture
@@ -47,14 +41,14 @@ def started(monkeypatch):
     return calls
 
 
-def filled(cells, devices=("cpu",)):
+def filled(wanted, devices=("cpu",)):
     lines = []
-    board = Board(len(cells), lines.append)
-    return fill(cells, Local(devices, board), board), lines
+    board = Board(len(wanted), lines.append)
+    return fill(wanted, Local(devices, board), board), lines
 
 
 def test_devices_share_the_cells(started):
-    failed, lines = filled(wanted(["a"], ["d"], range(8), []), ["cuda:0", "cuda:1"])
+    failed, lines = filled(cells("a", 8), ["cuda:0", "cuda:1"])
     assert failed == {}
     assert sorted(seed for seed, _ in started) == list("01234567")
     assert {device for _, device in started} == {"cuda:0", "cuda:1"}
@@ -67,26 +61,26 @@ def test_a_cell_has_its_share_of_the_cores(monkeypatch, places, threads):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setattr(local, "own_cores", lambda: 6)
     monkeypatch.setattr(local, "run_cell", lambda *asked: given.append(asked[-1]) or Ended(0))
-    filled(wanted(["a"], ["d"], range(4), []), ["cpu"] * places)
+    filled(cells("a", 4), ["cpu"] * places)
     assert given == [threads] * 4
 
 
 def test_a_failed_cell_stops_no_other(started):
-    failed, lines = filled(wanted(["bad", "good"], ["d"], [0], []))
+    failed, lines = filled([*cells("bad", 1), *cells("good", 1)])
     assert {cell.name: how.code for cell, how in failed.items()} == {"bad on d, seed 0": 2}
     assert len(started) == 2
     assert "bad on d, seed 0 on cpu: failed with exit code 2: error: no" in lines
 
 
 def test_a_killed_cell_is_gone_on_with(started):
-    failed, lines = filled(wanted(["killed"], ["d"], range(2), []))
+    failed, lines = filled(cells("killed", 2))
     assert failed == {}
     assert [seed for seed, _ in started] == ["0", "1", "0", "1"]
     assert "killed on d, seed 0 on cpu: ended by SIGKILL, goes on where it stopped" in lines
 
 
 def test_a_cell_that_is_always_ended_fails_at_last(started):
-    failed, lines = filled(wanted(["doomed", "good"], ["d"], [0], []))
+    failed, lines = filled([*cells("doomed", 1), *cells("good", 1)])
     assert [how.code for how in failed.values()] == [143]
     assert len(started) == 2 + AGAIN
     assert lines[-1] == "doomed on d, seed 0 on cpu: failed with exit code 143"
@@ -101,7 +95,7 @@ def test_what_breaks_beside_a_cell_fails_it_alone(started, monkeypatch):
         return real(arguments, *more)
 
     monkeypatch.setattr(local, "run_cell", run)
-    failed, _ = filled(wanted(["a"], ["d"], range(3), []))
+    failed, _ = filled(cells("a", 3))
     assert [how.words for how in failed.values()] == [
         "failed with exit code 1: OSError: no more processes"
     ]
@@ -131,6 +125,6 @@ def test_an_interrupt_starts_nothing_more_and_lets_go(monkeypatch):
     monkeypatch.setattr(local, "run_cell", run)
     monkeypatch.setattr(filling, "wait", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        filled(wanted(["a"], ["d"], range(5), []), ["cpu", "cpu"])
+        filled(cells("a", 5), ["cpu", "cpu"])
     assert 1 <= len(begun) <= 2
     assert let_go == [True] * len(begun)
