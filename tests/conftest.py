@@ -1,7 +1,7 @@
 """Fixtures for more than one room; and plug-ins that happen to be installed are not tested."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.metadata import EntryPoints, PackageNotFoundError, distribution, entry_points
 from pathlib import Path
 
@@ -93,3 +93,17 @@ def atomic_folder() -> Path:
 @pytest.fixture(scope="session")
 def movielens(atomic_folder: Path, tmp_path_factory) -> Dataset:
     return prepare("movielens", tmp_path_factory.mktemp("cache"), None, lambda _: None)
+
+
+@pytest.fixture
+def call(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Run the command line in this process; return exit code, standard output, standard error."""
+    from recbench_cli import main as cli
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as left:
+            cli.main(list(arguments))
+        shown = capsys.readouterr()
+        return int(left.value.code or 0), shown.out, shown.err
+
+    return run

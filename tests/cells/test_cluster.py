@@ -30,7 +30,6 @@ from recbench.runs.leftovers import leftovers
 from recbench.runs.remade_question import Questions
 from recbench.runs.store import runs
 from recbench.submission.importing import take_files
-from recbench_cli import main as cli
 
 distributed = pytest.importorskip("distributed", reason="Dask comes with the extra dask")
 
@@ -355,19 +354,6 @@ def workers_apart(address, tmp_path, count=2):
         for one in started:
             one.kill()
             one.wait()
-
-
-@pytest.fixture
-def call(capsys):
-    """Run the command line in this process; return exit code, standard output, standard error."""
-
-    def run(*arguments):
-        with pytest.raises(SystemExit) as left:
-            cli.main(list(arguments))
-        shown = capsys.readouterr()
-        return left.value.code or 0, shown.out, shown.err
-
-    return run
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ from types import SimpleNamespace
 import pytest
 
 from recbench import registry
-from recbench_cli import main as cli
 
 _BELOW = Path(__file__).parents[1] / "runs" / "conftest.py"
 _SPEC = importlib.util.spec_from_file_location("fixtures_of_runs", _BELOW)
@@ -18,22 +17,6 @@ made = _MODULE.made
 NUMBERS = itertools.count()
 
 
-def calling(capsys):
-    def run(*arguments):
-        with pytest.raises(SystemExit) as left:
-            cli.main(list(arguments))
-        shown = capsys.readouterr()
-        return left.value.code or 0, shown.out, shown.err
-
-    return run
-
-
-@pytest.fixture
-def call(capsys):
-    """Run the command line in this process; return exit code, standard output, standard error."""
-    return calling(capsys)
-
-
 @pytest.fixture
 def call_here(call, tmp_path):
     """Run the command line on folders of this test; return as `call` does."""
@@ -42,11 +25,11 @@ def call_here(call, tmp_path):
 
 
 @pytest.fixture
-def call_inside(capsys, tmp_path, monkeypatch):
+def call_inside(call, tmp_path, monkeypatch):
     """Run the command line in the empty folder of this test; return as `call` does."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("RECBENCH_CACHE", str(tmp_path / "cache"))
-    return calling(capsys)
+    return call
 
 
 @pytest.fixture
