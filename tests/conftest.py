@@ -96,7 +96,7 @@ def movielens(atomic_folder: Path, tmp_path_factory) -> Dataset:
 
 
 @pytest.fixture
-def call(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+def command_line(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
     """Run the command line in this process; return exit code, standard output, standard error."""
     from recbench_cli import main as cli
 
@@ -107,3 +107,11 @@ def call(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, st
         return int(left.value.code or 0), shown.out, shown.err
 
     return run
+
+
+@pytest.fixture
+def call(
+    command_line: Callable[..., tuple[int, str, str]],
+) -> Callable[..., tuple[int, str, str]]:
+    """Run the command line, as `command_line`; some tests have a `call` of their own."""
+    return command_line

@@ -25,11 +25,11 @@ def call_here(call, tmp_path):
 
 
 @pytest.fixture
-def call_inside(call, tmp_path, monkeypatch):
+def call_inside(command_line, tmp_path, monkeypatch):
     """Run the command line in the empty folder of this test; return as `call` does."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("RECBENCH_CACHE", str(tmp_path / "cache"))
-    return call
+    return command_line
 
 
 @pytest.fixture
