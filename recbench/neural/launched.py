@@ -6,6 +6,7 @@ Messages of the run itself go over gloo; tensors on a GPU over NCCL. What is sai
 bytes: nothing that is received is executed.
 """
 
+import atexit
 import json
 import os
 from collections.abc import Iterable, Iterator
@@ -53,10 +54,24 @@ def launched() -> Processes:
     if not messages.is_initialized():
         with _heard():
             messages.init_process_group(timeout=_WAIT)
+        atexit.register(_part)
     met = LaunchedSharding(rank, count) if shards else Launched(rank, count)
     with met.main_first():
         _check_no_other_way()
     return met
+
+
+def _part() -> None:
+    """
+    End the threads that listen to the others.
+
+    Where Python ends before them C++ may abort a process that has done all its work (once in
+    twenty times, with torch 2.13), and the launcher takes the run for a failed one.
+    """
+    import torch.distributed as messages
+
+    if messages.is_initialized():
+        messages.destroy_process_group()
 
 
 @cache

@@ -4,17 +4,28 @@ Shards of which each process needs others at other times; run by `test_launched.
     python rounds.py
 
 Layer k is 2 (k + 1) bytes of the value k, of any model. Processes need other layers, in other
-orders and as many of them as their number, and then tell each other what they found.
+orders and as many of them as their number, and then tell each other what they found. A process
+that ends without parting from the other says so.
 """
 
+import atexit
+import sys
+
 import torch
+import torch.distributed as messages
 
 from recbench.neural.launched import launched
 from recbench.processes import Sharding
 
 
+def _say_if_not_parted() -> None:
+    if messages.is_initialized():
+        print("has not parted", file=sys.stderr)
+
+
 def main() -> None:
     """Fail where a layer is another one, or one that is asked for is none."""
+    atexit.register(_say_if_not_parted)  # called after what is registered later
     processes = launched()
     assert isinstance(processes, Sharding)
     first = range(0)

@@ -79,7 +79,8 @@ def test_two_processes_tune_a_language_model_as_one(tmp_path: Path, more: dict[s
 
 
 def test_a_process_gets_the_layers_that_it_needs_whatever_the_other_does() -> None:
-    ended(start(2, SCRIPT.with_name("rounds.py"), **SHARDING))
+    said = ended(start(2, SCRIPT.with_name("rounds.py"), **SHARDING))
+    assert not any("has not parted" in one for one in said)
 
 
 @pytest.mark.slow
