@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from recbench.cells.process import Ended
     from recbench.experiment import Experiment
     from recbench.runs.text import Format
+    from recbench.sent_files import Files
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,7 @@ class Filling:
         uses_gpu = _model(one.model).uses_gpu
         return _cell(one.model_copy(update={"data_dir": raw, **places}), uses_gpu)
 
-    def _takes(self) -> "Callable[[Mapping[str, bytes]], None] | None":
+    def _takes(self) -> "Callable[[Files], None] | None":
         """Return what takes the runs that workers send; None where they write them here."""
         from functools import partial
 

@@ -41,13 +41,15 @@ BELOW["data"] = {
 BELOW["questions"] = {"statistics", "data", "defaults", *BELOW["data"]}
 BELOW["recommender"] = {"questions", "processes", *BELOW["questions"]}
 BELOW["evaluation"] = {"recommender", "neural.devices", "leash", *BELOW["recommender"]}
-BELOW["cells"] = {"errors", "atomic_write", "secret", "plain_text", "leash", "neural.threads"}
+BELOW["sent_files"] = {"errors", "atomic_write", "data.toml_cards"}
+BELOW["cells"] = {"sent_files", "errors", "atomic_write", "secret", "plain_text", "leash"}
+BELOW["cells"] |= {"neural.threads"}
 BELOW["runs"] = {"evaluation", *BELOW["evaluation"]}
 BELOW["inspection"] = {
     *{"training_source", "neural.devices", "llm.prompts.wording", "runs"},
     *BELOW["runs"],
 }
-BELOW["submission"] = {"runs", *BELOW["runs"]}
+BELOW["submission"] = {"runs", "sent_files", *BELOW["runs"]}
 BELOW["outside"] = {"runs", "llm.prompts.wording", *BELOW["runs"]}
 BELOW["training_source"] = {"runs", *BELOW["runs"]}
 BELOW["trained_model"] = {"training_source", "neural.threads", *BELOW["training_source"]}

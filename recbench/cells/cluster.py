@@ -4,8 +4,7 @@ Cells on the workers of a Dask cluster.
 A worker is handed plain text, and runs the cell as this machine would: ``recbench run`` in a
 process of its own, which ends with the worker. The scheduler hands the cell of a worker that has
 died to another one, which goes on from the checkpoint: all workers write into one results folder.
-Workers that share none write each into a folder of its own and send the finished run back; then a
-cell goes on only where it was begun, and begins anew elsewhere.
+Workers that share none write each into a folder of its own, and send what their cells have reached.
 """
 
 import json
@@ -25,8 +24,10 @@ from recbench.atomic_write import PARTIAL
 from recbench.cells.board import Board
 from recbench.cells.cell import Cell
 from recbench.cells.process import Ended
-from recbench.cells.worker import Files, Sent, fault, let_go, on_worker
+from recbench.cells.reached import Reached
+from recbench.cells.worker import fault, let_go, on_worker
 from recbench.errors import NotInstalledError, RecbenchError, UserError
+from recbench.sent_files import Files
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -124,16 +125,16 @@ class Cluster:
         handed = self._client.submit(on_worker, json.dumps(task), pure=False, resources=needs)
         self._handed.add(handed)
         found = Future[Ended]()
-        handed.add_done_callback(partial(self._take_back, found))
+        handed.add_done_callback(partial(self._take_back, cell, found))
         return found
 
-    def _take_back(self, found: Future[Ended], handed: "Handed") -> None:
+    def _take_back(self, cell: Cell, found: Future[Ended], handed: "Handed") -> None:
         """Pass on how a cell ended; let go of it, lest Dask runs it again if its worker dies."""
         from distributed import KilledWorker
 
         goes_on = "the same command goes on"
         try:
-            found.set_result(self._taken(handed.result()))
+            found.set_result(self._taken(cell, handed.result()))
         except CancelledError:
             gone = f"the scheduler at {self._address} is gone; start one, and {goes_on}"
             found.set_result(Ended(1, gone))
@@ -145,16 +146,16 @@ class Cluster:
         self._handed.discard(handed)
         handed.release()
 
-    def _taken(self, ended: Ended | Sent) -> Ended:
-        """Take what a cell has sent; one of which that is refused has failed."""
-        if isinstance(ended, Ended):
-            return ended
-        if self._take is not None and ended.ended.code == 0:
+    def _taken(self, cell: Cell, ended: Ended) -> Ended:
+        """Take what a finished cell has sent; one of which that is refused has failed."""
+        if self._take is not None and ended.code == 0:
+            reached = Reached(self._client, cell.arguments)
             try:
-                self._take(ended.files)
+                self._take(reached.files)
             except RecbenchError as error:
                 return Ended(error.exit_code, str(error))
-        return ended.ended
+            reached.forget()
+        return ended
 
     @property
     def _shared(self) -> str:

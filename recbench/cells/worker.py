@@ -5,39 +5,28 @@ The cell is ``recbench run`` in a process of its own, as on the machine that ask
 worker.
 """
 
-import hashlib
 import json
 import os
 import socket
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from recbench import __version__
 from recbench.cells.process import Ended, run_cell
+from recbench.cells.reached import Reached
 from recbench.errors import UserError
 from recbench.leash import Leash
 from recbench.neural.threads import VARIABLE
 
 OWN = "recbench-cells"
-"""Folder of a worker that shares none, below the one in which it was started."""
-
-Files = Mapping[str, bytes]
-"""Contents by their path below a folder of results."""
+"""Folder of a worker that shares none, below the one in which it was started; of cells by name."""
 
 _LEASHES: dict[str, list[Leash]] = {}
 """Of the cells that run on this worker, by the name of whoever fills them."""
 
 
-@dataclass(frozen=True)
-class Sent:
-    """How a cell ended on a worker that shares no folder, and what it has left."""
-
-    ended: Ended
-    files: Files
-
-
-def on_worker(task: str) -> Ended | Sent:
+def on_worker(task: str) -> Ended:
     """
     Run a cell on this worker.
 
@@ -54,8 +43,6 @@ def on_worker(task: str) -> Ended | Sent:
     if why := fault(asked["mark"], asked["version"]):
         return Ended(UserError.exit_code, why)
     worker, topic, name = get_worker(), asked["filling"], asked["name"]
-    own = None if asked["mark"] else own_folder(asked["arguments"])
-    where = [] if own is None else ["--results", str(own)]
     worker.log_event(topic, {"name": name, "where": f"{socket.gethostname()} {worker.name}"})
 
     def tell(line: str) -> None:
@@ -67,22 +54,26 @@ def on_worker(task: str) -> Ended | Sent:
         try:
             # Dask gives a worker one thread, unless its own environment says more.
             threads = int(os.environ.get(VARIABLE) or 1)
-            ended = run_cell([*asked["arguments"], *where], asked["device"], leash, tell, threads)
+            with _writing(asked["arguments"], asked["mark"]) as where:
+                given = [*asked["arguments"], *where]
+                return run_cell(given, asked["device"], leash, tell, threads)
         finally:
             leashes.remove(leash)
-    return ended if own is None else Sent(ended, left_in(own) if ended.code == 0 else {})
 
 
-def own_folder(arguments: Sequence[str]) -> Path:
-    """Return the results folder of one cell on a worker that shares none: it goes on there."""
-    named = hashlib.sha256(json.dumps(arguments).encode()).hexdigest()[:12]
-    return Path(OWN).resolve() / named
+@contextmanager
+def _writing(arguments: Sequence[str], mark: str) -> Iterator[list[str]]:
+    """Give the option that says where a cell writes, if need be; keep what it reaches there."""
+    from distributed import get_client
 
-
-def left_in(results: Path) -> Files:
-    """Read the files of a folder of results, but for the locks."""
-    files = sorted(one for one in results.rglob("*") if one.is_file() and one.name != "lock")
-    return {one.relative_to(results).as_posix(): one.read_bytes() for one in files}
+    if mark:
+        yield []
+        return
+    reached = Reached(get_client(), arguments)
+    own = Path(OWN).resolve() / reached.name
+    reached.bring(own)
+    with reached.kept_up(own):
+        yield ["--results", str(own)]
 
 
 def fault(mark: str, version: str) -> str:

@@ -8,14 +8,13 @@ other figures is refused. A training that was kept beside a run comes with it.
 
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from recbench.atomic_write import folder_aside
-from recbench.data.toml_cards import inside
 from recbench.errors import RecbenchError, UserError
 from recbench.runs import verify as runs
 from recbench.runs.evidence import RECORD, check_apart
@@ -24,6 +23,7 @@ from recbench.runs.lock import locked
 from recbench.runs.record import RunRecord
 from recbench.runs.remade_question import Questions
 from recbench.runs.store import finished, place, read_record, run_folder
+from recbench.sent_files import Files, write_files
 from recbench.submission.reading import named_in, opened
 from recbench.submission.trainings import check_no_other, take_training
 
@@ -84,7 +84,7 @@ def import_runs(
     return found
 
 
-def take_files(files: Mapping[str, bytes], results: Path, questions: Questions) -> None:
+def take_files(files: Files, results: Path, questions: Questions) -> None:
     """
     Take the runs of a results folder on another machine, of which the files are here.
 
@@ -102,13 +102,7 @@ def take_files(files: Mapping[str, bytes], results: Path, questions: Questions) 
     """
     with tempfile.TemporaryDirectory(prefix="recbench-") as name:
         folder = Path(name)
-        for path, content in files.items():
-            try:
-                file = folder / inside(path)
-            except ValueError as error:
-                raise UserError(str(error)) from None
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(content)
+        write_files(files, folder)
         for one in import_runs([folder], results, questions, lambda _: None):
             if one.result == "refused":
                 why = named_in(one.why, folder, Path(SENT))

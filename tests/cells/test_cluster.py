@@ -7,8 +7,10 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -21,7 +23,8 @@ from recbench.cells.cell import Cell
 from recbench.cells.cluster import Cluster
 from recbench.cells.fill import fill
 from recbench.cells.process import Ended
-from recbench.cells.worker import Sent, fault, let_go, on_worker
+from recbench.cells.reached import Reached
+from recbench.cells.worker import fault, let_go, on_worker
 from recbench.errors import NotInstalledError, RecbenchError, UserError
 from recbench.experiment import Experiment, run
 from recbench.registry import listed, load
@@ -29,6 +32,7 @@ from recbench.runs.kept_trainings import kept_model, whole_training
 from recbench.runs.leftovers import leftovers
 from recbench.runs.remade_question import Questions
 from recbench.runs.store import runs
+from recbench.sent_files import write_files
 from recbench.submission.importing import take_files
 
 distributed = pytest.importorskip("distributed", reason="Dask comes with the extra dask")
@@ -60,6 +64,7 @@ class Client:
     def __init__(self, *workers):
         self.workers, self.tasks, self.ran = workers, [], []
         self.handed, self.ends = [], Ended(0)
+        self.kept = {}
 
     def run(self, function, *arguments):
         self.ran.append(function)
@@ -83,17 +88,27 @@ class Client:
     def close(self):
         pass
 
+    def get_metadata(self, keys, default):
+        return self.kept.get(tuple(keys), default)
 
-CELLS = [Cell("popularity, seed 0", ("--seed", "0")), Cell("ilora, seed 0", ("--seed", "0"), True)]
+    def set_metadata(self, key, value):
+        self.kept[tuple(key)] = value
+
+
+CELLS = [Cell("popularity, seed 0", ("--seed", "0")), Cell("ilora, seed 0", ("--model", "ilora"), True)]
 
 
 @pytest.fixture
 def handed_over(monkeypatch, tmp_path):
     """Hand CELLS to workers of such resources; return the client, lines and what failed."""
 
-    def hand_over(*workers, device="auto", ends=Ended(0), take=None):  # noqa: B008 (it is frozen)
+    def hand_over(*workers, device="auto", ends=Ended(0), take=None, reached=None):  # noqa: B008 (it is frozen)
         client, lines = Client(*workers), []
         client.ends = ends
+        for cell in CELLS if reached else ():
+            folder = tmp_path / "afar"
+            write_files(reached, folder)
+            Reached(client, cell.arguments).send(folder)
         monkeypatch.setattr(cluster, "_connected", lambda address: client)
         board = Board(len(CELLS), lines.append)
         own = tmp_path / "results", device, board, lines.append, take
@@ -245,16 +260,17 @@ def test_models_say_whether_they_use_a_gpu():
 
 
 class Killing(Board):
-    """A board that calls `kill` when the trainings of some cells begin, each once."""
+    """A board that calls `kill` when the trainings of some cells begin, or their audit, once."""
 
-    def __init__(self, cells, at, kill):
-        self.lines = []
+    def __init__(self, cells, at, kill, begins="training"):
+        self.lines, self.heard = [], []
         super().__init__(cells, self.lines.append)
-        self._at, self._kill = set(at), kill
+        self._at, self._kill, self._begins = set(at), kill, begins
 
     def said(self, name, line):
         super().said(name, line)
-        if name in self._at and line.startswith("training"):
+        self.heard.append(line)
+        if name in self._at and line.startswith(self._begins):
             self._at.remove(name)
             threading.Thread(target=self._kill).start()
 
@@ -338,7 +354,9 @@ def test_the_cell_of_a_killed_worker_is_gone_on_with(one_thread, raw_folder, tmp
 @contextmanager
 def workers_apart(address, tmp_path, count=2):
     """Start workers that share no folder with each other or with this test."""
-    command = [sys.executable, "-m", "distributed.cli.dask_worker", address, "--no-dashboard"]
+    often = "import recbench.cells.reached as one; one.EVERY = 0.05; "
+    start = f"{often}from distributed.cli.dask_worker import main; main()"
+    command = [sys.executable, "-c", start, address, "--no-dashboard"]
     started = []
     for number in range(count):
         folder = tmp_path / f"machine {number}"
@@ -388,29 +406,70 @@ def test_workers_without_a_shared_folder_send_what_they_have_finished(
         assert whole_training(kept_model(tmp_path / "far", one.record).parent)
 
 
-def test_a_worker_that_shares_no_folder_sends_what_a_cell_has_left(monkeypatch, tmp_path):
-    """A short form of the one above."""
-    worker = SimpleNamespace(name="w", log_event=lambda *_: None)
+@pytest.mark.slow
+def test_a_worker_without_a_shared_folder_goes_on_where_a_killed_one_was(
+    scheduler, one_thread, raw_folder, tmp_path
+):
+    wanted = Experiment(model="sasrec", data_dir=raw_folder, draws=1, results=None, cache=None)
+    cell = Cell("sasrec on movielens, seed 0", tuple(wanted.arguments))
+    questions = Questions(tmp_path / "cache", raw_folder, print)
+    take = partial(take_files, results=tmp_path / "far", questions=questions)
+    with workers_apart(scheduler, tmp_path) as started:
+
+        def kill():
+            with distributed.Client(scheduler, set_as_default=False) as client:
+                until = time.monotonic() + 60
+                while "model" not in " ".join(Reached(client, cell.arguments).files):
+                    assert time.monotonic() < until
+            number = next(k for k in (0, 1) if any(tmp_path.glob(f"machine {k}/recbench-cells/*")))
+            os.kill(started[number].pid, signal.SIGKILL)
+
+        # Its training is over by then, and its record not written.
+        board = Killing(1, [cell.name], kill, begins="audit")
+        places = Cluster(scheduler, tmp_path / "far", "cpu", board, board.lines.append, take)
+        assert fill([cell], places, board) == {}
+    assert sum(line.endswith("begun") for line in board.lines) == 2
+    assert sum(line.startswith("training") for line in board.heard) == 1  # by the first alone
+    near = wanted.model_copy(
+        update={"device": "cpu", "results": tmp_path / "near", "cache": tmp_path / "cache"}
+    )
+    run(near, lambda line: None)
+    assert evidence(tmp_path / "far") == evidence(tmp_path / "near")
+
+
+def test_a_worker_that_shares_no_folder_sends_what_a_cell_has_reached(monkeypatch, tmp_path):
+    """A short form of those above."""
+    worker, client = SimpleNamespace(name="w", log_event=lambda *_: None), Client({})
     monkeypatch.setattr(distributed, "get_worker", lambda: worker)
+    monkeypatch.setattr(distributed, "get_client", lambda: client)
     monkeypatch.chdir(tmp_path)
     ends, seen = iter([Ended(-9), Ended(0)]), []
+    content = iter([b"x", b"xx"])
 
     def run_cell(arguments, *_):
         *given, option, folder = arguments
         assert (given, option) == (["--seed", "0"], "--results")
         seen.append(Path(folder))
         (Path(folder) / "d").mkdir(parents=True, exist_ok=True)
-        (Path(folder) / "d" / "record.json").write_bytes(b"x")
+        with (Path(folder) / "d" / "record.json").open("ab") as file:
+            file.write(b"x")
         (Path(folder) / "d" / "lock").touch()
+        assert next(content) == (Path(folder) / "d" / "record.json").read_bytes()
         return next(ends)
 
     monkeypatch.setattr(working, "run_cell", run_cell)
     task = {"name": "a", "arguments": ["--seed", "0"], "device": "cpu", "filling": "mine"}
     task |= {"mark": "", "version": cluster.__version__}
-    assert on_worker(json.dumps(task)) == Sent(Ended(-9), {})
-    assert on_worker(json.dumps(task)) == Sent(Ended(0), {"d/record.json": b"x"})
-    assert seen[0] == seen[1]  # it goes on there
-    assert seen[0].parent == tmp_path / "recbench-cells"
+    reached = Reached(client, ["--seed", "0"])
+    assert on_worker(json.dumps(task)) == Ended(-9)
+    assert reached.files == {"d/record.json": b"x"}
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert on_worker(json.dumps(task)) == Ended(0)  # it goes on there
+    assert reached.files == {"d/record.json": b"xx"}
+    first, second = (one.relative_to(tmp_path).as_posix() for one in seen)
+    assert first == f"recbench-cells/{reached.name}"
+    assert second == f"elsewhere/{first}"
 
 
 def test_what_a_worker_sends_is_not_trusted(tmp_path):
@@ -428,12 +487,21 @@ def test_a_run_that_is_refused_is_a_failure_of_its_cell(handed_over):
     def take(files):
         raise UserError(f"no {files}")
 
-    sent = Sent(Ended(0), {"a": b"x"})
-    client, _, failed = handed_over({}, ends=sent, take=take)
+    sent = {"a": b"x"}
+    client, _, failed = handed_over({}, take=take, reached=sent)
     assert set(failed.values()) == {Ended(2, "no {'a': b'x'}")}
     assert {task["mark"] for task, _ in client.tasks} == {""}
-    _, _, failed = handed_over({}, ends=Sent(Ended(1, "why"), {}), take=take)
+    _, _, failed = handed_over({}, ends=Ended(1, "why"), take=take, reached=sent)
     assert set(failed.values()) == {Ended(1, "why")}
+
+
+def test_a_run_that_was_taken_is_kept_by_the_scheduler_no_more(handed_over):
+    taken, sent = [], {"a": b"x"}
+    client, _, failed = handed_over({}, take=taken.append, reached=sent)
+    assert (taken, failed) == ([sent] * 2, {})
+    assert not any(client.kept.values())
+    client, _, _ = handed_over({}, ends=Ended(1), take=taken.append, reached=sent)
+    assert all(client.kept.values())  # the same command goes on from there
 
 
 @pytest.mark.slow
