@@ -95,7 +95,10 @@ class Client:
         self.kept[tuple(key)] = value
 
 
-CELLS = [Cell("popularity, seed 0", ("--seed", "0")), Cell("ilora, seed 0", ("--model", "ilora"), True)]
+CELLS = [
+    Cell("popularity, seed 0", ("--seed", "0")),
+    Cell("ilora, seed 0", ("--model", "ilora"), True),
+]
 
 
 @pytest.fixture
