@@ -1,0 +1,130 @@
+"""
+Measure how runs grow with the data, and draw it: `docs/size.md` shows the figure.
+
+    python tools/growth.py build/growth
+
+Data of `tools/synthetic.py` are made below FOLDER, one dataset a number of interactions, and each
+model is run on each as a user would, one after another; what was run before is there. Times and
+peak memory are those of the records. Into ``results/growth/`` are written ``growth.csv`` and
+``figure.svg``; which model is drawn is said by the settings, too.
+"""
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from recbench.runs.record import RunRecord
+from recbench.runs.store import runs
+from recbench.studies.drawing import legend, looks, save, sheet, styled
+
+TOOLS = Path(__file__).parent
+SIZES = (1_000_000, 5_000_000, 25_000_000)
+QUESTION = ("--protocol", "next-item", "--draws", "1")
+
+MODELS: dict[str, Mapping[str, str]] = {
+    "popularity": {},
+    "recent-popularity": {},
+    "cooccurrence": {},
+    "itemknn": {},
+    # One epoch, of the softmax that is meant for catalogues of this size.
+    "sasrec": {"softmax_items": "8192", "epochs": "1"},
+}
+
+COLUMNS = {
+    "fit": "training, seconds",
+    "asked": "asking, seconds",
+    "memory": "most memory, GiB",
+}
+
+
+def recbench(folder: Path, *arguments: str) -> None:
+    """Call the command line, with a cache and results below a folder."""
+    given = [*arguments, "--cache", str(folder / "cache")]
+    subprocess.run([sys.executable, "-m", "recbench_cli", *given], check=True)
+
+
+def name_of(interactions: int) -> str:
+    """Return what the dataset of so many interactions is called."""
+    return f"made-up-{interactions}"
+
+
+def make(folder: Path, interactions: int) -> None:
+    """Make a dataset and have recbench know it, once."""
+    place = folder / name_of(interactions)
+    if place.exists():
+        return
+    partial = place.with_suffix(".partial")
+    command = [sys.executable, str(TOOLS / "synthetic.py"), str(partial), "--parquet"]
+    subprocess.run([*command, "--interactions", str(interactions)], check=True)
+    files = [f"--{name}={partial / name}.parquet" for name in ("interactions", "items")]
+    recbench(folder, "data", "add", name_of(interactions), *files)
+    recbench(folder, "data", "prepare", "--dataset", name_of(interactions))
+    partial.rename(place)
+
+
+def run(folder: Path, model: str, interactions: int) -> None:
+    """Run a model on a dataset."""
+    changes = [word for one in MODELS[model].items() for word in ("--set", "=".join(one))]
+    asked = ["--model", model, "--dataset", name_of(interactions), *QUESTION, *changes]
+    recbench(folder, "run", *asked, "--results", str(folder / "results"))
+
+
+def row_of(record: RunRecord) -> dict[str, object]:
+    """Return what a run took, as a row of the table."""
+    assert record.trained is not None  # nothing is only asked here
+    memory = max(record.trained.peak_memory.host or 0, record.peak_memory.host or 0)
+    return {
+        "model": record.model,
+        "interactions": int(record.dataset.rpartition("-")[2]),
+        "test rows": record.examples,
+        "settings": " ".join(f"{k}={v}" for k, v in MODELS[record.model].items()),
+        "fit": round(record.trained.seconds, 2),
+        "asked": round(record.times.score, 2),
+        "memory": round(memory / 2**30, 2),
+        "hardware": record.provenance.device.hardware,
+        "threads": record.provenance.device.threads,
+        "finished": record.finished[:10],
+    }
+
+
+def draw(found: pd.DataFrame, out: Path) -> None:
+    """Draw what each model took against the number of interactions."""
+    with styled():
+        figure, axes = sheet(columns=len(COLUMNS))
+        for one, (column, label) in zip(axes, COLUMNS.items(), strict=True):
+            for model, look in looks(list(MODELS)).items():
+                rows = found[found["model"] == model].sort_values("interactions")
+                one.plot(rows["interactions"] / 1e6, rows[column], label=model, **look)
+            one.set(xscale="log", yscale="log", xlabel="million interactions", ylabel=label)
+            one.set_xticks([size / 1e6 for size in SIZES], [f"{size // 10**6}" for size in SIZES])
+            one.minorticks_off()
+        legend(figure, axes[0])
+        save(figure, out)
+    (out / "figure.png").unlink()
+
+
+def main() -> None:
+    """Do what the command line asks for."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[1])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--out", type=Path, default=TOOLS.parent / "results" / "growth")
+    parser.add_argument("--models", nargs="*", default=list(MODELS), choices=MODELS)
+    parser.add_argument("--interactions", nargs="*", type=int, default=SIZES)
+    asked = parser.parse_args()
+    for interactions in asked.interactions:
+        make(asked.folder, interactions)
+        for model in asked.models:
+            run(asked.folder, model, interactions)
+    found = pd.DataFrame([row_of(one.record) for one in runs(asked.folder / "results")])
+    asked.out.mkdir(parents=True, exist_ok=True)
+    ordered = found.sort_values(["model", "interactions"])
+    ordered.to_csv(asked.out / "growth.csv", index=False)
+    draw(ordered, asked.out)
+
+
+if __name__ == "__main__":
+    main()
