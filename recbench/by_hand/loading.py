@@ -16,6 +16,7 @@ from recbench.errors import UserError
 from recbench.experiment import recommender_class
 from recbench.neural.devices import resolve
 from recbench.plain_text import printable
+from recbench.questions.limit import first_of
 from recbench.recommender import Runtime, System, TrainingData, reads_candidates
 from recbench.registry import blamed_if_at_fault
 from recbench.runs.asked_model import again, as_set, asked_model
@@ -110,6 +111,8 @@ def _data(run: Run, model: System, questions: Questions, remedy: str) -> tuple[T
         dataset, _, split = questions.split_of(record)
     except NotCheckedError as error:
         raise UserError(f"a model cannot be asked without its data: {error}") from None
+    if record.limit is not None:
+        split = first_of(split, record.limit)
     transferred = record.training.dataset is not None
     fraction = 1.0 if transferred else record.training.fraction
     reads = reads_candidates(model), model.reads_times

@@ -10,6 +10,18 @@ from recbench.questions.full_ranking import FullRanking
 from recbench.questions.split import Split
 
 
+def first_of(split: Split, rows: int) -> Split:
+    """Return a split with the first test rows alone, and a digest of its own; see `first_rows`."""
+    kept = np.arange(rows)
+    return replace(
+        split,
+        test=split.test[kept],
+        excluded_test=split.excluded_test.of(kept),
+        given_test=None if split.given_test is None else split.given_test[:rows],
+        digest=array_digest(split.digest, "first test rows", kept),
+    )
+
+
 def first_rows(
     split: Split, pack: Pack | FullRanking, rows: int
 ) -> tuple[Split, Pack | FullRanking]:
@@ -28,14 +40,7 @@ def first_rows(
     Split, Pack or FullRanking
         Another question, with digests of its own.
     """
-    kept = np.arange(rows)
-    few = replace(
-        split,
-        test=split.test[kept],
-        excluded_test=split.excluded_test.of(kept),
-        given_test=None if split.given_test is None else split.given_test[:rows],
-        digest=array_digest(split.digest, "first test rows", kept),
-    )
+    few = first_of(split, rows)
     if isinstance(pack, FullRanking):
         return few, FullRanking.of(few, "test")
     drawn = pack.candidates[:rows], pack.target_position[:rows]

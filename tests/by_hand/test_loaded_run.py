@@ -56,6 +56,15 @@ def test_a_model_that_learnt_from_a_part_is_asked_as_it_was(made, load, remade):
     assert [given[one] for one in shown] == outcome.scores[0].tolist()
 
 
+def test_a_model_that_was_asked_about_the_first_rows_alone_is_asked_as_it_was(made, load, remade):
+    folder = made("popularity", limit=3)
+    asked, outcome = remade(folder)
+    shown = ids(asked.split.catalogue, asked.candidates.candidates[0, 0])
+    found = load(folder).recommend(["Film 1"], top=len(shown), candidates=shown)
+    given = {f"id:{one.id}": one.score for one in found.items}
+    assert [given[one] for one in shown] == outcome.scores[0].tolist()
+
+
 @pytest.mark.parametrize("model", ["popularity", "sasrec"])
 def test_a_full_ranking_has_the_ranks_of_the_evaluation(model, made, load, remade):
     folder = made(model, protocol="paper,candidates=all")
