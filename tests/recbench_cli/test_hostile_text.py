@@ -136,7 +136,10 @@ CASES: dict[str, list[tuple[str, ...]]] = {
     "verify": [("results",), ("theirs",)],
     "submit": [("RUN", "LLM", "--out", "sent.zip")],
     "export": [("theirs", "--out", "eee", "--organization", "=A1 <b> {x} $y$")],
-    "inspect": [("RUN",), ("RUN", "--example", "0"), ("LLM", "--example", "0")],
+    "inspect": [
+        *(("RUN",), ("RUN", "--example", "0"), ("LLM", "--example", "0")),
+        *(("LLM", look, "--rows", "2") for look in ("--templates", "--rotate")),
+    ],
     "recommend": [("--run", "RUN", *LIKE), ("--run", "LLM", *LIKE, *AMONG, "--explain")],
     "memory": [("--llm", "tiny", "--dataset", "odd", "--rows", "2", "--lines", "2")],
     "questions": [(*DATA, "--draws", "1", "--out", "more", "--with-prompts")],
@@ -239,6 +242,20 @@ def test_every_command_shows_text_in_every_form(ready, place, command, arguments
     for form in forms_of(command):
         page = ready(*command.split(), *words, *(["--format", form] if form else []))
         WELL_FORMED.get(form, str)(page)
+
+
+def test_what_a_study_writes_is_text(ready, place):
+    shown = ready("study", *STUDY, "--dataset", "odd", "--draws", "1", "--results", "studied")
+    (folder,) = place.glob("studied/studies/cost/*")
+    assert shows_only_text(shown)
+    only_text((folder / "table.md").read_text(encoding="utf-8"))
+    for name in ("study.json", "figure.svg"):
+        assert shows_only_text((folder / name).read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("study", ["order", "curves"])
+def test_a_study_of_what_others_have_run_shows_text(ready, study):
+    ready("study", study, "--dataset", "movielens", *THEIRS, code=2)
 
 
 @pytest.mark.parametrize("name", HOSTILE)
