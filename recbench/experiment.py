@@ -5,7 +5,6 @@ data -> split -> candidate pack -> fit -> answers -> metrics -> run record. Ever
 function of the ones before it and of the settings in `Experiment`; nothing else decides a figure.
 """
 
-import json
 import shutil
 import time
 from collections.abc import Callable
@@ -15,15 +14,15 @@ from typing import Any
 
 from pydantic import Field
 
-from recbench import registry
 from recbench.data.prepare import prepare
 from recbench.defaults import DRAWS, PACK_SEED
-from recbench.errors import PluginError, UserError
+from recbench.errors import UserError
 from recbench.evaluation.answers import Matching
 from recbench.evaluation.audit import audit
 from recbench.evaluation.evaluator import Judgement, evaluate
 from recbench.evaluation.fresh_process import SavedModel, release_memory
 from recbench.evaluation.full_ranking import check_can_rank_all
+from recbench.models import as_json, check_words, ingredients_of, recommender_class
 from recbench.neural.devices import deterministic, resolve
 from recbench.neural.launched import launched
 from recbench.neural.threads import as_begun
@@ -37,7 +36,6 @@ from recbench.questions.protocols import Protocol
 from recbench.questions.protocols.choice import allows, fits, protocol_of
 from recbench.questions.queries import Queries
 from recbench.recommender import (
-    Answerer,
     Runtime,
     System,
     TrainingData,
@@ -354,7 +352,7 @@ def _recorded(
 
 def _account(model: System, runtime: Runtime, judgement: Judgement) -> dict[str, Any]:
     """Return what the model says of its answers, and how often memory did not suffice for them."""
-    said = _json(model.account(runtime), "account") if writes(model) else {}
+    said = as_json(model.account(runtime), "account") if writes(model) else {}
     if judgement.halved:
         said = {**said, "halved": said.get("halved", 0) + judgement.halved}
     return said
@@ -399,7 +397,7 @@ def build(experiment: Experiment) -> System:
             "--data-dir"
         )
     model = model_class(model_class.settings_class.build(experiment.settings, experiment.preset))
-    _check_words(model)
+    check_words(model)
     asked = asked_protocol(experiment)
     if asked.full:
         check_can_rank_all(model, experiment.model)
@@ -435,29 +433,6 @@ def _check_users_train(experiment: Experiment, asked: Protocol) -> None:
         )
 
 
-def _check_words(model: System) -> None:
-    """Refuse what a model says of itself, if it is not what names a run."""
-    if not isinstance(getattr(model, "settings", None), Settings):
-        raise PluginError("it has no settings; its __init__ must call that of Recommender")
-    if not isinstance(model.caption, str):
-        raise PluginError(f"its caption must be text, not {model.caption!r}")
-
-
-def _ingredients(model: System) -> dict[str, Any]:
-    return _json(model.ingredients(), "ingredients")
-
-
-def _json(said: dict[str, Any], name: str) -> dict[str, Any]:
-    """Return what a model said of itself, if a record can hold it."""
-    try:
-        json.dumps(said)
-    except (TypeError, ValueError) as error:
-        raise PluginError(f"its {name} must be JSON values: {error}") from error
-    if not isinstance(said, dict):
-        raise PluginError(f"its {name} must be a dict, not {said!r}")
-    return said
-
-
 def first_prompt(model: System, data: TrainingData, shown: Question) -> str:
     """Return the prompt of the first test row and draw; signs that would steer a terminal named."""
     histories, pack = shown.split.test.histories[:1], shown.pack
@@ -466,37 +441,6 @@ def first_prompt(model: System, data: TrainingData, shown: Question) -> str:
     else:
         queries = Queries(histories, pack.candidates[:1, 0])
     return printable_lines(model.prompt(data, queries) or "its prompts are not shown")
-
-
-def recommender_class(name: str) -> type[System]:
-    """
-    Return the class of a model: a `Recommender`, an `Answerer`, or both.
-
-    Raises
-    ------
-    UserError
-        If nothing has that name.
-    RecbenchError
-        If it cannot be imported; a PluginError if it falls short of the contract, with in what.
-    """
-    found = registry.load("models", name)
-    if not (isinstance(found, type) and issubclass(found, System)):
-        raise PluginError("it is no class made from recbench's Recommender or Answerer")
-    if lacking := _lacking(found):
-        raise PluginError(f"it lacks {', '.join(sorted(lacking))}")
-    settings = found.settings_class
-    if not (isinstance(settings, type) and issubclass(settings, Settings)):
-        raise PluginError("its settings_class is no class made from recbench's Settings")
-    return found
-
-
-def _lacking(model_class: type[System]) -> frozenset[str]:
-    """Return what a class falls short in: of an `Answerer` half of what it ranks by, too."""
-    offered, ranking = set(dir(model_class)), {"score", "title_lengths"}
-    lacking = model_class.__abstractmethods__ | ({"settings_class"} - offered)
-    if issubclass(model_class, Answerer):
-        return lacking | (ranking - offered if ranking & offered else set())
-    return lacking | (set() if "score" in offered else {"score or answer"})
 
 
 def asked_protocol(experiment: Experiment) -> Protocol:
@@ -572,7 +516,7 @@ def training_folder(
     experiment: Experiment, model: System, source: TrainingSource, seed: int
 ) -> Path:
     """Return the folder of a training, named after all that decides what is learnt."""
-    settings, ingredients = model.settings.identity(), _ingredients(model)
+    settings, ingredients = model.settings.identity(), ingredients_of(model)
     learnt_from = source.digest, source.training, plugin(experiment.model)
     digest = training_digest(experiment.model, settings, ingredients, *learnt_from)
     root = results_folder(experiment.results) / experiment.dataset / TRAININGS
@@ -583,7 +527,7 @@ def describe(
     experiment: Experiment, model: System, question: Question, training: Training
 ) -> Setup:
     """Write down what is asked of whom: what names the run, and what its figures are of."""
-    settings, ingredients = model.settings.identity(), _ingredients(model)
+    settings, ingredients = model.settings.identity(), ingredients_of(model)
     matching = experiment.matching
     asked = question.digests, question.protocol.name, matching, training, experiment.control
     row = row_digest(experiment.model, settings, ingredients, *asked)

@@ -185,7 +185,7 @@ def _check_cluster(workers: int | None, devices: Sequence[str]) -> None:
 
 
 def _model(name: str) -> Any:
-    from recbench.experiment import recommender_class
+    from recbench.models import recommender_class
     from recbench.registry import blamed_if_at_fault
 
     with blamed_if_at_fault("models", name):

@@ -91,7 +91,7 @@ def _list_family(name: str, form: str) -> None:
 
 
 def _explain(name: str, form: str) -> None:
-    from recbench.experiment import recommender_class
+    from recbench.models import recommender_class
     from recbench.registry import blamed_if_at_fault
 
     with blamed_if_at_fault("models", name):

@@ -40,11 +40,12 @@ BELOW["data"] = {
 }
 BELOW["questions"] = {"statistics", "data", "defaults", *BELOW["data"]}
 BELOW["recommender"] = {"questions", "processes", *BELOW["questions"]}
+BELOW["models"] = {"recommender", *BELOW["recommender"]}
 BELOW["evaluation"] = {"recommender", "neural.devices", "leash", *BELOW["recommender"]}
 BELOW["sent_files"] = {"errors", "atomic_write", "data.toml_cards"}
 BELOW["cells"] = {"sent_files", "errors", "atomic_write", "secret", "plain_text", "leash"}
 BELOW["cells"] |= {"neural.threads"}
-BELOW["runs"] = {"evaluation", *BELOW["evaluation"]}
+BELOW["runs"] = {"models", "evaluation", *BELOW["evaluation"]}
 BELOW["inspection"] = {
     *{"training_source", "neural.devices", "llm.prompts.wording", "runs"},
     *BELOW["runs"],
@@ -54,13 +55,11 @@ BELOW["outside"] = {"runs", "llm.prompts.wording", *BELOW["runs"]}
 BELOW["training_source"] = {"runs", *BELOW["runs"]}
 BELOW["trained_model"] = {"training_source", "neural.threads", *BELOW["training_source"]}
 BELOW["experiment"] = {
-    "trained_model",
-    "defaults",
-    "neural.launched",
+    *{"models", "trained_model", "defaults", "neural.launched"},
     *BELOW["trained_model"],
 }
 BELOW["studies"] = {"experiment", "cells", *BELOW["experiment"]}
-BELOW["by_hand"] = {"experiment", *BELOW["experiment"]}
+BELOW["by_hand"] = {"models", "neural.devices", *BELOW["training_source"], "training_source"}
 BELOW["reproduction"] = {"studies", *BELOW["studies"]}
 BELOW["report"] = {"inspection", "studies", *BELOW["inspection"], *BELOW["studies"]}
 BELOW["neural"] = {"recommender", *BELOW["recommender"]}

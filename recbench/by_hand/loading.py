@@ -13,7 +13,7 @@ from typing import Any
 
 from recbench.by_hand.loaded_run import LoadedRun
 from recbench.errors import UserError
-from recbench.experiment import recommender_class
+from recbench.models import recommender_class
 from recbench.neural.devices import resolve
 from recbench.plain_text import printable
 from recbench.questions.limit import first_of

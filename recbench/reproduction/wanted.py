@@ -6,7 +6,8 @@ from functools import cached_property
 from typing import Any
 
 from recbench.errors import UserError
-from recbench.experiment import Experiment, asked_protocol, recommender_class
+from recbench.experiment import Experiment, asked_protocol
+from recbench.models import recommender_class
 from recbench.questions.protocols.choice import means
 from recbench.registry import listed, load
 from recbench.reproduction.paper import PaperCell, Part

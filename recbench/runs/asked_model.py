@@ -6,8 +6,8 @@ from pathlib import Path
 
 from recbench.errors import UserError
 from recbench.folder_digest import folder_digest
+from recbench.models import recommender_class
 from recbench.recommender import System
-from recbench.registry import load
 from recbench.runs.command import command
 from recbench.runs.kept_trainings import kept_model
 from recbench.runs.record import RunRecord
@@ -27,7 +27,7 @@ def as_set(record: RunRecord) -> System:
         If it is not installed, or does not know a setting any more.
     """
     assert record.trained is not None  # `asked_model` has refused it
-    model_class: type[System] = load("models", record.model)
+    model_class = recommender_class(record.model)
     return model_class(
         model_class.settings_class.build(record.settings | record.trained.runtime_settings)
     )

@@ -16,8 +16,9 @@ from pydantic import BaseModel
 from recbench.errors import DataError, RecbenchError, UserError
 from recbench.evaluation.metrics import figures
 from recbench.folder_digest import folder_digest
-from recbench.recommender import System, ranks, writes
-from recbench.registry import blamed, find, load
+from recbench.recommender import ranks, writes
+from recbench.registry import blamed, find
+from recbench.runs.asked_model import as_set
 from recbench.runs.evidence import CHECKS, RECORD, check_apart, refused
 from recbench.runs.examples import read_outcome
 from recbench.runs.kept_trainings import kept_model, parts, read_training
@@ -153,10 +154,8 @@ def _check_plugins(folder: Path, record: RunRecord) -> None:
 def _check_claims(folder: Path, record: RunRecord) -> None:
     assert record.trained is not None  # this is no check of what came from outside
     try:
-        model_class: type[System] = load("models", record.model)
-        given = {**record.settings, **record.trained.runtime_settings}
         with blamed(find("models", record.model)):
-            model = model_class(model_class.settings_class.build(given))
+            model = as_set(record)
     except RecbenchError as error:
         raise NotCheckedError(str(error)) from None
     own = {

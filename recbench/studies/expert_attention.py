@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recbench.errors import UserError
-from recbench.experiment import Experiment, recommender_class
+from recbench.experiment import Experiment
+from recbench.models import recommender_class
 from recbench.questions.candidates import Pack
 from recbench.questions.queries import Queries
 from recbench.recommender import Encoder, Runtime, WeighsExperts

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recbench.errors import UserError
-from recbench.experiment import Experiment, recommender_class
+from recbench.experiment import Experiment
+from recbench.models import recommender_class
 from recbench.questions.split import PAD, Examples
 from recbench.recommender import Encoder, Runtime, System, TrainingData
 from recbench.runs.leaderboard import rows_of

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recbench.errors import UserError
-from recbench.experiment import Experiment, ask, recommender_class
+from recbench.experiment import Experiment, ask
+from recbench.models import recommender_class
 from recbench.questions.user_clusters import user_clusters
 from recbench.runs.leaderboard import Row, ranked_by, rows_of
 from recbench.runs.store import Run

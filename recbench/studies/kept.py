@@ -8,7 +8,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from recbench.experiment import Experiment, ask, choose_training_source, recommender_class
+from recbench.experiment import Experiment, ask, choose_training_source
+from recbench.models import recommender_class
 from recbench.neural.devices import resolve
 from recbench.recommender import Runtime, System, TrainingData
 from recbench.runs.asked_model import asked_model

@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from recbench.defaults import DRAWS
-from recbench.experiment import Experiment, recommender_class
+from recbench.experiment import Experiment
+from recbench.models import recommender_class
 from recbench.runs.sheet import Sheet
 from recbench.runs.store import Run
 from recbench.runs.text import Format, Layout, laid_out

@@ -11,9 +11,8 @@ from pathlib import Path
 
 from recbench.defaults import PACK_SEED
 from recbench.errors import DataError, RecbenchError, UserError
+from recbench.models import recommender_class
 from recbench.questions.protocols.choice import means
-from recbench.recommender import System
-from recbench.registry import load
 from recbench.runs.record import RunRecord
 from recbench.runs.tried import Tried, read_tried
 from recbench.submission.manifest import Division, place_of
@@ -121,8 +120,7 @@ def _is_default(record: RunRecord) -> bool:
     """Tell whether nothing was set but the language model, which is a choice of the system."""
     given = {name: value for name, value in record.settings.items() if name == "llm"}
     try:
-        model_class: type[System] = load("models", record.model)
-        usual = model_class.settings_class.build(given, record.preset)
+        usual = recommender_class(record.model).settings_class.build(given, record.preset)
     except RecbenchError as error:
         raise UserError(f"the defaults of {record.model} cannot be told: {error}") from None
     return usual.identity() == record.settings

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from recbench.experiment import recommender_class
+from recbench.models import recommender_class
 from recbench_cli.parsing import settings_of
 
 

@@ -9,7 +9,8 @@ import pytest
 
 from recbench import experiment
 from recbench.errors import UserError
-from recbench.experiment import build, recommender_class
+from recbench.experiment import build
+from recbench.models import recommender_class
 from recbench.registry import listed
 from recbench.reproduction import wanted as wanting
 from recbench.reproduction.filled import filled

@@ -11,7 +11,7 @@ from scipy.stats import ttest_ind
 
 from recbench.data.prepare import prepare
 from recbench.errors import UserError
-from recbench.experiment import recommender_class
+from recbench.models import recommender_class
 from recbench.questions.fraction import with_fraction
 from recbench.questions.make_split import make_split
 from recbench.questions.protocols import protocol

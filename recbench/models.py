@@ -1,0 +1,64 @@
+"""Models by their names: their classes, and what they say of themselves, checked."""
+
+import json
+from typing import Any
+
+from recbench import registry
+from recbench.errors import PluginError
+from recbench.recommender import Answerer, System
+from recbench.settings import Settings
+
+
+def recommender_class(name: str) -> type[System]:
+    """
+    Return the class of a model: a `Recommender`, an `Answerer`, or both.
+
+    Raises
+    ------
+    UserError
+        If nothing has that name.
+    RecbenchError
+        If it cannot be imported; a PluginError if it falls short of the contract, with in what.
+    """
+    found = registry.load("models", name)
+    if not (isinstance(found, type) and issubclass(found, System)):
+        raise PluginError("it is no class made from recbench's Recommender or Answerer")
+    if lacking := _lacking(found):
+        raise PluginError(f"it lacks {', '.join(sorted(lacking))}")
+    settings = found.settings_class
+    if not (isinstance(settings, type) and issubclass(settings, Settings)):
+        raise PluginError("its settings_class is no class made from recbench's Settings")
+    return found
+
+
+def _lacking(model_class: type[System]) -> frozenset[str]:
+    """Return what a class falls short in: of an `Answerer` half of what it ranks by, too."""
+    offered, ranking = set(dir(model_class)), {"score", "title_lengths"}
+    lacking = model_class.__abstractmethods__ | ({"settings_class"} - offered)
+    if issubclass(model_class, Answerer):
+        return lacking | (ranking - offered if ranking & offered else set())
+    return lacking | (set() if "score" in offered else {"score or answer"})
+
+
+def check_words(model: System) -> None:
+    """Refuse what a model says of itself, if it is not what names a run."""
+    if not isinstance(getattr(model, "settings", None), Settings):
+        raise PluginError("it has no settings; its __init__ must call that of Recommender")
+    if not isinstance(model.caption, str):
+        raise PluginError(f"its caption must be text, not {model.caption!r}")
+
+
+def ingredients_of(model: System) -> dict[str, Any]:
+    """Return what else decides the figures of a model (`System.ingredients`)."""
+    return as_json(model.ingredients(), "ingredients")
+
+
+def as_json(said: dict[str, Any], name: str) -> dict[str, Any]:
+    """Return what a model said of itself, if a record can hold it."""
+    try:
+        json.dumps(said)
+    except (TypeError, ValueError) as error:
+        raise PluginError(f"its {name} must be JSON values: {error}") from error
+    if not isinstance(said, dict):
+        raise PluginError(f"its {name} must be a dict, not {said!r}")
+    return said
