@@ -80,7 +80,7 @@ class Candidates(Study):
 
     def figure(self, data: "DataFrame") -> "Figure":
         """Draw the figures under every question, and the order against the first one."""
-        figure, (left, right) = sheet(columns=2)
+        figure, (upper, lower) = sheet(heights=(2.6, 2.0))
         shown, order = data[data["kind"] == VALUE], data[data["kind"] == ORDER]
         names = list(dict.fromkeys(shown["question"]))
         systems = looks(list(shown["system"]))
@@ -89,21 +89,21 @@ class Candidates(Study):
                 at = np.array([names.index(one) for one in some["question"]])
                 places = at + beside(number, len(systems), 0.4)
                 label = name if names[0].startswith(card_name) else None
-                intervals(left, places, some, label=label, **look | {"linestyle": ":"})
-        left.set_ylabel("HitRatio@1 (share of questions)")
+                intervals(upper, places, some, label=label, **look | {"linestyle": ":"})
+        upper.set_ylabel("HitRatio@1 (share of questions)")
         at = np.array([names.index(one) for one in order["question"]])
         if len(order):
-            intervals(right, at, order, color="black", marker="o")
-        right.axhline(1, color="#7F7F7F", linewidth=0.8)
-        right.axhline(0, color="#7F7F7F", linewidth=0.8)
-        right.set_ylim(-1.05, 1.05)
-        right.set_ylabel(f"Kendall's tau with {names[0]}")
-        right.set_title("Order of systems")
-        for axes in (left, right):
+            intervals(lower, at, order, color="black", marker="o")
+        lower.axhline(1, color="#7F7F7F", linewidth=0.8)
+        lower.axhline(0, color="#7F7F7F", linewidth=0.8)
+        lower.set_ylim(-1.05, 1.05)
+        lower.set_ylabel(f"Kendall's tau with {names[0]}")
+        lower.set_title("Order of systems")
+        for axes in (upper, lower):
             named_places(axes, [one.replace(", ", "\n") for one in names])
-            axes.tick_params(axis="x", labelsize=6.5)
+            axes.tick_params(axis="x", labelsize=7.5)
             axes.set_xlabel("protocol and number of candidates")
-        legend(figure, left)
+        legend(figure, upper)
         return figure
 
 
