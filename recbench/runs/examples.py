@@ -150,7 +150,10 @@ def read_answers(folder: Path) -> list[str] | None:
         If the table is missing or damaged.
     """
     table = _read(folder)
-    return None if _is_null(table, "answer") else table["answer"].to_pylist()
+    try:
+        return None if _is_null(table, "answer") else table["answer"].to_pylist()
+    except UnicodeDecodeError as error:
+        raise damaged(folder / EXAMPLES, error) from None
 
 
 def sha256(folder: Path) -> str:
@@ -352,7 +355,8 @@ def _read(folder: Path) -> "pa.Table":
         raise _missing(path)
     try:
         return parquet.read_table(path)
-    except (ArrowException, OSError) as error:  # Arrow tells of a broken page by a plain OSError
+    # Arrow tells of a broken page by a plain OSError, and a name may be no text.
+    except (ArrowException, OSError, UnicodeDecodeError) as error:
         raise damaged(path, error) from None
 
 
@@ -367,7 +371,7 @@ def _pieces(folder: Path) -> "Iterator[pa.Table]":
         with parquet.ParquetFile(path) as file:
             for number in range(file.num_row_groups):
                 yield file.read_row_group(number)
-    except (ArrowException, OSError) as error:
+    except (ArrowException, OSError, UnicodeDecodeError) as error:
         raise damaged(path, error) from None
 
 

@@ -198,6 +198,14 @@ def test_numbers_of_parquet_may_be_short_and_decimal(tmp_path, kind):
     assert (raw.users.ids.tolist(), raw.item_ids.tolist()) == ([1, 2], [7, 8])
 
 
+def test_a_parquet_column_whose_name_is_no_utf8_is_one_line(tmp_path):
+    file = tmp_path / "events.parquet"
+    pq.write_table(pa.table({"user": [1], "itemX": [1]}), file, store_schema=False)
+    file.write_bytes(file.read_bytes().replace(b"itemX", b"item\x80"))
+    with pytest.raises(DataError, match=r"expected a sound Parquet file: .* can't decode"):
+        table.read(file, None)
+
+
 @pytest.mark.parametrize("name", ["user", "item", "time", "note"])
 def test_parquet_text_that_is_no_utf8_is_named_with_its_row(tmp_path, name):
     columns = {each: pa.array(["2024-01-01"] * 2) for each in ("user", "item", "time", "note")}

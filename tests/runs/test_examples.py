@@ -249,6 +249,13 @@ def garbled(path):
     path.write_bytes(raw[:-40] + b"\xff" * 30 + raw[-10:])
 
 
+def with_answers_that_are_no_text(path):
+    table = parquet.read_table(path)
+    wrong = pa.array([b"\x80"] * len(table)).view(pa.string())
+    at = table.schema.get_field_index("answer")
+    parquet.write_table(table.set_column(at, "answer", wrong), path)
+
+
 def without_ranks(path):
     parquet.write_table(parquet.read_table(path).drop_columns(["rank"]), path)
 
@@ -262,8 +269,16 @@ def cut(path):
     parquet.write_table(parquet.read_table(path).slice(0, 2), path)
 
 
+def misnamed(path):
+    """Name a column by what is no text."""
+    parquet.write_table(parquet.read_table(path), path, store_schema=False)
+    path.write_bytes(path.read_bytes().replace(b"rank", b"ran\x80"))
+
+
 @pytest.mark.honesty
-@pytest.mark.parametrize("damage", [torn, emptied, garbled, without_ranks, twice_ranked, cut])
+@pytest.mark.parametrize(
+    "damage", [torn, emptied, garbled, without_ranks, twice_ranked, cut, misnamed]
+)
 def test_damaged_examples_are_named_in_one_line(made, damage):
     run = made()
     path = run.folder / "examples.parquet"
@@ -274,6 +289,15 @@ def test_damaged_examples_are_named_in_one_line(made, damage):
     assert str(caught.value).endswith(
         f"; move {run.folder} away and run this cell again to have its examples"
     )
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.honesty
+def test_answers_that_are_no_text_are_named_in_one_line(made):
+    run = made()
+    with_answers_that_are_no_text(run.folder / "examples.parquet")
+    with pytest.raises(DataError, match="can't decode") as caught:
+        read_answers(run.folder)
     assert "\n" not in str(caught.value)
 
 

@@ -53,7 +53,7 @@ def _guarded(file: Path, read: Callable[[Path], Any]) -> Any:
         return read(file)
     except FileNotFoundError:
         raise DataError(f"{file}: expected a file, found none") from None
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # a name may be no text
         if isinstance(error, OSError) and error.errno is not None:
             raise  # of the path, not of what the file holds
         reason = str(error).splitlines()[0]
