@@ -80,7 +80,7 @@ class Reached:
 
         def look() -> None:
             while not over.wait(EVERY):
-                with suppress(OSError):  # a scheduler that cannot be reached, for now
+                with suppress(OSError, RuntimeError):  # a scheduler that cannot be reached for now
                     self.send(folder)
 
         looking = threading.Thread(target=look, daemon=True)
