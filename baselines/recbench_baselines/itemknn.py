@@ -59,19 +59,28 @@ class ItemKNN(ItemWeights):
         size = max(1, CELLS_AT_ONCE // items)
         blocks = []
         for start in range(0, items, size):
-            both = (users[start : start + size] @ touched).toarray()  # [block, items]
-            norms = np.sqrt(counts[start : start + size, None] * counts.astype(np.float64))
-            similar = both / np.maximum(norms + self.settings.shrinkage, 1)
-            own = np.arange(len(similar))
-            similar[own, start + own] = 0
-            blocks.append(nearest(similar, self.settings.neighbours))
+            both = users[start : start + size] @ touched  # sparse [block, items]
+            one, other = start + row_of_each(both), both.indices
+            norms = np.sqrt(counts[one] * counts[other].astype(np.float64))
+            similar = both.data / np.maximum(norms + self.settings.shrinkage, 1)
+            similar[one == other] = 0
+            blocks.append(nearest(both, similar, self.settings.neighbours))
         self.weights = vstack(blocks, format="csr")
         return {"parameters_trained": 0, "similarities_kept": int(self.weights.nnz)}
 
 
-def nearest(similar: NDArray[np.float64], neighbours: int) -> csr_array:
+def row_of_each(table: csr_array) -> NDArray[np.int32]:
+    """Return the row of each stored value."""
+    return np.repeat(np.arange(table.shape[0], dtype=np.int32), np.diff(table.indptr))
+
+
+def nearest(table: csr_array, values: NDArray[np.float64], neighbours: int) -> csr_array:
     """Keep of each row the largest values above nought, and all that equal the last of them."""
-    if neighbours < similar.shape[1]:
-        least = np.partition(similar, -neighbours, axis=1)[:, -neighbours, None]
-        similar = np.where(similar >= least, similar, 0)
-    return csr_array(similar.astype(np.float32))
+    least = np.zeros(table.shape[0])
+    for row in np.flatnonzero(np.diff(table.indptr) > neighbours):
+        own = values[table.indptr[row] : table.indptr[row + 1]]
+        least[row] = np.partition(own, -neighbours)[-neighbours]
+    rows = row_of_each(table)
+    kept = (values >= least[rows]) & (values > 0)
+    found = values[kept].astype(np.float32), (rows[kept], table.indices[kept].astype(np.int32))
+    return csr_array(found, shape=table.shape)
