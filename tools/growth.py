@@ -30,8 +30,8 @@ MODELS: dict[str, Mapping[str, str]] = {
     "recent-popularity": {},
     "cooccurrence": {},
     "itemknn": {},
-    # One epoch, of the softmax that is meant for catalogues of this size.
-    "sasrec": {"softmax_items": "8192", "epochs": "1"},
+    # One epoch of the softmax that is estimated, and large batches: the table of items is long.
+    "sasrec": {"softmax_items": "1024", "batch_size": "256", "epochs": "1"},
 }
 
 COLUMNS = {
