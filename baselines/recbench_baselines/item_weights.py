@@ -6,6 +6,7 @@ that item counts for in the history: of histories H [rows, items] and weights W 
 """
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,9 @@ from recbench.recommender import Recommender, Runtime, TrainingData
 CELLS_AT_ONCE = 1 << 23
 """Most rows times items held as a whole, unless one row has more; no result depends on it."""
 
+_FEW = 8
+"""Weights are looked up where the catalogue is so many times the candidates; no result depends."""
+
 
 def occurring(rows: Ragged, items: int) -> csr_array:
     """Return float32 [rows, items], one where an item occurs in a row, however often."""
@@ -29,6 +33,33 @@ def occurring(rows: Ragged, items: int) -> csr_array:
     found.sum_duplicates()
     found.data[:] = 1
     return found
+
+
+def looked_up(
+    table: csr_array | NDArray[np.float32], rows: NDArray[Any], columns: NDArray[Any]
+) -> NDArray[np.float32]:
+    """
+    Return the values at some places, by bisection where the table is sparse.
+
+    Parameters
+    ----------
+    table
+        [items, items]; a sparse one has the columns of each row in order.
+    rows, columns
+        Integers of shapes that broadcast.
+    """
+    if isinstance(table, np.ndarray):
+        return table[rows, columns]
+    first, end = np.broadcast_arrays(table.indptr[rows], table.indptr[rows + 1], columns)[:2]
+    if not table.nnz:
+        return np.zeros(first.shape, np.float32)
+    last = end
+    while (open_ := first < last).any():
+        middle = (first + last) // 2
+        before = open_ & (table.indices.take(middle, mode="clip") < columns)
+        first, last = np.where(before, middle + 1, first), np.where(before, last, middle)
+    there = (first < end) & (table.indices.take(first, mode="clip") == columns)
+    return np.where(there, table.data.take(first, mode="clip"), np.float32(0))
 
 
 class ItemWeights(Recommender):
@@ -59,6 +90,22 @@ class ItemWeights(Recommender):
     def score(self, queries: Queries, runtime: Runtime) -> NDArray[np.float32]:  # noqa: ARG002
         """Return the sums, float32 [rows, C]; an empty history gives noughts."""
         items = self.weights.shape[0]
+        few = queries.candidates.shape[1] * _FEW <= items
+        return self._of_few(queries, items) if few else self._of_all(queries, items)
+
+    def _of_few(self, queries: Queries, items: int) -> NDArray[np.float32]:
+        """Look the weights up, in the order in which a product adds them up."""
+        read = self.read(queries.histories, items)
+        scores, held = np.zeros(queries.candidates.shape, np.float32), np.diff(read.indptr)
+        for place in range(held.max(initial=0)):
+            rows = np.flatnonzero(held > place)
+            at = read.indptr[rows] + place
+            weights = looked_up(self.weights, read.indices[at, None], queries.candidates[rows])
+            scores[rows] += read.data[at, None] * weights
+        return scores
+
+    def _of_all(self, queries: Queries, items: int) -> NDArray[np.float32]:
+        """Multiply the histories with all weights, some rows at a time."""
         size = max(1, CELLS_AT_ONCE // items)
         scores = np.empty(queries.candidates.shape, dtype=np.float32)
         for start in range(0, len(queries), size):

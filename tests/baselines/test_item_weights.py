@@ -5,13 +5,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from recbench_baselines import item_weights
 from recbench_baselines.cooccurrence import Cooccurrence
 from recbench_baselines.ease import EASE
-from recbench_baselines.item_weights import ItemWeights
+from recbench_baselines.item_weights import ItemWeights, looked_up
 from recbench_baselines.itemknn import ItemKNN
+from scipy.sparse import csr_array
 
 from recbench.data.ragged import Ragged
 from recbench.questions.queries import Queries
+from recbench.questions.split import PAD
 from recbench.recommender import Runtime
 from recbench.testing.toy import toy_split, toy_training_data
 
@@ -32,3 +35,35 @@ def test_where_no_item_goes_with_another_there_is_nothing_to_add(
     shares = [0.2] * 5 if model_class is Cooccurrence else [0] * 5
     expected = np.tile(np.array([*shares, *[0] * 35], dtype=np.float32), (len(queries), 1))
     np.testing.assert_array_equal(loaded.score(queries, runtime), expected)
+
+
+@pytest.mark.parametrize("lonely", [False, True], ids=["data", "no weights"])
+@pytest.mark.parametrize("model_class", [Cooccurrence, EASE, ItemKNN])
+def test_looked_up_or_multiplied_scores_are_the_same_bits(
+    model_class: type[ItemWeights], lonely: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = toy_training_data()
+    if lonely:
+        data = replace(data, sequences=Ragged(np.arange(5, dtype=np.int32), np.arange(6)))
+    runtime = Runtime(0, "cpu", checkpoints=tmp_path, cache=tmp_path)
+    model = model_class(model_class.settings_class())
+    model.fit(data, runtime)
+    random = np.random.default_rng(0)
+    histories = random.integers(40, size=(60, 10)).astype(np.int32)  # some items twice
+    histories[:9, :7], histories[9] = PAD, PAD
+    queries = Queries(histories, random.integers(40, size=(60, 7)).astype(np.int32))
+    found = []
+    for few in (0, 1000):
+        monkeypatch.setattr(item_weights, "_FEW", few)
+        found.append(model.score(queries, runtime))
+    assert found[0].dtype == found[1].dtype == np.float32
+    np.testing.assert_array_equal(found[0], found[1])
+    assert lonely or len(np.unique(found[0])) > 20
+
+
+def test_a_value_is_found_where_it_stands_and_nought_elsewhere() -> None:
+    random = np.random.default_rng(0)
+    whole = random.normal(size=(9, 30)).astype(np.float32) * (random.random((9, 30)) < 0.3)
+    rows, columns = np.arange(9)[:, None], np.arange(30)[None].repeat(9, 0)
+    for table in (whole, csr_array(whole)):
+        np.testing.assert_array_equal(looked_up(table, rows, columns), whole)
