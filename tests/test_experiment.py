@@ -512,24 +512,6 @@ def test_what_a_card_changed_under_its_name_is_another_run(wanted, monkeypatch, 
     assert first.record.row != other.record.row
 
 
-class Incomplete(Recommender):
-    summary, reference = "has no more than this", "none"
-
-
-@pytest.mark.parametrize(
-    ("target", "said"),
-    [
-        (Settings, "it is no class made from recbench's Recommender"),
-        (silent, "it is no class made from recbench's Recommender"),
-        (Incomplete, "it lacks fit, load, save, score, settings_class"),
-    ],
-)
-def test_what_is_no_model_is_named_before_any_data_is_read(wanted, monkeypatch, target, said):
-    monkeypatch.setattr(registry, "load", lambda *_: target)
-    with pytest.raises(RecbenchError, match=said):
-        build(wanted(model="mine"))
-
-
 @pytest.mark.parametrize(
     ("details", "said"),
     [

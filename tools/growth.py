@@ -73,6 +73,11 @@ def run(folder: Path, model: str, interactions: int) -> None:
     recbench(folder, "run", *asked, "--results", str(folder / "results"))
 
 
+def shortened(figure: float) -> float:
+    """Round to three digits; nothing becomes nought, which no logarithmic axis could show."""
+    return float(f"{figure:.3g}")
+
+
 def row_of(record: RunRecord) -> dict[str, object]:
     """Return what a run took, as a row of the table."""
     assert record.trained is not None  # nothing is only asked here
@@ -82,9 +87,9 @@ def row_of(record: RunRecord) -> dict[str, object]:
         "interactions": int(record.dataset.rpartition("-")[2]),
         "test rows": record.examples,
         "settings": " ".join(f"{k}={v}" for k, v in MODELS[record.model].items()),
-        "fit": round(record.trained.seconds, 2),
-        "asked": round(record.times.score, 2),
-        "memory": round(memory / 2**30, 2),
+        "fit": shortened(record.trained.seconds),
+        "asked": shortened(record.times.score),
+        "memory": shortened(memory / 2**30),
         "hardware": record.provenance.device.hardware,
         "threads": record.provenance.device.threads,
         "finished": record.finished[:10],

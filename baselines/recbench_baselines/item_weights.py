@@ -55,7 +55,7 @@ def looked_up(
         return np.zeros(first.shape, np.float32)
     last = end
     while (open_ := first < last).any():
-        middle = (first + last) // 2
+        middle = first + (last - first) // 2  # a sum of two may not fit
         before = open_ & (table.indices.take(middle, mode="clip") < columns)
         first, last = np.where(before, middle + 1, first), np.where(before, last, middle)
     there = (first < end) & (table.indices.take(first, mode="clip") == columns)

@@ -355,8 +355,7 @@ def _read(folder: Path) -> "pa.Table":
         raise _missing(path)
     try:
         return parquet.read_table(path)
-    # Arrow tells of a broken page by a plain OSError, and a name may be no text.
-    except (ArrowException, OSError, UnicodeDecodeError) as error:
+    except (ArrowException, OSError) as error:  # Arrow tells of a broken page by a plain OSError
         raise damaged(path, error) from None
 
 
@@ -371,7 +370,7 @@ def _pieces(folder: Path) -> "Iterator[pa.Table]":
         with parquet.ParquetFile(path) as file:
             for number in range(file.num_row_groups):
                 yield file.read_row_group(number)
-    except (ArrowException, OSError, UnicodeDecodeError) as error:
+    except (ArrowException, OSError, UnicodeDecodeError) as error:  # a name may be no text
         raise damaged(path, error) from None
 
 

@@ -47,17 +47,10 @@ def test_a_test_row_has_the_scores_of_the_evaluation(model, made, load, remade):
         np.testing.assert_allclose(scores, expected, rtol=0, atol=allowed)
 
 
-def test_a_model_that_learnt_from_a_part_is_asked_as_it_was(made, load, remade):
-    folder = made("popularity", train_fraction=0.5)
-    asked, outcome = remade(folder)
-    shown = ids(asked.split.catalogue, asked.candidates.candidates[0, 0])
-    found = load(folder).recommend(["Film 1"], top=len(shown), candidates=shown)
-    given = {f"id:{one.id}": one.score for one in found.items}
-    assert [given[one] for one in shown] == outcome.scores[0].tolist()
-
-
-def test_a_model_that_was_asked_about_the_first_rows_alone_is_asked_as_it_was(made, load, remade):
-    folder = made("popularity", limit=3)
+@pytest.mark.parametrize("part", [{"train_fraction": 0.5}, {"limit": 3}], ids=str)
+def test_a_model_of_a_part_of_the_data_is_asked_as_it_was(part, made, load, remade):
+    """Of the users that it has learnt from, or of the test rows that it was asked about."""
+    folder = made("popularity", **part)
     asked, outcome = remade(folder)
     shown = ids(asked.split.catalogue, asked.candidates.candidates[0, 0])
     found = load(folder).recommend(["Film 1"], top=len(shown), candidates=shown)

@@ -158,6 +158,9 @@ def test_a_copy_without_answers_has_the_same_outcome(made, tmp_path):
     np.testing.assert_array_equal(copy.answer_slot, outcome_of(run).answer_slot)
     assert read_answers(tmp_path) is None
     copy_without_answers(tmp_path, tmp_path)  # what has none can be copied as well
+    misnamed(run.folder / "examples.parquet")
+    with pytest.raises(DataError, match="can't decode"):
+        copy_without_answers(run.folder, tmp_path)
 
 
 WEIGHED = {"writes": True, "experts": [[0.25, 0.75], [1.0, 0.0]]}

@@ -1,0 +1,80 @@
+"""A model that is found by its name keeps the contract, or is named with what it falls short in."""
+
+import re
+from types import SimpleNamespace
+
+import pytest
+
+from recbench import registry
+from recbench.errors import PluginError, UserError
+from recbench.models import as_json, check_words, ingredients_of, recommender_class
+from recbench.recommender import Answerer, Recommender
+from recbench.settings import Settings
+
+
+class Incomplete(Recommender):
+    summary, reference = "has no more than this", "none"
+
+
+class Half(Answerer):
+    """Writes, and ranks by half of what that takes."""
+
+    settings_class = Settings
+
+    def answer(self, *_):
+        return []
+
+    fit = save = load = score = answer
+
+
+class Whole(Half):
+    title_lengths = Half.answer
+
+
+class Unset(Whole):
+    settings_class = dict
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        (Settings, "it is no class made from recbench's Recommender or Answerer"),
+        (print, "it is no class made from recbench's Recommender or Answerer"),
+        (Incomplete, "it lacks fit, load, save, score, settings_class"),
+        (Half, "it lacks title_lengths"),
+        (Unset, "its settings_class is no class made from recbench's Settings"),
+    ],
+)
+def test_what_is_no_model_is_refused_with_what_it_lacks(monkeypatch, target, said):
+    monkeypatch.setattr(registry, "load", lambda *_: target)
+    with pytest.raises(PluginError, match=f"^{re.escape(said)}$"):
+        recommender_class("mine")
+
+
+def test_a_model_is_found_by_its_name(monkeypatch):
+    assert recommender_class("popularity").__name__ == "Popularity"
+    with pytest.raises(UserError, match="did you mean 'popularity'"):
+        recommender_class("popularty")
+    monkeypatch.setattr(registry, "load", lambda *_: Whole)
+    assert recommender_class("mine") is Whole
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ({"caption": ""}, "it has no settings; its __init__ must call that of Recommender"),
+        ({"caption": 3, "settings": Settings()}, "its caption must be text, not 3"),
+    ],
+)
+def test_what_names_a_run_is_text_and_settings(words, said):
+    with pytest.raises(PluginError, match=re.escape(said)):
+        check_words(SimpleNamespace(**words))
+    check_words(SimpleNamespace(caption="", settings=Settings()))
+
+
+def test_what_a_model_says_of_itself_fits_into_a_record():
+    with pytest.raises(PluginError, match="its account must be JSON values"):
+        as_json({"a": {1}}, "account")
+    with pytest.raises(PluginError, match=r"its account must be a dict, not \[\]"):
+        as_json([], "account")
+    assert ingredients_of(SimpleNamespace(ingredients=lambda: {"a": 1})) == {"a": 1}
