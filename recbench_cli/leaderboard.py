@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from recbench_cli.filling import Filling, raise_for
+from recbench_cli.crew import Crew, raise_for
+from recbench_cli.filling import Filling
 from recbench_cli.options import (
     Cache,
     Candidates,
@@ -200,8 +201,8 @@ def leaderboard(
     failed: dict[Cell, Ended] = {}
     if fill:
         where |= {"device": device or "auto", "fetch": fetch}
-        places: dict[str, Any] = {"results": root, "cache": place}
-        filling = Filling(chosen, seeds or 1, **asked, **learnt, **where, **places)
+        crew = Crew(**where, results=root, cache=place, data_dir=learnt.pop("data_dir"))
+        filling = Filling(chosen, seeds or 1, **asked, **learnt, crew=crew)
         filling.check()
         if dry_run:
             table = {"--site": site, "--group-by": by, "--k": k, "--baseline": baseline}

@@ -9,6 +9,7 @@ import typer
 
 from recbench.defaults import DRAWS
 from recbench.plain_text import printable_json
+from recbench_cli.crew import Crew, raise_for
 from recbench_cli.options import (
     Cache,
     Debug,
@@ -20,7 +21,7 @@ from recbench_cli.options import (
     put_json,
     say,
 )
-from recbench_cli.parsing import devices_of, names_of, settings_of
+from recbench_cli.parsing import names_of, settings_of
 from recbench_cli.records import earlier_records
 
 if TYPE_CHECKING:
@@ -81,6 +82,30 @@ DataDir = Annotated[
 Device = Annotated[
     str | None, typer.Option("--device", help="Devices parted by commas.", show_default="auto")
 ]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        "--workers",
+        min=1,
+        metavar="N",
+        help="Cells at a time on this machine, whose cores they share.",
+        show_default="one a device",
+    ),
+]
+Scheduler = Annotated[
+    str | None,
+    typer.Option(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="Hand the cells to the workers of this Dask scheduler.",
+    ),
+]
+Fetch = Annotated[
+    bool,
+    typer.Option(
+        "--fetch", help="With --scheduler: its workers share no folder, and send finished runs."
+    ),
+]
 
 
 def study(
@@ -96,6 +121,9 @@ def study(
     others: With = None,
     data_dir: DataDir = None,
     device: Device = None,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
+    fetch: Fetch = False,
     form: TableForm = "table",
     results: Results = None,
     cache: Cache = None,
@@ -116,7 +144,12 @@ def study(
         "--with": others,
         "--data-dir": data_dir,
         "--device": device,
+        "--workers": workers,
+        "--scheduler": scheduler,
+        "--fetch": fetch or None,
     }
+    root, place = results_folder(results), cache_folder(cache)
+    crew = Crew(device or "auto", workers, scheduler, fetch, root, place, data_dir)
     asked = Asked(
         dataset=dataset,
         llms=tuple(names_of(llm or LLM, "--llm")),
@@ -127,8 +160,8 @@ def study(
         settings=settings_of(changes or [], None),
         others=tuple(names_of(others, "--with")) if others is not None else (),
         data_dir=data_dir,
-        results=results_folder(results),
-        cache=cache_folder(cache),
+        results=root,
+        cache=place,
     )
     if name is None:
         _refuse(given | {"--draws": draws}, "is of one study; name it")
@@ -141,7 +174,8 @@ def study(
         return
     if quick and seeds is not None:
         raise UserError("--quick has one seed; leave out --quick or --seeds")
-    _carry_out(name, found, asked, no_run, devices_of(device or "auto"), form)
+    crew.check()
+    _carry_out(name, found, asked, None if no_run else crew, form)
 
 
 def _refuse(options: Mapping[str, Any], why: str) -> None:
@@ -278,11 +312,10 @@ def _carry_out(
     name: str,
     found: "Study",
     asked: "Asked",
-    no_run: bool,
-    devices: Sequence[str],
+    crew: Crew | None,
     form: "Format",
 ) -> None:
-    """Run the missing cells, write the folder and print the table."""
+    """Have the missing cells run, if by anybody, write the folder and print the table."""
     from recbench.errors import UserError
     from recbench.registry import blamed_if_at_fault
     from recbench.runs.store import apart, finished
@@ -297,8 +330,8 @@ def _carry_out(
         missing = [cell for place, cell in wanted.items() if finished(place) is None]
         there = len(wanted) - len(missing)
         say(f"{name}: {len(wanted)} cells, {there} of them {'is' if there == 1 else 'are'} there")
-        if missing and not no_run:
-            cells.run(missing, devices, say)
+        if missing and crew is not None:
+            raise_for(crew.run(missing), ", and with --no-run it shows what is there")
             missing = []
         runs = apart([run for place in wanted if (run := finished(place)) is not None])
         if not runs:

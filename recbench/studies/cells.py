@@ -1,14 +1,10 @@
-"""The cells of a study: where they lie, what they are called, and running them."""
+"""The cells of a study: where they lie, and what they are called."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from recbench.cells.board import Board
-from recbench.cells.cell import Cell
-from recbench.cells.fill import fill
-from recbench.cells.local import Local
-from recbench.errors import RecbenchError, UserError
+from recbench.errors import UserError
 from recbench.experiment import (
     Experiment,
     Question,
@@ -72,28 +68,6 @@ def _asked(cell: Experiment, report: Report) -> Question | UserError:
         return ask(cell, report)
     except UserError as error:
         return error
-
-
-def run(missing: Sequence[Experiment], devices: Sequence[str], report: Report) -> None:
-    """
-    Run cells, each in a process of its own; one that was killed goes on where it stopped.
-
-    Raises
-    ------
-    RecbenchError
-        If some failed, when all the others are done; a UserError where all of them say that it is
-        the user's mistake.
-    """
-    wanted = [Cell(name(cell), tuple(cell.arguments)) for cell in missing]
-    board = Board(len(wanted), report, live=len(devices) > 1)
-    failed = fill(wanted, Local(devices, board), board)
-    if failed:
-        mistake = {how.code for how in failed.values()} == {UserError.exit_code}
-        names = "; ".join(cell.name for cell in failed)
-        raise (UserError if mistake else RecbenchError)(
-            f"{len(failed)} of {len(wanted)} cells failed: {names}; the same command tries them "
-            "again, and with --no-run it shows what is there"
-        )
 
 
 def name(cell: Experiment) -> str:

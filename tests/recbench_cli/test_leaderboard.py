@@ -403,7 +403,7 @@ def test_a_cell_that_failed_is_named_at_the_end_with_its_line(call, started):
     started[1].append(1)
     code, _, err = call(*FILL)
     assert code == 1
-    how = "(failed with exit code 1: error: no)"
+    how = "(failed with exit code 1: error: no); the same command tries them again"
     assert err.splitlines()[-1] == f"error: 1 cell failed: popularity on movielens, seed 0 {how}"
 
 

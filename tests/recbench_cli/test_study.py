@@ -1,15 +1,15 @@
 import json
 import re
 from pathlib import Path
+from threading import Barrier
 from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 
-from recbench.cells import local
+from recbench.cells import cluster, fill, local
 from recbench.cells.process import Ended
 from recbench.registry import listed, load
-from recbench.studies import cells
 from recbench.studies.drawing import drawn, save, styled
 from recbench_cli import main as cli
 from recbench_cli.study import _has
@@ -73,14 +73,14 @@ def test_a_study_runs_what_it_lacks_and_another_shares_it(study, begun, tmp_path
 
 
 def test_an_interrupted_study_resumes(study, begun, tmp_path, monkeypatch):
-    fill = cells.fill
+    real = fill.fill
 
     def interrupted(wanted, places, board):
-        fill(wanted[:1], places, board)
+        real(wanted[:1], places, board)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(cells, "fill", interrupted)
+        patch.setattr(fill, "fill", interrupted)
         code, _, err = study("cost", *TWO)
     assert code == 130
     assert err.splitlines()[-1].startswith("interrupted; the same command goes on")
@@ -90,6 +90,55 @@ def test_an_interrupted_study_resumes(study, begun, tmp_path, monkeypatch):
     assert code == 0
     assert "cost: 3 cells, 1 of them is there" in err
     assert len(begun) == 3
+
+
+def test_so_many_cells_run_at_a_time(call_here, raw_folder, monkeypatch):
+    two = Barrier(2)
+
+    def run(arguments, device, *_):
+        two.wait(10)  # for the other one
+        return Ended(1)
+
+    monkeypatch.setattr(local, "run_cell", run)
+    asked = ("cost", "--models", "random", "--seeds", "2", "--data-dir", str(raw_folder))
+    code, _, err = call_here("study", *asked, "--draws", "2", "--device", "cpu", "--workers", "2")
+    assert code == 1
+    assert "error: 2 cells failed: random on movielens, seed" in err
+
+
+def test_a_cluster_is_handed_the_cells_that_are_missing(study, begun, tmp_path, monkeypatch):
+    """Its workers run where another folder is the current one; here they are this process."""
+    seen = []
+
+    class Near(local.Local):
+        def __init__(self, address, results, device, board, report, take):
+            seen.append((address, results, device, take))
+            super().__init__([device], board)
+
+    monkeypatch.setattr(cluster, "Cluster", Near)
+    monkeypatch.setattr(cluster, "check_installed", lambda: None)
+    assert study("cost", "--models", "popularity")[0] == 0
+    code, _, err = study("cost", *TWO, "--scheduler", "tcp://here:1")
+    assert code == 0, err
+    assert seen == [("tcp://here:1", tmp_path / "results", "cpu", None)]
+    assert len(begun) == 3
+    for command in begun[1:]:
+        for option in ("--results", "--cache", "--data-dir"):
+            assert Path(command[command.index(option) + 1]).is_absolute()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--workers", "2", "--scheduler", "a"], "--scheduler has workers of its own; leave out"),
+        (["--fetch"], "--fetch is of the workers of a cluster; name it by --scheduler"),
+    ],
+    ids=str,
+)
+def test_workers_that_do_not_go_together_start_no_cell(study, begun, options, said):
+    code, out, err = study("cost", *TWO, *options)
+    assert (code, out, begun, err.count("\n")) == (2, "", [], 1)
+    assert said in err
 
 
 def test_what_is_there_is_shown_without_the_rest(study, begun, tmp_path):
@@ -133,8 +182,10 @@ def test_cells_that_fail_are_named_when_the_others_are_done(study, begun, monkey
     monkeypatch.setattr(experiment, "run", run)
     code, _, err = study("cost", *TWO)
     assert code == 1
-    assert "error: 2 of 3 cells failed: random on movielens, seed 0; random on" in err
-    assert "with --no-run it shows what is there" in err
+    how = "(failed with exit code 1)"
+    names = f"random on movielens, seed 0 {how}; random on movielens, seed 1 {how}"
+    assert f"error: 2 cells failed: {names}; the same command tries them again, and " in err
+    assert err.endswith("and with --no-run it shows what is there\n")
     assert study("cost", *TWO, "--no-run")[0] == 0
 
 
@@ -148,6 +199,7 @@ def test_cells_that_fail_are_named_when_the_others_are_done(study, begun, monkey
         (("experts", "--set", "rnk=3"), "ilora: unknown setting 'rnk'; did you mean 'rank'?"),
         (("order", "--quick"), "--quick changes nothing in order, which reads what is there"),
         (("--quick",), "--quick is of one study; name it"),
+        (("--workers", "2"), "--workers is of one study; name it"),
         (("cross-domain",), "cross-domain needs two datasets: name the others with --with A,B"),
         (("seeds", "--dataset", "movilens"), "unknown dataset 'movilens'"),
         (("seeds", "--llm", "tiny,smollm2"), "seeds takes one language model: name one with"),

@@ -1,0 +1,139 @@
+"""Who runs the cells that a command lacks: workers on this machine, or those of a cluster."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from recbench_cli.options import say
+from recbench_cli.parsing import devices_of
+
+if TYPE_CHECKING:
+    from recbench.cells.cell import Cell
+    from recbench.cells.process import Ended
+    from recbench.experiment import Experiment
+    from recbench.sent_files import Files
+
+
+@dataclass(frozen=True)
+class Crew:
+    """
+    Workers, as the options of a command say.
+
+    Attributes
+    ----------
+    device
+        Devices parted by commas.
+    workers
+        Cells at a time on this machine; None is one a device.
+    scheduler
+        Address of a cluster; None for this machine.
+    fetch
+        Whether its workers share no folder with this machine, and send finished runs.
+    results, cache, data_dir
+        Folders; `data_dir` is None where there is none.
+    """
+
+    device: str
+    workers: int | None
+    scheduler: str | None
+    fetch: bool
+    results: Path
+    cache: Path
+    data_dir: Path | None
+
+    def check(self) -> None:
+        """Refuse what does not go together, before anything is run."""
+        from recbench.errors import UserError
+
+        if self.fetch and self.scheduler is None:
+            raise UserError("--fetch is of the workers of a cluster; name it by --scheduler")
+        if self.scheduler is not None:
+            _check_cluster(self.workers, devices_of(self.device))
+
+    def places(self) -> list[str]:
+        """Return the device of each worker on this machine."""
+        from recbench.cells.local import shared_out
+
+        return shared_out(devices_of(self.device), self.workers)
+
+    def run(self, wanted: "Sequence[Experiment]") -> "dict[Cell, Ended]":
+        """
+        Run cells, each in a process of its own; one that was killed goes on where it stopped.
+
+        Returns
+        -------
+        dict of Cell to Ended
+            Those that failed, and how; the others were run nevertheless.
+        """
+        from recbench.cells.board import Board
+        from recbench.cells.cluster import Cluster
+        from recbench.cells.fill import fill
+        from recbench.cells.local import Local
+
+        if self.scheduler is not None:
+            board = Board(len(wanted), say, live=True)
+            first = devices_of(self.device)[0]
+            far = Cluster(self.scheduler, self.results, first, board, say, self._takes())
+            return fill([self._far(one) for one in wanted], far, board)
+        devices = self.places()
+        board = Board(len(wanted), say, live=len(devices) > 1)
+        return fill([_cell(one) for one in wanted], Local(devices, board), board)
+
+    def _far(self, one: "Experiment") -> "Cell":
+        """Return the cell of an experiment that is run where another folder is the current one."""
+        from recbench.models import recommender_class
+        from recbench.registry import blamed_if_at_fault
+
+        raw = one.data_dir.resolve() if one.data_dir else None
+        shared = {"results": self.results.resolve(), "cache": self.cache.resolve()}
+        folders = dict.fromkeys(shared) if self.fetch else shared
+        with blamed_if_at_fault("models", one.model):
+            uses_gpu = recommender_class(one.model).uses_gpu
+        return _cell(one.model_copy(update={"data_dir": raw, **folders}), uses_gpu)
+
+    def _takes(self) -> "Callable[[Files], None] | None":
+        """Return what takes the runs that workers send; None where they write them here."""
+        from functools import partial
+
+        from recbench.runs.remade_question import Questions
+        from recbench.submission.importing import take_files
+
+        if not self.fetch:
+            return None
+        questions = Questions(self.cache, self.data_dir, say)
+        return partial(take_files, results=self.results, questions=questions)
+
+
+def _cell(one: "Experiment", uses_gpu: bool = False) -> "Cell":
+    from recbench.cells.cell import Cell
+    from recbench.studies.cells import name
+
+    return Cell(name(one), tuple(one.arguments), uses_gpu)
+
+
+def _check_cluster(workers: int | None, devices: Sequence[str]) -> None:
+    from recbench.cells.cluster import check_installed
+    from recbench.errors import UserError
+
+    if workers is not None:
+        raise UserError("--scheduler has workers of its own; leave out --workers")
+    if len(devices) > 1 or devices[0] not in ("auto", "cpu", "cuda"):
+        raise UserError(
+            "with --scheduler give --device auto, cpu or cuda: which GPU is a worker's own is said "
+            "where it is started, by CUDA_VISIBLE_DEVICES"
+        )
+    check_installed()
+
+
+def raise_for(failed: "Mapping[Cell, Ended]", also: str = "") -> None:
+    """Fail where cells failed, each with its line; where all say so, it is the user's mistake."""
+    from recbench.errors import RecbenchError, UserError
+
+    if failed:
+        mistake = {how.code for how in failed.values()} == {UserError.exit_code}
+        names = "; ".join(f"{cell.name} ({how.words})" for cell, how in failed.items())
+        raise (UserError if mistake else RecbenchError)(
+            f"{len(failed)} cell{'s' * (len(failed) > 1)} failed: {names}; the same command tries "
+            f"them again{also}"
+        )
