@@ -15,7 +15,7 @@ from typing import Any
 
 from recbench.atomic_write import atomic_folder
 from recbench.errors import PluginError, UserError
-from recbench.folder_digest import folder_digest
+from recbench.file_digests import folder_digest
 from recbench.neural.threads import as_begun
 from recbench.recommender import Runtime, System, Transferable
 from recbench.runs import environment

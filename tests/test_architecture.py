@@ -24,7 +24,7 @@ BELOW: dict[str, set[str]] = {
     "seeding": set(),
     "atomic_write": set(),
     "out_of_memory": set(),
-    "folder_digest": set(),
+    "file_digests": set(),
     "leash": set(),
     "processes": {"errors"},
     "secret": {"errors"},
@@ -34,7 +34,7 @@ BELOW: dict[str, set[str]] = {
     "statistics": {"errors"},
 }
 BELOW["data"] = {
-    *{"registry", "progress", "plain_text", "atomic_write", "folder_digest", "sealed"},
+    *{"registry", "progress", "plain_text", "atomic_write", "file_digests", "sealed"},
     "out_of_memory",
     *BELOW["registry"],
 }

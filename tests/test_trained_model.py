@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from recbench.errors import RecbenchError, UserError
-from recbench.folder_digest import folder_digest as weights
+from recbench.file_digests import folder_digest as weights
 from recbench.recommender import Runtime, Transferable
 from recbench.runs.kept_trainings import MODEL, TRAINING
 from recbench.runs.lock import locked

@@ -28,7 +28,7 @@ from recbench.data.catalogue import Catalogue
 from recbench.data.ragged import Ragged
 from recbench.errors import PluginError
 from recbench.evaluation.asking import ask
-from recbench.folder_digest import folder_digest
+from recbench.file_digests import folder_digest
 from recbench.leash import Leash, on_a_leash, signal_name
 from recbench.neural.devices import deterministic, is_deterministic
 from recbench.processes import ALONE, OnHost, Sharding

@@ -9,7 +9,7 @@ import torch
 
 from recbench.atomic_write import atomic_folder, check_writable
 from recbench.errors import UserError
-from recbench.folder_digest import folder_digest
+from recbench.file_digests import folder_digest
 from recbench.neural.precision import FLOAT32
 from recbench.recommender import Encoder, Runtime, TrainingData
 from recbench.registry import load

@@ -4,6 +4,8 @@ import hashlib
 from collections.abc import Collection
 from pathlib import Path
 
+from recbench.file_digests import file_digest
+
 SUFFIXES = {".json", ".safetensors", ".gguf", ".model", ".txt", ".jinja"}
 """Of files that decide what a model or its tokenizer does."""
 
@@ -14,7 +16,5 @@ def hashed(path: Path, names: Collection[str] | None = None) -> str:
     for part in sorted(path.iterdir()):
         wanted = part.suffix.lower() in SUFFIXES if names is None else part.name in names
         if wanted and part.is_file():
-            with part.open("rb") as file:
-                content = hashlib.file_digest(file, "sha256").hexdigest()
-            total.update(f"{part.name} {content}\n".encode())
+            total.update(f"{part.name} {file_digest(part)}\n".encode())
     return total.hexdigest()

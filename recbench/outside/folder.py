@@ -7,7 +7,6 @@ was asked for. In a full ranking the candidates are all items, once for all rows
 and ``items.parquet`` (``id``, ``title``). The manifest is written last.
 """
 
-import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -20,6 +19,7 @@ from pyarrow import parquet
 
 from recbench.atomic_write import atomic_file
 from recbench.errors import DataError, UserError
+from recbench.file_digests import file_digest
 from recbench.llm.prompts.wording import Wording
 from recbench.outside.manifest import MANIFEST, Manifest, read_manifest
 from recbench.outside.sheet import Sheet
@@ -93,7 +93,7 @@ def check_files(folder: Path, manifest: Manifest) -> None:
     """
     for name, wanted in manifest.files.items():
         file = folder / Path(name).name
-        if file.is_file() and _sha256(file) != wanted:
+        if file.is_file() and file_digest(file) != wanted:
             raise DataError(
                 f"{file} was changed since it was written: its SHA-256 is not that of "
                 f"{folder / MANIFEST}; make the questions anew with: recbench questions"
@@ -158,9 +158,4 @@ def _write(
             for row in chunk:
                 stream.write(json.dumps(row, ensure_ascii=False) + "\n")
             writer.write_table(pa.Table.from_pylist(chunk, schema))
-    return {file.name: _sha256(file) for file in (lines, table)}
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    return {file.name: file_digest(file) for file in (lines, table)}

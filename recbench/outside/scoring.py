@@ -6,7 +6,6 @@ names no row, and the seed that is said tells trainings of one row apart. Answer
 evidence and are not replaced: other ones under the same name and seed are refused.
 """
 
-import hashlib
 import re
 import time
 from collections.abc import Callable
@@ -17,6 +16,7 @@ from recbench.errors import UserError
 from recbench.evaluation.answers import Matching
 from recbench.evaluation.evaluator import Judgement, looked_at, summary
 from recbench.evaluation.outcome import Outcome
+from recbench.file_digests import file_digest
 from recbench.outside.about import Maker
 from recbench.outside.answers import Answers, read_answers
 from recbench.outside.formats import FORMATS
@@ -83,7 +83,7 @@ def score(
     outside = Outside(
         given=answers.given,
         answers=answers.digest,
-        file=_sha256(file),
+        file=file_digest(file),
         format=form,
         kind=sheet.kind,
         about=maker.about,
@@ -200,8 +200,3 @@ def _check_siblings(folder: Path, record: RunRecord) -> None:
                 f"these are the answers of seed {other.seed}, in {path.parent}; give those of seed "
                 f"{record.seed}, or say that seed in --about"
             )
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

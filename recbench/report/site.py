@@ -5,7 +5,6 @@ A folder that stands there already is replaced where it holds a site and nothing
 names the files of one with their SHA-256.
 """
 
-import hashlib
 import json
 import re
 from collections.abc import Callable, Sequence
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from recbench.atomic_write import atomic_folder
 from recbench.errors import UserError
+from recbench.file_digests import file_digest
 from recbench.report.contents import contents
 from recbench.report.page import Link, check_installed, index, page
 from recbench.runs.leaderboard import Table
@@ -60,7 +60,7 @@ def write_site(folder: Path, tables: Sequence[Table], report: Callable[[str], No
     with atomic_folder(folder) as partial:
         for name, text in texts.items():
             (partial / name).write_text(text, encoding="utf-8")
-        hashes = {name: _sha256(partial / name) for name in sorted(texts)}
+        hashes = {name: file_digest(partial / name) for name in sorted(texts)}
         (partial / CONTENTS).write_text(json.dumps(hashes, indent=2) + "\n", encoding="utf-8")
         partial.chmod(0o755)  # a temporary folder is its owner's alone, and a site is read by all
     return [*hashes, CONTENTS]
@@ -101,10 +101,6 @@ def _other(folder: Path) -> str:
     except (OSError, KeyError, ValueError, TypeError):
         return f"it has no {CONTENTS}, as a site of recbench has"
     for name, path in sorted(there.items()):
-        if name not in named or not path.is_file() or _sha256(path) != named[name]:
+        if name not in named or not path.is_file() or file_digest(path) != named[name]:
             return f"{name} is not as recbench wrote it"
     return ""
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

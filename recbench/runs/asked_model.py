@@ -5,7 +5,7 @@ import shlex
 from pathlib import Path
 
 from recbench.errors import UserError
-from recbench.folder_digest import folder_digest
+from recbench.file_digests import folder_digest
 from recbench.models import recommender_class
 from recbench.recommender import System
 from recbench.runs.command import command

@@ -10,7 +10,6 @@ ranks, scores and tokens of a model that only writes. ``expert_weights``, the sa
 too, stand only where a model has given experts to users.
 """
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import asdict, fields
 from itertools import chain
@@ -25,6 +24,7 @@ from recbench.errors import DataError
 from recbench.evaluation.answers import SHARED_TITLE
 from recbench.evaluation.outcome import Outcome, are_weights
 from recbench.evaluation.ranks import target_ranks, top_slots
+from recbench.file_digests import file_digest
 from recbench.questions.cold_start import ColdStart
 from recbench.runs.record import Setup
 
@@ -168,8 +168,7 @@ def sha256(folder: Path) -> str:
     path = folder / EXAMPLES
     if not path.is_file():
         raise _missing(path)
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return file_digest(path)
 
 
 def damaged(path: Path, error: Exception | str) -> DataError:

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from recbench.atomic_write import atomic_file
-from recbench.folder_digest import folder_digest
+from recbench.file_digests import folder_digest
 from recbench.runs.record import RunRecord, Trained
 from recbench.sealed import sealed, unsealed
 

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from recbench.errors import DataError, RecbenchError, UserError
 from recbench.evaluation.metrics import figures
-from recbench.folder_digest import folder_digest
+from recbench.file_digests import folder_digest
 from recbench.recommender import ranks, writes
 from recbench.registry import blamed, find
 from recbench.runs.asked_model import as_set

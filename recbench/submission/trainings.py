@@ -6,7 +6,7 @@ from pathlib import Path
 
 from recbench.atomic_write import atomic_folder
 from recbench.errors import UserError
-from recbench.folder_digest import folder_digest
+from recbench.file_digests import folder_digest
 from recbench.runs.kept_trainings import (
     MODEL,
     TRAINING,

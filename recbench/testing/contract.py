@@ -31,7 +31,7 @@ from recbench.errors import UserError
 from recbench.evaluation.asking import ask
 from recbench.evaluation.audit import scale
 from recbench.evaluation.ranks import checked_scores
-from recbench.folder_digest import folder_digest
+from recbench.file_digests import folder_digest
 from recbench.questions.queries import Queries
 from recbench.questions.split import PAD, Split
 from recbench.recommender import (

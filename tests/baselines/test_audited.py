@@ -13,7 +13,7 @@ from recbench_baselines.morec import MoRec
 from recbench.evaluation.audit import audit
 from recbench.evaluation.evaluator import evaluate
 from recbench.evaluation.fresh_process import SavedModel
-from recbench.folder_digest import folder_digest
+from recbench.file_digests import folder_digest
 from recbench.questions.candidates import draw
 from recbench.questions.full_ranking import FullRanking
 from recbench.questions.protocols import protocol

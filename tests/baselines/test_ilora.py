@@ -10,7 +10,7 @@ from recbench_baselines.llara import LLaRA
 from safetensors.torch import load_file
 
 from recbench.errors import RecbenchError, UserError
-from recbench.folder_digest import folder_digest
+from recbench.file_digests import folder_digest
 from recbench.llm.encoders import fitted_encoder
 from recbench.llm.guidance import Guidance
 from recbench.llm.inference.hybrid import root_mean_square, standardised

@@ -11,7 +11,7 @@ from recbench.evaluation.audit import AuditError, audit, check, sample, scale
 from recbench.evaluation.evaluator import evaluate
 from recbench.evaluation.fresh_process import SavedModel
 from recbench.evaluation.full_ranking import FullRanking
-from recbench.folder_digest import folder_digest
+from recbench.file_digests import folder_digest
 from recbench.questions.split import Examples
 from recbench.settings import Settings
 from recbench.testing.toy import toy_training_data

@@ -9,7 +9,7 @@ from recbench.data.catalogue import make_catalogue
 from recbench.errors import RecbenchError
 from recbench.evaluation import fresh_process
 from recbench.evaluation.fresh_process import SavedModel, ask_fresh
-from recbench.folder_digest import folder_digest
+from recbench.file_digests import folder_digest
 from recbench.neural.devices import deterministic
 from recbench.questions.queries import Queries
 from recbench.settings import Settings

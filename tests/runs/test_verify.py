@@ -15,7 +15,7 @@ from recbench.evaluation.evaluator import Judgement, summary
 from recbench.evaluation.full_ranking import FullRanking
 from recbench.evaluation.outcome import Outcome
 from recbench.evaluation.ranks import target_ranks, top_slots
-from recbench.folder_digest import folder_digest
+from recbench.file_digests import folder_digest
 from recbench.llm.weights.backbone import caption
 from recbench.questions.candidates import draw
 from recbench.questions.cold_start import cold_start

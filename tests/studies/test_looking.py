@@ -8,7 +8,7 @@ import pytest
 
 from recbench.errors import UserError
 from recbench.experiment import build, run
-from recbench.folder_digest import folder_digest
+from recbench.file_digests import folder_digest
 from recbench.questions.queries import Queries
 from recbench.registry import load
 from recbench.runs.kept_trainings import kept_model

@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from recbench.folder_digest import folder_digest
+from recbench.file_digests import folder_digest
 from recbench.runs.kept_trainings import kept_model, parts, whole_training, write_training
 from recbench.runs.remade_question import Questions
 from recbench.runs.store import CHECKPOINTS, finished

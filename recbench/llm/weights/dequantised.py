@@ -10,7 +10,7 @@ from huggingface_hub.constants import HF_HOME
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from recbench.atomic_write import atomic_folder
-from recbench.folder_digest import folder_digest
+from recbench.file_digests import folder_digest
 from recbench.llm.weights.places import InGguf
 from recbench.llm.weights.reading import check_whole, explained, quiet
 

@@ -1,7 +1,13 @@
-"""A hash of what a folder holds."""
+"""Hashes of what files and folders hold."""
 
 import hashlib
 from pathlib import Path
+
+
+def file_digest(path: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal digits; OSError where it cannot be read."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def folder_digest(folder: Path, *, without: str | None = None) -> str:
@@ -11,7 +17,5 @@ def folder_digest(folder: Path, *, without: str | None = None) -> str:
         name = path.relative_to(folder).as_posix()
         if name == without:
             continue
-        with path.open("rb") as file:
-            content = hashlib.file_digest(file, "sha256").hexdigest()
-        total.update(f"{name} {content}\n".encode())
+        total.update(f"{name} {file_digest(path)}\n".encode())
     return total.hexdigest()

@@ -1,0 +1,33 @@
+import hashlib
+
+import pytest
+
+from recbench.file_digests import file_digest, folder_digest
+
+
+def test_a_file_is_known_by_its_bytes(tmp_path):
+    file = tmp_path / "file"
+    for content in (b"", b"a", b"a" * (1 << 20) + b"b"):
+        file.write_bytes(content)
+        assert file_digest(file) == hashlib.sha256(content).hexdigest()
+    with pytest.raises(FileNotFoundError):
+        file_digest(tmp_path / "none")
+
+
+def test_a_folder_is_known_by_the_names_and_contents_of_its_files(tmp_path):
+    def written(**files):
+        for name, content in files.items():
+            (tmp_path / name).write_text(content)
+        return folder_digest(tmp_path)
+
+    first = written(a="1", b="2")
+    assert written(b="3") != first
+    assert written(b="2") == first
+    (tmp_path / "a").rename(tmp_path / "c")
+    assert folder_digest(tmp_path) != first
+    (tmp_path / "c").rename(tmp_path / "a")
+    (tmp_path / "below").mkdir()  # an empty folder holds nothing
+    assert folder_digest(tmp_path) == first
+    (tmp_path / "below/note").write_text("3")
+    assert folder_digest(tmp_path) != first
+    assert folder_digest(tmp_path, without="below/note") == first
