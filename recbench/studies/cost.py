@@ -58,7 +58,9 @@ class Cost(Study):
         figure, all_axes = sheet(columns=2, heights=(2.4, 2.4), share_y=True)
         for axes, column in zip(all_axes, COSTS, strict=True):
             draw_against(axes, data, column)
-            if column not in ("memory_gib", "trials"):
+            if column in ("memory_gib", "trials"):
+                axes.set_xlim(left=0)
+            else:
                 axes.set_xscale("symlog", linthresh=1.0)  # some cost nothing
         for axes in all_axes[::2]:
             axes.set_ylabel(f"{data['figure'].iloc[0]} (share of questions)")
@@ -67,11 +69,10 @@ class Cost(Study):
 
 
 def draw_against(axes: "Axes", data: "DataFrame", column: str) -> None:
-    """Draw every system's figure against one of `COSTS`, which begins at zero."""
+    """Draw every system's figure against one of `COSTS`."""
     for name, look in looks(list(data["system"])).items():
         some = data[data["system"] == name]
         intervals(axes, some[column], some, label=name, **look)
-    axes.set_xlim(left=0)
     axes.set_xlabel(COSTS[column])
 
 

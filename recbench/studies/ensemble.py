@@ -47,6 +47,7 @@ class Ensemble(Study):
         shown = data[data["kind"] == VALUE]
         for axes, column in zip(both, ("parameters", "training_seconds"), strict=True):
             draw_against(axes, shown, column)
+            axes.set_xlim(left=0)
             axes.locator_params(axis="x", nbins=4)  # parameters have six digits
         both[0].set_ylabel(f"{shown['figure'].iloc[0]} (share of questions)")
         legend(figure, both[0], columns=2)

@@ -124,6 +124,22 @@ def test_cost_counts_the_trials_that_a_search_tells_of_and_leaves_out_others(run
     assert pd.isna([*trials.values()]).all()
 
 
+@pytest.mark.parametrize("name", ["cost", "ensemble"])
+def test_every_point_lies_within_the_axes(name, runs):
+    study = load("studies", name)()
+    data = study.data(runs(*CASES[name]), Asked("movielens", models=study.models))
+    with styled():
+        figure = drawn(study, data)
+    figure.canvas.draw()
+    for axes in figure.axes:
+        whole = axes.transData + axes.transAxes.inverted()
+        for line in axes.lines:
+            for x, y in line.get_xydata():
+                if not np.isnan(x):
+                    place = whole.transform((x, y))[0]
+                    assert 0.02 < place < 0.98, (axes.get_xlabel(), x)
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_a_study_of_single_trainings_makes_no_test(name, runs):
     study = load("studies", name)()
