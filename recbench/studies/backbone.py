@@ -46,7 +46,10 @@ class Backbone(Study):
 
     def figure(self, data: "DataFrame") -> "Figure":
         """Draw the figures, and the gain over LLaRA on the line of iLoRA."""
-        return bars(data)
+        figure = bars(data)
+        name = data["figure"].iloc[0]
+        figure.axes[1].set_xlabel(f"{name} less llara's with the same model")
+        return figure
 
 
 def _gain(runs: Sequence[Run], llm: str) -> list[Point]:

@@ -44,6 +44,7 @@ def bars(data: "DataFrame") -> "Figure":
         if at:
             intervals(axes, at, some, upright=False, color=colour, marker="o")
         named_places(axes, names if kind == VALUE else [""] * len(names), upright=False)
+        axes.locator_params(axis="x", nbins=6)  # differences have up to six signs
     name, against = data["figure"].iloc[0], data["against"].dropna()
     both[0].set_xlabel(f"{name} (share of questions)")
     if len(against):

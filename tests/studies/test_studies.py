@@ -124,6 +124,17 @@ def test_cost_counts_the_trials_that_a_search_tells_of_and_leaves_out_others(run
     assert pd.isna([*trials.values()]).all()
 
 
+def test_backbone_compares_on_each_language_model(runs):
+    study = load("studies", "backbone")()
+    data = study.data(runs(*CASES["backbone"]), Asked("movielens", llms=("tiny", "big")))
+    gained = data[data["kind"] == "difference"]
+    assert [one.replace("ilora", "llara") for one in gained["system"]] == [*gained["against"]]
+    assert gained["against"].nunique() == 2
+    with styled():
+        figure = drawn(study, data)
+    assert figure.axes[1].get_xlabel().endswith(" less llara's with the same model")
+
+
 @pytest.mark.parametrize("name", ["cost", "ensemble"])
 def test_every_point_lies_within_the_axes(name, runs):
     study = load("studies", name)()
