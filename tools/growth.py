@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
+from matplotlib.ticker import LogLocator
 
 from recbench.runs.record import RunRecord
 from recbench.runs.store import runs
@@ -107,6 +108,9 @@ def draw(found: pd.DataFrame, out: Path) -> None:
             one.set(xscale="log", yscale="log", xlabel="million interactions", ylabel=label)
             one.set_xticks([size / 1e6 for size in SIZES], [f"{size // 10**6}" for size in SIZES])
             one.minorticks_off()
+            wide = found[column].max() > 1000 * found[column].min()
+            one.yaxis.set_major_locator(LogLocator(subs=(1.0,) if wide else (1.0, 2.0, 5.0)))
+            one.yaxis.set_major_formatter("{x:g}")
         legend(figure, axes[0])
         save(figure, out)
     (out / "figure.png").unlink()
