@@ -97,9 +97,9 @@ class Settings(BaseModel):
         return {name: usual[name] for name in cls.added} | dict(record)
 
     @classmethod
-    def defaults(cls) -> dict[str, Any]:
-        """Return the default of every setting that has one, as JSON values."""
-        return cls.model_construct().model_dump(mode="json")
+    def defaults(cls, **said: Any) -> dict[str, Any]:
+        """Return every setting that has a default, as JSON values, where these are said."""
+        return cls.model_construct(**said).model_dump(mode="json")
 
     @classmethod
     def explained(cls) -> list[tuple[list[str], str]]:

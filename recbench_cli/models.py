@@ -69,6 +69,8 @@ def _list_language_models(form: str) -> None:
         put(f"{name}: {card.title}. {'at hand' if at_hand(card) else card.way}")
         size = f"{card.parameters / 1e6:.0f} million parameters, {card.context} tokens"
         put(f"  {size}, {card.prompt_style} prompts")
+        if tuning := card.lora.model_dump(exclude_none=True):
+            put(f"  tuned with LoRA by: {_pairs(tuning)}")
         put(f"  licence: {card.licence} ({card.terms})")
 
 

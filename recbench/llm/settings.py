@@ -4,7 +4,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
-from recbench.llm.cards import Style, usual_style
+from recbench.llm.cards import Style, usual_style, usual_tuning
 from recbench.settings import Settings
 
 LLAMA2 = "meta-llama/Llama-2-7b-hf"
@@ -159,7 +159,7 @@ class TuningSettings(PromptedSettings):
     examples: int | None = Field(8_000, ge=1)
     batch_size: int = Field(64, ge=1)
     micro_batch_size: int | None = Field(None, ge=1)
-    learning_rate: float = Field(3e-5, gt=0)
+    learning_rate: float = Field(8e-4, gt=0)
     weight_decay: float = Field(0.0, ge=0)
     candidates: int = Field(CANDIDATES, ge=2)
     gradient_checkpointing: bool = False
@@ -181,6 +181,10 @@ class LanguageModelSettings(TuningSettings):
 
     Attributes
     ----------
+    learning_rate, batch_size
+        Peak of the rate, and rows an optimizer step: those of the language model's card
+        (``recbench models --llms``), where it names any; else the papers' rate, in batches half as
+        large as theirs.
     rank, alpha, dropout, targets
         Of LoRA (Hu et al., ICLR 2022): rank, scale alpha / rank, dropout on its input, names of
         layers, or ``"all-linear"``, which also takes the place of the default in a model without
@@ -199,6 +203,17 @@ class LanguageModelSettings(TuningSettings):
 
     presets: ClassVar[dict[str, dict[str, Any]]] = {"paper": PAPER}
     added: ClassVar[frozenset[str]] = TuningSettings.added | {"peft"}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_the_card_says(cls, values: Any) -> Any:
+        """Take from the card what is not said, as if it had been: a record names what was used."""
+        return usual_tuning(values.get("llm", cls.model_fields["llm"].default)) | values
+
+    @classmethod
+    def defaults(cls, **said: Any) -> dict[str, Any]:
+        """Return the defaults, which hang on the language model."""
+        return cls.model_validate(said).model_dump(mode="json")
 
 
 class UnlistedSettings(LanguageModelSettings):

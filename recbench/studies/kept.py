@@ -70,9 +70,10 @@ def kept(run: Run, asked: Asked) -> Iterator[Kept]:
 def _cell(record: RunRecord, asked: Asked) -> Experiment:
     """Return the experiment that a record is of; as its `arguments`, a command says it again."""
     assert record.trained is not None
-    usual = recommender_class(record.model).settings_class.defaults()
     set_so = record.settings | record.trained.runtime_settings
-    own = {name: value for name, value in set_so.items() if value != usual.get(name)}
+    named = {"llm": set_so["llm"]} if "llm" in set_so else {}  # other defaults hang on it
+    usual = recommender_class(record.model).settings_class.defaults(**named)
+    own = {name: value for name, value in set_so.items() if value != usual.get(name)} | named
     return Experiment(
         model=record.model,
         dataset=record.dataset,

@@ -1,6 +1,8 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
+from recbench_baselines.prefixrec import PrefixRecSettings
 from recbench_baselines.tallrec import TALLRec, TALLRecSettings
 
 from recbench.errors import UserError
@@ -31,6 +33,34 @@ def test_the_style_is_the_cards_and_what_is_otherwise_names_a_row(
     again = LanguageModelSettings.build(identity)
     assert (again.style, again.identity()) == (style, identity)
     assert LanguageModelSettings.build(settings.record()) == settings
+
+
+RATES = {
+    "tiny": {"learning_rate": 3e-5, "batch_size": 64},
+    "smollm2": {"learning_rate": 1e-3, "batch_size": 16},
+    "some/model": {"learning_rate": 8e-4, "batch_size": 64},
+}
+
+
+@pytest.mark.parametrize("llm", RATES)
+def test_a_card_says_how_its_model_is_tuned_where_nobody_else_does(llm: str) -> None:
+    def rates(values: dict[str, Any], preset: str | None = None) -> dict[str, Any]:
+        record = LanguageModelSettings.build({"llm": llm, **values}, preset).record()
+        return {name: record[name] for name in RATES[llm]}
+
+    assert rates({}) == RATES[llm]
+    assert rates({"batch_size": "32"}) == RATES[llm] | {"batch_size": 32}
+    assert rates({}, "paper") == {"learning_rate": 8e-4, "batch_size": 128}
+    assert LanguageModelSettings.defaults(llm=llm) == LanguageModelSettings(llm=llm).record()
+    # A prefix has a rate of its own.
+    prefixes = {PrefixRecSettings.build({"llm": one}).learning_rate for one in RATES}
+    assert prefixes == {PrefixRecSettings.build({}).learning_rate}
+
+
+def test_a_rate_of_the_card_that_is_said_names_the_same_row() -> None:
+    said = LanguageModelSettings.build({"llm": "smollm2", "learning_rate": "0.001"})
+    assert said == LanguageModelSettings.build({"llm": "smollm2"})
+    assert said.identity()["learning_rate"] == 1e-3
 
 
 def test_settings_that_came_later_name_a_row_only_where_they_are_set() -> None:

@@ -10,6 +10,15 @@ from recbench.models import recommender_class
 from recbench_cli.parsing import settings_of
 
 
+def test_language_models_are_listed_with_how_they_are_tuned(call):
+    code, out, _ = call("models", "--llms")
+    assert code == 0
+    card = out.partition("smollm2: ")[2].partition("  licence: ")[0]
+    assert "chat prompts\n  tuned with LoRA by: learning_rate=0.001  batch_size=16\n" in card
+    _, page, _ = call("models", "--llms", "--format", "json")
+    assert json.loads(page)["tiny"]["lora"] == {"learning_rate": 3e-5, "batch_size": None}
+
+
 def test_the_list_in_json(call):
     code, out, err = call("models", "--format", "json")
     assert (code, err) == (0, "")

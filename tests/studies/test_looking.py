@@ -280,3 +280,11 @@ def test_the_experiment_of_a_record_is_one_that_a_command_can_name(made):
     cell = _cell(record, Asked("movielens"))
     assert cell.settings == {"targets": "q_proj", "expert_ranks": "4,2,1,1"}
     assert build(cell).settings.record()["expert_ranks"] == [4, 2, 1, 1]
+
+
+@pytest.mark.parametrize("llm", ["tiny", "smollm2", "some/model"])
+@pytest.mark.parametrize("rate", [3e-5, 1e-3, 8e-4])
+def test_the_experiment_of_a_record_keeps_a_rate_that_is_another_cards(made, llm, rate):
+    record = made([1, 0], model="ilora", settings={"llm": llm, "learning_rate": rate}).record
+    found = build(_cell(record, Asked("movielens"))).settings
+    assert (found.llm, found.learning_rate) == (llm, rate)

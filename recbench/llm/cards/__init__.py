@@ -124,6 +124,21 @@ class HubModel(_Frozen):
     revision: str = Field(pattern=r"^[0-9a-f]{40}$")
 
 
+class LoraTuning(_Frozen):
+    """
+    How a model is tuned with LoRA where neither the user nor a preset says it.
+
+    Attributes
+    ----------
+    learning_rate, batch_size
+        As for `recbench.llm.settings.TuningSettings`: what a search on validation rows has found.
+        None is the systems' own.
+    """
+
+    learning_rate: float | None = Field(default=None, gt=0)
+    batch_size: int | None = Field(default=None, ge=1)
+
+
 class LanguageModelCard(NamedCard):
     """
     One language model, or one text encoder.
@@ -140,6 +155,8 @@ class LanguageModelCard(NamedCard):
         Where its files are.
     prompt_style
         ``"chat"`` of a model that was taught to chat.
+    lora
+        How it is best tuned.
     caption
         What a table must say under its figures; empty for nothing.
     """
@@ -153,6 +170,7 @@ class LanguageModelCard(NamedCard):
         PackageFolder | PackagedFolder | PackagedGguf | HubModel, Field(discriminator="kind")
     ]
     prompt_style: Style = "plain"
+    lora: LoraTuning = LoraTuning()
     caption: Line = ""
 
     @property
@@ -182,6 +200,12 @@ def usual_style(llm: str) -> Style:
     """Return the style of prompts that a card names; plain where there is no card."""
     card = card_of(llm)
     return card.prompt_style if card is not None else "plain"
+
+
+def usual_tuning(llm: str) -> dict[str, float | int]:
+    """Return the settings of LoRA that a card names; none where there is no card."""
+    card = card_of(llm)
+    return card.lora.model_dump(exclude_none=True) if card is not None else {}
 
 
 def language_models(report: Callable[[str], None] | None = None) -> dict[str, LanguageModelCard]:
