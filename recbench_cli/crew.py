@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from recbench.cells.process import Ended
     from recbench.experiment import Experiment
     from recbench.sent_files import Files
+    from recbench.studies.cells import Place
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,39 @@ class Crew:
             raise UserError("--fetch is of the workers of a cluster; name it by --scheduler")
         if self.scheduler is not None:
             _check_cluster(self.workers, devices_of(self.device))
+        else:
+            self.places()
+
+    def check_apart(self, missing: "Sequence[Place]") -> None:
+        """
+        Refuse cells whose runs could not be taken from workers that share no folder.
+
+        Each is trained in a folder of its own. A training that is made twice is not the same twice,
+        and a run belongs to one that asked it.
+        """
+        from recbench.errors import UserError
+        from recbench.studies.cells import name
+
+        if not self.fetch:
+            return
+        datasets = sorted({one.cell.dataset for one in missing})
+        if self.data_dir is not None and len(datasets) > 1:
+            raise UserError(
+                f"--data-dir is of one dataset, and with --fetch runs of {' and '.join(datasets)} "
+                "are compared with their data: leave it out, after recbench data prepare"
+            )
+        first: dict[Path, Experiment] = {}
+        for one in missing:
+            if one.training.exists():
+                raise UserError(
+                    f"--fetch would train {name(one.cell)} anew, of which {one.training} is here "
+                    "already: run it on this machine, without --scheduler"
+                )
+            if (other := first.setdefault(one.training, one.cell)) is not one.cell:
+                raise UserError(
+                    f"--fetch would train {name(one.cell)} and {name(other)} each by itself, and "
+                    "they ask one training: have the workers share a folder, without --fetch"
+                )
 
     def places(self) -> list[str]:
         """Return the device of each worker on this machine."""
@@ -85,12 +119,16 @@ class Crew:
         from recbench.models import recommender_class
         from recbench.registry import blamed_if_at_fault
 
-        raw = one.data_dir.resolve() if one.data_dir else None
+        raw = {
+            field: folder.resolve()
+            for field in ("data_dir", "train_data_dir")
+            if (folder := getattr(one, field)) is not None
+        }
         shared = {"results": self.results.resolve(), "cache": self.cache.resolve()}
         folders = dict.fromkeys(shared) if self.fetch else shared
         with blamed_if_at_fault("models", one.model):
             uses_gpu = recommender_class(one.model).uses_gpu
-        return _cell(one.model_copy(update={"data_dir": raw, **folders}), uses_gpu)
+        return _cell(one.model_copy(update={**raw, **folders}), uses_gpu)
 
     def _takes(self) -> "Callable[[Files], None] | None":
         """Return what takes the runs that workers send; None where they write them here."""
@@ -133,7 +171,7 @@ def raise_for(failed: "Mapping[Cell, Ended]", also: str = "") -> None:
     if failed:
         mistake = {how.code for how in failed.values()} == {UserError.exit_code}
         names = "; ".join(f"{cell.name} ({how.words})" for cell, how in failed.items())
-        raise (UserError if mistake else RecbenchError)(
-            f"{len(failed)} cell{'s' * (len(failed) > 1)} failed: {names}; the same command tries "
-            f"them again{also}"
-        )
+        said = f"{len(failed)} cell{'s' * (len(failed) > 1)} failed: {names}"
+        if mistake:
+            raise UserError(said)
+        raise RecbenchError(f"{said}; the same command tries them again{also}")

@@ -84,7 +84,10 @@ class Filling:
         from recbench.runs.store import finished
         from recbench.studies.cells import located
 
-        return [one for place, one in located(wanted, say).items() if finished(place) is None]
+        found = located(wanted, say)
+        missing = [place for folder, place in found.items() if finished(folder) is None]
+        self.crew.check_apart(missing)
+        return [place.cell for place in missing]
 
     def _experiments(self) -> "list[Experiment]":
         """Return every one of datasets x models x seeds, seeds running fastest."""

@@ -174,6 +174,9 @@ def study(
         return
     if quick and seeds is not None:
         raise UserError("--quick has one seed; leave out --quick or --seeds")
+    if no_run:
+        hands = {"--workers": workers, "--scheduler": scheduler, "--fetch": fetch or None}
+        _refuse(hands, "is of cells that are run; leave out --no-run, or it")
     crew.check()
     _carry_out(name, found, asked, None if no_run else crew, form)
 
@@ -327,13 +330,15 @@ def _carry_out(
         if asked.settings and not any("llm" in cell.settings for cell in named):
             raise UserError(f"--set is of language models, and {name} has none here; leave it out")
         wanted = cells.located(named, say)
-        missing = [cell for place, cell in wanted.items() if finished(place) is None]
+        lacking = [place for at, place in wanted.items() if finished(at) is None]
+        missing = [place.cell for place in lacking]
         there = len(wanted) - len(missing)
         say(f"{name}: {len(wanted)} cells, {there} of them {'is' if there == 1 else 'are'} there")
         if missing and crew is not None:
+            crew.check_apart(lacking)
             raise_for(crew.run(missing), ", and with --no-run it shows what is there")
             missing = []
-        runs = apart([run for place in wanted if (run := finished(place)) is not None])
+        runs = apart([run for at in wanted if (run := finished(at)) is not None])
         if not runs:
             raise UserError(f"none of the cells of {name} is there; leave out --no-run")
         place, data = folder.write(name, found, asked, runs, missing)

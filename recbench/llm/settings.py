@@ -1,5 +1,6 @@
 """Settings that language models share: one name for one thing in TALLRec, LLaRA and iLoRA."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
@@ -183,8 +184,8 @@ class LanguageModelSettings(TuningSettings):
     ----------
     learning_rate, batch_size
         Peak of the rate, and rows an optimizer step: those of the language model's card
-        (``recbench models --llms``), where it names any; else the papers' rate, in batches half as
-        large as theirs.
+        (``recbench models --llms``), where it names any; else LLaRA's and iLoRA's rate, in batches
+        half as large as theirs.
     rank, alpha, dropout, targets
         Of LoRA (Hu et al., ICLR 2022): rank, scale alpha / rank, dropout on its input, names of
         layers, or ``"all-linear"``, which also takes the place of the default in a model without
@@ -208,12 +209,19 @@ class LanguageModelSettings(TuningSettings):
     @classmethod
     def _as_the_card_says(cls, values: Any) -> Any:
         """Take from the card what is not said, as if it had been: a record names what was used."""
-        return usual_tuning(values.get("llm", cls.model_fields["llm"].default)) | values
+        return cls._of_the_card(values) | values
+
+    @classmethod
+    def _of_the_card(cls, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what a card says; a class that has a default of its own is tuned otherwise."""
+        fields, usual = cls.model_fields, LanguageModelSettings.model_fields
+        found = usual_tuning(values.get("llm", fields["llm"].default))
+        return {k: v for k, v in found.items() if fields[k].default == usual[k].default}
 
     @classmethod
     def defaults(cls, **said: Any) -> dict[str, Any]:
-        """Return the defaults, which hang on the language model."""
-        return cls.model_validate(said).model_dump(mode="json")
+        """Return the defaults, of which some hang on the language model."""
+        return super().defaults(**(cls._of_the_card(said) | said))
 
 
 class UnlistedSettings(LanguageModelSettings):

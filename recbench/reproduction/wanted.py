@@ -1,8 +1,9 @@
 """What a part of a paper takes: its cells, with what was published of each."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache
 from typing import Any
 
 from recbench.errors import UserError
@@ -71,13 +72,19 @@ class Wanted:
 
     def differences(self, record: RunRecord) -> dict[str, Any]:
         """Return the settings in which a record of its model differs, with what it has."""
-        own, its = self._identity, record.settings
+        cell, its = self.cells[0], record.settings
+        own = _identity(cell.model, json.dumps(cell.settings))
+        if "llm" in self.free and "llm" in its:  # other defaults hang on it
+            with_its = _identity(cell.model, json.dumps({**cell.settings, "llm": its["llm"]}))
+            own = with_its | {"llm": own["llm"]}
         return {name: its.get(name) for name in {**own, **its} if own.get(name) != its.get(name)}
 
-    @cached_property
-    def _identity(self) -> dict[str, Any]:
-        cell = self.cells[0]
-        return recommender_class(cell.model).settings_class.build(cell.settings).identity()
+
+@cache
+def _identity(model: str, settings: str) -> dict[str, Any]:
+    """Return what names the row of a model with these settings, as JSON."""
+    kind = recommender_class(model).settings_class
+    return kind.build(json.loads(settings)).identity()
 
 
 def study_of(part: Part) -> Study | None:

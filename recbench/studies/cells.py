@@ -1,6 +1,7 @@
 """The cells of a study: where they lie, and what they are called."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from recbench.experiment import (
     build,
     choose_training_source,
     describe,
+    training_folder,
 )
 from recbench.recommender import System
 from recbench.registry import blamed_if_at_fault
@@ -22,7 +24,24 @@ from recbench.runs.places import results_folder
 Report = Callable[[str], None]
 
 
-def located(cells: Iterable[Experiment], report: Report) -> dict[Path, Experiment]:
+@dataclass(frozen=True)
+class Place:
+    """
+    Where a cell's run lies, or will.
+
+    Attributes
+    ----------
+    cell
+        What is run.
+    training
+        Folder of what it learns, which cells that ask another question have in common with it.
+    """
+
+    cell: Experiment
+    training: Path
+
+
+def located(cells: Iterable[Experiment], report: Report) -> dict[Path, Place]:
     """
     Name the folder of each run, which need not exist; nothing is trained.
 
@@ -35,7 +54,7 @@ def located(cells: Iterable[Experiment], report: Report) -> dict[Path, Experimen
         For a cell that no run can have; where no question can be asked at all.
     """
     questions: dict[tuple[Any, ...], Question | UserError] = {}
-    found: dict[Path, Experiment] = {}
+    found: dict[Path, Place] = {}
     for cell in cells:
         key = cell.dataset, asked_protocol(cell).name, cell.draws, cell.pack_seed
         model = built(cell)
@@ -45,7 +64,9 @@ def located(cells: Iterable[Experiment], report: Report) -> dict[Path, Experimen
         if isinstance(question, Question):
             source = choose_training_source(cell, model, question, report)
             setup = describe(cell, model, question, source.training)
-            found.setdefault(store.run_folder(results_folder(cell.results), setup), cell)
+            training = training_folder(cell, model, source, setup.seed)
+            folder = store.run_folder(results_folder(cell.results), setup)
+            found.setdefault(folder, Place(cell, training))
     refused = [one for one in questions.values() if isinstance(one, UserError)]
     if not found and refused:
         raise refused[0]

@@ -71,9 +71,11 @@ def _cell(record: RunRecord, asked: Asked) -> Experiment:
     """Return the experiment that a record is of; as its `arguments`, a command says it again."""
     assert record.trained is not None
     set_so = record.settings | record.trained.runtime_settings
-    named = {"llm": set_so["llm"]} if "llm" in set_so else {}  # other defaults hang on it
-    usual = recommender_class(record.model).settings_class.defaults(**named)
-    own = {name: value for name, value in set_so.items() if value != usual.get(name)} | named
+    kind = recommender_class(record.model).settings_class
+    named = {name: value for name, value in set_so.items() if name == "llm"}
+    usual = kind.defaults(**named) if named else kind.defaults()  # some hang on it
+    own = {name: value for name, value in set_so.items() if value != usual.get(name)}
+    own |= {name: value for name, value in named.items() if value is not None}
     return Experiment(
         model=record.model,
         dataset=record.dataset,

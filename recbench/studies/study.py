@@ -10,7 +10,7 @@ A study comes in through the door that any package can use:
 
 Its cells are experiments as anyone's, so one that stands already, made by another study or for the
 leaderboard, is found again. What is common to all is written once: `recbench.studies.cells` finds
-and runs the cells, `recbench.studies.points` makes lines of rows, `recbench.studies.drawing` draws,
+the cells, `recbench.studies.points` makes lines of rows, `recbench.studies.drawing` draws,
 `recbench.studies.folder` writes.
 """
 

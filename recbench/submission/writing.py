@@ -8,6 +8,7 @@ from pathlib import Path
 
 from recbench.atomic_write import atomic_file
 from recbench.errors import DataError, UserError
+from recbench.file_digests import file_digest
 from recbench.runs.examples import read_answers
 from recbench.runs.record import RunRecord
 from recbench.runs.store import Run
@@ -142,8 +143,7 @@ def _check_size(sources: Mapping[str, Source]) -> None:
 def _sha256(source: Source) -> str:
     if isinstance(source, bytes):
         return hashlib.sha256(source).hexdigest()
-    with source.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    return file_digest(source)
 
 
 def _write(out: Path, sources: Mapping[str, Source]) -> None:

@@ -57,6 +57,30 @@ def test_a_card_says_how_its_model_is_tuned_where_nobody_else_does(llm: str) -> 
     assert prefixes == {PrefixRecSettings.build({}).learning_rate}
 
 
+class NeedsOne(LanguageModelSettings):
+    needed: int
+
+
+class SlowRate(LanguageModelSettings):
+    learning_rate: float = 1e-4
+
+
+def test_settings_of_a_plugin_are_built_upon() -> None:
+    assert "needed" not in NeedsOne.defaults()
+    built = NeedsOne.build({"needed": 3, "llm": "smollm2"})
+    assert built.identity()["needed"] == 3
+    assert (built.learning_rate, built.batch_size) == (1e-3, 16)
+    # A default of its own is of what it learns, and no language model's.
+    assert {SlowRate.build({"llm": llm}).learning_rate for llm in RATES} == {1e-4}
+    assert SlowRate.build({"llm": "smollm2"}).batch_size == 16
+    assert SlowRate.defaults(llm="smollm2")["learning_rate"] == 1e-4
+
+
+def test_a_preset_with_a_rate_of_its_own_keeps_it() -> None:
+    paper = TALLRecSettings.build({"llm": "smollm2"}, "paper")
+    assert (paper.learning_rate, paper.batch_size) == (1e-4, 128)
+
+
 def test_a_rate_of_the_card_that_is_said_names_the_same_row() -> None:
     said = LanguageModelSettings.build({"llm": "smollm2", "learning_rate": "0.001"})
     assert said == LanguageModelSettings.build({"llm": "smollm2"})

@@ -1,5 +1,7 @@
 import json
 import re
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from threading import Barrier
 from types import SimpleNamespace
@@ -9,9 +11,13 @@ import pytest
 
 from recbench.cells import cluster, fill, local
 from recbench.cells.process import Ended
+from recbench.errors import UserError
+from recbench.experiment import Experiment
 from recbench.registry import listed, load
+from recbench.studies import cells
 from recbench.studies.drawing import drawn, save, styled
 from recbench_cli import main as cli
+from recbench_cli.crew import Crew
 from recbench_cli.study import _has
 
 PAGE = Path(__file__).parents[2] / "docs/studies.md"
@@ -127,15 +133,61 @@ def test_a_cluster_is_handed_the_cells_that_are_missing(study, begun, tmp_path, 
             assert Path(command[command.index(option) + 1]).is_absolute()
 
 
+def test_a_training_of_several_cells_is_not_fetched_from_workers_apart(
+    study, begun, monkeypatch, tmp_path
+):
+    """Each would be trained by itself, and only one of the trainings could be taken."""
+    monkeypatch.setattr(cluster, "check_installed", lambda: None)
+    fetched = ("--scheduler", "tcp://here:1", "--fetch")
+    code, _, err = study("candidates", "--models", "popularity", *fetched)
+    assert code == 2
+    assert "error: --fetch would train popularity on movielens, paper" in err
+    assert err.endswith("they ask one training: have the workers share a folder, without --fetch\n")
+    assert study("cost", "--models", "popularity")[0] == 0
+    code, _, err = study("cost", "--models", "popularity", *fetched)
+    assert code == 0, err  # nothing is missing
+    (record,) = tmp_path.glob("results/*/*/popularity/*/record.json")
+    record.unlink()
+    code, _, err = study("cost", "--models", "popularity", *fetched)
+    assert code == 2
+    assert "is here already: run it on this machine, without --scheduler\n" in err
+    assert len(begun) == 1
+
+
+def test_data_of_one_dataset_are_no_others(call_here, raw_folder, begun, monkeypatch):
+    monkeypatch.setattr(cluster, "check_installed", lambda: None)
+    places = [cells.Place(Experiment(model="ilora", dataset=one), Path(one)) for one in ("a", "b")]
+    crew = Crew("cpu", None, "tcp://here:1", True, Path("r"), Path("c"), raw_folder)
+    with pytest.raises(UserError, match="with --fetch runs of a and b are compared with their"):
+        crew.check_apart(places)
+    replace(crew, data_dir=None).check_apart(places)
+    replace(crew, fetch=False).check_apart(places)
+
+
+def test_folders_of_raw_files_are_those_of_this_machine(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    crew = Crew("cpu", None, "tcp://here:1", False, Path("r"), Path("c"), None)
+    wanted = Experiment(model="ilora", data_dir="one", train_dataset="lastfm", train_data_dir="two")
+    found = crew._far(wanted).arguments
+    options = dict(zip(found[::2], found[1::2], strict=True))
+    here = {"--data-dir": "one", "--train-data-dir": "two", "--results": "r", "--cache": "c"}
+    assert {name: options[name] for name in here} == {k: str(tmp_path / v) for k, v in here.items()}
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
         (["--workers", "2", "--scheduler", "a"], "--scheduler has workers of its own; leave out"),
         (["--fetch"], "--fetch is of the workers of a cluster; name it by --scheduler"),
+        (["--workers", "1", "--device", "cpu,cuda:0"], "--workers 1 leaves some of 2 devices idle"),
+        (["--device", "cpo", "--no-run"], "unknown device 'cpo'"),
+        (["--workers", "2", "--no-run"], "--workers is of cells that are run; leave out --no-run"),
+        (["--scheduler", "a", "--no-run"], "--scheduler is of cells that are run; leave out --no"),
     ],
     ids=str,
 )
-def test_workers_that_do_not_go_together_start_no_cell(study, begun, options, said):
+def test_workers_that_do_not_go_together_start_no_cell(call_here, begun, options, said):
+    study = partial(call_here, "study")
     code, out, err = study("cost", *TWO, *options)
     assert (code, out, begun, err.count("\n")) == (2, "", [], 1)
     assert said in err

@@ -6,6 +6,7 @@ from recbench import experiment
 from recbench.errors import UserError
 from recbench.experiment import Experiment, build
 from recbench.registry import listed, load
+from recbench.runs.kept_trainings import kept_model
 from recbench.studies import cells
 from recbench.studies.study import Asked, Study
 
@@ -86,17 +87,19 @@ def here(raw_folder, tmp_path):
 
 def test_a_cell_lies_where_its_run_will(here):
     found = cells.located(here.of_all_models(), lambda _: None)
-    names = [cells.name(one) for one in found.values()]
+    names = [cells.name(one.cell) for one in found.values()]
     assert len(names) == 3  # another seed of popularity is the same
-    place, cell = next(iter(found.items()))
-    assert experiment.run(cell, lambda _: None).folder == place
+    folder, place = next(iter(found.items()))
+    run = experiment.run(place.cell, lambda _: None)
+    assert run.folder == folder
+    assert place.training == kept_model(here.results, run.record).parent
 
 
 def test_a_question_that_cannot_be_asked_is_left_out(here):
     wanted = [here.cell("random", 0, protocol=f"paper,candidates={n}") for n in (10, 500)]
     said: list[str] = []
     (found,) = cells.located(wanted, said.append).values()
-    assert found.protocol == "paper,candidates=10"
+    assert found.cell.protocol == "paper,candidates=10"
     assert said[-1].startswith("left out: ")
     with pytest.raises(UserError, match="500"):
         cells.located(wanted[1:], said.append)

@@ -1,6 +1,5 @@
 """The models of RecBole as recommenders of recbench."""
 
-import hashlib
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
@@ -12,6 +11,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from recbench.errors import PluginError, UserError
+from recbench.file_digests import file_digest
 from recbench.neural.checkpoint import learnt, restore
 from recbench.neural.plan import Plan, Step
 from recbench.neural.precision import FLOAT32, computing
@@ -218,5 +218,4 @@ def _digest(file: Path) -> str:
     """Return the SHA-256 of a file that a setting names."""
     if not file.is_file():
         raise UserError(f"{file}: expected a file, found none")
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
+    return file_digest(file)

@@ -131,11 +131,11 @@ class LoraTuning(_Frozen):
     Attributes
     ----------
     learning_rate, batch_size
-        As for `recbench.llm.settings.TuningSettings`: what a search on validation rows has found.
-        None is the systems' own.
+        As for `recbench.llm.settings.TuningSettings`: the rate that a search on validation rows has
+        found, and the batches of that search. None is the systems' own.
     """
 
-    learning_rate: float | None = Field(default=None, gt=0)
+    learning_rate: float | None = Field(default=None, gt=0, le=1)
     batch_size: int | None = Field(default=None, ge=1)
 
 
