@@ -90,6 +90,15 @@ def test_with_a_language_model_named_its_records_alone_are_shown(made):
         assert {cell.settings["llm"] for cell in missing} == {llms[0] if llms else "tiny"}
 
 
+def test_what_a_card_says_is_no_difference(made):
+    runs = [made(HITS, **like("llara", llm="smollm2", examples=2000))]
+    cell = cell_of(
+        filled(only("All systems"), asked(), runs), "llara (encoder=sasrec) on movielens"
+    )
+    (row,) = cell.rows
+    assert cell.wanted.differences(row.record) == {"llm": "smollm2", "examples": 2000}
+
+
 def test_what_only_ranks_by_likelihood_is_said_to(made):
     runs = [
         made(HITS, candidates=6, **like("llara")),
