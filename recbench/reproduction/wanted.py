@@ -73,10 +73,11 @@ class Wanted:
     def differences(self, record: RunRecord) -> dict[str, Any]:
         """Return the settings in which a record of its model differs, with what it has."""
         cell, its = self.cells[0], record.settings
-        own = _identity(cell.model, json.dumps(cell.settings))
-        if "llm" in self.free and "llm" in its:  # other defaults hang on it
-            with_its = _identity(cell.model, json.dumps({**cell.settings, "llm": its["llm"]}))
-            own = with_its | {"llm": own["llm"]}
+        usual = own = _identity(cell.model, json.dumps(cell.settings))
+        llm = its.get("llm")
+        if "llm" in self.free & usual.keys() and isinstance(llm, str):  # other defaults hang on it
+            own = _identity(cell.model, json.dumps({**cell.settings, "llm": llm}))
+            own = own | {"llm": usual["llm"]}
         return {name: its.get(name) for name in {**own, **its} if own.get(name) != its.get(name)}
 
 

@@ -99,6 +99,14 @@ def test_what_a_card_says_is_no_difference(made):
     assert cell.wanted.differences(row.record) == {"llm": "smollm2", "examples": 2000}
 
 
+@pytest.mark.parametrize("llm", ["some/model", 3, None, ["tiny"]])
+@pytest.mark.parametrize("model", ["llara", "sasrec"])
+def test_a_record_of_an_odd_language_model_is_read(made, model, llm):
+    own = like(model)
+    runs = [made(HITS, **own | {"settings": own["settings"] | {"llm": llm}})]
+    assert filled(only("All systems"), asked(), runs)
+
+
 def test_what_only_ranks_by_likelihood_is_said_to(made):
     runs = [
         made(HITS, candidates=6, **like("llara")),
