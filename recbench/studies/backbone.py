@@ -1,10 +1,10 @@
 """Across language models: how good each is with one LoRA, and what iLoRA adds."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from recbench.experiment import Experiment
-from recbench.runs.leaderboard import leaderboard
+from recbench.runs.leaderboard import Row, leaderboard
 from recbench.runs.store import Run
 from recbench.statistics.best import all_pairs
 from recbench.studies.bars import bars
@@ -40,8 +40,10 @@ class Backbone(Study):
             for row in sorted(rows, key=lambda one: str(one.record.settings["llm"]))
             for point in value(row, llm=row.record.settings["llm"], against=None)
         ]
+        named = {row.record.row: row for row in rows}  # as among all language models
         for llm in asked.llms:
-            points += _gain([run for run in runs if run.record.settings["llm"] == llm], llm)
+            its = [run for run in runs if run.record.settings["llm"] == llm]
+            points += _gain(its, llm, named)
         return frame(points)
 
     def figure(self, data: "DataFrame") -> "Figure":
@@ -52,11 +54,12 @@ class Backbone(Study):
         return figure
 
 
-def _gain(runs: Sequence[Run], llm: str) -> list[Point]:
+def _gain(runs: Sequence[Run], llm: str, named: Mapping[str, Row]) -> list[Point]:
     points: list[Point] = []
     for table in leaderboard(runs):
         rows = {row.record.model: number for number, row in enumerate(table.rows)}
         if len(rows) == 2 and table.differences is not None:
             for pair in all_pairs(table.differences, baseline=rows["llara"]):
-                points += difference(table.rows[pair.a], table.rows[pair.b], pair, llm=llm)
+                a, b = (named[table.rows[one].record.row] for one in (pair.a, pair.b))
+                points += difference(a, b, pair, llm=llm)
     return points

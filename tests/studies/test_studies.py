@@ -124,9 +124,16 @@ def test_cost_counts_the_trials_that_a_search_tells_of_and_leaves_out_others(run
     assert pd.isna([*trials.values()]).all()
 
 
-def test_backbone_compares_on_each_language_model(runs):
+@pytest.mark.parametrize("rates", [({}, {}), ({"learning_rate": 1e-4}, {"learning_rate": 1e-3})])
+def test_backbone_compares_on_each_language_model(runs, rates):
     study = load("studies", "backbone")()
-    data = study.data(runs(*CASES["backbone"]), Asked("movielens", llms=("tiny", "big")))
+    small, big = rates  # where they are tuned otherwise, names among all say so
+    cells = [made(**small) for made in (llara, ilora)]
+    cells += [made(llm="big", **big) for made in (llara, ilora)]
+    data = study.data(runs(*cells), Asked("movielens", llms=("tiny", "big")))
+    assert set(data["system"]) | set(data["against"].dropna()) == set(
+        data.loc[data["kind"] == "value", "system"]
+    )
     gained = data[data["kind"] == "difference"]
     assert [one.replace("ilora", "llara") for one in gained["system"]] == [*gained["against"]]
     assert gained["against"].nunique() == 2
