@@ -50,7 +50,7 @@ class Backbone(Study):
         """Draw the figures, and the gain over LLaRA on the line of iLoRA."""
         figure = bars(data)
         name = data["figure"].iloc[0]
-        figure.axes[1].set_xlabel(f"{name} less llara's with the same model")
+        figure.axes[1].set_xlabel(f"{name} less llara's\nwith the same model")
         return figure
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 LABEL = 40
-"""Letters that fit below one of two axes side by side."""
+"""Letters of a line that fit below or beside one of two axes side by side."""
 
 
 def with_differences(rows: Sequence[Row], baseline: str, **own: Any) -> list[Point]:
@@ -37,14 +37,16 @@ def with_differences(rows: Sequence[Row], baseline: str, **own: Any) -> list[Poi
 def bars(data: "DataFrame") -> "Figure":
     """Draw points of `with_differences`, a system a line."""
     names = list(dict.fromkeys(data.loc[data["kind"] == VALUE, "system"]))
-    figure, both = sheet(columns=2, heights=[max(1.2, 0.32 * len(names))])
+    said = [fill(one, LABEL) for one in names]
+    more = sum(one.count("\n") for one in said)
+    figure, both = sheet(columns=2, heights=[max(1.2, 0.32 * len(names) + 0.16 * more)])
     for axes, kind, colour in zip(both, (VALUE, DIFFERENCE), COLOURS, strict=False):
         some = data[data["kind"] == kind]
         at = [names.index(one) for one in some["system"]]
         if at:
             intervals(axes, at, some, upright=False, color=colour, marker="o")
-        named_places(axes, names if kind == VALUE else [""] * len(names), upright=False)
-        axes.locator_params(axis="x", nbins=6)  # differences have up to six signs
+        named_places(axes, said if kind == VALUE else [""] * len(names), upright=False)
+        axes.locator_params(axis="x", nbins=5)  # differences have up to six signs
     name, against = data["figure"].iloc[0], data["against"].dropna()
     both[0].set_xlabel(f"{name} (share of questions)")
     if len(against):

@@ -139,7 +139,7 @@ def test_backbone_compares_on_each_language_model(runs, rates):
     assert gained["against"].nunique() == 2
     with styled():
         figure = drawn(study, data)
-    assert figure.axes[1].get_xlabel().endswith(" less llara's with the same model")
+    assert figure.axes[1].get_xlabel().endswith(" less llara's\nwith the same model")
 
 
 @pytest.mark.parametrize("name", ["cost", "ensemble"])
