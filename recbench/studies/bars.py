@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 
-LABEL = 40
-"""Letters of a line that fit below or beside one of two axes side by side."""
+LABEL, NAME = 40, 46
+"""Letters of a line that fit below one of two axes side by side, and beside both."""
 
 
 def with_differences(rows: Sequence[Row], baseline: str, **own: Any) -> list[Point]:
@@ -37,7 +37,7 @@ def with_differences(rows: Sequence[Row], baseline: str, **own: Any) -> list[Poi
 def bars(data: "DataFrame") -> "Figure":
     """Draw points of `with_differences`, a system a line."""
     names = list(dict.fromkeys(data.loc[data["kind"] == VALUE, "system"]))
-    said = [fill(one, LABEL) for one in names]
+    said = [fill(one, NAME) for one in names]
     more = sum(one.count("\n") for one in said)
     figure, both = sheet(columns=2, heights=[max(1.2, 0.32 * len(names) + 0.16 * more)])
     for axes, kind, colour in zip(both, (VALUE, DIFFERENCE), COLOURS, strict=False):
