@@ -3,7 +3,9 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from recbench_cli.options import say
 from recbench_cli.parsing import devices_of
@@ -14,6 +16,13 @@ if TYPE_CHECKING:
     from recbench.experiment import Experiment
     from recbench.sent_files import Files
     from recbench.studies.cells import Place
+
+Fetch = Annotated[
+    bool,
+    typer.Option(
+        "--fetch", help="With --scheduler: its workers share no folder, and send finished runs."
+    ),
+]
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from recbench_cli.crew import Crew, raise_for
+from recbench_cli.crew import Crew, Fetch, raise_for
 from recbench_cli.filling import Filling
 from recbench_cli.options import (
     Cache,
@@ -127,12 +127,6 @@ Scheduler = Annotated[
         "--scheduler",
         metavar="ADDRESS",
         help="With --run: hand the cells to the workers of this Dask scheduler.",
-    ),
-]
-Fetch = Annotated[
-    bool,
-    typer.Option(
-        "--fetch", help="With --scheduler: its workers share no folder, and send finished runs."
     ),
 ]
 DryRun = Annotated[

@@ -9,7 +9,7 @@ import typer
 
 from recbench.defaults import DRAWS
 from recbench.plain_text import printable_json
-from recbench_cli.crew import Crew, raise_for
+from recbench_cli.crew import Crew, Fetch, raise_for
 from recbench_cli.options import (
     Cache,
     Debug,
@@ -98,12 +98,6 @@ Scheduler = Annotated[
         "--scheduler",
         metavar="ADDRESS",
         help="Hand the cells to the workers of this Dask scheduler.",
-    ),
-]
-Fetch = Annotated[
-    bool,
-    typer.Option(
-        "--fetch", help="With --scheduler: its workers share no folder, and send finished runs."
     ),
 ]
 
