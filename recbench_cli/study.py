@@ -21,7 +21,7 @@ from recbench_cli.options import (
     put_json,
     say,
 )
-from recbench_cli.parsing import names_of, settings_of
+from recbench_cli.parsing import devices_of, names_of, settings_of
 from recbench_cli.records import earlier_records
 
 if TYPE_CHECKING:
@@ -156,6 +156,7 @@ def study(
         data_dir=data_dir,
         results=root,
         cache=place,
+        device=devices_of(device or "auto")[0],
     )
     if name is None:
         _refuse(given | {"--draws": draws}, "is of one study; name it")
@@ -276,6 +277,10 @@ def _completed(name: str, found: "Study", asked: "Asked") -> "Asked":
         raise UserError(f"{name} takes one language model: name one with --llm")
     if asked.others and found.compares != "datasets":
         raise UserError(f"{name} takes one dataset; leave out --with")
+    if taken := [one for one in asked.settings if one in found.varies]:
+        raise UserError(f"{name} compares several {taken[0]}; leave out --set {taken[0]}")
+    if "llm" in asked.settings:
+        raise UserError("language models of a study are named with --llm; leave out --set llm")
     models = tuple(find("models", one).name for one in asked.models or found.models)
     seeds = 1 if asked.quick else asked.seeds or found.seeds
     return replace(asked, models=models, seeds=seeds)

@@ -9,6 +9,7 @@ from recbench.plain_text import printable
 from recbench.questions.protocols import protocol
 from recbench.reproduction.filled import Filled, Section
 from recbench.reproduction.paper import Paper
+from recbench.reproduction.wanted import asked_of, study_of
 from recbench.runs import published
 from recbench.runs.leaderboard import Row, ranked_by
 from recbench.runs.notes import notes, seeds_cell
@@ -16,7 +17,7 @@ from recbench.runs.published import Published
 from recbench.runs.sheet import Grid, Sheet
 from recbench.runs.text import DASH, Layout, figure_cell, laid_out
 from recbench.statistics.intervals import Figure
-from recbench.studies.study import MECHANISM, Asked
+from recbench.studies.study import Asked
 
 NOT_AT_HAND = "Published: figure not at hand."
 INTRODUCTION = (
@@ -63,18 +64,19 @@ def commands_of(section: Section, asked: Asked) -> list[str]:
     """Return the command lines that run what is missing of a part."""
     if not section.missing:
         return []
-    if section.part.study is None:
+    study = study_of(section.part)
+    if study is None:
         return [shlex.join(["recbench", "run", *one.arguments]) for one in section.missing]
     options = {
         "--dataset": asked.dataset,
-        "--llm": asked.llms[0] if asked.llms else MECHANISM,
+        "--llm": ",".join(asked_of(section.part, study, asked).llms),
         "--with": ",".join(section.part.others),
         "--draws": str(asked.draws),
         "--results": "" if asked.results is None else str(asked.results),
     }
     words = [word for option, value in options.items() if value for word in (option, value)]
     quick = ["--quick"] if asked.quick else []
-    return [shlex.join(["recbench", "study", section.part.study, *words, *quick])]
+    return [shlex.join(["recbench", "study", str(section.part.study), *words, *quick])]
 
 
 def _title(section: Section, layout: Layout) -> str:

@@ -56,8 +56,8 @@ class Part(_Frozen):
         What it shows, and where.
     study
         Registered name of the study that puts it to the test; None where `cells` are listed.
-    others
-        More datasets, for a study that needs several.
+    others, llms
+        More datasets, and the language models, for a study that compares several.
     protocol, figures, cells
         What is asked of which systems, and the figures that are shown.
     shared
@@ -73,6 +73,7 @@ class Part(_Frozen):
     place: str
     study: str | None = None
     others: tuple[str, ...] = ()
+    llms: tuple[str, ...] = ()
     protocol: str = "paper"
     figures: tuple[str, ...] = ()
     cells: tuple[PaperCell, ...] = ()

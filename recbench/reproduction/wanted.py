@@ -119,16 +119,28 @@ def wanted(part: Part, asked: Asked) -> list[Wanted]:
 
 
 def _of_study(study: Study, part: Part, asked: Asked) -> Iterator[Wanted]:
-    seeds = 1 if asked.quick else study.seeds
-    llms = asked.llms or (MECHANISM,)
-    whole = replace(asked, llms=llms, models=study.models, seeds=seeds, others=part.others)
     rows: dict[str, dict[int, Experiment]] = {}
-    for cell in study.cells(whole):
+    for cell in _cells(study, asked_of(part, study, asked)):
         rows.setdefault(row_name(cell), {})[cell.seed] = cell
     for name, cells in rows.items():
         several = tuple(cells.values())
         free = HOW_TRAINED - (several[0].settings.keys() - {"examples"})
         yield Wanted(name, several, free, {}, compared=True)
+
+
+def asked_of(part: Part, study: Study, asked: Asked) -> Asked:
+    """Return what is asked of the study of a part: its own models, seeds, datasets and so on."""
+    llms = asked.llms or part.llms or (MECHANISM,)
+    seeds = 1 if asked.quick else study.seeds
+    return replace(asked, llms=llms, models=study.models, seeds=seeds, others=part.others)
+
+
+def _cells(study: Study, asked: Asked) -> list[Experiment]:
+    """Return the cells of a study; what takes data or packages that are not here, by a guess."""
+    try:
+        return study.cells(asked)
+    except UserError:
+        return study.cells(replace(asked, listing=True))
 
 
 def _table(part: Part) -> list[tuple[PaperCell, Figures]]:

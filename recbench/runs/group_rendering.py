@@ -75,7 +75,8 @@ def groups_sheet(table: GroupedTable, by: str) -> Sheet:
         *notes(table.table.rows),
         *([NOBODYS] if by in BY_USER and record.protocol.partition(",")[0] == "released" else []),
         "95% intervals over the users of a group and training seeds; differences as in the "
-        "leaderboard (multiple comparisons with the best), inside each group.",
+        "leaderboard (multiple comparisons with the best), inside each group, and wide enough to "
+        "hold in all groups at once.",
     ]
     return Sheet(tuple(blocks), question_line(record), f"; {figure} by {by}")
 

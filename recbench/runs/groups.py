@@ -5,7 +5,8 @@ Rows are grouped by a count that was stored with them, so no model is run again.
 count are 0 (cold: nothing was learnt of it), 1-5, 6-20, 21-100 and more: what has fewer than 5
 interactions is what the field filters out (Kang and McAuley, ICDM 2018), fewer than 20 what
 MovieLens leaves out of its users (Harper and Konstan, TiiS 2015). Systems are compared inside each
-group, as they are in a table.
+group, as they are in a table, and all groups share what may be mistaken: among five groups one
+would stand out by chance more often than in one table.
 """
 
 from collections.abc import Sequence
@@ -71,10 +72,28 @@ class GroupedTable:
 
 
 def grouped(
-    tables: Sequence[Table], by: Grouping, baseline: str | None = None
+    tables: Sequence[Table], by: Grouping, baseline: str | None = None, families: int | None = None
 ) -> list[GroupedTable]:
-    """Group the test rows of every table; raises DataError where examples are missing."""
-    return [GroupedTable(table, tuple(_groups(table, by, baseline))) for table in tables]
+    """
+    Group the test rows of every table.
+
+    Parameters
+    ----------
+    tables
+        Of the leaderboard.
+    by
+        What of a test row.
+    baseline
+        Label or model that every row is compared with, besides the best.
+    families
+        How many groups are looked at together; None for those of one table that have examples.
+
+    Raises
+    ------
+    DataError
+        Where examples are missing.
+    """
+    return [GroupedTable(table, tuple(_groups(table, by, baseline, families))) for table in tables]
 
 
 def counts_of(rows: Sequence[Row]) -> ColdStart:
@@ -88,11 +107,13 @@ def counts_of(rows: Sequence[Row]) -> ColdStart:
     return read_cold_start(most.runs[0].folder, most.record)
 
 
-def _groups(table: Table, by: Grouping, baseline: str | None) -> list[Group]:
+def _groups(table: Table, by: Grouping, baseline: str | None, families: int | None) -> list[Group]:
     rows = [row for row in table.rows if row.system is not None]
     names, members = _members(rows, by) if rows else ((), [])
+    together = families or sum(bool(inside.any()) for inside in members)
     return [
-        _group(name, rows, inside, baseline) for name, inside in zip(names, members, strict=True)
+        _group(name, rows, inside, baseline, together)
+        for name, inside in zip(names, members, strict=True)
     ]
 
 
@@ -106,7 +127,7 @@ def _members(rows: Sequence[Row], by: Grouping) -> tuple[tuple[str, ...], list[N
 
 
 def _group(
-    name: str, rows: Sequence[Row], inside: NDArray[np.bool_], baseline: str | None
+    name: str, rows: Sequence[Row], inside: NDArray[np.bool_], baseline: str | None, families: int
 ) -> Group:
     systems = [row.system.only(inside) for row in rows if row.system is not None]
     examples, users = int(inside.sum()), len(np.unique(systems[0].users))
@@ -114,5 +135,5 @@ def _group(
     if not examples:
         return Group(name, 0, 0, tuple(parts), (None,) * len(parts))
     found = tuple(estimate(one) for one in systems)
-    whole = compared([with_per_user(row) for row in parts], baseline)
+    whole = compared([with_per_user(row) for row in parts], baseline, families)
     return Group(name, examples, users, whole.rows, found)

@@ -18,7 +18,15 @@ from recbench.runs.record import RunRecord
 from recbench.runs.record_parts import Provenance
 from recbench.runs.store import Run
 from recbench.runs.systems import matched, question, systems, why_not
-from recbench.statistics.best import Differences, Pair, ToBest, all_pairs, differences, to_best
+from recbench.statistics.best import (
+    ALPHA,
+    Differences,
+    Pair,
+    ToBest,
+    all_pairs,
+    differences,
+    to_best,
+)
 from recbench.statistics.intervals import Estimate, estimate
 from recbench.statistics.system import System
 
@@ -182,8 +190,13 @@ def rows_of(runs: Sequence[Run], cutoffs: Sequence[int] = ()) -> list[Row]:
     return sorted(rows, key=lambda row: (bool(row.record.no_result), -_value(row), row.label))
 
 
-def compared(rows: Sequence[Row], baseline: str | None = None) -> Table:
-    """Compare rows that were asked the same, the best first, with one another."""
+def compared(rows: Sequence[Row], baseline: str | None = None, families: int = 1) -> Table:
+    """
+    Compare rows that were asked the same, the best first, with one another.
+
+    `families` tables that are looked at together, such as those of groups of users, share what may
+    be mistaken (Bonferroni).
+    """
     able = [row for row in rows if row.system is not None]
     base = None if baseline is None else row_named(able, baseline)
     named = "" if base is None else able[base].label
@@ -193,10 +206,12 @@ def compared(rows: Sequence[Row], baseline: str | None = None) -> Table:
         [row.system for row in able if row.system is not None],
         lambda a, b: matched(able[a].runs, able[b].runs),
     )
-    against = {} if base is None else {pair.a: pair for pair in all_pairs(found, baseline=base)}
+    pairs = [] if base is None else all_pairs(found, baseline=base, families=families)
+    against = {pair.a: pair for pair in pairs}
     results = [number for number, row in enumerate(able) if not row.record.no_result]
     among = found.among(results) if len(results) > 1 else None
-    best = {} if among is None else dict(zip(results, to_best(among), strict=True))
+    ends = [] if among is None else to_best(among, alpha=ALPHA / families)
+    best = dict(zip(results, ends, strict=False))  # nothing where there is no other
     done = iter(
         replace(row, to_best=best.get(number), to_baseline=against.get(number))
         for number, row in enumerate(able)

@@ -65,7 +65,8 @@ class Pair(NamedTuple):
     low, high
         Of the interval that holds simultaneously with those of all other pairs (Bonferroni).
     p
-        Adjusted for the number of pairs (Bonferroni): below alpha where the interval leaves out 0.
+        Adjusted for the number of pairs looked at (Bonferroni): below alpha where the interval
+        leaves out 0.
     """
 
     a: int
@@ -179,7 +180,9 @@ def constrained(found: Differences, level: float) -> tuple[Array, Array, Array, 
     return lead, np.minimum(low, 0.0), np.maximum(margin, 0.0), best
 
 
-def all_pairs(found: Differences, alpha: float = ALPHA, baseline: int | None = None) -> list[Pair]:
+def all_pairs(
+    found: Differences, alpha: float = ALPHA, baseline: int | None = None, families: int = 1
+) -> list[Pair]:
     """
     Return every difference with what all of them show together.
 
@@ -191,12 +194,15 @@ def all_pairs(found: Differences, alpha: float = ALPHA, baseline: int | None = N
         In (0, 1), shared by all pairs: the intervals hold all at once with confidence 1 - alpha.
     baseline
         Number of a system that was named beforehand: then only the pairs with it, as second.
+    families
+        How many such lists are looked at together, this one included: groups of users, language
+        models. They share alpha, and p is adjusted for all.
     """
     systems = range(len(found.value))
     pairs = list(combinations(systems, 2))
     if baseline is not None:
         pairs = [(other, baseline) for other in systems if other != baseline]
-    return [_pair(a, b, found[a, b], len(pairs), alpha) for a, b in pairs]
+    return [_pair(a, b, found[a, b], len(pairs) * families, alpha) for a, b in pairs]
 
 
 def _pair(a: int, b: int, one: Difference, pairs: int, alpha: float) -> Pair:

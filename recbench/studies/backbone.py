@@ -17,7 +17,12 @@ if TYPE_CHECKING:
 
 
 class Backbone(Study):
-    """LLaRA and iLoRA on every language model that ``--llm`` names, parted by commas."""
+    """
+    LLaRA and iLoRA on every language model that ``--llm`` names, parted by commas.
+
+    All learn from as many rows, those of the built-in one where it is among them. The intervals of
+    iLoRA's differences hold for all language models at once (Bonferroni).
+    """
 
     question = "What do the language models make of one LoRA, and does iLoRA gain on each?"
     compares = "llms"
@@ -43,7 +48,7 @@ class Backbone(Study):
         named = {row.record.row: row for row in rows}  # as among all language models
         for llm in asked.llms:
             its = [run for run in runs if run.record.settings["llm"] == llm]
-            points += _gain(its, llm, named)
+            points += _gain(its, llm, named, len(asked.llms))
         return frame(points)
 
     def figure(self, data: "DataFrame") -> "Figure":
@@ -54,12 +59,12 @@ class Backbone(Study):
         return figure
 
 
-def _gain(runs: Sequence[Run], llm: str, named: Mapping[str, Row]) -> list[Point]:
+def _gain(runs: Sequence[Run], llm: str, named: Mapping[str, Row], llms: int) -> list[Point]:
     points: list[Point] = []
     for table in leaderboard(runs):
         rows = {row.record.model: number for number, row in enumerate(table.rows)}
         if len(rows) == 2 and table.differences is not None:
-            for pair in all_pairs(table.differences, baseline=rows["llara"]):
+            for pair in all_pairs(table.differences, baseline=rows["llara"], families=llms):
                 a, b = (named[table.rows[one].record.row] for one in (pair.a, pair.b))
                 points += difference(a, b, pair, llm=llm)
     return points

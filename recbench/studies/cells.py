@@ -91,6 +91,15 @@ def _asked(cell: Experiment, report: Report) -> Question | UserError:
         return error
 
 
+def part_of_rows(cell: Experiment, part: float) -> Experiment:
+    """Return the same with a part of its rows; all of them where their number is not set."""
+    rows = built(cell).settings.record().get("examples")
+    if rows is None or part == 1:
+        return cell
+    settings = {**cell.settings, "examples": max(1, round(part * rows))}
+    return cell.model_copy(update={"settings": settings})
+
+
 def name(cell: Experiment) -> str:
     """Name a cell for the user."""
     return f"{row_name(cell)}, seed {cell.seed}"

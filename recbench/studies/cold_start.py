@@ -7,7 +7,7 @@ import numpy as np
 
 from recbench.experiment import Experiment
 from recbench.runs.groups import Group, Grouping, grouped
-from recbench.runs.leaderboard import Row, ranked_by
+from recbench.runs.leaderboard import Row, Table, ranked_by
 from recbench.runs.store import Run
 from recbench.statistics.intervals import Estimate
 from recbench.studies.drawing import beside, intervals, legend, looks, named_places, sheet
@@ -37,7 +37,12 @@ WORDS = {
 
 
 class ColdStart(Study):
-    """Test rows parted by what was known of them; differences are to the first model, paired."""
+    """
+    Test rows parted by what was known of them; differences are to the first model, paired.
+
+    Their intervals and p are adjusted for all groups that are shown. What puts all test rows into
+    one group is left out: it would say what the table says.
+    """
 
     question = "Who is good where little is known: rare items, short histories, new users?"
     place = "asked for in the review of iLoRA, and missing there"
@@ -53,11 +58,11 @@ class ColdStart(Study):
         points: list[Point] = []
         there = [row.label for row in table.rows if row.record.model == asked.models[0]]
         baseline = there[0] if len(there) == 1 else None
-        for by in get_args(Grouping):
-            (found,) = grouped([table], by, baseline)
-            groups = [one for one in found.groups if one.examples]
-            if len(groups) > 1:  # else it says what the table says
-                points += [point for one in groups for point in _points(one, by, baseline)]
+        parted = {by: len(_groups(table, by)) for by in get_args(Grouping)}
+        shown = {by: count for by, count in parted.items() if count > 1}
+        for by in shown:
+            for one in _groups(table, by, baseline, sum(shown.values())):
+                points += _points(one, by, baseline)
         return frame(points or [point for row in table.rows for point in _whole(row)])
 
     def figure(self, data: "DataFrame") -> "Figure":
@@ -77,6 +82,14 @@ class ColdStart(Study):
             all_axes[len(parts)].set_ylabel(f"{figures} less {against.iloc[0]}")
         legend(figure, all_axes[0])
         return figure
+
+
+def _groups(
+    table: Table, by: Grouping, baseline: str | None = None, families: int | None = None
+) -> list[Group]:
+    """Return the groups that have examples."""
+    (found,) = grouped([table], by, baseline, families)
+    return [one for one in found.groups if one.examples]
 
 
 def _points(group: Group, by: str, baseline: str | None) -> list[Point]:

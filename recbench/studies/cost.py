@@ -31,8 +31,9 @@ class Cost(Study):
     """
     Accuracy against seconds, memory and parameters, as the records have them, and tuning trials.
 
-    Seconds are of the wall clock, whatever else the machine did. How many settings were tried
-    before is in no record but in the files of the search, below the results
+    Seconds are of the wall clock, whatever else the machine did, and of the training alone: an
+    encoder is trained once for all that it guides, and costs what its own row says. How many
+    settings were tried before is in no record but in the files of the search, below the results
     (`recbench.runs.tried`); where they tell of no trial, the number is missing, not zero.
     """
 
@@ -81,7 +82,7 @@ def cost(row: Row) -> dict[str, Any]:
     trained = [run.record.trained for run in row.runs if run.record.trained is not None]
     memory = [one.peak_memory.device or one.peak_memory.host for one in trained]
     return {
-        "training_seconds": fmean(one.seconds for one in trained),
+        "training_seconds": fmean(one.fit.get("seconds", one.seconds) for one in trained),
         "memory_gib": fmean(memory) / 2**30,
         "parameters": fmean(one.parameters_trained for one in trained),
     }

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from recbench.experiment import Experiment
 from recbench.runs.leaderboard import rows_of
 from recbench.runs.store import Run
+from recbench.studies.cells import part_of_rows
 from recbench.studies.drawing import intervals, legend, looks, sheet
 from recbench.studies.points import frame, value
 from recbench.studies.study import Asked, Study
@@ -22,7 +23,8 @@ class DataSize(Study):
     Every model on 10, 25, 50, 75 and 100% of the training users; each part is in the next.
 
     A language model that learns from a number of rows learns from the same part of that number: it
-    would otherwise see as many rows of few users as of all.
+    would otherwise see as many rows of few users as of all. Which users are kept is drawn once, so
+    the intervals say nothing of other users that could have been.
     """
 
     question = "How much does each system learn from less data?"
@@ -34,7 +36,11 @@ class DataSize(Study):
     def cells(self, asked: Asked) -> list[Experiment]:
         """Return every model with every seed on every part."""
         parts = FRACTIONS[::2] if asked.quick else FRACTIONS
-        return [_part(cell, part) for part in parts for cell in asked.of_all_models()]
+        return [
+            part_of_rows(cell, part).model_copy(update={"train_fraction": part})
+            for part in parts
+            for cell in asked.of_all_models()
+        ]
 
     def data(self, runs: Sequence[Run], asked: Asked) -> "DataFrame":
         """Return the figure of every model on every part."""
@@ -58,10 +64,3 @@ class DataSize(Study):
         axes.set_ylabel(f"{data['figure'].iloc[0]} (share of questions)")
         legend(figure, axes)
         return figure
-
-
-def _part(cell: Experiment, part: float) -> Experiment:
-    settings = dict(cell.settings)
-    if part < 1 and (rows := settings.get("examples")) is not None:
-        settings["examples"] = max(1, round(part * int(rows)))
-    return cell.model_copy(update={"settings": settings, "train_fraction": part})

@@ -24,6 +24,7 @@ class EncoderStudy(Study):
     models = ("sasrec", "gru4rec", "caser")
     seeds = 1
     cut = "the encoders after the second"
+    varies = ("encoder",)
 
     def cells(self, asked: Asked) -> list[Experiment]:
         """Return every encoder, and iLoRA with it."""

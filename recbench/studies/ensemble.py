@@ -22,6 +22,7 @@ class Ensemble(Study):
     question = "Are K slices of one LoRA as good as K whole LoRAs, weighed or swapped?"
     place = "the review of iLoRA: a weighted sum of several whole LoRAs, missing there"
     cut = "the swapped LoRAs"
+    varies = ("routing",)
 
     def cells(self, asked: Asked) -> list[Experiment]:
         """Return the four systems with every seed."""

@@ -91,7 +91,8 @@ class ExpertAttention(Study):
 
     def cells(self, asked: Asked) -> list[Experiment]:
         """Return every gated model with every seed."""
-        check_can_cluster()
+        if not asked.listing:
+            check_can_cluster()
         for model in asked.models:
             if not hasattr(recommender_class(model), "expert_weights"):
                 raise UserError(f"{model} weighs no experts; name ilora or lora-ensemble")

@@ -44,6 +44,7 @@ class ExpertRanks(Study):
     place = "iLoRA's rebuttal: experts of unequal rank"
     seeds = 2
     cut = "the unequal ranks but 4,2,1,1"
+    varies = ("experts", "rank", "expert_ranks")
 
     def cells(self, asked: Asked) -> list[Experiment]:
         """Return iLoRA as it is, and with every list of ranks."""

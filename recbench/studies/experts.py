@@ -31,6 +31,7 @@ class Experts(Study):
     place = "iLoRA's paper, section 4.3 (K = 1, 2, 4, 8); rank 8 in its scripts, 16 in the rebuttal"
     seeds = 1
     cut = "rank 16"
+    varies = ("experts", "rank", "expert_ranks")
 
     def cells(self, asked: Asked) -> list[Experiment]:
         """Return every number of experts in every rank."""

@@ -56,6 +56,16 @@ class Forecast:
     by: str = ""
 
 
+@dataclass(frozen=True)
+class _Wanted:
+    """A cell, its model, the whole name of its protocol, and what its record would say is set."""
+
+    cell: Experiment
+    model: System
+    protocol: str
+    settings: Mapping[str, Any]
+
+
 def forecast(wanted: Iterable[Experiment], records: Sequence[RunRecord]) -> list[Forecast]:
     """
     Say which cells are there, and what the others would take; no data are read.
@@ -84,7 +94,8 @@ def forecast(wanted: Iterable[Experiment], records: Sequence[RunRecord]) -> list
         if (key := tuple(one.arguments)) in found:
             continue
         training = cells.name(one.model_copy(update={"protocol": protocol.card}))
-        found[key] = _forecast(one, model, protocol.name, usable, rows, training not in trained)
+        asked = _Wanted(one, model, protocol.name, model.settings.identity())
+        found[key] = _forecast(asked, usable, rows, training not in trained)
         if found[key].state == "missing":
             trained.add(training)
     return list(found.values())
@@ -106,23 +117,21 @@ def seconds(wanted: Iterable[Experiment], records: Sequence[RunRecord]) -> float
 
 
 def _forecast(
-    cell: Experiment,
-    model: System,
-    protocol: str,
+    wanted: _Wanted,
     records: Sequence[RunRecord],
     rows: Mapping[tuple[str, str], int],
     learns: bool,
 ) -> Forecast:
-    asked = Forecast(cell.model, cell.dataset, protocol, cell.seed, "missing")
-    own = [one for one in records if one.model == cell.model and _llm(model, one)]
-    if any(_is_of(cell, model, protocol, one) for one in own):
+    cell = wanted.cell
+    asked = Forecast(cell.model, cell.dataset, wanted.protocol, cell.seed, "missing")
+    own = [one for one in records if one.model == cell.model and _llm(wanted, one)]
+    if any(_is_of(wanted, one) for one in own):
         return replace(asked, state="there")
-    near, by, scale = _nearest(cell, model, protocol, own, rows)
+    near, by, scale = _nearest(wanted, own, rows)
     if not near:
         return asked
     taken = fmean(
-        scale[one.dataset] * (_asking(cell, one) + learns * _learning(cell, model, one))
-        for one in near
+        scale[one.dataset] * (_asking(cell, one) + learns * _learning(wanted, one)) for one in near
     )
     memory = [part for one in near for part in _peaks(one)]
     on_gpu = [one.device for one in memory if one.device is not None]
@@ -130,19 +139,20 @@ def _forecast(
     return replace(asked, seconds=taken, host=host, device=max(on_gpu, default=None), by=by)
 
 
-def _llm(model: System, record: RunRecord) -> bool:
-    return bool(model.settings.identity().get("llm") == record.settings.get("llm"))
+def _llm(wanted: _Wanted, record: RunRecord) -> bool:
+    return bool(wanted.settings.get("llm") == record.settings.get("llm"))
 
 
-def _is_of(cell: Experiment, model: System, protocol: str, record: RunRecord) -> bool:
+def _is_of(wanted: _Wanted, record: RunRecord) -> bool:
     """Tell whether a record is of this cell, as far as can be told without its data."""
+    cell = wanted.cell
     sampled = cell.draws, cell.pack_seed
     learnt = cell.train_fraction, cell.elsewhere
     return (
         (record.dataset, record.matching) == (cell.dataset, cell.matching)
-        and means(protocol, record.protocol)
-        and record.settings == model.settings.identity()
-        and record.seed == (cell.seed if model.random_training else 0)
+        and means(wanted.protocol, record.protocol)
+        and record.settings == wanted.settings
+        and record.seed == (cell.seed if wanted.model.random_training else 0)
         and (record.full_ranking or sampled == (record.draws, record.pack_seed))
         and learnt == (record.training.fraction, record.training.dataset)
         and record.control == cell.control
@@ -150,13 +160,10 @@ def _is_of(cell: Experiment, model: System, protocol: str, record: RunRecord) ->
 
 
 def _nearest(
-    cell: Experiment,
-    model: System,
-    protocol: str,
-    own: Sequence[RunRecord],
-    rows: Mapping[tuple[str, str], int],
+    wanted: _Wanted, own: Sequence[RunRecord], rows: Mapping[tuple[str, str], int]
 ) -> tuple[list[RunRecord], str, dict[str, float]]:
     """Return the records that are most like a cell, how they are, and a factor a dataset."""
+    cell, protocol = wanted.cell, wanted.protocol
     here = [one for one in own if one.dataset == cell.dataset]
     same = [one for one in here if means(protocol, one.protocol)]
     near, where, scale = same or here, "", {cell.dataset: 1.0}
@@ -166,7 +173,7 @@ def _nearest(
         near = [one for one in own if means(protocol, one.protocol)]
         scale = {one.dataset: asked / one.examples for one in near}
         where = f" on {', '.join(sorted(scale))}, by test rows"
-    alike = [one for one in near if one.settings == model.settings.identity()]
+    alike = [one for one in near if one.settings == wanted.settings]
     if near and not alike:
         where += ", other settings"
     near = alike or near
@@ -181,10 +188,10 @@ def _asking(cell: Experiment, record: RunRecord) -> float:
     return record.times.prepare + record.times.audit + part * draws * record.times.score
 
 
-def _learning(cell: Experiment, model: System, record: RunRecord) -> float:
+def _learning(wanted: _Wanted, record: RunRecord) -> float:
     assert record.trained is not None  # others were left out
-    share = cell.train_fraction / record.training.fraction
-    own, usual = model.settings.identity().get("examples"), record.settings.get("examples")
+    share = wanted.cell.train_fraction / record.training.fraction
+    own, usual = wanted.settings.get("examples"), record.settings.get("examples")
     if own is not None and usual is not None:
         share = float(own) / float(usual)
     return share * record.trained.seconds

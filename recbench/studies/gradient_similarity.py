@@ -18,7 +18,7 @@ from recbench.runs.store import Run
 from recbench.seeding import generator
 from recbench.statistics.bootstrap import basic_interval
 from recbench.statistics.clusters import check_can_cluster, k_means
-from recbench.studies.cells import built
+from recbench.studies.cells import part_of_rows
 from recbench.studies.drawing import heat_map, intervals, legend, looks, sheet
 from recbench.studies.kept import kept
 from recbench.studies.points import THIS_TRAINING, Point, frame
@@ -83,6 +83,11 @@ class Seen:
     vectors: NDArray[np.float32]
     titles: tuple[str, ...]
 
+    @property
+    def key(self) -> tuple[str, int, int]:
+        """Parts of more rows than there are come to one and the same training."""
+        return self.model, self.seed, self.rows_learnt
+
     def own(self, kind: str, figure: str) -> Point:
         """Return the columns that all points of it have."""
         about = {"model": self.model, "rows_learnt": self.rows_learnt, "seed": self.seed}
@@ -116,18 +121,20 @@ class GradientSimilarity(Study):
 
     def cells(self, asked: Asked) -> list[Experiment]:
         """Return every model with every seed, trained on ever more rows."""
-        check_can_cluster()
+        if not asked.listing:
+            check_can_cluster()
         for model in asked.models:
             kind = recommender_class(model)
             if not (hasattr(kind, "gradient_sketches") and _encodes(kind)):
                 raise UserError(f"{model} has no encoder beside LoRA; name llara or ilora")
         parts = PARTS[-1:] if asked.quick else PARTS
-        return [_part(cell, part) for part in parts for cell in asked.of_all_models()]
+        return [part_of_rows(cell, part) for part in parts for cell in asked.of_all_models()]
 
     def data(self, runs: Sequence[Run], asked: Asked) -> "DataFrame":
         """Take the gradients of every kept model, and compare them."""
         labels = {run.folder: row.label for row in rows_of(runs) for run in row.runs}
-        seen = [_seen(run, labels[run.folder], asked) for run in runs]
+        known = {one.key: one for one in (_seen(run, labels[run.folder], asked) for run in runs)}
+        seen = list(known.values())
         points: list[Point] = []
         for seed in dict.fromkeys(one.seed for one in seen):
             several = [one for one in seen if one.seed == seed]
@@ -162,7 +169,7 @@ class GradientSimilarity(Study):
             place.set_ylabel(name)
         for place in (*axes[len(models) : columns], *axes[columns + len(FIGURES) :]):
             place.set_axis_off()
-        legend(figure, axes[columns])
+        legend(figure, axes[columns], columns=2)
         return figure
 
 
@@ -171,7 +178,7 @@ def _draw_over_training(axes: Any, data: "DataFrame", kinds: dict[str, dict[str,
         for kind, line in ((CLUSTERED, "-"), (FLOOR, ":")):
             some = data[(data["kind"] == kind) & (data["model"] == model)]
             at = np.log2(some["rows_learnt"]) + 0.05 * number
-            name = model if kind == CLUSTERED else f"{model}, {FLOOR}"
+            name = model if kind == CLUSTERED else f"{model}, {FLOOR} (middle 95% of {SHUFFLES})"
             intervals(axes, at, some, label=name, **look | {"linestyle": line})
     rows = sorted(set(data["rows_learnt"]))
     axes.set_xticks(np.log2(rows), [f"{one:g}" for one in rows])
@@ -180,16 +187,6 @@ def _draw_over_training(axes: Any, data: "DataFrame", kinds: dict[str, dict[str,
 
 def _encodes(kind: type[System]) -> bool:
     return "encoder" in kind.settings_class.model_fields
-
-
-def _part(cell: Experiment, part: float) -> Experiment:
-    """Return the same with a part of its rows; all of them where their number is not set."""
-    rows = built(cell).settings.record().get("examples")
-    if rows is None or part == 1:
-        return cell
-    return cell.model_copy(
-        update={"settings": {**cell.settings, "examples": max(1, round(part * rows))}}
-    )
 
 
 def _seen(run: Run, label: str, asked: Asked) -> Seen:

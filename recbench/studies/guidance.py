@@ -34,6 +34,7 @@ class Guidance(Study):
     place = "iLoRA's paper and rebuttal: random, token, prompt and sequence guidance, one LoRA"
     seeds = 2
     cut = "words and tokens as guidance"
+    varies = ("guidance",)
 
     def cells(self, asked: Asked) -> list[Experiment]:
         """Return iLoRA with every guidance, and LLaRA."""

@@ -13,7 +13,7 @@ from recbench.questions.user_clusters import user_clusters
 from recbench.runs.leaderboard import Row, ranked_by, rows_of
 from recbench.runs.store import Run
 from recbench.runs.systems import matched
-from recbench.statistics.best import ALPHA, all_pairs, differences
+from recbench.statistics.best import all_pairs, differences
 from recbench.statistics.clusters import check_can_cluster
 from recbench.statistics.intervals import estimate
 from recbench.studies.drawing import beside, intervals, legend, looks, named_places, sheet
@@ -49,15 +49,15 @@ class Interference(Study):
     models = ("llara", "ilora")
     seeds = 1
     cut = "the two smallest of four clusters"
+    varies = ("cluster",)
 
     def cells(self, asked: Asked) -> list[Experiment]:
         """Return every model with every seed, tuned on all users and on each cluster."""
-        check_can_cluster()
+        if not asked.listing:
+            check_can_cluster()
         for model in asked.models:
             if "cluster" not in recommender_class(model).settings_class.model_fields:
                 raise UserError(f"{model} cannot be tuned on a cluster alone; name llara or ilora")
-        if "cluster" in asked.settings:
-            raise UserError("interference sets cluster itself; leave it out")
         alone = [f"{number}/{COUNT}" for number in range(1, COUNT + 1)]
         parts = [{}, *({"cluster": one} for one in (alone[:2] if asked.quick else alone))]
         return [cell for part in parts for cell in _of_all_models(asked, part)]
@@ -140,7 +140,6 @@ def _points(
         yield {"kind": VALUE, **own, "tuned": tuned, "against": None, **figure, **ends, **size}
     if size["users"] > 1:
         pairs = differences(systems, lambda *_: matched(both[0].runs, both[1].runs))
-        (pair,) = all_pairs(pairs, ALPHA / comparisons, baseline=1)
-        pair = pair._replace(p=min(1.0, pair.p * comparisons))
+        (pair,) = all_pairs(pairs, baseline=1, families=comparisons)
         for point in difference(*both, pair, **own, tuned=TOGETHER):
             yield point | size

@@ -62,7 +62,7 @@ def kept(run: Run, asked: Asked) -> Iterator[Kept]:
     source = choose_training_source(cell, model, question, _silent)
     with TemporaryDirectory() as scratch:
         where = Path(scratch), cache_folder(asked.cache)
-        runtime = Runtime(record.seed, resolve("auto"), *where)
+        runtime = Runtime(record.seed, resolve(asked.device), *where)
         model.load(folder, source.asked, runtime)
         yield Kept(model, source.asked, question, runtime)
 

@@ -34,8 +34,9 @@ if TYPE_CHECKING:
 MECHANISM = "tiny"
 MECHANISM_ROWS = 1_000
 """
-Rows that the built-in language model is tuned on: it tests mechanisms, and a study of it is to take
-forty minutes on two cores. ``--set examples=...`` says otherwise, for every language model.
+Rows that the built-in language model is tuned on, and those that it is compared with: it tests
+mechanisms, and a study of it is to take forty minutes on two cores. ``--set examples=...`` says
+otherwise.
 """
 
 
@@ -64,6 +65,8 @@ class Asked:
         More datasets, for a study that needs several.
     data_dir, results, cache
         As in `Experiment`.
+    device
+        Where a study looks into models itself, as in `Experiment`.
     listing
         Whether cells are only to be counted: then no data are read to name them.
     """
@@ -79,6 +82,7 @@ class Asked:
     data_dir: Path | None = None
     results: Path | None = None
     cache: Path | None = None
+    device: str = "auto"
     listing: bool = False
 
     def cell(
@@ -107,7 +111,7 @@ class Asked:
         own: dict[str, Any] = {}
         if "llm" in (known := recommender_class(model).settings_class.model_fields):
             own["llm"] = llm or self.llms[0]
-            if own["llm"] == MECHANISM and "examples" in known:
+            if MECHANISM in self.llms and "examples" in known:
                 own["examples"] = MECHANISM_ROWS
             own |= self.settings
         asked: dict[str, Any] = {
@@ -143,6 +147,8 @@ class Study(ABC):
         How many trainings of each cell there are unless the user says otherwise.
     cut
         What ``--quick`` leaves out, besides all seeds but one.
+    varies
+        Settings of language models that are what it compares, which ``--set`` may not set.
     compares
         Whether it takes several ``"llms"`` or ``"datasets"``; empty for one of each.
     titles
@@ -154,6 +160,7 @@ class Study(ABC):
     models: ClassVar[tuple[str, ...]] = ()
     seeds: ClassVar[int] = 3
     cut: ClassVar[str] = ""
+    varies: ClassVar[tuple[str, ...]] = ()
     compares: ClassVar[Literal["", "llms", "datasets"]] = ""
     titles: ClassVar[tuple[str, ...]] = ()
 

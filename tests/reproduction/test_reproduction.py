@@ -226,10 +226,33 @@ def test_every_command_runs_what_is_missing(read, tmp_path, monkeypatch):
         assert {cells.name(one) for one in section.missing} <= named
 
 
-def test_every_study_that_is_named_is_one_or_will_be():
-    later = {"guidance", "gradient-similarity", "expert-attention"}
+def test_every_study_that_is_named_is_one():
     named = {part.study for part in PAPER.parts if part.study}
-    assert named - later <= set(listed("studies"))
+    assert named <= set(listed("studies"))
+
+
+def test_other_language_models_are_those_of_the_part_unless_one_is_named(made):
+    part = only("Other language models")
+    runs = [made(HITS, **like("ilora", llm=llm)) for llm in ("tiny", "smollm2")]
+    for llms, known in (((), {"tiny", "smollm2"}), (("smollm2",), {"smollm2"})):
+        (section,) = filled(part, asked(*llms), runs)
+        shown = {row.record.settings["llm"] for cell in section.cells for row in cell.rows}
+        assert shown == known
+        (command,) = commands_of(section, asked(*llms))
+        assert set(command.split("--llm ")[1].split()[0].split(",")) == known
+
+
+def test_without_data_and_packages_the_page_is_made_all_the_same(monkeypatch):
+    def lacking(*_):
+        raise UserError("read the data first")
+
+    monkeypatch.setattr("recbench.statistics.clusters.check_can_cluster", lacking)
+    for room in ("expert_attention", "gradient_similarity", "interference"):
+        monkeypatch.setattr(f"recbench.studies.{room}.check_can_cluster", lacking)
+    monkeypatch.setattr("recbench.studies.expert_ranks.at_hand", lambda *_: False)
+    sections = filled(PAPER, asked(), [])
+    assert all(section.cells for section in sections)
+    assert page(PAPER, sections, asked(), "table")
 
 
 @pytest.mark.skipif(not SYSTEMS.is_file(), reason="the facts of the papers are not here")

@@ -87,6 +87,25 @@ def test_a_baseline_is_compared_with_inside_each_group(made):
     assert "HitRatio@1 to b" in render_groups(tables, "target-count", "table")
 
 
+@pytest.mark.honesty
+def test_what_is_shown_in_groups_holds_in_all_of_them_at_once(made, tmp_path):
+    """To the best other and to a baseline; for the groups that have examples, or more if told."""
+
+    def first_rows(name, counts, families=None):
+        kept = {"draws": 1, "target_count": counts, "results": tmp_path / name}
+        runs = [made([1, 0] * 12, model="a", **kept), made([0] * 24, model="b", **kept)]
+        (table,) = grouped(leaderboard(runs, "b"), "target-count", "b", families)
+        return [group.rows[0] for group in table.groups if group.examples]
+
+    (alone,) = first_rows("one", [9] * 24)
+    assert alone.to_baseline.p == alone.to_baseline.difference.p
+    half, _ = first_rows("two", [0] * 12 + [9] * 12)
+    assert half.to_baseline.p == min(1.0, 2 * half.to_baseline.difference.p)
+    more, _ = first_rows("six", [0] * 12 + [9] * 12, families=6)
+    assert more.to_baseline.p == min(1.0, 6 * half.to_baseline.difference.p)
+    assert more.to_best.high > half.to_best.high
+
+
 def test_examples_that_are_missing_are_named(made):
     runs = [made(HITS, model="a")]
     tables = leaderboard(runs)

@@ -67,6 +67,14 @@ def test_all_pairs_hold_together():
         assert (pair.p < 0.05) == (pair.low > 0 or pair.high < 0)
 
 
+def test_several_lists_hold_together():
+    found = table([0.5, 0.48], 0.01, df=20)
+    (one,), (of_four,) = all_pairs(found), all_pairs(found, families=4)
+    assert of_four.p == min(1.0, 4 * one.p) < 1
+    half = stats.t.isf(0.05 / 4 / 2, 20) * 0.01
+    assert (of_four.low, of_four.high) == pytest.approx((0.02 - half, 0.02 + half))
+
+
 def test_differences_are_those_of_two_and_two():
     values = np.random.default_rng(1).random((3, 2, 30))
     systems = [System(one, 1, np.arange(30), seeds=(0, 1)) for one in values]

@@ -21,7 +21,10 @@ from recbench.studies.kept import _cell, kept
 from recbench.studies.study import Asked
 from recbench.testing.toy_lm import toy_llm
 
-FEW = {"examples": "24", "batch_size": "8", "curve_rows": "0", "dropout": "0.1"}
+FEW = {
+    **{"examples": "24", "batch_size": "8", "curve_rows": "0", "dropout": "0.1"},
+    "candidates": "5",
+}
 
 
 @pytest.fixture(scope="module")
@@ -170,8 +173,6 @@ def test_what_interference_cannot_be_asked_of_is_refused(here):
     study = load("studies", "interference")()
     with pytest.raises(UserError, match="tallrec cannot be tuned on a cluster alone; name llara"):
         study.cells(replace(here, models=("tallrec",)))
-    with pytest.raises(UserError, match="interference sets cluster itself; leave it out"):
-        study.cells(replace(here, models=study.models, settings={"cluster": "1/4"}))
 
 
 def test_differences_of_clusters_hold_at_once(made, here, monkeypatch):
@@ -222,6 +223,26 @@ def test_gradients_of_several_seeds_are_points_of_their_own(made, monkeypatch, t
     assert set(data.loc[data["kind"] == "cosine", "seed"]) == {0}
     opposed = data[data["which"] == "most opposed"]
     assert (opposed["value"] < -0.5).all()
+    assert shown(study, data, tmp_path)
+
+
+def test_parts_of_more_rows_than_there_are_are_one_training(made, monkeypatch, tmp_path):
+    def seen(run, label, asked):
+        random, record = np.random.default_rng(run.record.seed), run.record
+        own, vectors = random.normal(size=(60, 4)), random.normal(size=(60, 3))
+        learnt = min(record.settings["examples"], 12)
+        known = record.model, label, record.seed, learnt
+        return gradient_similarity.Seen(*known, own @ own.T, vectors, ("a",) * 60)
+
+    monkeypatch.setattr(gradient_similarity, "_seen", seen)
+    runs = [
+        made([1, 1], model=model, settings={"examples": rows})
+        for model in ("llara", "ilora")
+        for rows in (6, 12, 24)
+    ]
+    study = load("studies", "gradient-similarity")()
+    data = study.data(runs, Asked("movielens"))
+    assert sorted(set(data["rows_learnt"])) == [6, 12]
     assert shown(study, data, tmp_path)
 
 

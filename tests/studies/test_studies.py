@@ -11,16 +11,19 @@ from scipy.stats import ttest_ind
 
 from recbench.data.prepare import prepare
 from recbench.errors import UserError
+from recbench.experiment import build
 from recbench.models import recommender_class
 from recbench.questions.fraction import with_fraction
 from recbench.questions.make_split import make_split
 from recbench.questions.protocols import protocol
 from recbench.recommender import Runtime
 from recbench.registry import listed, load
+from recbench.runs.groups import grouped
 from recbench.runs.record_parts import Training
 from recbench.studies.data_size import FRACTIONS
 from recbench.studies.drawing import drawn, looks, save, styled
 from recbench.studies.expert_ranks import ranks_by
+from recbench.studies.points import only_table
 from recbench.studies.study import Asked, Study
 from recbench.testing.contract import toy_queries
 from recbench.testing.toy import toy_split, toy_training_data
@@ -135,6 +138,11 @@ def test_backbone_compares_on_each_language_model(runs, rates):
         data.loc[data["kind"] == "value", "system"]
     )
     gained = data[data["kind"] == "difference"]
+    one = load("studies", "backbone")().data(runs(*cells[:2]), Asked("movielens", llms=("tiny",)))
+    alone = one[one["kind"] == "difference"].iloc[0]
+    both = gained[gained["llm"] == "tiny"].iloc[0]
+    assert both["p"] == min(1.0, 2 * alone["p"])  # one of two that are looked at
+    assert both["high"] - both["low"] > alone["high"] - alone["low"]
     assert [one.replace("ilora", "llara") for one in gained["system"]] == [*gained["against"]]
     assert gained["against"].nunique() == 2
     with styled():
@@ -236,6 +244,83 @@ def test_less_data_is_a_part_of_more(raw_folder, tmp_path):
     cells = load("studies", "data-size")().cells(Asked("movielens", models=("ilora",)))
     rows = [cell.settings["examples"] for cell in cells]
     assert rows == [round(one * rows[-1]) for one in FRACTIONS]
+
+
+@pytest.mark.parametrize(
+    ("llm", "settings", "rows"),
+    [
+        ("other", {}, [800, 2000, 4000, 6000, 8000]),
+        ("other", {"examples": "100"}, [10, 25, 50, 75, 100]),
+        ("other", {"examples": "none"}, [None] * 5),
+        ("tiny", {}, [100, 250, 500, 750, 1000]),
+    ],
+)
+def test_a_language_model_learns_from_its_share_of_rows(llm, settings, rows):
+    asked = Asked("movielens", llms=(llm,), models=("ilora",), settings=settings)
+    cells = load("studies", "data-size")().cells(asked)
+    assert [build(cell).settings.record()["examples"] for cell in cells] == rows
+    assert [cell.train_fraction for cell in cells] == list(FRACTIONS)
+
+
+@pytest.mark.parametrize(("llms", "rows"), [(("other", "tiny"), 1000), (("other",), 8000)])
+def test_language_models_that_are_compared_learn_from_as_many_rows(llms, rows):
+    cells = load("studies", "backbone")().cells(Asked("movielens", llms=llms))
+    assert {build(cell).settings.record()["examples"] for cell in cells} == {rows}
+
+
+@pytest.mark.honesty
+def test_cold_start_is_adjusted_for_all_groups_that_are_shown(runs):
+    study = load("studies", "cold-start")()
+    asked = Asked("movielens", models=("sasrec",))
+    found = runs(*(plain(name, target_count=[0] * 5 + [9] * 5) for name in ("sasrec", "ease")))
+    data = study.data(found, asked).set_index(["by", "group"])
+    assert data.index.get_level_values("by").nunique() > 1
+    groups, shown = data.index.nunique(), data[data["kind"] == "difference"]
+    (table,) = grouped([only_table(found, "sasrec")], "target-count", "sasrec")
+    for group in (one for one in table.groups if one.examples):
+        (pair,) = [row.to_baseline for row in group.rows if row.to_baseline is not None]
+        own = shown.loc[("target-count", group.name), "p"]
+        assert own == pytest.approx(min(1.0, groups * pair.difference.p))
+
+
+@pytest.mark.honesty
+def test_the_order_of_full_rankings_is_said_to_be_of_another_figure(made):
+    found = [
+        made(hits, model=model, seed=seed)
+        for model, hits in (("a", HALF), ("b", RIGHT), ("c", [0, 1] * 6))
+        for seed in range(2)
+    ] + [
+        made(model=model, seed=seed, full=True, ranks=ranks, protocol="paper,candidates=all")
+        for model, ranks in (("a", [1, 30] * 3), ("b", [2, 3] * 3), ("c", [9, 9] * 3))
+        for seed in range(2)
+    ]
+    study = load("studies", "candidates")()
+    data = study.data(found, Asked("movielens", models=("a", "b", "c")))
+    order = data[data["kind"] == "order"]
+    assert order["by"].tolist() == ["NDCG@10"]
+    with styled():
+        (_, lower) = drawn(study, data).axes
+    assert lower.get_title(loc="left") == (
+        "Order of systems by HitRatio@1 and, of all items, by NDCG@10"
+    )
+
+
+def test_cost_is_of_the_training_without_its_encoder(runs):
+    found = [
+        dataclasses.replace(
+            run,
+            record=run.record.model_copy(
+                update={
+                    "trained": run.record.trained.model_copy(
+                        update={"seconds": 900.0, "fit": {"seconds": 60.0}}
+                    )
+                }
+            ),
+        )
+        for run in runs(llara())
+    ]
+    data = load("studies", "cost")().data(found, Asked("movielens"))
+    assert data["training_seconds"].tolist() == [60.0]
 
 
 def test_every_guidance_is_compared_with_the_sequence_at_once(runs):
