@@ -136,7 +136,8 @@ class System(ABC):
         (`recbench.questions.queries.Queries.users`): then it can be asked only where all users
         who are asked about have trained.
     random_training
-        Whether another seed trains another model. Where not (popularity), one run says all.
+        Whether another seed trains another model. Where not (popularity), one run says all. Where
+        its settings decide, it is set when the model is built.
     auditable
         Whether a copy of it, loaded from disk, answers the same rows the same. Where not (an
         endpoint that draws its words), no copy is asked, and tables say "not audited".
@@ -158,7 +159,7 @@ class System(ABC):
     lists_candidates: ClassVar[bool] = False
     reads_times: ClassVar[bool] = False
     knows_users: bool = False
-    random_training: ClassVar[bool] = True
+    random_training: bool = True
     auditable: ClassVar[bool] = True
     trains_together: ClassVar[bool] = False
     uses_gpu: ClassVar[bool] = False

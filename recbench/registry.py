@@ -20,7 +20,7 @@ from functools import cache
 from importlib.metadata import EntryPoint, EntryPoints, entry_points
 from traceback import walk_tb
 from types import TracebackType
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from recbench.errors import NotInstalledError, PluginError, RecbenchError, UserError, unknown
 
@@ -54,7 +54,44 @@ class Family:
     left_out: Mapping[str, str]
 
 
-def listed(group: Group) -> dict[str, EntryPoint]:
+@dataclass(frozen=True)
+class Clash:
+    """
+    A name that is registered more than once: it is known, and nothing can be loaded by it.
+
+    Attributes
+    ----------
+    points
+        All that claim it, with different targets or of different packages.
+    """
+
+    points: tuple[EntryPoint, ...]
+
+    @property
+    def own(self) -> EntryPoint | None:
+        """The one that recbench itself registers; None where it has none of that name."""
+        return next((point for point in self.points if owner(point) == _OURS), None)
+
+    @property
+    def refusal(self) -> UserError:
+        """Why it is refused, naming the packages, and which to uninstall."""
+        owners = sorted({owner(point) for point in self.points})
+        others = [one for one in owners if one != _OURS]
+        needless = others if len(others) == 1 or _OURS in owners else []
+        return UserError(
+            f"the {_kind_of(self.points[0])} '{self.points[0].name}' is registered more than once, "
+            f"by {' and '.join(owners)}; "
+            f"uninstall {' and '.join(needless) or 'all but one of them'}"
+        )
+
+
+Registered: TypeAlias = EntryPoint | Clash
+"""What stands behind a name."""
+
+_OURS = "recbench"
+
+
+def listed(group: Group) -> dict[str, Registered]:
     """
     List what is registered, without importing any of it.
 
@@ -65,62 +102,127 @@ def listed(group: Group) -> dict[str, EntryPoint]:
 
     Returns
     -------
-    dict of str to EntryPoint
+    dict of str to EntryPoint, or to Clash
         Sorted by name.
-
-    Raises
-    ------
-    UserError
-        If two packages register the same name for different targets.
     """
     return dict(_listed(group, entry_points))
 
 
 @cache
-def _listed(group: Group, source: Callable[..., EntryPoints]) -> dict[str, EntryPoint]:
+def _listed(group: Group, source: Callable[..., EntryPoints]) -> dict[str, Registered]:
     # Reading what is installed takes 10 ms, and to check a thousand runs it is asked ten thousand
     # times: once a process is enough.
-    found: dict[str, EntryPoint] = {}
+    found: dict[str, list[EntryPoint]] = {}
     for point in source(group=f"recbench.{group}"):
-        other = found.setdefault(point.name, point)
-        # A package seen twice on sys.path (an editable install and its checkout) is one package.
-        if (other.value, owner(other)) != (point.value, owner(point)):
-            raise UserError(
-                f"two packages register the {_kind(group)} '{point.name}': "
-                f"{owner(other)} and {owner(point)}; uninstall one of them"
-            )
-    return dict(sorted(found.items()))
+        found.setdefault(point.name, []).append(point)
+    return {name: _one_or_clash(points) for name, points in sorted(found.items())}
+
+
+def _one_or_clash(points: list[EntryPoint]) -> Registered:
+    if len(points) == 1:  # to ask whose it is reads a file
+        return points[0]
+    # A package seen twice on sys.path (an editable install and its checkout) is one package.
+    apart: dict[tuple[str, str], EntryPoint] = {}
+    for point in points:
+        apart.setdefault((point.value, owner(point)), point)
+    return points[0] if len(apart) == 1 else Clash(tuple(apart.values()))
+
+
+def sound(group: Group, report: Callable[[str], None], prefix: str = "") -> dict[str, EntryPoint]:
+    """
+    List what can be loaded, as `listed`.
+
+    Parameters
+    ----------
+    group
+        Which door.
+    report
+        Told one line about each name that is registered more than once, which is left out.
+    prefix
+        List the names alone that begin so.
+    """
+    found = {}
+    for name, one in listed(group).items():
+        if not name.startswith(prefix):
+            continue
+        if isinstance(one, Clash):
+            report(f"left out: {one.refusal}")
+        else:
+            found[name] = one
+    return found
+
+
+def claims(group: Group) -> list[EntryPoint]:
+    """Return every entry point of a group, those that claim one name, too."""
+    found = listed(group).values()
+    return [point for one in found for point in (one.points if isinstance(one, Clash) else (one,))]
 
 
 def find(group: Group, name: str) -> EntryPoint:
-    """Return the entry point of that name, or raise UserError with the nearest name, or why not."""
-    found = listed(group)
-    if name not in found:
-        raise (_left_out(name) if group == "models" else None) or unknown(_kind(group), name, found)
-    return found[name]
+    """
+    Return the entry point of that name.
+
+    Raises
+    ------
+    UserError
+        If there is none, with the nearest name, or why not; or more than one, with whose they are.
+    """
+    known = listed(group)
+    if name not in known:
+        raise (_left_out(name) if group == "models" else None) or unknown(_kind(group), name, known)
+    found = known[name]
+    if isinstance(found, Clash):
+        raise found.refusal
+    return found
 
 
-def members(family: str) -> list[str]:
-    """Return the registered models of a family, as the library names them."""
+def family(name: str) -> Family:
+    """
+    Import a family of models.
+
+    Raises
+    ------
+    UserError
+        If nothing has that name.
+    RecbenchError
+        If it cannot be imported, or is no family; the message names it and its package.
+    """
+    found: Family = load("model_families", name)
+    with blamed(find("model_families", name)):
+        if not _is_family(found):
+            raise PluginError("it is no Family of recbench.registry, with texts alone in it")
+    return found
+
+
+def _is_family(found: Any) -> bool:
+    return (
+        isinstance(found, Family)
+        and isinstance(found.summary, str)
+        and isinstance(found.left_out, Mapping)
+        and all(isinstance(text, str) for pair in found.left_out.items() for text in pair)
+    )
+
+
+def members(family: str, report: Callable[[str], None] = lambda _: None) -> list[str]:
+    """Return the models of a family, as the library names them; see `sound` for `report`."""
     prefix = f"{family}:"
-    return [name.removeprefix(prefix) for name in listed("models") if name.startswith(prefix)]
+    return [name.removeprefix(prefix) for name in sound("models", report, prefix)]
 
 
 def _left_out(name: str) -> UserError | None:
     """Say why a family has no such model; None where it says nothing."""
-    family, _, member = name.partition(":")
-    if family not in listed("model_families"):
+    library, _, member = name.partition(":")
+    if library not in listed("model_families"):
         return None
-    what = f"`recbench models {family}`"
+    what = f"`recbench models {library}`"
     if not member:
         return UserError(
-            f"'{family}' is a family of models: name one, {family}:MODEL; {what} lists them"
+            f"'{library}' is a family of models: name one, {library}:MODEL; {what} lists them"
         )
-    reasons: Mapping[str, str] = load("model_families", family).left_out
-    for known, reason in reasons.items():
+    for known, reason in family(library).left_out.items():
         if known.casefold() == member.casefold():
             return UserError(
-                f"{family}:{known} cannot be run: {reason}; {what} lists those that can"
+                f"{library}:{known} cannot be run: {reason}; {what} lists those that can"
             )
     return None
 
@@ -132,11 +234,16 @@ def load(group: Group, name: str) -> Any:
     Raises
     ------
     UserError
-        If nothing has that name; a NotInstalledError if the plug-in needs another package.
+        If nothing has that name, or more than one; a NotInstalledError if the plug-in needs another
+        package.
     RecbenchError
         If the plug-in cannot be imported, or exits; the message names it and its package.
     """
-    point = find(group, name)
+    return loaded(find(group, name))
+
+
+def loaded(point: EntryPoint) -> Any:
+    """Import what an entry point names; raises as `load`."""
     try:
         return point.load()
     except (NotInstalledError, KeyboardInterrupt):
@@ -182,21 +289,24 @@ def blamed_if_at_fault(group: Group, name: str) -> Iterator[None]:
         raise
     except BaseException as error:
         passed = _packages(error.__traceback__)
-        for point in (find(group, name), *listed(group).values()):
-            if owner(point) != "recbench" and _package(point) in passed:
+        for point in (find(group, name), *claims(group)):
+            if owner(point) != _OURS and _package(point) in passed:
                 raise _failure(point, "failed", error) from error
         raise
 
 
 def in_words(point: EntryPoint) -> str:
     """Say which plug-in it is: kind, name and package."""
-    kind = _kind(point.group.removeprefix("recbench."))
-    return f"the {kind} '{point.name}' of package {owner(point)}"
+    return f"the {_kind_of(point)} '{point.name}' of package {owner(point)}"
 
 
 def owner(point: EntryPoint) -> str:
     """Return the name of the package that registers it."""
     return point.dist.name if point.dist is not None else "unknown package"
+
+
+def _kind_of(point: EntryPoint) -> str:
+    return _kind(point.group.removeprefix("recbench."))
 
 
 def _kind(group: str) -> str:

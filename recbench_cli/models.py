@@ -41,9 +41,9 @@ def models(
 
 
 def _list(form: str) -> None:
-    from recbench.registry import listed, owner
+    from recbench.registry import owner, sound
 
-    found = listed("models")
+    found = sound("models", say)
     if form == "json":
         page = {name: {"class": p.value, "package": owner(p)} for name, p in found.items()}
         put_json(page)
@@ -75,18 +75,18 @@ def _list_language_models(form: str) -> None:
 
 
 def _list_family(name: str, form: str) -> None:
-    from recbench.registry import Family, load, members
+    from recbench.registry import family, members
 
-    family: Family = load("model_families", name)
+    found, models = family(name), members(name, say)
     if form == "json":
-        about = {"family": name, "summary": family.summary, "models": members(name)}
-        put_json(about | {"left_out": dict(family.left_out)})
+        about = {"family": name, "summary": found.summary, "models": models}
+        put_json(about | {"left_out": dict(found.left_out)})
         return
-    put(f"{name}: {printable(family.summary)}\n\nmodels ({name}:MODEL):")
-    put(indent(fill(", ".join(members(name)), 86), "  "))
+    put(f"{name}: {printable(found.summary)}\n\nmodels ({name}:MODEL):")
+    put(indent(fill(", ".join(models), 86), "  "))
     put("\nleft out:")
     by_reason: dict[str, list[str]] = {}
-    for member, reason in family.left_out.items():
+    for member, reason in found.left_out.items():
         by_reason.setdefault(reason, []).append(member)
     for reason, left_out in by_reason.items():
         put(indent(fill(f"{', '.join(left_out)}: {reason}", 86), "  "))

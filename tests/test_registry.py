@@ -13,8 +13,8 @@ class Owner:
         self.name = name
 
 
-def point(name: str, value: str, owner: str) -> EntryPoint:
-    made = EntryPoint(name, value, "recbench.models")
+def point(name: str, value: str, owner: str, group: str = "models") -> EntryPoint:
+    made = EntryPoint(name, value, f"recbench.{group}")
     vars(made)["dist"] = Owner(owner)
     return made
 
@@ -48,10 +48,39 @@ def test_listing_imports_nothing():
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
 
 
-def test_a_name_taken_twice_is_refused(points):
-    points += [point("a", "x:A", "one"), point("a", "y:A", "two")]
-    with pytest.raises(UserError, match="the model 'a': one and two"):
-        registry.listed("models")
+@pytest.mark.parametrize(
+    ("claims", "said"),
+    [
+        (["x:A one", "y:A two"], "by one and two; uninstall all but one of them"),
+        (["x:A two", "x:A one"], "by one and two; uninstall all but one of them"),
+        (["x:A b", "y:A c", "z:A a"], "by a and b and c; uninstall all but one of them"),
+        (["x:A recbench", "y:A one"], "by one and recbench; uninstall one"),
+        (["y:A two", "x:A recbench", "z:A one"], "by one and recbench and two; uninstall one and"),
+        (["x:A one", "y:A one"], "by one; uninstall one"),
+    ],
+)
+def test_a_name_taken_twice_is_refused_and_stops_no_other(points, claims, said):
+    points += [point("a", *claim.split()) for claim in claims]
+    points.append(point("ok", "json:dumps", "fine"))
+    assert list(registry.listed("models")) == ["a", "ok"]
+    assert registry.load("models", "ok")([]) == "[]"
+    for ask in (registry.find, registry.load):
+        with pytest.raises(UserError, match=f"the model 'a' is registered more than once, {said}"):
+            ask("models", "a")
+    lines = []
+    assert list(registry.sound("models", lines.append)) == ["ok"]
+    assert len(lines) == 1
+    assert said in lines[0]
+    assert registry.sound("models", lines.append, prefix="o").keys() == {"ok"}
+    assert len(lines) == 1
+    assert len(registry.claims("models")) == len(claims) + 1
+
+
+@pytest.mark.parametrize("owners", [("recbench", "one"), ("one", "recbench"), ("one", "two")])
+def test_of_a_name_taken_twice_ours_is_known_wherever_it_stands(points, owners):
+    points += [point("a", "x:A", owner) for owner in owners]
+    own = registry.listed("models")["a"].own
+    assert own is (points[owners.index("recbench")] if "recbench" in owners else None)
 
 
 def test_one_package_seen_twice_is_one(points):
@@ -96,6 +125,30 @@ def test_what_a_family_lacks_is_said_with_the_reason(family, name, said):
     assert registry.members("lib") == ["Good"]
     with pytest.raises(UserError, match=said):
         registry.find("models", name)
+
+
+def test_a_member_taken_twice_is_left_out_of_its_family(points, family):
+    points += [point("lib:Sad", "x:A", "one"), point("lib:Sad", "y:A", "two")]
+    lines = []
+    assert registry.members("lib", lines.append) == ["Good"]
+    assert len(lines) == 1
+    assert "the model 'lib:Sad' is registered more than once" in lines[0]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        *(3, registry.Family, registry.Family(3, {}), registry.Family("songs", None)),
+        *(registry.Family("songs", {"Sad": 1}), registry.Family("songs", {1: "it has no end"})),
+    ],
+    ids=str,
+)
+def test_what_is_no_family_is_named(points, monkeypatch, given):
+    points.append(point("lib", "x:A", "one", "model_families"))
+    monkeypatch.setattr(EntryPoint, "load", lambda _: given)
+    said = "the model family 'lib' of package one: it is no Family of recbench.registry"
+    with pytest.raises(RecbenchError, match=said):
+        registry.family("lib")
 
 
 def test_what_a_plugin_lacks_is_said_in_its_own_words(points, monkeypatch):

@@ -64,9 +64,11 @@ class RecentPopularity(Recommender):
                 "recent-popularity counts the last days of training, and these data have no times; "
                 "take popularity, which counts all of it"
             )
-        # A time of another magnitude, a typing error perhaps, does not say when training ends.
-        latest = int(data.times[~astray(data.times)].max())
-        is_recent = data.times > latest - self.settings.days * DAY
+        # A time of another magnitude, a typing error perhaps, says neither when training ends nor
+        # that something is recent.
+        is_sound = ~astray(data.times)
+        latest = int(data.times[is_sound].max())
+        is_recent = is_sound & (data.times > latest - self.settings.days * DAY)
         items = data.sequences.values
         parts = items[is_recent], items
         counts = np.stack([np.bincount(part, minlength=len(data.catalogue)) for part in parts])

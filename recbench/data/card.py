@@ -31,7 +31,7 @@ from pydantic import (
 from recbench.data.toml_cards import Inside, Line, NamedCard, inside, read_card, read_cards
 from recbench.data.written import TO_BE_FOUND, Written
 from recbench.errors import unknown
-from recbench.registry import listed
+from recbench.registry import Registered, listed
 from recbench.settings import digest
 
 SHORTEST = 10
@@ -307,7 +307,7 @@ def card(name: str, cache: Path | None = None) -> Card:
 def ships(name: str) -> bool:
     """Tell whether the card of that name is one of recbench's own."""
     point = listed("datasets").get(name)
-    return point is not None and point.value.startswith("recbench_datasets:")
+    return isinstance(point, EntryPoint) and point.value.startswith("recbench_datasets:")
 
 
 def cards(
@@ -337,8 +337,8 @@ def own_folder(cache: Path, name: str) -> Path:
     return cache / "own" / name
 
 
-def _places(cache: Path | None) -> dict[str, EntryPoint | Path]:
+def _places(cache: Path | None) -> dict[str, Registered | Path]:
     """Return where each card is, by name; a registered name wins over one of the user's own."""
     own = () if cache is None else own_folder(cache, "").glob(f"*/{CARD}")
-    places: dict[str, EntryPoint | Path] = {file.parent.name: file for file in own}
+    places: dict[str, Registered | Path] = {file.parent.name: file for file in own}
     return dict(sorted({**places, **listed("datasets")}.items()))

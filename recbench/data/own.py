@@ -16,7 +16,7 @@ from typing import Any
 
 from recbench.atomic_write import atomic_file
 from recbench.data import own_files
-from recbench.data.card import CARD, Card, Folder, Rules, cards, own_folder
+from recbench.data.card import CARD, Card, Folder, Rules, own_folder
 from recbench.data.dataset import Dataset, make_dataset, store
 from recbench.data.filters import filtered
 from recbench.data.oddities import oddities
@@ -26,6 +26,7 @@ from recbench.data.readers.raw import Raw
 from recbench.data.titles import plain_title
 from recbench.data.toml_cards import card_text
 from recbench.errors import UserError, unknown
+from recbench.registry import listed
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _KEEP_ALL = Rules()
@@ -147,7 +148,7 @@ def check_name(name: str, cache: Path) -> None:
             f"'{name}' cannot name a dataset: letters, digits, dots, dashes and underscores, "
             "at most 64, can"
         )
-    if name in cards(lambda _: None, cache) or own_folder(cache, name).exists():
+    if name in listed("datasets") or own_folder(cache, name).exists():
         if own_folder(cache, name).is_dir():
             raise _taken(name)
         raise UserError(f"the name '{name}' is taken; take another")
@@ -198,7 +199,7 @@ def remove(name: str, cache: Path) -> None:
     """
     folder = own_folder(cache, name)
     if not _NAME.fullmatch(name) or not folder.is_dir():
-        if name in cards(lambda _: None):
+        if name in listed("datasets"):
             raise UserError(f"'{name}' came with a package, and goes when that is uninstalled")
         own = (path.name for path in own_folder(cache, "").glob("*"))
         raise unknown("dataset of your own", name, own)

@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from recbench.errors import RecbenchError
-from recbench.registry import blamed, in_words
+from recbench.registry import Clash, Registered, blamed, in_words
 
 
 def inside(path: str) -> str:
@@ -52,7 +52,7 @@ class NamedCard(BaseModel):
 C = TypeVar("C", bound=NamedCard)
 
 
-def read_card(place: EntryPoint | Path, kind: type[C]) -> C:
+def read_card(place: Registered | Path, kind: type[C]) -> C:
     """
     Read the card that an entry point names as ``package.folder:file.toml``, or a file.
 
@@ -62,7 +62,10 @@ def read_card(place: EntryPoint | Path, kind: type[C]) -> C:
     ------
     RecbenchError
         If it cannot be read, is not of that kind or has another name; the entry point is named.
+        A UserError if its name is registered more than once.
     """
+    if isinstance(place, Clash):
+        raise place.refusal
     name = place.parent.name if isinstance(place, Path) else place.name
     try:
         file = place if isinstance(place, Path) else _file(place)
@@ -83,7 +86,7 @@ def read_card(place: EntryPoint | Path, kind: type[C]) -> C:
 
 
 def read_cards(
-    places: Mapping[str, EntryPoint | Path], kind: type[C], report: Callable[[str], None] | None
+    places: Mapping[str, Registered | Path], kind: type[C], report: Callable[[str], None] | None
 ) -> dict[str, C]:
     """
     Read every card.

@@ -15,6 +15,9 @@ from pydantic import (
 CUT_OFF, FILTERED = "length", "content_filter"
 """Reasons to end an answer before its end (OpenAI's ``finish_reason``)."""
 
+_BEGIN, _END = "<think>", "</think>"
+"""Around thoughts that a server leaves in the text; most put them into a field of their own."""
+
 
 class Answer(BaseModel):
     """
@@ -44,13 +47,24 @@ class Answer(BaseModel):
 
     @property
     def is_cut_off(self) -> bool:
-        """Whether the server ended it before its first line did."""
-        return self.finish == CUT_OFF and "\n" not in self.text.lstrip()
+        """Whether it ended among thoughts, or the server ended it before its first line did."""
+        if self._said is None:
+            return True
+        return self.finish == CUT_OFF and "\n" not in self._said.lstrip()
 
     @property
     def line(self) -> str:
-        """The first line, which alone is judged; empty where there is none."""
-        return self.text.strip().partition("\n")[0].strip()
+        """The first line behind any thoughts, which alone is judged; empty where there is none."""
+        return (self._said or "").strip().partition("\n")[0].strip()
+
+    @property
+    def _said(self) -> str | None:
+        """What stands behind the thoughts, all where there are none; None where they do not end."""
+        thoughts, end, said = self.text.partition(_END)
+        if thoughts.lstrip().startswith(_BEGIN):
+            return said if end else None
+        # A template that writes the beginning itself leaves only the end to the model.
+        return said if end and _BEGIN not in thoughts else self.text
 
 
 def _or_none(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:

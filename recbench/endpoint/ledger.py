@@ -31,7 +31,7 @@ class Line(BaseModel):
     counted
         Whether the server counted them; if not, they are what the question may have taken at most.
     cut_off, filtered
-        Whether the server ended its answer: before the first line was written, by its filter.
+        Whether its answer ended early: before the first line was written, by the server's filter.
     model, fingerprint
         As in `recbench.endpoint.answer.Answer`.
     """
@@ -157,8 +157,8 @@ class Ledger:
             )
         if found["cut_off"]:
             lines.append(
-                f"{found['cut_off']:,} answers were cut off at the most tokens of an answer, "
-                "before their first line ended; they are judged as far as they go"
+                f"{found['cut_off']:,} answers were cut off, at the most tokens of an answer or "
+                "among thoughts, before their first line ended; they are judged as far as they go"
             )
         if found["filtered"]:
             lines.append(

@@ -18,6 +18,7 @@ left out and shown as a dash.
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator
+from importlib.metadata import EntryPoint
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,7 @@ from numpy.typing import NDArray
 from recbench.errors import PluginError, RecbenchError, UserError
 from recbench.evaluation.answers import SHARED_TITLE
 from recbench.evaluation.outcome import Outcome
-from recbench.registry import blamed, listed, load
+from recbench.registry import Registered, blamed, listed, loaded
 
 Values = NDArray[np.float64]
 
@@ -190,7 +191,8 @@ def figures(
     outcome
         What the system did.
     report
-        Told, in one line each, which plug-ins could not be imported or failed; the others go on.
+        Told, in one line each, which plug-ins could not be imported or failed, and which names are
+        registered more than once; the others go on.
     registered
         Work out these alone; None for all.
 
@@ -198,11 +200,6 @@ def figures(
     -------
     dict
         Figure name to float64 [rows], by registered name and in the order that each metric gives.
-
-    Raises
-    ------
-    UserError
-        If two packages register a metric under one name.
     """
     return dict(each_figure(outcome, report, registered))
 
@@ -214,18 +211,33 @@ def each_figure(
 ) -> Iterator[tuple[str, Values]]:
     """Give the figures of `figures` metric by metric: of many rows, all take much memory."""
     given = set[str]()
-    for name, point in listed("metrics").items():
+    for name, claimed in listed("metrics").items():
         if registered is not None and name not in registered:
+            continue
+        if (point := _taken(claimed, report)) is None:
             continue
         try:
             with blamed(point):
-                found = _checked(load("metrics", name)().values(outcome), given, len(outcome))
+                found = _checked(loaded(point)().values(outcome), given, len(outcome))
         except RecbenchError as error:
             report(str(error))
             continue
         given |= found.keys()
         while found:
             yield next(iter(found)), found.pop(next(iter(found)))
+
+
+def _taken(claimed: Registered, report: Callable[[str], None]) -> EntryPoint | None:
+    """
+    Return what is worked out under a name, None where several packages claim it.
+
+    Nobody asks for a metric by its name, and a record without recbench's own is none: those stay.
+    """
+    if isinstance(claimed, EntryPoint):
+        return claimed
+    until = "it is left out" if claimed.own is None else "recbench's own is taken"
+    report(f"{claimed.refusal}; until then {until}")
+    return claimed.own
 
 
 def constant(name: str, outcome: Outcome) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 from recbench import __version__
 from recbench.atomic_write import atomic_file
 from recbench.errors import DataError
-from recbench.registry import listed, owner
+from recbench.registry import claims, owner
 from recbench.runs.evidence import RECORD, check_run
 from recbench.runs.examples import sha256
 from recbench.runs.record import FIGURE_VERSION, RunRecord
@@ -72,6 +72,6 @@ def _state(folder: Path) -> list[str] | None:
 
 
 def _metrics() -> list[str]:
-    points = listed("metrics").values()
+    points = claims("metrics")
     versions = {owner(one): one.dist.version if one.dist is not None else "" for one in points}
     return [f"{name} {version}" for name, version in sorted(versions.items())]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from recbench.errors import DataError
 from recbench.evaluation.evaluator import summary
-from recbench.registry import listed
+from recbench.registry import Clash, Registered, listed
 from recbench.runs.examples import read_outcome, sha256
 from recbench.runs.identity import row_of, run_id, training_id_of
 from recbench.runs.record import FIGURE_VERSION, RunRecord
@@ -80,7 +80,7 @@ def check_figures(folder: Path, record: RunRecord) -> None:
     """
     outcome = read_outcome(folder, record)
     metrics = listed("metrics")
-    ours = {name for name, point in metrics.items() if point.value.startswith("recbench.")}
+    ours = {name for name, claimed in metrics.items() if _is_ours(claimed)}
     own = summary(outcome, _nobody, ours)
     if lacking := own.keys() - record.metrics.keys():
         raise refused(folder, f"it lacks the figure {min(lacking)}")
@@ -94,6 +94,13 @@ def check_figures(folder: Path, record: RunRecord) -> None:
         if name in own and not _alike(own[name], recorded, exact):
             given = f"its examples give {_written(own[name])}"
             raise refused(folder, f"its {name} is {_written(recorded)}, {given}")
+
+
+def _is_ours(claimed: Registered) -> bool:
+    """Tell whether recbench has a metric of that name, which others may claim, too."""
+    if isinstance(claimed, Clash):
+        return claimed.own is not None
+    return claimed.value.startswith("recbench.")
 
 
 def check_record(folder: Path, record: RunRecord) -> None:

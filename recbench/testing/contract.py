@@ -295,7 +295,7 @@ class SystemContract:
             (workplace / name).mkdir()
             model.save(workplace / name)
         alike = folder_digest(workplace / "one seed") == folder_digest(workplace / "another seed")
-        assert alike is not self.model_class.random_training, (
+        assert alike is not fitted.random_training, (
             "of two seeds it saved the same model: set random_training = False"
             if alike
             else "of two seeds it saved other models: leave random_training as it is"

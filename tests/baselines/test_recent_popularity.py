@@ -55,8 +55,11 @@ def test_the_first_moment_of_the_window_is_not_in_it(places):
 
 def test_a_time_of_another_magnitude_does_not_end_training(places):
     usual = [(0, 0), (0, 0), *[(1, 9)] * 3, (2, 10)]
-    astray = (3, 1_700_000_000 * 1000 / DAY)
-    assert places([*usual, astray])[0][:3] == places(usual)[0][:3] == [1, 3, 2]
+    assert places(usual) == ([1, 3, 2, 0, 0], 4)
+    for astray in (1_700_000_000 * 1000 / DAY, -1_700_000_000 / DAY):
+        # It counts, as what is old: of 0, 1 and 2 some are recent or there is more of them.
+        assert places([*usual, (3, astray)]) == ([2, 4, 3, 1, 0], 4)
+        assert places([*usual, (3, astray)], days=1e9)[1] == len(usual)
 
 
 def test_data_without_times_are_refused(tmp_path):

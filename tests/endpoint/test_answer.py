@@ -58,7 +58,13 @@ def test_what_is_no_completion_is_refused(value):
 
 @pytest.mark.parametrize(
     ("text", "line"),
-    [("Heat", "Heat"), ("\n Heat (1995) \nIt is", "Heat (1995)"), ("", ""), (" \n ", "")],
+    [
+        *(("Heat", "Heat"), ("\n Heat (1995) \nIt is", "Heat (1995)"), ("", ""), (" \n ", "")),
+        *(("<think>\nAlien?\n</think>\n\nHeat\nIt", "Heat"), ("\n<think></think> Heat", "Heat")),
+        *(("Alien?\n</think>\nHeat", "Heat"), ("<think>a <think></think>Heat", "Heat")),
+        *(("<think>Heat", ""), ("<think>\nHeat\n", ""), ("<think>Alien?</think>\n", "")),
+        *(("Heat\n<think>It</think>Alien", "Heat"), ("Heat <think>", "Heat <think>")),
+    ],
 )
 def test_the_first_line_is_judged(text, line):
     assert Answer(text=text).line == line
@@ -69,6 +75,9 @@ def test_the_first_line_is_judged(text, line):
     [
         *(("Hea", "length", True), ("", "length", True), ("\nHea", "length", True)),
         *(("Heat\nIt", "length", False), ("Heat", "stop", False), ("Heat", None, False)),
+        *(("<think>\nAlien?\n", end, True) for end in ("length", "stop", "content_filter", None)),
+        *(("<think>\nA\n</think>\nHea", end, end == "length") for end in ("length", "stop")),
+        *(("<think>\nA\n</think>\nHeat\n", "length", False), ("Heat <think>", "stop", False)),
     ],
 )
 def test_what_was_cut_off_behind_the_first_line_is_whole(text, finish, is_cut_off):

@@ -45,8 +45,8 @@ def test_what_must_be_known_is_said(tmp_path):
         "3 questions, 1 of them answered before: 60 tokens read and 10 written",
         "of 1 answers the server counted no tokens: they stand for the most that they can have "
         "taken",
-        "1 answers were cut off at the most tokens of an answer, before their first line ended; "
-        "they are judged as far as they go",
+        "1 answers were cut off, at the most tokens of an answer or among thoughts, before their "
+        "first line ended; they are judged as far as they go",
         "1 answers were withheld by the server's content filter; they are judged as far as they go",
     ]
     ledger = Ledger(tmp_path / "other")

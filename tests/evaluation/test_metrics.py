@@ -1,5 +1,6 @@
 from dataclasses import replace
 from importlib.metadata import EntryPoint
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -210,10 +211,8 @@ def plugged(monkeypatch):
         here = {"Sound": Sound, "Outside": Outside, "Imitation": Imitation, "Crash": Crash}
         points = [EntryPoint(name, "missing_package:It", "recbench.metrics") for name in names]
         monkeypatch.setattr(registry, "entry_points", lambda group: points)
-        real = registry.load
-        monkeypatch.setattr(
-            metrics, "load", lambda group, name: here.get(name) or real(group, name)
-        )
+        real = registry.loaded
+        monkeypatch.setattr(metrics, "loaded", lambda one: here.get(one.name) or real(one))
 
     return plug
 
@@ -244,8 +243,22 @@ def test_two_metrics_cannot_give_one_figure(plugged):
     assert lines[0].endswith(": it gives 'Sound', which another metric gave before")
 
 
-def test_two_packages_cannot_register_one_name(monkeypatch):
-    points = [EntryPoint("MRR", f"{name}:It", "recbench.metrics") for name in ("one", "two")]
+@pytest.mark.parametrize(
+    ("claim", "given", "said"),
+    [
+        ("Sound", {"MRR"}, "by one and two; uninstall all but one of them; until then it is left"),
+        ("MRR", {"MRR", "Sound"}, "by one and recbench; uninstall one; until then recbench's own"),
+    ],
+)
+def test_a_name_taken_twice_is_reported_and_ours_stays(monkeypatch, claim, given, said):
+    classes = {"one": Outside, "two": Sound, "recbench": MRR}
+    points = []
+    for name, package in ((claim, "one"), ("Sound", "two"), ("MRR", "recbench")):
+        points.append(EntryPoint(name, f"{package}:It", "recbench.metrics"))
+        vars(points[-1])["dist"] = SimpleNamespace(name=package)
     monkeypatch.setattr(registry, "entry_points", lambda group: points)
-    with pytest.raises(UserError, match="two packages register the metric 'MRR'"):
-        figures(outcome([1]))
+    monkeypatch.setattr(metrics, "loaded", lambda point: classes[point.dist.name])
+    lines = []
+    assert figures(outcome([1]), lines.append).keys() == given
+    assert len(lines) == 1
+    assert said in lines[0]

@@ -35,19 +35,21 @@ def call_inside(command_line, tmp_path, monkeypatch):
 @pytest.fixture
 def install(monkeypatch, tmp_path):
     """Write a package of one module, install it as a plug-in, return its folder."""
-    real = registry.entry_points
+    real, there = registry.entry_points, {}
 
-    def installed(source, group="models", name="acme", target=":Acme"):
+    def installed(source, group="models", name="acme", target=":Acme", owner="acme-plugin"):
         package = f"acme_{next(NUMBERS)}"  # a module that was imported is not imported again
         folder = tmp_path / "site" / package
         folder.mkdir(parents=True)
         (folder / "__init__.py").write_text(source)
         value = package + target
         point = EntryPoint(name, value, f"recbench.{group}")
-        vars(point)["dist"] = SimpleNamespace(name="acme-plugin", version="1")
+        vars(point)["dist"] = SimpleNamespace(name=owner, version="1")
+
+        there[owner, group, name] = point  # in the place of an earlier version
 
         def points(group):
-            return [*real(group=group), *([point] if group == point.group else [])]
+            return [*real(group=group), *(one for one in there.values() if group == one.group)]
 
         monkeypatch.setattr(registry, "entry_points", points)
         monkeypatch.syspath_prepend(tmp_path / "site")

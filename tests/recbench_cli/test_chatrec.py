@@ -176,7 +176,7 @@ def test_answers_that_were_cut_off_or_withheld_are_judged_and_said(run, chat_ser
     account = record_of(out)["account"]
     assert (account["cut_off"], account["filtered"]) == (USERS - 2, 2)
     assert json.loads(out)["metrics"]["ValidRatio"]["value"] == 0
-    assert "58 answers were cut off at the most tokens of an answer, before their first" in err
+    assert "58 answers were cut off, at the most tokens of an answer or among thoughts" in err
     assert "2 answers were withheld by the server's content filter" in err
 
 

@@ -216,14 +216,6 @@ def test_models_are_listed_without_importing_them(call, monkeypatch):
     assert "ModuleNotFoundError" in err
 
 
-def test_two_packages_with_one_model_name_are_refused(call, monkeypatch):
-    points = [EntryPoint("m", f"{name}:It", "recbench.models") for name in ("one", "two")]
-    monkeypatch.setattr(registry, "entry_points", lambda group: points)
-    code, _, err = call("models")
-    assert code == 2
-    assert "two packages register the model 'm'" in err
-
-
 def test_a_broken_card_breaks_no_other(call, monkeypatch):
     real = registry.listed
 

@@ -234,7 +234,7 @@ METRICS = [
 @pytest.mark.parametrize(("act", "said"), METRICS, ids=[act for act, _ in METRICS])
 def test_a_metric_that_fails_is_named_and_the_run_goes_on(ask, call_here, install, act, said):
     install(METRIC.format(act=act), group="metrics", name="zz")
-    code, out, err = ask("run", "--model", "popularity", *RUN[3:], "--json")
+    code, out, err = ask("run", "--model", "popularity", *RUN[3:], "--json", "--no-audit")
     assert code == 0
     assert "MRR" in json.loads(out)["metrics"]
     assert not {"Acme", "B"} & json.loads(out)["metrics"].keys()
@@ -268,6 +268,116 @@ def test_a_card_that_cannot_be_had_is_named_and_the_others_are_listed(
     assert code == 1
     assert f"the {group[:-1]} 'acme' of package acme-plugin" in err
     assert err.count("\n") == 1
+
+
+TWICE = "registered more than once, by acme-plugin and {}; uninstall {}"
+FOREIGN = TWICE.format("other-plugin", "all but one of them\n")
+OURS = TWICE.format("recbench", "acme-plugin\n")
+
+
+@pytest.fixture
+def claim(install):
+    """Let one foreign package register a name, and a second one where it is none of ours."""
+
+    def claimed(group, name, source="", target=":Acme"):
+        install(source, group, name, target)
+        if name == "acme":
+            install(source, group, name, target, owner="other-plugin")
+
+    return claimed
+
+
+NAMED = {
+    "models": ("model", ("models",), ("models", "{}"), "popularity"),
+    "model_families": ("model family", ("models", "sasrec"), ("models", "{}"), "recbole"),
+    "datasets": ("dataset", ("data", "list"), ("data", "prepare", "--dataset", "{}"), "movielens"),
+    "protocols": ("protocol", ("protocols", "list"), ("protocols", "show", "{}"), "next-item"),
+    "studies": ("study", ("study",), ("study", "{}", "--quick"), "experts"),
+    "language_models": (
+        "language model",
+        ("models", "--llms"),
+        ("run", "--model", "zero-shot", "--dataset", "movielens", "--set", "llm={}"),
+        "tiny",
+    ),
+}
+
+
+@pytest.mark.parametrize("whose", ["foreign", "ours"])
+@pytest.mark.parametrize("group", NAMED)
+def test_a_name_of_two_packages_is_refused_and_stops_nobody_else(call_here, claim, group, whose):
+    kind, listing, asking, ours = NAMED[group]
+    name = ours if whose == "ours" else "acme"
+    claim(group, name)
+    said = f"the {kind} '{name}' is {OURS if whose == 'ours' else FOREIGN}"
+    code, out, err = call_here(*listing)
+    assert code == 0
+    assert out
+    assert f"\n{name}:" not in f"\n{out}"
+    assert (err.count("\n"), err.endswith(said)) == ((0, False) if "family" in kind else (1, True))
+    code, out, err = call_here(*(word.format(name) for word in asking))
+    assert (code, out) == (2, "")
+    assert err.startswith(f"error: {said}")
+
+
+@pytest.mark.parametrize(
+    ("group", "name", "told"),
+    [
+        ("models", "acme", ""),
+        ("models", "sasrec", ""),
+        ("model_families", "acme", ""),
+        ("datasets", "acme", ""),
+        ("metrics", "acme", FOREIGN.replace("\n", "; until then it is left out\n")),
+        ("metrics", "MRR", OURS.replace("\n", "; until then recbench's own is taken\n")),
+    ],
+)
+def test_a_run_that_names_no_name_of_two_packages_goes_on(ask, call_here, claim, group, name, told):
+    claim(group, name, METRIC.format(act="return {'Acme': np.ones(n)}"))
+    code, out, err = ask("run", "--model", "popularity", *RUN[3:], "--json", "--no-audit")
+    assert code == 0
+    assert {"MRR", "HitRatio@1"} <= json.loads(out)["metrics"].keys()
+    assert "Acme" not in json.loads(out)["metrics"]
+    assert told in err
+    assert err.count("more than once") == bool(told)
+    code, out, err = call_here("leaderboard")
+    assert (code, "popularity" in out) == (0, True)
+    assert "not to be trusted" not in err
+
+
+def test_data_of_ones_own_cannot_have_a_name_of_two_packages(call_here, claim):
+    claim("datasets", "acme")
+    code, _, err = call_here("data", "add", "acme", "--interactions", "x.csv")
+    assert code == 2
+    assert err == "error: the name 'acme' is taken; take another\n"
+
+
+NO_FAMILY = "the model family 'acme' of package acme-plugin"
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("Acme = 3", f"{NO_FAMILY}: it is no Family of recbench.registry, with texts alone in it"),
+        (
+            "from recbench.registry import Family\nAcme = Family('songs', {'Sad': 3})",
+            f"{NO_FAMILY}: it is no Family of recbench.registry, with texts alone in it",
+        ),
+        ("1 / 0", f"{NO_FAMILY} cannot be imported: ZeroDivisionError: division by zero"),
+    ],
+)
+@pytest.mark.parametrize(
+    "asked",
+    [("models", "acme"), ("models", "acme", "--format", "json"), ("models", "acme:Sad")],
+    ids=["family", "json", "member"],
+)
+def test_what_is_no_family_is_named_and_stops_nobody_else(call_here, install, source, said, asked):
+    install(source, group="model_families")
+    code, out, err = call_here(*asked)
+    assert (code, out) == (1, "")
+    assert err.startswith(f"error: {said}")
+    assert err.count("\n") == 1
+    for others in (("models",), ("models", "popularity")):
+        code, _, err = call_here(*others)
+        assert (code, err) == (0, "")
 
 
 def test_an_entry_point_that_names_nothing_is_named(call_here, install):

@@ -77,6 +77,10 @@ class RecBoleRecommender(Recommender):
     settings: RecBoleSettings
     network: Network
 
+    def __init__(self, settings: RecBoleSettings) -> None:
+        super().__init__(settings)
+        self.random_training = settings.checkpoint is None
+
     @property
     def name(self) -> str:
         """Its name in RecBole."""

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from recbench.errors import DataError, UserError
+from recbench.experiment import Experiment, run
 from recbench.questions.queries import Queries
 
 
@@ -17,15 +18,19 @@ def trained(small, toy, runtime):
 
 @pytest.fixture
 def saved(trained, tmp_path):
-    """Save as RecBole's trainer does, the items in another order and two more than ours."""
+    """Save with the items in another order and two more than ours."""
+    order = np.random.default_rng(0).permutation(40)
+    tokens = ["[PAD]", "of no use", *(str(100 + code) for code in order), "unknown"]
+    old = trained.network.module.item_embedding.weight.detach()
+    return write(trained, torch.cat([old[:1], old[:1], old[1 + order], old[:1]]), tokens, tmp_path)
+
+
+def write(trained, items, tokens, folder):
+    """Save as RecBole's trainer does, with these vectors of items."""
     from recbole.config.configurator import Config
     from recbole.utils import ModelType
 
-    order = np.random.default_rng(0).permutation(40)
-    tokens = ["[PAD]", "of no use", *(str(100 + code) for code in order), "unknown"]
-    state = trained.network.module.state_dict()
-    old = state["item_embedding.weight"]
-    state["item_embedding.weight"] = torch.cat([old[:1], old[:1], old[1 + order], old[:1]])
+    state = trained.network.module.state_dict() | {"item_embedding.weight": items}
     config = object.__new__(Config)
     config.model = "NARM"
     config.final_config_dict = {
@@ -35,9 +40,9 @@ def saved(trained, tmp_path):
         "device": torch.device("cpu"),
     }
     content = {"config": config, "state_dict": state, "epoch": 3, "optimizer": {"state": {0: 1}}}
-    torch.save(content, tmp_path / "NARM.pth", pickle_protocol=4)
-    (tmp_path / "items.txt").write_text("\n".join(tokens) + "\n")
-    return tmp_path
+    torch.save(content, folder / "NARM.pth", pickle_protocol=4)
+    (folder / "items.txt").write_text("\n".join(tokens) + "\n")
+    return folder
 
 
 def files(folder):
@@ -59,6 +64,27 @@ def test_a_checkpoint_of_recbole_is_judged_item_by_item(small, toy, runtime, tra
     again = small("NARM", **files(saved))
     again.load(saved / "kept", data, runtime)
     assert (again.score(queries, runtime) == model.score(queries, runtime)).all()
+
+
+def test_a_checkpoint_is_judged_once_whatever_the_seed(trained, raw_folder, tmp_path):
+    old = trained.network.module.item_embedding.weight.detach()
+    tokens = ["[PAD]", *map(str, range(1, 81))]  # each of the toy's vectors stands for two
+    write(trained, torch.cat([old, old[1:]]), tokens, tmp_path)
+    asked = Experiment(
+        model="recbole:NARM",
+        protocol="next-item",
+        settings=files(tmp_path),
+        data_dir=raw_folder,
+        results=tmp_path / "results",
+        cache=tmp_path / "cache",
+        device="cpu",
+        draws=2,
+        audit=False,
+    )
+    seeds = (asked.model_copy(update={"seed": seed}) for seed in (0, 5))
+    first, other = (run(one, lambda _: None) for one in seeds)
+    assert other.reused
+    assert (first.record.seed, first.record.random_training) == (0, False)
 
 
 def test_settings_that_differ_are_named_and_the_remedy_works(small, toy, runtime, saved):

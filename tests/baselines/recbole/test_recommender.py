@@ -5,18 +5,31 @@ from recbench_baselines.recbole.members import MEMBERS
 
 from recbench.errors import UserError
 from recbench.questions.queries import Queries
+from recbench.questions.split import PAD
 from recbench.recommender import Runtime
 
+LEFT_PADDED = {"SHAN"}
+"""Read what RecBole calls an inverse sequence, and is none: padding first, then the items."""
 
-def by_recbole(model, split):
-    """Ask RecBole's `full_sort_predict` about the test rows, in tensors that are made here."""
-    rows, length = split.test.histories[:, -model.settings.max_length :], model.settings.max_length
+
+def begun_later(histories):
+    """Take their oldest items from histories, of each another number, but never all."""
+    lacking = np.arange(len(histories)) % histories.shape[1]
+    return np.where(np.arange(histories.shape[1]) < lacking[:, None], PAD, histories)
+
+
+def by_recbole(model, histories, users, trained_users):
+    """Ask RecBole's `full_sort_predict`, in tensors that are made here by hand."""
+    rows = [[code + 1 for code in row if code != PAD] for row in histories.tolist()]
+    padding = [[0] * (model.settings.max_length - len(row)) for row in rows]
+    pairs = zip(padding, rows, strict=True)
+    is_left = model.name in LEFT_PADDED
     batch = {
-        "item_length": torch.full((len(rows),), length),
+        "item_id_list": torch.tensor([pad + row if is_left else row + pad for pad, row in pairs]),
+        "item_length": torch.tensor([len(row) for row in rows]),
         "item_id": torch.ones(len(rows)).long(),
+        "user_id": torch.from_numpy(users + 1).long() % (trained_users + 1),
     }
-    batch["item_id_list"] = torch.from_numpy(rows + 1).long()
-    batch["user_id"] = torch.from_numpy(split.test.users + 1).long() % (len(split.sequences) + 1)
     with torch.no_grad():
         return model.network.module.eval().full_sort_predict(batch)[:, 1:].numpy()
 
@@ -37,10 +50,11 @@ def test_it_learns_and_scores_as_recbole_does(small, toy, runtime, name, capsys)
     split, data = toy(model)
     report = model.fit(data, runtime)
     assert report["losses"][-1] < report["losses"][0]
-    items = len(split.catalogue)
-    users = split.test.users if model.knows_users else None
-    scores = model.score(Queries.of_all(split.test.histories, items).by(users), runtime)
-    np.testing.assert_allclose(scores, by_recbole(model, split), rtol=1e-5, atol=1e-6)
+    histories, users = begun_later(split.test.histories), split.test.users
+    queries = Queries.of_all(histories, len(split.catalogue))
+    scores = model.score(queries.by(users if model.knows_users else None), runtime)
+    expected = by_recbole(model, histories, users, len(split.sequences))
+    np.testing.assert_allclose(scores, expected, rtol=1e-5, atol=1e-6)
     assert capsys.readouterr() == ("", "")
 
 
