@@ -1,7 +1,13 @@
 """How Python, numpy and torch tell, each in its own way, that memory does not suffice."""
 
-WORDS = ("can't allocate memory", "out of memory", "std::bad_alloc", "could not create a memory")
-"""Of torch on a CPU and on a GPU, of C++, and of torch's library for products of matrices."""
+WORDS = (
+    *("can't allocate memory", "out of memory", "std::bad_alloc", "could not create a memory"),
+    "Cannot allocate memory",
+)
+"""
+Of torch on a CPU and on a GPU, of C++, of torch's library for products of matrices, and of the
+system.
+"""
 
 
 def lacks_memory(error: BaseException) -> bool:

@@ -156,7 +156,8 @@ def operations(model: HybridLM, lesson: Lesson) -> float:
     head = model.lm.get_output_embeddings().weight.numel()
     tied = model.lm.get_input_embeddings().weight is model.lm.get_output_embeddings().weight
     embeddings = head if tied else 2 * head
-    body = sum(p.numel() for p in model.lm.parameters()) - embeddings
+    frozen = sum(p.numel() for p in model.lm.parameters() if not p.requires_grad)
+    body = frozen - embeddings
     answers = sum(len(own[0]) for own in lesson.answers)
     tokens = sum(len(prompt.ids) for prompt in lesson.prompts) + answers
     return 4.0 * (body * tokens + head * answers)

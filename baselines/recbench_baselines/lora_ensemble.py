@@ -11,6 +11,7 @@ the one of the largest weight, and learns the gate by the straight-through estim
 from typing import Any, ClassVar, Literal
 
 from peft import PeftModel
+from pydantic import field_validator
 from transformers import PreTrainedModel
 
 from recbench.llm.inference.hybrid import Guide
@@ -28,11 +29,23 @@ class LoRAEnsembleSettings(GatedSettings):
     ----------
     routing
         ``"soft"``, all of them by their weights, or ``"top1"``, the heaviest alone.
+    peft
+        Not to be had: the experts are LoRAs of `rank` each.
     """
 
     routing: Literal["soft", "top1"] = "soft"
 
     presets: ClassVar[dict[str, dict[str, Any]]] = {"paper": PAPER}
+
+    @field_validator("peft")
+    @classmethod
+    def _are_whole_loras(cls, peft: str | None) -> str | None:
+        if peft is not None:
+            raise ValueError(
+                "the experts are LoRAs by rank, alpha, dropout and targets; leave it out, or take "
+                "--model ilora"
+            )
+        return peft
 
     @property
     def ranks(self) -> tuple[int, ...]:

@@ -8,13 +8,11 @@ iLoRA asked for it beside LoRA.
 
 from typing import Any, ClassVar, Literal
 
-from peft import PeftModel, PrefixTuningConfig
-from pydantic import Field
-from transformers import PreTrainedModel
+from peft import PrefixTuningConfig
+from pydantic import Field, field_validator
 
 from recbench.llm.recommender import LanguageModelRecommender
 from recbench.llm.settings import PAPER, TuningSettings
-from recbench.llm.tuning.adapter import add_adapter
 
 
 class PrefixRecSettings(TuningSettings):
@@ -27,6 +25,8 @@ class PrefixRecSettings(TuningSettings):
         How many tokens the prefix takes the place of.
     gradient_checkpointing
         Not to be had: checkpointing keeps no keys and values, of which a prefix consists.
+    adapter
+        Not to be had: what can be read of adapters has no prefix.
     """
 
     prefix_tokens: int = Field(16, ge=1)
@@ -37,6 +37,16 @@ class PrefixRecSettings(TuningSettings):
         "paper": {name: value for name, value in PAPER.items() if name != "dropout"}
     }
 
+    @field_validator("adapter")
+    @classmethod
+    def _learns_its_own(cls, adapter: str | None) -> str | None:
+        if adapter is not None:
+            raise ValueError(
+                "this model learns a prefix of its own; leave it out, or tune the "
+                "adapter with --model tallrec"
+            )
+        return adapter
+
 
 class PrefixRec(LanguageModelRecommender):
     """A language model that reads titles behind a learnt prefix."""
@@ -46,6 +56,7 @@ class PrefixRec(LanguageModelRecommender):
     summary = "language model with prefix tuning on text-only prompts"
     reference = "Li and Liang, ACL 2021, arXiv 2101.00190"
 
-    def _new_adapter(self, lm: PreTrainedModel) -> PeftModel:
+    @property
+    def _adapter_config(self) -> PrefixTuningConfig:
         tokens = self.settings.prefix_tokens
-        return add_adapter(lm, PrefixTuningConfig("CAUSAL_LM", num_virtual_tokens=tokens))
+        return PrefixTuningConfig("CAUSAL_LM", num_virtual_tokens=tokens)

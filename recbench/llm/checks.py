@@ -33,6 +33,7 @@ def examine(
     candidates: int,
     report: Callable[[str], None],
     question: Question = LISTED,
+    prefix_tokens: int = 0,
 ) -> tuple[PromptWriter, dict[str, Any]]:
     """
     Check a language model against the data that it is asked about, before anything is trained.
@@ -49,6 +50,8 @@ def examine(
         Told one line of whatever is not as one would expect.
     question
         What the prompts ask.
+    prefix_tokens
+        Of a prefix that stands before them.
 
     Returns
     -------
@@ -67,7 +70,7 @@ def examine(
     writer = PromptWriter(data, tokenizer, settings.style, settings.title_tokens, question)
     check_tokens(writer, lm, settings.llm)
     most = min(candidates, len(data.catalogue))
-    check_context(writer, lm.config, data.train.histories.shape[1], most)
+    check_context(writer, lm.config, data.train.histories.shape[1], most, prefix_tokens)
     for line in writer.losses.lines(listed=question == LISTED):
         report(line)
     found = {"prompt_style": settings.style, **writer.losses.record()}
@@ -118,7 +121,11 @@ def check_tokens(writer: PromptWriter, lm: PreTrainedModel, llm: str) -> None:
 
 
 def check_context(
-    writer: PromptWriter, config: PretrainedConfig, history: int, candidates: int
+    writer: PromptWriter,
+    config: PretrainedConfig,
+    history: int,
+    candidates: int,
+    prefix_tokens: int = 0,
 ) -> None:
     """
     Refuse questions whose prompt and answer may be longer than the context.
@@ -131,6 +138,8 @@ def check_context(
         Of the language model.
     history, candidates
         Most titles of each that a prompt shows; no candidates where it lists none.
+    prefix_tokens
+        Tokens that a learnt prefix takes of the context.
 
     Raises
     ------
@@ -138,17 +147,22 @@ def check_context(
         If the longest titles of the catalogue, so many, do not fit, with what would.
     """
     context = context_of(config)
-    if context is None or (longest := writer.longest(history, candidates)) <= context:
+    if context is None:
         return
-    fitting = _fitting(writer, context, history, candidates)
+    left, longest = context - prefix_tokens, writer.longest(history, candidates)
+    if longest <= left:
+        return
+    fitting = _fitting(writer, left, history, candidates)
     shorter = f", or --set title_tokens={fitting}" if fitting else ""
+    prefix = f", {prefix_tokens} of them for a prefix" if prefix_tokens else ""
+    shorter += ", or take a shorter prefix" if prefix else ""
     shown, fewer = f"{history} items seen", "--history"
     if candidates:
         shown += f" and {candidates} candidates"
         fewer += ", --candidates and --set candidates"
     raise UserError(
         f"a prompt of {shown}, with its answer, may have {longest} tokens, but the language model "
-        f"reads {context}; show fewer with {fewer}{shorter}"
+        f"reads {context}{prefix}; show fewer with {fewer}{shorter}"
     )
 
 

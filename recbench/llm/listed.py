@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from recbench.llm.checks import check_context
 from recbench.llm.inference.batching import Rows, in_batches, rows_at_once
 from recbench.llm.inference.reader import Batch
 from recbench.llm.prompted import PromptedLanguageModel
@@ -71,7 +70,7 @@ class ListedLanguageModel(PromptedLanguageModel, RankingAnswerer):
     ) -> Iterator[tuple[Rows, tuple[Tensor | None, list[list[int]]]]]:
         """Read queries in batches of prompts of like length, the longest first."""
         shown = queries.histories.shape[1], queries.candidates.shape[1]
-        check_context(self.writer, self.module.lm.config, *shown)
+        self._check_context(*shown)
         hybrid = np.full(len(queries), self.module.projector is not None)
         prompts = self.writer.prompts(queries.histories, queries.candidates, hybrid)
         lengths = self.writer.lengths[queries.candidates]  # [B, C]

@@ -20,12 +20,12 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from recbench.errors import RecbenchError
-from recbench.llm.checks import examine
+from recbench.llm.checks import check_context, examine
 from recbench.llm.inference.abilities import Abilities, remember, remembered
 from recbench.llm.inference.batching import TOO_LARGE
 from recbench.llm.inference.generation import LineEnds
 from recbench.llm.inference.hybrid import Guide, HybridLM
-from recbench.llm.inference.probe import probe, randomised, total, trial
+from recbench.llm.inference.probe import PROBE, probe, randomised, total, trial
 from recbench.llm.inference.reader import Reader
 from recbench.llm.prompts.wording import LISTED, Question, prompt_files
 from recbench.llm.prompts.writer import Prompt, PromptWriter
@@ -59,9 +59,9 @@ micro-batches are cut by length.
 
 SHAPE = (
     *("peft", "prefix_tokens", "rank", "targets"),
-    *("experts", "expert_ranks", "gate", "guidance", "load_in"),
+    *("experts", "expert_ranks", "gate", "guidance", "load_in", "gradient_checkpointing"),
 )
-"""Settings on which it may depend how a model can be read."""
+"""Settings on which it may depend how a model can be read, or whether it can be tuned."""
 
 
 class PromptedLanguageModel(Transferable):
@@ -130,7 +130,7 @@ class PromptedLanguageModel(Transferable):
         shown, shards = self._listed(candidates), isinstance(runtime.processes, Sharding)
         if shards:
             check_can_be_sharded(self.settings.llm, self.settings.load_in)
-        told = runtime.report, self.question
+        told = runtime.report, self.question, self._prefix_tokens
         self.writer, self.examined = examine(self.settings, data, shown, *told)
         prompt, answers = self._longest(data, shown)
         self.abilities = remembered(self._place(runtime))
@@ -174,6 +174,11 @@ class PromptedLanguageModel(Transferable):
     def _stand_in(self, data: TrainingData) -> Guide | None:  # noqa: ARG002
         """Return a guide that knows nothing, as long as there is none; None for no guide."""
         return None
+
+    @property
+    def _prefix_tokens(self) -> int:
+        """Of a prefix that an adapter puts before a prompt: the context must hold it, too."""
+        return 0
 
     def _gate_inputs(self, queries: Queries) -> Tensor | None:  # noqa: ARG002
         """Return what the gate sees of each row, [rows, width]; None where it sees nothing."""
@@ -238,6 +243,11 @@ class PromptedLanguageModel(Transferable):
         (prompt,) = self.writer.prompts(histories[[tokens.argmax()]], shown[None], hybrid)
         return prompt, [self.writer.answers[item] for item in shown]
 
+    def _check_context(self, history: int, candidates: int) -> None:
+        """Refuse questions that show so many titles and may be longer than the context."""
+        config = self.module.lm.config
+        check_context(self.writer, config, history, candidates, self._prefix_tokens)
+
     def _is_able(self, prompt: Prompt, answers: Answers) -> bool:
         """Whether the abilities are those for a prompt as long as this one."""
         return self.abilities is not None and total(prompt, answers) <= self.abilities.tokens
@@ -262,7 +272,7 @@ class PromptedLanguageModel(Transferable):
         remember(self.abilities, self._place(runtime))
 
     @property
-    def _adapter(self) -> dict[str, str]:
+    def _adapter(self) -> dict[str, Any]:
         """What is in the adapter's folder, if one is set: its name says nothing of it."""
         adapter = self.settings.adapter
         return {} if adapter is None else {"adapter": adapter_digest(adapter)}
@@ -275,9 +285,9 @@ class PromptedLanguageModel(Transferable):
         """Return the name of a file that remembers abilities: a digest of all that decides them."""
         settings = self.settings.record()
         circumstances = [
-            [fingerprint(self.settings.llm), type(self).__name__],
+            [CODE, PROBE, fingerprint(self.settings.llm), type(self).__name__],
             {name: settings[name] for name in SHAPE if name in settings} | self._adapter,
-            [device.type, self.settings.precision],
+            [device.type, reading_precision(self.settings.precision, device).name],
             [torch.__version__, transformers.__version__, peft.__version__],
         ]
         return f"{digest(circumstances)[:16]}.json"

@@ -6,7 +6,6 @@ The base classes of language models that are tuned for recommendation: LoRA, on 
 candidates is in `recbench.llm.unlisted`.
 """
 
-import json
 from abc import abstractmethod
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -17,14 +16,15 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from peft import PeftModel
+from peft import PeftConfig, PeftModel
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from recbench.errors import UserError
 from recbench.llm.inference.abilities import remember, remembered
 from recbench.llm.inference.batching import Kind, plain_attention, rows_at_once
 from recbench.llm.inference.hybrid import Guide
-from recbench.llm.inference.probe import total
+from recbench.llm.inference.probe import total, total_apart
 from recbench.llm.inference.scoring import log_likelihoods, pack
 from recbench.llm.listed import ListedLanguageModel
 from recbench.llm.prompted import PromptedLanguageModel
@@ -34,6 +34,7 @@ from recbench.llm.tuning.adapter import (
     add_adapter,
     add_lora,
     checkpoint_activations,
+    config_page,
     read_config,
     read_lora,
     write_lora,
@@ -58,6 +59,12 @@ Lesson = tuple[list[Prompt], list[list[list[int]]]]
 Seen = Callable[[NDArray[np.int64], Step], Tensor]
 """Of training rows [B] and a step: what the gate sees of each of them, [B, width]."""
 
+CODE_OVER_TOKENS = 3
+"""
+`recbench.llm.prompted.CODE` where an objective's mean is over tokens. Up to 2 it was one over those
+of a micro-batch, so that numbers hung on the memory that was free. The next `CODE` is 4.
+"""
+
 
 class TunedLanguageModel(PromptedLanguageModel):
     """A language model that is tuned on `TrainingQuestions`, with LoRA as a rule."""
@@ -71,14 +78,26 @@ class TunedLanguageModel(PromptedLanguageModel):
         return OBJECTIVES[self.settings.objective]
 
     def ingredients(self) -> dict[str, Any]:
-        """Add the configuration of an adapter that is not LoRA by the settings."""
-        file = getattr(self.settings, "peft", None)
-        own = {} if file is None else {"peft": read_config(file).to_dict()}
-        return super().ingredients() | json.loads(json.dumps(own, default=str))
+        """Add an own version where an objective's mean is over tokens."""
+        own = {"code": CODE_OVER_TOKENS} if self.objective.over_tokens else {}
+        return super().ingredients() | own
 
     def fit(self, data: TrainingData, runtime: Runtime) -> dict[str, Any]:
-        """Tune LoRA, and what guides it, on `TrainingQuestions`; validation rows are not used."""
+        """
+        Tune LoRA, and what guides it, on `TrainingQuestions`.
+
+        Validation rows are looked at, and decide with `patience` alone.
+
+        Raises
+        ------
+        UserError
+            If there are none of them with `patience`, or the model cannot be tuned.
+        """
         check_quantised(self.settings.load_in, runtime.device)
+        if self.settings.patience is not None and not len(data.validation):
+            raise UserError(
+                "setting 'patience': there are no validation rows to look at; leave it out"
+            )
         if self.abilities is None:
             self.rehearse(data, self.settings.candidates, runtime)
         guide = self._fit_guide(data, runtime)
@@ -97,6 +116,9 @@ class TunedLanguageModel(PromptedLanguageModel):
             shown = questions.histories[rows], questions.candidates(rows, step)
             return self.writer.sizes(*shown)
 
+        def weights(rows: NDArray[np.int64], step: Step) -> NDArray[np.int64]:
+            return self._weights(questions, rows, step)
+
         plan = self._plan(questions, runtime)
         name = self.settings.llm.rstrip("/").rsplit("/", 1)[-1]
         identity = [type(self).__name__, self.settings.record(), self.ingredients(), data.digest]
@@ -112,6 +134,7 @@ class TunedLanguageModel(PromptedLanguageModel):
                 identity=identity,
                 curve=self._curve(data, runtime),
                 sizes=sizes,
+                weights=weights,
                 precision=precision,
             )
         if self.module.user_gate is not None:
@@ -219,6 +242,16 @@ class TunedLanguageModel(PromptedLanguageModel):
             self.module.user_gate.hold(seen(rows, step))  # until the backward pass is over
         return objective.loss(self._likelihoods(lesson, objective))
 
+    def _weights(
+        self, questions: TrainingQuestions, rows: NDArray[np.int64], step: Step
+    ) -> NDArray[np.int64]:
+        """Return what rows count in the mean of them all, int64 [rows]."""
+        objective = self.objective.at(step)
+        if not objective.over_tokens:
+            return np.ones(len(rows), dtype=np.int64)
+        lesson = self._lesson(questions, rows, step, objective)
+        return np.array([sum(own) for own in _tokens(lesson, objective)])
+
     def _adapted(self, lm: PreTrainedModel) -> PeftModel:
         if self.settings.gradient_checkpointing:
             checkpoint_activations(lm)
@@ -228,12 +261,29 @@ class TunedLanguageModel(PromptedLanguageModel):
         return read_lora(lm, Path(adapter), trainable=True)
 
     def _new_adapter(self, lm: PreTrainedModel) -> PeftModel:
-        """Give a language model its adapter, untrained: LoRA, or what `peft` says."""
-        settings = self.settings
-        assert isinstance(settings, LanguageModelSettings)
-        if settings.peft is None:
-            return add_lora(lm, settings)
-        return add_adapter(lm, read_config(settings.peft))
+        """Give a language model its adapter, untrained: LoRA, or what is configured otherwise."""
+        config = self._adapter_config
+        if config is not None:
+            return add_adapter(lm, config)
+        assert isinstance(self.settings, LanguageModelSettings)
+        return add_lora(lm, self.settings)
+
+    @property
+    def _adapter_config(self) -> PeftConfig | None:
+        """Of an adapter that is not LoRA by the settings; None for one that is."""
+        file = getattr(self.settings, "peft", None)
+        return None if file is None else read_config(file)
+
+    @property
+    def _prefix_tokens(self) -> int:
+        return getattr(self._adapter_config, "num_virtual_tokens", None) or 0
+
+    @property
+    def _adapter(self) -> dict[str, Any]:
+        """Add what is in the file of `peft`, if one is set: its name says nothing of it."""
+        file = getattr(self.settings, "peft", None)
+        own = {} if file is None else {"peft": config_page(read_config(file))}
+        return super()._adapter | own
 
     def _lesson(
         self, questions: TrainingQuestions, rows: NDArray[np.int64], step: Step, aim: Objective
@@ -252,18 +302,13 @@ class TunedLanguageModel(PromptedLanguageModel):
         if aim.compares:
             with torch.no_grad(), self.module.lm.disable_adapter():
                 reference = self._scores(lesson, aim)
-        prompts, answers = lesson
-        tokens = [
-            [len(answer) + (len(prompt.ids) - 1 if aim.whole_text else 0) for answer in own]
-            for prompt, own in zip(prompts, answers, strict=True)
-        ]
-        return Likelihoods(scores, torch.tensor(tokens, device=scores.device), reference)
+        tokens = torch.tensor(_tokens(lesson, aim), device=scores.device)
+        return Likelihoods(scores, tokens, reference)
 
     def _scores(self, lesson: Lesson, aim: Objective) -> Tensor:
         """Return log-likelihoods with their gradients, [B, n]."""
         prompts, answers = lesson
-        assert self.abilities is not None
-        if self.abilities.lists or not aim.reads_all:
+        if self._lists(aim):
             packed = pack(prompts, answers, self.module.device, whole=aim.whole_text)
             return log_likelihoods(self.module, packed)
         columns = [  # every answer behind a prompt of its own
@@ -271,6 +316,11 @@ class TunedLanguageModel(PromptedLanguageModel):
             for column in zip(*answers, strict=True)
         ]
         return torch.cat(columns, dim=1)
+
+    def _lists(self, aim: Objective) -> bool:
+        """Whether a prompt is read once for all answers that are wanted, as for one it is."""
+        assert self.abilities is not None
+        return self.abilities.lists or not aim.reads_all
 
     def _find_abilities(self, questions: TrainingQuestions, step: Step, runtime: Runtime) -> None:
         """Find out how the model is read, if it is not known of a model that was loaded."""
@@ -309,13 +359,22 @@ class TunedLanguageModel(PromptedLanguageModel):
         shown = questions.candidates(np.arange(len(questions)), over)
         longest = np.argsort(-self.writer.sizes(questions.histories, shown))[:64]
         prompts, answers = self._lesson(questions, longest, over, objective)
-        tokens = max(map(total, prompts, answers))
+        counted = total if self._lists(objective) else total_apart
+        tokens = max(map(counted, prompts, answers))
         most = max(sum(map(len, own)) for own in answers)
         places = tokens if objective.whole_text else most
         kind: Kind = "checkpointing" if self.settings.gradient_checkpointing else "training"
         device = self.module.device
         precision = training_precision(self.settings.precision, device)
         return rows_at_once(self.module.lm.config, tokens, places, device, kind, precision)
+
+
+def _tokens(lesson: Lesson, aim: Objective) -> list[list[int]]:
+    """Return of how many tokens each likelihood of a lesson is the sum, [B, n]."""
+    return [
+        [len(answer) + (len(prompt.ids) - 1 if aim.whole_text else 0) for answer in own]
+        for prompt, own in zip(*lesson, strict=True)
+    ]
 
 
 def _told(taught: Examples, data: TrainingData) -> dict[str, Any]:

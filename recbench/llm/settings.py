@@ -3,7 +3,14 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from recbench.llm.cards import Style, usual_style, usual_tuning
 from recbench.settings import Settings
@@ -150,7 +157,7 @@ class TuningSettings(PromptedSettings):
         the other candidates (`recbench.llm.tuning.objectives`).
     curve_rows
         Validation rows that are asked after 512, 1,024, 2,048, ... rows and at the end of training;
-        0 for no learning curve.
+        0 for no learning curve. With `patience` they name the row: they decide what is learnt.
     patience
         Points of the learning curve without a better HitRatio@1 by likelihood after which training
         ends, with the weights of the best; None to learn from all rows.
@@ -175,6 +182,18 @@ class TuningSettings(PromptedSettings):
     }
     added: ClassVar[frozenset[str]] = PromptedSettings.added | {"objective", "patience"}
 
+    @field_validator("patience")
+    @classmethod
+    def _looks_at_some_rows(cls, patience: int | None, others: ValidationInfo) -> int | None:
+        if patience is not None and others.data.get("curve_rows") == 0:
+            raise ValueError("curve_rows=0 leaves no learning curve; leave out one of the two")
+        return patience
+
+    def identity(self) -> dict[str, Any]:
+        """Add the rows of the learning curve where they decide when training ends."""
+        decisive = {} if self.patience is None else {"curve_rows": self.curve_rows}
+        return super().identity() | decisive
+
 
 class LanguageModelSettings(TuningSettings):
     """
@@ -192,8 +211,9 @@ class LanguageModelSettings(TuningSettings):
         layers of these names. The papers' dropout (0.1) guards five epochs; the default makes one
         pass over a part of the rows, where it would only cost time.
     peft
-        File with another configuration of peft, as it writes ``adapter_config.json`` (DoRA, IA3,
-        ...), in the place of rank, alpha, dropout and targets; None for LoRA with these.
+        File with another configuration of peft, as it writes ``adapter_config.json``, in the place
+        of rank, alpha, dropout and targets: of LoRA and its variants (DoRA), IA3, LoHa, LoKr, VeRA
+        or a prefix. None for LoRA with these.
     """
 
     rank: int = Field(8, ge=1)
@@ -204,6 +224,13 @@ class LanguageModelSettings(TuningSettings):
 
     presets: ClassVar[dict[str, dict[str, Any]]] = {"paper": PAPER}
     added: ClassVar[frozenset[str]] = TuningSettings.added | {"peft"}
+
+    @field_validator("peft")
+    @classmethod
+    def _configures_no_other(cls, peft: str | None, others: ValidationInfo) -> str | None:
+        if peft is not None and others.data.get("adapter") is not None:
+            raise ValueError("an adapter has its own configuration; leave out adapter or peft")
+        return peft
 
     @model_validator(mode="before")
     @classmethod

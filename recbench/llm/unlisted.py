@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recbench.errors import RecbenchError
-from recbench.llm.checks import check_context
 from recbench.llm.inference.reader import Reader
 from recbench.llm.prompted import Answers
 from recbench.llm.prompts.wording import UNLISTED
@@ -57,18 +56,17 @@ class UnlistedLanguageModel(TunedLanguageModel, Recommender):
 
     def score(self, queries: Queries, runtime: Runtime) -> NDArray[np.float32]:
         """Return the scores of candidates, cut from those of the whole catalogue."""
-        length = queries.histories.shape[1]
-        check_context(self.writer, self.module.lm.config, length, 0)
+        self._check_context(queries.histories.shape[1], 0)
         none = np.empty((len(queries), 0), dtype=np.int32)
         prompts = self.writer.prompts(queries.histories, none, np.zeros(len(queries), dtype=bool))
         longest = max(prompts, key=lambda prompt: len(prompt.ids))
         if not self._is_able(longest, self._tried):
             self._try(self.module, longest, self._tried, runtime)
-        reader, decoder = self._reader(), self._decoder_of_catalogue()
+        reader = self._reader()
         scores = np.empty(queries.candidates.shape, dtype=np.float32)
         for row, prompt in enumerate(prompts):
             with computing(self._precision, self.module.device):
-                of_all = if_it_fits(partial(decoder, reader, prompt))
+                of_all = if_it_fits(partial(self._of_all, reader, prompt))
             if of_all is None:
                 raise RecbenchError(_TOO_LARGE)
             scores[row] = of_all[queries.candidates[row]]
@@ -83,6 +81,10 @@ class UnlistedLanguageModel(TunedLanguageModel, Recommender):
         return {}
 
     # What all share.
+
+    def _of_all(self, reader: Reader, prompt: Prompt) -> NDArray[np.float32]:
+        """Return the scores of all items, which are read themselves with the first question."""
+        return self._decoder_of_catalogue()(reader, prompt)
 
     def _decoder_of_catalogue(self) -> Decoder:
         if self._decoding is None or self._decoding[0] is not self.writer:

@@ -1,3 +1,4 @@
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -93,6 +94,19 @@ def test_a_prompt_without_candidates_is_refused_by_what_it_shows(data: TrainingD
     named = int(str(refused.value).rpartition("title_tokens=")[2])
     check_context(writer.with_titles_of(named), small, 5, 0)
     check_context(writer, small, 4, 0)
+
+
+def test_a_prefix_takes_its_tokens_of_the_context(data: TrainingData) -> None:
+    writer = PromptWriter(data, toy_tokenizer())
+    config = LlamaConfig(max_position_embeddings=writer.longest(5, 8) + 3)
+    check_context(writer, config, 5, 8, 3)
+    said = rf"reads {config.max_position_embeddings}, 4 of them for a prefix; .*a shorter prefix$"
+    with pytest.raises(UserError, match=said) as refused:
+        check_context(writer, config, 5, 8, 4)
+    named = int(re.findall(r"title_tokens=(\d+)", str(refused.value))[0])
+    check_context(writer.with_titles_of(named), config, 5, 8, 4)
+    with pytest.raises(UserError):
+        check_context(writer.with_titles_of(named + 1), config, 5, 8, 4)
 
 
 def test_no_number_of_tokens_is_named_where_none_helps(data: TrainingData) -> None:

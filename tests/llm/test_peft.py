@@ -1,4 +1,4 @@
-"""Any configuration of peft in the place of LoRA: tuned, saved, loaded, and part of the row."""
+"""A configuration of peft in the place of LoRA: tuned, saved, loaded, and part of the row."""
 
 import json
 from pathlib import Path
@@ -6,11 +6,30 @@ from typing import Any
 
 import numpy as np
 import pytest
-from peft import IA3Config, LoHaConfig, LoraConfig, PeftConfig
+from peft import (
+    IA3Config,
+    LoHaConfig,
+    LoKrConfig,
+    LoraConfig,
+    PeftConfig,
+    PrefixTuningConfig,
+    VeraConfig,
+)
 from recbench_baselines.ilora import ILoRA, ILoRASettings
 from recbench_baselines.tallrec import TALLRec, TALLRecSettings
 
 from recbench.errors import RecbenchError, UserError
+from recbench.llm.settings import LanguageModelSettings
+from recbench.llm.tuning.adapter import (
+    KINDS,
+    PREFIX,
+    add_adapter,
+    add_lora,
+    config_page,
+    read_config,
+    write_lora,
+)
+from recbench.llm.weights.backbone import load_backbone
 from recbench.recommender import Runtime
 from recbench.testing.contract import toy_queries
 from recbench.testing.toy import toy_split, toy_training_data
@@ -34,19 +53,31 @@ def values(folder: Path, config: PeftConfig | None) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize(
-    "config",
-    [
-        LoraConfig(r=4, use_dora=True, target_modules=ATTENTION),
-        IA3Config(target_modules=["v_proj", "down_proj"], feedforward_modules=["down_proj"]),
-        LoHaConfig(r=2, target_modules=ATTENTION),
-    ],
-    ids=["DoRA", "IA3", "LoHa"],
-)
-def test_any_adapter_is_tuned_and_comes_back(
-    tmp_path: Path, runtime: Runtime, config: PeftConfig
+def written(folder: Path, **page: Any) -> str:
+    file = folder / "written.json"
+    file.write_text(json.dumps(page), encoding="utf-8")
+    return str(file)
+
+
+OF_ALL_KINDS: dict[str, PeftConfig] = {
+    "LORA": LoraConfig(r=4, use_dora=True, target_modules=ATTENTION),
+    "IA3": IA3Config(target_modules=["v_proj", "down_proj"], feedforward_modules=["down_proj"]),
+    "LOHA": LoHaConfig(r=2, target_modules=ATTENTION),
+    "LOKR": LoKrConfig(r=2, target_modules=ATTENTION),
+    "VERA": VeraConfig(r=4, target_modules=ATTENTION),
+    "PREFIX_TUNING": PrefixTuningConfig(num_virtual_tokens=3),
+}
+
+
+def test_every_kind_that_can_be_learnt_is_tried() -> None:
+    assert set(OF_ALL_KINDS) == {*KINDS, PREFIX}
+
+
+@pytest.mark.parametrize("kind", OF_ALL_KINDS)
+def test_an_adapter_of_any_such_kind_is_tuned_and_comes_back(
+    tmp_path: Path, runtime: Runtime, kind: str
 ) -> None:
-    data, queries = toy_training_data(), toy_queries(toy_split())
+    data, queries, config = toy_training_data(), toy_queries(toy_split()), OF_ALL_KINDS[kind]
     settings = TALLRecSettings.build({**values(tmp_path, config), "learning_rate": 1e-2})
     model = TALLRec(settings)
     model.fit(data, runtime)
@@ -66,9 +97,7 @@ def test_a_gate_is_on_plain_lora_alone(tmp_path: Path, runtime: Runtime) -> None
         model.fit(toy_training_data(), runtime)
 
 
-@pytest.mark.parametrize(
-    "page", [None, "{", "[]", "{}", json.dumps({"peft_type": "NONE"}), json.dumps({"r": 4})]
-)
+@pytest.mark.parametrize("page", [None, "{", "[]", "{}", json.dumps({"r": 4})])
 def test_what_is_no_configuration_is_refused(tmp_path: Path, page: str | None) -> None:
     file = tmp_path / "adapter_config.json"
     if page is not None:
@@ -76,6 +105,62 @@ def test_what_is_no_configuration_is_refused(tmp_path: Path, page: str | None) -
     model = TALLRec(TALLRecSettings.build({"peft": str(file)}))
     with pytest.raises(UserError, match="is no configuration of peft"):
         model.ingredients()
+
+
+@pytest.mark.parametrize("kind", ["PROMPT_TUNING", "P_TUNING", "CPT", "ADALORA", "NONE", 3])
+def test_a_kind_that_cannot_be_learnt_is_refused(tmp_path: Path, kind: Any) -> None:
+    file = written(tmp_path, peft_type=kind, num_virtual_tokens=3)
+    with pytest.raises(UserError, match=rf"of the kind {kind}, .*LORA, .* or PREFIX_TUNING"):
+        read_config(file)
+
+
+def test_the_configuration_of_a_saved_adapter_is_learnt_anew(
+    tmp_path: Path, runtime: Runtime
+) -> None:
+    tuned = values(tmp_path, None)
+    lm, _ = load_backbone(tuned["llm"], "cpu")
+    write_lora(add_lora(lm, LanguageModelSettings()), tmp_path / "saved", tuned["llm"])
+    file = str(tmp_path / "saved" / "adapter_config.json")
+    assert json.loads(Path(file).read_bytes())["inference_mode"] is True
+    model = TALLRec(TALLRecSettings.build({**tuned, "peft": file}))
+    assert model.fit(toy_training_data(), runtime)["parameters_trained"] > 0
+    trained = {n: p for n, p in model.module.named_parameters() if p.requires_grad}
+    assert all("lora_" in name for name in trained)
+    assert any(bool(p.any()) for name, p in trained.items() if "lora_B" in name)  # zero at first
+
+
+def test_a_prefix_has_the_shape_of_the_model_that_it_is_for(
+    tmp_path: Path, runtime: Runtime
+) -> None:
+    shape = {"num_layers": 1, "token_dim": 8, "num_attention_heads": 1}
+    file = written(tmp_path, peft_type=PREFIX, num_virtual_tokens=3, **shape)
+    model = TALLRec(TALLRecSettings.build({**values(tmp_path, None), "peft": file}))
+    model.fit(toy_training_data(), runtime)
+    trained = [p.numel() for p in model.module.parameters() if p.requires_grad]
+    assert trained == [3 * 2 * 2 * 32]  # keys and values in two layers of width 32
+
+
+@pytest.mark.parametrize("tokens", [0, -2, None, "4", 4.0])
+def test_a_prefix_has_a_number_of_tokens(tmp_path: Path, tokens: Any) -> None:
+    file = written(tmp_path, peft_type=PREFIX, num_virtual_tokens=tokens)
+    with pytest.raises(UserError, match=rf"num_virtual_tokens={tokens!r}; .* from 1"):
+        read_config(file)
+
+
+def test_what_would_learn_nothing_is_refused(tmp_path: Path) -> None:
+    lm, _ = load_backbone(str(toy_llm(tmp_path / "llm")), "cpu")
+    config = LoraConfig(r=4, target_modules=ATTENTION, inference_mode=True)
+    with pytest.raises(UserError, match="LORA as configured has nothing to learn"):
+        add_adapter(lm, config)
+
+
+def test_a_configuration_names_the_same_row_in_every_process(tmp_path: Path) -> None:
+    names = ["q_proj", "k_proj", "v_proj", "o_proj", "up_proj", "down_proj"]
+    file = written(tmp_path, peft_type="LORA", target_modules=names, exclude_modules=names[::-1])
+    page = config_page(read_config(file))
+    assert page["target_modules"] == page["exclude_modules"] == sorted(names)
+    model = TALLRec(TALLRecSettings.build({"peft": file}))
+    assert model.ingredients()["peft"] == page
 
 
 def test_layers_that_are_not_there_are_refused(tmp_path: Path, runtime: Runtime) -> None:

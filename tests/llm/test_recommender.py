@@ -78,18 +78,57 @@ def test_a_killed_training_goes_on_and_ends_the_same(
     np.testing.assert_array_equal(again.score(queries, runtime), whole.score(queries, runtime))
 
 
+@pytest.mark.parametrize("objective", ["title", "text"])
 def test_micro_batches_change_nothing_but_rounding(
-    build: Build, data: TrainingData, runtime: Runtime
+    build: Build, data: TrainingData, runtime: Runtime, objective: str
 ) -> None:
     queries = toy_queries(toy_split())
     scores = []
+    exactly = {"dropout": 0.0, "precision": "float32", "learning_rate": 1e-3, "curve_rows": 0}
     for size in (16, 5):
-        model = build(micro_batch_size=size, dropout=0.0, precision="float32", learning_rate=1e-3)
+        model = build(micro_batch_size=size, objective=objective, **exactly)
         report = model.fit(data, replace(runtime, checkpoints=runtime.checkpoints / str(size)))
         assert report["micro_batch_size"] == size
         assert report["precision"] == "float32"
         scores.append(model.score(queries, runtime))
     np.testing.assert_allclose(scores[0], scores[1], atol=2e-3)
+
+
+def test_candidates_that_are_learnt_from_apart_teach_the_same_and_are_counted_so(
+    build: Build, data: TrainingData, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a prompt of its own each, where an architecture does not read many as one sequence."""
+    losses: list[list[float]] = []
+    counted: list[tuple[int, int]] = []
+    real = room.rows_at_once
+
+    def noted(config: Any, tokens: int, places: int, *how: Any) -> int:
+        counted.append((tokens, places))
+        return real(config, tokens, places, *how)
+
+    monkeypatch.setattr(room, "rows_at_once", noted)
+    values = {"objective": "listwise", "candidates": 4, "examples": 32, "epochs": 2}
+    for lists in (True, False):
+        model = build(**values, precision="float32", curve_rows=0)
+        model.rehearse(data, 4, runtime)
+        assert model.abilities is not None
+        model.abilities = model.abilities.model_copy(update={"lists": lists})
+        assert ("each candidate that is learnt from" in model.abilities.slow) != lists
+        where = replace(runtime, checkpoints=runtime.checkpoints / str(lists))
+        losses.append(model.fit(data, where)["losses"])
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+    (together, places), (apart, same_places) = counted
+    assert places == same_places
+    # Four prompts in the place of one; the row that counts most may be another, by some tokens.
+    assert apart == pytest.approx(4 * (together - places) + places, rel=0.02)
+
+
+def test_no_training_ends_by_rows_that_are_not_there(
+    build: Build, data: TrainingData, runtime: Runtime
+) -> None:
+    none = replace(data, validation=data.validation[:0])
+    with pytest.raises(UserError, match=r"'patience': there are no validation rows .*leave it out"):
+        build(patience=1).fit(none, runtime)
 
 
 def test_it_learns(build: Build, data: TrainingData, runtime: Runtime) -> None:
@@ -273,11 +312,17 @@ def test_rows_are_counted_by_the_longest_of_all_and_with_item_tokens(
 ) -> None:
     """Not by the first 64, nor by the first prompts of a curriculum, which are text alone."""
     model, asked = build(examples=None), []
+
+    def noted(*given: Any) -> Any:
+        asked.append(given[1:3])
+        raise KeyboardInterrupt  # what was counted is known
+
     monkeypatch.setattr(
         TextOnly, "_hybrid", lambda _, questions, rows, step: questions.hybrid(rows, step)
     )
-    monkeypatch.setattr(room, "rows_at_once", lambda *given: asked.append(given[1:3]) or 8)
-    model.fit(data, runtime)
+    monkeypatch.setattr(room, "rows_at_once", noted)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(data, runtime)
     questions = TrainingQuestions(data.train, len(data.catalogue), model.settings, runtime.seed)
     rows = np.arange(len(questions))
     shown = questions.candidates(rows, Step(1, 1))

@@ -2,11 +2,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from recbench_baselines.lora_ensemble import LoRAEnsembleSettings
 from recbench_baselines.prefixrec import PrefixRecSettings
 from recbench_baselines.tallrec import TALLRec, TALLRecSettings
 
 from recbench.errors import UserError
 from recbench.llm.settings import LanguageModelSettings
+from recbench.settings import Settings
 
 
 @pytest.mark.parametrize(
@@ -94,9 +96,41 @@ def test_settings_that_came_later_name_a_row_only_where_they_are_set() -> None:
     assert changed == {**plain, "title_tokens": 8, "objective": "text"}
 
 
+def test_the_rows_of_the_curve_name_a_row_where_they_end_the_training() -> None:
+    def named(**values: int | None) -> dict[str, Any]:
+        return LanguageModelSettings.build(values).identity()
+
+    assert named(curve_rows=8) == named(curve_rows=0) == named()
+    stopped = {rows: named(patience=2, curve_rows=rows) for rows in (8, 64)}
+    assert stopped[8] == named() | {"patience": 2, "curve_rows": 8}
+    assert stopped[64] == named(patience=2) != stopped[8]
+    assert LanguageModelSettings.build(stopped[8]).identity() == stopped[8]
+
+
+def test_no_training_ends_by_a_curve_that_is_not_drawn() -> None:
+    with pytest.raises(UserError, match=r"'patience': curve_rows=0 leaves .*leave out one of"):
+        LanguageModelSettings.build({"patience": "2", "curve_rows": "0"})
+
+
 def test_a_title_has_at_least_four_tokens() -> None:
     with pytest.raises(UserError, match=r"'title_tokens': .* greater than or equal to 4"):
         LanguageModelSettings.build({"title_tokens": 3})
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "said"),
+    [
+        (LanguageModelSettings, {"adapter": "a", "peft": "b"}, "'peft': .*leave out adapter or"),
+        (PrefixRecSettings, {"adapter": "a"}, "'adapter': .*leave it out"),
+        (LoRAEnsembleSettings, {"peft": "b"}, "'peft': .*leave it out"),
+    ],
+)
+def test_what_would_not_be_used_is_refused(
+    kind: type[Settings], values: dict[str, str], said: str
+) -> None:
+    with pytest.raises(UserError, match=said):
+        kind.build(values)
+    assert kind.build(dict.fromkeys(values, "none")) == kind.build({})
 
 
 def test_a_chat_is_an_ingredient(toy_folder: Path) -> None:
@@ -105,3 +139,14 @@ def test_a_chat_is_an_ingredient(toy_folder: Path) -> None:
 
     assert set(ingredients()) == {"code", "llm", "prompts"}
     assert ingredients(prompt_style="chat") == {**ingredients(), "prompt_style": "chat"}
+
+
+def test_a_mean_over_tokens_has_a_version_of_its_own(toy_folder: Path) -> None:
+    """Up to version 2 it hung on how many rows were computed at once."""
+
+    def code(objective: str) -> int:
+        settings = TALLRecSettings.build({"llm": str(toy_folder), "objective": objective})
+        found: int = TALLRec(settings).ingredients()["code"]
+        return found
+
+    assert [code(name) for name in ("title", "listwise", "text")] == [2, 2, 3]

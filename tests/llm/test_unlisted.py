@@ -7,10 +7,12 @@ import torch
 from numpy.typing import NDArray
 
 from recbench.errors import RecbenchError
+from recbench.llm import prompted
 from recbench.llm.inference.reader import Reader
 from recbench.llm.prompts.writer import Prompt
 from recbench.llm.settings import UnlistedSettings
 from recbench.llm.unlisted import Decoder, UnlistedLanguageModel
+from recbench.neural.precision import Precision
 from recbench.neural.ranking import full_ranks
 from recbench.questions.queries import Queries
 from recbench.recommender import Runtime, TrainingData
@@ -100,4 +102,31 @@ def test_a_question_that_does_not_fit_the_memory_is_one_line(
     monkeypatch.setattr(model, "_decoder", lambda: decoder)
     queries = Queries.of_all(data.validation.histories[:1], len(data.catalogue))
     with pytest.raises(RecbenchError, match=r"does not suffice for one question; .* fewer beams$"):
+        model.score(queries, runtime)
+
+
+def test_the_catalogue_is_read_as_what_is_written_in_precision_and_memory(
+    asked: Asked, data: TrainingData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, runtime = asked(curve_rows=0)
+    model.fit(data, runtime)
+    queries = Queries.of_all(data.validation.histories[:1], len(data.catalogue))
+    mixed = Precision("any", torch.float32, torch.bfloat16)
+    monkeypatch.setattr(prompted, "reading_precision", lambda *_: mixed)
+    computed: list[bool] = []
+
+    def decoder() -> Decoder:
+        computed.append(torch.is_autocast_enabled("cpu"))
+        return lambda *_: np.zeros(len(data.catalogue), dtype=np.float32)
+
+    monkeypatch.setattr(model, "_decoder", decoder)
+    model.score(queries, runtime)
+    assert computed == [True]
+
+    def full() -> Decoder:
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr(model, "_decoder", full)
+    model.transfer(data, runtime)
+    with pytest.raises(RecbenchError, match="does not suffice for one question"):
         model.score(queries, runtime)

@@ -49,6 +49,7 @@ class Abilities(BaseModel):
             "everything is read anew for every token written": self.writes == "plain",
             "rows are read one at a time": not self.together,
             "rows are trained on one at a time": not self.batches,
+            "each candidate that is learnt from has a prompt of its own": not self.lists,
         }
         return ", ".join(way for way, taken in ways.items() if taken)
 

@@ -9,9 +9,10 @@ fastest with the same numbers is taken; where the plain one itself is of no use,
 refused.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
+from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import Tensor, nn
 
 from recbench.errors import UserError
@@ -21,10 +22,20 @@ from recbench.llm.inference.hybrid import HybridLM
 from recbench.llm.inference.reader import Batch, Reader
 from recbench.llm.inference.scoring import log_likelihoods, pack
 from recbench.llm.prompts.writer import Prompt
+from recbench.out_of_memory import lacks_memory
 from recbench.processes import DesertedError
 
 TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 2e-2, torch.float16: 5e-3}
 """Most that two ways may differ by, in parts of a log-likelihood's size plus one."""
+
+PROBE = 1
+"""
+Version of what is tried and found here: what was remembered by another is tried again. Raise it
+when a model may come out otherwise.
+"""
+
+_NOISE, _SHARE = 0.02, 0.1
+"""By how much an adapter's weights are moved: at least, and in parts of their own size."""
 
 _NO_ENDS = LineEnds(torch.zeros(0, dtype=torch.bool))
 """Nothing is written here."""
@@ -96,6 +107,11 @@ def total(prompt: Prompt, answers: Sequence[Sequence[int]]) -> int:
     return len(prompt.ids) + sum(map(len, answers))
 
 
+def total_apart(prompt: Prompt, answers: Sequence[Sequence[int]]) -> int:
+    """Return the tokens of all answers, each behind a prompt of its own."""
+    return sum(total(prompt, [answer]) for answer in answers)
+
+
 def trial(model: HybridLM, prompt: Prompt, answers: Sequence[Sequence[int]]) -> Batch:
     """Return rows of unequal length to try a model on: a prompt, and what is left of it cut."""
     parts = [prompt, *(_cut(prompt, share, model.item_token) for share in (0.6, 0.3))]
@@ -109,11 +125,18 @@ def _cut(prompt: Prompt, share: float, item_token: int) -> Prompt:
     return Prompt(ids, prompt.items[: ids.count(item_token)])
 
 
+@torch.no_grad()
 def randomised(module: HybridLM) -> HybridLM:
-    """Give LoRA's B, which starts at zero, where nothing of it can be seen, random values."""
-    for name, parameter in module.named_parameters():
-        if "lora_B" in name:
-            nn.init.normal_(parameter, std=0.02)
+    """
+    Move what is trained of an adapter away, at random, from where it starts.
+
+    There it changes nothing, as a rule, and cannot be seen: LoRA's B is zero, IA3's factors are
+    one.
+    """
+    for parameter in module.lm.parameters():
+        if parameter.requires_grad:
+            size = float(parameter.square().mean().sqrt())
+            parameter.add_(torch.randn_like(parameter), alpha=max(_NOISE, _SHARE * size))
     return module
 
 
@@ -189,9 +212,9 @@ def _check_trains(model: HybridLM, batch: Batch, name: str) -> None:
     try:
         answers = [own[:1] for own in batch.answers]
         log_likelihoods(model, pack(batch.prompts, answers, model.device)).sum().backward()
-    except (torch.OutOfMemoryError, DesertedError):
-        raise  # it says nothing of the architecture
     except Exception as error:
+        if _says_nothing(error):
+            raise
         raise UserError(
             f"'{name}' cannot be tuned ({type(error).__name__}: {error}); choose another language "
             "model, or other targets"
@@ -199,21 +222,33 @@ def _check_trains(model: HybridLM, batch: Batch, name: str) -> None:
     finally:
         if model.user_gate is not None:
             model.user_gate.release()
-    lora = [n for n in trained if "lora_" in n]
-    idle = {_layer(n) for n in lora if trained[n].grad is None}
+    kinds = dict.fromkeys(kind for kind, _ in _adapted(model))
+    idle = {kind for kind, weight in _adapted(model) if weight.grad is None}
     model.zero_grad()
     if idle:
-        useful = ",".join(dict.fromkeys(_layer(n) for n in lora if _layer(n) not in idle))
-        remedy = f"take --set targets={useful}" if useful else "choose another language model"
+        useful = ",".join(kind for kind in kinds if kind not in idle)
+        remedy = (
+            f"take --set targets={useful}, or these as target_modules in the file of --set peft"
+            if useful
+            else "choose another language model"
+        )
         raise UserError(
-            f"'{name}' answers without {', '.join(sorted(idle))}: LoRA would learn nothing there, "
-            f"or in some layers of the name; {remedy}"
+            f"'{name}' answers without {', '.join(sorted(idle))}: the adapter would learn nothing "
+            f"there, or in some layers of the name; {remedy}"
         )
 
 
-def _layer(parameter: str) -> str:
-    """Return by the name of one of LoRA's weights that of its kind of layer."""
-    return parameter.partition(".lora_")[0].rsplit(".", 1)[-1]
+def _adapted(model: HybridLM) -> Iterator[tuple[str, nn.Parameter]]:
+    """Yield what is trained in the layers that have an adapter, with the layer's kind."""
+    for name, layer in model.lm.named_modules():
+        if isinstance(layer, BaseTunerLayer):
+            kind = name.rsplit(".", 1)[-1]
+            yield from ((kind, weight) for weight in layer.parameters() if weight.requires_grad)
+
+
+def _says_nothing(error: Exception) -> bool:
+    """Whether what was raised is no word on the architecture, and has to be let through."""
+    return isinstance(error, DesertedError) or lacks_memory(error)
 
 
 def _same(model: HybridLM, one: Tensor, other: Tensor) -> bool:
@@ -231,9 +266,9 @@ def _gives(
     """Whether a way of reading gives the expected likelihoods, in some of its columns or in all."""
     try:
         scores = way()
-    except (torch.OutOfMemoryError, DesertedError):
-        raise  # it says nothing of the architecture
-    except Exception:
+    except Exception as error:
+        if _says_nothing(error):
+            raise
         return False
     if scores is None:
         return False

@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from peft import LoraConfig, PeftConfig, PeftModel, get_peft_model, get_peft_model_state_dict
 from safetensors import SafetensorError, safe_open
@@ -17,6 +18,7 @@ from recbench.llm.folder_hash import hashed
 from recbench.llm.settings import LanguageModelSettings
 from recbench.llm.tuning.narrow_scale import scale_where_narrow
 from recbench.llm.tuning.targets import resolve
+from recbench.out_of_memory import lacks_memory
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 """Names that peft gives the files of an adapter; weights in other formats are not read."""
@@ -27,6 +29,13 @@ KINDS = ("LORA", "IA3", "LOHA", "LOKR", "VERA")
 Of adapters that can be read, as peft calls them: DoRA is a LORA. They stand in layers; others put
 tokens before a prompt, or act on the model as a whole, past the layers.
 """
+PREFIX = "PREFIX_TUNING"
+"""The kind that can be learnt beside `KINDS`: keys and values before a prompt, not tokens in it."""
+OF_MODEL = (
+    *("base_model_name_or_path", "revision"),
+    *("num_layers", "token_dim", "num_attention_heads", "num_transformer_submodules"),
+)
+"""Entries in which a saved adapter tells of its model; peft finds them where they are left out."""
 
 
 def add_lora(lm: PreTrainedModel, settings: LanguageModelSettings) -> PeftModel:
@@ -57,38 +66,73 @@ def add_adapter(lm: PreTrainedModel, config: PeftConfig) -> PeftModel:
     Raises
     ------
     UserError
-        If the model cannot have it.
+        If the model cannot have it, or nothing of it would be learnt.
     """
     with _quiet_peft():
         try:
             model = get_peft_model(lm, config)
         except (RuntimeError, ValueError, KeyError, TypeError, AttributeError) as error:
+            if lacks_memory(error):
+                raise  # it says nothing of the adapter
             raise UserError(
                 f"peft cannot give this language model {config.peft_type.value} as configured "
                 f"({_first_line(error)})"
             ) from error
+    if not any(weight.numel() for weight in model.parameters() if weight.requires_grad):
+        raise UserError(
+            f"{config.peft_type.value} as configured has nothing to learn in this language model; "
+            "give it layers or tokens"
+        )
     scale_where_narrow(model)
     return model
 
 
 def read_config(file: str) -> PeftConfig:
     """
-    Read a configuration of peft, a JSON file with its ``peft_type``.
+    Read a configuration of peft, a JSON file with its ``peft_type``, for an adapter to be learnt.
+
+    It may lie beside an adapter that was saved: what it says of its model, and that nothing is
+    learnt any more, is left out.
 
     Raises
     ------
     UserError
-        If there is no such file, or it is none.
+        If there is no such file, it is none, or it is of no kind that can be learnt.
     """
     try:
         page = json.loads(Path(file).read_text(encoding="utf-8"))
-        page["peft_type"]  # without one, peft would make a configuration of nothing
-        return PeftConfig.from_peft_type(**{**page, "task_type": "CAUSAL_LM"})
+        _check_can_be_learnt(file, page["peft_type"], page.get("num_virtual_tokens"))
+        own = {name: value for name, value in page.items() if name not in OF_MODEL}
+        learnt = {"task_type": "CAUSAL_LM", "inference_mode": False}
+        return PeftConfig.from_peft_type(**{**own, **learnt})
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(
             f"setting 'peft': '{file}' is no configuration of peft, such as the "
             f"adapter_config.json beside an adapter ({type(error).__name__}: {_first_line(error)})"
         ) from error
+
+
+def _check_can_be_learnt(file: str, kind: Any, prefix_tokens: Any) -> None:
+    if kind not in (*KINDS, PREFIX):
+        raise UserError(
+            f"setting 'peft': '{file}' is of the kind {kind}, which cannot be learnt; name one of "
+            f"{', '.join(KINDS)} or {PREFIX}"
+        )
+    if kind == PREFIX and not (isinstance(prefix_tokens, int) and prefix_tokens > 0):
+        raise UserError(
+            f"setting 'peft': '{file}' has num_virtual_tokens={prefix_tokens!r}; write how many "
+            "tokens the prefix has, a whole number from 1"
+        )
+
+
+def config_page(config: PeftConfig) -> dict[str, Any]:
+    """Return a configuration as JSON values, the same in every process."""
+    return json.loads(json.dumps(config.to_dict(), default=_in_order))
+
+
+def _in_order(value: Any) -> Any:
+    """Return the names of a set in order: its own differs from process to process."""
+    return sorted(value) if isinstance(value, set) else str(value)
 
 
 def _first_line(error: BaseException) -> str:
@@ -129,6 +173,8 @@ def read_lora(lm: PreTrainedModel, folder: Path, *, trainable: bool = False) -> 
         try:
             model = PeftModel.from_pretrained(lm, str(folder), is_trainable=trainable)
         except (RuntimeError, ValueError, KeyError, TypeError, SafetensorError) as error:
+            if lacks_memory(error):
+                raise
             raise _unfit(folder, " ".join(str(error).split())[:200]) from error
         _check_all_read(model, folder)
     scale_where_narrow(model)

@@ -214,8 +214,8 @@ def _check(name: str, layer: LoraLayer, ranks: Sequence[int], adapter: str) -> N
     if down.out_features != sum(ranks):
         raise UserError(
             f"layer '{name}' has rank {down.out_features}, but the experts' ranks "
-            f"{list(ranks)} add up to {sum(ranks)}; take --set "
-            f"rank={down.out_features} with experts that divide it"
+            f"{list(ranks)} add up to {sum(ranks)}; set rank and experts so that these add up to "
+            f"{down.out_features}, or name an adapter of rank {sum(ranks)}"
         )
 
 

@@ -50,15 +50,19 @@ class Objective(ABC):
         Whether a likelihood is that of prompt and answer, not of the answer alone.
     compares
         Whether it needs what the language model says without LoRA.
+    over_tokens
+        Whether its mean is over the tokens that were read, not over rows: rows that are computed
+        apart then count by their tokens.
     """
 
     reads_all: ClassVar[bool] = False
     whole_text: ClassVar[bool] = False
     compares: ClassVar[bool] = False
+    over_tokens: ClassVar[bool] = False
 
     @abstractmethod
     def loss(self, likelihoods: Likelihoods) -> Tensor:
-        """Return the mean loss of the rows, a scalar."""
+        """Return the mean loss of the rows, or of their tokens, a scalar."""
 
     def at(self, step: Step) -> "Objective":  # noqa: ARG002
         """Return the objective of one step: always this one; see `Stages`."""
@@ -76,7 +80,7 @@ class NextTitle(Objective):
 class WholeText(Objective):
     """Go on with the prompt and then the title, as TALLRec's script does: mean over all tokens."""
 
-    whole_text = True
+    whole_text = over_tokens = True
 
     def loss(self, likelihoods: Likelihoods) -> Tensor:
         """Return the mean over tokens."""
@@ -119,6 +123,11 @@ class Stages:
     def at(self, step: Step) -> Objective:
         """Return the one whose turn it is."""
         return self.first if step.index < self.share * step.total else self.second
+
+    @property
+    def over_tokens(self) -> bool:
+        """Whether one of the means is over tokens."""
+        return self.first.over_tokens or self.second.over_tokens
 
 
 OBJECTIVES: dict[str, Objective] = {

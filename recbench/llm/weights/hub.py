@@ -1,7 +1,6 @@
 """The hub: what is on this machine is taken without asking, and no answer is waited for long."""
 
 import hashlib
-import json
 from functools import cache
 from pathlib import Path
 from threading import Thread
@@ -11,12 +10,10 @@ from huggingface_hub.utils import get_session
 
 from recbench.errors import RecbenchError
 from recbench.llm.weights.places import OnHub
+from recbench.llm.weights.snapshot import PARTS, is_whole
 
 SECONDS = 5.0
 """Longest that the hub is waited for: its own client tries for minutes."""
-
-_WEIGHTS, _PARTS = "model.safetensors", "model.safetensors.index.json"
-_TOKENIZER = ("tokenizer.json", "tokenizer_config.json")
 
 
 def cached_config(place: OnHub) -> Path | None:
@@ -43,9 +40,9 @@ def cached_model(place: OnHub) -> Path | None:
     if config is None:
         return None
     folder = config.parent
-    if (folder / _PARTS).is_file():
-        _check(folder / _PARTS)  # which says what else belongs to the whole
-    if not _is_whole(folder):
+    if (folder / PARTS).is_file():
+        _check(folder / PARTS)  # which says what else belongs to the whole
+    if not is_whole(folder):
         return None
     _check_all(folder)
     return folder
@@ -56,17 +53,6 @@ def _check_all(folder: Path) -> None:
     for file in sorted(folder.rglob("*")):
         if file.is_file():
             _check(file)
-
-
-def _is_whole(folder: Path) -> bool:
-    if any(not path.exists() for path in folder.rglob("*")):
-        return False  # a link to what was removed
-    if not any((folder / name).is_file() for name in _TOKENIZER):
-        return False
-    if not (folder / _PARTS).is_file():
-        return (folder / _WEIGHTS).is_file()
-    parts = json.loads((folder / _PARTS).read_bytes())["weight_map"].values()
-    return all((folder / part).is_file() for part in set(parts))
 
 
 def _check(file: Path) -> None:

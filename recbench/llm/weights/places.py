@@ -21,6 +21,7 @@ from recbench.llm.cards import (
     card_of,
 )
 from recbench.llm.folder_hash import hashed
+from recbench.llm.weights.snapshot import is_whole
 from recbench.registry import listed
 
 _BLOCK = 1 << 20
@@ -112,7 +113,7 @@ def remedy(llm: str, kind: Kind = LANGUAGE_MODEL) -> str:
 
 
 def at_hand(card: LanguageModelCard) -> bool:
-    """Tell whether the files of a card are on this machine, without looking into them."""
+    """Tell whether all files of a card are on this machine, without holding them to a digest."""
     source = card.source
     if isinstance(source, PackagedGguf):
         return len(_parts(source)) == len(source.parts)
@@ -120,9 +121,8 @@ def at_hand(card: LanguageModelCard) -> bool:
         return _installed(source.distribution, source.path) is not None
     if isinstance(source, PackageFolder):
         return True
-    return isinstance(
-        try_to_load_from_cache(source.id, "config.json", revision=source.revision), str
-    )
+    config = try_to_load_from_cache(source.id, "config.json", revision=source.revision)
+    return isinstance(config, str) and is_whole(Path(config).parent)
 
 
 def _of_card(card: LanguageModelCard, kind: Kind) -> Place:

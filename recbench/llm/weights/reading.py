@@ -12,6 +12,7 @@ from transformers.utils import logging
 from recbench.errors import RecbenchError, UserError
 from recbench.llm.cards import LANGUAGE_MODEL, Kind
 from recbench.llm.weights.places import remedy
+from recbench.out_of_memory import lacks_memory
 
 
 @contextmanager
@@ -22,11 +23,6 @@ def reading(llm: str, part: str, kind: Kind = LANGUAGE_MODEL) -> Iterator[None]:
             yield
         except RecbenchError:
             raise
-        except torch.OutOfMemoryError as error:
-            raise UserError(
-                f"'{llm}' does not fit the memory of the GPU; load it in fewer bits "
-                "(--set load_in=4bit), choose a smaller model or --device cpu"
-            ) from error
         except Exception as error:  # a broken file can raise anything: KeyError, struct.error, ...
             raise explained(llm, error, part, kind) from error
 
@@ -39,6 +35,13 @@ def explained(
     while (cause := chain[-1].__cause__ or chain[-1].__context__) is not None:
         chain.append(cause)
     text = " ".join(str(link) for link in chain)
+    if any(isinstance(link, torch.OutOfMemoryError) for link in chain):
+        return UserError(
+            f"'{llm}' does not fit the memory of the GPU; load it in fewer bits "
+            "(--set load_in=4bit), choose a smaller model or --device cpu"
+        )
+    if any(map(lacks_memory, chain)):
+        return UserError(f"'{llm}' does not fit the memory of this machine; choose a smaller model")
     if any(isinstance(link, hub.GatedRepoError) for link in chain) or "gated repo" in text:
         return UserError(
             f"'{llm}' is gated: ask for access on its page, then log in with 'hf auth login'"

@@ -5,11 +5,22 @@ from typing import Any
 
 import pytest
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model
+from peft import (
+    IA3Config,
+    LoHaConfig,
+    LoKrConfig,
+    LoraConfig,
+    OFTConfig,
+    PeftConfig,
+    PeftModel,
+    VeraConfig,
+    get_peft_model,
+)
 from transformers import (
     AutoModelForCausalLM,
     BloomConfig,
     GPTNeoConfig,
+    LlamaConfig,
     MambaConfig,
     MistralConfig,
     PretrainedConfig,
@@ -17,7 +28,7 @@ from transformers import (
 
 from recbench.errors import UserError
 from recbench.llm.inference.hybrid import HybridLM
-from recbench.llm.inference.probe import probe, randomised, total, trial
+from recbench.llm.inference.probe import TOLERANCE, probe, randomised, total, trial
 from recbench.llm.prompts.writer import Prompt
 from recbench.llm.settings import LanguageModelSettings
 from recbench.llm.tuning.adapter import add_lora
@@ -27,6 +38,9 @@ ITEM = 270
 PROMPT = Prompt([5, 6, ITEM, 7, *range(20, 40), 8, ITEM, *range(60, 80), 9], [1, 3])
 ANSWERS = [[40, 41, 10], [42, 10], [43, 44, 45, 46, 10], [10]]
 SMALL = {"vocab_size": 280, "hidden_size": 32, "initializer_range": 0.2}
+LLAMA = LlamaConfig(
+    **SMALL, intermediate_size=48, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2
+)
 
 
 def hybrid(config: PretrainedConfig, targets: tuple[str, ...], make: Hybrid) -> HybridLM:
@@ -204,12 +218,22 @@ def test_weights_that_are_no_numbers_are_named(any_lm: PeftModel, make_hybrid: H
 
 
 @pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning")
-def test_a_layer_that_answers_do_not_pass_through_is_named(make_hybrid: Hybrid) -> None:
+@pytest.mark.parametrize(
+    "adapter",
+    [
+        LoraConfig(r=8, target_modules=["in_proj", "dt_proj"]),
+        IA3Config(target_modules=["in_proj", "dt_proj"], feedforward_modules=[]),
+        LoHaConfig(r=2, target_modules=["in_proj", "dt_proj"]),
+    ],
+    ids=["LoRA", "IA3", "LoHa"],
+)
+def test_a_layer_that_answers_do_not_pass_through_is_named(
+    adapter: PeftConfig, make_hybrid: Hybrid
+) -> None:
     config = MambaConfig(**SMALL, num_hidden_layers=2, state_size=8)
     lm = AutoModelForCausalLM.from_config(config)
-    lora = LoraConfig(r=8, target_modules=["in_proj", "dt_proj"])
-    model = randomised(make_hybrid(get_peft_model(lm, lora)))
-    with pytest.raises(UserError, match=r"without dt_proj:.*--set targets=in_proj$"):
+    model = randomised(make_hybrid(get_peft_model(lm, adapter), gated=False))
+    with pytest.raises(UserError, match=r"without dt_proj:.*--set targets=in_proj, or these as"):
         found(model)
 
 
@@ -231,18 +255,67 @@ def test_what_fails_in_the_backward_pass_is_refused(any_lm: PeftModel, make_hybr
         found(model)
 
 
+@pytest.mark.parametrize("reading", [True, False])
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory"),
+        RuntimeError("[enforce fail] . DefaultCPUAllocator: can't allocate memory: you tried ..."),
+        RuntimeError("std::bad_alloc"),
+        MemoryError(),
+    ],
+    ids=["GPU", "CPU", "C++", "Python"],
+)
 def test_too_little_memory_is_not_taken_for_a_lack_of_ability(
-    any_lm: PeftModel, make_hybrid: Hybrid
+    make_hybrid: Hybrid, error: Exception, reading: bool
 ) -> None:
     """Else a model would be read slowly ever after, or called one that cannot be tuned."""
-    model = make_hybrid(any_lm)
+    model = hybrid(LLAMA, ("q_proj", "v_proj"), make_hybrid)
 
     def full(*_: Any) -> None:
-        if torch.is_grad_enabled() or len(seen) > 8:
-            raise torch.OutOfMemoryError("CUDA out of memory")
+        if len(seen) > 8 if reading else torch.is_grad_enabled():
+            raise error
         seen.append(1)
 
     seen: list[int] = []
     model.lm.get_base_model().register_forward_pre_hook(full)
-    with pytest.raises(torch.OutOfMemoryError):
+    with pytest.raises(type(error)) as caught:
         found(model)
+    assert caught.value is error
+
+
+OTHERS: dict[str, PeftConfig] = {
+    "LoRA": LoraConfig(r=2, target_modules=["q_proj"]),
+    "DoRA": LoraConfig(r=2, use_dora=True, target_modules=["q_proj"]),
+    "IA3": IA3Config(target_modules=["v_proj"], feedforward_modules=[]),
+    "LoHa": LoHaConfig(r=2, target_modules=["q_proj"]),
+    "LoKr": LoKrConfig(r=2, target_modules=["q_proj"]),
+    "VeRA": VeraConfig(r=2, target_modules=["q_proj"]),
+    "OFT": OFTConfig(r=0, oft_block_size=4, target_modules=["q_proj"]),
+}
+
+
+@pytest.mark.filterwarnings("ignore")  # what peft says while it makes one
+@pytest.mark.parametrize("kind", OTHERS)
+def test_an_adapter_of_any_kind_can_be_seen_while_a_model_is_tried(
+    kind: str, make_hybrid: Hybrid
+) -> None:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        lm = AutoModelForCausalLM.from_config(LLAMA)
+        model = randomised(make_hybrid(get_peft_model(lm, OTHERS[kind]), gated=False))
+    ids = torch.tensor([PROMPT.ids]) % 260
+    with torch.no_grad():
+        own = model.lm.eval()(input_ids=ids).logits.log_softmax(-1)
+        with model.lm.disable_adapter():
+            plain = model.lm(input_ids=ids).logits.log_softmax(-1)
+    assert own.isfinite().all()
+    assert (own - plain).abs().max() > 10 * TOLERANCE[torch.float32]
+
+
+def test_what_an_adapter_has_learnt_is_tried_as_it_is(make_hybrid: Hybrid) -> None:
+    model = hybrid(LLAMA, ("q_proj", "v_proj"), make_hybrid)
+    model.lm.requires_grad_(False)
+    before = {name: weight.clone() for name, weight in model.lm.named_parameters()}
+    randomised(model)
+    assert all(torch.equal(weight, before[n]) for n, weight in model.lm.named_parameters())

@@ -24,6 +24,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
 from recbench.errors import UserError
+from recbench.llm.tuning import adapter
 from recbench.llm.tuning.adapter import KINDS, WEIGHTS, adapter_digest, read_lora
 from recbench.llm.weights.backbone import load_backbone
 
@@ -207,3 +208,19 @@ def test_damaged_weights_are_named(save: Callable[[PeftConfig], Path], toy_folde
     shutil.rmtree(folder)
     with pytest.raises(UserError, match=r"no adapter_config\.json"):
         adapter_digest(str(folder))
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("can't allocate memory")])
+def test_too_little_memory_is_not_taken_for_an_adapter_that_does_not_fit(
+    error: Exception, toy_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(adapter, "get_peft_model", full)
+    monkeypatch.setattr(PeftModel, "from_pretrained", full)
+    lm, _ = load_backbone(str(toy_folder), "cpu")
+    with pytest.raises(type(error)):
+        adapter.add_adapter(lm, LORA)
+    with pytest.raises(type(error)):
+        read_lora(lm, tmp_path)

@@ -36,11 +36,16 @@ def documented() -> type[LLaRA]:
     return found
 
 
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One folder for all, so that the encoder is trained once."""
+    return tmp_path_factory.mktemp("cache")
+
+
 @pytest.fixture
-def runtime(tmp_path: Path) -> Runtime:
-    for name in ("run", "cache"):
-        (tmp_path / name).mkdir()
-    return Runtime(0, "cpu", tmp_path / "run", tmp_path / "cache")
+def runtime(cache: Path, tmp_path: Path) -> Runtime:
+    (tmp_path / "run").mkdir()
+    return Runtime(0, "cpu", tmp_path / "run", cache)
 
 
 def built(folder: Path, kind: type[LLaRA] = LLaRA, **settings: Any) -> LLaRA:

@@ -2,6 +2,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from huggingface_hub import constants
 
 from recbench.errors import RecbenchError, UserError
 from recbench.llm.cards import TEXT_ENCODER, LanguageModelCard, card_of
@@ -141,6 +142,46 @@ def test_a_card_of_the_hub_has_its_commit() -> None:
     assert isinstance(place, OnHub)
     assert place.id == "HuggingFaceTB/SmolLM2-135M-Instruct"
     assert len(place.revision or "") == 40
+
+
+WHOLE = ("config.json", "tokenizer.json", "model.safetensors")
+PARTS = '{"weight_map": {"a": "model-1.safetensors", "b": "model-2.safetensors"}}'
+
+
+@pytest.mark.parametrize(
+    ("names", "parts", "whole"),
+    [
+        ((), None, False),
+        (WHOLE[:1], None, False),  # all that `recbench models` and a rehearsal may have fetched
+        (WHOLE[:2], None, False),
+        (WHOLE[::2], None, False),
+        (WHOLE, None, True),
+        ((*WHOLE[:2], "model-1.safetensors"), PARTS, False),
+        ((*WHOLE[:2], "model-1.safetensors", "model-2.safetensors"), PARTS, True),
+        (WHOLE, "{", False),
+    ],
+)
+def test_a_card_of_the_hub_is_at_hand_where_all_of_it_is(
+    names: tuple[str, ...],
+    parts: str | None,
+    whole: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    card = card_of("smollm2-135m")
+    assert card is not None
+    place = place_of("smollm2-135m")
+    assert isinstance(place, OnHub)
+    root = tmp_path / f"models--{place.id.replace('/', '--')}"
+    folder = root / "snapshots" / str(place.revision)
+    for one in (folder, root / "refs"):
+        one.mkdir(parents=True)
+    for name in names:
+        (folder / name).write_text("{}")
+    if parts is not None:
+        (folder / "model.safetensors.index.json").write_text(parts)
+    assert at_hand(card) == whole
 
 
 def test_other_names_are_of_the_hub() -> None:

@@ -3,10 +3,12 @@
 import logging
 
 import pytest
+import torch
 from huggingface_hub import errors as hub
 
 from recbench.errors import RecbenchError, UserError
 from recbench.llm.weights import fingerprint
+from recbench.llm.weights.reading import reading
 
 
 class Response:
@@ -39,6 +41,25 @@ def test_what_the_hub_says_becomes_one_line(
         fingerprint.fingerprint("some/llm")
     assert "\n" not in str(caught.value)
     assert caught.value.exit_code == kind.exit_code
+
+
+@pytest.mark.parametrize(
+    ("error", "whose"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory"), "of the GPU; load it in fewer bits"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), "of this machine; choose a"),
+        (RuntimeError("std::bad_alloc"), "of this machine; choose a smaller model$"),
+        (MemoryError(), "of this machine; choose a smaller model$"),
+        (OSError("Cannot allocate memory (os error 12)"), "of this machine; choose a smaller"),
+    ],
+    ids=["GPU", "CPU", "C++", "Python", "system"],
+)
+def test_a_model_that_is_too_large_is_not_called_a_broken_file(
+    error: Exception, whose: str
+) -> None:
+    said = f"'some/llm' does not fit the memory {whose}"
+    with pytest.raises(UserError, match=said), reading("some/llm", "the weights"):
+        raise error
 
 
 def test_the_hub_is_quiet_about_its_retries(monkeypatch: pytest.MonkeyPatch) -> None:
