@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
+from functools import cache
 from importlib.metadata import EntryPoints, PackageNotFoundError, distribution, entry_points
 from pathlib import Path
 
@@ -22,6 +23,7 @@ settings.register_profile("nightly", settings.get_profile("recbench"), max_examp
 settings.load_profile("recbench")
 
 
+@cache
 def ours(group: str) -> EntryPoints:
     """Return what recbench itself registers."""
     points = entry_points(group=group)

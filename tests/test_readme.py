@@ -3,8 +3,6 @@
 import importlib.util
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -45,27 +43,18 @@ def _own_cache(cache, monkeypatch):
     monkeypatch.setenv(CACHE_VARIABLE, str(cache))
 
 
-def recbench(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-P", "-m", "recbench_cli", *arguments],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
 def test_there_are_commands():
     assert {shlex.split(command)[1] for command in COMMANDS} >= {"run", "leaderboard", "models"}
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_is_understood(command, tmp_path):
+def test_every_command_is_understood(command, command_line, tmp_path, monkeypatch):
     """Its options are known; with --help after them, nothing is run."""
+    monkeypatch.chdir(tmp_path)
     arguments = shlex.split(command, comments=True)[1:]
-    helped = recbench(*arguments, "--help", cwd=tmp_path)
-    assert helped.returncode == 0, helped.stderr
-    known = set(re.findall(r"--[a-z][a-z-]*", helped.stdout))
+    code, helped, err = command_line(*arguments, "--help")
+    assert code == 0, err
+    known = set(re.findall(r"--[a-z][a-z-]*", helped))
     assert {one for one in arguments if one.startswith("--")} <= known
 
 
@@ -135,12 +124,13 @@ def test_the_cache_of_whoever_runs_this_is_left_alone(cache):
 
 
 @pytest.mark.parametrize("command", [c for c in COMMANDS if c not in SLOW])
-def test_the_quick_commands_run(command, tmp_path):
+def test_the_quick_commands_run(command, command_line, tmp_path, monkeypatch):
     pytest.importorskip("recbole", reason="MovieLens-100K comes with the extra recbole")
     arguments = shlex.split(command, comments=True)[1:]
     (tmp_path / "results").symlink_to(ROOT / "results")  # as in a checkout; none of them writes
-    done = recbench(*arguments, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
+    monkeypatch.chdir(tmp_path)
+    code, _, err = command_line(*arguments)
+    assert code == 0, err
 
 
 @pytest.mark.honesty

@@ -12,6 +12,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -25,8 +26,9 @@ def blocks(page: str) -> list[tuple[str, str]]:
     return [(found["command"], found["printed"].strip()) for found in BLOCK.finditer(page)]
 
 
+@cache
 def printed(command: str) -> str:
-    """Return what a command prints in the root of the repository."""
+    """Return what a command prints in the root of the repository; pages repeat some."""
     words = shlex.split(command)[1:]
     call = [sys.executable, "-P", "-m", "recbench_cli", *words]
     done = subprocess.run(call, cwd=ROOT, capture_output=True, text=True, check=False)

@@ -10,7 +10,7 @@ from recbench.errors import UserError
 from recbench.experiment import Experiment, asked_protocol
 from recbench.models import recommender_class
 from recbench.questions.protocols.choice import means
-from recbench.registry import listed, load
+from recbench.registry import load, sound
 from recbench.reproduction.paper import PaperCell, Part
 from recbench.runs.published import Published, entries
 from recbench.runs.record import RunRecord
@@ -89,8 +89,8 @@ def _identity(model: str, settings: str) -> dict[str, Any]:
 
 
 def study_of(part: Part) -> Study | None:
-    """Make the study of a part; None where it has none, or the study is not installed."""
-    if part.study is None or part.study not in listed("studies"):
+    """Make the study of a part; None where it has none, or it cannot be had here."""
+    if part.study is None or part.study not in sound("studies", lambda _: None):
         return None
     made: Study = load("studies", part.study)()
     return made

@@ -13,7 +13,8 @@ from recbench.testing.toy_lm import toy_llm
 @pytest.fixture(scope="module", autouse=True)
 def _toy_language_model(tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = toy_llm(tmp_path_factory.mktemp("llm"))
-    TestBIGRec.settings = {"llm": str(folder), "examples": 64, "batch_size": 16}
+    values = {"llm": str(folder), "examples": 32, "batch_size": 16, "curve_rows": 0}
+    TestBIGRec.settings = values
 
 
 class TestBIGRec(RecommenderContract, TransferableContract):

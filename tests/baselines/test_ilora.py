@@ -28,8 +28,8 @@ from recbench.testing.toy_lm import toy_llm
 @pytest.fixture(scope="module", autouse=True)
 def _toy_language_model(tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = toy_llm(tmp_path_factory.mktemp("llm"))
-    values = {"llm": str(folder), "examples": 64, "batch_size": 16}
-    TestILoRA.settings = values
+    TestILoRA.settings = {"llm": str(folder), "examples": 64, "batch_size": 16, "candidates": 8}
+    values = {**TestILoRA.settings, "examples": 32, "curve_rows": 0}
     TestILoRAOnAGpu.settings = {**values, "precision": "float32"}
     for kind, guidance in GUIDED.items():
         kind.settings = {**values, "guidance": guidance}

@@ -260,7 +260,7 @@ def is_read_right_or_refused(folder: Path, kind: str, which: int, data: st.DataO
 @pytest.mark.parametrize("which", [0, 1], ids=["interactions", "items"])
 @pytest.mark.parametrize("kind", KINDS)
 @settings(
-    max_examples=20,
+    max_examples=8,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
@@ -293,7 +293,7 @@ RAW_TITLES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters
 
 @pytest.mark.parametrize("kind", WRITERS)
 @settings(
-    max_examples=30,
+    max_examples=15,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

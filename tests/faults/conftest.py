@@ -20,7 +20,10 @@ def toy(raw_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Toy:
     settings: dict[str, dict[str, Any]] = {
         "popularity": {},
         "sasrec": {"epochs": 2, "embedding_dim": 8},
-        "ilora": {"llm": llm, "examples": 8, "epochs": 1, "rank": 4, "batch_size": 4},
+        "ilora": {
+            **{"llm": llm, "examples": 8, "epochs": 1, "rank": 4, "batch_size": 4},
+            **{"candidates": 5, "curve_rows": 0},
+        },
     }
 
     def build(model: str, place: Path, **changes: Any) -> Experiment:

@@ -39,7 +39,7 @@ SMALL = {"embedding_dim": 8, "dropout": 0.0, "batch_size": 7, "epochs": 6, "aver
 
 # 9 steps an epoch, of which the last has 4 rows: an odd number for two processes, as all have.
 CASES: dict[str, tuple[str, dict[str, Any]]] = {
-    "sasrec": ("sasrec", SMALL),
+    "sasrec": ("sasrec", {**SMALL, "epochs": 3}),
     "sasrec-estimated": ("sasrec", {**SMALL, "epochs": 2, "softmax_items": 10}),
     "esasrec": ("esasrec", {**SMALL, "epochs": 2, "negatives": 5}),
     "bert4rec": ("bert4rec", {**SMALL, "epochs": 2, "masking": 0.4}),

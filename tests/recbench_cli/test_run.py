@@ -10,6 +10,7 @@ from recbench.runs.record import RunRecord, Trained
 from recbench.runs.record_parts import Device, Digests, Memory, Provenance, Times
 from recbench.runs.store import Run
 from recbench.statistics.intervals import Figure
+from recbench.testing.toy_lm import toy_llm
 from recbench_cli import main as cli
 
 MADE = Provenance(
@@ -176,18 +177,21 @@ def run_here(call_inside, raw_folder):
     return lambda model, *options: call_inside("run", "--model", model, *data, *options)
 
 
-def test_a_control_is_audited_verified_and_compared(call_inside, run_here, raw_folder):
-    asked = ("--llm", "tiny", "--draws", "1", "--set", "examples=16", "--set", "epochs=1")
-    assert run_here("ilora", *asked)[0] == 0
+def test_a_control_is_audited_verified_and_compared(call_inside, run_here, raw_folder, tmp_path):
+    few = ("examples=16", "epochs=1", "candidates=5", "targets=q_proj", "curve_rows=0")
+    llm = toy_llm(tmp_path / "toy")
+    asked = ["--llm", str(llm), "--draws", "1"]
+    asked += [word for one in few for word in ("--set", one)]
+    assert run_here("ilora", *asked, "--no-audit")[0] == 0
     code, out, err = run_here("ilora", *asked, "--control", "other-user")
     assert code == 0
     assert "asking the model trained before" in err
     assert "a control, not a result to rank: the gate fed with another user's history" in out
     code, out, _ = call_inside("verify", "results", "--data-dir", str(raw_folder))
     assert (code, out.splitlines()[-1]) == (0, "2 runs, 0 failed")
-    code, out, _ = call_inside("compare", "ilora", "--baseline", "ilora (llm=tiny)")
-    assert code == 0
-    assert "ilora (llm=tiny, control=other-user)  ilora (llm=tiny)" in out
+    code, out, err = call_inside("compare", "ilora", "--baseline", f"ilora (llm={llm})")
+    assert code == 0, err
+    assert f"ilora (llm={llm}, control=other-user)  ilora (llm={llm})" in out
 
 
 def test_what_a_limit_leaves_is_no_result_and_in_nobodys_way(call_inside, run_here):

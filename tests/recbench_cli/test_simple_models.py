@@ -35,8 +35,13 @@ def record_of(out):
     return json.loads(Path(json.loads(out)["record"]).read_text())
 
 
-@pytest.mark.parametrize("model", SIMPLE)
-@pytest.mark.parametrize("protocol", ["paper", "next-item", "temporal,candidates=all"])
+@pytest.mark.parametrize(
+    ("model", "protocol"),
+    [
+        *((model, "temporal,candidates=all") for model in SIMPLE),
+        *(("itemknn", protocol) for protocol in ("paper", "next-item")),
+    ],
+)
 def test_it_runs_is_audited_and_is_verified(call_here, raw_folder, tmp_path, model, protocol):
     data = ("--data-dir", str(raw_folder))
     asked = ("--dataset", "movielens", "--protocol", protocol, *data)

@@ -164,7 +164,7 @@ def test_quick_is_one_seed_of_a_part(made):
 
 
 def test_a_study_that_is_not_installed_is_named_and_costs_nothing(monkeypatch):
-    monkeypatch.setattr(wanting, "listed", lambda _: {})
+    monkeypatch.setattr(wanting, "sound", lambda *_: {})
     sections = filled(only("Number of experts"), asked(), [])
     assert sections[0].cells == ()
     assert commands_of(sections[0], asked()) == []

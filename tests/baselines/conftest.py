@@ -1,0 +1,28 @@
+"""Encoders that guide toy language models are trained once: each test would train its own anew."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from recbench.llm import guided
+from recbench.llm.encoders import fitted_encoder
+from recbench.recommender import Encoder, Runtime, TrainingData
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _encoders_are_kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What is in one cache is in all: an encoder's name there says of what data and seed it is."""
+    kept = tmp_path_factory.mktemp("kept")
+
+    def found(name: str, data: TrainingData, runtime: Runtime) -> Encoder:
+        own = Path(runtime.cache, "encoders")
+        shutil.copytree(kept, own, dirs_exist_ok=True)
+        encoder = fitted_encoder(name, data, runtime)
+        shutil.copytree(own, kept, dirs_exist_ok=True)
+        return encoder
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(guided, "fitted_encoder", found)
+        yield
