@@ -13,7 +13,6 @@ The cards of a user's own data (`recbench.data.own`) lie in the cache, as
 """
 
 from collections.abc import Callable
-from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import unquote, urlsplit
@@ -31,7 +30,7 @@ from pydantic import (
 from recbench.data.toml_cards import Inside, Line, NamedCard, inside, read_card, read_cards
 from recbench.data.written import TO_BE_FOUND, Written
 from recbench.errors import unknown
-from recbench.registry import Registered, listed
+from recbench.registry import Clash, Registered, listed
 from recbench.settings import digest
 
 SHORTEST = 10
@@ -307,7 +306,9 @@ def card(name: str, cache: Path | None = None) -> Card:
 def ships(name: str) -> bool:
     """Tell whether the card of that name is one of recbench's own."""
     point = listed("datasets").get(name)
-    return isinstance(point, EntryPoint) and point.value.startswith("recbench_datasets:")
+    if point is None or isinstance(point, Clash):
+        return False
+    return point.value.startswith("recbench_datasets:")
 
 
 def cards(

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from recbench.errors import PluginError, RecbenchError, UserError
 from recbench.evaluation.answers import SHARED_TITLE
 from recbench.evaluation.outcome import Outcome
-from recbench.registry import Registered, blamed, listed, loaded
+from recbench.registry import Clash, Registered, blamed, listed, loaded
 
 Values = NDArray[np.float64]
 
@@ -233,7 +233,7 @@ def _taken(claimed: Registered, report: Callable[[str], None]) -> EntryPoint | N
 
     Nobody asks for a metric by its name, and a record without recbench's own is none: those stay.
     """
-    if isinstance(claimed, EntryPoint):
+    if not isinstance(claimed, Clash):
         return claimed
     until = "it is left out" if claimed.own is None else "recbench's own is taken"
     report(f"{claimed.refusal}; until then {until}")
