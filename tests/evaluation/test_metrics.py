@@ -235,6 +235,17 @@ def test_a_broken_plug_in_is_reported_by_name_and_breaks_nothing_else(plugged, b
         raise AssertionError(lines[0])
 
 
+def test_entry_points_may_be_those_of_a_backport(monkeypatch):
+    """Once importlib_metadata is imported, by whatever is installed, Python's own gives its."""
+
+    class Backport:
+        name, value, group, dist = "Sound", "two:It", "recbench.metrics", None
+
+    monkeypatch.setattr(registry, "entry_points", lambda group: [Backport()])
+    monkeypatch.setattr(metrics, "loaded", lambda point: Sound)
+    assert list(figures(outcome([1]), lambda _: None)) == ["Sound"]
+
+
 def test_two_metrics_cannot_give_one_figure(plugged):
     plugged("Imitation", "Sound")
     lines = []
