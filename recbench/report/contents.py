@@ -212,7 +212,7 @@ def _looks(table: Table, questions: Questions | None) -> Part | None:
 
 def _groups(table: Table, by: Grouping) -> Part | None:
     """Part the test rows; None where all are in one group."""
-    (found,) = grouped([table], by)
+    (found,) = grouped([table], by, table.baseline or None)
     if sum(group.examples > 0 for group in found.groups) < 2:
         return None
     return Part(f"By {GROUPINGS[by]}", groups_sheet(found, by), (*_drawn(found, by),))

@@ -62,7 +62,6 @@ def write_site(folder: Path, tables: Sequence[Table], report: Callable[[str], No
             (partial / name).write_text(text, encoding="utf-8")
         hashes = {name: file_digest(partial / name) for name in sorted(texts)}
         (partial / CONTENTS).write_text(json.dumps(hashes, indent=2) + "\n", encoding="utf-8")
-        partial.chmod(0o755)  # a temporary folder is its owner's alone, and a site is read by all
     return [*hashes, CONTENTS]
 
 

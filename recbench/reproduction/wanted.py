@@ -12,7 +12,7 @@ from recbench.models import recommender_class
 from recbench.questions.protocols.choice import means
 from recbench.registry import load, sound
 from recbench.reproduction.paper import PaperCell, Part
-from recbench.runs.published import Published, entries
+from recbench.runs.published import Published, entries, of_other_data
 from recbench.runs.record import RunRecord
 from recbench.settings import digest
 from recbench.studies.cells import row_name
@@ -63,11 +63,13 @@ class Wanted:
         its = record.model, record.dataset, training.fraction, training.dataset
         if self.impossible or where != its or set(self.differences(record)) - self.free:
             return False
+        if of_other_data(record):
+            return False
         return means(asked_protocol(cell).name, record.protocol)
 
     def stands_for(self, record: RunRecord) -> bool:
         """Tell whether such a record takes the place of the cell of its seed."""
-        drawn = record.full_ranking or record.draws == self.cells[0].draws
+        drawn = not record.redrawn or record.draws == self.cells[0].draws
         return not self.compared or (drawn and not self.differences(record))
 
     def differences(self, record: RunRecord) -> dict[str, Any]:

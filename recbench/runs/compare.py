@@ -57,7 +57,7 @@ class Comparison:
     metric
         The figure that is compared.
     rows
-        The best first.
+        The best first, with an estimate of `metric`.
     pairs
         Every two of them, or every other one with the baseline.
     """
@@ -91,12 +91,12 @@ def compare(
         have the figure, it says nothing of so few candidates, or there is no such baseline.
     """
     check_alike(runs)
-    rows = rows_of(runs)
+    figure = metric or ranked_by(runs[0].record)
+    if (k := cutoff_of(figure)) is not None:
+        check_cutoffs([k], runs[0].record.candidates)
+    rows = rows_of(runs, () if k is None else (k,))
     if len(rows) < 2:
         raise UserError(f"{rows[0].label} is one row; name another to compare it with")
-    figure = metric or ranked_by(rows[0].record)
-    if (k := cutoff_of(figure)) is not None:
-        check_cutoffs([k], rows[0].record.candidates)
     asked = [_system(row, figure) for row in rows]
     if len(np.unique(asked[0].users)) < 2:
         raise UserError("all test rows are of one user, from whom nothing can be told of others")

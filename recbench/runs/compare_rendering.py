@@ -6,7 +6,7 @@ from typing import Any
 
 from recbench.plain_text import as_json
 from recbench.runs.compare import Compared, Comparison
-from recbench.runs.notes import notes, notes_of, seeds_cell
+from recbench.runs.notes import estimate_of, notes, notes_of, seeds_cell
 from recbench.runs.sheet import Grid, Sheet
 from recbench.runs.text import (
     Format,
@@ -52,7 +52,7 @@ def comparison_sheet(found: Comparison) -> Sheet:
         f"pair{'s' if many > 1 else ''} (Bonferroni), each with degrees of freedom of its own. "
         "Users, draws, seeds and the rest: their shares of the variance of the difference. The "
         "smallest true difference that such a table tells apart: with 80% power.",
-        *notes(found.rows),
+        *notes(found.rows, found.metric),
     ]
     return Sheet(tuple(blocks), question_line(found.rows[0].record))
 
@@ -70,6 +70,7 @@ def _shares(one: Compared) -> list[float]:
 def _as_csv(found: Comparison) -> str:
     headers = ["metric", "first", "second", "difference", "low", "high", "p", "df", "se"]
     headers += ["users_apart", *(f"{part}_share" for part in PARTS), "matched", "smallest"]
+    headers += ["first notes", "second notes"]
     return as_csv(headers, [_values(found, one) for one in found.pairs])
 
 
@@ -79,6 +80,7 @@ def _values(found: Comparison, one: Compared) -> Sequence[object]:
         *(found.metric, one.a.label, one.b.label, whole.value, one.pair.low, one.pair.high),
         *(one.pair.p, whole.df, whole.se, one.discordant, *_shares(one)),
         *(one.matched, one.smallest),
+        *("; ".join(notes_of(row, estimate_of(row, found.metric))) for row in (one.a, one.b)),
     ]
 
 
@@ -90,7 +92,7 @@ def _as_json(found: Comparison) -> dict[str, Any]:
             {
                 "label": row.label,
                 "seeds": [run.record.seed for run in row.runs],
-                "notes": notes_of(row),
+                "notes": notes_of(row, estimate_of(row, found.metric)),
             }
             for row in found.rows
         ],

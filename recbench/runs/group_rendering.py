@@ -5,14 +5,17 @@ from collections.abc import Iterator, Sequence
 from recbench.plain_text import as_json
 from recbench.runs.groups import Group, GroupedTable
 from recbench.runs.leaderboard import Row, ranked_by
-from recbench.runs.notes import notes, seeds_cell
+from recbench.runs.notes import notes_by_part, notes_of, seeds_cell
 from recbench.runs.sheet import Grid, Sheet
 from recbench.runs.text import (
     DASH,
     Format,
     as_csv,
+    estimate_cells,
     figure_cell,
     laid_out,
+    pair_as_json,
+    pair_cells,
     question_as_json,
     question_line,
     signed,
@@ -65,14 +68,16 @@ def groups_sheet(table: GroupedTable, by: str) -> Sheet:
             *(group.name, str(group.examples), str(group.users), row.label, seeds_cell(row)),
             DASH if found is None else figure_cell(found.figure),
             *([figure_cell(None if row.per_user is None else row.per_user.figure)] if once else []),
-            DASH if found is None or row.to_best is None else signed(*row.to_best[:3]),
+            DASH if row.to_best is None else signed(*row.to_best[:3]),
             *([_to_baseline(row)] if named else []),
         ]
         for group, row, found in _lines(table)
     ]
     blocks: list[str | Grid] = [
         Grid(headers, lines),
-        *notes(table.table.rows),
+        *notes_by_part(
+            (f"in group {group.name}", row, found) for group, row, found in _lines(table)
+        ),
         *([NOBODYS] if by in BY_USER and record.protocol.partition(",")[0] == "released" else []),
         "95% intervals over the users of a group and training seeds; differences as in the "
         "leaderboard (multiple comparisons with the best), inside each group, and wide enough to "
@@ -89,26 +94,28 @@ def _to_baseline(row: Row) -> str:
 def _as_csv(tables: Sequence[GroupedTable], by: str) -> str:
     place = ["dataset", "protocol", "protocol_version", "dataset_digest", "pack", "model", "seeds"]
     ends = [by, "n", "users", "figure", "mean", "low", "high"]
+    once = ["each_user_once", "each_user_once low", "each_user_once high"]
     best = ["to_best", "to_best low", "to_best high", "may_be_best"]
-    lines = []
-    for table in tables:
-        for group, row, found in _lines(table):
-            record = row.record
-            ended = (
-                ("", "", "")
-                if found is None
-                else (found.figure.value, found.figure.low, found.figure.high)
-            )
-            compared = found is not None and row.to_best is not None
-            lines.append(
-                [
-                    *(record.dataset, record.protocol, record.protocol_version),
-                    *(record.digests.dataset, record.digests.pack, row.label, len(row.runs)),
-                    *(group.name, group.examples, group.users, ranked_by(record), *ended),
-                    *(row.to_best if compared and row.to_best is not None else ("", "", "", "")),
-                ]
-            )
-    return as_csv([*place, *ends, *best], lines)
+    base = ["baseline", "to_baseline", "to_baseline low", "to_baseline high"]
+    lines = [
+        _csv_line(table, group, row, found)
+        for table in tables
+        for group, row, found in _lines(table)
+    ]
+    return as_csv([*place, *ends, *once, *best, *base, "mixed", "notes"], lines)
+
+
+def _csv_line(table: GroupedTable, group: Group, row: Row, found: Estimate | None) -> list[object]:
+    record = row.record
+    return [
+        *(record.dataset, record.protocol, record.protocol_version),
+        *(record.digests.dataset, record.digests.pack, row.label, len(row.runs)),
+        *(group.name, group.examples, group.users, ranked_by(record), *estimate_cells(found)),
+        *estimate_cells(row.per_user),
+        *(("", "", "", "") if row.to_best is None else row.to_best),
+        *(table.table.baseline, *pair_cells(row.to_baseline)),
+        *(row.mixed, "; ".join(notes_of(row, found))),
+    ]
 
 
 def _as_json(table: GroupedTable, by: str) -> dict[str, object]:
@@ -116,24 +123,32 @@ def _as_json(table: GroupedTable, by: str) -> dict[str, object]:
         **question_as_json(table.table.record),
         "figure": ranked_by(table.table.record),
         "by": by,
+        "baseline": table.table.baseline,
         "groups": [
             {
                 "name": group.name,
                 "examples": group.examples,
                 "users": group.users,
                 "rows": [
-                    {
-                        "label": row.label,
-                        "row": row.record.row,
-                        "seeds": [run.record.seed for run in row.runs],
-                        "figure": None if found is None else found.figure.model_dump(),
-                        "to_best": None
-                        if found is None or row.to_best is None
-                        else row.to_best._asdict(),
-                    }
+                    _row_as_json(row, found)
                     for row, found in zip(group.rows, group.estimates, strict=True)
                 ],
             }
             for group in table.groups
         ],
+    }
+
+
+def _row_as_json(row: Row, found: Estimate | None) -> dict[str, object]:
+    return {
+        "label": row.label,
+        "row": row.record.row,
+        "seeds": [run.record.seed for run in row.runs],
+        "mixed": row.mixed,
+        "no_result": row.record.no_result,
+        "notes": notes_of(row, found),
+        "figure": found and found.figure.model_dump(),
+        "each_user_once": row.per_user and row.per_user.figure.model_dump(),
+        "to_best": row.to_best and row.to_best._asdict(),
+        "to_baseline": pair_as_json(row.to_baseline),
     }

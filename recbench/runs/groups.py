@@ -10,7 +10,7 @@ would stand out by chance more often than in one table.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from recbench.questions.cold_start import ColdStart
 from recbench.runs.examples import read_cold_start
-from recbench.runs.leaderboard import Row, Table, compared, with_per_user
+from recbench.runs.leaderboard import Row, Table, compared, ranked_by, with_per_user
 from recbench.statistics.intervals import Estimate, estimate
+from recbench.statistics.system import System
 
 Grouping = Literal["target-count", "user-count", "history-length", "user"]
 
@@ -42,7 +43,7 @@ class Group:
     examples, users
         How many there are.
     rows
-        The systems in the leaderboard's order, with their differences inside this group.
+        The systems in the leaderboard's order; all that they say is of this group alone.
     estimates
         Of each row, what the table is `ranked_by`; None where no example is in the group.
     """
@@ -131,9 +132,15 @@ def _group(
 ) -> Group:
     systems = [row.system.only(inside) for row in rows if row.system is not None]
     examples, users = int(inside.sum()), len(np.unique(systems[0].users))
-    parts = [replace(row, system=one) for row, one in zip(rows, systems, strict=True)]
-    if not examples:
-        return Group(name, 0, 0, tuple(parts), (None,) * len(parts))
     found = tuple(estimate(one) for one in systems)
+    parts = [_only(*part) for part in zip(rows, systems, found, strict=True)]
+    if not examples:
+        return Group(name, 0, 0, tuple(parts), found)
     whole = compared([with_per_user(row) for row in parts], baseline, families)
     return Group(name, examples, users, whole.rows, found)
+
+
+def _only(row: Row, system: System, found: Estimate | None) -> Row:
+    """Return a row that says nothing of the whole table any more."""
+    own = {} if found is None else {ranked_by(row.record): found}
+    return Row(row.label, row.runs, own, system)

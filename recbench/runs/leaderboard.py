@@ -78,6 +78,7 @@ class Row:
         made = [one for run in self.runs for one in _made(run.record)]
         kinds: dict[str, set[object]] = {
             "figure versions": {one.figure_version for one in made},
+            "plug-in versions": {_plugin(run.record) for run in self.runs},
             "device kinds": {one.device.name.partition(":")[0] for one in made},
             "precisions": {tuple(one.precision for one in _made(run.record)) for run in self.runs},
         }
@@ -270,6 +271,15 @@ def _value(row: Row) -> float:
 def _made(record: RunRecord) -> list[Provenance]:
     trained = record.trained
     return [record.provenance, *([] if trained is None else [trained.provenance])]
+
+
+def _plugin(record: RunRecord) -> str | None:
+    """Return the plug-in that trained; None for recbench, whose code has figure versions."""
+    trained = record.trained
+    if trained is None:
+        return None
+    made = trained.provenance.plugin
+    return None if made.partition(" ")[0] == "recbench" else made
 
 
 def _labels(records: Sequence[RunRecord]) -> list[str]:

@@ -1,24 +1,59 @@
 """What must be known of rows before they are compared, wherever they are."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from recbench.runs.leaderboard import Row, ranked_by
-from recbench.statistics.intervals import caution
+from recbench.statistics.intervals import Estimate, caution
 
 
-def notes(rows: Sequence[Row]) -> list[str]:
-    """Say of which rows something must be known; one line for all that share it."""
-    said: dict[str, list[str]] = {}
-    for row in rows:
-        for note in notes_of(row):
-            said.setdefault(note, []).append(row.label)
-    return [f"{', '.join(labels)}: {note}" for note, labels in said.items()]
+def notes(rows: Sequence[Row], figure: str | None = None) -> list[str]:
+    """
+    Say of which rows something must be known where a figure of theirs is compared.
+
+    None is the one that their table is `ranked_by`.
+    """
+    return _said_once(
+        (row.label, note) for row in rows for note in notes_of(row, estimate_of(row, figure))
+    )
 
 
-def notes_of(row: Row) -> list[str]:
-    """Return what must be known of one row."""
-    found = row.estimates.get(ranked_by(row.record))
+def notes_by_part(parts: Iterable[tuple[str, Row, Estimate | None]]) -> list[str]:
+    """Say likewise of rows whose figure is shown part by part, each by the words for it."""
+    shown = list(parts)
+    return [
+        *_said_once((row.label, note) for _, row, _ in shown for note in _of_row(row)),
+        *_said_once(
+            (f"{row.label} {part}", note) for part, row, found in shown for note in _narrow(found)
+        ),
+    ]
+
+
+def _said_once(notes: Iterable[tuple[str, str]]) -> list[str]:
+    """Write pairs of whose a note is and the note; one line for all that share it."""
+    said: dict[str, dict[str, None]] = {}
+    for whose, note in notes:
+        said.setdefault(note, {})[whose] = None
+    return [f"{', '.join(whose)}: {note}" for note, whose in said.items()]
+
+
+def notes_of(row: Row, found: Estimate | None) -> list[str]:
+    """Return what must be known of one row, of which an estimate is shown; None where it is not."""
+    return [*_of_row(row), *_narrow(found)]
+
+
+def estimate_of(row: Row, figure: str | None = None) -> Estimate | None:
+    """Return a row's estimate of a figure, by default of what its table is `ranked_by`."""
+    return row.estimates.get(figure or ranked_by(row.record))
+
+
+def _narrow(found: Estimate | None) -> list[str]:
     narrow = "" if found is None else caution(found.figure.value, found.users)
+    words = "the interval, and those of its differences, may be too narrow"
+    return [f"{words}: {narrow}"] if narrow else []
+
+
+def _of_row(row: Row) -> list[str]:
+    """Return what must be known of a row, whichever of its figures is shown."""
     return [
         note
         for note in (
@@ -26,9 +61,6 @@ def notes_of(row: Row) -> list[str]:
             row.record.caption,
             "" if all(run.record.audit for run in row.runs) else "not audited",
             f"runs of several {row.mixed}" if row.mixed else "",
-            f"the interval, and those of its differences, may be too narrow: {narrow}"
-            if narrow
-            else "",
             "a single training is judged, as it is: nothing is said of another seed"
             if given_training(row)
             else "",

@@ -204,8 +204,9 @@ def _as_csv(plans: Sequence[Plan]) -> str:
         for option in one.options:
             needed = "" if option.users is None else _real(one, option)
             pair = [row.label for row in one.pair]
-            lines.append([*asked, *pair, option.draws, option.seeds, option.smallest, needed])
-    return as_csv([*headers, "smallest", "users_needed"], lines)
+            found = option.draws, option.seeds, option.smallest, needed
+            lines.append([*asked, *pair, *found, "; ".join(notes(one.pair))])
+    return as_csv([*headers, "smallest", "users_needed", "notes"], lines)
 
 
 def _as_json(one: Plan) -> dict[str, object]:
@@ -217,6 +218,7 @@ def _as_json(one: Plan) -> dict[str, object]:
         "users": one.users,
         "effective_users": one.effective_users,
         "wanted": one.wanted,
+        "notes": notes(one.pair),
         "options": [
             {
                 "draws": option.draws,

@@ -14,7 +14,7 @@ import numpy as np
 from recbench.evaluation.outcome import Outcome
 from recbench.runs.examples import read_outcome
 from recbench.runs.leaderboard import Row, Table
-from recbench.runs.notes import notes
+from recbench.runs.notes import notes_by_part
 from recbench.runs.sheet import Grid, Sheet
 from recbench.runs.text import figure_cell, question_line
 from recbench.statistics.intervals import Estimate, estimate
@@ -112,7 +112,11 @@ def positions_sheet(table: Table, curves: list[PositionCurve]) -> Sheet:
     return Sheet(
         (
             Grid(["model", "place of the target", "rows and draws", FIGURE], lines),
-            *notes([curve.row for curve in curves]),
+            *notes_by_part(
+                (f"at place {one.slot}", curve.row, one.estimate)
+                for curve in curves
+                for one in curve.places
+            ),
             "95% intervals over users and training seeds, each place by itself: of many, some "
             "stand apart by chance.",
         ),

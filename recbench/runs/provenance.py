@@ -3,7 +3,7 @@
 import subprocess
 from pathlib import Path
 
-from recbench.registry import find, listed
+from recbench.registry import find, listed, package_of
 from recbench.runs import environment
 from recbench.runs.record import FIGURE_VERSION
 from recbench.runs.record_parts import Provenance
@@ -34,10 +34,7 @@ def provenance(model: str, device: str, precision: str) -> Provenance:
 
 def plugin(model: str) -> str:
     """Return the distribution that registers a model, and its version."""
-    point = find("models", model) if model in listed("models") else None
-    if point is None or point.dist is None:
-        return "unknown"
-    return f"{point.dist.name} {point.dist.version}"
+    return package_of(find("models", model)) if model in listed("models") else "unknown"
 
 
 def commit(folder: Path) -> str | None:

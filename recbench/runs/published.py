@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
+from recbench.data.card import card, ships
 from recbench.runs.record import RunRecord
 from recbench.runs.record_parts import USUAL
 
@@ -48,8 +49,8 @@ def of(record: RunRecord, figure: str) -> list[Published]:
     """
     Return what was published of a row's model, dataset and protocol in `figure`; mostly nothing.
 
-    Nor is there anything beside rows that learnt from a part of the data, or from other data, or
-    that are no results.
+    Nor is there anything beside rows that learnt from a part of the data, or from other data, that
+    are no results, or whose dataset is not as published (`of_other_data`).
     """
     page, usual = _page(), record.training == USUAL and not record.no_result
     if (record.protocol, figure) != (page.protocol, page.figure) or not usual:
@@ -60,7 +61,18 @@ def of(record: RunRecord, figure: str) -> list[Published]:
         if one.model == record.model
         and one.encoder == record.settings.get("encoder")
         and record.dataset in one.on
+        and not of_other_data(record)
     ]
+
+
+def of_other_data(record: RunRecord) -> bool:
+    """
+    Tell whether a row's dataset is known to be another than the one of its name.
+
+    So it is where a user's folder held other files than recbench's card pins; what no card of ours
+    pins is what its name says.
+    """
+    return record.digests.dataset != (_pinned(record.dataset) or record.digests.dataset)
 
 
 class Entry(NamedTuple):
@@ -108,6 +120,12 @@ def why_not() -> str:
 def _letters(found: Sequence[Sequence[Published]]) -> dict[str, str]:
     sources = dict.fromkeys(one.source for row in found for one in row)
     return dict(zip(sources, "abcdefgh", strict=False))
+
+
+@cache
+def _pinned(dataset: str) -> str:
+    """Return the digest on recbench's own card; empty where there is none."""
+    return card(dataset).digest if ships(dataset) else ""
 
 
 @cache

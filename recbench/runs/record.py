@@ -8,6 +8,7 @@ from recbench.evaluation.answers import Matching
 from recbench.evaluation.audit import Audit
 from recbench.evaluation.metrics import tells
 from recbench.questions.controls import MEANING, Control
+from recbench.questions.protocols.choice import brought
 from recbench.runs.record_parts import (
     FROM_OUTSIDE,
     USUAL,
@@ -109,6 +110,11 @@ class Setup(Part):
         description="How many test rows were asked about, the first ones (`--limit`); null for all "
         "of them.",
     )
+
+    @property
+    def redrawn(self) -> bool:
+        """Whether negatives were drawn, as often as was asked (`--draws`)."""
+        return not (self.full_ranking or brought(self.protocol))
 
     @property
     def no_result(self) -> str:

@@ -7,15 +7,18 @@ from recbench.evaluation.metrics import names_at
 from recbench.plain_text import as_json
 from recbench.runs import published
 from recbench.runs.leaderboard import Row, Table, ranked_by
-from recbench.runs.notes import notes, notes_of, seeds_cell
+from recbench.runs.notes import estimate_of, notes, notes_of, seeds_cell
 from recbench.runs.sheet import Grid, Sheet
 from recbench.runs.text import (
     DASH,
     Format,
     as_csv,
+    estimate_cells,
     figure_cell,
     grid,
     laid_out,
+    pair_as_json,
+    pair_cells,
     question_as_json,
     question_line,
     signed,
@@ -214,7 +217,7 @@ def _csv_line(table: Table, row: Row, names: Sequence[str]) -> list[object]:
                 "" if one.seed_sd is None else one.seed_sd,
             ]
         )
-    best, base = row.to_best, row.to_baseline
+    best = row.to_best
     others = published.of(record, ranked_by(record))
     values, sources = [one.value for one in others], [one.source for one in others]
     return [
@@ -222,19 +225,12 @@ def _csv_line(table: Table, row: Row, names: Sequence[str]) -> list[object]:
         *(record.digests.pack, record.draws, row.label, len(row.runs), record.random_training),
         *(all(run.record.audit for run in row.runs), record.examples, *cells),
         ranked_by(record),
-        *_ends_of(row.per_user),
+        *estimate_cells(row.per_user),
         *(("", "", "", "") if best is None else best),
-        table.baseline,
-        *(("", "", "") if base is None else (base.difference.value, base.low, base.high)),
-        *(row.mixed, "; ".join(notes_of(row))),
+        *(table.baseline, *pair_cells(row.to_baseline)),
+        *(row.mixed, "; ".join(notes_of(row, estimate_of(row)))),
         *("; ".join(map(str, each)) for each in (values, sources)),
     ]
-
-
-def _ends_of(found: Estimate | None) -> tuple[object, ...]:
-    if found is None:
-        return "", "", ""
-    return found.figure.value, found.figure.low, found.figure.high
 
 
 def _as_json(table: Table) -> dict[str, Any]:
@@ -249,7 +245,7 @@ def _as_json(table: Table) -> dict[str, Any]:
 
 
 def _row_as_json(row: Row) -> dict[str, Any]:
-    record, best, base = row.record, row.to_best, row.to_baseline
+    record, best = row.record, row.to_best
     return {
         "label": row.label,
         "kind": record.kind,
@@ -265,7 +261,7 @@ def _row_as_json(row: Row) -> dict[str, Any]:
         "no_result": record.no_result,
         "caption": record.caption,
         "about": None if record.outside is None else record.outside.about.model_dump(),
-        "notes": notes_of(row),
+        "notes": notes_of(row, estimate_of(row)),
         "published": [one._asdict() for one in published.of(record, ranked_by(record))],
         "each_user_once": row.per_user and row.per_user.figure.model_dump(),
         "metrics": {
@@ -273,7 +269,5 @@ def _row_as_json(row: Row) -> dict[str, Any]:
             for name, one in row.estimates.items()
         },
         "to_best": None if best is None else best._asdict() | {"may_be_best": best.may_be_best},
-        "to_baseline": None
-        if base is None
-        else {"value": base.difference.value, "low": base.low, "high": base.high},
+        "to_baseline": pair_as_json(row.to_baseline),
     }

@@ -11,7 +11,8 @@ from recbench.questions.protocols import label
 from recbench.runs import latex
 from recbench.runs.record import RunRecord
 from recbench.runs.sheet import Grid, Sheet
-from recbench.statistics.intervals import Figure
+from recbench.statistics.best import Pair
+from recbench.statistics.intervals import Estimate, Figure
 
 Layout = Literal["table", "markdown", "latex"]
 """Of a page: for a terminal, for Markdown, for LaTeX with booktabs."""
@@ -90,6 +91,25 @@ def figure_cell(figure: Figure | None) -> str:
     if figure.low == figure.high:
         return f"{figure.value:.3f}"
     return f"{figure.value:.3f} {interval(figure.low, figure.high)}"
+
+
+def estimate_cells(found: Estimate | None) -> tuple[object, ...]:
+    """Return the cells in CSV of a value and its interval, empty where there is none."""
+    if found is None:
+        return "", "", ""
+    return found.figure.value, found.figure.low, found.figure.high
+
+
+def pair_cells(pair: Pair | None) -> tuple[object, ...]:
+    """Return the cells in CSV of a difference and its interval, empty where there is none."""
+    return ("", "", "") if pair is None else (pair.difference.value, pair.low, pair.high)
+
+
+def pair_as_json(pair: Pair | None) -> dict[str, float] | None:
+    """Return a difference and its interval as JSON values."""
+    if pair is None:
+        return None
+    return {"value": pair.difference.value, "low": pair.low, "high": pair.high}
 
 
 def told(smallest: float) -> str:

@@ -7,8 +7,9 @@ from statistics import fmean
 from typing import Any
 
 from recbench.errors import UserError
-from recbench.experiment import Experiment, asked_protocol
+from recbench.experiment import Experiment, asked_protocol, matching_of
 from recbench.plain_text import as_json
+from recbench.questions.protocols import Protocol
 from recbench.questions.protocols.choice import means
 from recbench.recommender import System
 from recbench.runs.record import RunRecord
@@ -58,11 +59,11 @@ class Forecast:
 
 @dataclass(frozen=True)
 class _Wanted:
-    """A cell, its model, the whole name of its protocol, and what its record would say is set."""
+    """A cell, its model, its protocol, and what its record would say is set."""
 
     cell: Experiment
     model: System
-    protocol: str
+    protocol: Protocol
     settings: Mapping[str, Any]
 
 
@@ -94,7 +95,7 @@ def forecast(wanted: Iterable[Experiment], records: Sequence[RunRecord]) -> list
         if (key := tuple(one.arguments)) in found:
             continue
         training = cells.name(one.model_copy(update={"protocol": protocol.card}))
-        asked = _Wanted(one, model, protocol.name, model.settings.identity())
+        asked = _Wanted(one, model, protocol, model.settings.identity())
         found[key] = _forecast(asked, usable, rows, training not in trained)
         if found[key].state == "missing":
             trained.add(training)
@@ -123,7 +124,7 @@ def _forecast(
     learns: bool,
 ) -> Forecast:
     cell = wanted.cell
-    asked = Forecast(cell.model, cell.dataset, wanted.protocol, cell.seed, "missing")
+    asked = Forecast(cell.model, cell.dataset, wanted.protocol.name, cell.seed, "missing")
     own = [one for one in records if one.model == cell.model and _llm(wanted, one)]
     if any(_is_of(wanted, one) for one in own):
         return replace(asked, state="there")
@@ -131,7 +132,8 @@ def _forecast(
     if not near:
         return asked
     taken = fmean(
-        scale[one.dataset] * (_asking(cell, one) + learns * _learning(wanted, one)) for one in near
+        scale[one.dataset] * (_asking(wanted, one) + learns * _learning(wanted, one))
+        for one in near
     )
     memory = [part for one in near for part in _peaks(one)]
     on_gpu = [one.device for one in memory if one.device is not None]
@@ -146,14 +148,14 @@ def _llm(wanted: _Wanted, record: RunRecord) -> bool:
 def _is_of(wanted: _Wanted, record: RunRecord) -> bool:
     """Tell whether a record is of this cell, as far as can be told without its data."""
     cell = wanted.cell
-    sampled = cell.draws, cell.pack_seed
     learnt = cell.train_fraction, cell.elsewhere
     return (
-        (record.dataset, record.matching) == (cell.dataset, cell.matching)
-        and means(wanted.protocol, record.protocol)
+        (record.dataset, record.matching) == (cell.dataset, matching_of(cell, wanted.model))
+        and means(wanted.protocol.name, record.protocol)
         and record.settings == wanted.settings
         and record.seed == (cell.seed if wanted.model.random_training else 0)
-        and (record.full_ranking or sampled == (record.draws, record.pack_seed))
+        and (record.full_ranking or record.pack_seed == cell.pack_seed)
+        and (not record.redrawn or record.draws == cell.draws)
         and learnt == (record.training.fraction, record.training.dataset)
         and record.control == cell.control
     )
@@ -163,7 +165,7 @@ def _nearest(
     wanted: _Wanted, own: Sequence[RunRecord], rows: Mapping[tuple[str, str], int]
 ) -> tuple[list[RunRecord], str, dict[str, float]]:
     """Return the records that are most like a cell, how they are, and a factor a dataset."""
-    cell, protocol = wanted.cell, wanted.protocol
+    cell, protocol = wanted.cell, wanted.protocol.name
     here = [one for one in own if one.dataset == cell.dataset]
     same = [one for one in here if means(protocol, one.protocol)]
     near, where, scale = same or here, "", {cell.dataset: 1.0}
@@ -182,8 +184,10 @@ def _nearest(
     return near, f"{count}{where}, {' and '.join(devices)}", scale
 
 
-def _asking(cell: Experiment, record: RunRecord) -> float:
-    draws = 1 if record.full_ranking else cell.draws / record.draws
+def _asking(wanted: _Wanted, record: RunRecord) -> float:
+    cell, protocol = wanted.cell, wanted.protocol
+    asked = 1 if protocol.given else cell.draws  # of what rows bring there is one draw
+    draws = 1.0 if protocol.full or record.full_ranking else asked / record.draws
     part = 1.0 if cell.limit is None else min(1.0, cell.limit / record.examples)
     return record.times.prepare + record.times.audit + part * draws * record.times.score
 

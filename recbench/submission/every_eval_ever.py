@@ -62,7 +62,7 @@ def write_logs(
     Raises
     ------
     UserError
-        For an organization without a name.
+        For an organization without a name, or a run of the first test rows alone.
     DataError
         If a record does not say when it was made.
     """
@@ -70,6 +70,10 @@ def write_logs(
         raise UserError("--organization takes the name of whoever gives the figures, in one line")
     said = {"source_organization_name": organization.strip()}
     said["evaluator_relationship"] = relationship
+    for run in runs:
+        if run.record.limit is not None:
+            why = f"{run.folder} is {run.record.no_result}"
+            raise UserError(f"{why}; name the others alone, or run it without --limit")
     logs = {
         folder / path_of(run.record): log_of(run.record, said, homepage_of(run.record, cache))
         for run in runs
@@ -109,7 +113,7 @@ def log_of(record: RunRecord, source: Mapping[str, str], homepage: str) -> Log:
         Of the dataset; may be empty.
     """
     made, developer_and_model = _seconds(record), "/".join(_model(record))
-    name = f"recbench.{record.dataset}.{record.protocol}"
+    name = _name(record)
     evaluation = f"{name}/{developer_and_model}/{record.record_sha256[:16]}"
     versions = record.provenance.versions
     return {
@@ -139,6 +143,12 @@ def log_of(record: RunRecord, source: Mapping[str, str], homepage: str) -> Log:
     }
 
 
+def _name(record: RunRecord) -> str:
+    """Name what was evaluated: a control is another evaluation than what it controls."""
+    shown = "" if record.control is None else f",control={record.control}"
+    return f"recbench.{record.dataset}.{record.protocol}{shown}"
+
+
 def _model_info(record: RunRecord, developer_and_model: str) -> Log:
     # A model behind a URL may be anybody's, and so may what came from a file.
     own = record.kind == "run" and "endpoint" not in record.settings
@@ -154,6 +164,7 @@ def _model_info(record: RunRecord, developer_and_model: str) -> Log:
                 settings=record.settings,
                 ingredients=record.ingredients,
                 seed=record.seed,
+                training=record.training.model_dump(mode="json"),
                 caption=record.caption or None,
                 row=record.row,
                 weights=record.trained and record.trained.weights,
@@ -180,6 +191,8 @@ def _result(
                 candidates=record.candidates,
                 full_ranking=record.full_ranking,
                 matching=record.matching,
+                control=record.control,
+                no_result=record.no_result or None,
             ),
         },
         "evaluation_timestamp": _seconds(record),
@@ -205,7 +218,9 @@ def _result(
 def _metric(record: RunRecord, figure: str) -> Log:
     kind, _, rest = figure.partition("|")[0].partition("@")
     return {
-        "evaluation_description": question_line(record),
+        "evaluation_description": "; ".join(
+            filter(None, [question_line(record), record.no_result])
+        ),
         "metric_id": f"recbench.{figure}",
         "metric_name": figure,
         "metric_kind": kind,

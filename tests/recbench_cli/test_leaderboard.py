@@ -17,14 +17,14 @@ def call(call_here):
 
 @pytest.fixture(scope="module")
 def ran(raw_folder, tmp_path_factory):
-    """Two rows of the popularity model on made-up data, of one training."""
+    """Two rows of the popularity model on made-up data, which learnt from more or fewer users."""
     folder = tmp_path_factory.mktemp("ran")
-    for matching in ("exact", "substring"):
+    for fraction in (0.5, 0.9):
         wanted = experiment.Experiment(
             model="popularity",
             dataset="movielens",
             draws=2,
-            matching=matching,
+            train_fraction=fraction,
             device="cpu",
             data_dir=raw_folder,
             results=folder / "results",
@@ -43,7 +43,7 @@ def popular(ran, tmp_path):
 def test_the_table_of_real_runs(call, popular):
     code, out, err = call("leaderboard")
     assert (code, err) == (0, "")
-    assert "popularity (matching=exact)" in out
+    assert "popularity (train_fraction=0.5)" in out
     (table,) = json.loads(call("leaderboard", "--format", "json")[1])
     assert [row["seeds"] for row in table["rows"]] == [[0], [0]]
     assert call("leaderboard", "--format", "csv")[1].startswith("dataset,protocol,")
@@ -51,9 +51,9 @@ def test_the_table_of_real_runs(call, popular):
 
 
 def test_a_baseline_is_a_row_of_the_table(call, popular):
-    code, out, err = call("leaderboard", "--baseline", "popularity (matching=exact)")
+    code, out, err = call("leaderboard", "--baseline", "popularity (train_fraction=0.5)")
     assert (code, err) == (0, "")
-    assert "HitRatio@1 to popularity (matching=exact)" in out
+    assert "HitRatio@1 to popularity (train_fraction=0.5)" in out
     code, out, err = call("leaderboard", "--baseline", "sasrec")
     assert (code, out) == (2, "")
     assert err == "error: no row is of sasrec: give a model or a label of the table\n"
@@ -67,7 +67,10 @@ def test_rows_are_compared_two_by_two_by_model_and_by_folder(call, popular, tmp_
     assert (code, err) == (0, "")
     assert "adjusted for 1 pair (Bonferroni)" in out
     folders = [str(one.parent) for one in sorted((tmp_path / "results").rglob("record.json"))]
-    assert json.loads(call("compare", *folders, "--format", "json")[1])["pairs"][0]["p"] == 1.0
+    (pair,) = json.loads(call("compare", *folders, "--format", "json")[1])["pairs"]
+    assert {pair["first"], pair["second"]} == {
+        f"popularity (train_fraction={fraction})" for fraction in (0.5, 0.9)
+    }
     code, out, err = call("compare", folders[0])
     assert (code, out) == (2, "")
     assert "is one row; name another to compare it with" in err
@@ -221,6 +224,22 @@ def test_a_broken_run_is_left_out_and_said(call, popular, tmp_path, file, conten
     assert len({line.split(",")[5] for line in out.splitlines()[1:]}) == 1
     assert err.startswith(f"a run is missing: {broken}/")
     assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("record", "choice", "shown"),
+    [
+        ({"full": True, "ranks": [1, 9]}, ["--draws", "20"], 1),
+        ({"full": True, "ranks": [1, 9]}, ["--pack-seed", "3"], 1),
+        ({"protocol": "released,candidates=4,negatives=given", "draws": 1}, ["--draws", "20"], 1),
+        ({"protocol": "released,candidates=4,negatives=given"}, ["--pack-seed", "3"], 0),
+        ({}, ["--draws", "20"], 0),
+    ],
+)
+def test_draws_choose_among_what_was_drawn(call, made, record, choice, shown):
+    made(**record)
+    code, out, _ = call("leaderboard", *choice, "--format", "json")
+    assert (code, len(json.loads(out))) == (0, shown)
 
 
 @pytest.fixture
@@ -418,7 +437,8 @@ def test_a_cell_that_failed_is_named_at_the_end_with_its_line(call, started):
 
 def test_a_dry_run_runs_nothing(call, popular, started):
     models = ["--models", "popularity,sasrec"]
-    code, out, err = call(*instead(FILL, [*models, "--seeds", "2", "--draws", "2"]), "--dry-run")
+    given = ["--seeds", "2", "--draws", "2", "--train-fraction", "0.5"]
+    code, out, err = call(*instead(FILL, [*models, *given]), "--dry-run")
     assert (code, err, started[0]) == (0, "", [])
     assert "3 cells: 1 there, 2 missing, 0 refused." in out
     code, out, _ = call(*FILL, "--dry-run", "--workers", "3", "--format", "json")

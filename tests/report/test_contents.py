@@ -55,6 +55,17 @@ def test_every_part_says_what_its_command_prints(made):
     assert "By items in the history" not in parts  # which are 10 for all
 
 
+def test_groups_are_compared_with_the_tables_baseline(made):
+    tables = leaderboard([made(HITS, model="a"), made(HITS[::-1], model="b")], "b")
+    (section,) = contents(tables, None, 0, silent)
+    (groups,) = [part.sheet for part in section.parts if part.heading.endswith("of the target")]
+    (grid,) = [block for block in groups.said if isinstance(block, Grid)]
+    (column,) = [number for number, head in enumerate(grid.headers) if head.endswith(" to b")]
+    # Each example is in the first group, or in the second; the baseline itself has a dash.
+    found = [line[column] for line in grid.lines if line[1] != "0"]
+    assert [cell == "-" for cell in found] == [False, True, False, True]
+
+
 def test_what_records_do_not_hold_is_left_out(made):
     (section,) = contents(leaderboard([made(target_count=[7, 7])]), None, 0, silent)
     assert [part.heading for part in section.parts] == [

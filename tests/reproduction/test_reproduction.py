@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from recbench import experiment
+from recbench.data.card import card
 from recbench.errors import UserError
 from recbench.experiment import build
 from recbench.models import recommender_class
@@ -29,7 +30,8 @@ HITS = [1, 0] * 6
 def like(model, **settings):
     """Return what `made` needs for a run of a model with all its settings."""
     identity = recommender_class(model).settings_class.build(settings).identity()
-    return {"model": model, "settings": identity, "writes": "llm" in identity}
+    data = {"dataset_digest": card("movielens").digest}
+    return {"model": model, "settings": identity, "writes": "llm" in identity, **data}
 
 
 def asked(*llms, quick=False):
@@ -72,6 +74,7 @@ def test_what_is_on_record_is_filled_in_beside_the_published_figure(made):
         {"protocol": "paper,candidates=30"},
         {"training": Training(fraction=0.5)},
         {"dataset": "lastfm"},
+        {"dataset_digest": "of other files than the card's"},
     ],
 )
 def test_a_record_of_something_else_is_not(made, changes):

@@ -131,6 +131,17 @@ def test_what_is_constant_by_construction_is_not_in_doubt(made):
     assert (figure.low, figure.value, figure.high) == (1.0, 1.0, 1.0)
 
 
+@pytest.mark.honesty
+@pytest.mark.parametrize("form", ["table", "csv", "json"])
+def test_what_is_cautioned_about_is_what_is_compared(made, form):
+    # First for half of the users, and never below the second place: the rarer side is empty.
+    shape = {"draws": 1, "random_training": False}
+    runs = [made([1, 0] * 12, model="a", **shape), made([1, 1, 0] * 8, model="b", **shape)]
+    narrow = "may be too narrow: worth 0.0 users on the rarer side"
+    assert "too narrow" not in render_comparison(compare(runs), form)
+    assert narrow in render_comparison(compare(runs, "HitRatio@2"), form)
+
+
 def test_any_k_is_compared_from_the_stored_ranks(made):
     shape = {"draws": 1, "candidates": 9}
     runs = [

@@ -10,6 +10,7 @@ from recbench.runs.groups import COUNTS as NAMES
 from recbench.runs.groups import USERS, grouped
 from recbench.runs.leaderboard import leaderboard
 from recbench.runs.record_parts import Training
+from recbench.runs.rendering import render
 from recbench.statistics.intervals import figure
 
 # Six examples of two draws: all hits but the first two rows.
@@ -104,6 +105,61 @@ def test_what_is_shown_in_groups_holds_in_all_of_them_at_once(made, tmp_path):
     more, _ = first_rows("six", [0] * 12 + [9] * 12, families=6)
     assert more.to_baseline.p == min(1.0, 6 * half.to_baseline.difference.p)
     assert more.to_best.high > half.to_best.high
+
+
+@pytest.mark.honesty
+def test_an_interval_is_called_narrow_where_its_own_group_is_small(made):
+    # 16 users: four of each group are on the rarer side, and of all together eight.
+    few = {"draws": 1, "target_count": [0] * 8 + [50] * 8, "random_training": False}
+    runs = [made([1, 0] * 8, model="a", **few), made([0] * 16, model="b", audit=None, **few)]
+    tables = leaderboard(runs)
+    groups = grouped(tables, "target-count")
+    narrow = "the interval, and those of its differences, may be too narrow: worth"
+    assert f"a: {narrow}" not in render(tables, "table")
+    page = render_groups(groups, "target-count", "table")
+    assert f"a in group 0, a in group 21-100: {narrow} 4.0 users on the rarer side" in page
+    assert f"b in group 0, b in group 21-100: {narrow} 0.0 users on the rarer side" in page
+    assert page.count("b: not audited") == 1
+    lines = list(csv.DictReader(render_groups(groups, "target-count", "csv").splitlines()))
+    assert [f"{narrow} 4.0" in line["notes"] for line in lines if line["model"] == "a"] == [
+        *(True, False, False, True, False),
+    ]
+
+
+@pytest.mark.honesty
+def test_a_group_without_examples_says_nothing_of_the_whole_table(made):
+    users = [0, 0, 1, 1, 2, 2]
+    runs = [made(HITS, model="a", users=users), made([0] * 12, model="b", users=users)]
+    tables = grouped(leaderboard(runs, "b"), "user", "b")
+    (new, known) = tables[0].groups
+    assert (new.examples, known.examples) == (0, 6)
+    for row in new.rows:
+        assert (row.estimates, row.per_user, row.to_best, row.to_baseline) == ({}, None, None, None)
+    assert known.rows[0].per_user is not None
+
+
+def test_csv_and_json_hold_what_the_page_says(made):
+    users = [0, 0, 1, 1, 2, 2]
+    runs = [
+        made(HITS, model="a", users=users, caption="mechanism test"),
+        made([0] * 12, model="b", users=users, audit=None),
+    ]
+    tables = grouped(leaderboard(runs, "b"), "user-count", "b")
+    *_, (_, (a, b)) = [(group, group.rows) for group in tables[0].groups]
+    line = list(csv.DictReader(render_groups(tables, "user-count", "csv").splitlines()))[-2]
+    assert (line["model"], line["baseline"]) == ("a", "b")
+    assert float(line["to_baseline low"]) == a.to_baseline.low
+    assert float(line["each_user_once"]) == a.per_user.figure.value
+    for note in ("mechanism test", "a single training is judged", "may be too narrow: worth "):
+        assert note in line["notes"]
+    (table,) = json.loads(render_groups(tables, "user-count", "json"))
+    first, second = table["groups"][-1]["rows"]
+    assert table["baseline"] == "b"
+    assert first["to_baseline"]["value"] == a.to_baseline.difference.value
+    assert first["each_user_once"] == a.per_user.figure.model_dump()
+    assert "; ".join(first["notes"]) == line["notes"]
+    assert (second["to_baseline"], second["notes"][0]) == (None, "not audited")
+    assert b.to_baseline is None
 
 
 def test_examples_that_are_missing_are_named(made):

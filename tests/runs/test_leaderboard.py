@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pytest
 
+from recbench.data.card import card
 from recbench.errors import UserError
 from recbench.runs.leaderboard import leaderboard, rows_of
 from recbench.runs.record_parts import Training
@@ -149,6 +150,11 @@ def test_a_single_training_is_said_to_be_one(made):
         ({"trained_by": {"precision": "bfloat16"}}, {}, "precisions"),
         ({"asked_by": {"device": "cuda:0"}}, {"asked_by": {"device": "cpu"}}, "device kinds"),
         ({"asked_by": {"precision": "bfloat16"}}, {}, "precisions"),
+        (
+            {"trained_by": {"plugin": "other 1.0"}},
+            {"trained_by": {"plugin": "other 1.1"}},
+            "plug-in versions",
+        ),
     ],
 )
 def test_a_row_whose_runs_were_not_computed_alike_is_marked(made, one, other, said):
@@ -156,6 +162,12 @@ def test_a_row_whose_runs_were_not_computed_alike_is_marked(made, one, other, sa
     assert table.rows[0].mixed == said
     assert f"gru4rec: runs of several {said}" in render([table], "markdown")
     (table,) = leaderboard([made(GOOD, model="b", seed=0), made(GOOD, model="b", seed=1)])
+    assert table.rows[0].mixed == ""
+
+
+def test_the_version_of_recbench_alone_marks_no_row(made):
+    by = [{"trained_by": {"plugin": f"recbench {version}"}} for version in ("0.1.0", "0.2.0")]
+    (table,) = leaderboard([made(GOOD, seed=seed, **one) for seed, one in enumerate(by)])
     assert table.rows[0].mixed == ""
 
 
@@ -340,10 +352,9 @@ def test_ingredients_that_follow_from_a_choice_are_not_named(made):
 
 @pytest.fixture
 def mixed(made):
-    runs = [
-        made(GOOD, model="gru4rec"),
-        made(BAD, model="ilora", writes=True, caption="mechanism test", settings={"llm": "tiny"}),
-    ]
+    data = {"dataset_digest": card("movielens").digest}
+    written = {"writes": True, "caption": "mechanism test", "settings": {"llm": "tiny"}}
+    runs = [made(GOOD, model="gru4rec", **data), made(BAD, model="ilora", **written, **data)]
     return leaderboard(runs)
 
 
@@ -435,7 +446,7 @@ def test_a_control_is_compared_with_the_baseline_that_it_is_of(made):
 
 
 def test_nothing_is_published_beside_a_control(made):
-    shown = {"model": "sasrec", "draws": 1}
+    shown = {"model": "sasrec", "draws": 1, "dataset_digest": card("movielens").digest}
     (table,) = leaderboard([made(**shown), made(**shown, control="shuffled-history")])
     found = json.loads(render([table], "json"))[0]["rows"]
     assert [bool(row["published"]) for row in found] == [True, False]

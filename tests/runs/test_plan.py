@@ -66,7 +66,10 @@ def test_every_form_holds_every_design(table, form):
 
 def test_a_single_training_tells_nothing_of_seeds(made):
     table = leaderboard([made(hits(0), model="a"), made(hits(1), model="b")])[0]
-    assert "what seeds add is not known" in render_plans([plan(table)], "table")
+    found = [plan(table)]
+    assert "what seeds add is not known" in render_plans(found, "table")
+    for form in ("table", "csv", "json"):
+        assert "a, b: a single training is judged" in render_plans(found, form)
 
 
 def test_a_control_is_not_planned_with(made):

@@ -25,6 +25,17 @@ def test_every_row_counts_at_its_place(made):
     assert cells.lines[0][3].startswith("0.800 [")
 
 
+@pytest.mark.honesty
+def test_an_interval_is_called_narrow_where_its_own_place_is_rare(made):
+    ranks = [1, 2] * 12
+    (table,) = leaderboard([made(ranks=ranks, writes=True, random_training=False)])
+    said = positions_sheet(table, position_curves(table)).said
+    narrow = "the interval, and those of its differences, may be too narrow: worth"
+    places = "gru4rec at place 1, gru4rec at place 2"  # always right, and never
+    assert f"{places}: {narrow} 0.0 users on the rarer side" in said
+    assert not any(str(line).startswith("gru4rec: the interval") for line in said)
+
+
 def test_who_scores_or_ranks_everything_has_no_curve(made):
     scored, ranked = made(), made(ranks=[1, 20], full=True, pack="all")
     assert [position_curves(table) for table in leaderboard([scored, ranked])] == [[], []]

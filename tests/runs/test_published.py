@@ -7,12 +7,14 @@ from importlib.resources import files
 
 import pytest
 
+from recbench.data.card import card, cards
 from recbench.runs import published
 from recbench.runs.leaderboard import leaderboard
 from recbench.runs.record_parts import Training
 from recbench.runs.rendering import render
 
 GUIDED = {"llm": "tiny", "encoder": "sasrec"}
+MOVIELENS = {"dataset_digest": card("movielens").digest}
 
 
 def values(record, figure="HitRatio@1"):
@@ -35,7 +37,17 @@ def values(record, figure="HitRatio@1"):
     ],
 )
 def test_figures_are_of_the_model_with_its_encoder(made, model, settings, dataset, expected):
-    assert values(made(model=model, settings=settings, dataset=dataset).record) == expected
+    pinned = card(dataset).digest if dataset in cards() else None
+    record = made(
+        model=model, settings=settings, dataset=dataset, dataset_digest=pinned or "any"
+    ).record
+    assert values(record) == expected
+
+
+def test_beside_other_data_of_the_name_there_is_none(made):
+    record = made(model="llara", settings=GUIDED, dataset_digest="of a user's folder").record
+    assert published.of_other_data(record)
+    assert values(record) == []
 
 
 @pytest.mark.parametrize(
@@ -48,6 +60,7 @@ def test_figures_are_of_the_model_with_its_encoder(made, model, settings, datase
     ],
 )
 def test_of_another_question_there_is_none(made, changes):
+    changes = MOVIELENS | changes
     record = made(model="llara", settings=GUIDED, **changes).record
     assert values(record) == []
     tables = leaderboard([made(model="llara", settings=GUIDED, seed=1, **changes)])
@@ -56,11 +69,14 @@ def test_of_another_question_there_is_none(made, changes):
 
 
 def test_of_another_figure_there_is_none(made):
-    assert values(made(model="sasrec").record, "HitRatio@5") == []
+    record = made(model="sasrec", **MOVIELENS).record
+    assert values(record)
+    assert values(record, "HitRatio@5") == []
 
 
 def test_every_format_has_them_with_their_source(made):
-    runs = [made(model="llara", writes=True, settings=GUIDED), made(model="popularity")]
+    guided = {"model": "llara", "settings": GUIDED, "writes": True}
+    runs = [made(**one, **MOVIELENS) for one in (guided, {"model": "popularity"})]
     tables = leaderboard(runs)
     for form in ("table", "markdown"):
         text = render(tables, form)

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from recbench.experiment import Experiment, build
+from recbench.questions.protocols import protocol
 from recbench.runs.record_parts import Training
 from recbench.studies import forecast as told
 from recbench.studies.forecast import Forecast, forecast, makespan, render, seconds
@@ -26,7 +27,7 @@ def cell(**changes):
     return Experiment(**({"model": "sasrec", "draws": 2} | changes))
 
 
-def test_what_has_a_record_is_there(sasrec):
+def test_what_has_a_record_is_there(sasrec, made):
     record = sasrec()
     (found,) = forecast([cell()], [record])
     assert found == Forecast("sasrec", "movielens", "paper", 0, "there")
@@ -37,10 +38,38 @@ def test_what_has_a_record_is_there(sasrec):
         {"settings": {"epochs": 3}},
         {"train_fraction": 0.5},
         {"protocol": "paper,candidates=30"},
-        {"matching": "substring"},
         {"control": "shuffled-history"},
     ):
         assert forecast([cell(**other)], [record])[0].state == "missing", other
+    (unread,) = forecast([cell(matching="substring")], [record])  # it writes nothing
+    assert unread.state == "there"
+    writer = made(model="tallrec", settings=settings("tallrec"), writes=True).record
+    asked = [cell(model="tallrec", matching=rule) for rule in ("exact", "substring")]
+    assert [one.state for one in forecast(asked, [writer])] == ["there", "missing"]
+
+
+def test_what_draws_nothing_is_there_whatever_is_to_be_drawn(sasrec):
+    ranked = sasrec(full=True, ranks=[1, 2], protocol="paper,candidates=all")
+    assert ranked.draws == 1
+    asked = {"protocol": "paper,candidates=all"}
+    (there,) = forecast([cell(**asked, draws=20, pack_seed=3)], [ranked])
+    assert there.state == "there"
+    (missing,) = forecast([cell(**asked, draws=20, seed=1)], [ranked])
+    assert missing.seconds == 1 + 3 + 2
+    (sampled,) = forecast([cell(**asked, draws=20, seed=1)], [sasrec()])
+    assert sampled.seconds == 1 + 3 + 2
+
+
+def test_candidates_that_rows_bring_are_there_whatever_is_to_be_drawn(sasrec, monkeypatch):
+    given = protocol("released,negatives=given")
+    monkeypatch.setattr(told, "asked_protocol", lambda _: given)
+    record = sasrec(draws=1, protocol=given.name)
+    (there,) = forecast([cell(draws=20)], [record])
+    assert there.state == "there"
+    (other,) = forecast([cell(draws=20, pack_seed=1)], [record])  # in another order
+    assert (other.state, other.seconds) == ("missing", 1 + 3 + 2)
+    (fewer,) = forecast([cell(draws=20)], [sasrec(draws=2, protocol="released")])
+    assert fewer.seconds == 1 + 3 / 2 + 2
 
 
 def test_the_seed_of_what_is_not_trained_from_one_is_no_other_cell(made):

@@ -9,7 +9,7 @@ import pytest
 
 from recbench.errors import DataError, UserError
 from recbench.runs.record import RunRecord
-from recbench.runs.record_parts import Outside
+from recbench.runs.record_parts import Outside, Training
 from recbench.runs.store import Run, runs
 from recbench.submission.every_eval_ever import path_of, write_logs
 
@@ -57,6 +57,40 @@ def test_a_record_says_the_same_there(made, export):
     assert one["metric_config"]["metric_parameters"] == {"k": 1}
     assert "--set rate=0.1" in one["generation_config"]["generation_args"]["execution_command"]
     assert one["source_data"]["url"] == ["https://grouplens.org/datasets/movielens/100k/"]
+
+
+@pytest.mark.honesty
+def test_a_control_cannot_pass_for_the_plain_result(made, export):
+    plain, control = export([made(), made(control="shuffled-history")])
+    named = {one["evaluation_name"] for one in control["evaluation_results"]}
+    assert named == {"recbench.movielens.paper,control=shuffled-history"}
+    assert {one["evaluation_name"] for one in plain["evaluation_results"]} == {
+        "recbench.movielens.paper"
+    }
+    told = control["evaluation_results"][0]
+    details = told["source_data"]["additional_details"]
+    assert details["control"] == "shuffled-history"
+    assert details["no_result"].startswith("a control, not a result to rank: ")
+    assert told["metric_config"]["evaluation_description"].endswith(details["no_result"])
+    said = plain["evaluation_results"][0]["source_data"]["additional_details"]
+    assert not {"control", "no_result"} & set(said)
+
+
+@pytest.mark.honesty
+def test_what_was_learnt_from_is_said(made, export):
+    (log,) = export([made(training=Training(fraction=0.1, dataset="lastfm"))])
+    training = json.loads(log["model_info"]["additional_details"]["training"])
+    assert (training["fraction"], training["dataset"]) == (0.1, "lastfm")
+
+
+@pytest.mark.honesty
+def test_a_run_of_the_first_rows_is_not_exported(made, tmp_path):
+    few = made(limit=1, pack="few")
+    with pytest.raises(
+        UserError, match=r"is not a result: the first 1 test rows.* without --limit"
+    ):
+        write_logs([made(), few], tmp_path / "out", "A", "other", tmp_path)
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_published_runs_can_be_exported(export, request):
