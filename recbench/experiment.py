@@ -35,15 +35,7 @@ from recbench.questions.make_split import make_split
 from recbench.questions.protocols import Protocol
 from recbench.questions.protocols.choice import allows, fits, protocol_of
 from recbench.questions.queries import Queries
-from recbench.recommender import (
-    Runtime,
-    System,
-    TrainingData,
-    Transferable,
-    ranks,
-    reads_candidates,
-    writes,
-)
+from recbench.recommender import Runtime, System, TrainingData, Transferable, ranks, writes
 from recbench.runs import store
 from recbench.runs.completion import answered_by, complete, forgotten_if_refused, report_age
 from recbench.runs.identity import row_digest, run_id, training_digest
@@ -263,6 +255,8 @@ def _understood(
     question = ask(experiment, report, show_progress)
     source = choose_training_source(experiment, model, question, report, show_progress)
     setup = describe(experiment, model, question, source.training)
+    if setup.matching != experiment.matching:
+        report(f"{experiment.model} writes nothing: --matching changes nothing")
     shown = question.seen(experiment.control)
     data = replace(source.asked, catalogue=shown.split.catalogue)
     if experiment.show_prompt:
@@ -499,8 +493,7 @@ def choose_training_source(
     """
     card, fraction, other = question.dataset.card, experiment.train_fraction, experiment.elsewhere
     if other is None or not isinstance(model, Transferable):
-        reads = reads_candidates(model), model.reads_times
-        return own_training(card, question.split, fraction, *reads)
+        return own_training(card, question.split, fraction, model)
     cache, folder = cache_folder(experiment.cache), experiment.train_data_dir
     dataset = prepare(other, cache, folder, report, show_progress)
     rule = question.protocol
@@ -508,8 +501,7 @@ def choose_training_source(
         rule = protocol_of(other, None, cache)
     learnt = dataset.card, make_split(dataset, rule)
     asked = card, question.split
-    more = model.refitted, model.reads_times
-    return other_training(asked, learnt, rule.name, fraction, *more)
+    return other_training(asked, learnt, rule.name, fraction, model)
 
 
 def training_folder(
@@ -523,12 +515,17 @@ def training_folder(
     return root / experiment.model / run_id(digest, seed)
 
 
+def matching_of(experiment: Experiment, model: System) -> Matching:
+    """Return the rule that decides figures: of what writes nothing every rule makes one row."""
+    return experiment.matching if writes(model) else "exact"
+
+
 def describe(
     experiment: Experiment, model: System, question: Question, training: Training
 ) -> Setup:
     """Write down what is asked of whom: what names the run, and what its figures are of."""
     settings, ingredients = model.settings.identity(), ingredients_of(model)
-    matching = experiment.matching
+    matching = matching_of(experiment, model)
     asked = question.digests, question.protocol.name, matching, training, experiment.control
     row = row_digest(experiment.model, settings, ingredients, *asked)
     seed = experiment.seed if model.random_training else 0

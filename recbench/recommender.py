@@ -55,6 +55,9 @@ class TrainingData:
         int64 [len(sequences.values)], when each interaction of `sequences` was, in whole seconds
         since 1970; None where the data have an order alone, and for every model that does not say
         `System.reads_times`.
+    users_known
+        Whether the users' numbers tell who is who (`recbench.questions.split.Split.users_known`):
+        where not, a validation row may be of somebody who trained, whatever its number.
     """
 
     catalogue: Catalogue
@@ -66,6 +69,7 @@ class TrainingData:
     validation: Examples
     digest: str
     times: NDArray[np.int64] | None = None
+    users_known: bool = True
 
 
 def _silent(_: str) -> None:
@@ -93,6 +97,9 @@ class Runtime:
         Whether to draw progress bars on standard error.
     processes
         Those that share the work; what is written, the main one writes.
+    fresh
+        Whether all is made anew (``--fresh``): what is shared in `cache` and may have been made by
+        other code under one name is not taken from there.
     """
 
     seed: int
@@ -102,6 +109,7 @@ class Runtime:
     report: Callable[[str], None] = field(default=_silent)
     show_progress: bool = False
     processes: Processes = ALONE
+    fresh: bool = False
 
     def alone(self) -> "Runtime":
         """Return the same for what one process does by itself."""
@@ -128,6 +136,9 @@ class System(ABC):
     lists_candidates
         Whether its candidates must be listed to it, as in a prompt: then it cannot be asked to rank
         the whole catalogue.
+    reads_words
+        Whether it reads the noun and the verb of a dataset, as prompts do: what it learnt is then
+        named after them, too, where a user may edit them. What has candidates listed counts as one.
     reads_times
         Whether it learns from when things happened: then it is given `TrainingData.times`, and what
         it learnt is named after them, too.
@@ -157,6 +168,7 @@ class System(ABC):
     summary: ClassVar[str] = ""
     reference: ClassVar[str] = ""
     lists_candidates: ClassVar[bool] = False
+    reads_words: ClassVar[bool] = False
     reads_times: ClassVar[bool] = False
     knows_users: bool = False
     random_training: bool = True
@@ -418,6 +430,11 @@ def writes(system: System) -> TypeGuard[Answerer]:
 def reads_candidates(system: System) -> bool:
     """Tell whether the candidates must be listed to a model: it says so, or it writes."""
     return system.lists_candidates or writes(system)
+
+
+def reads_words(system: System) -> bool:
+    """Tell whether a model reads a dataset's noun and verb: it says so, or has a list to read."""
+    return system.reads_words or reads_candidates(system)
 
 
 class Encoder(Recommender):

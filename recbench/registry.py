@@ -305,6 +305,17 @@ def owner(point: EntryPoint) -> str:
     return point.dist.name if point.dist is not None else "unknown package"
 
 
+def package_of(point: EntryPoint) -> str:
+    """Return the name of the package that registers it, and its version."""
+    return f"{point.dist.name} {point.dist.version}" if point.dist is not None else "unknown"
+
+
+def foreign_package(group: Group, name: str) -> str | None:
+    """Return whose a name is, as `package_of`; None where it is recbench's own, or nobody's."""
+    point = find(group, name) if name in listed(group) else None
+    return None if point is None or owner(point) == _OURS else package_of(point)
+
+
 def _kind_of(point: EntryPoint) -> str:
     return _kind(point.group.removeprefix("recbench."))
 

@@ -9,6 +9,7 @@ whatever else only changes the question ask a kept model again.
 
 import json
 import shutil
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -93,7 +94,8 @@ def train_or_find(
             model.load(folder / MODEL, source.asked, runtime)
             return kept, False
         with as_begun(folder / CHECKPOINTS, runtime.report, processes.is_main):
-            return _train(name, model, source, runtime, folder, candidates), True
+            begun = replace(runtime, fresh=fresh)
+            return _train(name, model, source, begun, folder, candidates), True
 
 
 def _train(

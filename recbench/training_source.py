@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from recbench.data.card import Card, ships
 from recbench.questions.fraction import with_fraction
 from recbench.questions.split import Split
-from recbench.recommender import TrainingData
+from recbench.recommender import System, TrainingData, Transferable, reads_words
 from recbench.runs.record_parts import Training
 from recbench.settings import digest
 
@@ -49,9 +49,7 @@ class TrainingSource:
         return digest([learnt, asked]) if self.elsewhere else learnt
 
 
-def own_training(
-    card: Card, split: Split, fraction: float, reads: bool, timed: bool = False
-) -> TrainingSource:
+def own_training(card: Card, split: Split, fraction: float, model: System) -> TrainingSource:
     """
     Learn from a part of the training users of the dataset that is asked about.
 
@@ -59,14 +57,12 @@ def own_training(
     ----------
     card, split, fraction
         Of that dataset.
-    reads
-        Whether the model reads prompts: then their words are part of what it learns from.
-    timed
-        Whether it reads times.
+    model
+        What learns: the words of prompts, and times, are part of it only where they are read.
     """
     part = with_fraction(split, fraction)
-    data = training_data(card, part, timed)
-    training = Training(fraction=fraction, words=_words(card) if reads else None)
+    data = training_data(card, part, model.reads_times)
+    training = Training(fraction=fraction, words=_words(card) if reads_words(model) else None)
     return TrainingSource(data, data, part, training)
 
 
@@ -75,8 +71,7 @@ def other_training(
     learnt: tuple[Card, Split],
     protocol: str,
     fraction: float,
-    refitted: tuple[str, ...],
-    timed: bool = False,
+    model: Transferable,
 ) -> TrainingSource:
     """
     Learn from a part of the training users of another dataset.
@@ -89,10 +84,8 @@ def other_training(
         Name of the one that split `learnt`.
     fraction
         Of the training users of `learnt`.
-    refitted
-        What learns from the whole training part of `asked` nevertheless.
-    timed
-        Whether the model reads times.
+    model
+        What learns; what it refits learns from the whole training part of `asked` nevertheless.
     """
     card, split = learnt
     training = Training(
@@ -100,11 +93,11 @@ def other_training(
         dataset=card.name,
         protocol=protocol,
         split=split.training_digest,
-        refitted=refitted,
+        refitted=model.refitted,
         words=_words(card, asked[0]),
     )
-    data = training_data(card, with_fraction(split, fraction), timed)
-    return TrainingSource(data, training_data(*asked, timed), asked[1], training)
+    data = training_data(card, with_fraction(split, fraction), model.reads_times)
+    return TrainingSource(data, training_data(*asked, model.reads_times), asked[1], training)
 
 
 def training_data(card: Card, split: Split, timed: bool = False) -> TrainingData:
@@ -119,6 +112,7 @@ def training_data(card: Card, split: Split, timed: bool = False) -> TrainingData
         validation=split.validation,
         digest=split.timed_training_digest if timed else split.training_digest,
         times=split.times if timed else None,
+        users_known=split.users_known,
     )
 
 

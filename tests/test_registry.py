@@ -9,6 +9,8 @@ from recbench.errors import NotInstalledError, RecbenchError, UserError
 
 
 class Owner:
+    version = "1.0"
+
     def __init__(self, name: str) -> None:
         self.name = name
 
@@ -32,6 +34,13 @@ def test_our_own_models_come_in_through_the_door():
     others |= {"bert4rec", "esasrec"}
     others |= {"bigrec", "constrained-beam"}
     assert simple | others <= set(registry.listed("models"))
+
+
+def test_whose_a_name_is_unless_it_is_ours(points):
+    points += [point("ours", "x:A", "recbench"), point("theirs", "y:A", "one")]
+    assert registry.foreign_package("models", "theirs") == "one 1.0"
+    assert registry.foreign_package("models", "ours") is None
+    assert registry.foreign_package("models", "nobody's") is None
 
 
 def test_a_typo_gets_the_nearest_name():

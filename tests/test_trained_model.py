@@ -49,6 +49,7 @@ class Taught(Transferable):
 
     def fit(self, data, runtime):
         self.done.append("fit")
+        self.fresh = runtime.fresh
         (runtime.checkpoints / "checkpoint").touch()
         if self.killed:
             raise KeyboardInterrupt
@@ -121,9 +122,10 @@ def test_parts_that_were_fitted_by_themselves_have_their_own_digests(train, tmp_
 
 
 def test_a_fresh_training_replaces_the_kept_one(train):
-    train()
+    kept, _, _ = train()
     model, _, new = train(fresh=True)
     assert (model.done, new) == (["fit"], True)
+    assert (kept.fresh, model.fresh) == (False, True)  # for what it takes from the cache
 
 
 def test_a_fresh_training_that_is_killed_leaves_the_kept_one(train):

@@ -8,7 +8,9 @@ validation rows; one that writes, by what it writes, over sets drawn for this se
 The rows are few, so a second round fits the best settings of the first with more seeds, and the
 best mean wins. Every fit is one line of the results file; fits that are already there are not
 repeated, and the one that was under way goes on from its checkpoints beside that file, so a search
-that was stopped goes on.
+that was stopped goes on. A fit is known by a digest of all that decides its figure: of other data,
+draws or code it is another one. Lines from before there was a digest count for data that recbench
+ships, which nobody can add anew.
 
     python tools/search.py --models gru4rec,sasrec,caser --trials 27 --finalists 2 --seeds 2
 """
@@ -25,21 +27,26 @@ import numpy as np
 import typer
 
 from recbench.atomic_write import atomic_file
+from recbench.data.card import ships
 from recbench.evaluation.evaluator import evaluate
 from recbench.experiment import Experiment, Question, ask, build
+from recbench.models import ingredients_of
 from recbench.neural.devices import resolve
 from recbench.neural.ranking import expected_hit_ratio, validation_steps
-from recbench.questions.candidates import draw
+from recbench.questions.candidates import Pack, draw
+from recbench.questions.protocols import Protocol
 from recbench.questions.queries import Queries
 from recbench.recommender import Recommender, Runtime, System, writes
+from recbench.registry import foreign_package
+from recbench.runs.identity import training_digest
 from recbench.runs.places import cache_folder
 from recbench.seeding import generator
 from recbench.settings import Settings, digest
-from recbench.training_source import training_data
+from recbench.training_source import own_training, training_data
 
 HERE = Path(__file__).parent
 SPACES = HERE / "search_spaces.toml"
-COLUMNS = ("model", "seed", "hit_ratio", "valid_ratio", "seconds", "settings")
+COLUMNS = ("model", "seed", "hit_ratio", "valid_ratio", "seconds", "settings", "digest")
 PACK_SEED = 2**32 - 1
 """Of the candidate sets for models that write: a seed that no run has by default."""
 DRAWS_OF_A_TRIAL = 100
@@ -65,7 +72,9 @@ def main(
     out = out or HERE.parent / "results" / "search" / f"{dataset}-{protocol}.csv"
     names = models.split(",")
     asked = {"model": names[0], "dataset": dataset, "protocol": protocol, "draws": 1}
-    search = Search(ask(Experiment.build(asked), print), resolve(device), draws, out)
+    question = ask(Experiment.build(asked), print)
+    check_draws(question.protocol)
+    search = Search(question, resolve(device), draws, out)
     all_spaces = tomllib.loads(spaces.read_text(encoding="utf-8"))
     for trial in range(trials):
         for name in names:
@@ -86,51 +95,81 @@ class Search:
 
     def __init__(self, question: Question, device: str, draws: int, path: Path) -> None:
         self.question, self.device, self.draws, self.path = question, device, draws, path
-        self.done: dict[tuple[str, str, int], float] = {}
-        if path.exists():
-            with path.open(encoding="utf-8", newline="") as file:
-                for row in csv.DictReader(file):
-                    key = (row["model"], row["settings"], int(row["seed"]))
-                    self.done[key] = float(row["hit_ratio"])
+        self.done = self.lines()
+
+    def lines(self) -> list[dict[str, str]]:
+        """Read what the file has by now."""
+        if not self.path.exists():
+            return []
+        with self.path.open(encoding="utf-8", newline="") as file:
+            return list(csv.DictReader(file))
 
     def figure(self, name: str, values: dict[str, Any], seed: int) -> float:
         """Return the HitRatio@1 of a fit, from the file if it is there."""
         model = build(Experiment.build({"model": name, "settings": values}))
-        if (known := self.known(name, model.settings, seed)) is not None:
+        made_of = self.digest_of(name, model)
+        if (known := self.known(name, model.settings, seed, made_of)) is not None:
             return known
-        settings = json.dumps(model.settings.record(), sort_keys=True)
         started = time.monotonic()
-        under_way = self.under_way(name, settings, seed)
+        under_way = self.under_way(made_of, seed)
         hit, valid = judged(model, self.question, seed, self.device, self.draws, under_way)
         seconds = time.monotonic() - started
-        self.append((name, seed, f"{hit:.6f}", f"{valid:.6f}", f"{seconds:.0f}", settings))
+        settings = json.dumps(model.settings.record(), sort_keys=True)
+        figures = f"{hit:.6f}", f"{valid:.6f}", f"{seconds:.0f}"
+        self.append((name, str(seed), *figures, settings, made_of))
         print(f"{name} seed {seed}: {hit:.4f} in {seconds:.0f} s {values}", flush=True)
-        self.done[name, settings, seed] = hit
         shutil.rmtree(under_way, ignore_errors=True)
         return hit
 
-    def under_way(self, name: str, settings: str, seed: int) -> Path:
-        """Return the folder of a fit that is not in the file yet."""
-        return self.path.with_suffix(".under-way") / digest([name, settings, seed])[:16]
+    def digest_of(self, name: str, model: System) -> str:
+        """Return SHA-256 over all that decides a figure, except the seed."""
+        question = self.question
+        source = own_training(question.dataset.card, question.split, 1.0, model)
+        settings, learnt_from = model.settings.identity(), (source.digest, source.training)
+        code = foreign_package("models", name) or "recbench"  # whose version is that of figures
+        learnt = training_digest(name, settings, ingredients_of(model), *learnt_from, code)
+        drawn_so = [self.draws, PACK_SEED] if writes(model) else []
+        return digest([learnt, question.split.digest, question.protocol.digest, *drawn_so])
 
-    def known(self, name: str, settings: Settings, seed: int) -> float | None:
+    def under_way(self, made_of: str, seed: int) -> Path:
+        """Return the folder of a fit that is not in the file yet."""
+        return self.path.with_suffix(".under-way") / digest([made_of, seed])[:16]
+
+    def known(self, name: str, settings: Settings, seed: int, made_of: str) -> float | None:
         """Return the figure of a fit in the file; it may be from before some settings were."""
-        for (model, text, of), figure in self.done.items():
-            same = (model, of) == (name, seed)
-            if same and settings.completed(json.loads(text)) == settings.record():
-                return figure
+        for row in self.done:
+            if (row["model"], int(row["seed"])) != (name, seed):
+                continue
+            if row.get("digest"):
+                same = row["digest"] == made_of
+            else:
+                earlier = settings.completed(json.loads(row["settings"]))
+                same = earlier == settings.record() and ships(self.question.dataset.card.name)
+            if same:
+                return float(row["hit_ratio"])
         return None
 
-    def append(self, row: tuple[object, ...]) -> None:
-        """Add a line to the file, after its header; killed at any moment, as a whole or not."""
-        before = self.path.read_text(encoding="utf-8") if self.path.exists() else ""
+    def append(self, row: tuple[str, ...]) -> None:
+        """Add a line to the file, with its header; killed at any moment, as a whole or not."""
+        lines = [*self.lines(), dict(zip(COLUMNS, row, strict=True))]
         with (
             atomic_file(self.path) as partial,
             partial.open("w", encoding="utf-8", newline="") as file,
         ):
-            file.write(before)
-            lines = [row] if before else [COLUMNS, row]
-            csv.writer(file, lineterminator="\n").writerows(lines)
+            # A file from before there was a digest gets the column, empty in the lines that it has.
+            writer = csv.DictWriter(file, COLUMNS, restval="", lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(lines)
+        self.done = lines
+
+
+def check_draws(asked: Protocol) -> None:
+    """Refuse, before anything is fitted, to judge by HitRatio@1 where no candidates are drawn."""
+    if asked.full:
+        raise SystemExit(
+            f"{asked.name} draws no candidates, among which a search judges by HitRatio@1; "
+            "leave out candidates=all"
+        )
 
 
 def drawn(model: str, spaces: list[dict[str, Any]], trial: int) -> dict[str, Any]:
@@ -162,27 +201,28 @@ def judged(
     """Fit, and ask about the validation rows; what has been done is kept in a folder meanwhile."""
     data = training_data(question.dataset.card, question.split, model.reads_times)
     runtime = Runtime(seed, device, under_way, cache_folder(), report=print).at(under_way)
+    if not writes(model):
+        model.fit(data, runtime)
+        return ranked(model, question, runtime)
+    # What cannot be drawn is refused before hours of fitting.
+    pack = draw(question.split, question.protocol, "validation", draws, PACK_SEED)
     model.fit(data, runtime)
-    if writes(model):
-        return written(model, question, runtime, draws)
-    return ranked(model, question, runtime)
+    return written(model, question, pack, runtime)
 
 
 def ranked(model: Recommender, question: Question, runtime: Runtime) -> Judged:
     """Judge a model that ranks the whole catalogue."""
     data = training_data(question.dataset.card, question.split)
-    steps = validation_steps(data.validation, data.train)
+    steps = validation_steps(data)
     rows, items = len(steps), len(data.catalogue)
     everything = np.broadcast_to(np.arange(items, dtype=np.int32), (rows, items))
     scores = model.score(Queries(steps.histories, everything), runtime)
     return expected_hit_ratio(scores, steps, question.protocol.candidates), 1.0
 
 
-def written(model: System, question: Question, runtime: Runtime, draws: int) -> Judged:
+def written(model: System, question: Question, pack: Pack, runtime: Runtime) -> Judged:
     """Judge a model by the answers that it writes."""
-    split, protocol = question.split, question.protocol
-    pack = draw(split, protocol, "validation", draws, PACK_SEED)
-    asked = split.validation, split.catalogue, pack, runtime
+    asked = question.split.validation, question.split.catalogue, pack, runtime
     finished = runtime.checkpoints / "answers"
     metrics = evaluate(model, *asked, finished=finished).metrics
     return metrics["HitRatio@1"].value, metrics["ValidRatio"].value

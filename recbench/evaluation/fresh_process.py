@@ -243,6 +243,7 @@ def _write_data(data: TrainingData, folder: Path) -> None:
         "verb": data.verb,
         "digest": data.digest,
         "timed": data.times is not None,
+        "users known": data.users_known,
     }
     (folder / "data.json").write_text(json.dumps(about), encoding="utf-8")
 
@@ -265,6 +266,7 @@ def _read_data(folder: Path) -> TrainingData:
         validation=validation,
         digest=about["digest"],
         times=_array(folder, "sequence times") if about["timed"] else None,
+        users_known=about["users known"],
     )
 
 

@@ -4,15 +4,15 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
-
-import torch
+from typing import Any
 
 from recbench.atomic_write import atomic_folder, check_writable
 from recbench.errors import UserError
 from recbench.file_digests import folder_digest
+from recbench.neural.devices import way_of
 from recbench.neural.precision import FLOAT32
 from recbench.recommender import Encoder, Runtime, TrainingData
-from recbench.registry import load
+from recbench.registry import foreign_package, load
 from recbench.sealed import sealed, unsealed
 from recbench.settings import digest
 
@@ -42,14 +42,30 @@ def build_encoder(name: str) -> Encoder:
     return model_class(model_class.settings_class.build({}))
 
 
+def made_of(name: str, encoder: Encoder) -> dict[str, Any]:
+    """
+    Return what decides what an encoder learns besides settings, data and seed; as a rule nothing.
+
+    Its own ingredients, and the package and version of a plug-in: the code of recbench's own
+    encoders is known by `_VERSION` and the figure version.
+    """
+    found = {
+        "encoder_ingredients": encoder.ingredients(),
+        "encoder_package": foreign_package("models", name),
+    }
+    return {part: value for part, value in found.items() if value}
+
+
 def fitted_encoder(name: str, data: TrainingData, runtime: Runtime) -> Encoder:
     """
     Return an encoder fitted on the training rows, from the cache where it is there.
 
     One process fits it by itself, so that several have the encoder that one would have; the others
-    find it in the cache, which is keyed by the model, its settings, the digest of the split, the
-    seed, `_VERSION` and, for a GPU, its kind and precision: what is fitted there differs by
-    rounding. One that is not as it was kept is fitted again.
+    find it in the cache, which is keyed by the model, its settings, what it is `made_of`, the
+    digest of the split, the seed, `_VERSION` and, for a GPU, its kind, precision and
+    ``--deterministic``: what is fitted there differs by rounding. One that is not as it was kept
+    is fitted again; so is a plug-in's where all is made afresh, since its code may have changed
+    under one version.
 
     Parameters
     ----------
@@ -59,16 +75,20 @@ def fitted_encoder(name: str, data: TrainingData, runtime: Runtime) -> Encoder:
         As for `Recommender.fit`.
     """
     encoder = build_encoder(name)
-    kind = torch.device(runtime.device).type
-    where = [] if kind == "cpu" else [kind, FLOAT32.name]
-    key = digest([_VERSION, name, encoder.settings.identity(), data.digest, runtime.seed, *where])
+    made = made_of(name, encoder)
+    way = way_of(runtime.device)
+    where = [way[0], FLOAT32.name, *way[1:]] if way else []
+    settings, also = encoder.settings.identity(), [made] if made else []
+    key = digest([_VERSION, name, settings, data.digest, runtime.seed, *where, *also])
     folder = runtime.cache / "encoders" / f"{name}-{key[:16]}"
     own = replace(runtime.alone(), checkpoints=runtime.checkpoints / "encoder")
     with runtime.processes.main_first():
         if folder.is_dir() and not _is_whole(folder):
             runtime.report(f"{folder} was changed after it was kept; it is made again")
             shutil.rmtree(folder)
-        if folder.is_dir():
+        foreign = "encoder_package" in made
+        anew = runtime.fresh and foreign and runtime.processes.is_main
+        if folder.is_dir() and not anew:
             encoder.load(folder, data, own)
             runtime.report(f"encoder {name}: from the cache")
             return encoder
@@ -76,7 +96,7 @@ def fitted_encoder(name: str, data: TrainingData, runtime: Runtime) -> Encoder:
         runtime.report(f"encoder {name}: training it first")
         own.checkpoints.mkdir(parents=True, exist_ok=True)
         details = encoder.fit(data, own)
-        if not folder.is_dir():  # else another run was faster and stored the same
+        if anew or not folder.is_dir():  # else another run was faster and stored the same
             with atomic_folder(folder) as partial:
                 encoder.save(partial)
                 about = {"model": name, "seed": runtime.seed, "fit": details}

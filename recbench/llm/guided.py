@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from recbench.errors import UserError
-from recbench.llm.encoders import build_encoder, fitted_encoder
+from recbench.llm.encoders import build_encoder, fitted_encoder, made_of
 from recbench.llm.inference.hybrid import (
     Guide,
     HybridLM,
@@ -66,9 +66,11 @@ class GuidedLanguageModel(LanguageModelRecommender):
         self.knows_users = control == "other-user"
 
     def ingredients(self) -> dict[str, Any]:
-        """Add the settings of the encoder."""
-        encoder = build_encoder(self.settings.encoder)
-        return super().ingredients() | {"encoder": encoder.settings.identity()}
+        """Add the settings of the encoder, and what else it is made of."""
+        name = self.settings.encoder
+        encoder = build_encoder(name)
+        own = {"encoder": encoder.settings.identity(), **made_of(name, encoder)}
+        return super().ingredients() | own
 
     def rehearse(self, data: TrainingData, candidates: int, runtime: Runtime) -> None:
         """Find the cluster of users, too, if it is tuned on one alone."""

@@ -83,6 +83,7 @@ class PromptedLanguageModel(Transferable):
     """
 
     uses_gpu = True
+    reads_words = True
     question: ClassVar[Question] = LISTED
 
     settings: PromptedSettings

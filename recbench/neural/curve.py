@@ -53,10 +53,13 @@ def looks(plan: Plan, rows: int) -> dict[int, int]:
     dict of int to int
         Steps done to rows seen: the first that reach 512, 1,024, 2,048, ..., and the last.
     """
-    a_step, steps = min(plan.batch_size, rows), plan.epochs * -(-rows // plan.batch_size)
-    wanted, found = FIRST, {}
+    an_epoch, wanted = -(-rows // plan.batch_size), FIRST
+    found = {}
     while wanted < plan.epochs * rows:
-        step = -(-wanted // a_step)
-        found[step] = min(step * a_step, plan.epochs * rows)
+        whole, rest = divmod(wanted, rows)
+        batches = -(-rest // plan.batch_size)
+        # The last batch of an epoch may be smaller than the others.
+        seen = whole * rows + min(batches * plan.batch_size, rows)
+        found[whole * an_epoch + batches] = seen
         wanted *= 2
-    return found | {steps: plan.epochs * rows}
+    return found | {plan.epochs * an_epoch: plan.epochs * rows}

@@ -10,6 +10,9 @@ from recbench.processes import ALONE, Processes
 
 _WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
 
+WAYS: tuple[tuple[str, ...], ...] = ((), ("cuda",), ("cuda", "deterministic"))
+"""All that `way_of` may return."""
+
 
 def resolve(name: str, processes: Processes = ALONE) -> str:
     """
@@ -58,6 +61,18 @@ def resolve(name: str, processes: Processes = ALONE) -> str:
             f"there is no device 'cuda:{index}'{whose}; the last GPU is cuda:{count - 1}"
         )
     return f"cuda:{index}"
+
+
+def way_of(device: str) -> tuple[str, ...]:
+    """
+    Return what rounds otherwise than a CPU does: nothing of a CPU, else one of `WAYS`.
+
+    For the keys of what is computed there: a CPU's stand without it.
+    """
+    kind = device.partition(":")[0]
+    if kind == "cpu":
+        return ()
+    return (kind, "deterministic") if is_deterministic() else (kind,)
 
 
 def is_deterministic() -> bool:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recbench.questions.split import PAD, Examples
+from recbench.recommender import TrainingData
 
 SCORES_AT_ONCE = 1 << 24
 """Most scores in memory while validating, unless one row has more; no result depends on it."""
@@ -20,7 +21,7 @@ SHORTEST = 5
 """Least items before a step inside a validation row; what few items say is another question."""
 
 
-def validation_steps(validation: Examples, train: Examples) -> Examples:
+def validation_steps(data: TrainingData) -> Examples:
     """
     Read validation rows step by step: many more predictions than targets, of the same users.
 
@@ -30,16 +31,18 @@ def validation_steps(validation: Examples, train: Examples) -> Examples:
 
     Parameters
     ----------
-    validation, train
-        The protocol's rows. A row of a user who also trains (leave-one-out) gives its target alone.
+    data
+        With the protocol's rows. A row of a user who also trains (leave-one-out) gives its target
+        alone; so does every row where nobody says whose it is: its history may have been trained
+        on, and to predict that again would reward memory.
 
     Returns
     -------
     recbench.questions.split.Examples
         The validation rows in their order, then the steps inside them.
     """
-    width = validation.histories.shape[1]
-    held_out = ~np.isin(validation.users, train.users)
+    validation, width = data.validation, data.validation.histories.shape[1]
+    held_out = ~np.isin(validation.users, data.train.users) & data.users_known
     parts = [validation]
     for back in range(1, width - SHORTEST + 1):
         histories = np.full_like(validation.histories, PAD)

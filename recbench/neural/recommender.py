@@ -208,7 +208,7 @@ class NeuralRecommender(Encoder):
         if not len(inputs):
             raise UserError("no training sequence has two items; there is nothing to learn from")
         name = type(self).__name__.lower()
-        steps = validation_steps(data.validation, data.train)
+        steps = validation_steps(data)
         at_once = self._rows_at_once(targets.shape[1], len(data.catalogue), runtime)
         report = train(
             self.module,

@@ -19,6 +19,7 @@ from torch import nn
 from recbench.errors import UserError
 from recbench.neural.checkpoint import Checkpoint, learnt
 from recbench.neural.curve import Curve, Point
+from recbench.neural.devices import WAYS, way_of
 from recbench.neural.loop import Loss, Sizes, TrainingRun, Watch, Weights
 from recbench.neural.plan import Plan
 from recbench.neural.precision import FLOAT32, Precision, whole_float32
@@ -143,7 +144,8 @@ def train(
         What is trained, for progress bars and for the checkpoint's file name: ``"sasrec"``.
     identity
         JSON value of everything else that decides the numbers (settings, data digest). A checkpoint
-        of another identity, plan (but for its micro-batches) or seed is not resumed.
+        of another identity, plan (but for its micro-batches), seed, kind of device or, on a GPU,
+        ``--deterministic`` is not resumed.
     watch
         Called after each epoch in evaluation mode without gradients: the higher, the better. The
         first of equal values is kept. NaN is an error.
@@ -174,8 +176,15 @@ def train(
     # How many rows are computed at once may follow the memory that is free; what was begun with a
     # number goes on with it.
     decisive = asdict(plan) | {"micro_batch_size": "the checkpoint's"}
-    key = digest([name, identity, decisive, rows, runtime.seed])
-    checkpoint = Checkpoint(runtime.checkpoints, name, key, checkpoint_seconds)
+    begun = {way: digest([name, identity, decisive, rows, runtime.seed, *way]) for way in WAYS}
+    own = begun.pop(way_of(runtime.device))
+    checkpoint = Checkpoint(runtime.checkpoints, name, own, checkpoint_seconds)
+    others = (Checkpoint(runtime.checkpoints, name, key, 0) for key in begun.values())
+    if not checkpoint.path.exists() and any(other.path.exists() for other in others):
+        runtime.report(
+            "what was begun on another kind of device, or with another --deterministic, is not "
+            "gone on with; this training begins anew"
+        )
     if (saved := checkpoint.read(runtime.report)) is not None:
         run.resume(*saved)
         began = run.position.micro_batch_size

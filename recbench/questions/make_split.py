@@ -215,6 +215,9 @@ def _as_released(dataset: Dataset, rows: Rows, protocol: Protocol) -> Split:
     train = last_windows(rows.train, owners, protocol.history)
     asked = Asked.last(rows.validation, asked_users[0]), Asked.last(rows.test, asked_users[1])
     split = _split(dataset, protocol, (sequences, trainers), train, asked)
+    # Version 1 of the protocol took the rows' users for known: what it said keeps its digest.
+    unknown = array_digest(split.digest, "users unknown")
+    split = replace(split, users_known=False, digest=unknown)
     if not protocol.given:
         return split
     given = rows.validation_candidates, rows.test_candidates

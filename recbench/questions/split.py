@@ -74,6 +74,9 @@ class Split:
     left_out_validation, left_out_test
         How many rows are not among these, since they have too few competitors
         (`recbench.questions.competitors`).
+    users_known
+        Whether the users' numbers tell who is who. Where not (a finished split), each validation
+        and test row counts as a user of its own, who may nevertheless have trained.
     """
 
     catalogue: Catalogue
@@ -90,13 +93,15 @@ class Split:
     given_test: NDArray[np.int32] | None = None
     left_out_validation: int = 0
     left_out_test: int = 0
+    users_known: bool = True
 
     @property
     def training_digest(self) -> str:
         """
         SHA-256 over all that a model may learn from.
 
-        The catalogue, the training sequences and rows, and the validation rows, with their users.
+        The catalogue, the training sequences and rows, and the validation rows, with their users,
+        and whether these are known.
         Two splits with one training digest may differ in what they ask: a model that was trained
         under one need not be trained again to be asked under the other.
         """
@@ -107,7 +112,8 @@ class Split:
         ]
         for rows in (self.train, self.validation):
             parts += [rows.histories, rows.targets, rows.users]
-        return array_digest("training", self.catalogue.digest, *parts)
+        known = () if self.users_known else ("users unknown",)
+        return array_digest("training", self.catalogue.digest, *parts, *known)
 
     @property
     def timed_training_digest(self) -> str:

@@ -96,6 +96,7 @@ def toy_training_data(split: Split | None = None, timed: bool = False) -> Traini
         validation=split.validation,
         digest=split.digest,
         times=split.times if timed else None,
+        users_known=split.users_known,
     )
 
 

@@ -11,11 +11,13 @@ from recbench.data.dataset import make_released, store, stored
 from recbench.data.ragged import ragged
 from recbench.data.released import Rows, pieced
 from recbench.errors import UserError
+from recbench.neural.ranking import validation_steps
 from recbench.questions.candidates import draw
 from recbench.questions.make_split import make_split
 from recbench.questions.protocols import protocol
 from recbench.questions.split import PAD
 from recbench.questions.windows import windows
+from recbench.training_source import training_data
 
 GIVEN = "released,candidates=4,negatives=given"
 CARD = Card(
@@ -128,6 +130,25 @@ def test_its_interactions_are_those_of_the_sequences_and_the_asked_rows(dataset)
     assert dataset.times.tolist() == list(range(18))
 
 
+def test_nothing_inside_a_validation_row_is_predicted_for_it_may_have_been_trained_on():
+    # The validation row is the training row, one item on: somebody's whose number nobody knows.
+    parts = [[[0, 1, 2, 3, 4, 5, 6]], [[0, 1, 2, 3, 4, 5, 6, 7]], [[0, 1, 2, 3, 4, 5, 6, 7, 8]]]
+    catalogue = make_catalogue(np.arange(30, dtype=np.int64), [f"Item {i}" for i in range(30)])
+    split = make_split(
+        make_released(CARD, catalogue, Rows(*map(rows_of, parts))), protocol("released")
+    )
+    assert split.train.targets.tolist() == [6]
+    steps = validation_steps(training_data(CARD, split))
+    assert steps.targets.tolist() == [7]
+
+
+def test_what_version_1_learnt_and_stopped_by_is_not_found_again(dataset):
+    split = make_split(dataset, protocol("released"))
+    assert not split.users_known
+    known = replace(split, users_known=True)
+    assert known.training_digest != split.training_digest
+
+
 def test_a_shorter_history_is_cut(dataset):
     split = make_split(dataset, protocol("released", history=1))
     assert split.train.histories.tolist() == [[1], [2], [4]]
@@ -174,7 +195,7 @@ def test_the_digest_of_a_split_without_candidates_stays(dataset):
     assert dataset.digest == "498b0979f39428e786aabbb5cb772396018ed5b0c9e76cdd417381b2aadc187a"
     assert (
         make_split(dataset, protocol("released")).digest
-        == "2cf6eec30a30aa2c416538287f4e04a67600f67f2f57c54202c8782c3ba76a30"
+        == "d772d2b3c1f4da12a6a5e0b2dd58d34ab010e7469d5d9952b74db1a02a6fc8d1"
     )
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from recbench.errors import UserError
 from recbench.llm import encoders
+from recbench.neural.devices import deterministic
 from recbench.questions.queries import Queries
 from recbench.recommender import Encoder, Runtime, TrainingData
 from recbench.settings import Settings, digest
@@ -106,8 +107,60 @@ def test_a_gpu_has_encoders_of_its_own(
     for device in ("cpu", "cuda:0", "cuda:1", "cpu"):
         encoders.fitted_encoder("fake", data, replace(runtime_of(1), device=device))
     assert fake.fits == [1, 1]
-    key = digest([encoders._VERSION, "fake", {"width": 3}, data.digest, 1])
-    assert (runtime_of(1).cache / "encoders" / f"fake-{key[:16]}").is_dir()
+    for where in ([], ["cuda", "float32"]):
+        key = digest([encoders._VERSION, "fake", {"width": 3}, data.digest, 1, *where])
+        assert (runtime_of(1).cache / "encoders" / f"fake-{key[:16]}").is_dir()
+
+
+@pytest.mark.honesty
+def test_what_is_fitted_with_deterministic_operations_is_an_encoder_of_its_own(
+    fake: type[Fake], data: TrainingData, runtime_of: Callable[[int], Runtime]
+) -> None:
+    for asked in (False, True, True):
+        with deterministic(asked):
+            for device in ("cpu", "cuda:0"):
+                encoders.fitted_encoder("fake", data, replace(runtime_of(1), device=device))
+    assert fake.fits == [1, 1, 1]  # on a CPU it says nothing
+
+
+@pytest.mark.honesty
+@pytest.mark.parametrize("changed", ["encoder_package", "encoder_ingredients"])
+def test_another_version_of_a_plug_in_or_other_ingredients_are_another_encoder(
+    fake: type[Fake],
+    data: TrainingData,
+    runtime_of: Callable[[int], Runtime],
+    monkeypatch: pytest.MonkeyPatch,
+    changed: str,
+) -> None:
+    for number in (1, 1, 2):
+        if changed == "encoder_package":
+            monkeypatch.setattr(encoders, "foreign_package", lambda *_, n=number: f"mine 1.{n}")
+        else:
+            monkeypatch.setattr(fake, "ingredients", lambda _, n=number: {"table": n})
+        encoders.fitted_encoder("fake", data, runtime_of(1))
+        assert list(encoders.made_of("fake", fake(FakeSettings()))) == [changed]
+    assert fake.fits == [1, 1]
+
+
+@pytest.mark.parametrize(("package", "fits"), [("mine 1.0", [1, 1, 1]), (None, [1])])
+def test_what_a_plug_in_kept_is_not_taken_where_all_is_made_afresh(
+    fake: type[Fake],
+    data: TrainingData,
+    runtime_of: Callable[[int], Runtime],
+    monkeypatch: pytest.MonkeyPatch,
+    package: str | None,
+    fits: list[int],
+) -> None:
+    monkeypatch.setattr(encoders, "foreign_package", lambda *_: package)
+    for fresh in (False, True, True, False):
+        encoders.fitted_encoder("fake", data, replace(runtime_of(1), fresh=fresh))
+    assert fake.fits == fits
+    assert len(list((runtime_of(1).cache / "encoders").iterdir())) == 1
+
+
+def test_our_encoders_are_named_as_ever() -> None:
+    for name in ("gru4rec", "caser", "sasrec", "bert4rec", "esasrec"):
+        assert encoders.made_of(name, encoders.build_encoder(name)) == {}
 
 
 def test_nothing_half_stored_stays_behind(

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from recbench.errors import RecbenchError, UserError
-from recbench.neural.devices import deterministic, resolve
+from recbench.neural.devices import WAYS, deterministic, resolve, way_of
 
 
 @pytest.fixture
@@ -50,6 +50,14 @@ def test_a_device_that_is_not_there(gpus, name, count, said):
     gpus(count)
     with pytest.raises(UserError, match=said):
         resolve(name)
+
+
+def test_the_way_of_a_gpu_is_its_kind_and_whether_it_is_deterministic():
+    for asked, of_gpu in ((False, ("cuda",)), (True, ("cuda", "deterministic"))):
+        with deterministic(asked):
+            assert way_of("cuda:1") == of_gpu
+            assert way_of("cpu") == ()
+            assert {way_of("cuda:0"), way_of("cpu")} <= set(WAYS)
 
 
 @pytest.mark.parametrize("workspace", [None, ":0:0"])

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -6,6 +7,7 @@ import pytest
 
 from recbench.neural.ranking import expected_hit_ratio, full_ranking_ndcg, validation_steps
 from recbench.questions.split import PAD, Examples
+from recbench.testing.toy import toy_training_data
 
 
 def example(history: list[int], target: int) -> Examples:
@@ -53,14 +55,15 @@ def test_the_expected_hit_ratio_is_the_mean_over_all_candidate_sets(
     assert expected_hit_ratio(scores, rows, candidates) == pytest.approx(expected)
 
 
-def steps_of(validation_user: int) -> list[tuple[list[int], int]]:
+def steps_of(validation_user: int, users_known: bool = True) -> list[tuple[list[int], int]]:
     full, short = [0, 1, 2, 3, 4, 5, 6, 7], [PAD, PAD, 0, 1, 2, 3, 4, 5]
     codes = np.array([full, short], dtype=np.int32)
     validation = Examples(
         codes, np.array([8, 6], np.int32), np.array([validation_user, 8], np.int32)
     )
     train = Examples(codes[:1], validation.targets[:1], np.array([7], np.int32))
-    steps = validation_steps(validation, train)
+    data = replace(toy_training_data(), train=train, validation=validation)
+    steps = validation_steps(replace(data, users_known=users_known))
     assert (steps.histories[:2] == codes).all()
     assert steps.histories.dtype == codes.dtype
     rows = zip(steps.histories.tolist(), steps.targets.tolist(), strict=True)
@@ -83,4 +86,11 @@ def test_what_a_training_user_saw_is_no_validation_step() -> None:
         ([0, 1, 2, 3, 4, 5, 6, 7], 8),
         ([0, 1, 2, 3, 4, 5], 6),
         ([0, 1, 2, 3, 4], 5),
+    ]
+
+
+def test_what_may_be_of_a_training_user_is_no_validation_step() -> None:
+    assert steps_of(9, users_known=False) == [
+        ([0, 1, 2, 3, 4, 5, 6, 7], 8),
+        ([0, 1, 2, 3, 4, 5], 6),
     ]

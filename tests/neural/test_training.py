@@ -2,7 +2,7 @@ import itertools
 import math
 import signal
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,6 +22,7 @@ from recbench.neural.precision import FLOAT32, Precision
 from recbench.neural.tensor_file import read_tensors
 from recbench.neural.training import TrainingReport, train
 from recbench.recommender import Runtime
+from recbench.settings import digest
 
 PLAN = Plan(batch_size=8, epochs=4, learning_rate=1e-2, weight_decay=0.1, schedule="cosine")
 
@@ -202,6 +203,37 @@ def test_a_checkpoint_of_another_seed_or_plan_is_left_alone(tmp_path: Path) -> N
         task.run(tmp_path, plan, seed)
         assert task.seen[0][0] == 0
     assert len(list(tmp_path.iterdir())) == 3
+
+
+@pytest.mark.honesty
+@pytest.mark.parametrize("then", [("cuda",), ("cuda", "deterministic")])
+def test_what_was_begun_in_another_way_begins_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, then: tuple[str, ...]
+) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        Task(interrupt_at=7).run(tmp_path)
+    said: list[str] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "way_of", lambda _: then)
+        anew = Task()
+        anew.run(tmp_path, report=said.append)
+        assert anew.seen[0][0] == 0
+        assert [line.rpartition("; ")[2] for line in said] == ["this training begins anew"]
+        again = Task()
+        again.run(tmp_path, report=said.append)
+        assert not again.seen
+        assert len(said) == 1
+    gone_on = Task()  # the first one's stays, and is found
+    gone_on.run(tmp_path, report=said.append)
+    assert gone_on.seen[0][0] == 7
+    assert len(said) == 1
+
+
+def test_a_checkpoint_of_a_cpu_keeps_its_name(tmp_path: Path) -> None:
+    Task().run(tmp_path)
+    decisive = asdict(PLAN) | {"micro_batch_size": "the checkpoint's"}
+    (file,) = tmp_path.iterdir()
+    assert digest(["toy", {"data": "toy"}, decisive, 29, 0])[:16] in file.name
 
 
 def test_frozen_weights_are_neither_trained_nor_stored(tmp_path: Path) -> None:

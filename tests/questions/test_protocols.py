@@ -31,7 +31,7 @@ def test_ours():
     ("name", "version", "digest"),
     [
         ("paper", 1, "90c4168bc013733a6a8ab635dd06ccfa5263de1c54fd940790e3037dd78cb33d"),
-        ("released", 1, "98d7729adae3fbcc4127655fb573e4a442250b32feb28ece6fbc57e0d683e438"),
+        ("released", 2, "2cb940a6044c6541d26bd32766a35ce2aaa10f63378505ca12fc32f978b4f566"),
         ("next-item", 2, "ca6306c4dfa51c5bea3d7061edcc4bdbad68c23171c2e162289e6f14704b20e0"),
         ("temporal", 2, "3b22082b9b0bf79643c709cf054935a8e543ccdccad37f0a145249b847837c6c"),
     ],

@@ -132,7 +132,7 @@ class RecBoleRecommender(Recommender):
         rows = windows(data.sequences, data.sequence_users, settings.max_length, min_history=1)
         if not len(rows):
             raise UserError("no training sequence has two items; there is nothing to learn from")
-        steps = validation_steps(data.validation, data.train)
+        steps = validation_steps(data)
         # The CPR models scatter into one place: on more threads a seed would train another model.
         with one_thread():
             report = train(

@@ -60,8 +60,13 @@ def means(asked: str, recorded: str) -> bool:
     """
     (card_name, *said), (own, *changes) = asked.split(","), recorded.split(",")
     unsaid = {change.partition("=")[0] for change in changes if change not in said}
-    may_be = {"candidates", "negatives"} if "negatives=given" in changes else set()
+    may_be = {"candidates", "negatives"} if brought(recorded) else set()
     return card_name == own and set(said) <= set(changes) and unsaid <= may_be
+
+
+def brought(recorded: str) -> bool:
+    """Tell of a run's protocol, by its name, whether the rows brought their candidates."""
+    return "negatives=given" in recorded.split(",")
 
 
 def _given(name: str, size: int) -> str:
