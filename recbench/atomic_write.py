@@ -8,6 +8,7 @@ over, what stands is whole, and what it was made from may have been removed.
 import errno
 import os
 import re
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -89,8 +90,9 @@ def _exchange(partial: Path, target: Path, replaced: Path) -> None:
 @contextmanager
 def folder_aside(target: Path) -> Iterator[Path]:
     """Give an empty folder beside `target`, which is removed when the block ends."""
-    suffix = f".{os.getpid()}{PARTIAL}"
-    partial = Path(tempfile.mkdtemp(prefix=f"{target.name}.", suffix=suffix, dir=target.parent))
+    own = f"{secrets.token_hex(4)}.{os.getpid()}{PARTIAL}"
+    partial = target.with_name(f"{target.name}.{own}")
+    partial.mkdir()  # as the umask says: what `tempfile` makes is its owner's alone, renamed or not
     try:
         yield partial
     finally:

@@ -1,5 +1,6 @@
 """`recbench data`: what datasets there are, prepared and exported."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -9,10 +10,12 @@ from recbench_cli import doctor, imports, own
 from recbench_cli.once import Commands
 from recbench_cli.options import (
     Cache,
+    Candidates,
     DataDir,
     Dataset,
     Debug,
     History,
+    Negatives,
     Protocol,
     Results,
     put,
@@ -72,23 +75,42 @@ def export(
     dataset: Dataset,
     out: Annotated[Path, typer.Option("--out", help="Folder for the four files.")],
     protocol: Protocol = None,
+    size: Candidates = None,
+    negatives: Negatives = None,
     history: History = None,
     data_dir: DataDir = None,
     _results: Results = None,
     cache: Cache = None,
     _debug: Debug = False,
 ) -> None:
-    """Write a protocol's rows as JSON lines and the items as a table."""
+    """
+    Write a protocol's rows as JSON lines and the items as a table.
+
+    With --candidates or --negatives the lines of test.jsonl are the examples of recbench
+    candidates: rows that have too few competitors are left out. Without, all rows are written.
+    """
     from recbench.data.prepare import prepare as prepared
+    from recbench.errors import UserError
     from recbench.questions import export as files
-    from recbench.questions.make_split import make_split
+    from recbench.questions.competitors import left_out_lines
+    from recbench.questions.make_split import asked_split, make_split
     from recbench.questions.protocols.choice import protocol_of
     from recbench.runs.places import cache_folder
 
     place = cache_folder(cache)
-    rule = protocol_of(dataset, protocol, place, history=history)
+    changes = {"candidates": size, "negatives": negatives, "history": history}
+    rule = protocol_of(dataset, protocol, place, **changes)
     made = prepared(dataset, place, data_dir, say, show_progress=True)
-    split = make_split(made, rule)
+    if size is None and negatives is None:
+        split = make_split(made, rule)
+        told = f"all rows are written; with --candidates {rule.candidates}, as it is asked,"
+        with suppress(UserError):  # none can be asked, so that there are no examples to number
+            for line in left_out_lines(asked_split(made, rule), rule):
+                say(f"{told} {line}")
+    else:
+        split = asked_split(made, rule)
+        for line in left_out_lines(split, rule):
+            say(line)
     files.export(split, out)
     rows = (
         f"{len(split.train)} train, {len(split.validation)} validation, {len(split.test)} test rows"

@@ -46,7 +46,12 @@ REMEDIES = {
 INTERRUPTED, TERMINATED = 130, 143
 """Exit codes after SIGINT (Ctrl-C) and SIGTERM: 128 and the signal's number."""
 
-RESUMING = frozenset({"run", "leaderboard", "study", "data", "runs"})
+RESUMING = frozenset(
+    {
+        *("run", "leaderboard", "study", "runs import"),
+        *("data prepare", "data show", "data doctor", "data export"),  # the rest of a download
+    }
+)
 """Commands that keep what they have done when they are interrupted; the others begin anew."""
 
 app = Commands(
@@ -129,7 +134,9 @@ def _run(arguments: list[str], told: Told) -> int:
 
 def _interrupted(arguments: list[str]) -> str:
     """Say what the same command does when it is given again."""
-    resumes = not RESUMING.isdisjoint(arguments[:1]) and "--fresh" not in arguments
+    named = {*arguments[:1], " ".join(arguments[:2])}
+    shows = arguments[:1] == ["leaderboard"] and "--run" not in arguments
+    resumes = not RESUMING.isdisjoint(named) and not shows and "--fresh" not in arguments
     told = "goes on where this one stopped" if resumes else "begins anew"
     return f"interrupted; the same command {told}"
 

@@ -1,5 +1,6 @@
 """`recbench runs`: which runs there are, what unfinished ones have to do, and what may go."""
 
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -108,7 +109,7 @@ def clean(
         age = age_in_words(one.days * 86_400)
         put(f"{size_in_words(one.size)}, {age} old, {one.what}")
     total = size_in_words(sum(one.size for one in found))
-    if not yes and not (sys.stdin.isatty() and typer.confirm(f"Remove {len(found)}, {total}?")):
+    if not yes and not (sys.stdin.isatty() and _confirmed(f"Remove {len(found)}, {total}?")):
         put(f"nothing was removed; --yes removes these {len(found)}, {total}")
         return
     held = 0
@@ -119,6 +120,15 @@ def clean(
             say(f"left alone: {error}")
             held += 1
     put(f"removed {len(found) - held}" + (f", {held} left alone" if held else f", {total}"))
+
+
+def _confirmed(question: str) -> bool:
+    """Ask; to end the question instead, by Ctrl-D or Ctrl-C, leaves all as it is."""
+    try:
+        return typer.confirm(question)
+    except typer.Abort:
+        say("\nnothing was removed")  # the line of the question has no end yet
+        raise typer.Exit(128 + signal.SIGINT) from None
 
 
 @app.command("import", short_help="Take in runs from elsewhere, each verified.")

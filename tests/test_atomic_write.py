@@ -53,6 +53,19 @@ def test_the_old_folder_stays_where_the_new_one_cannot_be_put(tmp_path, monkeypa
     assert list(tmp_path.iterdir()) == [target]
 
 
+@pytest.mark.parametrize("umask", [0o022, 0o002, 0o077])
+def test_others_may_read_what_the_umask_says(tmp_path, umask):
+    before = os.umask(umask)
+    try:
+        fill(tmp_path / "folder", "text")
+        with atomic_file(tmp_path / "alone") as partial:
+            partial.touch()
+    finally:
+        os.umask(before)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.rglob("*")}
+    assert modes == {"folder": 0o777 & ~umask, "file": 0o666 & ~umask, "alone": 0o666 & ~umask}
+
+
 def test_what_is_not_whole_is_named_after_its_writer(tmp_path):
     with atomic_file(tmp_path / "a.b") as file, atomic_folder(tmp_path / "c") as folder:
         file.touch()

@@ -10,7 +10,7 @@ from recbench import registry
 from recbench.data.catalogue import make_catalogue
 from recbench.errors import RecbenchError, UserError
 from recbench.evaluation import asking, finished_calls
-from recbench.experiment import Experiment, ask, build, run
+from recbench.experiment import Experiment, ask, build, describe, run
 from recbench.questions.protocols import protocol
 from recbench.questions.queries import Queries
 from recbench.questions.split import PAD
@@ -78,6 +78,12 @@ class Reader(Spy, Transferable):
         return ("encoder gru4rec",)
 
 
+class Unlisted(Spy):
+    """One that reads prompts in which no candidates are listed."""
+
+    reads_words = True
+
+
 @pytest.fixture(autouse=True)
 def spy(monkeypatch):
     Spy.fitted, Spy.seen, Spy.killed, Spy.brought = 0, [], False, {}
@@ -87,7 +93,8 @@ def spy(monkeypatch):
         registry,
         "load",
         lambda group, name: (
-            {"spy": Spy, "reader": Reader, "clock": Clock}.get(name) or real(group, name)
+            {"spy": Spy, "reader": Reader, "unlisted": Unlisted, "clock": Clock}.get(name)
+            or real(group, name)
         ),
     )
     return Spy
@@ -223,12 +230,13 @@ def edited(wanted, monkeypatch):
     return run_on_edited
 
 
-def test_other_words_of_prompts_are_another_row_for_what_reads_them(edited):
-    first, other = edited("saw"), edited("watched")
+@pytest.mark.parametrize("model", ["reader", "unlisted"])
+def test_other_words_of_prompts_are_another_row_for_what_reads_them(edited, model):
+    first, other = edited("saw", model), edited("watched", model)
     assert (first.record.training.words, other.reused) == ("movie/movies, saw", False)
     assert first.record.digests == other.record.digests
     assert first.record.row != other.record.row
-    assert edited("saw").reused
+    assert edited("saw", model).reused
     assert not edited("saw", model="spy").reused
     assert edited("watched", model="spy").reused
 
@@ -340,7 +348,6 @@ def test_what_was_interrupted_after_training_is_not_trained_again(wanted, spy):
         {"protocol": "next-item,candidates=7"},
         {"protocol": "next-item,negatives=popular"},
         {"protocol": "next-item,candidates=all"},
-        {"matching": "substring"},
         {"audit": True},
     ],
     ids=str,
@@ -357,6 +364,24 @@ def test_another_question_asks_the_model_that_was_trained(wanted, spy, change, m
         assert other.record.times.fit == 0
     assert other.record.trained == first.trained
     assert spy.fitted == 1
+
+
+@pytest.mark.honesty
+def test_a_rule_of_matching_is_no_other_row_of_what_writes_nothing(wanted, spy):
+    first = run(wanted(), silent)
+    said: list[str] = []
+    other = run(wanted(matching="substring"), said.append)
+    assert (other.folder, other.reused, other.record.matching) == (first.folder, True, "exact")
+    assert "spy writes nothing: --matching changes nothing" in said
+
+
+def test_a_rule_of_matching_is_another_row_of_what_writes(wanted, monkeypatch):
+    monkeypatch.setattr(module, "writes", lambda _: True)
+    rules = [wanted(matching=rule) for rule in ("exact", "substring")]
+    question, model = ask(rules[0], silent), build(rules[0])
+    setups = [describe(one, model, question, USUAL) for one in rules]
+    assert [one.matching for one in setups] == ["exact", "substring"]
+    assert setups[0].row != setups[1].row
 
 
 @pytest.mark.parametrize(

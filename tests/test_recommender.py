@@ -9,6 +9,7 @@ from recbench.recommender import (
     Transferable,
     ranks,
     reads_candidates,
+    reads_words,
     writes,
 )
 from recbench.settings import Settings
@@ -52,6 +53,13 @@ def test_what_writes_has_its_candidates_listed():
     assert reads_candidates(made(Answerer, answer=nothing, lists_candidates=False))
     assert reads_candidates(made(Recommender, score=nothing, lists_candidates=True))
     assert not reads_candidates(made(Recommender, score=nothing))
+
+
+def test_words_are_read_with_a_list_or_by_what_says_so():
+    assert reads_words(made(Answerer, answer=nothing))
+    assert reads_words(made(Recommender, score=nothing, lists_candidates=True))
+    assert reads_words(made(Recommender, score=nothing, reads_words=True))
+    assert not reads_words(made(Recommender, score=nothing))
 
 
 def test_at_once_it_scores_and_answers_one_after_the_other():

@@ -17,7 +17,7 @@ from recbench.models import recommender_class
 from recbench.neural.devices import resolve
 from recbench.plain_text import printable
 from recbench.questions.limit import first_of
-from recbench.recommender import Runtime, System, TrainingData, reads_candidates
+from recbench.recommender import Runtime, System, TrainingData
 from recbench.registry import blamed_if_at_fault
 from recbench.runs.asked_model import again, as_set, asked_model
 from recbench.runs.places import cache_folder
@@ -115,14 +115,14 @@ def _data(run: Run, model: System, questions: Questions, remedy: str) -> tuple[T
         split = first_of(split, record.limit)
     transferred = record.training.dataset is not None
     fraction = 1.0 if transferred else record.training.fraction
-    reads = reads_candidates(model), model.reads_times
-    source = own_training(dataset.card, split, fraction, *reads)
+    source = own_training(dataset.card, split, fraction, model)
     own, known = {"dataset": dataset.digest}, {"dataset": record.digests.dataset}
     _check_same(run, known, own, "name the folder of its raw files by --data-dir")
     _check_same(run, {"split": record.digests.split}, {"split": split.digest}, remedy)
     if not transferred:  # else the words are those of two datasets
         words, said = {"words": record.training.words}, {"words": source.training.words}
-        _check_same(run, words, said, "add the data again with those of the run (--noun, --verb)")
+        asked_in = "add the data again with those of the run (--noun, --verb)"
+        _check_same(run, words, said, asked_in if record.training.words else remedy)
     return source.asked, split.test.histories.shape[1]
 
 

@@ -81,11 +81,15 @@ class Lookup:
         raise self._unknown(words)
 
     def _by_id(self, words: str) -> int:
-        if words.strip() not in self._codes:
-            near = difflib.get_close_matches(words.strip(), self._codes, CHOICES, ALIKE)
-            like = f"; there are {', '.join(map(printable, near))}" if near else ""
-            raise UserError(f"no item has the id '{printable(words)}'{like}")
-        return self._codes[words.strip()]
+        if (found := self._id_in(words)) is not None:
+            return self._codes[found]
+        near = difflib.get_close_matches(words.strip(), self._codes, CHOICES, ALIKE)
+        like = f"; there are {', '.join(map(printable, near))}" if near else ""
+        raise UserError(f"no item has the id '{printable(words)}'{like}")
+
+    def _id_in(self, words: str) -> str | None:
+        """Return the id that is written: with the spaces around it where it has them itself."""
+        return next((one for one in (words, words.strip()) if one in self._codes), None)
 
     def _may_be(self, code: int, words: str) -> bool:
         """Tell whether years, where both have one, are the same."""
@@ -95,8 +99,8 @@ class Lookup:
     def _unknown(self, words: str) -> UserError:
         if near := self._near(words):
             hint = f"did you mean {self._named(near)}?"
-        elif words.strip() in self._codes:
-            hint = f"if that is an id, write {ID}{words.strip()}"
+        elif (found := self._id_in(words)) is not None:
+            hint = f"if that is an id, write {ID}{printable(found)}"
         else:
             hint = self._listing
         return UserError(f"no item is called '{printable(words)}'; {hint}")

@@ -8,7 +8,7 @@ are read again only where the cache has lost them, and must then hold the same.
 
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -26,6 +26,7 @@ from recbench.data.readers.raw import Raw
 from recbench.data.titles import plain_title
 from recbench.data.toml_cards import card_text
 from recbench.errors import UserError, unknown
+from recbench.plain_text import printable
 from recbench.registry import listed
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -102,8 +103,20 @@ def add(
     return pinned(card, dataset, cache)
 
 
-def own_card(name: str, folder: Path, format_name: str, **fields: Any) -> Card:
-    """Make the card of data that a user has in a folder; `fields` are its others."""
+def own_card(
+    name: str,
+    folder: Path,
+    format_name: str,
+    *,
+    description: str,
+    known_flaws: Iterable[str],
+    **fields: Any,
+) -> Card:
+    """
+    Make the card of data that a user has in a folder; `fields` are its others.
+
+    What names files and columns is written as it is shown: these may be called by any signs.
+    """
     return Card(
         name=name,
         title=name,
@@ -113,6 +126,8 @@ def own_card(name: str, folder: Path, format_name: str, **fields: Any) -> Card:
         sources=(
             Folder(kind="folder", path=str(folder.expanduser().resolve()), format=format_name),
         ),
+        description=printable(description),
+        known_flaws=tuple(map(printable, known_flaws)),
         **fields,
     )
 

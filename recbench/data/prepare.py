@@ -59,25 +59,48 @@ def prepare(
     wanted = card(name, cache)
     key = pinned_key(wanted) if data_dir is None else _folder_key(wanted, data_dir)
     folder = prepared_folder(wanted, cache, key)
-    if folder.is_dir():
-        try:
-            return stored(wanted, folder)
-        except RecbenchError as error:
-            report(f"{error}; preparing it again")
+    dataset = _kept(wanted, folder, report)
+    if dataset is None:
+        dataset = _read(wanted, cache, data_dir, report, show_progress)
+        _keep(dataset, folder, cache, report)
+    if data_dir is not None and wanted.digest and dataset.digest != wanted.digest:
+        report(f"{data_dir} is not {wanted.title} as published: figures are not comparable")
+    return dataset
+
+
+def _kept(wanted: Card, folder: Path, report: Callable[[str], None]) -> Dataset | None:
+    """Return what was prepared before; None where that is nothing, or damaged, which is said."""
+    if not folder.is_dir():
+        return None
+    try:
+        return stored(wanted, folder)
+    except RecbenchError as error:
+        report(f"{error}; preparing it again")
+        return None
+
+
+def _read(
+    wanted: Card,
+    cache: Path,
+    data_dir: Path | None,
+    report: Callable[[str], None],
+    show_progress: bool,
+) -> Dataset:
     if data_dir is None:
-        dataset = _from_sources(wanted, cache, report, show_progress)
-    else:
-        report(f"preparing {name} from {data_dir}")
-        dataset = _from_user(wanted, data_dir, report)
-        if wanted.digest and dataset.digest != wanted.digest:
-            report(f"{data_dir} is not {wanted.title} as published: figures are not comparable")
+        return _from_sources(wanted, cache, report, show_progress)
+    report(f"preparing {wanted.name} from {data_dir}")
+    return _from_user(wanted, data_dir, report)
+
+
+def _keep(dataset: Dataset, folder: Path, cache: Path, report: Callable[[str], None]) -> None:
+    """Keep what was prepared, under the card's digest as well where it is what the card pins."""
+    wanted = dataset.card
     if not wanted.digest:
-        report(f"the digest of {name} is not pinned yet; these data have {dataset.digest}")
+        report(f"the digest of {wanted.name} is not pinned yet; these data have {dataset.digest}")
     store(dataset, folder)
     pinned = prepared_folder(wanted, cache, pinned_key(wanted))
     if dataset.digest == wanted.digest and not pinned.is_dir():
         store(dataset, pinned)
-    return dataset
 
 
 def at_hand(name: str, cache: Path) -> bool:

@@ -176,7 +176,7 @@ def _load(
 ) -> None:
     elsewhere = record.training.dataset is not None
     fraction = 1.0 if elsewhere else record.training.fraction
-    source = own_training(made.dataset.card, made.split, fraction, True, model.reads_times)
+    source = own_training(made.dataset.card, made.split, fraction, model)
     model.load(kept, replace(source.asked, catalogue=split.catalogue), runtime)
     if record.control is not None:
         model.begin(record.control)

@@ -8,6 +8,7 @@ whether five or twenty are made. Where the rows bring their candidates, only the
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -36,6 +37,12 @@ _VERSION = 2
 """
 Of the drawing, for the names of kept packs: raise it when the same split, protocol and seed give
 another pack, whether by a change here or in `negatives`, `unseen` or `sampling` of this room.
+"""
+
+_IDS_AT_ONCE = 2**31 - 2
+"""
+Ids, and bytes of them, that one row group of a file holds at most: Arrow finds the ids of a row
+and the letters of an id by 32-bit numbers.
 """
 
 _DAMAGED = (
@@ -225,19 +232,46 @@ def save(pack: Pack, catalogue: Catalogue, file: Path) -> None:
     order shown), ``target_position`` (int16, from 0). Hash and seed stand in the file's
     metadata. Under one version of pyarrow the bytes are the same everywhere.
     """
-    rows, draws, size = pack.candidates.shape
-    ids = pa.array(catalogue.raw_ids).take(pa.array(pack.candidates.ravel()))
-    cuts = np.arange(rows * draws + 1, dtype=np.int32) * size
+    ids = pa.array(catalogue.raw_ids)
+    rows = len(pack) * pack.draws
+    first, *rest = _cuts(pack.candidates.reshape(rows, pack.size), ids)
+    table = _table(pack, ids, first)
+    with (
+        atomic_file(file) as partial,
+        pq.ParquetWriter(partial, table.schema, compression="zstd", use_dictionary=False) as writer,
+    ):
+        writer.write_table(table)
+        for cut in rest:
+            writer.write_table(_table(pack, ids, cut))
+
+
+def _cuts(candidates: NDArray[np.int32], ids: pa.Array) -> list[slice]:
+    """Cut rows [rows, C] so that what is written at once has no more than `_IDS_AT_ONCE`."""
+    numbers = pa.types.is_integer(ids.type)
+    sizes = np.ones(len(ids), dtype=np.int32) if numbers else pc.binary_length(ids).to_numpy()
+    ends = np.cumsum(np.maximum(sizes, 1)[candidates].sum(axis=1, dtype=np.int64))
+    cuts, start, written = [], 0, 0
+    while start < len(ends):
+        fitting = int(np.searchsorted(ends, written + _IDS_AT_ONCE, side="right"))
+        stop = max(fitting, start + 1)
+        cuts.append(slice(start, stop))
+        start, written = stop, int(ends[stop - 1])
+    return cuts
+
+
+def _table(pack: Pack, ids: pa.Array, rows: slice) -> pa.Table:
+    """Return some rows of a pack as they are written."""
+    numbers = np.arange(rows.start, rows.stop)
+    shown = pack.candidates.reshape(-1, pack.size)[rows]
+    cuts = np.arange(len(shown) + 1, dtype=np.int32) * pack.size
     columns = {
-        "example": np.repeat(np.arange(rows, dtype=np.int32), draws),
-        "draw": np.tile(np.arange(draws, dtype=np.int32), rows),
-        "candidates": pa.ListArray.from_arrays(cuts, ids),
-        "target_position": pack.target_position.ravel(),
+        "example": (numbers // pack.draws).astype(np.int32),
+        "draw": (numbers % pack.draws).astype(np.int32),
+        "candidates": pa.ListArray.from_arrays(cuts, ids.take(pa.array(shown.ravel()))),
+        "target_position": pack.target_position.ravel()[rows],
     }
     about = {"hash": pack.hash, "seed": str(pack.seed)}
-    table = pa.table(columns).replace_schema_metadata(about)
-    with atomic_file(file) as partial:
-        pq.write_table(table, partial, compression="zstd", use_dictionary=False)
+    return pa.table(columns).replace_schema_metadata(about)
 
 
 def load(file: Path, catalogue: Catalogue) -> Pack:
@@ -250,18 +284,26 @@ def load(file: Path, catalogue: Catalogue) -> Pack:
         If the file is no pack, belongs to another catalogue, or does not hold what its hash says.
     """
     try:
-        table = pq.read_table(file)
-        about = {key.decode(): value.decode() for key, value in table.schema.metadata.items()}
-        draws = int(table["draw"].to_numpy().max(initial=-1)) + 1
-        ids = table["candidates"].combine_chunks().flatten()
-        shape = (table.num_rows // draws, draws)
-        # An id of no item becomes some item: the hash will tell.
-        codes = pc.index_in(ids, pa.array(catalogue.raw_ids)).fill_null(0).to_numpy()
-        position = table["target_position"].to_numpy().reshape(shape)
-        pack = make_pack(codes.reshape(*shape, -1), position, int(about["seed"]), catalogue)
+        with pq.ParquetFile(file) as packed:
+            metadata, ids = packed.schema_arrow.metadata, pa.array(catalogue.raw_ids)
+            groups = map(packed.read_row_group, range(packed.num_row_groups))
+            read = [_arrays(group, ids) for group in groups]
+        about = {key.decode(): value.decode() for key, value in metadata.items()}
+        drawn, codes, position = (np.concatenate(parts) for parts in zip(*read, strict=True))
+        draws = int(drawn.max(initial=-1)) + 1
+        shape = (len(drawn) // draws, draws)
+        shown = codes.reshape(*shape, -1), position.reshape(shape)
+        pack = make_pack(*shown, int(about["seed"]), catalogue)
         wanted = about["hash"]
     except _DAMAGED:
         raise DataError(f"{file}: expected a pack of candidates as recbench writes them") from None
     if pack.hash != wanted:
         raise DataError(f"{file}: expected a pack of this catalogue with hash {wanted}")
     return pack
+
+
+def _arrays(table: pa.Table, ids: pa.Array) -> tuple[NDArray[Any], ...]:
+    """Return draws, codes and places of the target; an id of no item becomes some item's code."""
+    codes = pc.index_in(table["candidates"].combine_chunks().flatten(), ids)
+    read = codes.fill_null(0).to_numpy()  # the hash tells of it
+    return table["draw"].to_numpy(), read, table["target_position"].to_numpy()

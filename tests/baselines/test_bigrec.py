@@ -5,7 +5,7 @@ from recbench_baselines.tallrec import TALLRec, TALLRecSettings
 
 from recbench.errors import UserError
 from recbench.llm.settings import LLAMA2
-from recbench.recommender import reads_candidates, writes
+from recbench.recommender import reads_candidates, reads_words, writes
 from recbench.testing.contract import RecommenderContract, TransferableContract
 from recbench.testing.toy_lm import toy_llm
 
@@ -23,6 +23,7 @@ class TestBIGRec(RecommenderContract, TransferableContract):
     def test_it_is_asked_without_a_list(self, fitted: BIGRec) -> None:
         assert not writes(fitted)
         assert not reads_candidates(fitted)
+        assert reads_words(fitted)  # its prompts name what a user did with what
 
     def test_no_prompt_lists_candidates(self, fitted: BIGRec) -> None:
         history = np.array([3, 4], dtype=np.int32)

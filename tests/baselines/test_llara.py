@@ -5,6 +5,7 @@ import pytest
 from recbench_baselines.llara import LLaRA
 
 from recbench.errors import UserError
+from recbench.llm import encoders
 from recbench.llm.encoders import build_encoder
 from recbench.llm.settings import LLAMA2, HybridSettings
 from recbench.questions.split import Split
@@ -38,6 +39,14 @@ class TestLLaRA(AnswererContract):
         found = fitted.ingredients()
         assert found["encoder"] == build_encoder("sasrec").settings.identity()
         assert set(found) == {"code", "llm", "prompts", "encoder"}
+
+    @pytest.mark.honesty
+    def test_a_plug_in_that_guides_it_is_known_with_its_version(
+        self, fitted: Recommender, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        own = fitted.ingredients()
+        monkeypatch.setattr(encoders, "foreign_package", lambda *_: "mine 1.1")
+        assert fitted.ingredients() == {**own, "encoder_package": "mine 1.1"}
 
     def test_it_is_tuned_on_a_cluster_of_users_and_its_encoder_on_all(
         self, fitted: Recommender, split: Split, workplace: Path

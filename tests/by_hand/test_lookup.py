@@ -85,6 +85,16 @@ def test_ids_may_be_text():
     assert lookup.items(["id:a", "two"]) == [0, 1]
 
 
+def test_spaces_may_be_of_an_id():
+    ids = np.array([" 42", "42", "43", " 44 "], dtype=object)
+    lookup = Lookup(make_catalogue(ids, ["One", "Two", "Three", "Four"]), "")
+    known = lookup._ids
+    found = lookup.items(["id: 42", "id:42", "id: 43", "id: 44 "])
+    assert [known[code] for code in found] == [" 42", "42", "43", " 44 "]
+    with pytest.raises(UserError, match="write id: 44 "):
+        lookup.item(" 44 ")
+
+
 def test_what_is_suggested_is_understood(lookup):
     """The remedy of every message works: what stands there in parentheses."""
     for words in ("Sabrina", "Toy Stroy", "godfather"):

@@ -1,6 +1,7 @@
 import json
 import shutil
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +56,25 @@ def test_what_was_added_is_a_dataset_like_any(files, cache, tmp_path):
     row = json.loads((tmp_path / "out/test.jsonl").read_text().splitlines()[0])
     assert row == {"history": ["i-0", "i-1", "i-2", "i-3"], "target": "i-4"}
     assert (tmp_path / "out/items.tsv").read_text().splitlines()[1] == "i-0\tThing, 0"
+
+
+@pytest.mark.parametrize("sign", ["\xa0", "\u3000", "\x1b"])
+def test_names_of_files_and_columns_may_hold_any_signs(files, cache, sign):
+    place = files.interactions.parent.rename(files.interactions.parent.with_name(f"my{sign}data"))
+    events = (place / "events.csv").rename(place / f"my{sign}events.csv")
+    rows = [f"{row},five" for row in events.read_text().splitlines()[1:]]
+    events.write_text("\n".join(["user,item,time,rating", *rows]) + "\n")
+    files = replace(files, interactions=events, items=place / "goods.csv")
+    made = add("mine", files, cache, silent)
+    shown = ascii(sign)[1:-1]
+    assert made.card.description == f"the user's own data, from my{shown}events.csv"
+    assert any(f"my{shown}events.csv" in flaw for flaw in made.card.known_flaws)
+    shutil.rmtree(cache / "datasets")
+    assert prepare("mine", cache, None, silent).digest == made.digest
+    export(make_split(made, protocol("next-item", candidates="4")), place)
+    split = import_split("split", place, None, cache, silent)
+    assert split.card.description == f"a finished split, imported from my{shown}data"
+    assert card("split", cache) == split.card
 
 
 def test_the_files_are_needed_no_more_and_read_again_where_the_cache_lost_them(files, cache):

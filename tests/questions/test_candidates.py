@@ -351,6 +351,25 @@ def test_raw_ids_may_be_texts(tmp_path):
     assert load(tmp_path / "pack.parquet", texts).hash == pack.hash
 
 
+@pytest.mark.parametrize("texts", [True, False])
+def test_what_one_row_group_cannot_hold_is_written_in_several(tmp_path, monkeypatch, texts):
+    ids = np.array([f"b{i:03}" for i in range(40)], dtype=object) if texts else np.arange(40)
+    items = make_catalogue(ids, ["t"] * 40)
+    pack = draw(asked(4, 3, [1], items), PAPER, "test", 3, 0)
+    whole, cut = tmp_path / "whole.parquet", tmp_path / "cut.parquet"
+    save(pack, items, whole)
+    rows = 5  # of 20 candidates, with ids of four letters or none
+    monkeypatch.setattr(module, "_IDS_AT_ONCE", rows * 20 * (4 if texts else 1))
+    save(pack, items, cut)
+    with pq.ParquetFile(cut) as file:
+        sizes = [file.metadata.row_group(n).num_rows for n in range(file.num_row_groups)]
+    assert (max(sizes), sum(sizes)) == (rows, len(pack) * 3)
+    assert pq.read_table(cut).equals(pq.read_table(whole), check_metadata=True)
+    again = load(cut, items)
+    np.testing.assert_array_equal(again.candidates, pack.candidates)
+    assert again.hash == load(whole, items).hash == pack.hash
+
+
 def test_a_file_that_is_no_pack_or_another_catalogues_is_refused(tmp_path):
     split = arithmetic()
     items = split.catalogue

@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import pytest
 from pyarrow import parquet
@@ -57,6 +58,34 @@ def test_export_and_candidates_speak_of_the_same_lines(call, tmp_path, protocol)
         table["example"], table["candidates"], table["target_position"], strict=True
     ):
         assert candidates[position] == rows[example]["target"]
+
+
+@pytest.fixture
+def insatiable(raw_folder, tmp_path):
+    """Return data whose first user has touched nearly all items."""
+    folder = shutil.copytree(raw_folder, tmp_path / "insatiable")
+    file = folder / "u.data"
+    most = [f"999\t{item}\t5\t{item}\n" for item in range(1, 71)]
+    file.write_text("".join(most) + file.read_text("latin-1"), "latin-1")
+    return folder
+
+
+@pytest.mark.parametrize("told", [("--candidates", "20"), ("--negatives", "popular")])
+def test_export_and_candidates_leave_out_the_same_rows(call, tmp_path, insatiable, told):
+    asked, said = ("--protocol", "next-item"), "1 of 61 test rows has fewer than 19 competitors"
+    _, all_rows, err = call("data", "export", *asked, "--out", str(tmp_path), data=insatiable)
+    assert ", 61 test rows" in all_rows
+    assert "all rows are written; with --candidates 20, as it is asked, " in err
+    assert f", {said} and is left out" in err
+    _, out, err = call("data", "export", *asked, *told, "--out", str(tmp_path), data=insatiable)
+    assert ", 60 test rows" in out
+    assert f"\n{said} and is left out" in err
+    file = tmp_path / "pack.parquet"
+    assert call("candidates", *asked, *told, "--out", str(file), data=insatiable)[0] == 0
+    rows = [json.loads(line) for line in (tmp_path / "test.jsonl").read_text().splitlines()]
+    table = parquet.read_table(file).to_pydict()
+    shown = zip(table["example"], table["candidates"], table["target_position"], strict=True)
+    assert all(ids[position] == rows[example]["target"] for example, ids, position in shown)
 
 
 def test_validation_rows_have_candidates_too(call, tmp_path):

@@ -205,7 +205,7 @@ def test_candidates_of_the_rows_are_what_is_asked(call, folder, tmp_path):
     )
     for more in ((), ("--run", "--draws", 1)):
         code, shown, _ = call(*board, "--protocol", "released", *more)
-        assert (code, "released,candidates=6,negatives=given: 4 examples" in shown) == (0, True)
+        assert (code, "released v2,candidates=6,negatives=given: 4 examples" in shown) == (0, True)
     for by in ("user", "user-count"):
         code, shown, _ = call(*board, "--group-by", by)
         assert (code, "does not say whose its rows are: each counts as" in shown) == (0, True)
@@ -213,13 +213,13 @@ def test_candidates_of_the_rows_are_what_is_asked(call, folder, tmp_path):
     code, shown, _ = call(*asked, "--candidates", "all", "--json")
     assert (code, record_of(shown)["protocol"]) == (0, "released,candidates=all")
     code, said, _ = call("data", "doctor", "mine")
-    assert said.startswith("mine, protocol released,candidates=6,negatives=given\n")
+    assert said.startswith("mine, protocol released v2,candidates=6,negatives=given\n")
     assert "given candidates" in said
     assert "5 draws" not in " ".join(said.split())
     call("data", "remove", "mine")
     for name in ("released", "released,candidates=6", "released, negatives = given"):
         code, shown, err = call(*board, "--protocol", name)
-        assert (code, "released,candidates=6,negatives=given: 4 examples" in shown) == (0, True)
+        assert (code, "released v2,candidates=6,negatives=given: 4 examples" in shown) == (0, True)
         code, shown, err = call("compare", "popularity", *board[-2:], "--protocol", name)
         assert (code, "popularity is one row; name another" in err) == (2, True)
         code, shown, err = call("plan", *board[-2:], "--dataset", "mine", "--protocol", name)

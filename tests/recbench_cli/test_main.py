@@ -236,8 +236,15 @@ def test_a_broken_card_breaks_no_other(call, monkeypatch):
         (("run", "--model", "popularity", "--dataset", "toy"), "goes on where this one stopped"),
         (("memory", "--llm", "tiny", "--dataset", "toy"), "begins anew"),
         (("submit", "results", "--out", "bundle.zip"), "begins anew"),
+        (("data", "prepare", "--dataset", "toy"), "goes on where this one stopped"),
+        (("data", "add", "toy", "--interactions", "a.csv"), "begins anew"),
+        (("data", "import-splits", "a", "--name", "toy"), "begins anew"),
+        (("runs", "import", "a"), "goes on where this one stopped"),
+        (("runs", "clean"), "begins anew"),
+        (("leaderboard", "--run", "--models", "popularity"), "goes on where this one stopped"),
+        (("leaderboard",), "begins anew"),
     ],
-    ids=["run", "memory", "submit"],
+    ids=" ".join,
 )
 def test_only_what_keeps_its_work_is_said_to_go_on(call, monkeypatch, words, told):
     monkeypatch.setattr("recbench_cli.main.app", lambda *_, **__: 130)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+import typer
 
 
 @pytest.fixture
@@ -97,6 +98,19 @@ def test_cleaning_says_what_and_asks(interrupted, run, call_inside, tmp_path):
     assert [state for state, _ in states(call_inside).values()] == ["finished"]
     assert {path: path.read_bytes() for path in kept} == kept
     assert run()[0] == 0
+
+
+def test_a_question_that_is_ended_removes_nothing(interrupted, call_inside, monkeypatch):
+    def confirm(_):
+        raise typer.Abort  # as by Ctrl-D
+
+    interrupted()
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr(typer, "confirm", confirm)
+    code, _, err = call_inside("runs", "clean", "--older-than", "0")
+    assert code == 130
+    assert err == "\nnothing was removed\ninterrupted; the same command begins anew\n"
+    assert len(states(call_inside)) == 1
 
 
 @pytest.mark.parametrize(
