@@ -75,7 +75,7 @@ def plan(
         raise UserError(f"--difference must be above 0 and below 1, not {difference:g}")
     asked = _asked(dataset, protocol, draws, pack_seed)
     with left_out_are_said() as broken:
-        tables = leaderboard(asked_for(_all(results, cache, broken), asked))
+        tables = leaderboard(asked_for(_all(results, cache, broken), asked, exact=True))
         plans = [made for table in tables if (made := planned(table, difference)) is not None]
         if plans:
             put(render_plans(plans, form))
@@ -99,7 +99,7 @@ def _named(
     runs = [run for folder in folders if (run := finished(folder)) is not None]
     models = [name for name in names if not (Path(name) / RECORD).is_file()]
     if models:
-        there = asked_for(below(), asked)
+        there = asked_for(below(), asked, exact=True)
         known = sorted({run.record.model for run in there})
         for model in models:
             if model not in known:

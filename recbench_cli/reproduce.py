@@ -20,7 +20,7 @@ Llm = Annotated[
     typer.Option(
         "--llm",
         help="Language model, as for: recbench run.",
-        show_default="of tables any that is on record; of what is missing tiny",
+        show_default="of tables any that is on record; of what is missing tiny, or the part's own",
     ),
 ]
 Quick = Annotated[bool, typer.Option("--quick", help="Studies with one seed, and a part of them.")]

@@ -212,8 +212,8 @@ class LanguageModelSettings(TuningSettings):
         pass over a part of the rows, where it would only cost time.
     peft
         File with another configuration of peft, as it writes ``adapter_config.json``, in the place
-        of rank, alpha, dropout and targets: of LoRA and its variants (DoRA), IA3, LoHa, LoKr, VeRA
-        or a prefix. None for LoRA with these.
+        of rank, alpha, dropout and targets: of LoRA and its variants (DoRA), IA3, LoHa, LoKr, VeRA,
+        OFT, BOFT, HRA, FourierFT, LN tuning or a prefix. None for LoRA with these.
     """
 
     rank: int = Field(8, ge=1)

@@ -102,7 +102,7 @@ def _as_csv(tables: Sequence[GroupedTable], by: str) -> str:
         for table in tables
         for group, row, found in _lines(table)
     ]
-    return as_csv([*place, *ends, *once, *best, *base, "mixed", "notes"], lines)
+    return as_csv([*place, *ends, *best, *once, *base, "mixed", "notes"], lines)
 
 
 def _csv_line(table: GroupedTable, group: Group, row: Row, found: Estimate | None) -> list[object]:
@@ -111,8 +111,8 @@ def _csv_line(table: GroupedTable, group: Group, row: Row, found: Estimate | Non
         *(record.dataset, record.protocol, record.protocol_version),
         *(record.digests.dataset, record.digests.pack, row.label, len(row.runs)),
         *(group.name, group.examples, group.users, ranked_by(record), *estimate_cells(found)),
-        *estimate_cells(row.per_user),
         *(("", "", "", "") if row.to_best is None else row.to_best),
+        *estimate_cells(row.per_user),
         *(table.table.baseline, *pair_cells(row.to_baseline)),
         *(row.mixed, "; ".join(notes_of(row, found))),
     ]

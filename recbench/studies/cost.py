@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from recbench.experiment import Experiment
 from recbench.runs.leaderboard import Row
 from recbench.runs.places import results_folder
+from recbench.runs.record import RunRecord
 from recbench.runs.store import Run
 from recbench.runs.tried import trials_of
 from recbench.studies.drawing import intervals, legend, looks, sheet
@@ -31,10 +32,10 @@ class Cost(Study):
     """
     Accuracy against seconds, memory and parameters, as the records have them, and tuning trials.
 
-    Seconds are of the wall clock, whatever else the machine did, and of the training alone: an
-    encoder is trained once for all that it guides, and costs what its own row says. How many
-    settings were tried before is in no record but in the files of the search, below the results
-    (`recbench.runs.tried`); where they tell of no trial, the number is missing, not zero.
+    Seconds are of the wall clock, whatever else the machine did. Those of what an encoder guides
+    are of the tuning alone: the encoder is trained once for all, and costs what its own row says.
+    How many settings were tried before is in no record but in the files of the search, below the
+    results (`recbench.runs.tried`); where they tell of no trial, the number is missing, not zero.
     """
 
     question = "What does a point of HitRatio cost in time, memory, parameters and trials?"
@@ -77,12 +78,19 @@ def draw_against(axes: "Axes", data: "DataFrame", column: str) -> None:
     axes.set_xlabel(COSTS[column])
 
 
+def _seconds(record: RunRecord) -> float:
+    """Return what a training took, without its encoder's, which another may have had to do."""
+    assert record.trained is not None
+    tuning = record.trained.fit.get("seconds") if "encoder" in record.settings else None
+    return float(tuning) if isinstance(tuning, int | float) else record.trained.seconds
+
+
 def cost(row: Row) -> dict[str, Any]:
     """Return the mean of every cost over a row's trainings."""
     trained = [run.record.trained for run in row.runs if run.record.trained is not None]
     memory = [one.peak_memory.device or one.peak_memory.host for one in trained]
     return {
-        "training_seconds": fmean(one.fit.get("seconds", one.seconds) for one in trained),
+        "training_seconds": fmean(_seconds(run.record) for run in row.runs if run.record.trained),
         "memory_gib": fmean(memory) / 2**30,
         "parameters": fmean(one.parameters_trained for one in trained),
     }

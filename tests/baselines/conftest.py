@@ -11,10 +11,15 @@ from recbench.llm.encoders import fitted_encoder
 from recbench.recommender import Encoder, Runtime, TrainingData
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _encoders_are_kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """What is in one cache is in all: an encoder's name there says of what data and seed it is."""
-    kept = tmp_path_factory.mktemp("kept")
+@pytest.fixture(scope="session")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of encoders: the name of one says of what data and seed it is."""
+    return tmp_path_factory.mktemp("kept")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _encoders_are_kept(kept: Path) -> Iterator[None]:
+    """What is in one cache is in all, as long as the tests of a file of this room run."""
 
     def found(name: str, data: TrainingData, runtime: Runtime) -> Encoder:
         own = Path(runtime.cache, "encoders")

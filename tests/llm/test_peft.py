@@ -7,10 +7,15 @@ from typing import Any
 import numpy as np
 import pytest
 from peft import (
+    BOFTConfig,
+    FourierFTConfig,
+    HRAConfig,
     IA3Config,
+    LNTuningConfig,
     LoHaConfig,
     LoKrConfig,
     LoraConfig,
+    OFTConfig,
     PeftConfig,
     PrefixTuningConfig,
     VeraConfig,
@@ -21,7 +26,7 @@ from recbench_baselines.tallrec import TALLRec, TALLRecSettings
 from recbench.errors import RecbenchError, UserError
 from recbench.llm.settings import LanguageModelSettings
 from recbench.llm.tuning.adapter import (
-    KINDS,
+    LEARNT,
     PREFIX,
     add_adapter,
     add_lora,
@@ -65,12 +70,20 @@ OF_ALL_KINDS: dict[str, PeftConfig] = {
     "LOHA": LoHaConfig(r=2, target_modules=ATTENTION),
     "LOKR": LoKrConfig(r=2, target_modules=ATTENTION),
     "VERA": VeraConfig(r=4, target_modules=ATTENTION),
+    "OFT": OFTConfig(oft_block_size=4, target_modules=ATTENTION),
+    "BOFT": BOFTConfig(boft_block_size=4, target_modules=ATTENTION),
+    "HRA": HRAConfig(r=2, target_modules=ATTENTION),
+    "FOURIERFT": FourierFTConfig(n_frequency=8, target_modules=ATTENTION),
+    "LN_TUNING": LNTuningConfig(target_modules=["input_layernorm"]),
     "PREFIX_TUNING": PrefixTuningConfig(num_virtual_tokens=3),
+    "PREFIX_TUNING, projected": PrefixTuningConfig(
+        num_virtual_tokens=3, prefix_projection=True, encoder_hidden_size=8
+    ),
 }
 
 
 def test_every_kind_that_can_be_learnt_is_tried() -> None:
-    assert set(OF_ALL_KINDS) == {*KINDS, PREFIX}
+    assert {kind.partition(",")[0] for kind in OF_ALL_KINDS} == set(LEARNT)
 
 
 @pytest.mark.parametrize("kind", OF_ALL_KINDS)
@@ -85,6 +98,7 @@ def test_an_adapter_of_any_such_kind_is_tuned_and_comes_back(
     scores = model.score(queries, runtime)
     (tmp_path / "saved").mkdir()
     model.save(tmp_path / "saved")
+    np.testing.assert_array_equal(model.score(queries, runtime), scores)  # it is still asked
     again = TALLRec(settings)
     again.load(tmp_path / "saved", data, runtime)
     np.testing.assert_allclose(again.score(queries, runtime), scores, atol=1e-4)
@@ -110,7 +124,7 @@ def test_what_is_no_configuration_is_refused(tmp_path: Path, page: str | None) -
 @pytest.mark.parametrize("kind", ["PROMPT_TUNING", "P_TUNING", "CPT", "ADALORA", "NONE", 3])
 def test_a_kind_that_cannot_be_learnt_is_refused(tmp_path: Path, kind: Any) -> None:
     file = written(tmp_path, peft_type=kind, num_virtual_tokens=3)
-    with pytest.raises(UserError, match=rf"of the kind {kind}, .*LORA, .* or PREFIX_TUNING"):
+    with pytest.raises(UserError, match=rf"of the kind {kind}, .*LORA, .*, PREFIX_TUNING"):
         read_config(file)
 
 

@@ -100,8 +100,8 @@ def same(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("model", "how"),
     [
+        ("sasrec", "--multi_gpu"),
         ("tallrec", "--use_fsdp"),
-        pytest.param("sasrec", "--multi_gpu", marks=pytest.mark.slow),
         pytest.param("ilora", "--multi_gpu", marks=pytest.mark.slow),
         pytest.param("ilora", "--use_fsdp", marks=pytest.mark.slow),
     ],

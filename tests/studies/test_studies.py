@@ -305,22 +305,29 @@ def test_the_order_of_full_rankings_is_said_to_be_of_another_figure(made):
     )
 
 
-def test_cost_is_of_the_training_without_its_encoder(runs):
+@pytest.mark.parametrize(
+    ("case", "fit", "seconds"),
+    [
+        (llara(encoder="sasrec"), {"seconds": 60.0}, 60.0),
+        (llara(encoder="sasrec"), {}, 900.0),
+        (plain("morec"), {"seconds": 60.0}, 900.0),  # it reads titles before
+        (plain("acme", settings={"encoder": "x"}), {"seconds": "soon"}, 900.0),
+    ],
+)
+def test_cost_is_of_the_training_without_its_encoder(runs, case, fit, seconds):
     found = [
         dataclasses.replace(
             run,
             record=run.record.model_copy(
                 update={
-                    "trained": run.record.trained.model_copy(
-                        update={"seconds": 900.0, "fit": {"seconds": 60.0}}
-                    )
+                    "trained": run.record.trained.model_copy(update={"seconds": 900.0, "fit": fit})
                 }
             ),
         )
-        for run in runs(llara())
+        for run in runs(case)
     ]
     data = load("studies", "cost")().data(found, Asked("movielens"))
-    assert data["training_seconds"].tolist() == [60.0]
+    assert data["training_seconds"].tolist() == [seconds]
 
 
 def test_every_guidance_is_compared_with_the_sequence_at_once(runs):

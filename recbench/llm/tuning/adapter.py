@@ -4,6 +4,7 @@ import json
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,11 @@ Of adapters that can be read, as peft calls them: DoRA is a LORA. They stand in 
 tokens before a prompt, or act on the model as a whole, past the layers.
 """
 PREFIX = "PREFIX_TUNING"
-"""The kind that can be learnt beside `KINDS`: keys and values before a prompt, not tokens in it."""
+LEARNT = (*KINDS, "OFT", "BOFT", "HRA", "FOURIERFT", "LN_TUNING", PREFIX)
+"""
+Of adapters that can be learnt. A prefix is keys and values before a prompt, not tokens in it; kinds
+that lengthen the prompt, change their ranks on the way or cannot be saved alone are left out.
+"""
 OF_MODEL = (
     *("base_model_name_or_path", "revision"),
     *("num_layers", "token_dim", "num_attention_heads", "num_transformer_submodules"),
@@ -113,10 +118,10 @@ def read_config(file: str) -> PeftConfig:
 
 
 def _check_can_be_learnt(file: str, kind: Any, prefix_tokens: Any) -> None:
-    if kind not in (*KINDS, PREFIX):
+    if kind not in LEARNT:
         raise UserError(
-            f"setting 'peft': '{file}' is of the kind {kind}, which cannot be learnt; name one of "
-            f"{', '.join(KINDS)} or {PREFIX}"
+            f"setting 'peft': '{file}' is of the kind {kind}, which is not learnt here; name one "
+            f"of {', '.join(LEARNT)}"
         )
     if kind == PREFIX and not (isinstance(prefix_tokens, int) and prefix_tokens > 0):
         raise UserError(
@@ -154,7 +159,7 @@ def write_lora(lm: PeftModel, folder: Path, llm: str) -> None:
         {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()},
         folder / WEIGHTS,
     )
-    config = lm.peft_config["default"]
+    config = copy(lm.peft_config["default"])  # by its own the adapter is still asked
     config.base_model_name_or_path = llm  # not the folder that it was read from
     config.inference_mode = True
     config.save_pretrained(str(folder))
