@@ -62,9 +62,9 @@ def prepare(
     dataset = _kept(wanted, folder, report)
     if dataset is None:
         dataset = _read(wanted, cache, data_dir, report, show_progress)
+        if data_dir is not None and wanted.digest and dataset.digest != wanted.digest:
+            report(f"{data_dir} is not {wanted.title} as published: figures are not comparable")
         _keep(dataset, folder, cache, report)
-    if data_dir is not None and wanted.digest and dataset.digest != wanted.digest:
-        report(f"{data_dir} is not {wanted.title} as published: figures are not comparable")
     return dataset
 
 

@@ -108,10 +108,6 @@ def test_a_changed_folder_is_read_anew(own_folder, tmp_path):
     assert len(second) == len(first) + 1
     assert second.digest != first.digest
     assert "is not MovieLens-100K as published" in told[-1]
-    told.clear()
-    prepare("movielens", tmp_path / "cache", own_folder, told.append)
-    assert [line for line in told if "is not MovieLens-100K as published" in line] == told
-    assert len(told) == 1  # of what is prepared already, too
 
 
 def test_a_broken_line_leaves_nothing_half_prepared(own_folder, tmp_path):
