@@ -278,7 +278,7 @@ def _completed(name: str, found: "Study", asked: "Asked") -> "Asked":
     if asked.others and found.compares != "datasets":
         raise UserError(f"{name} takes one dataset; leave out --with")
     if taken := [one for one in asked.settings if one in found.varies]:
-        raise UserError(f"{name} compares several {taken[0]}; leave out --set {taken[0]}")
+        raise UserError(f"{name} sets {taken[0]} itself; leave out --set {taken[0]}")
     if "llm" in asked.settings:
         raise UserError("language models of a study are named with --llm; leave out --set llm")
     models = tuple(find("models", one).name for one in asked.models or found.models)

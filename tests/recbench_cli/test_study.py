@@ -257,12 +257,27 @@ def test_cells_that_fail_are_named_when_the_others_are_done(study, begun, monkey
         (("seeds", "--llm", "tiny,smollm2"), "seeds takes one language model: name one with"),
         (("seeds", "--with", "lastfm"), "seeds takes one dataset; leave out --with"),
         (("cost", "--models", "random", "--set", "rank=3"), "--set is of language models, and"),
-        (("guidance", "--set", "guidance=prompt"), "guidance compares several guidance; leave out"),
-        (("expert-ranks", "--set", "rank=16"), "expert-ranks compares several rank; leave out"),
-        (("experts", "--set", "experts=2"), "experts compares several experts; leave out --set"),
-        (("encoder", "--set", "encoder=caser"), "encoder compares several encoder; leave out"),
-        (("ensemble", "--set", "routing=top1"), "ensemble compares several routing; leave out"),
-        (("interference", "--set", "cluster=1/4"), "interference compares several cluster; leave"),
+        (
+            ("guidance", "--set", "guidance=prompt"),
+            "guidance sets guidance itself; leave out --set guidance",
+        ),
+        (
+            ("expert-ranks", "--set", "rank=16"),
+            "expert-ranks sets rank itself; leave out --set rank",
+        ),
+        (("experts", "--set", "experts=2"), "experts sets experts itself; leave out --set experts"),
+        (
+            ("encoder", "--set", "encoder=caser"),
+            "encoder sets encoder itself; leave out --set encoder",
+        ),
+        (
+            ("ensemble", "--set", "routing=top1"),
+            "ensemble sets routing itself; leave out --set routing",
+        ),
+        (
+            ("interference", "--set", "cluster=1/4"),
+            "interference sets cluster itself; leave out --set cluster",
+        ),
         (("seeds", "--set", "llm=smollm2"), "language models of a study are named with --llm"),
         (("curves",), "no run on movielens has a learning curve"),
         (("order",), "no two questions about movielens have three systems in common"),
