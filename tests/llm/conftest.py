@@ -19,7 +19,7 @@ from recbench.llm.settings import ALL_LINEAR, LanguageModelSettings
 from recbench.llm.tuning.adapter import add_lora
 from recbench.llm.tuning.gate import InstanceGate
 from recbench.llm.weights.backbone import load_backbone
-from recbench.recommender import TrainingData
+from recbench.recommender import Runtime, TrainingData
 from recbench.testing.toy import toy_training_data
 from recbench.testing.toy_lm import toy_llm
 
@@ -48,6 +48,14 @@ def random_lora(model: torch.nn.Module) -> None:
     for name, parameter in model.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(parameter, std=0.3)
+
+
+@pytest.fixture
+def runtime(tmp_path: Path) -> Runtime:
+    """A quiet one, with folders of its own."""
+    for name in ("run", "cache"):
+        (tmp_path / name).mkdir()
+    return Runtime(0, "cpu", tmp_path / "run", tmp_path / "cache")
 
 
 @pytest.fixture(params=sorted(ARCHITECTURES))

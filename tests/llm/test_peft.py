@@ -43,13 +43,6 @@ from recbench.testing.toy_lm import toy_llm
 ATTENTION = ["q_proj", "v_proj"]
 
 
-@pytest.fixture
-def runtime(tmp_path: Path) -> Runtime:
-    for name in ("run", "cache"):
-        (tmp_path / name).mkdir()
-    return Runtime(0, "cpu", tmp_path / "run", tmp_path / "cache")
-
-
 def values(folder: Path, config: PeftConfig | None) -> dict[str, Any]:
     found = {"llm": str(toy_llm(folder / "llm")), "examples": 32, "batch_size": 16, "curve_rows": 0}
     if config is not None:

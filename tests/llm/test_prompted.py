@@ -29,13 +29,6 @@ def build(toy_folder: Path) -> Build:
     return made
 
 
-@pytest.fixture
-def runtime(tmp_path: Path) -> Runtime:
-    for name in ("run", "cache"):
-        (tmp_path / name).mkdir()
-    return Runtime(0, "cpu", tmp_path / "run", tmp_path / "cache")
-
-
 def configured(folder: Path, rank: int) -> str:
     LoraConfig(r=rank, target_modules=["q_proj"]).save_pretrained(str(folder))
     return str(folder / "adapter_config.json")

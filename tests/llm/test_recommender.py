@@ -41,13 +41,6 @@ def build(toy_folder: Path) -> Build:
     return made
 
 
-@pytest.fixture
-def runtime(tmp_path: Path) -> Runtime:
-    for name in ("run", "cache"):
-        (tmp_path / name).mkdir()
-    return Runtime(0, "cpu", tmp_path / "run", tmp_path / "cache")
-
-
 def test_a_killed_training_goes_on_and_ends_the_same(
     build: Build, data: TrainingData, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
