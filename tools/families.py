@@ -302,6 +302,10 @@ before anything is trained. What "works slowly" does without one of the short cu
 numbers would be others. Where a window is wider than the prompts, as Mistral's is, the short cuts
 are right and are taken.
 
+Of a model that sees or hears besides, the part that reads text is taken where transformers has it as
+a causal model by itself (Gemma 3 and 4, LLaVA, Llama 4, Mistral Small 3); where it has not, as of
+Qwen2.5-VL and Qwen3-VL, the model is refused.
+
 | family | looks back by | for example | with recbench |
 | :--- | :--- | :--- | :--- |
 """

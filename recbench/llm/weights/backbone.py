@@ -16,7 +16,10 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
-from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
+from transformers.models.auto.modeling_auto import (
+    MODEL_FOR_CAUSAL_LM_MAPPING,
+    MODEL_FOR_MASKED_LM_MAPPING_NAMES,
+)
 
 from recbench.errors import UserError
 from recbench.llm.cards import LANGUAGE_MODEL, Kind, card_of
@@ -26,6 +29,12 @@ from recbench.llm.weights.hub import cached_model, check_reachable
 from recbench.llm.weights.places import InFolder, OnHub, Place, place_of
 from recbench.llm.weights.quantised import Bits, check_quantised, quantisation
 from recbench.llm.weights.reading import check_whole, reading
+
+_TEXT_PART = {
+    r"^(model\.)?language_model\.(model\.)?(?!lm_head)": "model.",
+    r"^language_model\.lm_head\.": "lm_head.",
+}
+"""What a weight is called in a model that sees or hears besides, and in one that only reads."""
 
 
 def caption(llm: str) -> str:
@@ -76,10 +85,10 @@ def load_backbone(
     how: dict[str, Any] = {"dtype": weights, **quantisation(load_in, weights)}
     if device != "cpu":  # straight to the GPU, never whole in the host's memory
         how["device_map"] = {"": device}
-    _, tokenizer = _described(llm, where)
+    how["config"], tokenizer = _described(llm, where)
     with reading(llm, "config.json and the weights (*.safetensors)"):
         model, told = AutoModelForCausalLM.from_pretrained(
-            **where, **how, use_safetensors=True, output_loading_info=True
+            **where, **how, key_mapping=_TEXT_PART, use_safetensors=True, output_loading_info=True
         )
         check_whole(told["missing_keys"])
     return model.eval(), tokenizer
@@ -124,10 +133,20 @@ def _on_hub(place: OnHub, kind: Kind) -> dict[str, Any]:
 
 def _described(llm: str, where: dict[str, Any]) -> tuple[PretrainedConfig, PreTrainedTokenizerBase]:
     with reading(llm, "config.json"):
-        config = AutoConfig.from_pretrained(**where)
+        config = _text_part(AutoConfig.from_pretrained(**where))
         _check_causal(llm, config)
     with reading(llm, "the tokenizer's files"):
         return config, AutoTokenizer.from_pretrained(**where)
+
+
+def _text_part(config: Any) -> Any:
+    """Return what is a causal language model in a model that sees or hears besides; else `config`."""
+    text = getattr(config, "text_config", None)
+    if config.is_encoder_decoder or type(text) not in MODEL_FOR_CAUSAL_LM_MAPPING:
+        return config
+    text.architectures = [MODEL_FOR_CAUSAL_LM_MAPPING[type(text)].__name__]
+    text.tie_word_embeddings = config.tie_word_embeddings  # the whole model says it of its parts
+    return text
 
 
 def _check_causal(llm: str, config: Any) -> None:

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from transformers import CONFIG_MAPPING, AutoModelForImageTextToText
 
 from recbench.errors import RecbenchError, UserError
 from recbench.llm.weights import backbone, places
-from recbench.llm.weights.backbone import caption, load_backbone
+from recbench.llm.weights.backbone import caption, load_backbone, load_outline
 
 
 def test_a_folder_is_read(toy_folder: Path) -> None:
@@ -76,6 +77,57 @@ def test_a_model_of_another_kind_is_named(toy_folder: Path, tmp_path: Path) -> N
     )
     with pytest.raises(UserError, match="not a causal language model"):
         load_backbone(str(folder), "cpu")
+
+
+SIZES = {
+    **{"vocab_size": 400, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2},
+    **{"num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 8, "pad_token_id": 0},
+}
+SEES = {
+    **{"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1},
+    **{"num_attention_heads": 2, "image_size": 28, "patch_size": 14},
+}
+SEEING = {
+    "gemma3": ({}, SEES, {"mm_tokens_per_image": 4}),
+    "gemma4": ({"model_type": "gemma4_text"}, None, {"audio_config": None}),
+    "llava": ({"model_type": "llama"}, {**SEES, "model_type": "clip_vision_model"}, {}),
+    "mistral3": ({"model_type": "mistral"}, {**SEES, "model_type": "pixtral"}, {}),
+    "qwen3_vl": ({}, {"depth": 1, "hidden_size": 16, "num_heads": 2, "out_hidden_size": 32}, {}),
+}
+
+
+def seeing(kind: str, toy_folder: Path, folder: Path) -> torch.nn.Module:
+    """Write a small model that reads pictures, too, with the tokenizer of the toy."""
+    shutil.copytree(toy_folder, folder, ignore=shutil.ignore_patterns("*.safetensors"))
+    text, sees, more = SEEING[kind]
+    config = CONFIG_MAPPING[kind](text_config={**SIZES, **text}, vision_config=sees, **more)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = AutoModelForImageTextToText.from_config(config).eval()
+    model.save_pretrained(folder)
+    return model
+
+
+@pytest.mark.parametrize("kind", ["gemma3", "gemma4", "llava", "mistral3"])
+def test_of_a_model_that_sees_what_reads_text_is_taken(
+    kind: str, toy_folder: Path, tmp_path: Path
+) -> None:
+    whole = seeing(kind, toy_folder, tmp_path / kind)
+    lm, tokenizer = load_backbone(str(tmp_path / kind), "cpu")
+    outline, _ = load_outline(str(tmp_path / kind))
+    assert type(outline) is type(lm)
+    assert not any("vision" in name for name, _ in lm.named_modules())
+    tokens = tokenizer("Red River", return_tensors="pt").input_ids
+    with torch.no_grad():
+        assert torch.equal(lm(input_ids=tokens).logits, whole(input_ids=tokens).logits)
+
+
+def test_a_model_that_sees_and_has_no_causal_model_of_its_own_is_refused(
+    toy_folder: Path, tmp_path: Path
+) -> None:
+    seeing("qwen3_vl", toy_folder, tmp_path / "model")
+    with pytest.raises(UserError, match="not a causal language model but Qwen3VLForCond"):
+        load_backbone(str(tmp_path / "model"), "cpu")
 
 
 def test_a_broken_folder_is_one_line(toy_folder: Path, tmp_path: Path) -> None:
