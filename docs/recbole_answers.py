@@ -1,7 +1,7 @@
 """
 Train RecBole's own SASRec on exported rows, and save its scores for frozen questions.
 
-    python recbole_answers.py SPLITS QUESTIONS OUT.npz [NAME=VALUE ...]
+    python docs/recbole_answers.py SPLITS QUESTIONS OUT.npz [NAME=VALUE ...]
 
 It needs RecBole and nothing of recbench: SPLITS is what `recbench data export` wrote, of which
 training and validation rows are read, and QUESTIONS what `recbench questions` wrote.

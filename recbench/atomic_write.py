@@ -36,7 +36,7 @@ def atomic_file(target: Path) -> Iterator[Path]:
     """
     if target.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
-    partial = target.with_name(f"{target.name}.{os.getpid()}{PARTIAL}")
+    partial = _aside(target)
     with naming(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -90,13 +90,17 @@ def _exchange(partial: Path, target: Path, replaced: Path) -> None:
 @contextmanager
 def folder_aside(target: Path) -> Iterator[Path]:
     """Give an empty folder beside `target`, which is removed when the block ends."""
-    own = f"{secrets.token_hex(4)}.{os.getpid()}{PARTIAL}"
-    partial = target.with_name(f"{target.name}.{own}")
+    partial = _aside(target)
     partial.mkdir()  # as the umask says: what `tempfile` makes is its owner's alone, renamed or not
     try:
         yield partial
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _aside(target: Path) -> Path:
+    """Name what becomes `target`: in containers on one disk, several processes have one id."""
+    return target.with_name(f"{target.name}.{secrets.token_hex(4)}.{os.getpid()}{PARTIAL}")
 
 
 def to_disk(path: Path) -> None:

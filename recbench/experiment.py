@@ -16,13 +16,19 @@ from pydantic import Field
 
 from recbench.data.prepare import prepare
 from recbench.defaults import DRAWS, PACK_SEED
-from recbench.errors import UserError
+from recbench.errors import PluginError, UserError
 from recbench.evaluation.answers import Matching
 from recbench.evaluation.audit import audit
 from recbench.evaluation.evaluator import Judgement, evaluate
 from recbench.evaluation.fresh_process import SavedModel, release_memory
 from recbench.evaluation.full_ranking import check_can_rank_all
-from recbench.models import as_json, check_words, ingredients_of, recommender_class
+from recbench.models import (
+    as_json,
+    check_line,
+    check_words,
+    ingredients_of,
+    recommender_class,
+)
 from recbench.neural.devices import deterministic, resolve
 from recbench.neural.launched import launched
 from recbench.neural.threads import as_begun
@@ -39,13 +45,13 @@ from recbench.recommender import Runtime, System, TrainingData, Transferable, ra
 from recbench.runs import store
 from recbench.runs.completion import answered_by, complete, forgotten_if_refused, report_age
 from recbench.runs.identity import row_digest, run_id, training_digest
-from recbench.runs.kept_trainings import MODEL, TRAININGS
+from recbench.runs.kept_trainings import MODEL, TRAININGS, check_stands, keep_audited
 from recbench.runs.lock import locked
 from recbench.runs.places import cache_folder, results_folder
 from recbench.runs.provenance import plugin, provenance
 from recbench.runs.question import Question, frozen_question
 from recbench.runs.record import Setup, Trained, caption_of
-from recbench.runs.record_parts import Provenance, Training
+from recbench.runs.record_parts import FROM_OUTSIDE, Provenance, Training
 from recbench.runs.stopwatch import Stopwatch
 from recbench.runs.unfinished import Begun
 from recbench.settings import Settings
@@ -272,8 +278,8 @@ class _Judged:
 
     Attributes
     ----------
-    trained, new
-        The training, and the folder that it was kept in by this run; None where it was found.
+    trained, kept
+        The training, and the folder that it is kept in.
     judgement, account
         Its answers, judged, and what it says of them.
     answered
@@ -287,7 +293,7 @@ class _Judged:
     """
 
     trained: Trained
-    new: Path | None
+    kept: Path
     judgement: Judgement
     account: dict[str, Any]
     answered: Path
@@ -315,8 +321,10 @@ def _judged(
         model = build(experiment)
         release_memory()  # what the first one held, before another is loaded
         model.load(kept / MODEL, data, runtime)
+        check_stands(kept, trained)
         model.begin(control)
     precision = model.scores_in
+    check_line(precision, "scores_in")
     made = provenance(setup.model, runtime.device, precision)
     answered = answered_by(trained, made, runtime.checkpoints)
     asked = wanted.shown.split.test, wanted.shown.split.catalogue, wanted.shown.pack
@@ -326,7 +334,7 @@ def _judged(
     stored = kept / MODEL, trained.weights, data, control, model.knows_users
     saved = SavedModel(type(model), model.settings, *stored)
     told = judgement, account, answered, made, saved, precision
-    return _Judged(trained, kept if new else None, *told)
+    return _Judged(trained, kept, *told)
 
 
 def _recorded(
@@ -335,10 +343,12 @@ def _recorded(
     """Ask a copy of the model some rows again, and write the record."""
     shown, setup, audited = wanted.shown, wanted.setup, None
     asked = shown.split.test, shown.split.catalogue, shown.pack, runtime
-    with watch.stage("audit"), forgotten_if_refused(judged.answered, judged.new):
+    training = judged.kept, judged.trained
+    with watch.stage("audit"), forgotten_if_refused(judged.answered, *training):
         if wanted.is_audited:
             how = judged.precision, setup.matching
             audited = audit(judged.saved, judged.judgement, *asked, *how)
+            keep_audited(*training)
     done = judged.judgement, judged.account, audited, judged.made, watch.seconds
     record = complete(setup, judged.trained, *done)
     return store.finish(folder, record, judged.judgement, cold_start(wanted.source.split))
@@ -523,13 +533,20 @@ def matching_of(experiment: Experiment, model: System) -> Matching:
 def describe(
     experiment: Experiment, model: System, question: Question, training: Training
 ) -> Setup:
-    """Write down what is asked of whom: what names the run, and what its figures are of."""
+    """
+    Write down what is asked of whom: what names the run, and what its figures are of.
+
+    Raises
+    ------
+    PluginError
+        If no record could hold what the model says of itself: nothing is trained for that.
+    """
     settings, ingredients = model.settings.identity(), ingredients_of(model)
     matching = matching_of(experiment, model)
     asked = question.digests, question.protocol.name, matching, training, experiment.control
     row = row_digest(experiment.model, settings, ingredients, *asked)
     seed = experiment.seed if model.random_training else 0
-    return Setup(
+    setup = Setup(
         run_id=run_id(row, seed),
         row=row,
         model=experiment.model,
@@ -547,3 +564,8 @@ def describe(
         ranks=ranks(model),
         **question.fields,
     )
+    if setup.model.startswith(FROM_OUTSIDE):
+        raise PluginError(f"its name begins with {FROM_OUTSIDE}, as those of answers in a file do")
+    for name, text in setup.words.items():
+        check_line(text, name)
+    return setup

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from recbench import registry
+from recbench.data.toml_cards import folder_name
 from recbench.errors import PluginError
 from recbench.recommender import Answerer, System
 from recbench.settings import Settings
@@ -28,6 +29,10 @@ def recommender_class(name: str) -> type[System]:
     settings = found.settings_class
     if not (isinstance(settings, type) and issubclass(settings, Settings)):
         raise PluginError("its settings_class is no class made from recbench's Settings")
+    try:
+        folder_name(name)
+    except ValueError as error:
+        raise PluginError(f"its name cannot be used: {error}") from None
     return found
 
 
@@ -44,21 +49,32 @@ def check_words(model: System) -> None:
     """Refuse what a model says of itself, if it is not what names a run."""
     if not isinstance(getattr(model, "settings", None), Settings):
         raise PluginError("it has no settings; its __init__ must call that of Recommender")
-    if not isinstance(model.caption, str):
-        raise PluginError(f"its caption must be text, not {model.caption!r}")
+    check_line(model.caption, "caption")
+
+
+def check_line(text: Any, name: str) -> None:
+    """Refuse what a plug-in gives for a line of a table: no reader would trust another record."""
+    if not (isinstance(text, str) and text.isprintable()):
+        raise PluginError(f"its {name} must be one line of text that can be printed, not {text!r}")
 
 
 def ingredients_of(model: System) -> dict[str, Any]:
     """Return what else decides the figures of a model (`System.ingredients`)."""
-    return as_json(model.ingredients(), "ingredients")
+    return as_json(model.ingredients(), "ingredients", finite=True)
 
 
-def as_json(said: dict[str, Any], name: str) -> dict[str, Any]:
-    """Return what a model said of itself, if a record can hold it."""
+def as_json(said: Any, name: str, finite: bool = False) -> dict[str, Any]:
+    """
+    Return what a model said of itself, as whoever reads a record will find it there.
+
+    A record holds null for a number that is not `finite`: what names a run must be.
+    """
     try:
-        json.dumps(said)
+        text = json.dumps(said, ensure_ascii=False, allow_nan=not finite)
+        text.encode()  # half a character is no text for a file
     except (TypeError, ValueError) as error:
         raise PluginError(f"its {name} must be JSON values: {error}") from error
     if not isinstance(said, dict):
         raise PluginError(f"its {name} must be a dict, not {said!r}")
-    return said
+    held: dict[str, Any] = json.loads(text)
+    return held

@@ -23,7 +23,7 @@ from recbench.errors import UserError
 from recbench.processes import ALONE, Processes
 from recbench.questions.controls import Control
 from recbench.questions.queries import Queries
-from recbench.questions.split import Examples
+from recbench.questions.split import Examples, nobody
 from recbench.settings import Settings
 
 
@@ -31,6 +31,9 @@ from recbench.settings import Settings
 class TrainingData:
     """
     What a model may learn from.
+
+    Its arrays cannot be written to: they are those of the split, of which questions and records are
+    made as well. A model that changes them in place fails, and copies them first.
 
     Attributes
     ----------
@@ -58,6 +61,9 @@ class TrainingData:
     users_known
         Whether the users' numbers tell who is who (`recbench.questions.split.Split.users_known`):
         where not, a validation row may be of somebody who trained, whatever its number.
+    left_out_users
+        int32 [users], who would train and whose rows were left out, of those who validate
+        (`recbench.questions.split.Split.left_out_users`).
     """
 
     catalogue: Catalogue
@@ -70,6 +76,23 @@ class TrainingData:
     digest: str
     times: NDArray[np.int64] | None = None
     users_known: bool = True
+    left_out_users: NDArray[np.int32] = field(default_factory=nobody)
+
+    def __post_init__(self) -> None:
+        """Show the arrays as views that cannot be written to."""
+        for name, given in tuple(vars(self).items()):
+            object.__setattr__(self, name, _read_only(given))
+
+
+def _read_only(given: Any) -> Any:
+    """Return an array, or what is made of arrays, as a view; anything else as it is."""
+    if isinstance(given, np.ndarray):
+        shown = given.view()
+        shown.flags.writeable = False
+        return shown
+    if isinstance(given, Ragged | Examples):
+        return replace(given, **{name: _read_only(part) for name, part in vars(given).items()})
+    return given
 
 
 def _silent(_: str) -> None:
@@ -160,8 +183,8 @@ class System(ABC):
         Whether it computes on `Runtime.device`: on a cluster it is handed to a worker that has a
         GPU, and what does not is run by any. It changes no figure.
     caption
-        Shown under every table that has this model's figures, for example "mechanism test"; empty
-        for none.
+        One line, shown under every table that has this model's figures, for example "mechanism
+        test"; empty for none.
     """
 
     settings_class: ClassVar[type[Settings]]
@@ -189,7 +212,7 @@ class System(ABC):
         """
         Precision in which it answers, once fitted or loaded: ``"float32"``, ``"bfloat16"``, ...
 
-        What a copy of it answers may differ by as much.
+        In ``"bfloat16"`` and ``"float16"`` what a copy of it answers may differ by as much.
         """
         return "float32"
 

@@ -310,6 +310,16 @@ def package_of(point: EntryPoint) -> str:
     return f"{point.dist.name} {point.dist.version}" if point.dist is not None else "unknown"
 
 
+def is_own(claimed: Registered) -> bool:
+    """
+    Tell whether recbench has one of that name, which others may claim, too.
+
+    What is asked for is whose code it is: to ask which package registers it reads a file.
+    """
+    point = claimed.own if isinstance(claimed, Clash) else claimed
+    return point is not None and _package(point) == _OURS
+
+
 def foreign_package(group: Group, name: str) -> str | None:
     """Return whose a name is, as `package_of`; None where it is recbench's own, or nobody's."""
     point = find(group, name) if name in listed(group) else None

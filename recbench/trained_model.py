@@ -18,7 +18,7 @@ from recbench.atomic_write import atomic_folder
 from recbench.errors import PluginError, UserError
 from recbench.file_digests import folder_digest
 from recbench.neural.threads import as_begun
-from recbench.recommender import Runtime, System, Transferable
+from recbench.recommender import Encoder, Runtime, System, Transferable
 from recbench.runs import environment
 from recbench.runs.kept_trainings import (
     MODEL,
@@ -178,6 +178,10 @@ def _keep(
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     write_training(folder, trained)
+    if isinstance(model, Encoder):  # a language model that it guides need not train it again
+        from recbench.llm.encoders import share
+
+        share(name, model, source.learnt, runtime, details)
     shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
     return trained
 
@@ -186,7 +190,9 @@ def _check(details: Any) -> None:
     """Refuse what a model reported of its fit, if it is not what a record needs."""
     if not isinstance(details, dict) or not isinstance(details.get("parameters_trained"), int):
         raise PluginError("the model's fit must return a dict with parameters_trained, an int")
+    if not isinstance(details.get("precision", ""), str):
+        raise PluginError("the model's fit must return its precision as text")
     try:
-        json.dumps(details)
+        json.dumps(details, ensure_ascii=False).encode()  # half a character is no text for a file
     except (TypeError, ValueError) as error:
         raise PluginError(f"the model's fit must return JSON values: {error}") from None

@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 
 from recbench.data.card import Card, ships
+from recbench.data.dataset import Dataset
 from recbench.questions.fraction import with_fraction
 from recbench.questions.split import Split
 from recbench.recommender import System, TrainingData, Transferable, reads_words
+from recbench.runs.asked_model import AskedModel
 from recbench.runs.record_parts import Training
 from recbench.settings import digest
 
@@ -66,6 +68,29 @@ def own_training(card: Card, split: Split, fraction: float, model: System) -> Tr
     return TrainingSource(data, data, part, training)
 
 
+def loaded_with(asked: AskedModel, dataset: Dataset, split: Split) -> TrainingData:
+    """
+    Return what the model of a run is loaded with, which is what the run loaded it with.
+
+    Parameters
+    ----------
+    asked
+        The model.
+    dataset, split
+        Made again, with the test rows that the run asked about.
+
+    Raises
+    ------
+    UserError
+        If the data or their words are not those of the run.
+    """
+    learnt = asked.run.record.training
+    fraction = 1.0 if learnt.dataset is not None else learnt.fraction
+    source = own_training(dataset.card, split, fraction, asked.model)
+    asked.check_data(dataset.digest, split.digest, source.training)
+    return source.asked
+
+
 def other_training(
     asked: tuple[Card, Split],
     learnt: tuple[Card, Split],
@@ -113,6 +138,7 @@ def training_data(card: Card, split: Split, timed: bool = False) -> TrainingData
         digest=split.timed_training_digest if timed else split.training_digest,
         times=split.times if timed else None,
         users_known=split.users_known,
+        left_out_users=split.left_out_users,
     )
 
 

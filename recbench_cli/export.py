@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from recbench_cli.options import Cache, Debug, put
+from recbench_cli.options import Cache, Debug, put, say
 
 
 def export(
@@ -28,8 +28,13 @@ def export(
     from recbench.runs.places import cache_folder
     from recbench.runs.store import apart, finished
     from recbench.runs.verify import folders_of
-    from recbench.submission.every_eval_ever import SCHEMA_VERSION, write_logs
+    from recbench.submission.every_eval_ever import SCHEMA_VERSION, left_out, write_logs
 
     runs = apart([run for one in folders_of(paths) if (run := finished(one)) is not None])
     files = write_logs(runs, out, organization, relationship, cache_folder(cache))
+    if figures := left_out(runs):
+        say(
+            f"left out: {', '.join(figures)}: figures of plug-ins, of which nobody says whether "
+            "more is better"
+        )
     put(f"{out}: files: {len(files)}, Every Eval Ever {SCHEMA_VERSION}")

@@ -13,13 +13,15 @@ this thread, too; torch, NumPy and Arrow let go of it.)
 import os
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import FrameType
 
 from recbench.leash import LEASH, on_a_leash
+from recbench_cli.options import say
 
 GRACE = 3.0
 """Seconds in which a process leaves by itself."""
@@ -107,5 +109,24 @@ def _watch(ear: socket.socket, heard: list[signal.Signals], last_words: str) -> 
             number = said[0]
         threading.Event().wait(GRACE)  # listening: Python would complain of the next signal
     cursor = SHOW_CURSOR if os.isatty(2) else ""
-    os.write(2, f"{cursor}{last_words}\n".encode(errors="replace"))
+    with suppress(OSError):  # whoever read it may have left by the same Ctrl-C, as tee does
+        os.write(2, f"{cursor}{last_words}\n".encode(errors="replace"))
     os._exit(128 + number)
+
+
+def say_last(words: str) -> None:
+    """
+    Say how a process ends that was told to leave.
+
+    Whoever read it may have left by the same Ctrl-C (``2>&1 | tee log``). What is still unwritten
+    then goes nowhere: Python would try again at its very end, fail, and change the exit code.
+    """
+    with suppress(OSError):
+        say(words)
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, stream.fileno())
+            os.close(nowhere)

@@ -4,6 +4,7 @@ import errno
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 
 import typer
 
@@ -31,7 +32,7 @@ from recbench_cli import (
     submit,
     verify,
 )
-from recbench_cli.leaving import Told, leaving_in_time
+from recbench_cli.leaving import Told, leaving_in_time, say_last
 from recbench_cli.once import Commands
 from recbench_cli.options import say
 
@@ -110,7 +111,7 @@ def main(arguments: list[str] | None = None) -> None:
     with leaving_in_time(last_words) as told:
         code = _run(arguments, told)
         if code in (INTERRUPTED, TERMINATED):
-            say(last_words)
+            say_last(last_words)
     sys.exit(code)
 
 
@@ -124,7 +125,8 @@ def _run(arguments: list[str], told: Told) -> int:
         code = INTERRUPTED
     except Exception as error:
         if "--debug" in arguments:
-            say(traceback.format_exc())
+            with suppress(OSError):  # nobody may be left to read it; the exit code is still told
+                say(traceback.format_exc())
         if told.signal is None:  # else it is what a library made of the interrupt
             code, line = _explained(error)
             if _is_news(error):

@@ -46,13 +46,13 @@ def chosen_records(
 
 
 def model_names(names: str | None, roots: Sequence[Path]) -> list[str] | None:
-    """Check names, parted by commas; what came from outside is no model, and has records alone."""
+    """Check names, parted by commas; what is not installed, or no model, may have records alone."""
     from recbench.registry import find
-    from recbench.runs.record_parts import FROM_OUTSIDE
+    from recbench.runs.store import run_folders
 
     if names is None:
         return None
-    there = {folder.name for root in roots for folder in root.glob(f"*/*/{FROM_OUTSIDE}*")}
+    there = {folder.parent.name for root in roots for folder in run_folders(root)}
     wanted = names_of(names, "--models")
     return [name if name in there else find("models", name).name for name in wanted]
 

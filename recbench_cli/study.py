@@ -157,6 +157,7 @@ def study(
         results=root,
         cache=place,
         device=devices_of(device or "auto")[0],
+        report=say,
     )
     if name is None:
         _refuse(given | {"--draws": draws}, "is of one study; name it")

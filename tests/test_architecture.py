@@ -53,7 +53,10 @@ BELOW["inspection"] = {
 BELOW["submission"] = {"runs", "sent_files", *BELOW["runs"]}
 BELOW["outside"] = {"runs", "llm.prompts.wording", *BELOW["runs"]}
 BELOW["training_source"] = {"runs", *BELOW["runs"]}
-BELOW["trained_model"] = {"training_source", "neural.threads", *BELOW["training_source"]}
+BELOW["trained_model"] = {
+    *{"training_source", "neural.threads", "llm.encoders"},
+    *BELOW["training_source"],
+}
 BELOW["experiment"] = {
     *{"models", "trained_model", "defaults", "neural.launched"},
     *BELOW["trained_model"],
@@ -248,6 +251,7 @@ def test_arrays_are_read_without_pickle_and_archives_by_those_who_look():
         "recbench/data/archive.py",
         "recbench/submission/archive.py",
         "recbench/submission/writing.py",
+        "recbench/testing/pickles.py",
         "baselines/recbench_baselines/recbole/checkpoint.py",
     }
 

@@ -74,6 +74,20 @@ def test_what_is_not_whole_is_named_after_its_writer(tmp_path):
     assert writer_of(Path("u.data.partial")) is None
 
 
+def test_two_writers_of_one_id_do_not_meet(tmp_path, monkeypatch):
+    """As in two containers on one disk, whose processes are both the first."""
+    monkeypatch.setattr(os, "getpid", lambda: 1)
+    target = tmp_path / "a"
+    with atomic_file(target) as one:
+        one.write_text("one")
+        with atomic_file(target) as other:
+            assert writer_of(other) == 1
+            other.write_text("other")
+        assert target.read_text() == "other"
+    assert target.read_text() == "one"
+    assert list(tmp_path.iterdir()) == [target]
+
+
 @pytest.fixture
 def order(monkeypatch):
     """What is written to the disk and what is renamed, in that order, each by its inode."""

@@ -8,7 +8,7 @@ import torch
 from recbench import experiment as module
 from recbench import registry
 from recbench.data.catalogue import make_catalogue
-from recbench.errors import RecbenchError, UserError
+from recbench.errors import PluginError, RecbenchError, UserError
 from recbench.evaluation import asking, finished_calls
 from recbench.experiment import Experiment, ask, build, describe, run
 from recbench.questions.protocols import protocol
@@ -17,7 +17,7 @@ from recbench.questions.split import PAD
 from recbench.recommender import Recommender, TrainingData, Transferable
 from recbench.runs import question, store
 from recbench.runs.examples import read_outcome
-from recbench.runs.record_parts import USUAL
+from recbench.runs.record_parts import USUAL, Training
 from recbench.settings import Settings
 
 
@@ -373,6 +373,25 @@ def test_a_rule_of_matching_is_no_other_row_of_what_writes_nothing(wanted, spy):
     other = run(wanted(matching="substring"), said.append)
     assert (other.folder, other.reused, other.record.matching) == (first.folder, True, "exact")
     assert "spy writes nothing: --matching changes nothing" in said
+
+
+@pytest.mark.honesty
+@pytest.mark.parametrize(
+    ("changes", "refitted", "said"),
+    [
+        ({"preset": "a\nb"}, "encoder", r"its preset must be one line .*, not 'a\\nb'"),
+        ({}, "en\u00a0coder", r"its caption must be one line of text that can be printed, not 'tu"),
+        ({"model": "external:spy"}, "encoder", "its name begins with external:, as those of"),
+    ],
+)
+def test_what_no_reader_would_trust_is_refused_before_anything_is_trained(
+    wanted, changes, refitted, said
+):
+    question, model = ask(wanted(), silent), build(wanted())
+    elsewhere = Training(dataset="ml-1m", refitted=(refitted,))
+    with pytest.raises(PluginError, match=said):
+        describe(wanted(**changes), model, question, elsewhere)
+    assert describe(wanted(), model, question, Training(dataset="ml-1m")).caption
 
 
 def test_a_rule_of_matching_is_another_row_of_what_writes(wanted, monkeypatch):

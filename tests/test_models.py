@@ -63,7 +63,18 @@ def test_a_model_is_found_by_its_name(monkeypatch):
     ("words", "said"),
     [
         ({"caption": ""}, "it has no settings; its __init__ must call that of Recommender"),
-        ({"caption": 3, "settings": Settings()}, "its caption must be text, not 3"),
+        (
+            {"caption": 3, "settings": Settings()},
+            "its caption must be one line of text that can be printed, not 3",
+        ),
+        (
+            {"caption": "a\nb", "settings": Settings()},
+            r"its caption must be one line of text that can be printed, not 'a\nb'",
+        ),
+        (
+            {"caption": "a\u00a0b", "settings": Settings()},
+            r"its caption must be one line of text that can be printed, not 'a\xa0b'",
+        ),
     ],
 )
 def test_what_names_a_run_is_text_and_settings(words, said):
@@ -78,3 +89,21 @@ def test_what_a_model_says_of_itself_fits_into_a_record():
     with pytest.raises(PluginError, match=r"its account must be a dict, not \[\]"):
         as_json([], "account")
     assert ingredients_of(SimpleNamespace(ingredients=lambda: {"a": 1})) == {"a": 1}
+
+
+@pytest.mark.honesty
+def test_what_a_model_says_of_itself_is_what_is_read_of_it():
+    """Else its digest would be another one then, and nobody would trust the record."""
+    said = {"sizes": (1, 2), "ranks": {10: "b", 2: "a"}}
+    assert as_json(said, "account") == {"sizes": [1, 2], "ranks": {"10": "b", "2": "a"}}
+    assert as_json({"mean": float("inf")}, "account") == {"mean": float("inf")}
+    for odd in (float("nan"), "half a \ud83d"):
+        with pytest.raises(PluginError, match="its ingredients must be JSON values: "):
+            ingredients_of(SimpleNamespace(ingredients=lambda odd=odd: {"a": odd}))
+
+
+@pytest.mark.parametrize("name", ["a/b", "..", "a\nb", "a\u00a0b"])
+def test_a_name_that_no_folder_may_have_is_refused(monkeypatch, name):
+    monkeypatch.setattr(registry, "load", lambda *_: Whole)
+    with pytest.raises(PluginError, match=r"^its name cannot be used: expected "):
+        recommender_class(name)

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 from recbench.recommender import (
@@ -13,6 +14,7 @@ from recbench.recommender import (
     writes,
 )
 from recbench.settings import Settings
+from recbench.testing.toy import toy_split, toy_training_data
 
 
 def nothing(self, *_):
@@ -46,6 +48,20 @@ def made(*bases, **methods):
 )
 def test_how_a_model_answers_is_what_its_class_offers(model, offered):
     assert (ranks(model), writes(model)) == offered
+
+
+@pytest.mark.honesty
+def test_what_a_model_learns_from_cannot_be_written_to():
+    """Its arrays are those of the split, from which questions and records are made as well."""
+    split = toy_split()
+    data = toy_training_data(split, timed=True)
+    rows = (part for one in (data.train, data.validation) for part in vars(one).values())
+    others = data.sequence_users, data.times, data.left_out_users
+    for array in [*vars(data.sequences).values(), *rows, *others]:
+        with pytest.raises(ValueError, match="read-only"):
+            array[:] = 0
+    assert split.sequences.offsets.flags.writeable
+    assert np.may_share_memory(split.sequences.offsets, data.sequences.offsets)  # nothing is copied
 
 
 def test_what_writes_has_its_candidates_listed():

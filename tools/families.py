@@ -147,6 +147,19 @@ FAMILIES = (
         },
     ),
     Family(
+        "gemma4_text",
+        _WINDOW,
+        "Gemma 4 31B",
+        {
+            **_USUAL,
+            "head_dim": 8,
+            "global_head_dim": 16,
+            "sliding_window": WINDOW,
+            "num_hidden_layers": 6,
+            "hidden_size_per_layer_input": 0,
+        },
+    ),
+    Family(
         "gpt_neo",
         _WINDOW,
         "GPT-Neo",
@@ -302,9 +315,11 @@ before anything is trained. What "works slowly" does without one of the short cu
 numbers would be others. Where a window is wider than the prompts, as Mistral's is, the short cuts
 are right and are taken.
 
-Of a model that sees or hears besides, the part that reads text is taken where transformers has it as
-a causal model by itself (Gemma 3 and 4, LLaVA, Llama 4, Mistral Small 3); where it has not, as of
-Qwen2.5-VL and Qwen3-VL, the model is refused.
+Of a model that sees or hears besides, the part that reads text is taken where transformers has it
+as a causal model by itself (Gemma 3 and 4, LLaVA, Llama 4, Mistral Small 3); where it has not, as
+of Qwen2.5-VL and Qwen3-VL, the model is refused. Refused, too, is what reads an embedding of each
+token in every layer, as Gemma 3n and the small ones of Gemma 4 (E2B, E4B) do: the vector of an item
+has none.
 
 | family | looks back by | for example | with recbench |
 | :--- | :--- | :--- | :--- |

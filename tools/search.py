@@ -2,15 +2,17 @@
 The search that chose the defaults: random search, the same number of trials for every model.
 
 Each trial draws settings from a space of the model in a file of spaces, fits on the training rows
-and is judged by HitRatio@1 over the validation rows; no test row is looked at. A model that
-ranks is judged over all sets of candidates at once (`expected_hit_ratio`) and at every step of the
-validation rows; one that writes, by what it writes, over sets drawn for this search alone.
+and is judged by HitRatio@1 over the validation rows; no test row is looked at. Where negatives are
+uniform from all that the visible history does not hold (`paper`), a model that ranks is judged over
+all sets of candidates at once (`expected_hit_ratio`) and at every step of the validation rows.
+Under other protocols it is asked as a model is that has its candidates listed: the validation rows
+alone, over sets that the protocol draws for this search alone, or those that the rows bring.
 The rows are few, so a second round fits the best settings of the first with more seeds, and the
 best mean wins. Every fit is one line of the results file; fits that are already there are not
 repeated, and the one that was under way goes on from its checkpoints beside that file, so a search
 that was stopped goes on. A fit is known by a digest of all that decides its figure: of other data,
 draws or code it is another one. Lines from before there was a digest count for data that recbench
-ships, which nobody can add anew.
+ships, which nobody can add anew, where all sets are judged at once.
 
     python tools/search.py --models gru4rec,sasrec,caser --trials 27 --finalists 2 --seeds 2
 """
@@ -21,7 +23,7 @@ import shutil
 import time
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeGuard
 
 import numpy as np
 import typer
@@ -36,7 +38,7 @@ from recbench.neural.ranking import expected_hit_ratio, validation_steps
 from recbench.questions.candidates import Pack, draw
 from recbench.questions.protocols import Protocol
 from recbench.questions.queries import Queries
-from recbench.recommender import Recommender, Runtime, System, writes
+from recbench.recommender import Recommender, Runtime, System, reads_candidates
 from recbench.registry import foreign_package
 from recbench.runs.identity import training_digest
 from recbench.runs.places import cache_folder
@@ -48,7 +50,7 @@ HERE = Path(__file__).parent
 SPACES = HERE / "search_spaces.toml"
 COLUMNS = ("model", "seed", "hit_ratio", "valid_ratio", "seconds", "settings", "digest")
 PACK_SEED = 2**32 - 1
-"""Of the candidate sets for models that write: a seed that no run has by default."""
+"""Of the candidate sets that are drawn: a seed that no run has by default."""
 DRAWS_OF_A_TRIAL = 100
 """Settings drawn before a space counts as used up."""
 
@@ -63,7 +65,7 @@ def main(
     trials: Annotated[int, typer.Option(help="Settings of each model to try with seed 0.")] = 8,
     finalists: Annotated[int, typer.Option(help="How many of them to try with more seeds.")] = 2,
     seeds: Annotated[int, typer.Option(help="Seeds of each finalist, 0 included.")] = 3,
-    draws: Annotated[int, typer.Option(help="Candidate sets a row for models that write.")] = 5,
+    draws: Annotated[int, typer.Option(help="Candidate sets a row, where some are drawn.")] = 5,
     spaces: Annotated[Path, typer.Option(help="What is drawn from (TOML).")] = SPACES,
     device: str = "auto",
     out: Annotated[Path | None, typer.Option(help="Results file (CSV).")] = None,
@@ -74,6 +76,8 @@ def main(
     asked = {"model": names[0], "dataset": dataset, "protocol": protocol, "draws": 1}
     question = ask(Experiment.build(asked), print)
     check_draws(question.protocol)
+    for name in names:  # what cannot be asked is refused before another model is fitted
+        built(name, dataset, protocol, {})
     search = Search(question, resolve(device), draws, out)
     all_spaces = tomllib.loads(spaces.read_text(encoding="utf-8"))
     for trial in range(trials):
@@ -106,7 +110,8 @@ class Search:
 
     def figure(self, name: str, values: dict[str, Any], seed: int) -> float:
         """Return the HitRatio@1 of a fit, from the file if it is there."""
-        model = build(Experiment.build({"model": name, "settings": values}))
+        about = self.question.dataset.card.name, self.question.protocol.name
+        model = built(name, *about, values)
         made_of = self.digest_of(name, model)
         if (known := self.known(name, model.settings, seed, made_of)) is not None:
             return known
@@ -128,7 +133,7 @@ class Search:
         settings, learnt_from = model.settings.identity(), (source.digest, source.training)
         code = foreign_package("models", name) or "recbench"  # whose version is that of figures
         learnt = training_digest(name, settings, ingredients_of(model), *learnt_from, code)
-        drawn_so = [self.draws, PACK_SEED] if writes(model) else []
+        drawn_so = [] if over_all_sets(model, question.protocol) else [self.draws, PACK_SEED]
         return digest([learnt, question.split.digest, question.protocol.digest, *drawn_so])
 
     def under_way(self, made_of: str, seed: int) -> Path:
@@ -144,10 +149,16 @@ class Search:
                 same = row["digest"] == made_of
             else:
                 earlier = settings.completed(json.loads(row["settings"]))
-                same = earlier == settings.record() and ships(self.question.dataset.card.name)
+                same = earlier == settings.record() and self.knows_undigested
             if same:
                 return float(row["hit_ratio"])
         return None
+
+    @property
+    def knows_undigested(self) -> bool:
+        """Whether a line without a digest is of these data and was judged by this rule."""
+        question = self.question
+        return ships(question.dataset.card.name) and excludes_what_is_seen(question.protocol)
 
     def append(self, row: tuple[str, ...]) -> None:
         """Add a line to the file, with its header; killed at any moment, as a whole or not."""
@@ -163,6 +174,12 @@ class Search:
         self.done = lines
 
 
+def built(name: str, dataset: str, protocol: str, values: dict[str, Any]) -> System:
+    """Make a model, untrained; refuse one that cannot be asked about the dataset so."""
+    asked = {"model": name, "dataset": dataset, "protocol": protocol, "settings": values}
+    return build(Experiment.build(asked))
+
+
 def check_draws(asked: Protocol) -> None:
     """Refuse, before anything is fitted, to judge by HitRatio@1 where no candidates are drawn."""
     if asked.full:
@@ -170,6 +187,17 @@ def check_draws(asked: Protocol) -> None:
             f"{asked.name} draws no candidates, among which a search judges by HitRatio@1; "
             "leave out candidates=all"
         )
+
+
+def excludes_what_is_seen(asked: Protocol) -> bool:
+    """Whether negatives are uniform from all items but the target and the visible history."""
+    rule = asked.negatives, asked.exclude, asked.distinct_titles
+    return rule == ("uniform", "history", False)
+
+
+def over_all_sets(model: System, asked: Protocol) -> TypeGuard[Recommender]:
+    """Whether a model is judged over all sets of candidates at once, and none are drawn for it."""
+    return not reads_candidates(model) and excludes_what_is_seen(asked)
 
 
 def drawn(model: str, spaces: list[dict[str, Any]], trial: int) -> dict[str, Any]:
@@ -201,27 +229,27 @@ def judged(
     """Fit, and ask about the validation rows; what has been done is kept in a folder meanwhile."""
     data = training_data(question.dataset.card, question.split, model.reads_times)
     runtime = Runtime(seed, device, under_way, cache_folder(), report=print).at(under_way)
-    if not writes(model):
+    if over_all_sets(model, question.protocol):
         model.fit(data, runtime)
         return ranked(model, question, runtime)
     # What cannot be drawn is refused before hours of fitting.
     pack = draw(question.split, question.protocol, "validation", draws, PACK_SEED)
     model.fit(data, runtime)
-    return written(model, question, pack, runtime)
+    return asked_about(model, question, pack, runtime)
 
 
 def ranked(model: Recommender, question: Question, runtime: Runtime) -> Judged:
     """Judge a model that ranks the whole catalogue."""
     data = training_data(question.dataset.card, question.split)
     steps = validation_steps(data)
-    rows, items = len(steps), len(data.catalogue)
-    everything = np.broadcast_to(np.arange(items, dtype=np.int32), (rows, items))
-    scores = model.score(Queries(steps.histories, everything), runtime)
+    items = len(data.catalogue)
+    users = steps.users if model.knows_users else None
+    scores = model.score(Queries.of_all(steps.histories, items).by(users), runtime)
     return expected_hit_ratio(scores, steps, question.protocol.candidates), 1.0
 
 
-def written(model: System, question: Question, pack: Pack, runtime: Runtime) -> Judged:
-    """Judge a model by the answers that it writes."""
+def asked_about(model: System, question: Question, pack: Pack, runtime: Runtime) -> Judged:
+    """Judge a model by its answers about the validation rows, as a run judges those of the test."""
     asked = question.split.validation, question.split.catalogue, pack, runtime
     finished = runtime.checkpoints / "answers"
     metrics = evaluate(model, *asked, finished=finished).metrics

@@ -29,7 +29,8 @@ _FEW = 8
 def occurring(rows: Ragged, items: int) -> csr_array:
     """Return float32 [rows, items], one where an item occurs in a row, however often."""
     ones = np.ones(len(rows.values), dtype=np.float32)
-    found = csr_array((ones, rows.values, rows.offsets), shape=(len(rows), items))
+    # Copied: scipy would write into the rows' own offsets where an item occurs more than once.
+    found = csr_array((ones, rows.values, rows.offsets), shape=(len(rows), items), copy=True)
     found.sum_duplicates()
     found.data[:] = 1
     return found

@@ -8,7 +8,6 @@ import shutil
 import weakref
 from collections.abc import Sequence
 from functools import cached_property
-from pathlib import Path
 
 from recbench.by_hand.explanation import explain as explained
 from recbench.by_hand.lookup import Lookup
@@ -17,6 +16,7 @@ from recbench.by_hand.recommendation import Item, Recommendation, answer_meant, 
 from recbench.errors import UserError
 from recbench.recommender import Runtime, System, TrainingData, ranks, reads_candidates, writes
 from recbench.registry import blamed_if_at_fault
+from recbench.runs.asked_model import AskedModel
 from recbench.runs.store import Run
 
 
@@ -26,12 +26,8 @@ class LoadedRun:
 
     Parameters
     ----------
-    run
-        Its folder and record.
-    model
-        As the run set it; loaded at the first question.
-    kept
-        The folder that it is loaded from.
+    asked
+        The run's model; loaded at the first question.
     data
         What it is loaded with.
     longest
@@ -41,24 +37,17 @@ class LoadedRun:
     """
 
     def __init__(
-        self,
-        run: Run,
-        model: System,
-        kept: Path,
-        data: TrainingData,
-        longest: int,
-        runtime: Runtime,
+        self, asked: AskedModel, data: TrainingData, longest: int, runtime: Runtime
     ) -> None:
-        self.run, self.longest = run, longest
-        self._unloaded, self._kept, self._data, self._runtime = model, kept, data, runtime
-        self._lookup = Lookup(data.catalogue, _listing(run))
+        self.run, self.longest = asked.run, longest
+        self._asked, self._data, self._runtime = asked, data, runtime
+        self._lookup = Lookup(data.catalogue, _listing(self.run))
         weakref.finalize(self, shutil.rmtree, runtime.checkpoints, ignore_errors=True)
 
     @cached_property
     def _model(self) -> System:
         # Not sooner: a title that is written wrongly is told before a language model is read.
-        self._unloaded.load(self._kept, self._data, self._runtime)
-        return self._unloaded
+        return self._asked.load(self._data, self._runtime)
 
     def recommend(
         self,
@@ -121,7 +110,7 @@ class LoadedRun:
     def _question(
         self, history: Sequence[str], candidates: Sequence[str] | None, repeats: bool
     ) -> OneQuestion:
-        if candidates is None and reads_candidates(self._unloaded):
+        if candidates is None and reads_candidates(self._asked.model):
             raise UserError(
                 f"{self.run.record.model} reads its candidates in a prompt, which cannot list the "
                 "whole catalogue; give some titles by --candidates"

@@ -5,25 +5,22 @@ Nothing is trained and no candidates are drawn: of the data, a model needs what 
 and the titles. A model that is not the run's any more, or whose data are not, is refused.
 """
 
-import json
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from recbench.by_hand.loaded_run import LoadedRun
 from recbench.errors import UserError
 from recbench.models import recommender_class
 from recbench.neural.devices import resolve
-from recbench.plain_text import printable
 from recbench.questions.limit import first_of
-from recbench.recommender import Runtime, System, TrainingData
+from recbench.recommender import Runtime, TrainingData
 from recbench.registry import blamed_if_at_fault
-from recbench.runs.asked_model import again, as_set, asked_model
+from recbench.runs.asked_model import AskedModel, again, asked_model
 from recbench.runs.places import cache_folder
 from recbench.runs.remade_question import NotCheckedError, Questions
 from recbench.runs.store import Run, finished
-from recbench.training_source import own_training
+from recbench.training_source import loaded_with
 
 
 def load_run(
@@ -68,9 +65,8 @@ def load_run(
         )
     with blamed_if_at_fault("models", run.record.model):
         _check_can_be_asked(run)
-        remedy = again(run.record, raw)
-        kept, model = asked_model(run, remedy), _model(run, remedy)
-        data, longest = _data(run, model, Questions(place, raw, report), remedy)
+        asked = asked_model(run, again(run.record, raw), report)
+        data, longest = _data(asked, Questions(place, raw, report))
         runtime = Runtime(
             seed=run.record.seed,
             device=resolve(device),
@@ -78,7 +74,7 @@ def load_run(
             cache=place,
             report=report,
         )
-    return LoadedRun(run, model, kept, data, longest, runtime)
+    return LoadedRun(asked, data, longest, runtime)
 
 
 def _check_can_be_asked(run: Run) -> None:
@@ -96,50 +92,13 @@ def _check_can_be_asked(run: Run) -> None:
         )
 
 
-def _model(run: Run, remedy: str) -> System:
-    """Make the model of a run, as it was set."""
-    model = as_set(run.record)
-    own = json.loads(json.dumps(model.ingredients()))
-    # The kept model holds the encoder that it was asked with, whatever of it is installed now.
-    own.pop("encoder_package", None)
-    known = {k: v for k, v in run.record.ingredients.items() if k != "encoder_package"}
-    _check_same(run, known, own, remedy)
-    return model
-
-
-def _data(run: Run, model: System, questions: Questions, remedy: str) -> tuple[TrainingData, int]:
+def _data(asked: AskedModel, questions: Questions) -> tuple[TrainingData, int]:
     """Return what the model is loaded with, and how many items of a history it is shown."""
-    record = run.record
+    record = asked.run.record
     try:
         dataset, _, split = questions.split_of(record)
     except NotCheckedError as error:
         raise UserError(f"a model cannot be asked without its data: {error}") from None
     if record.limit is not None:
         split = first_of(split, record.limit)
-    transferred = record.training.dataset is not None
-    fraction = 1.0 if transferred else record.training.fraction
-    source = own_training(dataset.card, split, fraction, model)
-    own, known = {"dataset": dataset.digest}, {"dataset": record.digests.dataset}
-    _check_same(run, known, own, "name the folder of its raw files by --data-dir")
-    _check_same(run, {"split": record.digests.split}, {"split": split.digest}, remedy)
-    if not transferred:  # else the words are those of two datasets
-        words, said = {"words": record.training.words}, {"words": source.training.words}
-        asked_in = "add the data again with those of the run (--noun, --verb)"
-        _check_same(run, words, said, asked_in if record.training.words else remedy)
-    return source.asked, split.test.histories.shape[1]
-
-
-def _check_same(run: Run, recorded: Mapping[str, Any], own: Mapping[str, Any], remedy: str) -> None:
-    """Refuse to ask a model of other things than the run did: it would not be the run's answer."""
-    other = [name for name in {**recorded, **own} if recorded.get(name) != own.get(name)]
-    if other:
-        was, now = (_short(one.get(other[0])) for one in (recorded, own))
-        raise UserError(
-            f"{run.folder} was made with '{other[0]}' {was}, here it is {now}; {remedy}"
-        )
-
-
-def _short(value: Any) -> str:
-    """Write a value; of a digest, its beginning."""
-    text = str(value)
-    return text[:12] if len(text) == 64 else printable(text)
+    return loaded_with(asked, dataset, split), split.test.histories.shape[1]

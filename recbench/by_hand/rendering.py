@@ -4,9 +4,9 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from recbench.by_hand.recommendation import Explanation, Item, Ranked, Recommendation
+from recbench.by_hand.recommendation import Explanation, Item, Recommendation
 from recbench.plain_text import printable
-from recbench.runs.text import DASH, expert_weights_line, grid, with_sign
+from recbench.runs.text import DASH, expert_weights_line, grid
 
 
 def render(found: Recommendation) -> str:
@@ -36,7 +36,7 @@ def _items(found: Recommendation) -> list[str]:
     if not found.items:
         return []
     of = "items of the catalogue" if found.whole_catalogue else "candidates"
-    lines = [[str(one.rank), _title(one), str(one.id), _score(one)] for one in found.items]
+    lines = [[str(one.rank), _title(one), str(one.id), _digits(one.score)] for one in found.items]
     headers = ["rank", "item", "id", "log-likelihood" if found.likelihood else "score"]
     return [f"Of {found.ranked:,} {of}:\n{grid(headers, lines)}"]
 
@@ -51,14 +51,14 @@ def _written(found: Recommendation) -> list[str]:
 def _explanation(found: Recommendation, why: Explanation) -> list[str]:
     blocks = []
     if why.rivals:
-        lines = [[str(one.rank), _title(one), f"{one.behind:.3f}"] for one in why.rivals]
+        lines = [[str(one.rank), _title(one), _digits(one.behind)] for one in why.rivals]
         blocks.append(
             f"What comes next after {_title(found.items[0])}:\n"
             + grid(["rank", "item", "behind by"], lines)
         )
     if why.without:
         changed = [
-            [_title(one.item), str(one.rank), with_sign(one.change), _title(one.first)]
+            [_title(one.item), str(one.rank), _change(one.change), _title(one.first)]
             for one in why.without
         ]
         headers = ["without", "its rank", "its score changes by", "first is then"]
@@ -85,5 +85,11 @@ def _title(item: Item) -> str:
     return printable(item.title)
 
 
-def _score(one: Ranked) -> str:
-    return f"{one.score:.4g}"
+def _digits(score: float) -> str:
+    """Write a score, or how far apart two are, by what counts whatever the scale of a model's."""
+    return f"{score:.4g}"
+
+
+def _change(score: float) -> str:
+    """Write a change of a score; nought has no sign."""
+    return f"{score:+.4g}" if score else "0"

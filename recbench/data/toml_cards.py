@@ -28,7 +28,8 @@ def _line(text: str) -> str:
     return text
 
 
-def _name(text: str) -> str:
+def folder_name(text: str) -> str:
+    """Return a name that a folder may have as it is; ValueError for any other."""
     if not text or text.startswith(".") or not {"/", "\\"}.isdisjoint(_line(text)):
         raise ValueError(f"expected a name without slashes, found {text!r}: it names folders")
     return text
@@ -46,7 +47,7 @@ class NamedCard(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    name: Annotated[str, AfterValidator(_name)]
+    name: Annotated[str, AfterValidator(folder_name)]
 
 
 C = TypeVar("C", bound=NamedCard)

@@ -1,6 +1,6 @@
 """What an endpoint answered: read from its JSON, of which nothing is taken on trust."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import (
     BaseModel,
@@ -10,6 +10,7 @@ from pydantic import (
     NonNegativeInt,
     ValidatorFunctionWrapHandler,
     WrapValidator,
+    model_validator,
 )
 
 CUT_OFF, FILTERED = "length", "content_filter"
@@ -33,7 +34,8 @@ class Answer(BaseModel):
     model, fingerprint
         What the server says it is: the language model's name, and its ``system_fingerprint``.
     prompt_tokens, completion_tokens
-        That were read and written, as the server counts them; None where it does not.
+        That were read and written, thoughts included, as the server counts them; None where it does
+        not.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -85,12 +87,19 @@ _Said = Annotated[_Text | None, WrapValidator(_or_none)]
 
 
 class _Message(BaseModel):
-    content: _Text | None
+    content: _Text | None = None
 
 
 class _Choice(BaseModel):
     message: _Message
     finish_reason: _Said = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        """Take no content as null where the server says why: its model may have been thinking."""
+        if not self.message.model_fields_set and self.finish_reason is None:
+            raise ValueError("neither an answer nor why there is none")
+        return self
 
 
 class _Usage(BaseModel):
@@ -98,13 +107,20 @@ class _Usage(BaseModel):
 
     prompt_tokens: NonNegativeInt
     completion_tokens: NonNegativeInt
+    total_tokens: Annotated[NonNegativeInt | None, WrapValidator(_or_none)] = None
+
+    @property
+    def written(self) -> int:
+        """All that was written: some servers count thoughts in the total alone."""
+        return max(self.completion_tokens, (self.total_tokens or 0) - self.prompt_tokens)
 
 
 class Completion(BaseModel):
     """
     The JSON of a chat completion, as far as it is used.
 
-    Its first choice must hold a message whose content is text, or null.
+    Its first choice must hold a message whose content is text, or null; some servers leave null
+    out.
     """
 
     choices: list[_Choice] = Field(min_length=1)
@@ -122,5 +138,5 @@ class Completion(BaseModel):
             model=self.model,
             fingerprint=self.system_fingerprint,
             prompt_tokens=usage.prompt_tokens if usage else None,
-            completion_tokens=usage.completion_tokens if usage else None,
+            completion_tokens=usage.written if usage else None,
         )

@@ -42,7 +42,11 @@ class KeptAnswers:
         self._folder, self._report = folder, report
 
     def find(self, address: str, body: dict[str, Any]) -> Answer | None:
-        """Return what `address` answered to the request `body`, or None."""
+        """
+        Return what `address` answered to the request `body`, or None.
+
+        An OSError where the disk does not let it be read: it may be whole, and was paid for.
+        """
         path = self._path(key_of(address, body))
         try:
             entry = _Entry.model_validate_json(path.read_bytes())
@@ -50,7 +54,7 @@ class KeptAnswers:
                 return entry.answer
         except FileNotFoundError:
             return None
-        except (OSError, ValueError):
+        except ValueError:
             pass
         self._report(f"{path}: this kept answer is damaged; it is asked for again")
         return None

@@ -71,6 +71,11 @@ class Line(BaseModel):
         """What the server said it is: model and fingerprint."""
         return self.model, self.fingerprint
 
+    @property
+    def is_named(self) -> bool:
+        """Whether it said anything: not where a filter refuses a question before it is read."""
+        return self.server != (None, None)
+
 
 class Ledger:
     """
@@ -113,7 +118,7 @@ class Ledger:
         with self._lock:
             if line.key in self._lines:
                 return False
-            is_another = bool(self._servers) and line.server not in self._servers
+            is_another = bool(self._servers) and line.is_named and line.server not in self._servers
             self._write(json.dumps(sealed(line.model_dump())) + "\n")
             self._take(line)
             return is_another
@@ -131,7 +136,8 @@ class Ledger:
 
     def _take(self, line: Line) -> None:
         self._lines[line.key] = line
-        self._servers[line.server] += 1
+        if line.is_named:
+            self._servers[line.server] += 1
 
     @property
     def spent(self) -> int:
@@ -172,7 +178,7 @@ class Ledger:
         Return what a run's record holds of it.
 
         Counts of questions and tokens; `servers` holds what servers said they are, each with the
-        number of its answers.
+        number of its answers; those that name none are not among them.
         """
         lines = self._lines.values()
         bought, kept = [one for one in lines if not one.kept], [one for one in lines if one.kept]

@@ -4,8 +4,13 @@ The audit: some rows are asked again of a copy of the model that knows of nothin
 Answers must depend on a row's history and candidates alone. A model that looks at what else was
 asked, remembers it, or reads what the run left behind, can know targets; so a fresh process with an
 empty cache loads the saved model and answers a sample of rows singly, in another order, and what it
-answers must be what the run got. That also proves that the model was saved whole. The sample is
-drawn anew in every audit, so that no model can know its rows beforehand.
+answers must be what the run got. The sample is drawn anew in every audit, so that no model can know
+its rows beforehand.
+
+Where the run has asked the model that it had just trained, this also proves that it was saved
+whole. Of a model that was loaded before it was asked it proves no such thing: where a process was
+killed between its training and its first question, or a run without an audit came first, what is
+left is the saved model, and what is judged then is what was saved.
 """
 
 import secrets
@@ -36,13 +41,19 @@ LEAST, SHARE, MOST = 32, 0.05, 2_000
 CELLS = 1 << 26
 """Most scores of a sample, unless it is the smallest: a bound on memory in full rankings."""
 
+LOWER = ("bfloat16", "float16")
+"""
+Precisions whose rounding may tell scores apart. In any other, by whatever name, the copy must agree
+as in float32, in which all scores are given.
+"""
+
 TOLERANCE = 1e-4
-"""Of a float32 score, over its `scale`."""
+"""Of a score that is not in a `LOWER` precision, over its `scale`."""
 
 OTHER_TEXTS = 0.02
 """
-Of float32 answers, most that may read differently, and one in any case: rounding decides between
-equal words.
+Of answers, not in a `LOWER` precision, most that may read differently, and one in any case:
+rounding decides between equal words.
 """
 
 DOUBT = 1e-3
@@ -167,9 +178,9 @@ def check(
     judgement, pack, catalogue, matching
         Of the run.
     precision
-        In which the model scores. In float32 scores must agree within `TOLERANCE`; in a lower
-        precision, the target must not be systematically better placed in the run than in the copy
-        (a one-sided sign test at `DOUBT`), which holds for written answers in any precision.
+        In which the model scores. Scores must agree within `TOLERANCE`, unless it is a `LOWER` one;
+        in any precision the target must not be systematically better placed in the run than in the
+        copy (a one-sided sign test at `DOUBT`), nor a written answer.
 
     Raises
     ------
@@ -208,6 +219,11 @@ def scale(scores: NDArray[np.float32]) -> NDArray[np.float64]:
     return np.maximum(np.maximum(spread, np.median(spread)), np.maximum(size / 100, least))
 
 
+def _is_exact(precision: str) -> bool:
+    """Tell whether a copy must agree score by score, and word by word."""
+    return precision not in LOWER
+
+
 def _check_ranks(
     asked: Sample,
     given: Any,
@@ -239,7 +255,7 @@ def _check_texts(
     assert judgement.answers is not None
     subject, answers = _subject(judgement), judgement.answers
     other = np.array([answers[row] != text for row, text in zip(asked.rows, texts, strict=True)])
-    if precision == "float32" and other.sum() > max(1, OTHER_TEXTS * len(other)):
+    if _is_exact(precision) and other.sum() > max(1, OTHER_TEXTS * len(other)):
         _refuse(asked.examples[other.argmax()], "is answered in other words", subject)
     assert judgement.outcome.target_slot is not None  # a pack was asked
     hit, before = slots == judgement.outcome.target_slot[asked.rows], judgement.outcome.hit
@@ -259,7 +275,7 @@ def _check_scores(
     before = judgement.outcome.scores[asked.rows]
     apart = np.abs(scores.astype(np.float64) - before)
     worst = (apart / scale(scores)).max(axis=1)
-    if precision == "float32" and worst.max() > TOLERANCE:
+    if _is_exact(precision) and worst.max() > TOLERANCE:
         row = int(worst.argmax())
         _refuse(
             asked.examples[row],
@@ -279,7 +295,7 @@ def _check_full_ranks(
     ranking: FullRanking,
     precision: str,
 ) -> NDArray[np.int32]:
-    """Return the copy's ranks; in float32 the run's may differ by what is within the tolerance."""
+    """Return the copy's ranks; the run's may differ by what is within the tolerance."""
     targets = ranking.examples.targets[asked.examples]
     ranked = without_excluded(scores, ranking.excluded, asked.examples, targets)
     own = np.take_along_axis(ranked, targets[:, None].astype(np.intp), axis=1)
@@ -287,7 +303,7 @@ def _check_full_ranks(
     first = (ranked > own + margin).sum(axis=1) + 1
     last = (ranked >= own - margin).sum(axis=1)
     outside = (before < first) | (before > last)
-    if precision == "float32" and outside.any():
+    if _is_exact(precision) and outside.any():
         row = int(outside.argmax())
         _refuse(
             asked.examples[row],

@@ -44,6 +44,8 @@ class Answers:
     def read(cls, stream: IO[bytes]) -> "Answers":
         """Read back what `write` wrote; an error of NumPy or of JSON where it is damaged."""
         with np.load(stream, allow_pickle=False) as kept:
+            if (damaged := kept.zip.testzip()) is not None:  # else a shape could be any number
+                raise ValueError(f"{damaged} was changed after it was written")
             held = {name: kept[name] for name in kept.files}
         rows, texts = held.pop("rows"), json.loads(bytes(held.pop("texts")))
         return cls(rows, held, texts)

@@ -184,7 +184,7 @@ def _ask(
     total, most = len(pack) * pack.draws, None if ranks(model) else WRITTEN_AT_ONCE
     kept = {"scores": np.empty((total, pack.size), np.float32)} if ranks(model) else {}
     with (
-        FinishedCalls(finished, total, runtime.processes, **kept) as asked,
+        FinishedCalls(finished, total, runtime.processes, runtime.report, **kept) as asked,
         progress_bar(runtime.show_progress) as bar,
     ):
         if writes(model) and not asked.done.all():
@@ -197,6 +197,7 @@ def _ask(
         for answers in divided(left, answer, runtime.processes):
             asked.add(answers)
             bar.advance(task, len(answers.rows))
+        asked.check_whole()
     return asked
 
 

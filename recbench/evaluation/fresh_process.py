@@ -224,6 +224,7 @@ def _write_data(data: TrainingData, folder: Path) -> None:
         "sequence values": data.sequences.values,
         "sequence offsets": data.sequences.offsets,
         "sequence users": data.sequence_users,
+        "left out users": data.left_out_users,
     }
     for part, rows in (("train", data.train), ("validation", data.validation)):
         arrays |= {
@@ -267,6 +268,7 @@ def _read_data(folder: Path) -> TrainingData:
         digest=about["digest"],
         times=_array(folder, "sequence times") if about["timed"] else None,
         users_known=about["users known"],
+        left_out_users=_array(folder, "left out users"),
     )
 
 

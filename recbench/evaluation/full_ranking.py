@@ -81,7 +81,7 @@ def rank_all(
     assert ranks(model)  # what does not writes, and was refused
     rank, asker = np.empty(len(ranking), dtype=np.int32), asker or Asker(model, runtime)
     with (
-        FinishedCalls(finished, len(rank), runtime.processes, rank=rank) as asked,
+        FinishedCalls(finished, len(rank), runtime.processes, runtime.report, rank=rank) as asked,
         progress_bar(runtime.show_progress) as bar,
     ):
         task = bar.add_task("scoring", total=len(ranking), completed=int(asked.done.sum()))
@@ -91,6 +91,7 @@ def rank_all(
         for answers in divided(left, answer, runtime.processes):
             asked.add(answers)
             bar.advance(task, len(answers.rows))
+        asked.check_whole()
     return Outcome(draws=ranking.draws, users=ranking.examples.users, rank=rank, writes=False)
 
 

@@ -27,12 +27,18 @@ from numpy.typing import NDArray
 from recbench.errors import PluginError, RecbenchError, UserError
 from recbench.evaluation.answers import SHARED_TITLE
 from recbench.evaluation.outcome import Outcome
-from recbench.registry import Clash, Registered, blamed, listed, loaded
+from recbench.registry import Clash, Registered, blamed, is_own, listed, loaded
 
 Values = NDArray[np.float64]
 
 CUTOFFS = (1, 3, 5, 10)
 """K of the figures that every record holds; those that say nothing are not shown (`tells`)."""
+
+OWN_NAMES = ("ValidRatio", "SharedTitleRatio", "HitRatio@", "NDCG@", "MRR")
+"""
+How the names of recbench's own figures begin. Nobody would doubt one of such a name, so none of
+another package may have it.
+"""
 
 
 class Metric(ABC):
@@ -128,6 +134,12 @@ def reciprocal(rank: NDArray[np.int32]) -> Values:
 _FAMILIES = {"HitRatio": hit_at, "NDCG": ndcg_at}
 """Figures of the first K candidates, of any K."""
 
+_OWN = re.compile(
+    r"ValidRatio|SharedTitleRatio|(MRR|(HitRatio|NDCG)@[0-9]+)(\|likelihood)?"
+    r"|HitRatio@1\|(valid|likelihood-per-token)"
+)
+"""The names of all figures of recbench's own."""
+
 
 def at_cutoffs(outcome: Outcome, cutoffs: Iterable[int]) -> dict[str, Values]:
     """
@@ -159,6 +171,11 @@ def tells(name: str, candidates: int) -> bool:
     """Tell whether a figure says something: among the first C of C candidates is every target."""
     k = cutoff_of(name)
     return k is None or k < candidates
+
+
+def lower_is_better(name: str) -> bool | None:
+    """Tell whether less of a figure is better, of its name; None of a plug-in's: nobody says."""
+    return name == "SharedTitleRatio" if _OWN.fullmatch(name) else None
 
 
 def check_cutoffs(cutoffs: Iterable[int], candidates: int) -> None:
@@ -199,7 +216,8 @@ def figures(
     Returns
     -------
     dict
-        Figure name to float64 [rows], by registered name and in the order that each metric gives.
+        Figure name to float64 [rows], in the order that each metric gives; recbench's own come
+        first, then by registered name.
     """
     return dict(each_figure(outcome, report, registered))
 
@@ -211,14 +229,16 @@ def each_figure(
 ) -> Iterator[tuple[str, Values]]:
     """Give the figures of `figures` metric by metric: of many rows, all take much memory."""
     given = set[str]()
-    for name, claimed in listed("metrics").items():
+    # Sorting keeps the order by name: whatever theirs are called, ours are never second to them.
+    for name, claimed in sorted(listed("metrics").items(), key=lambda one: not is_own(one[1])):
         if registered is not None and name not in registered:
             continue
         if (point := _taken(claimed, report)) is None:
             continue
         try:
             with blamed(point):
-                found = _checked(loaded(point)().values(outcome), given, len(outcome))
+                gave = loaded(point)().values(outcome)
+                found = _checked(gave, given, len(outcome), is_own(point))
         except RecbenchError as error:
             report(str(error))
             continue
@@ -253,16 +273,20 @@ def constant(name: str, outcome: Outcome) -> bool:
     return name.startswith("HitRatio@") and shown is not None and not tells(name, shown)
 
 
-def _checked(given: Any, found: Collection[str], rows: int) -> dict[str, Values]:
-    """Return what a metric gave as float64, all of it or nothing."""
+def _checked(given: Any, found: Collection[str], rows: int, own: bool) -> dict[str, Values]:
+    """Return what a metric, recbench's own or not, gave as float64, all of it or nothing."""
     if not isinstance(given, dict):
         raise PluginError(f"values must return a dict, not {type(given).__name__}")
     checked = {}
     for figure, values in given.items():
-        if not isinstance(figure, str) or not figure.strip():
-            raise PluginError(f"the name of a figure must be text, not {figure!r}")
+        if not isinstance(figure, str) or not figure.strip() or not figure.isprintable():
+            raise PluginError(
+                f"the name of a figure must be one line of text that can be printed, not {figure!r}"
+            )
         if figure in found:
             raise PluginError(f"it gives '{figure}', which another metric gave before")
+        if not own and figure.startswith(OWN_NAMES):
+            raise PluginError(f"it gives '{figure}', which is named as recbench's own figures are")
         array = np.asarray(values)
         if array.shape != (rows,) or array.dtype.kind not in "biuf" or _outside(array):
             raise PluginError(f"it must give {rows} values in [0, 1] as '{figure}'")

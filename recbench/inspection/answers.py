@@ -97,9 +97,9 @@ def kinds(
             found[row] = SHARED
         elif not line:
             found[row] = NOTHING
-        elif line in catalogue:
+        elif line in catalogue and line not in shown:
             found[row] = HISTORY if line in seen else CATALOGUE
-        else:
+        else:  # by the rule substring a candidate's own title may name another, too
             named = sum(title in line for title in shown)
             found[row] = INVENTED if not named else AMONG_WORDS if named == 1 else SEVERAL
     return found

@@ -19,13 +19,13 @@ from recbench.questions.queries import Queries
 from recbench.questions.split import Split
 from recbench.recommender import Answerer, Runtime, System, writes
 from recbench.registry import blamed_if_at_fault
-from recbench.runs.asked_model import again, as_set, asked_model
+from recbench.runs.asked_model import AskedModel, again, asked_model
 from recbench.runs.record import RunRecord
 from recbench.runs.remade_question import NotCheckedError, Questions, Remade, check_digests
 from recbench.runs.store import Run
 from recbench.seeding import generator
 from recbench.statistics.intervals import Figure, figure
-from recbench.training_source import own_training
+from recbench.training_source import loaded_with
 
 ROWS = 100
 """Test rows that are asked again, unless there are fewer."""
@@ -130,13 +130,12 @@ def asked_again(
     """
     _check_lists(run)
     with blamed_if_at_fault("models", run.record.model):
-        kept = asked_model(run, again(run.record))
-        model = as_set(run.record)
+        found = asked_model(run, again(run.record), report)
         made = _made(run, questions)
         split = made.seen(run.record.control)
         with tempfile.TemporaryDirectory(prefix="recbench-") as folder:
             runtime = Runtime(run.record.seed, resolve(device), Path(folder), cache, report, True)
-            _load(model, kept, run.record, made, split, runtime)
+            model = _loaded(found, made, split, runtime)
             assert writes(model)
             assert isinstance(made.candidates, Pack)
             count = min(rows, run.record.examples)
@@ -171,12 +170,10 @@ def _made(run: Run, questions: Questions) -> Remade:
     return made
 
 
-def _load(
-    model: System, kept: Path, record: RunRecord, made: Remade, split: Split, runtime: Runtime
-) -> None:
-    elsewhere = record.training.dataset is not None
-    fraction = 1.0 if elsewhere else record.training.fraction
-    source = own_training(made.dataset.card, made.split, fraction, model)
-    model.load(kept, replace(source.asked, catalogue=split.catalogue), runtime)
-    if record.control is not None:
-        model.begin(record.control)
+def _loaded(found: AskedModel, made: Remade, split: Split, runtime: Runtime) -> System:
+    """Load the model of a run, with the titles of `split`, and put it under the run's control."""
+    data = loaded_with(found, made.dataset, made.split)
+    model = found.load(replace(data, catalogue=split.catalogue), runtime)
+    if (control := found.run.record.control) is not None:
+        model.begin(control)
+    return model

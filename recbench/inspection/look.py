@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from recbench.data.ragged import lengths
 from recbench.data.sorted_sets import distinct
-from recbench.errors import UserError
+from recbench.errors import DataError, RecbenchError, UserError
 from recbench.evaluation.outcome import Outcome
 from recbench.inspection.answers import (
     MEANING,
@@ -26,7 +26,13 @@ from recbench.inspection.slots import Slot, slots
 from recbench.questions.candidates import Pack
 from recbench.questions.split import Split
 from recbench.runs.examples import read_answers, read_outcome
-from recbench.runs.remade_question import NotCheckedError, Questions, Remade, check_digests
+from recbench.runs.remade_question import (
+    NotCheckedError,
+    Questions,
+    Remade,
+    check_digests,
+    learnt_from,
+)
 from recbench.runs.store import Run
 from recbench.runs.text import question_line
 
@@ -74,8 +80,9 @@ class Look(BaseModel):
 
 @dataclass(frozen=True)
 class _Asked:
-    """What was asked, row by row, and what was written."""
+    """What was learnt from and asked, row by row, and what was written."""
 
+    learnt: Split
     split: Split
     candidates: NDArray[np.int32]
     histories: NDArray[np.int32]
@@ -117,9 +124,9 @@ def look(run: Run, questions: Questions | None) -> Look:
     try:
         asked = _asked(run, questions)
     except NotCheckedError as error:
-        found.left_out.append(f"answers and what is recommended: {error}")
+        found.left_out.append(_left_out(error))
         return found
-    holders, sequences = _holders(asked.split), len(asked.split.sequences)
+    holders, sequences = _holders(asked.learnt), len(asked.learnt.sequences)
     found.recommended = recommended(outcome, asked.candidates, holders, sequences)
     if record.writes and asked.texts is None:
         found.left_out.append(f"answers: {NO_TEXTS}")
@@ -130,6 +137,31 @@ def look(run: Run, questions: Questions | None) -> Look:
         found.answers = dict(zip(MEANING.values(), counts.tolist(), strict=True))
         found.rules = rules(*told, titles)
     return found
+
+
+def look_beside(run: Run, questions: Questions | None) -> Look:
+    """
+    Look at a run among others: one that is not of its question stops no other.
+
+    What takes the question is then left out, with the reason; else as `look`.
+
+    Raises
+    ------
+    UserError
+        Of a full ranking.
+    DataError
+        If the run is damaged.
+    """
+    try:
+        return look(run, questions)
+    except DataError as error:
+        found = look(run, None)
+        found.left_out.append(_left_out(error))
+        return found
+
+
+def _left_out(why: RecbenchError) -> str:
+    return f"answers and what is recommended: {why}"
 
 
 def look_at(run: Run, number: int, draw: int, questions: Questions) -> Example:
@@ -194,6 +226,7 @@ def _asked(run: Run, questions: Questions) -> _Asked:
     assert isinstance(made.candidates, Pack)  # `_outcome` refuses full rankings
     split = made.seen(run.record.control)
     return _Asked(
+        learnt=learnt_from(run.record, made),
         split=split,
         candidates=made.candidates.candidates.reshape(-1, made.candidates.size),
         histories=np.repeat(split.test.histories, run.record.draws, axis=0),

@@ -14,6 +14,7 @@ from recbench.llm.inference.reader import Batch, Reader
 from recbench.llm.prompts.text import TextEncoder
 from recbench.llm.prompts.writer import MARGIN, Prompt
 from recbench.llm.weights.backbone import load_backbone
+from recbench.llm.weights.particulars import closing_tokens
 from recbench.neural.memory import if_it_fits
 from recbench.neural.precision import computing, reading_precision, training_precision
 from recbench.progress import progress_bar
@@ -95,8 +96,10 @@ class Continuation:
         abilities = if_it_fits(partial(probe, self._module, batch, self._llm, trains=False))
         if abilities is None:
             raise RecbenchError(_TOO_LARGE)
-        vocabulary = self._module.lm.config.get_text_config().vocab_size
-        return Reader(self._module, abilities, LineEnds.of(self._tokenizer, vocabulary))
+        lm, tokenizer = self._module.lm, self._tokenizer
+        closing = closing_tokens(lm.config, lm.generation_config, tokenizer)
+        vocabulary = lm.config.get_text_config().vocab_size
+        return Reader(self._module, abilities, LineEnds.of(tokenizer, vocabulary, ends=closing))
 
     def _text(self, tokens: list[int]) -> str:
         text = self._tokenizer.decode(

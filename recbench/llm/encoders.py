@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -65,7 +66,7 @@ def fitted_encoder(name: str, data: TrainingData, runtime: Runtime) -> Encoder:
     digest of the split, the seed, `_VERSION` and, for a GPU, its kind, precision and
     ``--deterministic``: what is fitted there differs by rounding. One that is not as it was kept
     is fitted again; so is a plug-in's where all is made afresh, since its code may have changed
-    under one version.
+    under one version. One that was trained for itself before is there by `share`.
 
     Parameters
     ----------
@@ -75,19 +76,14 @@ def fitted_encoder(name: str, data: TrainingData, runtime: Runtime) -> Encoder:
         As for `Recommender.fit`.
     """
     encoder = build_encoder(name)
-    made = made_of(name, encoder)
-    way = way_of(runtime.device)
-    where = [way[0], FLOAT32.name, *way[1:]] if way else []
-    settings, also = encoder.settings.identity(), [made] if made else []
-    key = digest([_VERSION, name, settings, data.digest, runtime.seed, *where, *also])
-    folder = runtime.cache / "encoders" / f"{name}-{key[:16]}"
+    folder = _place(name, encoder, data, runtime)
     own = replace(runtime.alone(), checkpoints=runtime.checkpoints / "encoder")
     with runtime.processes.main_first():
         if folder.is_dir() and not _is_whole(folder):
             runtime.report(f"{folder} was changed after it was kept; it is made again")
             shutil.rmtree(folder)
-        foreign = "encoder_package" in made
-        anew = runtime.fresh and foreign and runtime.processes.is_main
+        foreign = foreign_package("models", name)
+        anew = runtime.fresh and bool(foreign) and runtime.processes.is_main
         if folder.is_dir() and not anew:
             encoder.load(folder, data, own)
             runtime.report(f"encoder {name}: from the cache")
@@ -97,20 +93,57 @@ def fitted_encoder(name: str, data: TrainingData, runtime: Runtime) -> Encoder:
         own.checkpoints.mkdir(parents=True, exist_ok=True)
         details = encoder.fit(data, own)
         if anew or not folder.is_dir():  # else another run was faster and stored the same
-            with atomic_folder(folder) as partial:
-                encoder.save(partial)
-                about = {"model": name, "seed": runtime.seed, "fit": details}
-                about["files"] = folder_digest(partial)
-                text = json.dumps(sealed(about), indent=1)
-                (partial / ABOUT).write_text(text, encoding="utf-8")
+            _keep(folder, name, encoder, runtime.seed, details)
         return encoder
+
+
+def share(
+    name: str, trained: Encoder, data: TrainingData, runtime: Runtime, details: dict[str, Any]
+) -> None:
+    """
+    Keep a model that was trained for itself where `fitted_encoder` looks for the same.
+
+    What one process has trained in float32, with the default settings, is the encoder bit for bit;
+    anything else is not kept. A cache that cannot be written is left alone.
+
+    Parameters
+    ----------
+    name
+        The registered name of `trained`.
+    trained
+        Fitted.
+    data, runtime, details
+        Those of its `fit`, and what that returned.
+    """
+    usual = trained.settings.record() == build_encoder(name).settings.record()
+    whole = details.get("precision", FLOAT32.name) == FLOAT32.name
+    folder = _place(name, trained, data, runtime)
+    if usual and whole and runtime.processes.count == 1 and not folder.exists():
+        with suppress(OSError):
+            _keep(folder, name, trained, runtime.seed, details)
+
+
+def _place(name: str, encoder: Encoder, data: TrainingData, runtime: Runtime) -> Path:
+    made, way = made_of(name, encoder), way_of(runtime.device)
+    where = [way[0], FLOAT32.name, *way[1:]] if way else []
+    settings, also = encoder.settings.identity(), [made] if made else []
+    key = digest([_VERSION, name, settings, data.digest, runtime.seed, *where, *also])
+    return runtime.cache / "encoders" / f"{name}-{key[:16]}"
+
+
+def _keep(folder: Path, name: str, encoder: Encoder, seed: int, details: dict[str, Any]) -> None:
+    with atomic_folder(folder) as partial:
+        encoder.save(partial)
+        about = {"model": name, "seed": seed, "fit": details}
+        about["files"] = folder_digest(partial)
+        (partial / ABOUT).write_text(json.dumps(sealed(about), indent=1), encoding="utf-8")
 
 
 def _is_whole(folder: Path) -> bool:
     """Tell whether a kept encoder is as it was kept, if that was written down."""
     try:
         about = unsealed(json.loads((folder / ABOUT).read_bytes()))
-    except (OSError, ValueError):
+    except (FileNotFoundError, ValueError):  # what cannot be read now may be whole
         return False
     files = folder_digest(folder, without=ABOUT)
     return about.get("files", files) == files

@@ -33,6 +33,7 @@ from recbench.llm.settings import PromptedSettings
 from recbench.llm.tuning.adapter import adapter_digest, read_lora
 from recbench.llm.weights.backbone import caption, load_backbone, load_outline
 from recbench.llm.weights.fingerprint import fingerprint
+from recbench.llm.weights.particulars import closing_tokens, particulars
 from recbench.llm.weights.sharded import check_can_be_sharded, or_whole, shard
 from recbench.neural.memory import if_it_fits
 from recbench.neural.precision import (
@@ -54,7 +55,8 @@ CODE = 2
 """
 Version of how language models are tuned and read, an ingredient of every run: raise it when their
 golden run moves (`tests/golden`). 2: a prompt is read once for all that is asked behind it, and
-micro-batches are cut by length.
+micro-batches are cut by length. What changes for some models alone is an ingredient of these
+(`recbench.llm.weights.particulars`).
 """
 
 SHAPE = (
@@ -108,10 +110,11 @@ class PromptedLanguageModel(Transferable):
         return super().controls | {"anonymised-titles"}
 
     def ingredients(self) -> dict[str, Any]:
-        """Return digests of language model and prompts; style and adapter where not usual."""
+        """Return digests of language model and prompts; what is not usual, and `particulars`."""
         style = {} if self.settings.style == "plain" else {"prompt_style": self.settings.style}
         llm, prompts = fingerprint(self.settings.llm), prompt_files(self.question)
-        return {"code": CODE, "llm": llm, "prompts": prompts, **style, **self._adapter}
+        own = {**particulars(self.settings.llm, llm), **style, **self._adapter}
+        return {"code": CODE, "llm": llm, "prompts": prompts, **own}
 
     def prompt(self, data: TrainingData, queries: Queries) -> str:
         """Write it with the tokenizer alone; an item token marks where a vector is read."""
@@ -223,8 +226,10 @@ class PromptedLanguageModel(Transferable):
         return reading_precision(self.settings.precision, self.module.device)
 
     def _reader(self) -> Reader:
-        writer, vocabulary = self.writer, self.module.lm.config.get_text_config().vocab_size
-        ends = LineEnds.of(writer.tokenizer, vocabulary, writer.leading_tokens, writer.ends)
+        writer, lm = self.writer, self.module.lm
+        closing = closing_tokens(lm.config, lm.generation_config, writer.tokenizer) | writer.ends
+        vocabulary = lm.config.get_text_config().vocab_size
+        ends = LineEnds.of(writer.tokenizer, vocabulary, writer.leading_tokens, closing)
         assert self.abilities is not None
         return Reader(self.module, self.abilities, ends)
 

@@ -45,7 +45,7 @@ from recbench.llm.tuning.objectives import OBJECTIVES, Likelihoods, Objective, S
 from recbench.llm.weights.quantised import check_quantised
 from recbench.neural.curve import Curve, Point
 from recbench.neural.plan import ParameterGroup, Plan, Step
-from recbench.neural.precision import computing, training_precision
+from recbench.neural.precision import computing, training_precision, whole_float32
 from recbench.neural.randomness import seeded
 from recbench.neural.training import train
 from recbench.questions.split import Examples
@@ -170,7 +170,7 @@ class TunedLanguageModel(PromptedLanguageModel):
         over, found = Step(1, 1), np.empty((len(rows), places), dtype=np.float32)
         self._find_abilities(questions, over, runtime)
         seen = self._seen(questions)
-        with watched(self.module) as weights:
+        with watched(self.module) as weights, whole_float32():
             sketch = Sketch(weights, places)
             for number, row in enumerate(questions.rows):
                 with computing(self._precision, self.module.device):

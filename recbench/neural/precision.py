@@ -3,12 +3,16 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal
+from functools import cache
+from typing import Any, Literal
 
 import torch
 
 Choice = Literal["auto", "float32", "bfloat16"]
 """What a user may ask for; ``"auto"`` is bfloat16 where a device computes with it natively."""
+
+_LESS = {"tf32", "bf16"}
+"""How torch may be told to multiply float32 in fewer bits."""
 
 
 @dataclass(frozen=True)
@@ -78,11 +82,70 @@ def computing(precision: Precision, device: torch.device) -> Iterator[None]:
 @contextmanager
 def whole_float32() -> Iterator[None]:
     """
-    Have cuDNN multiply float32 in float32 inside the block, not in TF32 with its 10 bits.
+    Multiply float32 in float32 inside the block, not in TF32 with its 10 bits, nor in bfloat16.
 
-    Other products keep torch's own default, which is the same.
+    So it is on every device, whatever a plug-in or the environment allows torch; what they allow
+    holds again afterwards. Torch is told in both of its ways: it fails where they differ.
     """
-    cudnn = torch.backends.cudnn
-    kept = {"benchmark": cudnn.benchmark, "deterministic": cudnn.deterministic}
-    with cudnn.flags(enabled=cudnn.enabled, allow_tf32=False, **kept):
+    if _is_whole():  # as in each step of a training, inside its own block
         yield
+        return
+    # The older way puts back what the newer one has for all parts of torch at once.
+    with _each_part_whole(), _all_whole(), _each_part_whole():
+        yield
+
+
+def _is_whole() -> bool:
+    """Whether torch is told so already, in both ways."""
+    if any(part.fp32_precision in _LESS for part in _parts()):
+        return False
+    return torch.get_float32_matmul_precision() == "highest" and not _may_convolve_in_tf32()
+
+
+@contextmanager
+def _each_part_whole() -> Iterator[None]:
+    """Tell each part of torch that multiplies, which is the way since torch 2.9."""
+    before = [(part, part.fp32_precision) for part in _parts()]
+    for part, precision in before:
+        if precision in _LESS:
+            part.fp32_precision = "ieee"
+    try:
+        yield
+    finally:
+        for part, precision in before:
+            part.fp32_precision = "none"  # as it was where that of all parts holds
+            if part.fp32_precision != precision:
+                part.fp32_precision = precision
+
+
+@contextmanager
+def _all_whole() -> Iterator[None]:
+    """Tell all of torch, in the way that every version has; no part may be told otherwise."""
+    cudnn, products = torch.backends.cudnn, torch.get_float32_matmul_precision()
+    convolutions = _may_convolve_in_tf32()
+    if products != "highest":
+        torch.set_float32_matmul_precision("highest")
+    cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        if products != "highest":
+            torch.set_float32_matmul_precision(products)
+        cudnn.allow_tf32 = convolutions
+
+
+def _may_convolve_in_tf32() -> bool:
+    """Whether all of cuDNN is told so, in the older way; no part of it may be."""
+    try:
+        return bool(torch.backends.cudnn.allow_tf32)
+    except RuntimeError:  # torch fails where the ways differ, and no part says so
+        return True
+
+
+@cache
+def _parts() -> list[Any]:
+    """Return the parts of torch that have a precision of their own; none before torch 2.9."""
+    named = [("cuda", "matmul"), ("cudnn", "conv"), ("cudnn", "rnn")]
+    named += [("mkldnn", part) for part in ("matmul", "conv", "rnn")]
+    found = (getattr(getattr(torch.backends, room), part, None) for room, part in named)
+    return [part for part in found if hasattr(part, "fp32_precision")]

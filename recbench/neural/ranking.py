@@ -33,8 +33,9 @@ def validation_steps(data: TrainingData) -> Examples:
     ----------
     data
         With the protocol's rows. A row of a user who also trains (leave-one-out) gives its target
-        alone; so does every row where nobody says whose it is: its history may have been trained
-        on, and to predict that again would reward memory.
+        alone, whatever part of the training users is learnt from; so does every row where nobody
+        says whose it is: its history may have been trained on, and to predict that again would
+        reward memory.
 
     Returns
     -------
@@ -42,7 +43,8 @@ def validation_steps(data: TrainingData) -> Examples:
         The validation rows in their order, then the steps inside them.
     """
     validation, width = data.validation, data.validation.histories.shape[1]
-    held_out = ~np.isin(validation.users, data.train.users) & data.users_known
+    trainers = np.append(data.train.users, data.left_out_users)
+    held_out = ~np.isin(validation.users, trainers) & data.users_known
     parts = [validation]
     for back in range(1, width - SHORTEST + 1):
         histories = np.full_like(validation.histories, PAD)

@@ -56,6 +56,8 @@ class Answers:
         int32 [rows], of a full ranking; else None.
     texts
         [rows], or None.
+    unnamed
+        How many rows are a ranking that names no candidate at all.
     """
 
     given: Literal["scores", "ranking", "text"]
@@ -63,6 +65,7 @@ class Answers:
     scores: NDArray[np.float32] | None = None
     rank: NDArray[np.int32] | None = None
     texts: list[str] | None = None
+    unnamed: int = 0
 
 
 def read_answers(file: Path, rows: Iterable[Given], sheet: Sheet) -> Answers:
@@ -101,7 +104,7 @@ class _Taken:
     values: dict[int, Any] = field(default_factory=dict)
     hashes: dict[int, bytes] = field(default_factory=dict)
     kind: Field | None = None
-    names_candidates: bool = False
+    unnamed: int = 0
 
     def add(self, row: Given) -> None:
         """Check one row and keep its answer."""
@@ -118,7 +121,7 @@ class _Taken:
             self.hashes[example] = hashlib.sha256(value.encode()).digest()
         else:
             numbers = self._numbers(row, shown)
-            self.names_candidates |= bool(numbers.any())
+            self.unnamed += KINDS[row.field] == "ranking" and not numbers.any()
             self.hashes[example] = hashlib.sha256(numbers.astype("<f8").tobytes()).digest()
             value = self._placed(example, in_float32(numbers))
         self.values[example], self.where[example] = value, row.where
@@ -131,7 +134,7 @@ class _Taken:
                 f"{self.file}: {len(missing)} of {total} questions have no answer, the first that "
                 f"of key {sheet.keys[missing[0]]}; answer every row of questions.jsonl"
             )
-        if self.kind == "top" and not self.names_candidates:
+        if self.kind == "top" and self.unnamed == total:
             raise DataError(
                 f"{self.file}: no row names a candidate of its question; write items by their ids "
                 "in questions.jsonl"
@@ -145,8 +148,10 @@ class _Taken:
         if given == "text":
             return Answers(given, hashed.hexdigest(), texts=values)
         if sheet.question.protocol.full:
-            return Answers(given, hashed.hexdigest(), rank=np.array(values, dtype=np.int32))
-        return Answers(given, hashed.hexdigest(), scores=np.concatenate(values))
+            ranks = np.array(values, dtype=np.int32)
+            return Answers(given, hashed.hexdigest(), rank=ranks, unnamed=self.unnamed)
+        scores = np.concatenate(values)
+        return Answers(given, hashed.hexdigest(), scores=scores, unnamed=self.unnamed)
 
     def _example(self, row: Given) -> int:
         example = self.sheet.examples.get(row.key) if isinstance(row.key, str) else None

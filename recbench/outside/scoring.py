@@ -25,6 +25,7 @@ from recbench.outside.sheet import Sheet
 from recbench.questions.candidates import Pack
 from recbench.questions.cold_start import cold_start
 from recbench.runs import environment, store
+from recbench.runs.evidence import answers_alike
 from recbench.runs.identity import row_digest, run_id
 from recbench.runs.lock import locked
 from recbench.runs.provenance import provenance
@@ -60,7 +61,7 @@ def score(
     results
         Folder of run records.
     report
-        Told of metrics that fail.
+        Told of metrics that fail, and of rows that name no candidate.
     maker
         What is said of the system.
     form
@@ -79,6 +80,12 @@ def score(
     check_file(file)
     began = time.monotonic()
     answers = read_answers(file, FORMATS[form](file, sheet), sheet)
+    if answers.unnamed:
+        report(
+            f"{file}: in {answers.unnamed} of {len(sheet.keys)} rows no candidate of the question "
+            "is named, so that the target ranks last; make a top of the whole catalogue longer, or "
+            "rank the candidates alone"
+        )
     judgement = _judged(answers, sheet, matching, report)
     outside = Outside(
         given=answers.given,
@@ -194,6 +201,12 @@ def _check_siblings(folder: Path, record: RunRecord) -> None:
                 f"{path.parent} is seed {other.seed} of {record.model}: what has several seeds has "
                 "a random training; leave random_training out of --about, give another --name, or "
                 f"move {path.parent} away"
+            )
+        if not answers_alike(record, other):
+            raise UserError(
+                f"{path.parent} is seed {other.seed} of {record.model}, which "
+                f"{'wrote' if other.writes else 'ranked'}: one row answers in one way, by texts or "
+                f"by scores; give another --name, or move {path.parent} away"
             )
         if other.outside is not None and other.outside.answers == record.outside.answers:
             raise UserError(

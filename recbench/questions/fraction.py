@@ -36,7 +36,8 @@ def with_fraction(split: Split, fraction: float) -> Split:
     -------
     Split
         Of another digest. The number of users is rounded to the nearest. What may be drawn as a
-        negative does not change.
+        negative does not change, nor how validation rows are read: those of a user who is left out
+        stay rows of a training user (`Split.left_out_users`).
 
     Raises
     ------
@@ -60,6 +61,7 @@ def with_fraction(split: Split, fraction: float) -> Split:
         )
     kept = np.flatnonzero(np.isin(there, users))
     train, times = split.train, split.times
+    idle = np.intersect1d(np.setdiff1d(train.users, users), split.validation.users)
     if times is not None:
         times = times[np.repeat(np.isin(there, users), lengths(split.sequences))]
     return replace(
@@ -69,6 +71,7 @@ def with_fraction(split: Split, fraction: float) -> Split:
         times=times,
         train=Examples(train.histories[rows], train.targets[rows], train.users[rows]),
         digest=digest([split.digest, "training users", users.tolist()]),
+        left_out_users=np.union1d(split.left_out_users, idle),
     )
 
 

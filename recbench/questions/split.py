@@ -1,6 +1,6 @@
 """What a protocol makes of a dataset: training sequences and (history, target) examples."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -16,6 +16,11 @@ Part = Literal["validation", "test"]
 
 PAD = -1
 """Fills a history on its left where the user has fewer items; never a catalogue code."""
+
+
+def nobody() -> NDArray[np.int32]:
+    """Return the numbers of no users."""
+    return np.zeros(0, dtype=np.int32)
 
 
 @dataclass(frozen=True)
@@ -77,6 +82,10 @@ class Split:
     users_known
         Whether the users' numbers tell who is who. Where not (a finished split), each validation
         and test row counts as a user of its own, who may nevertheless have trained.
+    left_out_users
+        int32 [users], ascending: those who train under the protocol and also validate, but whose
+        training part a fraction leaves out (`recbench.questions.fraction`). How validation rows are
+        read must not hang on the fraction.
     """
 
     catalogue: Catalogue
@@ -94,6 +103,7 @@ class Split:
     left_out_validation: int = 0
     left_out_test: int = 0
     users_known: bool = True
+    left_out_users: NDArray[np.int32] = field(default_factory=nobody)
 
     @property
     def training_digest(self) -> str:
@@ -101,7 +111,7 @@ class Split:
         SHA-256 over all that a model may learn from.
 
         The catalogue, the training sequences and rows, and the validation rows, with their users,
-        and whether these are known.
+        whether these are known, and which of them train but were left out.
         Two splits with one training digest may differ in what they ask: a model that was trained
         under one need not be trained again to be asked under the other.
         """
@@ -113,7 +123,8 @@ class Split:
         for rows in (self.train, self.validation):
             parts += [rows.histories, rows.targets, rows.users]
         known = () if self.users_known else ("users unknown",)
-        return array_digest("training", self.catalogue.digest, *parts, *known)
+        left_out = ("left out", self.left_out_users) if self.left_out_users.size else ()
+        return array_digest("training", self.catalogue.digest, *parts, *known, *left_out)
 
     @property
     def timed_training_digest(self) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 from recbench.runs.leaderboard import Row, Table, ranked_by
 from recbench.runs.notes import seeds_cell
@@ -11,7 +12,9 @@ from recbench.runs.text import DASH, figure_cell
 from recbench.statistics.intervals import Figure
 
 NOTE = (
-    "Seconds: the mean over trainings, by the clock, so that what the machine did besides counts. "
+    "Seconds: the mean over trainings, by the clock, so that what the machine did besides counts; "
+    "of what an encoder guides those of the tuning alone: the encoder is trained once for all, and "
+    "costs what its own row says. "
     "Memory: the largest resident set of their processes, and the most that was allocated on a GPU."
 )
 
@@ -30,7 +33,7 @@ class Cost:
     figure
         What the table is ranked by; None where the row does not have it.
     seconds
-        Of one training.
+        Of one training, without its encoder's.
     host, device
         Peak memory, MiB; the second is None where there was no GPU.
     """
@@ -54,12 +57,13 @@ def costs(table: Table) -> list[Cost]:
 
 def _cost(number: int, row: Row, trained: Sequence[Trained]) -> Cost:
     found = row.estimates.get(ranked_by(row.record))
+    seconds = [run.record.training_seconds for run in row.runs]
     devices = [one.peak_memory.device for one in trained if one.peak_memory.device is not None]
     return Cost(
         number=number,
         row=row,
         figure=None if found is None else found.figure,
-        seconds=sum(one.seconds for one in trained) / len(trained),
+        seconds=fmean(one for one in seconds if one is not None),
         host=max(one.peak_memory.host for one in trained) / 2**20,
         device=max(devices) / 2**20 if devices else None,
     )

@@ -1,6 +1,6 @@
 """What `recbench inspect` sees in the answers of a table's rows, side by side."""
 
-from recbench.inspection.look import Look, look
+from recbench.inspection.look import Look, look_beside
 from recbench.runs.leaderboard import Table
 from recbench.runs.remade_question import Questions
 from recbench.runs.sheet import Grid, Sheet
@@ -14,14 +14,16 @@ def looked_at(table: Table, questions: Questions | None) -> Looks:
     """
     Look at the first training of every row; nothing of a full ranking, which keeps no answers.
 
+    Of a run that is not of its question, what takes the question is left out, with the reason.
+
     Raises
     ------
     DataError
-        If a run is damaged, or is not of its question.
+        If a run is damaged.
     """
     if table.record.full_ranking:
         return []
-    return [(row.label, look(row.runs[0], questions)) for row in table.rows]
+    return [(row.label, look_beside(row.runs[0], questions)) for row in table.rows]
 
 
 def looks_sheet(table: Table, looks: Looks) -> Sheet | None:

@@ -7,12 +7,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from recbench.errors import RecbenchError
 from recbench.evaluation.audit import Audit, AuditError
 from recbench.evaluation.evaluator import Judgement
 from recbench.runs import environment
-from recbench.runs.kept_trainings import TRAINING
-from recbench.runs.provenance import plugin
-from recbench.runs.record import FIGURE_VERSION, RunRecord, Setup, Trained
+from recbench.runs.kept_trainings import check_stands, forget_unaudited
+from recbench.runs.provenance import other_code
+from recbench.runs.record import RunRecord, Setup, Trained
 from recbench.runs.record_parts import Provenance, Times
 from recbench.settings import Settings
 
@@ -57,14 +58,9 @@ def report_age(
     report: Callable[[str], None],
 ) -> None:
     """Say what differs between a finished run that was found and one that would be made now."""
-    version, again = record.provenance.figure_version, "; --fresh runs it anew"
-    if version != FIGURE_VERSION:
-        report(
-            f"found a run of figure version {version}, this recbench makes {FIGURE_VERSION}: its "
-            f"figures may differ{again}"
-        )
-    if (made := record.provenance.plugin) != (own := plugin(record.model)):
-        report(f"found a run of {made}, installed is {own}{again}")
+    again = "; --fresh runs it anew"
+    for how in other_code(record):
+        report(f"found a run {how}{again}")
     if audited and record.audit is None:
         report(f"found a run that was not audited{again}")
     assert record.trained is not None  # it was found as a run of a model
@@ -78,22 +74,35 @@ def report_age(
 
 
 @contextmanager
-def forgotten_if_refused(answered: Path, training: Path | None) -> Iterator[None]:
+def forgotten_if_refused(answered: Path, training: Path, trained: Trained) -> Iterator[None]:
     """
     Keep nothing of a run that the audit refuses: a mended model is asked everything anew.
+
+    Nor its training, whichever run has made it: it may not have been saved whole, and what was
+    killed while it was asked has asked it as it was and as it was saved. One with which an audit
+    has passed before stays.
 
     Parameters
     ----------
     answered
         Folder of the finished calls.
-    training
-        Folder of a training that was made in this run; without its record the model is trained
-        again, since it may not have been saved whole. None where a kept model was asked.
+    training, trained
+        Folder of the training that was asked, and what is known of it.
+
+    Raises
+    ------
+    RecbenchError
+        If another run has made the training anew meanwhile, whatever came of this one.
     """
     try:
         yield
     except AuditError:
-        shutil.rmtree(answered, ignore_errors=True)
-        if training is not None:
-            (training / TRAINING).unlink(missing_ok=True)
+        try:
+            check_stands(training, trained)
+            forget_unaudited(training, trained)  # first: asked anew, what was saved would pass
+        finally:
+            shutil.rmtree(answered, ignore_errors=True)
+        raise
+    except (RecbenchError, OSError):  # while a folder is replaced its files cannot be found
+        check_stands(training, trained)
         raise

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from recbench.errors import DataError
 from recbench.evaluation.evaluator import summary
-from recbench.registry import Clash, Registered, listed
+from recbench.evaluation.metrics import OWN_NAMES
+from recbench.registry import is_own, listed
 from recbench.runs.examples import read_outcome, sha256
 from recbench.runs.identity import row_of, run_id, training_id_of
 from recbench.runs.record import FIGURE_VERSION, RunRecord
@@ -25,17 +26,13 @@ RECORD = "record.json"
 ROUNDING = 1e-9
 """Of a figure that is worked out again on another machine."""
 
-FAMILIES = ("ValidRatio", "SharedTitleRatio", "HitRatio@", "NDCG@", "MRR")
-"""How the names of recbench's own figures begin: nobody would doubt one of such a name."""
-
 Check = Callable[[Path, RunRecord], None]
 """Raises DataError where a run's folder and record are not what they say."""
 
 
 def check_words(folder: Path, record: RunRecord) -> None:
     """Check that what a table prints is one line: it could otherwise hold rows of its own."""
-    named = record.model, record.preset or "", record.dataset, record.protocol, record.caption
-    if not all(text.isprintable() for text in (*named, *record.metrics)):
+    if not all(text.isprintable() for text in (*record.words.values(), *record.metrics)):
         raise refused(folder, "a name or its caption holds signs that cannot be printed")
 
 
@@ -80,27 +77,20 @@ def check_figures(folder: Path, record: RunRecord) -> None:
     """
     outcome = read_outcome(folder, record)
     metrics = listed("metrics")
-    ours = {name for name, claimed in metrics.items() if _is_ours(claimed)}
+    ours = {name for name, claimed in metrics.items() if is_own(claimed)}
     own = summary(outcome, _nobody, ours)
     if lacking := own.keys() - record.metrics.keys():
         raise refused(folder, f"it lacks the figure {min(lacking)}")
     if record.metrics.keys() - own.keys():
         own |= summary(outcome, _nobody, metrics.keys() - ours)
     others = record.metrics.keys() - own.keys()
-    if strange := [name for name in others if name.startswith(FAMILIES)]:
+    if strange := [name for name in others if name.startswith(OWN_NAMES)]:
         raise refused(folder, f"its examples give no {min(strange)}")
     exact = record.provenance.figure_version == FIGURE_VERSION
     for name, recorded in record.metrics.items():
         if name in own and not _alike(own[name], recorded, exact):
             given = f"its examples give {_written(own[name])}"
             raise refused(folder, f"its {name} is {_written(recorded)}, {given}")
-
-
-def _is_ours(claimed: Registered) -> bool:
-    """Tell whether recbench has a metric of that name, which others may claim, too."""
-    if isinstance(claimed, Clash):
-        return claimed.own is not None
-    return claimed.value.startswith("recbench.")
 
 
 def check_record(folder: Path, record: RunRecord) -> None:
@@ -154,6 +144,8 @@ def check_apart(folder: Path, record: RunRecord, others: Iterable[RunRecord]) ->
     """
     Check that a run is none of those that are counted already, under another name.
 
+    And that it goes with them: what is averaged answers in one way.
+
     Parameters
     ----------
     folder, record
@@ -165,7 +157,8 @@ def check_apart(folder: Path, record: RunRecord, others: Iterable[RunRecord]) ->
     ------
     DataError
         If one has the same seed; or the same model under another seed, of a training that is said
-        to be random, or the same scores.
+        to be random, or the same scores; or answers in another way, so that a figure of both would
+        be of two things (``HitRatio@1`` of a text and of a ranking).
     """
     for other in others:
         if other.seed == record.seed:
@@ -178,6 +171,13 @@ def check_apart(folder: Path, record: RunRecord, others: Iterable[RunRecord]) ->
                 f"it has the {what} of seed {other.seed}: it is a copy, or its training is not "
                 "random and must say so",
             )
+        if not answers_alike(record, other):
+            raise refused(folder, f"it answers in another way than seed {other.seed} of its row")
+
+
+def answers_alike(one: RunRecord, other: RunRecord) -> bool:
+    """Tell whether two runs both write, and both rank, or do not."""
+    return (one.writes, one.ranks) == (other.writes, other.ranks)
 
 
 def _learnt(record: RunRecord) -> str:

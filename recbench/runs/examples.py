@@ -36,6 +36,9 @@ EXAMPLES = "examples.parquet"
 ROWS_AT_ONCE = 1 << 20
 """Rows of a piece in which the table is written: Parquet's own number, the files are the same."""
 
+VALUES_AT_ONCE = 2**31 - 1
+"""Most values in the lists of a piece: Arrow finds those of a row by 32-bit numbers."""
+
 _COUNTS = tuple(field.name for field in fields(ColdStart))
 
 REQUIRED = ("example", "draw", "user", *_COUNTS)
@@ -57,8 +60,11 @@ def write_examples(
     folder: Path, outcome: Outcome, answers: list[str] | None, counts: ColdStart
 ) -> str:
     """Write the table into a run's folder, aside first and piece by piece; return its SHA-256."""
-    starts = range(0, max(1, len(outcome)), ROWS_AT_ONCE)
-    pieces = (np.arange(s, min(s + ROWS_AT_ONCE, len(outcome))) for s in starts)
+    lists = outcome.scores, outcome.title_tokens, outcome.expert_weights
+    longest = max((values.shape[1] for values in lists if values is not None), default=0)
+    most = max(1, min(ROWS_AT_ONCE, VALUES_AT_ONCE // max(1, longest)))
+    starts = range(0, max(1, len(outcome)), most)
+    pieces = (np.arange(s, min(s + most, len(outcome))) for s in starts)
     return _write(folder / EXAMPLES, (_piece(outcome, answers, counts, rows) for rows in pieces))
 
 
@@ -318,12 +324,17 @@ def _matrix(table: "pa.Table", name: str, width: int) -> NDArray[Any]:
     """Return [rows, width]; ValueError where a list is of another length."""
     import pyarrow.compute as pc
 
-    column = table[name].combine_chunks()
+    column = table[name]
     same = pc.fill_null(pc.equal(pc.list_value_length(column), width), False)
     if not pc.all(same, min_count=0).as_py():
         raise ValueError(f"a row of {name} has not {width} values")
-    flat: NDArray[Any] = column.flatten().to_numpy()
-    return flat.reshape(len(column), width)
+    # Chunk by chunk: one list array of all rows could not count their values (`VALUES_AT_ONCE`).
+    whole = np.empty((len(column), width), column.type.value_type.to_pandas_dtype())
+    start = 0
+    for chunk in column.chunks:
+        whole[start : start + len(chunk)] = chunk.flatten().to_numpy().reshape(len(chunk), width)
+        start += len(chunk)
+    return whole
 
 
 def _numbers(values: NDArray[np.int32] | None, own: slice, rows: int) -> "pa.Array":
@@ -347,15 +358,10 @@ def _lists(
 
 
 def _read(folder: Path) -> "pa.Table":
-    from pyarrow import ArrowException, parquet
+    """Read a table whole, in the pieces in which it was written."""
+    import pyarrow as pa
 
-    path = folder / EXAMPLES
-    if not path.exists():
-        raise _missing(path)
-    try:
-        return parquet.read_table(path)
-    except (ArrowException, OSError) as error:  # Arrow tells of a broken page by a plain OSError
-        raise damaged(path, error) from None
+    return pa.concat_tables(_pieces(folder))
 
 
 def _pieces(folder: Path) -> "Iterator[pa.Table]":
@@ -369,7 +375,10 @@ def _pieces(folder: Path) -> "Iterator[pa.Table]":
         with parquet.ParquetFile(path) as file:
             for number in range(file.num_row_groups):
                 yield file.read_row_group(number)
-    except (ArrowException, OSError, UnicodeDecodeError) as error:  # a name may be no text
+            if not file.num_row_groups:
+                yield file.schema_arrow.empty_table()
+    # Arrow tells of a broken page by a plain OSError, and a name may be no text.
+    except (ArrowException, OSError, UnicodeDecodeError) as error:
         raise damaged(path, error) from None
 
 

@@ -4,13 +4,18 @@ import json
 from pathlib import Path
 
 from recbench.atomic_write import atomic_file
+from recbench.errors import RecbenchError
 from recbench.file_digests import folder_digest
 from recbench.runs.record import RunRecord, Trained
 from recbench.sealed import sealed, unsealed
+from recbench.settings import digest
 
 TRAININGS = "trainings"
 TRAINING = "training.json"
 MODEL = "model"
+
+AUDITED = "audited"
+"""File beside a training with which an audit has passed; it holds the digest of the training."""
 
 
 def kept_model(results: Path, record: RunRecord) -> Path:
@@ -21,10 +26,14 @@ def kept_model(results: Path, record: RunRecord) -> Path:
 
 
 def read_training(folder: Path) -> Trained | None:
-    """Read what was written down of a training; None where it is missing, damaged or changed."""
+    """
+    Read what was written down of a training; None where it is missing, damaged or changed.
+
+    An OSError where the disk does not let it be read: it may be whole, and is made again by nobody.
+    """
     try:
         return Trained.model_validate(unsealed(json.loads((folder / TRAINING).read_bytes())))
-    except (OSError, ValueError):
+    except (FileNotFoundError, NotADirectoryError, ValueError):
         return None
 
 
@@ -43,6 +52,58 @@ def write_training(folder: Path, trained: Trained) -> None:
     text = json.dumps(sealed(trained.model_dump(mode="json")), indent=2)
     with atomic_file(folder / TRAINING) as partial:
         partial.write_text(text + "\n", encoding="utf-8")
+
+
+def check_stands(folder: Path, trained: Trained) -> None:
+    """
+    Refuse to go on with a training in whose place there is another by now, or none.
+
+    Raises
+    ------
+    RecbenchError
+        If it was made anew (``--fresh``), or forgotten, since it was found.
+    """
+    if not _stands(folder, trained):
+        raise RecbenchError(
+            f"{folder}: another run has made this training anew, or its audit has refused it, "
+            "while it was asked here; the same command goes on"
+        )
+
+
+def keep_audited(folder: Path, trained: Trained) -> None:
+    """
+    Write down that an audit has passed with a training: none that refuses later ends it.
+
+    Where another run's audit has ended it in the meantime, it stands again.
+    """
+    if read_training(folder) is None:
+        write_training(folder, trained)
+    if _stands(folder, trained):
+        with atomic_file(folder / AUDITED) as partial:
+            partial.write_text(_digest(trained), encoding="utf-8")
+
+
+def forget_unaudited(folder: Path, trained: Trained) -> None:
+    """Have a training made again, unless an audit has passed with it, or another stands by now."""
+    if _stands(folder, trained) and not _is_audited(folder, trained):
+        (folder / TRAINING).unlink(missing_ok=True)
+
+
+def _stands(folder: Path, trained: Trained) -> bool:
+    standing = read_training(folder)
+    return standing is not None and _digest(standing) == _digest(trained)
+
+
+def _is_audited(folder: Path, trained: Trained) -> bool:
+    try:
+        return (folder / AUDITED).read_bytes() == _digest(trained).encode()
+    except FileNotFoundError:
+        return False
+
+
+def _digest(trained: Trained) -> str:
+    """Hash a training, as it was made or as it was read."""
+    return digest(trained.model_dump(mode="json"))
 
 
 def parts(folder: Path) -> dict[str, str]:

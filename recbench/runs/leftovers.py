@@ -13,7 +13,7 @@ from stat import S_ISREG
 from recbench.atomic_write import PARTIAL, writer_of
 from recbench.data.transfer import version_file
 from recbench.errors import UserError
-from recbench.runs.lock import holder, is_held, locked
+from recbench.runs.lock import LOCK, holder, is_held, locked
 from recbench.runs.store import CHECKPOINTS
 from recbench.runs.unfinished import unfinished
 
@@ -66,8 +66,12 @@ class Leftover:
                 held.enter_context(locked(owner))
             if self.days < self.least:
                 raise UserError(f"{self.paths[0]} has been changed meanwhile")
+            # The locks of the owners are held here, and go with it: removed before, one would be
+            # removed twice, and the second could be that of a process which has begun since.
+            own = {owner / LOCK for owner in self.owners}
             for path in self.paths:
-                _remove(path)
+                if path not in own:
+                    _remove(path)
         for owner in self.owners:
             with suppress(OSError):  # something is left in it
                 owner.rmdir()
@@ -152,7 +156,7 @@ def _half_written(root: Path) -> Iterator[Path]:
 
 
 def _locks(results: Path) -> Iterator[Leftover]:
-    for path in sorted(results.glob("*/*/*/*/lock")):
+    for path in sorted(results.glob(f"*/*/*/*/{LOCK}")):
         folder = path.parent
         if not holder(folder) and not (folder / CHECKPOINTS).exists():
             yield Leftover((path,), f"lock of a process that has ended: {path}", (folder,))

@@ -5,11 +5,14 @@ import fcntl
 import os
 import platform
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from recbench.atomic_write import naming
 from recbench.errors import UserError
+
+LOCK = "lock"
+"""Name of the file in a folder that is held."""
 
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
 """How a file system says that it has none."""
@@ -37,8 +40,7 @@ def locked(folder: Path, report: Callable[[str], None] | None = None) -> Iterato
     UserError
         If another process holds it, and is not to be waited for, or the file system has no locks.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "lock"
+    path = folder / LOCK
     handle = _acquire(path, report)
     try:
         with naming(path):
@@ -46,29 +48,43 @@ def locked(folder: Path, report: Callable[[str], None] | None = None) -> Iterato
             os.pwrite(handle, f"{os.getpid()} on {platform.node()}".encode(), 0)
         yield
     finally:
-        path.unlink(missing_ok=True)
+        if _is_at(path, handle):  # else it is another's: ours was removed by somebody
+            path.unlink(missing_ok=True)
         os.close(handle)
 
 
 def _acquire(path: Path, report: Callable[[str], None] | None) -> int:
     while True:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        except FileNotFoundError:
+            if path.parent.is_dir():
+                raise
+            continue  # whoever cleans up has removed the folder, which was empty
         try:
             _wait(handle, path.parent, report)
             # Its owner may have removed the file between our opening and locking it: then we hold
             # a file that nobody else will see.
-            with suppress(FileNotFoundError):
-                if os.path.samestat(path.stat(), os.fstat(handle)):
-                    return handle
+            if _is_at(path, handle):
+                return handle
         except BaseException:  # an interrupt, too, may end the waiting
             os.close(handle)
             raise
         os.close(handle)
 
 
+def _is_at(path: Path, handle: int) -> bool:
+    """Tell whether an open file is the one that stands at a path."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(handle))
+    except FileNotFoundError:
+        return False
+
+
 def holder(folder: Path) -> str | None:
     """Return the id of the process that holds a run folder; None where nobody does."""
-    path = folder / "lock"
+    path = folder / LOCK
     if not is_held(path):
         return None
     try:

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Sequence
 
 from recbench.runs.leaderboard import Row, ranked_by
+from recbench.runs.published import other_data
+from recbench.runs.record import RunRecord
 from recbench.statistics.intervals import Estimate, caution
 
 
@@ -58,15 +60,32 @@ def _of_row(row: Row) -> list[str]:
         note
         for note in (
             row.record.no_result,
-            row.record.caption,
+            *_captions(row),
             "" if all(run.record.audit for run in row.runs) else "not audited",
             f"runs of several {row.mixed}" if row.mixed else "",
             "a single training is judged, as it is: nothing is said of another seed"
             if given_training(row)
             else "",
+            data_note(row.record),
         )
         if note
     ]
+
+
+def _captions(row: Row) -> list[str]:
+    """Return what the runs of a row say, with the seeds of each where they differ in it."""
+    seeds: dict[str, list[str]] = {}
+    for run in row.runs:
+        seeds.setdefault(run.record.caption, []).append(str(run.record.seed))
+    if len(seeds) == 1:
+        return list(seeds)
+    return [f"{said} (seed {', '.join(of)})" for said, of in seeds.items() if said]
+
+
+def data_note(record: RunRecord) -> str:
+    """Say that a figure is of other data than their name says; empty where that is not known."""
+    known = other_data(record)
+    return f"{known}: figures are not comparable with those of others" if known else ""
 
 
 def given_training(row: Row) -> bool:

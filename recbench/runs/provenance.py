@@ -1,11 +1,12 @@
 """By what code a run was computed."""
 
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 from recbench.registry import find, listed, package_of
 from recbench.runs import environment
-from recbench.runs.record import FIGURE_VERSION
+from recbench.runs.record import FIGURE_VERSION, RunRecord
 from recbench.runs.record_parts import Provenance
 
 
@@ -35,6 +36,22 @@ def provenance(model: str, device: str, precision: str) -> Provenance:
 def plugin(model: str) -> str:
     """Return the distribution that registers a model, and its version."""
     return package_of(find("models", model)) if model in listed("models") else "unknown"
+
+
+def other_code(record: RunRecord) -> Iterator[str]:
+    """
+    Say by what other code than is installed a run was made, behind "a run"; nothing of the same.
+
+    What counts is what names a training (`recbench.runs.identity.training_digest`).
+    """
+    made = record.provenance
+    if made.figure_version != FIGURE_VERSION:
+        yield (
+            f"of figure version {made.figure_version}, this recbench makes {FIGURE_VERSION}: its "
+            "figures may differ"
+        )
+    if made.plugin != (own := plugin(record.model)):
+        yield f"of {made.plugin}, installed is {own}"
 
 
 def commit(folder: Path) -> str | None:

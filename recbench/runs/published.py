@@ -75,6 +75,11 @@ def of_other_data(record: RunRecord) -> bool:
     return record.digests.dataset != (_pinned(record.dataset) or record.digests.dataset)
 
 
+def other_data(record: RunRecord) -> str:
+    """Say so where a row is `of_other_data`; empty where it is not."""
+    return f"the data are not {record.dataset} as published" if of_other_data(record) else ""
+
+
 class Entry(NamedTuple):
     """What was published of one model, with one encoder if it has any; dataset to figure."""
 

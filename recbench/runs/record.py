@@ -112,6 +112,12 @@ class Setup(Part):
     )
 
     @property
+    def words(self) -> dict[str, str]:
+        """What a table prints of it, by its field: each must be one line that can be printed."""
+        names = {"model": self.model, "preset": self.preset or "", "dataset": self.dataset}
+        return {**names, "protocol": self.protocol, "caption": self.caption}
+
+    @property
     def redrawn(self) -> bool:
         """Whether negatives were drawn, as often as was asked (`--draws`)."""
         return not (self.full_ranking or brought(self.protocol))
@@ -191,6 +197,18 @@ class RunRecord(Setup):
         if external and self.audit is not None:
             raise ValueError("what came from outside cannot be audited")
         return self
+
+    @property
+    def training_seconds(self) -> float | None:
+        """
+        Seconds of the training, without its encoder's; None of what came from outside.
+
+        An encoder is trained once for all that it guides, by whichever run comes first.
+        """
+        if self.trained is None:
+            return None
+        tuning = self.trained.fit.get("seconds") if "encoder" in self.settings else None
+        return float(tuning) if isinstance(tuning, int | float) else self.trained.seconds
 
     @property
     def telling(self) -> dict[str, Figure]:

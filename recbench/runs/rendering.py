@@ -7,7 +7,7 @@ from recbench.evaluation.metrics import names_at
 from recbench.plain_text import as_json
 from recbench.runs import published
 from recbench.runs.leaderboard import Row, Table, ranked_by
-from recbench.runs.notes import estimate_of, notes, notes_of, seeds_cell
+from recbench.runs.notes import data_note, estimate_of, notes, notes_of, seeds_cell
 from recbench.runs.sheet import Grid, Sheet
 from recbench.runs.text import (
     DASH,
@@ -73,6 +73,7 @@ def run_table(row: Row) -> str:
         f"peak memory {record.peak_memory.host / 2**20:.0f} MiB",
         record.no_result,
         record.caption,
+        data_note(record),
         "" if record.audit is not None else "not audited: no copy was asked again",
     ]
     if row.per_user is not None:

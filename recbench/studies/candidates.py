@@ -48,7 +48,7 @@ class Candidates(Study):
 
     question = "Does the order of systems survive more candidates and other protocols?"
     place = "iLoRA's rebuttal: 30 and 40 candidates, and SASRec's full ranking, which was asked for"
-    models = ("popularity", "ease", "sasrec", "llara", "ilora")
+    models = ("popularity", "ease", "sasrec", "ilora")
     seeds = 2
     cut = "30 and 100 candidates and other protocols"
 

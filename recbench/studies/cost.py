@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from recbench.experiment import Experiment
 from recbench.runs.leaderboard import Row
 from recbench.runs.places import results_folder
-from recbench.runs.record import RunRecord
 from recbench.runs.store import Run
 from recbench.runs.tried import trials_of
 from recbench.studies.drawing import intervals, legend, looks, sheet
@@ -78,19 +77,13 @@ def draw_against(axes: "Axes", data: "DataFrame", column: str) -> None:
     axes.set_xlabel(COSTS[column])
 
 
-def _seconds(record: RunRecord) -> float:
-    """Return what a training took, without its encoder's, which another may have had to do."""
-    assert record.trained is not None
-    tuning = record.trained.fit.get("seconds") if "encoder" in record.settings else None
-    return float(tuning) if isinstance(tuning, int | float) else record.trained.seconds
-
-
 def cost(row: Row) -> dict[str, Any]:
     """Return the mean of every cost over a row's trainings."""
     trained = [run.record.trained for run in row.runs if run.record.trained is not None]
+    seconds = [run.record.training_seconds for run in row.runs]
     memory = [one.peak_memory.device or one.peak_memory.host for one in trained]
     return {
-        "training_seconds": fmean(_seconds(run.record) for run in row.runs if run.record.trained),
+        "training_seconds": fmean(one for one in seconds if one is not None),
         "memory_gib": fmean(memory) / 2**30,
         "parameters": fmean(one.parameters_trained for one in trained),
     }

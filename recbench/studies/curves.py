@@ -6,13 +6,15 @@ a curve says when a form is learnt and when nothing moves any more, not which of
 better.
 """
 
-from collections.abc import Iterable, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from recbench.errors import UserError
 from recbench.plain_text import as_json
 from recbench.runs.leaderboard import Table, leaderboard
+from recbench.runs.record import RunRecord
 from recbench.runs.sheet import Grid, Sheet
 from recbench.runs.store import Run
 from recbench.runs.text import DASH, Format, as_csv, laid_out, protocol_name
@@ -61,15 +63,35 @@ def looks(tables: Iterable[Table]) -> list[Look]:
             protocol=protocol_name(run.record),
             system=row.label,
             seed=run.record.seed,
-            rows=int(point[ROWS]),
-            figures={name: value for name, value in point.items() if name != ROWS},
+            rows=rows,
+            figures=figures,
         )
         for table in tables
         for row in table.rows
         for run in row.runs
-        if run.record.trained is not None
-        for point in run.record.trained.fit.get("curve", [])
+        for rows, figures in points_of(run.record)
     ]
+
+
+def points_of(record: RunRecord) -> Iterator[tuple[int, dict[str, float]]]:
+    """
+    Return how many rows each point of a run's learning curve comes after, and its figures by name.
+
+    What a training reports is any JSON, whoever wrote the model: what is no point is passed over.
+    """
+    said = None if record.trained is None else record.trained.fit.get("curve")
+    for point in said if isinstance(said, list) else ():
+        if isinstance(point, dict) and all(map(_is_number, point.values())):
+            rows = int(point.get(ROWS, 0))
+            figures = {name: value for name, value in point.items() if name != ROWS}
+            if rows > 0 and figures:
+                yield rows, figures
+
+
+def _is_number(value: Any) -> bool:
+    """Whether it can be drawn: finite, and no whole number beyond what a float holds."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and bool(abs(value) <= sys.float_info.max)
 
 
 def render_curves(found: Sequence[Look], form: Format) -> str:

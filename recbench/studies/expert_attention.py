@@ -200,8 +200,10 @@ def _points(system: str, seen: dict[int, Seen]) -> Iterator[Point]:
 
 
 def _single(system: str, seen: Seen) -> Iterator[Point]:
-    """Return the weights of some users, and the entropies of all."""
-    shown = generator(0, "shown").permutation(len(seen.users))[:SHOWN]
+    """Return the weights of some users, of one row each, and the entropies of all rows."""
+    order = generator(0, "shown").permutation(len(seen.users))
+    _, first = np.unique(seen.users[order], return_index=True)
+    shown = order[np.sort(first)[:SHOWN]]
     known = {"system": system, "seeds": THIS_TRAINING}
     for row in shown:
         for expert, weight in enumerate(seen.weights[row], 1):

@@ -8,7 +8,7 @@ import numpy as np
 from recbench.experiment import Experiment
 from recbench.runs.leaderboard import Row
 from recbench.runs.store import Run
-from recbench.studies.curves import ROWS
+from recbench.studies.curves import points_of
 from recbench.studies.drawing import beside, intervals, legend, looks, sheet
 from recbench.studies.points import VALUE, Point, about, frame, only_table, value
 from recbench.studies.study import Asked, Study
@@ -82,9 +82,8 @@ def _named(row: Row) -> dict[str, Any]:
 def _curve(row: Row) -> list[Point]:
     """Return the mean over trainings at every number of rows that all of them were looked at."""
     curves = [
-        {int(one[ROWS]): one[FIGURE] for one in run.record.trained.fit.get("curve", [])}
+        {rows: found[FIGURE] for rows, found in points_of(run.record) if FIGURE in found}
         for run in row.runs
-        if run.record.trained is not None
     ]
     common = sorted(set.intersection(*map(set, curves)))
     own = about(row, FIGURE) | {"users": None, "examples": None}

@@ -8,17 +8,18 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from recbench.experiment import Experiment, ask, choose_training_source
+from recbench.experiment import Experiment, ask
 from recbench.models import recommender_class
 from recbench.neural.devices import resolve
 from recbench.recommender import Runtime, System, TrainingData
+from recbench.registry import blamed_if_at_fault
 from recbench.runs.asked_model import asked_model
 from recbench.runs.places import cache_folder
 from recbench.runs.question import Question
 from recbench.runs.record import RunRecord
 from recbench.runs.store import Run
-from recbench.studies import cells
-from recbench.studies.study import Asked
+from recbench.studies.study import Asked, silent
+from recbench.training_source import loaded_with
 
 
 @dataclass(frozen=True)
@@ -49,22 +50,25 @@ def kept(run: Run, asked: Asked) -> Iterator[Kept]:
     """
     Load the model of a run, for as long as the block lasts.
 
+    What answers otherwise than it did for the run, and is no fault of it, is told (`Asked.report`).
+
     Raises
     ------
     UserError
-        If it is not there any more, or not as it was, with the command that makes it anew.
+        If it is not there any more, or it or what it is asked about is not as it was, with the
+        command that makes it anew.
     """
     record, cell = run.record, _cell(run.record, asked)
     command = shlex.join(["recbench", "run", *cell.arguments, "--fresh"])
-    folder = asked_model(run, f"this study looks into models; make it again by: {command}")
-    model = cells.built(cell)
-    question = ask(cell, _silent)
-    source = choose_training_source(cell, model, question, _silent)
+    remedy = f"this study looks into models; make it again by: {command}"
+    with blamed_if_at_fault("models", record.model):
+        found = asked_model(run, remedy, asked.report)
+    question = ask(cell, silent)
+    data = loaded_with(found, question.dataset, question.split)
     with TemporaryDirectory() as scratch:
         where = Path(scratch), cache_folder(asked.cache)
-        runtime = Runtime(record.seed, resolve(asked.device), *where)
-        model.load(folder, source.asked, runtime)
-        yield Kept(model, source.asked, question, runtime)
+        runtime = Runtime(record.seed, resolve(asked.device), *where, asked.report)
+        yield Kept(found.load(data, runtime), data, question, runtime)
 
 
 def _cell(record: RunRecord, asked: Asked) -> Experiment:
@@ -95,7 +99,3 @@ def _cell(record: RunRecord, asked: Asked) -> Experiment:
 def _as_written(value: Any) -> Any:
     """Write a list as a command does: "4,2,1,1"."""
     return ",".join(map(str, value)) if isinstance(value, list) else value
-
-
-def _silent(_: str) -> None:
-    """Report to nobody."""

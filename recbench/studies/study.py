@@ -15,7 +15,7 @@ the cells, `recbench.studies.points` makes lines of rows, `recbench.studies.draw
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -38,6 +38,10 @@ Rows that the built-in language model is tuned on, and those that it is compared
 mechanisms, and a study of it is to take forty minutes on two cores. ``--set examples=...`` says
 otherwise.
 """
+
+
+def silent(_: str) -> None:
+    """Report to nobody."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,8 @@ class Asked:
         As in `Experiment`.
     device
         Where a study looks into models itself, as in `Experiment`.
+    report
+        Told a line where a model that a study looks into may answer otherwise than for its run.
     listing
         Whether cells are only to be counted: then no data are read to name them.
     """
@@ -83,6 +89,7 @@ class Asked:
     results: Path | None = None
     cache: Path | None = None
     device: str = "auto"
+    report: Callable[[str], None] = field(default=silent)
     listing: bool = False
 
     def cell(

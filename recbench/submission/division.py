@@ -8,11 +8,13 @@ far as records can show it; that the search is all there was, nobody can.
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from recbench.defaults import PACK_SEED
 from recbench.errors import DataError, RecbenchError, UserError
 from recbench.models import recommender_class
 from recbench.questions.protocols.choice import means
+from recbench.runs.published import other_data
 from recbench.runs.record import RunRecord
 from recbench.runs.tried import Tried, read_tried
 from recbench.submission.manifest import Division, place_of
@@ -97,6 +99,8 @@ def _why_not(record: RunRecord, tried: Tried) -> str:
         return "nobody has seen the training of what came from a file"
     if record.no_result:
         return f"it is {record.no_result}"
+    if why := other_data(record):
+        return why
     if (record.training.fraction, record.training.dataset) != (1, None):
         return "it did not learn from all training rows of its protocol, and from those alone"
     if not means(card, asked.removesuffix(",candidates=all")):
@@ -111,9 +115,20 @@ def _why_not(record: RunRecord, tried: Tried) -> str:
         return ""
     if record.model not in tried:
         return "its settings are neither defaults nor a preset, and no --search holds its model"
-    if not any(record.settings.items() <= settings.items() for settings in tried[record.model]):
+    if not _was_tried(record, tried):
         return "its settings are neither defaults nor a preset, and were not tried in the search"
     return ""
+
+
+def _was_tried(record: RunRecord, tried: Tried) -> bool:
+    """Tell whether a search tried a run's settings, all of them: what is not named is a default."""
+    kind = recommender_class(record.model).settings_class
+
+    def whole(settings: dict[str, Any]) -> dict[str, Any]:
+        named = kind.completed(settings)
+        return {name: value for name, value in named.items() if name not in kind.runtime}
+
+    return whole(record.settings) in map(whole, tried[record.model])
 
 
 def _is_default(record: RunRecord) -> bool:

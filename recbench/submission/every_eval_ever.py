@@ -3,7 +3,8 @@ Records in the words of Every Eval Ever (https://github.com/evaleval/every_eval_
 
 One file a run, in the layout of its datastore:
 ``data/<dataset>/<developer>/<model>/<uuid>.json``. What has no field of its own there goes as text
-into ``additional_details``. Rows are not exported: a bundle holds them (`recbench submit`).
+into ``additional_details``. Rows are not exported: a bundle holds them (`recbench submit`). Nor are
+figures of plug-ins, of which nobody says whether more is better, as the schema asks.
 """
 
 import json
@@ -17,7 +18,9 @@ from typing import Any, Literal
 from recbench.atomic_write import atomic_file
 from recbench.data.card import card
 from recbench.errors import DataError, UserError
+from recbench.evaluation.metrics import lower_is_better
 from recbench.runs.command import command
+from recbench.runs.published import of_other_data, other_data
 from recbench.runs.record import RunRecord
 from recbench.runs.record_parts import FROM_OUTSIDE
 from recbench.runs.store import Run
@@ -85,6 +88,12 @@ def write_logs(
     return list(logs)
 
 
+def left_out(runs: Sequence[Run]) -> list[str]:
+    """Return the figures that no file says: those of plug-ins."""
+    told = {figure for run in runs for figure in run.record.telling}
+    return sorted(figure for figure in told if lower_is_better(figure) is None)
+
+
 def path_of(record: RunRecord) -> str:
     """Return where a run belongs in the datastore; its name follows from the record's digest."""
     named = uuid.UUID(bytes=bytes.fromhex(record.record_sha256)[:16], version=4)
@@ -92,7 +101,13 @@ def path_of(record: RunRecord) -> str:
 
 
 def homepage_of(record: RunRecord, cache: Path) -> str:
-    """Return where the dataset comes from; empty where nobody knows it here, or its card says."""
+    """
+    Return where the dataset comes from; empty where nobody knows it here, or its card says.
+
+    Nor are data from there that are others than the published ones (`of_other_data`).
+    """
+    if of_other_data(record):
+        return ""
     try:
         return card(record.dataset, cache).homepage
     except UserError:
@@ -139,6 +154,7 @@ def log_of(record: RunRecord, source: Mapping[str, str], homepage: str) -> Log:
         "evaluation_results": [
             _result(record, name, f"{evaluation}/{figure}", figure, one, homepage)
             for figure, one in record.telling.items()
+            if lower_is_better(figure) is not None
         ],
     }
 
@@ -193,6 +209,7 @@ def _result(
                 matching=record.matching,
                 control=record.control,
                 no_result=record.no_result or None,
+                other_data=other_data(record) or None,
             ),
         },
         "evaluation_timestamp": _seconds(record),
@@ -226,7 +243,7 @@ def _metric(record: RunRecord, figure: str) -> Log:
         "metric_kind": kind,
         "metric_unit": "proportion",
         **({"metric_parameters": {"k": int(rest)}} if rest.isdecimal() else {}),
-        "lower_is_better": False,
+        "lower_is_better": lower_is_better(figure),
         "score_type": "continuous",
         "min_score": 0.0,
         "max_score": 1.0,

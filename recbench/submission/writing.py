@@ -1,4 +1,8 @@
-"""Writing a bundle: the same runs give the same bytes."""
+"""
+Writing a bundle: the same runs give the same bytes.
+
+None stands at its place that whoever reads it (`recbench.submission.reading`) would find too large.
+"""
 
 import hashlib
 import shutil
@@ -12,7 +16,7 @@ from recbench.file_digests import file_digest
 from recbench.runs.examples import read_answers
 from recbench.runs.record import RunRecord
 from recbench.runs.store import Run
-from recbench.submission.archive import LARGEST
+from recbench.submission.archive import LARGEST, archive
 from recbench.submission.division import check_division
 from recbench.submission.manifest import (
     ABOUT,
@@ -25,6 +29,7 @@ from recbench.submission.manifest import (
     members_of,
 )
 from recbench.submission.reading import read_manifest
+from recbench.submission.tables import check_table
 
 Source = Path | bytes
 """A file, or what one would hold."""
@@ -66,7 +71,7 @@ def write_bundle(
     UserError
         For a run that its division does not take; for a search or answers that are no file, a run
         whose answers are not there, answers of no run; where something else than a bundle stands at
-        `out`, or it would be too large.
+        `out`, or it would be too large; a bundle that stands there then stays.
     """
     check_target(out)
     for option, file in [("search", search), *(("answers", one) for one in answers)]:
@@ -83,6 +88,7 @@ def write_bundle(
         for name, member in members_of(run.record).items():
             sources[member] = own.get(name, run.folder / name)
     _check_size(sources)
+    _check_tables(runs)
     hashes = {name: _sha256(source) for name, source in sources.items()}
     manifest = Manifest.of(records, division, hashes)
     _write(out, {**sources, MANIFEST: manifest.text.encode()})
@@ -140,6 +146,16 @@ def _check_size(sources: Mapping[str, Source]) -> None:
         )
 
 
+def _check_tables(runs: Sequence[Run]) -> None:
+    """Refuse a run whose table nobody would read who gets it."""
+    for run in runs:
+        try:
+            check_table(run.folder, run.record)
+        except DataError as error:
+            helps = "leave that run out, or ask it anew with fewer --draws"
+            raise UserError(f"{error}; {helps}") from None
+
+
 def _sha256(source: Source) -> str:
     if isinstance(source, bytes):
         return hashlib.sha256(source).hexdigest()
@@ -148,12 +164,29 @@ def _sha256(source: Source) -> str:
 
 def _write(out: Path, sources: Mapping[str, Source]) -> None:
     """Write members sorted and as they are: how something is compressed depends on the library."""
-    with atomic_file(out) as partial, zipfile.ZipFile(partial, "w") as archive:
-        for name, source in sorted(sources.items()):
-            member = zipfile.ZipInfo(name, _DATE)
-            member.create_system, member.external_attr = 3, 0o644 << 16  # a plain file, on Unix
-            if isinstance(source, bytes):
-                archive.writestr(member, source)
-                continue
-            with source.open("rb") as stream, archive.open(member, "w") as written:
-                shutil.copyfileobj(stream, written)
+    with atomic_file(out) as partial:
+        with zipfile.ZipFile(partial, "w") as bundle:
+            for name, source in sorted(sources.items()):
+                _add(bundle, name, source)
+        _check_taken(partial)
+
+
+def _add(bundle: zipfile.ZipFile, name: str, source: Source) -> None:
+    member = zipfile.ZipInfo(name, _DATE)
+    member.create_system, member.external_attr = 3, 0o644 << 16  # a plain file, on Unix
+    if isinstance(source, bytes):
+        bundle.writestr(member, source)
+        return
+    with source.open("rb") as stream, bundle.open(member, "w") as written:
+        shutil.copyfileobj(stream, written)
+
+
+def _check_taken(bundle: Path) -> None:
+    """Refuse what a reader would refuse of the archive: too many members, or too large ones."""
+    try:
+        with archive(bundle):
+            pass
+    except DataError as error:
+        raise UserError(
+            f"nobody could read a bundle of these runs: {error}; submit fewer at once"
+        ) from None

@@ -80,6 +80,7 @@ def toy_next_item_split(users: int = 60, items: int = 40, length: int = 12, seed
         excluded_validation=Excluded.each(_ragged(validation.histories)),
         excluded_test=Excluded.each(_ragged(test.histories)),
         digest=digest(["toy next item", users, items, length, seed]),
+        times=_times(users, length).reshape(users, length)[:, :-2].ravel(),
     )
 
 
@@ -97,6 +98,7 @@ def toy_training_data(split: Split | None = None, timed: bool = False) -> Traini
         digest=split.digest,
         times=split.times if timed else None,
         users_known=split.users_known,
+        left_out_users=split.left_out_users,
     )
 
 

@@ -1,14 +1,28 @@
-"""Encoders that guide toy language models are trained once: each test would train its own anew."""
+"""
+Encoders that guide toy language models are trained once: each test would train its own anew.
+
+Models compute with two threads here, in which order sums could change from run to run; the other
+tests have one each.
+"""
 
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 from recbench.llm import guided
 from recbench.llm.encoders import fitted_encoder
 from recbench.recommender import Encoder, Runtime, TrainingData
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _two_threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ import pytest
 from recbench_baselines import item_weights
 from recbench_baselines.cooccurrence import Cooccurrence
 from recbench_baselines.ease import EASE
-from recbench_baselines.item_weights import ItemWeights, looked_up
+from recbench_baselines.item_weights import ItemWeights, looked_up, occurring
 from recbench_baselines.itemknn import ItemKNN
 from scipy.sparse import csr_array
 
@@ -35,6 +35,29 @@ def test_where_no_item_goes_with_another_there_is_nothing_to_add(
     shares = [0.2] * 5 if model_class is Cooccurrence else [0] * 5
     expected = np.tile(np.array([*shares, *[0] * 35], dtype=np.float32), (len(queries), 1))
     np.testing.assert_array_equal(loaded.score(queries, runtime), expected)
+
+
+@pytest.mark.honesty
+@pytest.mark.parametrize("model_class", [Cooccurrence, EASE, ItemKNN])
+def test_a_fit_leaves_sequences_with_repeats_as_they_were(
+    model_class: type[ItemWeights], tmp_path: Path
+) -> None:
+    """Those of the split itself, of which records and the next trainings are made."""
+    repeats = np.array([3, 3, 5, 7, 5, 5, 1, 2], dtype=np.int32)
+    split = replace(toy_split(), sequences=Ragged(repeats, np.array([0, 3, 6, 8])))
+    before = split.training_digest
+    runtime = Runtime(0, "cpu", checkpoints=tmp_path, cache=tmp_path)
+    model_class(model_class.settings_class()).fit(toy_training_data(split), runtime)
+    assert split.training_digest == before
+
+
+def test_counting_what_occurs_leaves_rows_as_they_were() -> None:
+    rows = Ragged(np.array([3, 3, 5, 7], dtype=np.int32), np.array([0, 3, 4]))
+    found = occurring(rows, 9).toarray()
+    np.testing.assert_array_equal(np.argwhere(found == 1), [[0, 3], [0, 5], [1, 7]])
+    assert found.sum() == 3
+    assert rows.offsets.tolist() == [0, 3, 4]
+    assert rows.values.tolist() == [3, 3, 5, 7]
 
 
 @pytest.mark.parametrize("lonely", [False, True], ids=["data", "no weights"])

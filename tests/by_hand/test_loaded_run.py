@@ -5,7 +5,9 @@ import re
 
 import numpy as np
 import pytest
+from recbench_baselines.popularity import Popularity
 
+from recbench import load_run
 from recbench.errors import UserError
 from recbench.evaluation.audit import TOLERANCE, scale
 from recbench.questions.split import PAD
@@ -167,6 +169,17 @@ def test_what_goes_by_no_history_is_changed_by_none(popular, load):
     assert [one.change for one in why.without] == [0, 0]
     assert len({one.rank for one in why.without}) == 1
     assert why.said == {}
+
+
+@pytest.mark.honesty
+def test_what_answers_otherwise_than_for_the_run_is_said(popular, places, raw_folder, monkeypatch):
+    said: list[str] = []
+    monkeypatch.setattr("recbench.runs.provenance.plugin", lambda _: "recbench 9.9")
+    loaded = load_run(popular, "cpu", raw_folder, places / "cache", said.append)
+    assert "installed is recbench 9.9; make it again by: recbench run" in said[0]
+    monkeypatch.setattr(Popularity, "scores_in", "bfloat16")
+    loaded.recommend(["Film 1"])
+    assert "was asked in float32 on cpu, here its model answers in bfloat16 on cpu" in said[-1]
 
 
 def test_one_title_is_not_read_letter_by_letter(popular, load):

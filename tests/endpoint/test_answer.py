@@ -27,6 +27,23 @@ def test_what_is_used_is_kept():
     assert answer.line == "Heat"
 
 
+@pytest.mark.parametrize(
+    ("total", "written"),
+    [(399, 387), (13, 1), (12, 1), (0, 1), (None, 1), ("399", 1), (-1, 1), (True, 1)],
+)
+def test_thoughts_that_are_in_the_total_alone_are_counted(total, written):
+    usage = {"prompt_tokens": 12, "completion_tokens": 1, "total_tokens": total}
+    answer = read(choice("a"), usage=usage)
+    assert (answer.prompt_tokens, answer.completion_tokens) == (12, written)
+
+
+@pytest.mark.parametrize(("finish", "is_cut_off"), [("length", True), ("tool_calls", False)])
+def test_content_that_is_left_out_is_an_empty_answer_where_it_is_said_why(finish, is_cut_off):
+    answer = read({"message": {"reasoning_content": "Alien?"}, "finish_reason": finish})
+    assert answer == Answer(text="", finish=finish)
+    assert (answer.line, answer.is_cut_off) == ("", is_cut_off)
+
+
 def test_what_a_server_does_not_say_is_none():
     assert read(choice("a")) == Answer(text="a")
     assert read(choice(None), usage=None) == Answer(text="")

@@ -1,3 +1,4 @@
+import errno
 import json
 
 import pytest
@@ -51,6 +52,18 @@ def test_a_damaged_answer_is_none_and_said(kept, path, said, damage):
     assert kept.find(URL, request()) is None
     assert said == [f"{path}: this kept answer is damaged; it is asked for again"]
     kept.keep(URL, request(), ANSWER)
+    assert kept.find(URL, request()) == ANSWER
+
+
+def test_an_answer_that_cannot_be_read_now_is_not_paid_for_again(kept, path, said, monkeypatch):
+    def fails(_):
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(path), "read_bytes", fails)
+        with pytest.raises(OSError, match="Input/output error"):
+            kept.find(URL, request())
+    assert said == []
     assert kept.find(URL, request()) == ANSWER
 
 

@@ -30,10 +30,7 @@ def test_tokens_are_counted_once_a_question_paid_or_not(tmp_path):
         "not_counted": 1,
         "cut_off": 1,
         "filtered": 1,
-        "servers": [
-            {"model": None, "system_fingerprint": None, "answers": 2},
-            {"model": "m", "system_fingerprint": None, "answers": 1},
-        ],
+        "servers": [{"model": "m", "system_fingerprint": None, "answers": 1}],
     }
     assert (ledger.spent, ledger.paid) == (70, 2)
     assert "a" in ledger
@@ -80,6 +77,20 @@ def test_another_server_is_told_once(tmp_path):
     ]
     assert told == [False, False, True, False, False, True]
     assert Ledger(tmp_path / "l").add(line("g", model="o"))
+
+
+def test_a_question_that_a_filter_refuses_is_of_no_other_server(tmp_path):
+    ledger = Ledger(tmp_path / "l")
+    filtered = {"text": "", "finish": "content_filter", "prompt_tokens": None}
+    told = [
+        ledger.add(line("a", **filtered)),
+        ledger.add(line("b", model="m", fingerprint="1")),
+        ledger.add(line("c", **filtered)),
+        ledger.add(line("d", model="m", fingerprint="1")),
+    ]
+    assert told == [False] * 4
+    one = {"model": "m", "system_fingerprint": "1", "answers": 2}
+    assert ledger.record()["servers"] == Ledger(tmp_path / "l").record()["servers"] == [one]
 
 
 @pytest.mark.parametrize("damage", [b'"prompt": 90', b'"prompt": x0', b'"pronpt": 10', b"\xff"])

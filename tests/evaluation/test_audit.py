@@ -59,6 +59,7 @@ REFUSED = [
     cheats.ReadingCache,
     cheats.SavedByHalves,
     cheats.ImpreciseUnsaid,
+    cheats.ImpreciseDouble,
     cheats.WritingWhatItRemembers,
     cheats.WrittenFromMemory,
 ]

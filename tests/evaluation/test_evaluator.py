@@ -358,6 +358,18 @@ def test_a_stopped_evaluation_asks_only_what_is_left_and_ends_the_same(
     assert len(elsewhere.asked) == calls
 
 
+@pytest.mark.honesty
+@pytest.mark.parametrize("kind", [Scorer, Writer, OnlyWriter])
+def test_nothing_is_judged_where_a_call_was_not_put(split, pack, runtime, monkeypatch, kind):
+    """What stands in the place of its answers is whatever the memory held."""
+    real = evaluator.divided
+    monkeypatch.setattr(evaluator, "divided", lambda *given: list(real(*given))[:-1])
+    monkeypatch.setattr(asking, "ROWS_AT_ONCE", 3)
+    kind.titles = split.catalogue.titles
+    with pytest.raises(RecbenchError, match="questions were not answered; the same command"):
+        evaluate(kind(), split.test, split.catalogue, pack, runtime)
+
+
 def test_the_bar_is_drawn_on_standard_error_alone(split, pack, runtime, capsys, monkeypatch):
     monkeypatch.setenv("FORCE_COLOR", "1")  # as on a terminal
     shown = dataclasses.replace(runtime, show_progress=True)

@@ -1,9 +1,14 @@
+import errno
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from recbench.errors import RecbenchError
 from recbench.evaluation import finished_calls
 from recbench.evaluation.divided import Answers
 from recbench.evaluation.finished_calls import FinishedCalls
+from recbench.processes import Processes
 
 pytestmark = pytest.mark.honesty
 
@@ -84,10 +89,90 @@ def test_a_damaged_file_is_asked_again_and_overwrites_none(tmp_path, each, damag
         np.savez(second, scores=np.ones((1, 2)), rows=[99], texts=np.frombuffer(b"[]", np.uint8))
     else:
         second.write_bytes(damage)
-    with calls(tmp_path) as again:
+    said = []
+    again = FinishedCalls(tmp_path, 6, report=said.append, scores=np.zeros((6, 2), np.float32))
+    with again:
         assert again.done.tolist() == [True, False, True, False, False, False]
         answer(again, 1)
+    assert said == [f"{second} is damaged and was removed: its questions are asked again"]
     assert calls(tmp_path).done.tolist() == [True, True, True, False, False, False]
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(errno.EIO, "x"), OSError(errno.ESTALE, "x"), PermissionError(), MemoryError()]
+)
+def test_what_cannot_be_read_now_is_kept(tmp_path, each, monkeypatch, error):
+    """It may have been paid for, and be whole."""
+
+    def fails(*_):
+        raise error
+
+    kept = calls(tmp_path)
+    answer(kept, 3)
+    places = [(Path, "read_bytes"), (finished_calls.os, "listdir")]
+    if isinstance(error, MemoryError):  # of what is in memory no other comes from outside
+        places.append((Answers, "read"))
+    for place, name in places:
+        with monkeypatch.context() as patch:
+            patch.setattr(place, name, fails)
+            with pytest.raises(type(error)):
+                calls(tmp_path)
+    assert calls(tmp_path).done.sum() == 1
+
+
+def test_a_shape_that_changed_asks_for_no_memory(tmp_path, each):
+    kept = calls(tmp_path)
+    answer(kept, 3)
+    (file,) = tmp_path.iterdir()
+    shape, changed = b"'shape': (1, 2), }        ", b"'shape': (9999999999999,)}"
+    assert (shape in file.read_bytes(), len(shape)) == (True, len(changed))
+    file.write_bytes(file.read_bytes().replace(shape, changed))
+    assert not calls(tmp_path).done.any()
+    assert not list(tmp_path.iterdir())
+
+
+class Told(Processes):
+    """The main process, which remembers what it tells, or another one, which is told so."""
+
+    count = 2
+
+    def __init__(self, rank, messages):
+        self.rank, self.messages = rank, messages
+
+    def of_main(self, value):
+        return self.of_all(value)[0]
+
+    def of_all(self, given):
+        if self.is_main:
+            self.messages.append(given)
+            return [given, given]
+        return [self.messages.pop(0), given]
+
+
+def test_what_is_done_is_what_the_main_process_has_read(tmp_path, each):
+    with calls(tmp_path / "seen") as kept:
+        for row in range(3):
+            answer(kept, row, texts=[f"{row}"])
+    (tmp_path / "seen" / "000002.npz").write_bytes(b"damaged")
+    messages = []
+    main, other = (
+        FinishedCalls(tmp_path / place, 6, Told(rank, messages), scores=np.zeros((6, 2)))
+        for rank, place in enumerate(["seen", "not seen yet"])  # as by a stale listing on NFS
+    )
+    assert messages == []
+    assert main.done.tolist() == other.done.tolist() == [True, False, True, False, False, False]
+    assert main.texts == other.texts
+    np.testing.assert_array_equal(main.columns["scores"], other.columns["scores"])
+    assert not (tmp_path / "not seen yet").exists()
+
+
+def test_nothing_is_judged_where_an_answer_is_missing(tmp_path):
+    kept = calls(tmp_path)
+    answer(kept, 0, 1, 2, 4, 5)
+    with pytest.raises(RecbenchError, match="1 of 6 questions were not answered; the same command"):
+        kept.check_whole()
+    answer(kept, 3)
+    kept.check_whole()
 
 
 def test_without_a_folder_nothing_is_kept(tmp_path, monkeypatch):

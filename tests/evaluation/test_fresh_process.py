@@ -1,5 +1,6 @@
 import json
 import os
+from dataclasses import replace
 
 import cheats
 import numpy as np
@@ -71,7 +72,7 @@ class Recording(cheats.Guess):
 @pytest.mark.parametrize("strings", [False, True])
 @pytest.mark.parametrize("timed", [False, True])
 def test_what_it_is_loaded_with_arrives_whole(strings, timed, tmp_path):
-    data = toy_training_data(timed=timed)
+    data = replace(toy_training_data(timed=timed), left_out_users=np.array([3], dtype=np.int32))
     if strings:
         ids = np.array([f"0{i}" for i in range(40)], dtype=object)
         catalogue = make_catalogue(ids, data.catalogue.titles)
@@ -85,6 +86,7 @@ def test_what_it_is_loaded_with_arrives_whole(strings, timed, tmp_path):
     assert (read.noun, read.verb, read.digest) == (data.noun, data.verb, data.digest)
     np.testing.assert_array_equal(read.sequences.values, data.sequences.values)
     np.testing.assert_array_equal(read.sequences.offsets, data.sequences.offsets)
+    np.testing.assert_array_equal(read.left_out_users, data.left_out_users)
     assert (read.times is not None) == timed
     if timed:
         np.testing.assert_array_equal(read.times, data.times)
@@ -112,6 +114,7 @@ def test_the_folder_holds_no_target_that_is_asked_for_and_no_cache(keep, runtime
         for name in ("histories", "targets", "users")
     }
     arrays |= {f"sequence {name}.npy" for name in ("values", "offsets", "users")}
+    arrays |= {"left out users.npy"}
     asked = {"request.json", "data.json", "asked histories.npy", "asked candidates.npy"}
     assert seen["files"] == arrays | asked
     assert set(seen["request"]) == {

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from recbench.errors import RecbenchError, UserError
-from recbench.evaluation import asking
+from recbench.evaluation import asking, full_ranking
 from recbench.evaluation.evaluator import evaluate
 from recbench.evaluation.full_ranking import rank_all
 from recbench.questions.excluded import Excluded
@@ -163,6 +163,15 @@ def test_a_stopped_ranking_asks_only_what_is_left_and_ends_the_same(
     resumed = rank_all(again, ranking, runtime, tmp_path / "kept")
     assert list(map(len, again.asked)) == [2]
     np.testing.assert_array_equal(resumed.rank, whole.rank)
+
+
+@pytest.mark.honesty
+def test_nothing_is_judged_where_a_call_was_not_put(split, table, runtime, monkeypatch):
+    real = full_ranking.divided
+    monkeypatch.setattr(full_ranking, "divided", lambda *given: list(real(*given))[:-1])
+    monkeypatch.setattr(asking, "ROWS_AT_ONCE", 5)
+    with pytest.raises(RecbenchError, match="questions were not answered; the same command"):
+        rank_all(Scorer(table), FullRanking.of(split, "test"), runtime)
 
 
 class Writer(Scorer, Answerer):

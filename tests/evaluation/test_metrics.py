@@ -20,6 +20,8 @@ from recbench.evaluation.metrics import (
     check_cutoffs,
     cutoff_of,
     figures,
+    lower_is_better,
+    names_at,
     tells,
 )
 from recbench.evaluation.outcome import Outcome
@@ -108,6 +110,16 @@ def test_a_k_that_says_nothing_is_refused(k):
     check_cutoffs([1, 19], 20)
     with pytest.raises(UserError, match=f"^K must be from 1 to 19, not {k}: among the first 20 of"):
         check_cutoffs([3, k], 20)
+
+
+def test_of_every_figure_of_ours_it_is_known_whether_less_is_better():
+    per_token = [-1.0, 2.0]
+    kinds = outcome([1, 2]), outcome([1, 2], writes=True, per_token=per_token)
+    named = {name for one in kinds for name in figures(one)} | set(names_at([1, 7]))
+    assert {name for name in named if lower_is_better(name)} == {"SharedTitleRatio"}
+    assert None not in map(lower_is_better, named)
+    for other in ("Sound", "MRRs", "HitRatio@1|mine", "HitRatio", "ValidRatio@3", "AValidRatio"):
+        assert lower_is_better(other) is None
 
 
 def test_no_rows():
@@ -252,6 +264,46 @@ def test_two_metrics_cannot_give_one_figure(plugged):
     np.testing.assert_array_equal(figures(outcome([1]), lines.append)["Sound"], [0])
     assert len(lines) == 1
     assert lines[0].endswith(": it gives 'Sound', which another metric gave before")
+
+
+@pytest.mark.honesty
+def test_ours_come_first_whatever_others_are_called(monkeypatch):
+    class Claims(Metric):
+        def values(self, outcome):
+            return {"MRR": np.zeros(len(outcome))}
+
+    points = [
+        EntryPoint("Acme", "acme:It", "recbench.metrics"),
+        EntryPoint("MRR", "recbench.evaluation.metrics:MRR", "recbench.metrics"),
+    ]
+    monkeypatch.setattr(registry, "entry_points", lambda group: points)
+    monkeypatch.setattr(metrics, "loaded", lambda one: Claims if one.name == "Acme" else MRR)
+    lines = []
+    np.testing.assert_array_equal(figures(outcome([1, 2]), lines.append)["MRR"], [1, 0.5])
+    (line,) = lines
+    assert line.startswith("the metric 'Acme' ")
+    assert line.endswith(": it gives 'MRR', which another metric gave before")
+
+
+@pytest.mark.honesty
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("HitRatio@7", "it gives 'HitRatio@7', which is named as recbench's own figures are"),
+        ("MRR|likelihood", "which is named as recbench's own figures are"),
+        ("a\nb", r"must be one line of text that can be printed, not 'a\nb'"),
+        ("a\u00a0b", r"must be one line of text that can be printed, not 'a\xa0b'"),
+    ],
+)
+def test_a_name_that_no_reader_would_trust_is_no_figure_of_a_plug_in(
+    plugged, monkeypatch, name, said
+):
+    monkeypatch.setattr(Sound, "values", lambda self, one: {name: np.ones(len(one))})
+    plugged("Sound")
+    lines = []
+    assert figures(outcome([1]), lines.append) == {}
+    assert len(lines) == 1
+    assert lines[0].endswith(said)
 
 
 @pytest.mark.parametrize(

@@ -21,14 +21,14 @@ ANSWERS = {
 }
 
 
-def outcome_of(texts, draws=1, scores=None, rank=None):
+def outcome_of(texts, draws=1, scores=None, rank=None, matching="exact"):
     candidates = np.tile(np.array(SHOWN, dtype=np.int32), (len(texts), 1))
     outcome = Outcome(
         draws=draws,
         users=np.arange(len(texts) // draws, dtype=np.int32),
         writes=True,
         target_slot=np.full(len(texts), SHOWN.index(4), dtype=np.int32),
-        answer_slot=match(texts, candidates, TITLES),
+        answer_slot=match(texts, candidates, TITLES, matching),
         scores=scores,
         rank=rank,
     )
@@ -42,6 +42,15 @@ def test_every_answer_is_what_it_is():
     found = kinds(texts, outcome, candidates, histories, TITLES)
     assert dict(zip(texts, (MEANING[kind] for kind in found.tolist()), strict=True)) == ANSWERS
     assert set(ANSWERS.values()) == set(MEANING.values())  # each is met once
+
+
+def test_a_candidate_whose_title_holds_another_names_several():
+    """By the rule substring; it is no other item of the catalogue, as it was called."""
+    outcome, candidates = outcome_of(["Aliens"], matching="substring")
+    assert not outcome.valid.any()
+    histories = np.array([[PAD, 1]], dtype=np.int32)
+    (found,) = kinds(["Aliens"], outcome, candidates, histories, TITLES).tolist()
+    assert MEANING[found] == "several candidates"
 
 
 def test_rules_judge_the_same_answers():

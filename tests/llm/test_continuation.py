@@ -1,9 +1,12 @@
+import shutil
+
 import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from recbench.errors import UserError
 from recbench.llm.continuation import Continuation
+from recbench.llm.prompts.writer import Prompt
 
 TEXTS = ["1::Red River\n2::", "MovieLens\n\n10::Toy Story\n11::", "1::"]
 
@@ -26,6 +29,15 @@ def test_it_writes_what_the_model_is_most_likely_to(continuation, toy_folder):
         expected.append(new.split("\n")[0].strip())
     assert continuation.lines(TEXTS, 12) == expected
     assert continuation.lines(TEXTS[1:], 12) == expected[1:]
+
+
+def test_it_ends_where_the_model_says_that_it_ends(continuation, toy_folder, tmp_path):
+    folder = tmp_path / "llm"
+    shutil.copytree(toy_folder, folder)
+    (folder / "generation_config.json").write_text('{"eos_token_id": [2, 1]}')
+    other = Continuation(str(folder), "cpu", lambda _: None)
+    text = Prompt([5, 6, 7, 8], [])
+    assert [one._reader(text).ends.tokens[1] for one in (continuation, other)] == [False, True]
 
 
 def test_a_text_that_does_not_fit_is_refused(continuation):

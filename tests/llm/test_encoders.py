@@ -9,6 +9,7 @@ import pytest
 from recbench.errors import UserError
 from recbench.llm import encoders
 from recbench.neural.devices import deterministic
+from recbench.processes import Processes
 from recbench.questions.queries import Queries
 from recbench.recommender import Encoder, Runtime, TrainingData
 from recbench.settings import Settings, digest
@@ -59,6 +60,21 @@ def runtime_of(tmp_path: Path) -> Callable[[int], Runtime]:
     return lambda seed: Runtime(seed, "cpu", tmp_path / f"run{seed}", tmp_path / "cache")
 
 
+class Two(Processes):
+    """Two that share the work."""
+
+    count = 2
+
+
+def trained_alone(
+    fake: type[Fake], data: TrainingData, runtime: Runtime, width: int = 3
+) -> tuple[Fake, TrainingData, Runtime, dict[str, Any]]:
+    """Return a model that was trained for itself, and what it was trained with."""
+    model = fake(FakeSettings(width=width))
+    runtime.checkpoints.mkdir()
+    return model, data, runtime, model.fit(data, runtime)
+
+
 def test_it_is_fitted_once_a_seed(
     fake: type[Fake], data: TrainingData, runtime_of: Callable[[int], Runtime]
 ) -> None:
@@ -84,6 +100,39 @@ def test_other_data_or_settings_are_another_encoder(
     monkeypatch.setattr(fake, "settings_class", Wider)
     encoders.fitted_encoder("fake", data, runtime_of(1))
     assert len(fake.fits) == 3
+
+
+def test_one_that_was_trained_for_itself_is_not_fitted_again(
+    fake: type[Fake], data: TrainingData, runtime_of: Callable[[int], Runtime]
+) -> None:
+    runtime = runtime_of(1)
+    encoders.share("fake", *trained_alone(fake, data, runtime))
+    assert encoders.fitted_encoder("fake", data, runtime).item_vectors()[0, 0] == 1
+    assert fake.fits == [1]  # for itself
+
+
+@pytest.mark.honesty
+@pytest.mark.parametrize("how", ["other settings", "lower precision", "several processes"])
+def test_one_that_would_have_other_bits_is_not_shared(
+    how: str, fake: type[Fake], data: TrainingData, runtime_of: Callable[[int], Runtime]
+) -> None:
+    width = 5 if how == "other settings" else 3
+    trained, *_, runtime, details = trained_alone(fake, data, runtime_of(1), width)
+    if how == "lower precision":
+        details = {**details, "precision": "bfloat16"}
+    if how == "several processes":
+        runtime = replace(runtime, processes=Two())
+    encoders.share("fake", trained, data, runtime, details)
+    assert not (runtime.cache / "encoders").exists()
+
+
+def test_a_cache_that_cannot_be_written_is_left_alone(
+    fake: type[Fake], data: TrainingData, runtime_of: Callable[[int], Runtime]
+) -> None:
+    runtime = runtime_of(1)
+    runtime.cache.write_text("a file")
+    encoders.share("fake", *trained_alone(fake, data, runtime))
+    assert runtime.cache.read_text() == "a file"
 
 
 def test_what_an_older_training_gave_is_not_taken_from_the_cache(

@@ -69,9 +69,82 @@ def test_it_computes_in_what_it_says_whatever_is_around_it():
         torch.testing.assert_close(product(FLOAT32), alone, rtol=0, atol=0)
 
 
-def test_float32_is_no_tf32_and_nothing_stays_behind():
-    kept = torch.backends.cudnn.allow_tf32
-    with computing(FLOAT32, CPU):
-        assert not torch.backends.cudnn.allow_tf32
-        assert not torch.backends.cuda.matmul.allow_tf32
-    assert torch.backends.cudnn.allow_tf32 == kept
+BACKENDS = torch.backends
+PARTS = [
+    getattr(getattr(BACKENDS, room), part, None)
+    for room, names in {
+        "cuda": ("matmul",),
+        "cudnn": ("conv", "rnn"),
+        "mkldnn": ("matmul", "conv", "rnn"),
+    }.items()
+    for part in names
+]
+NEWER = [part for part in PARTS if hasattr(part, "fp32_precision")]
+IN_PARTS = pytest.mark.skipif(not NEWER, reason="torch has had this way since 2.9")
+
+
+def told():
+    """Return all that torch says of float32, however it was told; None where it will not say."""
+
+    def said(of):
+        with contextlib.suppress(RuntimeError):
+            return of()
+        return None
+
+    older = (
+        torch.get_float32_matmul_precision,
+        lambda: BACKENDS.cuda.matmul.allow_tf32,
+        lambda: BACKENDS.cudnn.allow_tf32,
+    )
+    return [*map(said, older), *(part.fp32_precision for part in NEWER)]
+
+
+@pytest.fixture
+def untold():
+    """Take back what a test tells torch."""
+    kept = [part.fp32_precision for part in NEWER]
+    yield
+    if NEWER:
+        BACKENDS.fp32_precision = "none"
+    torch.set_float32_matmul_precision("highest")
+    BACKENDS.cudnn.allow_tf32 = True
+    for part, precision in zip(NEWER, kept, strict=True):
+        part.fp32_precision = precision
+
+
+WAYS = {
+    "nothing": lambda: None,
+    "high": lambda: torch.set_float32_matmul_precision("high"),
+    "medium": lambda: torch.set_float32_matmul_precision("medium"),
+    # As the environment's TORCH_ALLOW_TF32_CUBLAS_OVERRIDE does.
+    "allowed": lambda: setattr(BACKENDS.cuda.matmul, "allow_tf32", True),
+    "not in cuDNN": lambda: setattr(BACKENDS.cudnn, "allow_tf32", False),
+}
+WAYS_OF_PARTS = {
+    "products": lambda: setattr(BACKENDS.cuda.matmul, "fp32_precision", "tf32"),
+    "convolutions": lambda: setattr(BACKENDS.cudnn.conv, "fp32_precision", "ieee"),
+    "on a CPU": lambda: setattr(BACKENDS.mkldnn.matmul, "fp32_precision", "bf16"),
+    "all": lambda: setattr(BACKENDS, "fp32_precision", "tf32"),
+}
+
+
+@pytest.mark.honesty
+@pytest.mark.usefixtures("untold")
+@pytest.mark.parametrize(
+    "tell",
+    [
+        *(pytest.param(way, id=name) for name, way in WAYS.items()),
+        *(pytest.param(way, id=name, marks=IN_PARTS) for name, way in WAYS_OF_PARTS.items()),
+    ],
+)
+def test_float32_is_no_tf32_whatever_torch_was_told_and_nothing_stays_behind(tell):
+    tell()
+    before = told()
+    for _ in range(2):
+        with computing(FLOAT32, CPU):
+            assert told()[:3] == ["highest", False, False]
+            assert {*told()[3:]} <= {"ieee", "none"}
+            with computing(FLOAT32, CPU):  # as a training and a loss inside it do
+                assert told()[:3] == ["highest", False, False]
+            assert {*told()[3:]} <= {"ieee", "none"}
+        assert told() == before

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from recbench.neural.ranking import expected_hit_ratio, full_ranking_ndcg, validation_steps
+from recbench.questions.fraction import with_fraction
 from recbench.questions.split import PAD, Examples
-from recbench.testing.toy import toy_training_data
+from recbench.testing.toy import toy_next_item_split, toy_split, toy_training_data
 
 
 def example(history: list[int], target: int) -> Examples:
@@ -87,6 +88,19 @@ def test_what_a_training_user_saw_is_no_validation_step() -> None:
         ([0, 1, 2, 3, 4, 5], 6),
         ([0, 1, 2, 3, 4], 5),
     ]
+
+
+def test_validation_steps_do_not_hang_on_the_part_that_is_learnt_from() -> None:
+    """A user who trains under the protocol counts as one where a fraction leaves the user out."""
+    whole = toy_next_item_split()
+    parts = [toy_training_data(with_fraction(whole, share)) for share in (0.1, 0.5, 1)]
+    for data in parts:
+        assert len(validation_steps(data)) == len(whole.validation)
+    apart = toy_split()  # no validation user trains
+    read = [
+        len(validation_steps(toy_training_data(with_fraction(apart, share)))) for share in (0.1, 1)
+    ]
+    assert read[0] == read[1] > len(apart.validation)
 
 
 def test_what_may_be_of_a_training_user_is_no_validation_step() -> None:

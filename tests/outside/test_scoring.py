@@ -204,6 +204,32 @@ def test_seeds_of_one_name_are_one_row(sheet, scored, tmp_path):
     assert len(row.runs) == 2
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "did"), [("ranking", "text", "ranked"), ("text", "scores", "wrote")]
+)
+def test_one_row_answers_in_one_way(sheet, scored, tmp_path, first, second, did):
+    """Else one mean would be of written answers and of likelihoods, which are two figures."""
+    made = sheet("text")
+    scored(made, first, maker=Maker(seed=0))
+    with pytest.raises(UserError, match=rf"is seed 0 of external:theirs, which {did}: .*--name"):
+        scored(made, second, maker=Maker(seed=1))
+    scored(made, second, "other", maker=Maker(seed=1))
+    assert len(runs(tmp_path / "results")) == 2
+
+
+def test_rows_that_name_no_candidate_are_told(sheet, scored):
+    made, told = sheet(draws=1), []
+
+    def shortened(rows):
+        return [row | {"ranking": []} if number < 40 else row for number, row in enumerate(rows)]
+
+    scored(made, "ranking", change=shortened, report=told.append)
+    (line,) = told
+    assert "in 40 of 60 rows no candidate of the question is named" in line
+    scored(made, "scores", "other", report=told.append)
+    assert len(told) == 1
+
+
 def test_the_same_answers_as_another_seed_are_refused(sheet, scored):
     made = sheet(draws=3)
     first = scored(made, maker=Maker(seed=0))

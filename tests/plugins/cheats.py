@@ -5,6 +5,7 @@ They stand in a module that a fresh process can import.
 """
 
 import json
+import pickle
 from collections import Counter, defaultdict
 from typing import ClassVar
 
@@ -216,6 +217,18 @@ class SavedByHalves(Guess):
         return super().score(queries, runtime) + np.float32(self.learnt) * even
 
 
+class StoppedByHalves(SavedByHalves, Watched):
+    """The same, stopped at a call."""
+
+
+class Pickled(Guess):
+    """Saves a pickle, under a name that does not say so."""
+
+    def save(self, folder):
+        super().save(folder)
+        (folder / "weights.safetensors").write_bytes(pickle.dumps({"learnt": 1}))
+
+
 class SavedLater(Guess):
     """Writes what it was asked beside what it had learnt."""
 
@@ -252,6 +265,13 @@ class ImpreciseHalf(Imprecise):
 
     error = 5e-2
     scores_in = "bfloat16"
+
+
+class ImpreciseDouble(Imprecise):
+    """The same, called more precise than any score is."""
+
+    error = 5e-2
+    scores_in = "float64"
 
 
 class ImpreciseUnsaid(Imprecise):

@@ -90,3 +90,14 @@ def test_where_tested_users_train_their_questions_stay(raw_folder, tmp_path):
     assert len(part.sequences) == 30
     assert len(part.test) == len(split.test) == 60
     assert part.excluded_test is split.excluded_test
+    left_out = set(split.train.users.tolist()) - set(part.train.users.tolist())
+    assert left_out == set(part.left_out_users.tolist())  # all of them validate, too
+    assert set(with_fraction(part, 0.5).left_out_users.tolist()) > left_out
+    # What was learnt of the part is another thing if nobody knows that they train.
+    forgotten = replace(part, left_out_users=split.left_out_users)
+    assert forgotten.training_digest != part.training_digest
+
+
+def test_where_no_tested_user_trains_nobody_of_them_is_left_out():
+    part = with_fraction(toy_split(), 0.25)
+    assert part.left_out_users.size == 0

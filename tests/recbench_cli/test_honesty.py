@@ -55,6 +55,25 @@ def test_a_refused_run_leaves_no_record_and_a_mended_model_is_asked_anew(run, ch
     assert audited["largest_difference"] == audited["better_placed"] == 0
 
 
+def test_what_is_not_saved_whole_is_refused_however_often_its_run_was_stopped(run, monkeypatch):
+    monkeypatch.setattr(Watched, "stopped_at", 2)
+    assert run(cheats.StoppedByHalves)[0] == 130
+    monkeypatch.setattr(Watched, "stopped_at", None)
+    for _ in range(2):  # the second would pass if it asked what the first has left
+        code, out, err, records = run(cheats.StoppedByHalves)
+        assert (code, out, records) == (1, "", []), err
+        assert err.endswith("the run is refused\n")
+
+
+def test_a_training_that_passed_outlasts_a_run_that_is_refused(run):
+    assert run(cheats.Guess)[0] == 0
+    more = "--draws", "3"
+    assert run(cheats.ListedRememberingCandidates, *more)[0] == 1
+    code, _, err, _ = run(cheats.Guess, *more)
+    assert code == 0
+    assert "asking the model trained before" in err
+
+
 def test_without_an_audit_the_record_says_so(run):
     code, _, _, (record,) = run(cheats.ListedRememberingCandidates, "--no-audit")
     assert code == 0

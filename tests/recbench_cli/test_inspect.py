@@ -2,9 +2,10 @@ import json
 from pathlib import Path
 
 import pytest
+from recbench_baselines.zero_shot import ZeroShot
 
 from recbench.recommender import Answerer
-from recbench.runs.examples import read_outcome
+from recbench.runs.examples import read_cold_start, read_outcome
 from recbench.runs.store import finished, publish
 
 
@@ -43,6 +44,13 @@ def test_an_id_model_is_looked_at(call, popular, raw_folder):
     assert found["recommended"]["lift"] > 1  # it does prefer what is popular
     assert found["answers"] is None
     assert found["left_out"] == []
+
+
+def test_who_was_not_learnt_from_makes_nothing_popular(call, made, raw_folder):
+    folder = made("popularity", "--draws", "1", "--train-fraction", "0.5")
+    found = looked(call, folder, "--data-dir", str(raw_folder))["recommended"]
+    counts = read_cold_start(folder, finished(folder).record).target_count
+    assert found["popularity_of_targets"] == pytest.approx(counts.mean())
 
 
 def test_rows_are_parted_by_what_there_was_to_go_on(call, popular, raw_folder):
@@ -156,7 +164,7 @@ def written(made):
     return made("zero-shot", "--llm", "tiny", "--draws", "1")
 
 
-def test_the_target_is_asked_for_in_every_slot(call, written, raw_folder):
+def test_the_target_is_asked_for_in_every_slot(call, written, raw_folder, monkeypatch):
     data, record = ("--data-dir", str(raw_folder)), finished(written).record
     code, out, _ = call("inspect", str(written), "--rotate", *data, "--format", "json")
     assert code == 0
@@ -169,8 +177,10 @@ def test_the_target_is_asked_for_in_every_slot(call, written, raw_folder):
     assert found["spread"] == pytest.approx(max(hits) - min(hits))
     if outcome.hit.any():
         assert max(hits) > 0
-    code, out, _ = call("inspect", str(written), "--rotate", *data, "--rows", "2")
+    monkeypatch.setattr("recbench.runs.provenance.plugin", lambda _: "recbench 9.9")
+    code, out, err = call("inspect", str(written), "--rotate", *data, "--rows", "2")
     assert code == 0
+    assert "installed is recbench 9.9; make it again by: recbench run" in err
     assert "2 test rows, each with its target in all 20 slots in turn" in out
 
 
@@ -220,6 +230,12 @@ def test_a_run_without_its_model_or_data_is_not_asked_again(
     said = call("inspect", str(written), "--rotate", *data)[2]
     assert "is not the one that the run has asked" in said
     (model / "another").unlink()
+    usual = ZeroShot.ingredients
+    with monkeypatch.context() as patch:
+        patch.setattr(ZeroShot, "ingredients", lambda own: usual(own) | {"llm": "b" * 64})
+        said = call("inspect", str(written), "--rotate", *data)[2]
+    assert "was made with 'llm' " in said
+    assert "here it is bbbbbbbbbbbb; make it again by: recbench run" in said
     monkeypatch.setenv("RECBENCH_CACHE", str(tmp_path / "another"))
     monkeypatch.setattr("recbench.runs.remade_question.at_hand", lambda *_: False)
     code, _, err = call("inspect", str(written), "--templates")

@@ -173,6 +173,19 @@ def test_rows_are_chosen_by_name(call, popular):
     assert err.startswith("no finished run below")
 
 
+def test_rows_of_a_plug_in_that_is_not_installed_are_chosen_by_name(call, made, tmp_path):
+    """They may have been imported from whoever has it."""
+    for model in ("theirs", "gru4rec"):
+        made(model=model)
+    code, out, _ = call("leaderboard", "--models", "theirs", "--format", "json")
+    assert code == 0
+    assert [[row["model"] for row in table["rows"]] for table in json.loads(out)] == [["theirs"]]
+    code, _, err = call("leaderboard", "--models", "thiers")
+    assert (code, err.startswith("error: unknown model 'thiers'")) == (2, True)
+    code, _, err = call("leaderboard", "--run", "--models", "theirs", "--datasets", "movielens")
+    assert (code, err.startswith("error: unknown model 'theirs'")) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("choice", "shown"),
     [

@@ -108,6 +108,28 @@ def test_a_process_that_does_not_leave_is_ended(step, number, code):
     assert told(step, number) == (code, "", LAST_WORDS)
 
 
+@pytest.mark.parametrize("step", ["python", "swallowed"])
+@pytest.mark.parametrize("both", [False, True], ids=["stderr", "stdout as well"])
+def test_it_leaves_where_nobody_reads_its_last_words(step, both):
+    """As with ``2>&1 | tee log``: Ctrl-C ends tee, too."""
+    command = [sys.executable, "-c", PROGRAM.format(step=STEPS[step])]
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT if both else subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    ) as process:
+        assert process.stdout.readline() == "here\n"
+        (process.stdout if both else process.stderr).close()
+        process.send_signal(signal.SIGINT)
+        hangs = threading.Timer(60, process.kill)  # as it would without what is tested
+        hangs.start()
+        process.wait()
+        hangs.cancel()
+    assert process.returncode == 130
+
+
 def test_what_is_to_be_ignored_stays_ignored():
     assert told("short", signal.SIGTERM, before=signal.SIG_IGN) == (0, "closed\n", "")
 

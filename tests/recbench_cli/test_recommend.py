@@ -202,6 +202,9 @@ def test_other_words_of_a_prompt_are_other_questions(shop, call_inside):
     assert (code, out) == (2, "")
     assert "was made with 'words' game/games, " in err
     assert "(--noun, --verb)" in err
+    code, out, err = call_inside("inspect", str(record.parent), "--rotate", "--rows", "1")
+    assert (code, out) == (2, "")
+    assert "was made with 'words' game/games, " in err
 
 
 def test_a_model_that_was_transferred_is_asked_about_the_other_data(

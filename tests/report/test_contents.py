@@ -1,7 +1,10 @@
 """A report holds what the tables print, and nothing that the records do not hold."""
 
+from types import SimpleNamespace
+
 import pytest
 
+from recbench.errors import DataError
 from recbench.inspection.look import look
 from recbench.report.contents import contents
 from recbench.report.costs import costs, costs_sheet
@@ -89,6 +92,19 @@ def test_costs_are_of_all_trainings_of_a_row(made):
     assert line[4:] == ["2.0", "1024"]
 
 
+def test_costs_are_without_the_encoders(made):
+    """Which was trained by whichever run came first."""
+    run = told(made(settings={"encoder": "sasrec"}), seconds=0.5)
+    (one,) = costs(leaderboard([run])[0])
+    assert one.seconds == 0.5
+
+
+@pytest.mark.parametrize("curve", [[0.9, 0.7], {"rows": 1}, [{"HitRatio@1": 0.5}], [{"rows": 9}]])
+def test_what_is_no_learning_curve_is_not_drawn(made, curve):
+    (section,) = contents(leaderboard([told(made(), curve=curve)]), None, 0, silent)
+    assert "Learning curves" not in [part.heading for part in section.parts]
+
+
 def test_examples_show_ranks_and_answers_of_every_row(made):
     runs = [made(HITS, model="a", writes=True), made(HITS[::-1], model="b")]
     (table,) = leaderboard(runs)
@@ -140,6 +156,21 @@ def test_why_answers_are_not_looked_at_is_said_once(made, tmp_path):
     (part,) = [one for one in section.parts if one.heading == "What was answered"]
     assert len(part.sheet.said) == 2
     assert part.sheet.said[1].startswith("Left out of a, b: answers and what is recommended: ")
+
+
+def test_a_run_that_is_not_of_its_question_stops_no_page(made, monkeypatch):
+    def refuse(folder, record, remade):
+        raise DataError("its protocol is of version 1, installed is 2")
+
+    monkeypatch.setattr("recbench.inspection.look.check_digests", refuse)
+    runs = [made(HITS, model=name, writes=True) for name in ("a", "b")]
+    questions = SimpleNamespace(of=lambda record: None)
+    section = contents(leaderboard(runs), questions, 0, silent)[0]
+    (part,) = [one for one in section.parts if one.heading == "What was answered"]
+    assert part.sheet.said[1] == (
+        "Left out of a, b: answers and what is recommended: its protocol is of version 1, "
+        "installed is 2."
+    )
 
 
 def test_examples_without_the_data_say_why(made, tmp_path):

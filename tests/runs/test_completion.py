@@ -3,7 +3,7 @@
 import pytest
 
 from recbench.experiment import Experiment, run
-from recbench.runs import completion
+from recbench.runs import provenance
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def test_a_run_of_this_code_is_found_without_a_word(asked):
 @pytest.mark.honesty
 def test_a_run_of_another_figure_version_is_found_and_said(asked, monkeypatch):
     first, _ = asked()
-    monkeypatch.setattr(completion, "FIGURE_VERSION", 99)
+    monkeypatch.setattr(provenance, "FIGURE_VERSION", 99)
     found, said = asked()
     assert found.reused
     assert found.record == first.record
@@ -42,7 +42,7 @@ def test_a_run_of_another_figure_version_is_found_and_said(asked, monkeypatch):
 @pytest.mark.honesty
 def test_a_run_of_another_plugin_is_found_and_said(asked, monkeypatch):
     first, _ = asked()
-    monkeypatch.setattr(completion, "plugin", lambda _: "recbench 9.9")
+    monkeypatch.setattr(provenance, "plugin", lambda _: "recbench 9.9")
     found, said = asked()
     assert found.reused
     made = first.record.provenance.plugin
@@ -51,7 +51,7 @@ def test_a_run_of_another_plugin_is_found_and_said(asked, monkeypatch):
 
 def test_fresh_runs_it_anew(asked, monkeypatch):
     first, _ = asked()
-    monkeypatch.setattr(completion, "FIGURE_VERSION", 99)
+    monkeypatch.setattr(provenance, "FIGURE_VERSION", 99)
     found, said = asked(fresh=True)
     assert not found.reused
     assert found.folder == first.folder

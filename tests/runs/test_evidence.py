@@ -241,6 +241,18 @@ def test_a_copy_with_another_seed_is_known_by_its_model_or_scores(made, root, we
     assert f"it has the {what} of seed 0: it is a copy, or its training is not random" in line
 
 
+def test_runs_of_a_row_answer_in_one_way(made, root):
+    """A mean of written answers and of rankings would be a figure of nothing."""
+    made(model="a")
+    other = made(model="a", seed=1, writes=True)
+    with pytest.raises(DataError, match="it answers in another way than seed 0 of its row; move"):
+        runs(root)
+    made(model="b", writes=True)
+    said = []
+    assert len(runs(root, said.append)) == 2
+    assert [str(other.folder) in line for line in said] == [True]
+
+
 def test_full_rankings_of_two_trainings_may_be_the_same(made, root):
     for seed in (0, 1):
         made(full=True, ranks=[1, 2], seed=seed)

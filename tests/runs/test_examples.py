@@ -230,6 +230,24 @@ def test_many_rows_are_written_piece_by_piece(made, writes, tmp_path, monkeypatc
         assert about.num_row_groups == -(-len(table) // 3) > 1
 
 
+@pytest.mark.parametrize("kind", [{}, {"writes": True, "experts": [[0.25, 0.75], [1.0, 0.0]]}])
+def test_pieces_hold_no_more_values_than_can_be_counted_and_are_read_one_by_one(
+    made, monkeypatch, kind
+):
+    expected = outcome_of(made(**kind))
+    monkeypatch.setattr(examples, "VALUES_AT_ONCE", 11)  # of 4 rows, with 4 candidates each
+    run = made(**kind)
+    assert parquet.read_metadata(run.folder / "examples.parquet").num_row_groups == 2
+    table = examples._read(run.folder)
+    assert table["scores"].num_chunks == 2
+    read = outcome_of(run)
+    for name in ("scores", "title_tokens", "expert_weights", "rank", "users"):
+        one, other = getattr(read, name), getattr(expected, name)
+        np.testing.assert_array_equal(one, other)
+        assert (one is None) == (other is None)
+        assert one is None or one.dtype == other.dtype
+
+
 def test_missing_examples_are_named(made):
     run = made()
     (run.folder / "examples.parquet").unlink()

@@ -403,11 +403,38 @@ def test_csv_and_json_hold_every_figure(mixed):
 
 
 def test_the_closing_table_of_a_run(made):
-    text = run_table(rows_of([made(writes=True, caption="mechanism test")])[0])
+    data = {"dataset_digest": card("movielens").digest}
+    text = run_table(rows_of([made(writes=True, caption="mechanism test", **data)])[0])
     assert "movielens, protocol paper: 2 examples" in text
     assert "HitRatio@1|valid" in text
     assert "6 s in all" in text
     assert text.endswith("mechanism test")
+
+
+@pytest.mark.honesty
+def test_other_data_of_a_known_name_are_said_wherever_a_row_is_shown(made):
+    said = "the data are not movielens as published: figures are not comparable with those of"
+    runs = [made(GOOD, model="a"), made(BAD, model="b")]
+    for form in ("table", "markdown", "csv", "json"):
+        assert said in render(leaderboard(runs), form)
+    assert f"a, b: {said}" in render(leaderboard(runs), "table")
+    assert said in run_table(rows_of(runs)[0])
+    own = made(GOOD, dataset="shop-of-mine")
+    published = made(GOOD, model="c", dataset_digest=card("movielens").digest)
+    for run in (own, published):  # what no card of ours pins is what its name says
+        assert "not comparable" not in render(leaderboard([run]), "table")
+        assert "not comparable" not in run_table(rows_of([run])[0])
+
+
+@pytest.mark.honesty
+def test_each_caption_of_a_row_is_shown_with_its_seeds(made):
+    said = ["", "one teacher", "another", "one teacher"]
+    runs = [made(GOOD, seed=seed, caption=caption) for seed, caption in enumerate(said)]
+    text = render(leaderboard(runs), "table")
+    assert "gru4rec: one teacher (seed 1, 3)\n" in text
+    assert "gru4rec: another (seed 2)\n" in text
+    text = render(leaderboard(runs[1::2]), "table")
+    assert "gru4rec: one teacher\n" in text
 
 
 @pytest.mark.parametrize("sign", ["\n", "\x1b[2J", "\u202e"])

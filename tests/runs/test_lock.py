@@ -138,6 +138,34 @@ def test_a_file_that_its_owner_removes_meanwhile_is_no_lock(tmp_path, monkeypatc
     assert len(opened) == 2
 
 
+def test_a_lock_that_was_removed_and_made_again_keeps_its_name(tmp_path):
+    path = tmp_path / "lock"
+    with locked(tmp_path, silent):
+        path.unlink()
+        with locked(tmp_path, pytest.fail):  # another run's, which has found none
+            path.rename(tmp_path / "aside")
+            path.write_text("of a third")
+        assert path.read_text() == "of a third"
+    assert path.read_text() == "of a third"
+
+
+def test_a_folder_that_is_removed_while_it_is_locked_is_made_again(tmp_path, monkeypatch):
+    folder, opened, real = tmp_path / "run", [], os.open
+
+    def removed_before(*arguments):
+        opened.append(arguments)
+        if len(opened) == 1:
+            folder.rmdir()
+        return real(*arguments)
+
+    monkeypatch.setattr(os, "open", removed_before)
+    with locked(folder, pytest.fail):
+        assert (folder / "lock").exists()
+    (tmp_path / "run" / "lock").symlink_to(tmp_path / "nowhere" / "lock")
+    with pytest.raises(FileNotFoundError), locked(folder, pytest.fail):
+        pass
+
+
 def test_an_error_inside_lets_go(tmp_path):
     with pytest.raises(ZeroDivisionError), locked(tmp_path, silent):
         raise ZeroDivisionError

@@ -139,6 +139,16 @@ def test_what_a_finished_run_was_about_to_remove_is_left_over(made, tmp_path):
     assert sorted(path.name for path in run.folder.iterdir()) == ["examples.parquet", RECORD]
 
 
+def test_a_lock_is_removed_once_by_who_holds_it(made, tmp_path, monkeypatch):
+    """Removed twice, the second would be that of a run that has begun in between."""
+    run = made()
+    (run.folder / "lock").touch()
+    (one,) = leftovers(tmp_path / "results", tmp_path / "cache", days=0)
+    monkeypatch.setattr("recbench.runs.leftovers._remove", pytest.fail)
+    one.remove()
+    assert not (run.folder / "lock").exists()
+
+
 def test_what_was_worked_on_since_it_was_found_stays(begun, tmp_path):
     folder, training = begun()
     step(training, 4)

@@ -13,11 +13,13 @@ from recbench.questions.queries import Queries
 from recbench.registry import load
 from recbench.runs.kept_trainings import kept_model
 from recbench.runs.leaderboard import rows_of
+from recbench.seeding import generator
 from recbench.statistics.best import all_pairs, differences
 from recbench.studies import expert_attention, gradient_similarity, interference
 from recbench.studies.drawing import drawn, save, styled
 from recbench.studies.gradient_similarity import cosines
 from recbench.studies.kept import _cell, kept
+from recbench.studies.points import frame
 from recbench.studies.study import Asked
 from recbench.testing.toy_lm import toy_llm
 
@@ -103,6 +105,24 @@ def test_a_model_that_is_gone_is_said_with_what_makes_it_anew(here, tmp_path):
     assert f"--results {asked.results}" in command
     assert "--set examples=24" in command
     assert "targets" not in command  # what has its default is not said
+
+
+@pytest.mark.honesty
+def test_what_answers_otherwise_than_for_the_run_is_said_or_refused(here, monkeypatch):
+    _, asked, (one,) = runs_of("expert-attention", here)
+    said: list[str] = []
+    monkeypatch.setattr("recbench.runs.provenance.plugin", lambda _: "recbench 9.9")
+    with kept(one, replace(asked, report=said.append)):
+        pass
+    assert "installed is recbench 9.9; this study looks into models; make it again by" in said[0]
+    other = one.record.model_copy(
+        update={"ingredients": {**one.record.ingredients, "llm": "a" * 64}}
+    )
+    with (
+        pytest.raises(UserError, match=f"was made with 'llm' {'a' * 12}, here it is "),
+        kept(replace(one, record=other), asked),
+    ):
+        pass
 
 
 @pytest.mark.parametrize("model", ["sasrec", "tallrec"])
@@ -264,6 +284,27 @@ def test_attention_of_several_seeds_has_the_doubt_of_both(made, monkeypatch, tmp
     assert set(data.loc[data["kind"] == "cluster", "seeds"]) == {"1 (this training)"}
     assert data.loc[data["kind"] == "weight", "user"].nunique() == 10
     assert shown(study, data, tmp_path)
+
+
+def test_users_of_several_rows_are_shown_once(tmp_path):
+    """As where a dataset's own protocol asks about users several times."""
+    random = np.random.default_rng(0)
+    users, nothing = np.repeat(np.arange(12), 3), np.zeros(36)
+    weights = random.dirichlet([1.0] * 4, size=36)
+    seen = expert_attention.Seen(users, weights, nothing.astype(int), nothing, nothing)
+    data = frame(expert_attention._points("ilora", {0: seen}))
+    shown_rows = data[data["kind"] == "weight"]
+    assert shown_rows.groupby(["user", "expert"]).size().tolist() == [1] * 40
+    assert shown(load("studies", "expert-attention")(), data, tmp_path)
+
+
+def test_where_users_differ_the_same_are_shown_as_before():
+    random = np.random.default_rng(0)
+    nothing, weights = np.zeros(20), random.dirichlet([1.0] * 4, size=20)
+    seen = expert_attention.Seen(np.arange(20), weights, nothing.astype(int), nothing, nothing)
+    points = [one for one in expert_attention._single("ilora", seen) if one["kind"] == "weight"]
+    expected = generator(0, "shown").permutation(20)[:10].tolist()
+    assert list(dict.fromkeys(one["user"] for one in points)) == expected
 
 
 def test_entropy_goes_from_one_expert_to_all_alike():

@@ -81,6 +81,28 @@ def test_what_is_too_large_is_refused(runs, tmp_path, monkeypatch):
     assert not (tmp_path / "a.zip").exists()
 
 
+@pytest.mark.parametrize(
+    ("limit", "value", "said"),
+    [
+        ("archive._MOST", 6, r"it has 7 members, and no bundle more than 6; submit fewer at once$"),
+        ("archive._LARGEST_TEXT", 100, "bytes, and may have 100; submit fewer at once$"),
+        ("archive._LONGEST_NAME", 20, "is no member that a bundle has; submit fewer at once$"),
+        ("tables.MOST_VALUES", 10, "values, and may have 10; leave that run out, or .* --draws$"),
+        ("tables._MOST_TEXT", 3, "bytes of text, and may have 3; leave that run out"),
+    ],
+)
+def test_what_no_reader_would_take_is_not_written(runs, tmp_path, monkeypatch, limit, value, said):
+    out = tmp_path / "a.zip"
+    write_bundle(runs[:1], out)
+    before = out.read_bytes()
+    monkeypatch.setattr("recbench.submission.writing.check_target", lambda _: None)
+    monkeypatch.setattr(f"recbench.submission.{limit}", value)
+    with pytest.raises(UserError, match=said):
+        write_bundle(runs, out)
+    assert out.read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["a.zip"]
+
+
 @pytest.fixture
 def scored(describe, judge, count, tmp_path):
     """Return a run of kind external and the file that it was scored from."""

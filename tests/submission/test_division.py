@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from recbench.data.card import card
 from recbench.errors import DataError, UserError
 from recbench.registry import load
 from recbench.runs.record_parts import Training
@@ -13,7 +14,8 @@ from recbench.submission.division import SEEDS, TRIALS, check_division, read_sea
 pytestmark = pytest.mark.honesty
 
 PLAIN = {"settings": load("models", "popularity").settings_class().identity()}
-USUAL = {"settings": load("models", "gru4rec").settings_class().identity()}
+KIND = load("models", "gru4rec").settings_class
+USUAL = {"settings": KIND().identity(), "dataset_digest": card("movielens").digest}
 
 
 @pytest.fixture
@@ -77,6 +79,7 @@ def test_seeds_are_not_picked(rows, seeds):
         ({"training": Training(dataset="lastfm")}, "and from those alone"),
         ({"protocol": "paper,candidates=30"}, "asks paper,candidates=30, not paper as it"),
         ({"protocol": "paper,candidates=all,history=5"}, "not paper as it stands"),
+        ({"dataset_digest": "of mine"}, "the data are not movielens as published"),
         ({"pack_seed": 3}, "are of pack seed 3, expected 0"),
         ({"matching": "substring"}, "are matched by substring"),
         ({"audit": None}, "it was not audited"),
@@ -108,6 +111,30 @@ def test_settings_that_were_tried_are_taken(rows, search):
     other = [USUAL["settings"] | {"epochs": 5}]
     with pytest.raises(UserError, match="were not tried in the search"):
         check_division("closed", rows(settings=tried[1]), search(gru4rec=other))
+
+
+def test_a_setting_that_came_later_was_tried_where_it_is_said_alone(rows, search):
+    """A record leaves it out at its default, and so does a line from before there was any."""
+    chosen = KIND(epochs=3)
+    assert "softmax_items" not in chosen.identity()
+    other = KIND(epochs=3, softmax_items=1024)
+    for tried, asked in ((other, chosen), (chosen, other)):
+        with pytest.raises(UserError, match="were not tried in the search"):
+            check_division(
+                "closed", rows(settings=asked.identity()), search(gru4rec=[tried.record()])
+            )
+    for tried in (chosen.record(), chosen.identity()):
+        check_division("closed", rows(settings=chosen.identity()), search(gru4rec=[tried]))
+    check_division("closed", rows(settings=other.identity()), search(gru4rec=[other.record()]))
+
+
+def test_how_something_was_computed_is_no_setting_that_was_tried(made, search):
+    kind = load("models", "ease").settings_class
+    chosen = kind(l2=7.0)
+    assert chosen.record().keys() > chosen.identity().keys()
+    fields = {"model": "ease", "random_training": False, "settings": chosen.identity()}
+    record = made(**USUAL | fields).record
+    check_division("closed", [record], search(ease=[chosen.record()]))
 
 
 def test_every_model_is_tried_equally_often_and_not_too_often(search):

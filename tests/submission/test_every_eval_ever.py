@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from recbench.data.card import card
 from recbench.errors import DataError, UserError
 from recbench.runs.record import RunRecord
 from recbench.runs.record_parts import Outside, Training
 from recbench.runs.store import Run, runs
-from recbench.submission.every_eval_ever import path_of, write_logs
+from recbench.submission.every_eval_ever import left_out, path_of, write_logs
 
 SCHEMA = json.loads(Path(__file__).with_name("every_eval_ever.json").read_text())
 FILE = re.compile(r"data(/(?!data/)[A-Za-z0-9._=,+-]+){3}/[0-9a-f-]{36}\.json")
@@ -37,7 +38,7 @@ def export(tmp_path):
 
 
 def test_a_record_says_the_same_there(made, export):
-    run = made(settings={"rate": 0.1}, seed=2)
+    run = made(settings={"rate": 0.1}, seed=2, dataset_digest=card("movielens").digest)
     (log,) = export([run])
     assert log["model_info"]["additional_details"]["settings"] == '{"rate": 0.1}'
     assert log["source_metadata"]["source_organization_name"] == "A Lab"
@@ -74,6 +75,32 @@ def test_a_control_cannot_pass_for_the_plain_result(made, export):
     assert told["metric_config"]["evaluation_description"].endswith(details["no_result"])
     said = plain["evaluation_results"][0]["source_data"]["additional_details"]
     assert not {"control", "no_result"} & set(said)
+
+
+@pytest.mark.honesty
+def test_of_other_data_of_the_name_the_home_page_is_no_source(made, export):
+    (log,) = export([made(dataset_digest="of a user's folder")])
+    for one in log["evaluation_results"]:
+        assert one["source_data"]["source_type"] == "other"
+        assert "url" not in one["source_data"]
+        said = one["source_data"]["additional_details"]["other_data"]
+        assert said == "the data are not movielens as published"
+
+
+@pytest.mark.honesty
+def test_less_is_better_where_it_is_and_what_nobody_knows_is_left_out(made, export):
+    run = made(writes=True)
+    strange = {"MRRs of theirs": run.record.metrics["HitRatio@1"]}
+    record = run.record.model_copy(update={"metrics": run.record.metrics | strange})
+    (log,) = export([Run(run.folder, record)])
+    told = {
+        one["metric_config"]["metric_name"]: one["metric_config"]["lower_is_better"]
+        for one in log["evaluation_results"]
+    }
+    assert told.keys() == run.record.telling.keys()
+    assert [name for name, lower in told.items() if lower] == ["SharedTitleRatio"]
+    assert left_out([run, Run(run.folder, record)]) == ["MRRs of theirs"]
+    assert left_out([run]) == []
 
 
 @pytest.mark.honesty

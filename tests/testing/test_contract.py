@@ -70,6 +70,7 @@ def contract_of(cheat, workplace):
         (cheats.ImpreciseUnsaid, BATCH),
         (cheats.NormalisedByRow, OTHERS),
         (cheats.SavedByHalves, SAVED),
+        (cheats.Pickled, SAVED),
         (cheats.WritingWhatItRemembers, BEFORE),
         (cheats.WrittenFromMemory, BEFORE),
         (cheats.UnderEverySeed, SEED),

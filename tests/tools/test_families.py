@@ -5,12 +5,16 @@ from types import ModuleType
 
 import pytest
 import torch
+from transformers import CONFIG_MAPPING, PretrainedConfig
 
+from recbench.llm.inference.batching import rows_at_once
 from recbench.llm.inference.generation import LineEnds
 from recbench.llm.inference.hybrid import HybridLM
 from recbench.llm.inference.reader import Batch, Reader
 from recbench.llm.inference.scoring import log_likelihoods, pack
 from recbench.llm.prompts.writer import Prompt
+from recbench.llm.weights.backbone import _text_part
+from recbench.neural.precision import Precision
 
 PAGE = Path(__file__).resolve().parents[2] / "docs/families.md"
 ITEM = 270
@@ -92,6 +96,26 @@ def test_a_batch_teaches_what_its_rows_teach(tool, name: str) -> None:
     if abilities.batches:
         torch.testing.assert_close(gradients(asked), apart, atol=2e-3, rtol=2e-3)
     assert apart.abs().max() > 0
+
+
+def test_a_row_of_every_family_is_counted_where_a_cpu_computes_in_half(tool) -> None:
+    half, cpu = Precision("bfloat16", torch.bfloat16, torch.bfloat16), torch.device("cpu")
+    for family in tool.FAMILIES:
+        assert rows_at_once(family.config(), 40, 10, cpu, "training", half) >= 1, family.model_type
+
+
+def test_what_reads_text_in_a_model_that_sees_is_of_the_family_that_is_listed(tool) -> None:
+    family = {one.model_type: one for one in tool.FAMILIES}["gemma3_text"]
+    text = family.config().to_dict()
+    sees = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1}
+    whole = CONFIG_MAPPING["gemma3"](text_config=text, vision_config=sees)
+
+    class Part(tool.Family):
+        def config(self) -> PretrainedConfig:
+            return _text_part(whole)
+
+    part = Part(family.model_type, family.kind, family.members)
+    assert tool.verdict(part) == tool.verdict(family)
 
 
 def test_the_table_lists_every_family_once(tool) -> None:

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from recbench import experiment
+from recbench.runs import store
 from recbench.studies.gradient_similarity import GradientSimilarity
 from recbench.studies.points import frame
 
@@ -16,7 +18,7 @@ def publish(source, target):
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-def written(folder):
+def written(folder, runs=()):
     """Write what a study of two users' gradients leaves."""
     known = {"system": "a", "figure": "cosine of two gradients", "seeds": "1", "users": 2}
     ends = {"which": "most alike", "history": "A Title; B", "and": "C"}
@@ -25,7 +27,8 @@ def written(folder):
     data.to_parquet(folder / "data.parquet", index=False)
     table = GradientSimilarity().table(data)
     (folder / "table.md").write_text(f"# Question\n\n{table}\n\nWhat must be known.\n")
-    (folder / "study.json").write_text(json.dumps({"study": "gradient-similarity"}))
+    about = {"study": "gradient-similarity", "runs": list(runs)}
+    (folder / "study.json").write_text(json.dumps(about, indent=2) + "\n")
     (folder / "figure.svg").write_text("<svg/>")
     return folder
 
@@ -44,6 +47,24 @@ def test_a_published_study_names_no_title(tmp_path):
     assert text.endswith("What must be known.\n")
     assert GradientSimilarity().table(bare) in text
     assert (copy / "study.json").read_bytes() == (source / "study.json").read_bytes()
+
+
+def test_a_run_that_was_published_is_named_as_its_copy(raw_folder, tmp_path):
+    build, target = tmp_path / "build", tmp_path / "results"
+    places = {"data_dir": raw_folder, "results": build, "cache": tmp_path / "cache"}
+    own, other = (
+        experiment.run(experiment.Experiment(model=name, draws=1, **places), lambda _: None)
+        for name in ("popularity", "last-id")
+    )
+    copy = store.read_record(store.publish(own, target))
+    named = [
+        {"run": str(run.folder.relative_to(build)), "record_sha256": run.record.record_sha256}
+        for run in (own, other)
+    ]
+    publish(written(build / "studies/gradient-similarity/movielens-tiny", named), target)
+    about = target / "studies/gradient-similarity/movielens-tiny/study.json"
+    digests = [one["record_sha256"] for one in json.loads(about.read_text())["runs"]]
+    assert digests == [copy.record_sha256, other.record.record_sha256]
 
 
 def test_a_table_that_is_not_that_of_its_data_is_not_copied(tmp_path):

@@ -14,12 +14,15 @@ import pytest
 from numpy.typing import NDArray
 
 from recbench import registry
-from recbench.experiment import Question
+from recbench.data.ragged import ragged
+from recbench.errors import UserError
+from recbench.experiment import Experiment, Question
+from recbench.questions.excluded import Excluded
 from recbench.questions.protocols import protocol
 from recbench.questions.queries import Queries
-from recbench.recommender import Answerer, Runtime, System, TrainingData
+from recbench.recommender import Answerer, Recommender, Runtime, System, TrainingData
 from recbench.settings import Settings
-from recbench.testing.toy import toy_split
+from recbench.testing.toy import toy_next_item_split, toy_split
 
 TOOLS = Path(__file__).parents[2] / "tools"
 SPACES = [
@@ -157,6 +160,45 @@ def test_a_fit_is_known_by_all_that_decides_its_figure(
     assert len(found) == 5
 
 
+@pytest.mark.honesty
+def test_a_figure_of_drawn_sets_is_known_by_them(search: ModuleType, tmp_path: Path) -> None:
+    model = registry.load("models", "sasrec")
+    ranker = model(model.settings_class())
+    asked = replace(QUESTION, protocol=protocol("next-item"), split=toy_next_item_split())
+    digests = [
+        search.Search(asked, "cpu", n, tmp_path / "x").digest_of("one", ranker) for n in (2, 5)
+    ]
+    assert digests[0] != digests[1]
+
+
+def test_a_model_is_made_for_the_question_that_it_is_asked(
+    search: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that knows users is asked under ``next-item`` alone."""
+    made: list[Experiment] = []
+
+    def build(experiment: Experiment) -> System:
+        made.append(experiment)
+        return registry.load("models", "popularity")(Settings())
+
+    monkeypatch.setattr(search, "build", build)
+    monkeypatch.setattr(search, "judged", lambda *_: (0.5, 1.0))
+    asked = replace(QUESTION, protocol=protocol("next-item,candidates=30"))
+    search.Search(asked, "cpu", 5, tmp_path / "toy.csv").figure("recbole:FPMC", {"a": 1}, 0)
+    (one,) = made
+    assert (one.model, one.settings) == ("recbole:FPMC", {"a": 1})
+    assert (one.dataset, one.protocol) == ("movielens", "next-item,candidates=30")
+
+
+def test_no_model_is_fitted_where_another_cannot_be_asked(
+    search: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "ask", lambda *_: QUESTION)
+    monkeypatch.setattr(search, "judged", lambda *_: pytest.fail("one was fitted"))
+    with pytest.raises(UserError, match="unknown model"):
+        search.main("sasrec,sosrec", device="cpu")
+
+
 def test_a_search_without_drawn_candidates_is_refused_before_it_begins(
     search: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -185,6 +227,47 @@ class Writer(Answerer):
     def save(self, folder: Path) -> None: ...
 
     def load(self, folder: Path, data: TrainingData, runtime: Runtime) -> None: ...
+
+
+class Upwards(Recommender):
+    """Prefers the larger code; it must be told who asks."""
+
+    knows_users = True
+
+    def fit(self, data: TrainingData, runtime: Runtime) -> dict[str, Any]:
+        self.users = {*data.validation.users.tolist()}
+        return {"parameters_trained": 0}
+
+    def score(self, queries: Queries, runtime: Runtime) -> NDArray[np.float32]:
+        assert queries.users is not None
+        assert {*queries.users.tolist()} <= self.users
+        return queries.candidates.astype(np.float32)
+
+    def save(self, folder: Path) -> None: ...
+
+    def load(self, folder: Path, data: TrainingData, runtime: Runtime) -> None: ...
+
+
+@pytest.mark.honesty
+@pytest.mark.parametrize(
+    ("rule", "always_hits"),
+    [({}, True), ({"exclude": "history", "distinct_titles": False}, False)],
+    ids=["next-item", "as paper excludes"],
+)
+def test_what_a_protocol_excludes_is_no_wrong_answer(
+    search: ModuleType, tmp_path: Path, rule: dict[str, Any], always_hits: bool
+) -> None:
+    """Of every row all items are excluded that the model prefers to the target."""
+    split = toy_next_item_split()
+    rows = split.validation[np.flatnonzero(split.validation.targets >= 20)]
+    preferred = [np.arange(target + 1, 40, dtype=np.int32) for target in rows.targets]
+    lists = ragged(np.concatenate(preferred), np.array([len(one) for one in preferred]))
+    asked = replace(split, validation=rows, excluded_validation=Excluded.each(lists))
+    under = protocol("next-item").model_copy(update=rule)
+    question = replace(QUESTION, protocol=under, split=asked)
+    hit, valid = search.judged(Upwards(Settings()), question, 0, "cpu", 2, tmp_path)
+    assert (hit == 1) is always_hits
+    assert valid == 1
 
 
 @pytest.mark.parametrize("model", [registry.load("models", "popularity"), Writer])

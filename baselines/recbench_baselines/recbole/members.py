@@ -1,9 +1,26 @@
 """Which models of RecBole 1.2.1 are models here, what is particular to them, why others are not."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from recbench.registry import Family
+
+
+def never(_: dict[str, Any]) -> bool:
+    """Say no, whatever the hyper-parameters are."""
+    return False
+
+
+def always(_: dict[str, Any]) -> bool:
+    """Say yes."""
+    return True
+
+
+def weighs_norms(given: dict[str, Any]) -> bool:
+    """Whether ``reg_weight``, one number or some, is not nought."""
+    weight = given["reg_weight"]
+    return any(weight) if isinstance(weight, list) else bool(weight)
 
 
 @dataclass(frozen=True)
@@ -25,6 +42,9 @@ class Member:
         Whether RecBole masks items of a batch before a loss.
     left_padded
         Whether it reads histories that are padded on the left.
+    needs_whole_batch
+        Whether, with some hyper-parameters, its loss is no mean over the rows of a batch, so that
+        it cannot be computed for some of them at a time.
     """
 
     summary: str
@@ -34,6 +54,7 @@ class Member:
     unused: frozenset[str] = frozenset()
     masks: bool = False
     left_padded: bool = False
+    needs_whole_batch: Callable[[dict[str, Any]], bool] = never
 
 
 MEMBERS: Mapping[str, Member] = {
@@ -54,6 +75,7 @@ MEMBERS: Mapping[str, Member] = {
         "Du et al., SIGIR 2023, arXiv 2304.09184",
         # Of its contrastive losses, which RecBole's property file leaves off.
         unused=frozenset({"lmd", "lmd_sem", "fredom", "fredom_type"}),
+        needs_whole_batch=always,  # it mixes a row's items at the distances that suit the batch
     ),
     "GCSAN": Member(
         "a graph network over the session, then self-attention", "Xu et al., IJCAI 2019"
@@ -110,6 +132,7 @@ MEMBERS: Mapping[str, Member] = {
         "similarity of items and a Markov chain weighed by user",
         "He and McAuley, ICDM 2016, arXiv 1609.09152",
         knows_users=True,
+        needs_whole_batch=weighs_norms,
     ),
     "FPMC": Member(
         "matrix factorisation and a factorised Markov chain",
@@ -121,6 +144,7 @@ MEMBERS: Mapping[str, Member] = {
         "gates over features and items, by user",
         "Ma et al., KDD 2019, arXiv 1906.09217",
         knows_users=True,
+        needs_whole_batch=weighs_norms,
     ),
     "HRM": Member(
         "the user's vector and the last items', pooled", "Wang et al., SIGIR 2015", knows_users=True
@@ -136,6 +160,7 @@ MEMBERS: Mapping[str, Member] = {
         knows_users=True,
         unused=frozenset({"transform"}),
         left_padded=True,
+        needs_whole_batch=weighs_norms,
     ),
     "TransRec": Member(
         "a user is a step from the last item to the next",

@@ -109,7 +109,7 @@ class Network:
         histories = np.array([[PAD, 0], [0, 1]], dtype=np.int32)
         users, codes = self.tables.users[[0, -1]], histories[1]
         self.module.train()
-        self.loss(histories, users, codes, codes[::-1], seed=0)
+        self.loss(histories, users, codes, codes[::-1], 0, np.ones(2, dtype=bool))
         self.scores(histories, users)
 
     def loss(
@@ -119,32 +119,53 @@ class Network:
         targets: NDArray[np.int32],
         negatives: NDArray[np.integer[Any]],
         seed: int,
+        own: NDArray[np.bool_],
     ) -> Tensor:
         """
-        Return RecBole's loss of some rows, a scalar.
+        Return RecBole's loss of some rows of a batch, a scalar.
 
         Parameters
         ----------
         histories
-            int32 [n, H], padded on the left, none empty.
+            int32 [n, H], of the whole batch, padded on the left, none empty.
         users
             int32 [n], whose they are.
         targets, negatives
             [n], codes of what followed, and of another item.
         seed
-            Of what RecBole draws from the global streams of Python and NumPy.
+            Of what RecBole draws from the global streams of Python and NumPy, for the whole batch.
+        own
+            bool [n], which of them it is the loss of.
         """
         batch = self._batch(histories, users)
         batch[ITEM] = self._tensor(self.tables.places[targets])
         batch[NEGATIVE] = self._tensor(self.tables.places[negatives])
         with contained(seed):
-            given = interaction(batch)
-            if self._masking is not None:
-                given = self._masking(self.sizes, given)
-                if not (given["MASK_INDEX"] > 0).any():  # RecBole's mean over no place is NaN
-                    return torch.stack([p.sum() * 0 for p in self.module.parameters()]).sum()
+            given = self._masked(batch)[np.flatnonzero(own)]
+            if self._masking is not None and not _places(given).any():
+                # RecBole's mean over no place is NaN.
+                return torch.stack([p.sum() * 0 for p in self.module.parameters()]).sum()
             loss: Tensor = self.module.calculate_loss(given)
         return loss.mean()  # TransRec's has one dimension
+
+    def counts(self, histories: Codes, users: NDArray[np.int32], seed: int) -> NDArray[np.int64]:
+        """
+        Return how much each row counts in the mean that `loss` is, int64 [n].
+
+        So many of its items as are masked; one, where RecBole masks none.
+        """
+        with contained(seed):
+            given = self._masked(self._batch(histories, users))
+        ones = np.ones(len(histories), dtype=np.int64)
+        if self._masking is None:
+            return ones
+        found: NDArray[np.int64] = _places(given).sum(dim=1).cpu().numpy()
+        return found if found.any() else ones
+
+    def _masked(self, batch: dict[str, Tensor]) -> Any:
+        """Return a batch as RecBole's models read it, some items hidden where it masks any."""
+        given = interaction(batch)
+        return given if self._masking is None else self._masking(self.sizes, given)
 
     @torch.no_grad()
     def scores(self, histories: Codes, users: NDArray[np.int32]) -> NDArray[np.float32]:
@@ -187,6 +208,12 @@ class Network:
 
     def _tensor(self, values: NDArray[np.int64]) -> Tensor:
         return torch.from_numpy(values).to(self.device)
+
+
+def _places(masked: Any) -> Tensor:
+    """Return which places of a masked batch RecBole takes its mean over, bool [n, most]."""
+    found: Tensor = masked["MASK_INDEX"] > 0
+    return found
 
 
 def _check(given: dict[str, Any], rows: int, length: int) -> None:

@@ -137,7 +137,7 @@ class RecBoleRecommender(Recommender):
         with one_thread():
             report = train(
                 self.network.module,
-                lambda chosen, step: self._loss(rows[chosen], step, runtime),
+                lambda chosen, step: self._loss(rows, chosen, step, runtime),
                 len(rows),
                 Plan(
                     batch_size=settings.batch_size,
@@ -151,6 +151,7 @@ class RecBoleRecommender(Recommender):
                 name=self.name.lower(),
                 identity=[settings.record(), self.ingredients(), data.digest],
                 watch=lambda: mean_ndcg(self._full_scores, steps, len(data.catalogue)),
+                weights=lambda chosen, step: self._counts(rows[chosen], step, runtime),
             )
         return report.record()
 
@@ -171,12 +172,30 @@ class RecBoleRecommender(Recommender):
         with seeded(derived_seed(runtime.seed, "weights"), runtime.device):
             self.network = Network(self.name, self.settings, tables, runtime.device)
 
-    def _loss(self, rows: Examples, step: Step, runtime: Runtime) -> Tensor:
-        items = len(self.network.tables.places)
+    def _loss(
+        self, rows: Examples, chosen: NDArray[np.int64], step: Step, runtime: Runtime
+    ) -> Tensor:
+        """Return the loss of the chosen rows; what is drawn is drawn for all of their batch."""
+        every, own = step.share(chosen)
+        batch, items = rows[every], len(self.network.tables.places)
+        if not own.all() and self._needs_whole_batch:
+            raise UserError(
+                f"the memory of {runtime.device} does not suffice for {len(batch)} rows at once, "
+                f"and the loss of RecBole's {self.name} is of a whole batch and cannot be computed "
+                f"in parts; give --set batch_size={max(1, len(batch) // 2)} or less"
+            )
         random = generator(runtime.seed, "negatives", step.index)
-        others = (rows.targets + random.integers(1, items, size=len(rows))) % items
-        seed = derived_seed(runtime.seed, "recbole", step.index)
-        return self.network.loss(rows.histories, rows.users, rows.targets, others, seed)
+        others = (batch.targets + random.integers(1, items, size=len(batch))) % items
+        asked = batch.histories, batch.users, batch.targets, others, _drawn(step, runtime)
+        return self.network.loss(*asked, own)
+
+    @property
+    def _needs_whole_batch(self) -> bool:
+        return MEMBERS[self.name].needs_whole_batch(self.settings.hyperparameters())
+
+    def _counts(self, batch: Examples, step: Step, runtime: Runtime) -> NDArray[np.int64]:
+        """Return how much each row counts in the mean of a batch, where it is computed in parts."""
+        return self.network.counts(batch.histories, batch.users, _drawn(step, runtime))
 
     def _full_scores(self, examples: Examples) -> NDArray[np.float32]:
         with computing(FLOAT32, self.network.device):
@@ -216,6 +235,11 @@ class RecBoleRecommender(Recommender):
         weights = {name.removeprefix(_WEIGHTS): tensor for name, tensor in tensors.items()}
         restore(learnt(self.network.module), weights)
         self.network.module.eval()
+
+
+def _drawn(step: Step, runtime: Runtime) -> int:
+    """Return the seed of what RecBole draws itself in a step."""
+    return derived_seed(runtime.seed, "recbole", step.index)
 
 
 def _digest(file: Path) -> str:

@@ -59,7 +59,8 @@ def rows_at_once(
 def _bytes_of_scores(config: PretrainedConfig, tokens: int) -> int:
     """Return what `plain_attention` keeps of a row: its scores, before and after the softmax."""
     config = config.get_text_config()
-    return 16 * config.num_hidden_layers * config.num_attention_heads * tokens**2
+    heads = _largest(config, "num_attention_heads", 0)  # a state space has none
+    return 16 * config.num_hidden_layers * heads * tokens**2
 
 
 def rows_that_fit(free: int, row: int) -> int:

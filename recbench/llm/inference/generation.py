@@ -74,7 +74,8 @@ class LineEnds:
         leading
             See above.
         ends
-            Other tokens that end an answer, such as the one that ends a chat's turn.
+            Other tokens that end an answer: the one that ends a chat's turn, and those that the
+            model names (`recbench.llm.weights.particulars.closing_tokens`).
         """
         tokens = _line_ends(tokenizer, min(vocabulary, len(tokenizer)))
         marks = torch.zeros(vocabulary, dtype=torch.bool)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
-from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel
+from transformers import AutoConfig, AutoModel, PreTrainedModel
 from transformers import PreTrainedTokenizerBase as TokenizerBase
 
 from recbench.errors import UserError
@@ -14,8 +14,11 @@ from recbench.llm.checks import context_of
 from recbench.llm.prompts.text import TextEncoder, plain_tokens
 from recbench.llm.text_encoder.pooling import Pooling
 from recbench.llm.weights.backbone import files_of
+from recbench.llm.weights.hub import folder_of
 from recbench.llm.weights.places import place_of
+from recbench.llm.weights.quantised import check_scaled
 from recbench.llm.weights.reading import check_numbers, check_whole, reading
+from recbench.llm.weights.tokenizer import read_tokenizer
 
 MOST_TOKENS = 256
 """Of a title that are read, where the encoder reads so many."""
@@ -122,7 +125,8 @@ def load_title_encoder(
     Raises
     ------
     UserError
-        If there is no such encoder, it is not installed, or it does not read texts as one sequence.
+        If there is no such encoder, it is not installed, it does not read texts as one sequence, or
+        transformers would read its weights as other numbers.
     RecbenchError
         If the hub cannot be reached or the files cannot be read.
     """
@@ -138,11 +142,12 @@ def load_title_encoder(
             f"a token; take {TEXT_ENCODER.ways}"
         )
     with reading(name, "the tokenizer's files", TEXT_ENCODER):
-        tokenizer = AutoTokenizer.from_pretrained(**where)
+        tokenizer = read_tokenizer(where)
     with reading(name, "config.json and the weights (*.safetensors)", TEXT_ENCODER):
         model, told = AutoModel.from_pretrained(
             **where, dtype=torch.float32, use_safetensors=True, output_loading_info=True
         )
+        check_scaled(name, config, model, told["unexpected_keys"], folder_of(where))
         # What pools by a layer of its own is of no use here, and many files lack it.
         check_whole([key for key in told["missing_keys"] if not key.startswith("pooler.")])
     if getattr(model, "pooler", None) is not None:

@@ -4,6 +4,7 @@ Loading a language model by name.
 Weights are read from safetensors or GGUF only, and no code that comes with a model is run.
 """
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +12,6 @@ import torch
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
-    AutoTokenizer,
     PretrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
@@ -25,10 +25,11 @@ from recbench.errors import UserError
 from recbench.llm.cards import LANGUAGE_MODEL, Kind, card_of
 from recbench.llm.weights.dequantised import dequantised
 from recbench.llm.weights.fingerprint import commit
-from recbench.llm.weights.hub import cached_model, check_reachable
+from recbench.llm.weights.hub import cached_model, check_reachable, folder_of
 from recbench.llm.weights.places import InFolder, OnHub, Place, place_of
-from recbench.llm.weights.quantised import Bits, check_quantised, quantisation
+from recbench.llm.weights.quantised import Bits, check_quantised, check_scaled, quantisation
 from recbench.llm.weights.reading import check_whole, reading
+from recbench.llm.weights.tokenizer import read_tokenizer
 
 _TEXT_PART = {
     r"^(model\.)?language_model\.(model\.)?(?!lm_head)": "model.",
@@ -72,8 +73,8 @@ def load_backbone(
     Raises
     ------
     UserError
-        If the model does not exist, is gated, is not a causal language model, needs a package or
-        does not fit the device's memory.
+        If the model does not exist, is gated, is not a causal language model, needs a package, does
+        not fit the device's memory, or has weights that transformers would read as other numbers.
     RecbenchError
         If the hub cannot be reached or the files cannot be read.
     """
@@ -85,11 +86,17 @@ def load_backbone(
     how: dict[str, Any] = {"dtype": weights, **quantisation(load_in, weights)}
     if device != "cpu":  # straight to the GPU, never whole in the host's memory
         how["device_map"] = {"": device}
-    how["config"], tokenizer = _described(llm, where)
+    config, tokenizer = described(llm, where)
     with reading(llm, "config.json and the weights (*.safetensors)"):
         model, told = AutoModelForCausalLM.from_pretrained(
-            **where, **how, key_mapping=_TEXT_PART, use_safetensors=True, output_loading_info=True
+            **where,
+            **how,
+            config=config,
+            key_mapping=_TEXT_PART,
+            use_safetensors=True,
+            output_loading_info=True,
         )
+        check_scaled(llm, config, model, told["unexpected_keys"], folder_of(where))
         check_whole(told["missing_keys"])
     return model.eval(), tokenizer
 
@@ -103,7 +110,7 @@ def load_outline(
     It takes no memory and little time: for checks before anything is trained. Parameters and errors
     are those of `load_backbone`.
     """
-    config, tokenizer = _described(llm, files_of(llm, place_of(llm), report))
+    config, tokenizer = described(llm, files_of(llm, place_of(llm), report))
     with reading(llm, "config.json"), torch.device("meta"):
         return AutoModelForCausalLM.from_config(config), tokenizer
 
@@ -131,22 +138,43 @@ def _on_hub(place: OnHub, kind: Kind) -> dict[str, Any]:
     return {"pretrained_model_name_or_path": place.id, "revision": place.revision}
 
 
-def _described(llm: str, where: dict[str, Any]) -> tuple[PretrainedConfig, PreTrainedTokenizerBase]:
+def described(llm: str, where: dict[str, Any]) -> tuple[PretrainedConfig, PreTrainedTokenizerBase]:
+    """Return the configuration and the tokenizer of a model, as `files_of` says where it is."""
     with reading(llm, "config.json"):
         config = _text_part(AutoConfig.from_pretrained(**where))
         _check_causal(llm, config)
     with reading(llm, "the tokenizer's files"):
-        return config, AutoTokenizer.from_pretrained(**where)
+        return config, read_tokenizer(where)
 
 
 def _text_part(config: Any) -> Any:
-    """Return what is a causal language model in a model that sees or hears besides; else `config`."""
-    text = getattr(config, "text_config", None)
+    """Return what is a causal model in one that sees or hears besides; else `config`."""
+    text: Any = getattr(config, "text_config", None)
     if config.is_encoder_decoder or type(text) not in MODEL_FOR_CAUSAL_LM_MAPPING:
         return config
     text.architectures = [MODEL_FOR_CAUSAL_LM_MAPPING[type(text)].__name__]
     text.tie_word_embeddings = config.tie_word_embeddings  # the whole model says it of its parts
+    if (quantised := getattr(config, "quantization_config", None)) is not None:
+        text.quantization_config = _of_text_part(quantised)
     return text
+
+
+def _of_text_part(quantised: dict[str, Any]) -> dict[str, Any]:
+    """Say how weights are quantised, with the modules that are not by their names in that part."""
+    return {
+        key: [_called(one) if isinstance(one, str) else one for one in value]
+        if isinstance(value, list)
+        else value
+        for key, value in quantised.items()
+    }
+
+
+def _called(module: str) -> str:
+    """Return what a module of a model that sees or hears is called in one that only reads."""
+    name = f"{module}."
+    for pattern, new in _TEXT_PART.items():
+        name = re.sub(pattern, new, name)
+    return name.removesuffix(".")
 
 
 def _check_causal(llm: str, config: Any) -> None:
@@ -156,6 +184,11 @@ def _check_causal(llm: str, config: Any) -> None:
         raise UserError(
             f"'{llm}' is not a causal language model but {' and '.join(names)}; "
             "choose a decoder such as 'Qwen/Qwen2.5-0.5B'"
+        )
+    if getattr(config, "hidden_size_per_layer_input", None):
+        raise UserError(
+            f"'{llm}' reads an embedding of each token in every layer, which a vector in a token's "
+            "place does not have; choose a model without, such as 'google/gemma-3-1b-it'"
         )
     masked = config.model_type in MODEL_FOR_MASKED_LM_MAPPING_NAMES
     if masked and not getattr(config, "is_decoder", False):

@@ -4,6 +4,7 @@ import hashlib
 from functools import cache
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 from huggingface_hub import constants, is_offline_mode, try_to_load_from_cache
 from huggingface_hub.utils import get_session
@@ -20,6 +21,16 @@ def cached_config(place: OnHub) -> Path | None:
     """Return the configuration of a model that is on this machine, else None."""
     found = try_to_load_from_cache(place.id, "config.json", revision=place.revision)
     return Path(found) if isinstance(found, str) else None
+
+
+def folder_of(where: dict[str, Any]) -> Path:
+    """Return the folder of a model that was read, of the keywords by which transformers did it."""
+    name, revision = where["pretrained_model_name_or_path"], where.get("revision")
+    if revision is None:
+        return Path(name)
+    config = cached_config(OnHub(name, revision))
+    assert config is not None, "what was read from the hub is kept"
+    return config.parent
 
 
 def knows(place: OnHub, name: str) -> bool:

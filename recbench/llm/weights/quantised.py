@@ -1,15 +1,35 @@
-"""Frozen weights in 4 or 8 bits, by bitsandbytes: LoRA and the gate on top stay float32."""
+"""
+Frozen weights in 4 or 8 bits, by bitsandbytes: LoRA and the gate on top stay float32.
+
+What is in few bits by its own files transformers reads as they say, or takes for plain numbers.
+"""
 
 import logging
+import re
+from collections.abc import Collection, Iterator
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from transformers import BitsAndBytesConfig
+from safetensors import safe_open
+from torch import nn
+from transformers import BitsAndBytesConfig, PretrainedConfig, PreTrainedModel
+from transformers.quantizers import AutoHfQuantizer
 
 from recbench.errors import UserError
+from recbench.llm.weights.snapshot import weight_files
 
 Bits = Literal["4bit", "8bit"]
+
+_SCALES = re.compile(
+    r"(weight_scale(_2)?|weight_(packed|zero_point)|proj_scale|scale_inv|scales|_blocks|\.scale"
+    r"|qweight|qzeros|qscale_weight|SCB|absmax|quant_map)$|\.quant_state\."
+)
+"""What stands beside a quantised weight, or in its place: without it, it is another number."""
+
+_NARROW = ("F4", "F6", "F8", "I8")
+"""What safetensors calls numbers that are no weights by themselves."""
 
 
 def check_quantised(bits: Bits | None, device: str) -> None:
@@ -53,3 +73,69 @@ def quantisation(bits: Bits | None, weights: torch.dtype) -> dict[str, Any]:
             bnb_4bit_compute_dtype=weights,
         )
     }
+
+
+def check_scaled(
+    llm: str,
+    config: PretrainedConfig,
+    model: PreTrainedModel,
+    unexpected: Collection[str],
+    folder: Path,
+) -> None:
+    """
+    Refuse quantised weights that were read without their scales, as transformers does in silence.
+
+    Parameters
+    ----------
+    llm
+        Named in the error.
+    config
+        By which the model was read.
+    model, folder
+        The model, and where its files are.
+    unexpected
+        Weights of the files for which the model has no place: of one that sees or hears besides
+        there are many, and those of its other parts are not looked at.
+
+    Raises
+    ------
+    UserError
+        If such a scale is among them, or weights are stored in few bits and ``config.json`` does
+        not say how, or in a way that transformers does not know.
+    """
+    left = [name for name in unexpected if _SCALES.search(name) and _is_inside(model, name)]
+    if not (left or _is_known(config)):
+        left = list(_narrow(folder))
+    if left:
+        raise UserError(
+            f"'{llm}' holds quantised weights that transformers would read as other numbers "
+            f"({min(left)}, ...): choose the model in plain weights, or quantised in another way"
+        )
+
+
+def _is_known(config: PretrainedConfig) -> bool:
+    how = getattr(config, "quantization_config", None)
+    return how is not None and bool(AutoHfQuantizer.supports_quant_method(how))
+
+
+def _is_inside(model: PreTrainedModel, name: str) -> bool:
+    """Tell whether a weight would stand in a part of the model, with or without its head."""
+    part = ".".join(name.split(".")[:-1][:2])
+    return any(_has(whole, part) for whole in (model, model.base_model))
+
+
+def _has(model: nn.Module, part: str) -> bool:
+    try:
+        model.get_submodule(part)
+    except AttributeError:
+        return False
+    return True
+
+
+def _narrow(folder: Path) -> Iterator[str]:
+    """Yield the names of weights that are stored in so few bits that they need scales."""
+    for path in weight_files(folder):
+        with safe_open(path, "pt") as file:
+            for name in file.keys():  # noqa: SIM118 - it is no mapping
+                if file.get_slice(name).get_dtype().startswith(_NARROW):
+                    yield name

@@ -19,7 +19,19 @@ def is_whole(folder: Path) -> bool:
     if not (folder / PARTS).is_file():
         return (folder / _WEIGHTS).is_file()
     try:
-        parts = json.loads((folder / PARTS).read_bytes())["weight_map"].values()
+        parts = _parts(folder)
     except (ValueError, KeyError, TypeError, AttributeError):
         return False  # whoever reads the weights says what is wrong with it
-    return all((folder / part).is_file() for part in set(parts))
+    return all(part.is_file() for part in parts)
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """Return the files from which transformers has read the weights of a model."""
+    if (folder / _WEIGHTS).is_file():
+        return [folder / _WEIGHTS]
+    return sorted(_parts(folder)) if (folder / PARTS).is_file() else []
+
+
+def _parts(folder: Path) -> set[Path]:
+    weights = json.loads((folder / PARTS).read_bytes())["weight_map"]
+    return {folder / part for part in weights.values()}

@@ -8,6 +8,7 @@ tokens that ``dataset.id2token`` makes of the numbers, and the keys of the rows:
 - ``key`` [rows], ``topk_score`` and ``topk_iid_list`` [rows, k] (tokens); or
 - ``key`` [rows], ``scores`` [rows, items] and ``iid`` [items] (tokens).
 
+Whole numbers are refused where tokens belong: RecBole's own numbers are mostly some item's id, too.
 Items that are no candidates, and RecBole's own ``[PAD]``, are passed over.
 """
 
@@ -25,7 +26,11 @@ PAD = "[PAD]"
 
 _EXPECTED = (
     "an .npz file of key, topk_score and topk_iid_list, or of key, scores and iid, whose shapes "
-    "agree"
+    "agree, with items as tokens (text)"
+)
+_REMEDY = (
+    "write items as dataset.id2token(dataset.iid_field, topk_iid_list.cpu()).astype(str), and save "
+    "the arrays again"
 )
 
 
@@ -50,7 +55,7 @@ def _arrays(file: Path) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], bool]
             keys, scores, tokens = (np.asarray(kept[name]) for name in ("key", *names))
         if is_whole and scores.ndim == 2 and tokens.shape == scores.shape[1:]:
             tokens = np.broadcast_to(tokens, scores.shape)
-        kinds = keys.dtype.kind == "U", scores.dtype.kind == "f", tokens.dtype.kind in "Uiu"
+        kinds = keys.dtype.kind == "U", scores.dtype.kind == "f", tokens.dtype.kind == "U"
         shapes = keys.ndim == 1, scores.ndim == 2, scores.shape == tokens.shape
         found = f"shapes {keys.shape}, {scores.shape}, {tokens.shape}"
         found += f", types {keys.dtype}, {scores.dtype}, {tokens.dtype}"
@@ -58,4 +63,4 @@ def _arrays(file: Path) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], bool]
             return keys, scores, tokens, is_whole
     except Exception as error:  # numpy and zipfile tell of a broken file by whatever went wrong
         found = " ".join(f"{type(error).__name__}: {error}".split())
-    raise wrong(file, "row 1", _EXPECTED, Words(found[:160]), "save the arrays again")
+    raise wrong(file, "row 1", _EXPECTED, Words(found[:160]), _REMEDY)

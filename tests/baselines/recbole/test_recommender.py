@@ -71,15 +71,80 @@ def test_negatives_are_never_the_target(small, toy, runtime, monkeypatch):
 
     own = Network.loss
 
-    def spy(self, histories, users, targets, negatives, seed):
+    def spy(self, histories, users, targets, negatives, *rest):
         seen.append((targets, negatives))
-        return own(self, histories, users, targets, negatives, seed)
+        return own(self, histories, users, targets, negatives, *rest)
 
     monkeypatch.setattr(Network, "loss", spy)
     model.fit(toy(model)[1], runtime)
     targets, negatives = map(np.concatenate, zip(*seen, strict=True))
     assert (targets[2:] != negatives[2:]).all()
     assert set(negatives) == set(range(40))
+
+
+NO_DROPOUT = {
+    "BERT4Rec": {"hidden_dropout_prob": 0, "attn_dropout_prob": 0, "mask_ratio": 0.4},
+    "GRU4Rec": {"dropout_prob": 0},
+    "HGN": {},
+}
+
+
+@pytest.fixture
+def above_16_rows_memory_runs_out(monkeypatch):
+    """Fail as torch does where RecBole computes the loss of more rows at once."""
+    from recbench_baselines.recbole.network import Network
+
+    own = Network.loss
+
+    def loss(self, *batch):
+        computed = own(self, *batch)
+        if batch[-1].sum() > 16:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return computed
+
+    return lambda: monkeypatch.setattr(Network, "loss", loss)
+
+
+@pytest.mark.honesty
+@pytest.mark.parametrize("name", NO_DROPOUT)
+@pytest.mark.parametrize("loss_type", ["CE", "BPR"])
+def test_out_of_memory_it_goes_on_with_the_batch_as_it_was(
+    small, toy, tmp_path, above_16_rows_memory_runs_out, name, loss_type
+):
+    learnt = []
+    for folder in ("whole", "halved"):
+        if folder == "halved":
+            above_16_rows_memory_runs_out()
+        (tmp_path / folder).mkdir()
+        runtime = Runtime(seed=0, device="cpu", checkpoints=tmp_path / folder, cache=tmp_path)
+        model = small(name, loss_type=loss_type, epochs=1, **NO_DROPOUT[name])
+        report = model.fit(toy(model)[1], runtime)
+        assert report["halved"] == (2 if folder == "halved" else 0)
+        learnt.append(model.network.module.state_dict())
+    for key, tensor in learnt[0].items():
+        torch.testing.assert_close(learnt[1][key], tensor, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.honesty
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("FEARec", {}),
+        ("SHAN", {}),
+        ("HGN", {"reg_weight": "0,0.01"}),
+        pytest.param("FOSSIL", {"reg_weight": 0.01}, marks=pytest.mark.slow),
+    ],
+)
+def test_a_loss_of_a_whole_batch_is_not_computed_in_parts(
+    small, toy, runtime, above_16_rows_memory_runs_out, name, settings
+):
+    above_16_rows_memory_runs_out()
+    model = small(name, **settings)
+    said = f"{name} is of a whole batch and cannot be computed in parts; give --set batch_size=32 "
+    with pytest.raises(UserError, match=said):
+        model.fit(toy(model)[1], runtime)
+    model = small(name, batch_size=16, epochs=1, **settings)
+    assert model.fit(toy(model)[1], runtime)["halved"] == 0
 
 
 def test_a_user_who_did_not_train_has_the_row_of_the_padding(small, toy, runtime):

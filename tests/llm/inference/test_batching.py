@@ -62,6 +62,7 @@ def test_a_row_is_counted(
     "kind",
     [
         *("mamba", "mamba2", "falcon", "mpt", "bloom", "opt", "gpt_neo", "openelm", "jamba"),
+        *("falcon_mamba", "rwkv", "recurrent_gemma", "bamba", "lfm2", "qwen3_next", "gpt_oss"),
         *("gemma3_text", "gemma3n_text", "gemma4_text", "nemotron_h", "mixtral", "qwen3_moe"),
     ],
 )
@@ -72,6 +73,8 @@ def test_a_row_of_any_family_can_be_counted(kind: str) -> None:
     config = CONFIG_MAPPING[kind]()
     rows = [bytes_a_row(config, n, 10, "reading", HALF) for n in (100, 200)]
     assert 0 < rows[0] < rows[1]
+    on_a_cpu = [rows_at_once(config, n, 10, torch.device("cpu"), "training", HALF) for n in (9, 99)]
+    assert on_a_cpu[0] >= on_a_cpu[1] >= 1
 
 
 @pytest.mark.parametrize(

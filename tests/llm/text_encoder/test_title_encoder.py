@@ -92,6 +92,18 @@ def test_weights_of_a_pooling_layer_may_lack_others_may_not(folder: Path, tmp_pa
         load_title_encoder(str(other), Pooling("mean"))
 
 
+def test_few_bits_that_would_be_read_without_their_scales_are_refused(
+    folder: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(folder, tmp_path / "narrow")
+    file = tmp_path / "narrow/model.safetensors"
+    weights = load_file(file)
+    name = "encoder.layer.0.output.dense.weight"
+    save_file(weights | {name: weights[name].to(torch.int8)}, file, {"format": "pt"})
+    with pytest.raises(UserError, match=rf"holds quantised weights .*\({name}, "):
+        load_title_encoder(str(tmp_path / "narrow"), Pooling("mean"))
+
+
 def test_what_writes_from_what_it_reads_is_refused(folder: Path, tmp_path: Path) -> None:
     other = tmp_path / "t5"
     shutil.copytree(folder, other)

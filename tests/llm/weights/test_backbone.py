@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import CONFIG_MAPPING, AutoModelForImageTextToText
+from torch import Tensor
+from transformers import CONFIG_MAPPING, AutoModelForImageTextToText, AutoTokenizer
 
 from recbench.errors import RecbenchError, UserError
-from recbench.llm.weights import backbone, places
-from recbench.llm.weights.backbone import caption, load_backbone, load_outline
+from recbench.llm.weights import places
+from recbench.llm.weights.backbone import _of_text_part, caption, load_backbone, load_outline
 
 
 def test_a_folder_is_read(toy_folder: Path) -> None:
@@ -89,7 +90,10 @@ SEES = {
 }
 SEEING = {
     "gemma3": ({}, SEES, {"mm_tokens_per_image": 4}),
-    "gemma4": ({"model_type": "gemma4_text"}, None, {"audio_config": None}),
+    "gemma4": (
+        {"model_type": "gemma4_text", "hidden_size_per_layer_input": 0},
+        *(None, {"audio_config": None}),
+    ),
     "llava": ({"model_type": "llama"}, {**SEES, "model_type": "clip_vision_model"}, {}),
     "mistral3": ({"model_type": "mistral"}, {**SEES, "model_type": "pixtral"}, {}),
     "qwen3_vl": ({}, {"depth": 1, "hidden_size": 16, "num_heads": 2, "out_hidden_size": 32}, {}),
@@ -128,6 +132,98 @@ def test_a_model_that_sees_and_has_no_causal_model_of_its_own_is_refused(
     seeing("qwen3_vl", toy_folder, tmp_path / "model")
     with pytest.raises(UserError, match="not a causal language model but Qwen3VLForCond"):
         load_backbone(str(tmp_path / "model"), "cpu")
+
+
+def in_few_bits(folder: Path, quant_method: str | None) -> dict[str, Tensor]:
+    """Store the layers of text in eight bits, with a scale each; return what they then are."""
+    file, meant = folder / "model.safetensors", {}
+    weights = load_file(file)
+    for name in [one for one in weights if one.endswith("proj.weight") and "vision" not in one]:
+        scale = (weights[name].abs().max() / 448).reshape(1, 1)
+        weights[name] = (weights[name] / scale).to(torch.float8_e4m3fn)
+        weights[name.replace(".weight", ".weight_scale_inv")] = scale
+        meant[name.partition("layers.")[2]] = weights[name].float() * scale
+    save_file(weights, file, {"format": "pt"})
+    if quant_method is not None:
+        how = {"quant_method": quant_method, "weight_block_size": [128, 128]}
+        config = json.loads((folder / "config.json").read_text())
+        (folder / "config.json").write_text(json.dumps(config | {"quantization_config": how}))
+    return meant
+
+
+@pytest.mark.parametrize("kind", ["gemma3", "mistral3"])
+def test_of_a_model_that_sees_few_bits_are_read_with_their_scales(
+    kind: str, toy_folder: Path, tmp_path: Path
+) -> None:
+    seeing(kind, toy_folder, tmp_path / kind)
+    meant = in_few_bits(tmp_path / kind, "fp8")
+    found = load_backbone(str(tmp_path / kind), "cpu")[0].state_dict()
+    assert len(meant) == 14
+    for name, weight in meant.items():
+        torch.testing.assert_close(found[f"model.layers.{name}"], weight, atol=1e-4, rtol=1e-2)
+
+
+@pytest.mark.parametrize("kind", ["toy", "gemma3"])
+@pytest.mark.parametrize("quant_method", ["of tomorrow", None])
+def test_few_bits_that_would_be_read_without_their_scales_are_refused(
+    quant_method: str | None, kind: str, toy_folder: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / kind
+    if kind == "toy":
+        shutil.copytree(toy_folder, folder)
+    else:
+        seeing(kind, toy_folder, folder)
+    in_few_bits(folder, quant_method)
+    with pytest.raises(UserError, match=r"quantised weights .*\(\S+weight_scale_inv, .*in plain"):
+        load_backbone(str(folder), "cpu")
+
+
+@pytest.mark.parametrize("narrow", [torch.float8_e4m3fn, torch.int8])
+def test_few_bits_without_scales_are_refused(
+    narrow: torch.dtype, toy_folder: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "narrow"
+    shutil.copytree(toy_folder, folder)
+    weights = load_file(folder / "model.safetensors")
+    name = "model.layers.0.self_attn.q_proj.weight"
+    save_file(weights | {name: weights[name].to(narrow)}, folder / "model.safetensors")
+    with pytest.raises(UserError, match=rf"holds quantised weights .*\({name}, "):
+        load_backbone(str(folder), "cpu")
+
+
+def test_scales_of_what_only_sees_are_nothing_to_what_reads(
+    toy_folder: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "model"
+    seeing("gemma3", toy_folder, folder)
+    weights = load_file(folder / "model.safetensors")
+    more = {f"{part}vision_tower.layers.0.scale": torch.ones(1) for part in ("", "model.")}
+    save_file(weights | more, folder / "model.safetensors", {"format": "pt"})
+    load_backbone(str(folder), "cpu")
+
+
+def test_what_a_quantisation_leaves_alone_is_called_as_in_the_part_that_reads_text() -> None:
+    given = {
+        "weight_block_size": [128, 128],
+        "modules_to_not_convert": ["model.vision_tower", "language_model.lm_head", "lm_head"],
+        "ignore": ["re:.*head", "model.language_model.layers.3.mlp", "language_model.model.norm"],
+    }
+    assert _of_text_part(given) == {
+        "weight_block_size": [128, 128],
+        "modules_to_not_convert": ["model.vision_tower", "lm_head", "lm_head"],
+        "ignore": ["re:.*head", "model.layers.3.mlp", "model.norm"],
+    }
+
+
+@pytest.mark.parametrize("kind", ["gemma4", "gemma4_text", "gemma3n", "gemma3n_text"])
+def test_a_model_with_an_embedding_of_each_token_in_every_layer_is_refused(
+    kind: str, toy_folder: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / kind
+    shutil.copytree(toy_folder, folder)
+    CONFIG_MAPPING[kind]().save_pretrained(folder)
+    with pytest.raises(UserError, match=r"an embedding of each token in every layer.*without"):
+        load_outline(str(folder))
 
 
 def test_a_broken_folder_is_one_line(toy_folder: Path, tmp_path: Path) -> None:
@@ -193,7 +289,7 @@ def test_a_missing_package_is_not_taken_for_a_broken_file(monkeypatch: pytest.Mo
     def fails(*_: object, **__: object) -> None:
         raise ImportError("\nThe tokenizer requires some library.\nInstall it")
 
-    monkeypatch.setattr(backbone.AutoTokenizer, "from_pretrained", fails)
+    monkeypatch.setattr(AutoTokenizer, "from_pretrained", fails)
     with pytest.raises(UserError, match=r"needs a package: The tokenizer requires some library\.$"):
         load_backbone("tiny", "cpu")
 

@@ -87,6 +87,11 @@ def with_item(place, token):
     return change
 
 
+def numbered(tokens):
+    """Return RecBole's own numbers, as ``full_sort_topk`` gives them: each is some item's id."""
+    return np.unique(tokens, return_inverse=True)[1].reshape(tokens.shape) + 1
+
+
 BROKEN = {
     "no keys": (lambda w, t: {"scores": w["scores"], "iid": w["iid"]}, "expected an .npz file of"),
     "no tokens": (lambda w, t: {"key": w["key"], "scores": w["scores"]}, "expected an .npz file"),
@@ -96,11 +101,14 @@ BROKEN = {
     "one dimension": (lambda w, t: t | {"topk_score": t["topk_score"][:, 0]}, "shapes"),
     "objects": (lambda w, t: t | {"key": t["key"].astype(object)}, "expected an .npz file"),
     "integers": (lambda w, t: t | {"topk_score": t["topk_score"].astype(int)}, "types .*int64"),
+    "numbers of the top": (lambda w, t: t | {"topk_iid_list": numbered(t["topk_iid_list"])},
+                           r"as tokens \(text\), found .*int64; .*id2token.*astype\(str\)"),
+    "numbers of all": (lambda w, t: w | {"iid": np.arange(len(w["iid"]))}, "int64; .*id2token"),
     "an item twice": (with_item((4, 1), None), "row 5: expected different items"),
     "no item": (with_item((0, 0), "x"), "row 1.* items of the dataset, found 'x'"),
     "NaN": (lambda w, t: w | {"scores": w["scores"] * np.nan}, "finite numbers, found nan"),
     "foreign": (lambda w, t: t | {"key": np.full_like(t["key"], "a")}, "the key of a question"),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", BROKEN)

@@ -70,6 +70,18 @@ def test_a_run_of_other_items_alone_is_refused(sheet, saved):
         read(saved(rows), made)
 
 
+def test_rows_whose_top_holds_no_candidate_are_counted(sheet, saved):
+    made = sheet(draws=1)
+    other = lines(made)
+    for number, line in enumerate(other[: 20 * 7]):
+        key, *_ = line.split()
+        shown = made.shown(made.examples[key]).tolist()
+        elsewhere = [made.ids[code] for code in range(80) if code not in shown]
+        other[number] = f"{key} Q0 {elsewhere[number % 20]} 1 1 t"
+    assert read(saved(other), made).unnamed == 7
+    assert read(saved(lines(made)), made).unnamed == 0
+
+
 BROKEN = {
     "five fields": (lambda ls: [ls[0][:-5], *ls[1:]], "line 1: expected a line of six fields"),
     "no number": (lambda ls: [*ls[:2], "a Q0 b 1 x t"], "line 3: expected a line of six fields"),
