@@ -45,7 +45,7 @@ from recbench.recommender import Runtime, System, TrainingData, Transferable, ra
 from recbench.runs import store
 from recbench.runs.completion import answered_by, complete, forgotten_if_refused, report_age
 from recbench.runs.identity import row_digest, run_id, training_digest
-from recbench.runs.kept_trainings import MODEL, TRAININGS, check_stands, keep_audited
+from recbench.runs.kept_trainings import MODEL, TRAININGS, check_stands
 from recbench.runs.lock import locked
 from recbench.runs.places import cache_folder, results_folder
 from recbench.runs.provenance import plugin, provenance
@@ -348,7 +348,6 @@ def _recorded(
         if wanted.is_audited:
             how = judged.precision, setup.matching
             audited = audit(judged.saved, judged.judgement, *asked, *how)
-            keep_audited(*training)
     done = judged.judgement, judged.account, audited, judged.made, watch.seconds
     record = complete(setup, judged.trained, *done)
     return store.finish(folder, record, judged.judgement, cold_start(wanted.source.split))

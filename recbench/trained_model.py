@@ -178,7 +178,7 @@ def _keep(
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     write_training(folder, trained)
-    if isinstance(model, Encoder):  # a language model that it guides need not train it again
+    if isinstance(model, Encoder) and not source.elsewhere:  # what it guides need not train it
         from recbench.llm.encoders import share
 
         share(name, model, source.learnt, runtime, details)

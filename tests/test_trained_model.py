@@ -3,6 +3,7 @@ import os
 import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -10,7 +11,8 @@ import pytest
 
 from recbench.errors import RecbenchError, UserError
 from recbench.file_digests import folder_digest as weights
-from recbench.recommender import Runtime, Transferable
+from recbench.llm import encoders
+from recbench.recommender import Encoder, Runtime, Transferable
 from recbench.runs.kept_trainings import MODEL, TRAINING
 from recbench.runs.lock import locked
 from recbench.runs.record_parts import Training
@@ -319,3 +321,27 @@ def test_the_record_of_a_training_is_json(train, tmp_path):
     train()
     value = json.loads((tmp_path / "0a-seed0" / TRAINING).read_text())
     assert value["provenance"]["plugin"].startswith("recbench ")
+
+
+class Vectors(Taught, Encoder):
+    """Has vectors to guide another."""
+
+    def item_vectors(self):
+        return np.zeros((1, 1), dtype=np.float32)
+
+    def user_vectors(self, histories):
+        return np.zeros((len(histories), 1), dtype=np.float32)
+
+
+def test_an_encoder_that_learnt_from_its_own_rows_is_shared_and_no_other(
+    source, train, monkeypatch
+):
+    """Turned to another dataset it knows that one's items, and is not what its rows would give."""
+    shared = []
+    monkeypatch.setattr(encoders, "share", lambda *given: shared.append(given[1]))
+    own, _, _ = train("own-seed0", model=Vectors(Taste()))
+    elsewhere = replace(source, asked=replace(source.asked))
+    assert elsewhere.elsewhere
+    train("elsewhere-seed0", model=Vectors(Taste()), learnt=elsewhere)
+    train("no-encoder-seed0")
+    assert shared == [own]

@@ -104,7 +104,8 @@ def share(
     Keep a model that was trained for itself where `fitted_encoder` looks for the same.
 
     What one process has trained in float32, with the default settings, is the encoder bit for bit;
-    anything else is not kept. A cache that cannot be written is left alone.
+    anything else is not kept, nor is a plug-in's, which no audit has looked at yet. A cache that
+    cannot be written is left alone.
 
     Parameters
     ----------
@@ -115,11 +116,13 @@ def share(
     data, runtime, details
         Those of its `fit`, and what that returned.
     """
+    if foreign_package("models", name) or runtime.processes.count > 1:
+        return
     usual = trained.settings.record() == build_encoder(name).settings.record()
     whole = details.get("precision", FLOAT32.name) == FLOAT32.name
     folder = _place(name, trained, data, runtime)
-    if usual and whole and runtime.processes.count == 1 and not folder.exists():
-        with suppress(OSError):
+    with suppress(OSError):
+        if usual and whole and not folder.exists():
             _keep(folder, name, trained, runtime.seed, details)
 
 

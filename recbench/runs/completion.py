@@ -2,19 +2,21 @@
 
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from recbench.errors import RecbenchError
+from recbench.errors import DataError, RecbenchError
 from recbench.evaluation.audit import Audit, AuditError
 from recbench.evaluation.evaluator import Judgement
 from recbench.runs import environment
-from recbench.runs.kept_trainings import check_stands, forget_unaudited
+from recbench.runs.evidence import RECORD
+from recbench.runs.kept_trainings import check_stands, forget, is_same
 from recbench.runs.provenance import other_code
 from recbench.runs.record import RunRecord, Setup, Trained
 from recbench.runs.record_parts import Provenance, Times
+from recbench.runs.store import read_record
 from recbench.settings import Settings
 
 
@@ -99,10 +101,22 @@ def forgotten_if_refused(answered: Path, training: Path, trained: Trained) -> It
     except AuditError:
         try:
             check_stands(training, trained)
-            forget_unaudited(training, trained)  # first: asked anew, what was saved would pass
+            if not _has_passed(training, trained):
+                forget(training, trained)  # first: asked anew, what was saved would pass
         finally:
             shutil.rmtree(answered, ignore_errors=True)
         raise
     except (RecbenchError, OSError):  # while a folder is replaced its files cannot be found
         check_stands(training, trained)
         raise
+
+
+def _has_passed(training: Path, trained: Trained) -> bool:
+    """Tell whether a finished run of a training was audited: no refusal ends it any more."""
+    for path in training.parents[2].glob(f"*/{training.parent.name}/*/{RECORD}"):
+        with suppress(DataError, OSError):  # a broken one says nothing for it
+            record = read_record(path.parent)
+            asked = record.trained
+            if record.audit is not None and asked is not None and is_same(asked, trained):
+                return True
+    return False

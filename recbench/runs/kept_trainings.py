@@ -14,9 +14,6 @@ TRAININGS = "trainings"
 TRAINING = "training.json"
 MODEL = "model"
 
-AUDITED = "audited"
-"""File beside a training with which an audit has passed; it holds the digest of the training."""
-
 
 def kept_model(results: Path, record: RunRecord) -> Path:
     """Return the folder of the model that a run asked, which need not exist any more."""
@@ -70,40 +67,21 @@ def check_stands(folder: Path, trained: Trained) -> None:
         )
 
 
-def keep_audited(folder: Path, trained: Trained) -> None:
-    """
-    Write down that an audit has passed with a training: none that refuses later ends it.
-
-    Where another run's audit has ended it in the meantime, it stands again.
-    """
-    if read_training(folder) is None:
-        write_training(folder, trained)
+def forget(folder: Path, trained: Trained) -> None:
+    """Have a training made again, unless another stands by now."""
     if _stands(folder, trained):
-        with atomic_file(folder / AUDITED) as partial:
-            partial.write_text(_digest(trained), encoding="utf-8")
-
-
-def forget_unaudited(folder: Path, trained: Trained) -> None:
-    """Have a training made again, unless an audit has passed with it, or another stands by now."""
-    if _stands(folder, trained) and not _is_audited(folder, trained):
         (folder / TRAINING).unlink(missing_ok=True)
 
 
 def _stands(folder: Path, trained: Trained) -> bool:
     standing = read_training(folder)
-    return standing is not None and _digest(standing) == _digest(trained)
+    return standing is not None and is_same(standing, trained)
 
 
-def _is_audited(folder: Path, trained: Trained) -> bool:
-    try:
-        return (folder / AUDITED).read_bytes() == _digest(trained).encode()
-    except FileNotFoundError:
-        return False
-
-
-def _digest(trained: Trained) -> str:
-    """Hash a training, as it was made or as it was read."""
-    return digest(trained.model_dump(mode="json"))
+def is_same(one: Trained, other: Trained) -> bool:
+    """Tell whether two are one training, as it was made or as it was read."""
+    first, second = (digest(trained.model_dump(mode="json")) for trained in (one, other))
+    return first == second
 
 
 def parts(folder: Path) -> dict[str, str]:

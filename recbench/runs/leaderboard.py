@@ -79,6 +79,7 @@ class Row:
         kinds: dict[str, set[object]] = {
             "figure versions": {one.figure_version for one in made},
             "plug-in versions": {_plugin(run.record) for run in self.runs},
+            "digests of what was learnt from": {_learnt_from(run.record) for run in self.runs},
             "device kinds": {one.device.name.partition(":")[0] for one in made},
             "precisions": {tuple(one.precision for one in _made(run.record)) for run in self.runs},
         }
@@ -271,6 +272,10 @@ def _value(row: Row) -> float:
 def _made(record: RunRecord) -> list[Provenance]:
     trained = record.trained
     return [record.provenance, *([] if trained is None else [trained.provenance])]
+
+
+def _learnt_from(record: RunRecord) -> str | None:
+    return None if record.trained is None else record.trained.data
 
 
 def _plugin(record: RunRecord) -> str | None:

@@ -21,7 +21,7 @@ from recbench.registry import blamed, find
 from recbench.runs.asked_model import as_set
 from recbench.runs.evidence import CHECKS, RECORD, check_apart, refused
 from recbench.runs.examples import read_outcome
-from recbench.runs.kept_trainings import kept_model, parts, read_training
+from recbench.runs.kept_trainings import TRAINING, kept_model, parts, read_training
 from recbench.runs.record import RunRecord, caption_of
 from recbench.runs.remade_question import NotCheckedError, Questions, checks_of
 from recbench.runs.store import read_record, run_folders
@@ -176,6 +176,8 @@ def _check_model(folder: Path, record: RunRecord) -> None:
     if not model.is_dir():
         raise NotCheckedError("it is not kept beside its results")
     kept = read_training(model.parent)
+    if not (model.parent / TRAINING).exists():
+        raise NotCheckedError("its training was forgotten since, as an audit does that refuses it")
     if kept is not None and kept.finished > record.finished:
         raise NotCheckedError("the training was made anew after the run")
     if kept is None or kept != record.trained:

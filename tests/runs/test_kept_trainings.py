@@ -6,10 +6,8 @@ from recbench.errors import PluginError, RecbenchError
 from recbench.evaluation.audit import AuditError
 from recbench.runs.completion import forgotten_if_refused
 from recbench.runs.kept_trainings import (
-    AUDITED,
     TRAINING,
     check_stands,
-    keep_audited,
     read_training,
     write_training,
 )
@@ -27,8 +25,9 @@ def trained(describe, judge):
 @pytest.fixture
 def folder(tmp_path, trained):
     """The folder of the training."""
-    write_training(tmp_path / "training", trained)
-    return tmp_path / "training"
+    place = tmp_path / "toy/trainings/model/training"
+    write_training(place, trained)
+    return place
 
 
 @pytest.fixture
@@ -55,18 +54,27 @@ def test_what_is_refused_is_forgotten_with_its_training(folder, end, tmp_path):
     assert not (tmp_path / "answered").exists()
 
 
-def test_a_training_with_which_an_audit_has_passed_stays(folder, end, trained, tmp_path):
-    keep_audited(folder, trained)
+@pytest.mark.parametrize(("audited", "stays"), [(True, True), (False, False)])
+def test_a_training_of_which_a_finished_run_passed_an_audit_stays(
+    folder, end, trained, tmp_path, describe, judge, audited, stays
+):
+    audit = {} if audited else {"audit": None}
+    record = describe(judge([1, 0]), **audit).model_copy(update={"trained": trained})
+    run = tmp_path / "toy/paper" / folder.parent.name / "run-seed0"
+    run.mkdir(parents=True)
+    (run / "record.json").write_text(record.model_dump_json())
     with pytest.raises(AuditError, match="refused"):
         end(AuditError("refused"))
-    check_stands(folder, trained)
+    assert (folder / TRAINING).exists() is stays
     assert not (tmp_path / "answered").exists()
 
 
-def test_an_audit_of_another_making_keeps_nothing(folder, end, trained):
-    keep_audited(folder, trained.model_copy(update={"finished": "before"}))
-    assert not (folder / AUDITED).exists()
-    (folder / AUDITED).write_text("0" * 64)
+def test_a_run_of_another_training_keeps_nothing(folder, end, trained, tmp_path, describe, judge):
+    other = trained.model_copy(update={"finished": "before"})
+    run = tmp_path / "toy/paper" / folder.parent.name / "run-seed0"
+    run.mkdir(parents=True)
+    record = describe(judge([1, 0])).model_copy(update={"trained": other})
+    (run / "record.json").write_text(record.model_dump_json())
     with pytest.raises(AuditError):
         end(AuditError("refused"))
     assert not (folder / TRAINING).exists()
@@ -89,18 +97,6 @@ def test_a_training_that_was_made_anew_meanwhile_is_nobodys_fault(folder, end, t
         end(error)
     assert type(said.value) is RecbenchError
     assert (folder / TRAINING).read_bytes() == standing
-
-
-def test_what_another_run_has_ended_stands_again_when_an_audit_passes(folder, trained):
-    (folder / TRAINING).unlink()
-    with pytest.raises(RecbenchError, match="goes on"):
-        check_stands(folder, trained)
-    keep_audited(folder, trained)
-    check_stands(folder, trained)
-    anew(folder, trained)
-    keep_audited(folder, trained)  # the other one is left alone
-    with pytest.raises(RecbenchError, match="goes on"):
-        check_stands(folder, trained)
 
 
 def test_what_cannot_be_read_now_is_not_taken_for_damaged(folder):

@@ -141,7 +141,8 @@ class Network:
         batch[ITEM] = self._tensor(self.tables.places[targets])
         batch[NEGATIVE] = self._tensor(self.tables.places[negatives])
         with contained(seed):
-            given = self._masked(batch)[np.flatnonzero(own)]
+            whole = self._masked(batch)
+            given = whole if own.all() else whole[np.flatnonzero(own)]
             if self._masking is not None and not _places(given).any():
                 # RecBole's mean over no place is NaN.
                 return torch.stack([p.sum() * 0 for p in self.module.parameters()]).sum()

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
-from transformers import AutoConfig, AutoModel, PreTrainedModel
+from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel
 from transformers import PreTrainedTokenizerBase as TokenizerBase
 
 from recbench.errors import UserError
@@ -18,7 +18,6 @@ from recbench.llm.weights.hub import folder_of
 from recbench.llm.weights.places import place_of
 from recbench.llm.weights.quantised import check_scaled
 from recbench.llm.weights.reading import check_numbers, check_whole, reading
-from recbench.llm.weights.tokenizer import read_tokenizer
 
 MOST_TOKENS = 256
 """Of a title that are read, where the encoder reads so many."""
@@ -142,7 +141,7 @@ def load_title_encoder(
             f"a token; take {TEXT_ENCODER.ways}"
         )
     with reading(name, "the tokenizer's files", TEXT_ENCODER):
-        tokenizer = read_tokenizer(where)
+        tokenizer = AutoTokenizer.from_pretrained(**where)
     with reading(name, "config.json and the weights (*.safetensors)", TEXT_ENCODER):
         model, told = AutoModel.from_pretrained(
             **where, dtype=torch.float32, use_safetensors=True, output_loading_info=True

@@ -32,7 +32,7 @@ from recbench.llm.weights.reading import check_whole, reading
 from recbench.llm.weights.tokenizer import read_tokenizer
 
 _TEXT_PART = {
-    r"^(model\.)?language_model\.(model\.)?(?!lm_head)": "model.",
+    r"^(model\.)?(language_model|text_model)\.(model\.)?(?!lm_head)": "model.",
     r"^language_model\.lm_head\.": "lm_head.",
 }
 """What a weight is called in a model that sees or hears besides, and in one that only reads."""

@@ -11,7 +11,8 @@ from typing import Any
 from transformers import GenerationConfig, PretrainedConfig, PreTrainedTokenizerBase
 
 from recbench.llm.weights.backbone import described, files_of
-from recbench.llm.weights.places import InGguf, place_of
+from recbench.llm.weights.fingerprint import commit
+from recbench.llm.weights.places import OnHub, place_of
 from recbench.llm.weights.reading import reading
 from recbench.llm.weights.tokenizer import is_mended
 
@@ -49,16 +50,17 @@ def particulars(llm: str, fingerprint: str) -> dict[str, Any]:
     Parameters
     ----------
     llm
-        As for `recbench.llm.weights.backbone.load_backbone`, which says what is refused. A GGUF
-        file names one token for the end, its tokenizer's, and is not looked into.
+        As for `recbench.llm.weights.backbone.load_backbone`, which says what is refused.
     fingerprint
         `recbench.llm.weights.fingerprint.fingerprint` of it: what changes is read again.
     """
     del fingerprint
     place = place_of(llm)
-    if isinstance(place, InGguf):
-        return {}
-    where = files_of(llm, place, lambda _: None)
+    if isinstance(place, OnHub):  # not `files_of`, which reads all weights to check them
+        where = {"pretrained_model_name_or_path": place.id, "revision": commit(place)}
+        where["trust_remote_code"] = False
+    else:
+        where = files_of(llm, place, lambda _: None)
     config, tokenizer = described(llm, where)
     with reading(llm, "generation_config.json"):
         ends = closing_tokens(config, _generation(where), tokenizer)

@@ -95,6 +95,7 @@ SEEING = {
         *(None, {"audio_config": None}),
     ),
     "llava": ({"model_type": "llama"}, {**SEES, "model_type": "clip_vision_model"}, {}),
+    "smolvlm": ({"model_type": "llama"}, SEES, {}),
     "mistral3": ({"model_type": "mistral"}, {**SEES, "model_type": "pixtral"}, {}),
     "qwen3_vl": ({}, {"depth": 1, "hidden_size": 16, "num_heads": 2, "out_hidden_size": 32}, {}),
 }
@@ -112,7 +113,7 @@ def seeing(kind: str, toy_folder: Path, folder: Path) -> torch.nn.Module:
     return model
 
 
-@pytest.mark.parametrize("kind", ["gemma3", "gemma4", "llava", "mistral3"])
+@pytest.mark.parametrize("kind", ["gemma3", "gemma4", "llava", "mistral3", "smolvlm"])
 def test_of_a_model_that_sees_what_reads_text_is_taken(
     kind: str, toy_folder: Path, tmp_path: Path
 ) -> None:

@@ -12,7 +12,7 @@ from transformers import GenerationConfig, LlamaConfig
 from recbench.llm.weights import particulars as module
 from recbench.llm.weights.fingerprint import fingerprint
 from recbench.llm.weights.particulars import closing_tokens, particulars
-from recbench.llm.weights.places import InGguf
+from recbench.llm.weights.places import OnHub
 from recbench.recommender import Runtime, TrainingData
 from recbench.testing.toy_lm import toy_tokenizer
 
@@ -66,11 +66,11 @@ def test_without_a_file_on_how_it_writes_its_configuration_says_it(ending: Path)
     assert particulars(str(ending), "another") == {"ends": [0]}
 
 
-def test_a_gguf_file_is_not_looked_into(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    place = InGguf((tmp_path / "model.gguf",))
-    monkeypatch.setattr(module, "place_of", lambda _: place)
+def test_of_the_hub_the_weights_are_not_read(ending: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "place_of", lambda _: OnHub(str(ending), "main"))
+    monkeypatch.setattr(module, "commit", lambda place: place.revision)
     monkeypatch.setattr(module, "files_of", pytest.fail)
-    assert particulars("model.gguf", "a digest") == {}
+    assert particulars("some/model", "a digest") == {"ends": [1]}
 
 
 def test_answers_end_with_what_is_an_ingredient(

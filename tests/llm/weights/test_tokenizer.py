@@ -110,10 +110,15 @@ def test_another_tokenizer_in_a_model_of_mistrals_kind_is_read_as_it_is(
 
 
 def test_mistral_common_is_not_asked(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
-    def asked(*_: Any, mistral_format: bool | None = None, **__: Any) -> bool:
-        assert mistral_format is False
-        return False
+    """Without that package transformers does not look at the keyword, so the keyword is."""
+    given: list[Any] = []
 
-    auto = "transformers.models.auto.tokenization_auto._use_mistral_format"
-    monkeypatch.setattr(auto, asked)
+    class Auto:
+        @staticmethod
+        def from_pretrained(*args: Any, **kwargs: Any) -> Any:
+            given.append(kwargs.get("mistral_format"))
+            return AutoTokenizer.from_pretrained(*args, **kwargs)
+
+    monkeypatch.setattr(module, "AutoTokenizer", Auto)
     assert isinstance(read(folder()), PreTrainedTokenizerFast)
+    assert given == [False, False]  # as it is, and mended
