@@ -18,6 +18,8 @@ SUFFIXES = (
 _PROTOCOLS = range(2, 6)
 """Those that say which they are: a pickle then begins with 0x80 and the number."""
 
+_INSTRUCTIONS = frozenset(one.code for one in pickletools.opcodes)
+
 _COMPRESSED: dict[bytes, Callable[[bytes], bytes]] = {
     b"\x1f\x8b": gzip.decompress,
     b"BZh": bz2.decompress,
@@ -52,7 +54,7 @@ def holds_pickle(content: bytes) -> bool:
 def _says_so(content: bytes) -> bool:
     """Tell whether bytes begin as a pickle does; raw arrays may stand between its instructions."""
     begins = content[:1] == b"\x80" and len(content) > 2 and content[1] in _PROTOCOLS
-    known = chr(content[2]) in pickletools.code2op if begins else False
+    known = chr(content[2]) in _INSTRUCTIONS if begins else False
     return known and not _is_safetensors(content)
 
 

@@ -57,8 +57,8 @@ def particulars(llm: str, fingerprint: str) -> dict[str, Any]:
     del fingerprint
     place = place_of(llm)
     if isinstance(place, OnHub):  # not `files_of`, which reads all weights to check them
-        where = {"pretrained_model_name_or_path": place.id, "revision": commit(place)}
-        where["trust_remote_code"] = False
+        where: dict[str, Any] = {"revision": commit(place), "trust_remote_code": False}
+        where["pretrained_model_name_or_path"] = place.id
     else:
         where = files_of(llm, place, lambda _: None)
     config, tokenizer = described(llm, where)
