@@ -6,6 +6,7 @@ from functools import cache
 from importlib.metadata import EntryPoints, PackageNotFoundError, distribution, entry_points
 from pathlib import Path
 
+import forked_copies
 import numpy as np
 import pytest
 from chat_server import ChatServer
@@ -49,6 +50,17 @@ def _no_waiting_for_the_disk() -> Iterator[None]:
     """What tests write may be lost with the power: they would wait for the disk for minutes."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", lambda handle: None)
+        yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _copies_are_forked(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Copies that are asked again are forks, but where a fresh process itself is looked at."""
+    from recbench.evaluation import fresh_process
+
+    with pytest.MonkeyPatch.context() as patch:
+        if request.module.__name__.rpartition(".")[2] != "test_fresh_process":
+            patch.setattr(fresh_process, "subprocess", forked_copies)
         yield
 
 
