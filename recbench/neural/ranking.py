@@ -40,22 +40,24 @@ def validation_steps(data: TrainingData) -> Examples:
     Returns
     -------
     recbench.questions.split.Examples
-        The validation rows in their order, then the steps inside them.
+        The validation rows in their order, each followed by the steps inside it, the latest first.
     """
     validation, width = data.validation, data.validation.histories.shape[1]
     trainers = np.append(data.train.users, data.left_out_users)
     held_out = ~np.isin(validation.users, trainers) & data.users_known
-    parts = [validation]
+    parts, rows = [validation], [np.arange(len(validation))]
     for back in range(1, width - SHORTEST + 1):
         histories = np.full_like(validation.histories, PAD)
         histories[:, back:] = validation.histories[:, :-back]
         deep = held_out & (validation.histories[:, width - back - SHORTEST] != PAD)
         targets = validation.histories[:, width - back]
         parts.append(Examples(histories[deep], targets[deep], validation.users[deep]))
+        rows.append(np.flatnonzero(deep))
+    order = np.argsort(np.concatenate(rows), kind="stable")
     return Examples(
-        np.concatenate([part.histories for part in parts]),
-        np.concatenate([part.targets for part in parts]),
-        np.concatenate([part.users for part in parts]),
+        np.concatenate([part.histories for part in parts])[order],
+        np.concatenate([part.targets for part in parts])[order],
+        np.concatenate([part.users for part in parts])[order],
     )
 
 

@@ -31,7 +31,7 @@ from recbench.neural.plan import Plan, Step
 from recbench.neural.precision import FLOAT32, computing
 from recbench.neural.randomness import seeded
 from recbench.neural.ranking import mean_ndcg, validation_steps
-from recbench.neural.sequences import Codes, flush_left
+from recbench.neural.sequences import Codes, flush_left, longest
 from recbench.neural.training import train
 from recbench.questions.queries import Queries
 from recbench.questions.split import Examples
@@ -157,11 +157,16 @@ class CausalModule(SequenceModule):
     """A module whose output at a position depends on the items up to there: PAD on the right."""
 
     def user_vectors(self, histories: Codes) -> Tensor:
-        """Return the output at the last item [B, d]; zeros for an empty history."""
+        """
+        Return the output at the last item [B, d]; zeros for an empty history.
+
+        What is the beginning of another history is read off on the way to that one's end.
+        """
         moved, lengths = flush_left(histories)
-        outputs = self(torch.from_numpy(moved).long().to(self.device))  # [B, H, d]
+        kept, beginning = longest(moved)
+        outputs = self(torch.from_numpy(moved[kept]).long().to(self.device))  # [K, H, d]
         last = torch.from_numpy(lengths).to(self.device)  # [B]
-        rows = torch.arange(len(last), device=self.device)
+        rows = torch.from_numpy(beginning).to(self.device)
         return outputs[rows, (last - 1).clamp(min=0)] * (last > 0)[:, None]
 
 

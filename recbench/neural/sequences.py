@@ -90,3 +90,29 @@ def flush_left(histories: Codes) -> tuple[Codes, NDArray[np.int64]]:
     columns = np.arange(histories.shape[1])[None] + (histories.shape[1] - lengths)[:, None]
     moved = np.take_along_axis(histories, columns % max(1, histories.shape[1]), axis=1)
     return np.where(np.arange(histories.shape[1]) < lengths[:, None], moved, PAD), lengths
+
+
+def longest(histories: Codes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """
+    Find the histories that contain the others: many begin as another does, and end before it.
+
+    Parameters
+    ----------
+    histories
+        int32 [rows, H], PAD on the right, H at least 1.
+
+    Returns
+    -------
+    kept
+        int64 [K], rows of which none is the beginning of another; of equal rows one.
+    beginning
+        int64 [rows], in 0..K-1: of which of the `kept` each row is the beginning, or the whole.
+    """
+    # PAD is the least: right after the beginning of a row comes one that begins as it does.
+    order = np.lexsort(histories.T[::-1])
+    before, after = histories[order[:-1]], histories[order[1:]]
+    differs = ((before != after) & (before != PAD)).any(axis=1)
+    ends = np.append(differs, True)[: len(order)]
+    beginning = np.empty(len(order), dtype=np.int64)
+    beginning[order] = ends.cumsum() - ends
+    return order[ends], beginning

@@ -65,7 +65,6 @@ def steps_of(validation_user: int, users_known: bool = True) -> list[tuple[list[
     train = Examples(codes[:1], validation.targets[:1], np.array([7], np.int32))
     data = replace(toy_training_data(), train=train, validation=validation)
     steps = validation_steps(replace(data, users_known=users_known))
-    assert (steps.histories[:2] == codes).all()
     assert steps.histories.dtype == codes.dtype
     rows = zip(steps.histories.tolist(), steps.targets.tolist(), strict=True)
     return [([item for item in history if item != PAD], target) for history, target in rows]
@@ -74,10 +73,10 @@ def steps_of(validation_user: int, users_known: bool = True) -> list[tuple[list[
 def test_validation_rows_are_read_step_by_step() -> None:
     assert steps_of(9) == [
         ([0, 1, 2, 3, 4, 5, 6, 7], 8),
-        ([0, 1, 2, 3, 4, 5], 6),
         ([0, 1, 2, 3, 4, 5, 6], 7),
-        ([0, 1, 2, 3, 4], 5),  # of the second row
         ([0, 1, 2, 3, 4, 5], 6),
+        ([0, 1, 2, 3, 4], 5),
+        ([0, 1, 2, 3, 4, 5], 6),  # the second row
         ([0, 1, 2, 3, 4], 5),
     ]
 

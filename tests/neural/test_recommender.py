@@ -137,6 +137,17 @@ def test_a_row_depends_on_itself_alone(fitted: NeuralRecommender, split: Split) 
     np.testing.assert_allclose(alone, together[:9], rtol=1e-5, atol=1e-5)
 
 
+def test_the_beginnings_of_a_history_are_as_if_asked_alone(
+    fitted: NeuralRecommender, split: Split
+) -> None:
+    """Causal modules read them off on the way to its end; others may not."""
+    whole = split.test.histories[:3]
+    earlier = [np.pad(whole[:, :-cut], ((0, 0), (cut, 0)), constant_values=PAD) for cut in (2, 5)]
+    histories = np.concatenate([earlier[0], whole, earlier[1], whole[:1]])
+    alone = [fitted.user_vectors(row[None])[0] for row in histories]
+    np.testing.assert_allclose(fitted.user_vectors(histories), alone, rtol=1e-5, atol=1e-6)
+
+
 def test_order_matters_and_the_last_item_most(fitted: NeuralRecommender, split: Split) -> None:
     histories = split.test.histories
     assert not np.allclose(fitted.user_vectors(histories[:, ::-1]), fitted.user_vectors(histories))

@@ -1,7 +1,7 @@
 import numpy as np
 
 from recbench.data.ragged import Ragged
-from recbench.neural.sequences import chunks, flush_left, last_columns, pieces
+from recbench.neural.sequences import chunks, flush_left, last_columns, longest, pieces
 from recbench.questions.split import PAD
 
 
@@ -40,3 +40,30 @@ def test_last_columns_cut_or_pad_on_the_left() -> None:
     histories = np.array([[PAD, 1, 2]], dtype=np.int32)
     assert last_columns(histories, 2).tolist() == [[1, 2]]
     assert last_columns(histories, 5).tolist() == [[PAD, PAD, PAD, 1, 2]]
+
+
+def test_beginnings_are_found_in_what_they_begin() -> None:
+    rows = [[1, 2, PAD], [1, 3, 2], [PAD] * 3, [1, PAD, PAD], [1, 2, 0], [2, 1, PAD], [1, 3, 2]]
+    histories = np.array(rows, dtype=np.int32)
+    kept, beginning = longest(histories)
+    assert sorted(map(tuple, histories[kept].tolist())) == [(1, 2, 0), (1, 3, 2), (2, 1, PAD)]
+    whole = histories[kept][beginning]
+    assert ((whole == histories) | (histories == PAD)).all()
+    assert whole[[0, 4]].tolist() == [[1, 2, 0]] * 2
+
+
+def test_beginnings_among_many() -> None:
+    random = np.random.default_rng(0)
+    histories = random.integers(3, size=(500, 6)).astype(np.int32)
+    histories[np.arange(6) >= random.integers(7, size=500)[:, None]] = PAD
+    kept, beginning = longest(histories)
+    whole = histories[kept][beginning]
+    assert ((whole == histories) | (histories == PAD)).all()
+    left = histories[kept]
+    begins = ((left[:, None] == left) | (left[:, None] == PAD)).all(axis=2)
+    assert (begins == np.eye(len(left), dtype=bool)).all()
+
+
+def test_no_history_begins_another_where_there_is_none() -> None:
+    kept, beginning = longest(np.empty((0, 4), dtype=np.int32))
+    assert kept.shape == beginning.shape == (0,)
