@@ -13,7 +13,7 @@ from recbench.testing.toy_lm import toy_llm
 @pytest.fixture(scope="module", autouse=True)
 def _toy_language_model(tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = toy_llm(tmp_path_factory.mktemp("llm"))
-    values = {"llm": str(folder), "examples": 32, "batch_size": 16, "encoder": "caser"}
+    values = {"llm": str(folder), "examples": 32, "batch_size": 16}
     values |= {"candidates": 8, "curve_rows": 0}
     values |= {"rank": 2, "experts": 3, "alpha": 5, "curve_rows": 0}
     TestWeighed.settings = values

@@ -140,7 +140,6 @@ def test_a_trained_encoder_goes_on_where_it_was_interrupted(
     encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = fit(encoder, tmp_path / "whole", epochs=3, train_text_encoder=True)
-    monkeypatch.setattr(training.Checkpoint, "due", True)
     watch, calls = MoRec.validated, []
 
     def interrupted(self: MoRec, *arguments: Any) -> float:
@@ -150,6 +149,7 @@ def test_a_trained_encoder_goes_on_where_it_was_interrupted(
         return watch(self, *arguments)
 
     with monkeypatch.context() as patch:
+        patch.setattr(training.Checkpoint, "due", True)
         patch.setattr(MoRec, "validated", interrupted)
         with pytest.raises(KeyboardInterrupt):
             fit(encoder, tmp_path / "killed", epochs=3, train_text_encoder=True)

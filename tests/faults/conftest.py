@@ -1,16 +1,27 @@
 """A small run of an ID model and of a language model, to be harmed at every stage."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from killed_at_work import small
 
 from recbench.experiment import Experiment
+from recbench.llm import encoders, guided
 from recbench.runs.record import RunRecord
 from recbench.testing.toy_lm import toy_llm
 
 Toy = Callable[..., Experiment]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _encoders_are_small() -> Iterator[None]:
+    """Those that guide iLoRA are trained anew for each file of theirs that is damaged."""
+    with pytest.MonkeyPatch.context() as patch:
+        for room in (encoders, guided):
+            patch.setattr(room, "build_encoder", small)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -176,7 +176,6 @@ def test_an_interrupted_fit_ends_with_the_same_bits(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     whole = fit(kind, tmp_path / "whole", **settings) if settings else fitted
-    monkeypatch.setattr(training.Checkpoint, "due", True)
     watch, calls = kind.full_scores, []
 
     def interrupted(self: NeuralRecommender, *arguments: Any) -> Any:
@@ -186,6 +185,7 @@ def test_an_interrupted_fit_ends_with_the_same_bits(
         return watch(self, *arguments)
 
     with monkeypatch.context() as patch:
+        patch.setattr(training.Checkpoint, "due", True)
         patch.setattr(kind, "full_scores", interrupted)
         with pytest.raises(KeyboardInterrupt):
             fit(kind, tmp_path, **settings)

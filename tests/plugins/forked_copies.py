@@ -1,9 +1,10 @@
 """
-Copies of models that begin as forks of a process which has imported what they need.
+Processes of tests that begin as forks of one which has imported what they need.
 
 A fresh process imports torch and transformers, which takes seconds, and hundreds of tests have one.
-Here one process a worker imports them once and waits; a copy is a fork of it, which has seen no
-model, no row and nothing of the test.
+Here one process a worker imports them once and waits: a copy of a model that is asked again is a
+fork of it, as is a run that is to be killed (`killed`). It has seen no model, no row and nothing of
+the test.
 """
 
 import multiprocessing
@@ -19,8 +20,15 @@ from recbench.evaluation import fresh_process
 
 _TESTS = str(Path(__file__).parents[1])
 
-_FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["recbench.evaluation.fresh_process", "recbench_baselines.ilora"])
+FORKS = multiprocessing.get_context("forkserver")
+"""Where forks are made; a process has one such server, which loads all that any of them needs."""
+FORKS.set_forkserver_preload(
+    [
+        *("recbench.experiment", "recbench_baselines.ilora", "recbench_baselines.sasrec"),
+        *("torch._dynamo", "pandas", "pyarrow.parquet", "scipy.stats", "peft"),
+        "transformers.models.llama.modeling_llama",
+    ]
+)
 
 DEVNULL = subprocess.DEVNULL
 
@@ -31,7 +39,7 @@ def run(
     """Do what `recbench.evaluation.fresh_process` has `subprocess.run` do."""
     folder = command[-2]
     with tempfile.NamedTemporaryFile() as errors:
-        copy = _FORKS.Process(target=_answer, args=(folder, env, os.getcwd(), errors.name))
+        copy = FORKS.Process(target=_answer, args=(folder, env, os.getcwd(), errors.name))
         copy.start()
         copy.join()
         said = Path(errors.name).read_text(errors="replace")

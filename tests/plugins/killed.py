@@ -1,30 +1,20 @@
 """Runs in processes of their own that are killed: at a write of theirs, or at any moment."""
 
 import json
-import os
 import random
 import signal
 import time
-from multiprocessing import forkserver, get_context
-from pathlib import Path
-from unittest.mock import patch
+
+from forked_copies import FORKS
+from killed_at_work import work
 
 from recbench.atomic_write import PARTIAL
 from recbench.runs.store import run_folders
 
-CONTEXT = get_context("forkserver")
-"""Each run is a new process, of a server that has loaded torch for all of them."""
-
 
 def started(wanted, quick, at=None, renamed=False):
     """Start a run; with `at` it is killed at that write, before or after the file is `renamed`."""
-    CONTEXT.set_forkserver_preload(["killed_at_work"])
-    paths = [str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]
-    with patch.dict(os.environ, PYTHONPATH=os.pathsep.join(filter(None, paths))):
-        forkserver.ensure_running()
-    from killed_at_work import work
-
-    process = CONTEXT.Process(target=work, args=(wanted, quick, at, renamed))
+    process = FORKS.Process(target=work, args=(wanted, quick, at, renamed))
     process.start()
     return process
 

@@ -3,7 +3,6 @@
 import os
 import signal
 from contextlib import ExitStack
-from importlib import import_module
 from itertools import count
 from pathlib import Path
 from unittest.mock import patch
@@ -15,14 +14,6 @@ from recbench.evaluation import finished_calls, fresh_process
 from recbench.llm import encoders, guided
 from recbench.neural.checkpoint import Checkpoint
 from recbench.registry import load
-
-LOADED = (
-    *("torch._dynamo", "pandas", "pyarrow.parquet", "scipy.stats", "peft"),
-    *("transformers.models.llama.modeling_llama", "recbench_baselines.sasrec"),
-    "recbench_baselines.ilora",
-)
-for name in LOADED:  # once, by the server: each process would take seconds for them
-    import_module(name)
 
 ENCODER = {"epochs": 2, "embedding_dim": 8, "batch_size": 512}
 

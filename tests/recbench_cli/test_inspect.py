@@ -1,27 +1,65 @@
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 from recbench_baselines.zero_shot import ZeroShot
 
+from recbench import experiment
 from recbench.recommender import Answerer
 from recbench.runs.examples import read_cold_start, read_outcome
 from recbench.runs.store import finished, publish
 
 
 @pytest.fixture
-def made(call, raw_folder, tmp_path, monkeypatch):
-    """Return a function that runs a model on the made-up data, and its folder."""
+def place(tmp_path, monkeypatch):
+    """The folder of this test, with its results and its cache."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("RECBENCH_CACHE", str(tmp_path / "cache"))
+    return tmp_path
+
+
+@pytest.fixture
+def made(call, raw_folder, place):
+    """Return a function that runs a model on the made-up data, and its folder."""
 
     def run(model, *options):
         asked = ("--model", model, "--dataset", "movielens", "--data-dir", str(raw_folder))
         assert call("run", *asked, "--no-audit", *options)[0] == 0
-        (record,) = (tmp_path / "results").glob(f"*/*/{model}/*/record.json")
-        return record.parent
+        return the_run(place)
 
     return run
+
+
+def the_run(place):
+    (record,) = (place / "results").glob("*/*/*/*/record.json")
+    return record.parent
+
+
+@pytest.fixture(scope="module")
+def ran(raw_folder, tmp_path_factory):
+    """Return a function that runs a model as `made` does, in a folder that tests copy."""
+
+    def run(model, **asked):
+        folder = tmp_path_factory.mktemp(model)
+        places = {"results": folder / "results", "cache": folder / "cache"}
+        wanted = experiment.Experiment(
+            model=model, audit=False, data_dir=raw_folder, **places, **asked
+        )
+        experiment.run(wanted, lambda _: None)
+        return folder
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def ran_popularity(ran):
+    return ran("popularity", draws=2)
+
+
+@pytest.fixture(scope="module")
+def ran_zero_shot(ran):
+    return ran("zero-shot", draws=1, settings={"llm": "tiny"})
 
 
 def looked(call, folder, *options):
@@ -31,8 +69,9 @@ def looked(call, folder, *options):
 
 
 @pytest.fixture
-def popular(made):
-    return made("popularity", "--draws", "2")
+def popular(ran_popularity, place):
+    shutil.copytree(ran_popularity, place, dirs_exist_ok=True)
+    return the_run(place)
 
 
 def test_an_id_model_is_looked_at(call, popular, raw_folder):
@@ -140,10 +179,15 @@ def test_of_a_control_is_told_what_was_shown(call, made, raw_folder):
     )
 
 
-def test_what_was_written_is_told_apart(call, made, raw_folder, tmp_path):
-    folder = made("zero-shot", "--llm", "tiny", "--draws", "1")
+@pytest.fixture
+def written(ran_zero_shot, place):
+    shutil.copytree(ran_zero_shot, place, dirs_exist_ok=True)
+    return the_run(place)
+
+
+def test_what_was_written_is_told_apart(call, written, raw_folder, tmp_path):
     data = ("--data-dir", str(raw_folder))
-    found, record = looked(call, folder, *data), finished(folder).record
+    found, record = looked(call, written, *data), finished(written).record
     assert sum(found["answers"].values()) == record.examples
     valid = found["answers"]["the target"] + found["answers"]["another candidate"]
     assert valid / record.examples == pytest.approx(record.metrics["ValidRatio"].value)
@@ -151,17 +195,12 @@ def test_what_was_written_is_told_apart(call, made, raw_folder, tmp_path):
     assert found["rules"][0]["hit"]["value"] == record.metrics["HitRatio@1"].value
     both = found["text_and_likelihood"]
     assert both["both"] + both["text"] == pytest.approx(record.metrics["HitRatio@1"].value)
-    assert "What was written:" in call("inspect", str(folder), *data)[1]
+    assert "What was written:" in call("inspect", str(written), *data)[1]
 
-    copy: Path = publish(finished(folder), tmp_path / "published")
+    copy: Path = publish(finished(written), tmp_path / "published")
     silent = looked(call, copy, *data)
     assert silent["answers"] is None
     assert silent["left_out"] == ["answers: its texts are not kept, as in every published copy"]
-
-
-@pytest.fixture
-def written(made):
-    return made("zero-shot", "--llm", "tiny", "--draws", "1")
 
 
 def test_the_target_is_asked_for_in_every_slot(call, written, raw_folder, monkeypatch):
@@ -206,6 +245,7 @@ def test_in_its_own_words_a_run_is_found_again(call, written, raw_folder):
         (("--rotate", "--example", "0"), "--example and --rotate are looks of their own"),
         (("--rows", "3"), "--rows is of --rotate and --templates"),
         (("--device", "cpu"), "--device is of --rotate and --templates"),
+        (("--set", "most_tokens=1"), "--set is of --rotate and --templates"),
         (("--draw", "1"), "--draw is of an example"),
         (("--rotate", "--rows", "0"), "greater than or equal to 1"),
         (("--rotate",), "popularity reads no list of candidates: it scores each wherever it"),
@@ -243,9 +283,8 @@ def test_a_run_without_its_model_or_data_is_not_asked_again(
     assert "name its folder with --data-dir" in err
 
 
-def test_a_model_with_one_wording_says_so(call, made, raw_folder, monkeypatch):
-    folder = made("zero-shot", "--llm", "tiny", "--draws", "1")
+def test_a_model_with_one_wording_says_so(call, written, raw_folder, monkeypatch):
     monkeypatch.setattr("recbench.llm.listed.ListedLanguageModel.reword", Answerer.reword)
-    code, out, err = call("inspect", str(folder), "--templates", "--data-dir", str(raw_folder))
+    code, out, err = call("inspect", str(written), "--templates", "--data-dir", str(raw_folder))
     assert (code, out) == (2, "")
     assert "its prompts have one wording" in err

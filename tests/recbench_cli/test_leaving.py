@@ -38,10 +38,12 @@ STEPS = {
 """,
     # Half an hour in C, unless it is ended; it has begun when the timer rings.
     "C": """
+        sys.modules["recbench_cli.leaving"].GRACE = 0.5
         threading.Timer(0.5, here).start()
         hashlib.pbkdf2_hmac("sha256", b"", b"", 2**31 - 1)
 """,
     "swallowed": """
+        sys.modules["recbench_cli.leaving"].GRACE = 0.5
         try:
             here()
             time.sleep(600)

@@ -45,3 +45,9 @@ def test_every_page_has_as_many_ends_as_begins(tool):
         text = page.read_text(encoding="utf-8")
         assert len(tool.blocks(text)) == text.count("<!-- printed by:")
         assert text.count("<!-- printed by:") == text.count("<!-- end of print -->")
+
+
+def test_a_command_prints_to_the_tool_what_it_prints(tool, command_line):
+    code, out, err = command_line("protocols", "show", "paper")
+    assert code == 0, err
+    assert tool.printed("recbench protocols show paper") == out.strip()

@@ -1,44 +1,44 @@
 import shutil
 import subprocess
 import sys
-from pathlib import Path
+
+import pytest
 
 from recbench import experiment
 from recbench.runs.store import runs
 
-TOOL = Path(__file__).parents[2] / "tools" / "publish.py"
+
+@pytest.fixture(scope="module")
+def tool(load):
+    return load("publish")
 
 
-def publish(source, target):
-    command = [sys.executable, "-P", TOOL, source, target]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
-
-
-def test_checked_runs_are_copied_and_others_are_not(raw_folder, tmp_path):
+def test_checked_runs_are_copied_and_others_are_not(tool, raw_folder, tmp_path):
     source, target = tmp_path / "build", tmp_path / "results"
     places = {"data_dir": raw_folder, "results": source, "cache": tmp_path / "cache"}
     wanted = experiment.Experiment(model="popularity", draws=1, audit=False, **places)
     run = experiment.run(wanted, lambda _: None)
-    done = publish(source, target)
+    script = [sys.executable, "-P", tool.__file__, source, target]
+    done = subprocess.run(script, stdout=subprocess.PIPE, text=True, check=True)
     (copy,) = runs(target)
     assert done.stdout == f"{copy.folder}\n"
     assert copy.folder.relative_to(target) == run.folder.relative_to(source)
     assert sorted(one.name for one in copy.folder.iterdir()) == ["examples.parquet", "record.json"]
     shutil.copytree(run.folder, run.folder.with_name("another"))
-    done = publish(source, tmp_path / "none")
-    assert done.returncode == 1
-    assert done.stderr.startswith("error: ")
-    assert done.stderr.count("\n") == 1
+    with pytest.raises(SystemExit) as left:
+        tool.main(source, tmp_path / "none")
+    assert left.value.code.startswith("error: ")
+    assert "\n" not in left.value.code
     assert not (tmp_path / "none").exists()
 
 
-def test_no_run_is_copied_where_one_is_of_the_first_rows_alone(raw_folder, tmp_path):
+def test_no_run_is_copied_where_one_is_of_the_first_rows_alone(tool, raw_folder, tmp_path):
     source, target = tmp_path / "build", tmp_path / "results"
     places = {"data_dir": raw_folder, "results": source, "cache": tmp_path / "cache"}
     for limit in (None, 2):
         asked = {"model": "popularity", "draws": 1, "audit": False, "limit": limit}
         experiment.run(experiment.Experiment(**asked, **places), lambda _: None)
-    done = publish(source, target)
-    assert done.returncode == 1
-    assert "is not a result: the first 2 test rows alone were asked about" in done.stderr
+    why = "is not a result: the first 2 test rows alone were asked about"
+    with pytest.raises(SystemExit, match=why):
+        tool.main(source, target)
     assert not target.exists()

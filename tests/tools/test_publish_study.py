@@ -1,21 +1,19 @@
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import pandas as pd
+import pytest
 
 from recbench import experiment
 from recbench.runs import store
 from recbench.studies.gradient_similarity import GradientSimilarity
 from recbench.studies.points import frame
 
-TOOL = Path(__file__).parents[2] / "tools" / "publish_study.py"
 
-
-def publish(source, target):
-    command = [sys.executable, "-P", TOOL, source, target]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+@pytest.fixture(scope="module")
+def tool(load):
+    return load("publish_study")
 
 
 def written(folder, runs=()):
@@ -33,9 +31,10 @@ def written(folder, runs=()):
     return folder
 
 
-def test_a_published_study_names_no_title(tmp_path):
+def test_a_published_study_names_no_title(tool, tmp_path):
     source = written(tmp_path / "build" / "movielens-tiny")
-    done = publish(source, tmp_path / "results")
+    script = [sys.executable, "-P", tool.__file__, source, tmp_path / "results"]
+    done = subprocess.run(script, stdout=subprocess.PIPE, text=True, check=True)
     copy = tmp_path / "results/studies/gradient-similarity/movielens-tiny"
     assert done.stdout == f"{copy}\n"
     assert {one.name for one in copy.iterdir()} == {one.name for one in source.iterdir()}
@@ -49,7 +48,7 @@ def test_a_published_study_names_no_title(tmp_path):
     assert (copy / "study.json").read_bytes() == (source / "study.json").read_bytes()
 
 
-def test_a_run_that_was_published_is_named_as_its_copy(raw_folder, tmp_path):
+def test_a_run_that_was_published_is_named_as_its_copy(tool, raw_folder, tmp_path):
     build, target = tmp_path / "build", tmp_path / "results"
     places = {"data_dir": raw_folder, "results": build, "cache": tmp_path / "cache"}
     own, other = (
@@ -61,17 +60,17 @@ def test_a_run_that_was_published_is_named_as_its_copy(raw_folder, tmp_path):
         {"run": str(run.folder.relative_to(build)), "record_sha256": run.record.record_sha256}
         for run in (own, other)
     ]
-    publish(written(build / "studies/gradient-similarity/movielens-tiny", named), target)
+    tool.main(written(build / "studies/gradient-similarity/movielens-tiny", named), target)
     about = target / "studies/gradient-similarity/movielens-tiny/study.json"
     digests = [one["record_sha256"] for one in json.loads(about.read_text())["runs"]]
     assert digests == [copy.record_sha256, other.record.record_sha256]
 
 
-def test_a_table_that_is_not_that_of_its_data_is_not_copied(tmp_path):
+def test_a_table_that_is_not_that_of_its_data_is_not_copied(tool, tmp_path):
     source = written(tmp_path / "build" / "movielens-tiny")
     (source / "table.md").write_text("A Title\n")
-    done = publish(source, tmp_path / "results")
-    assert done.returncode == 1
-    assert done.stderr.startswith("error: ")
-    assert done.stderr.count("\n") == 1
+    with pytest.raises(SystemExit) as left:
+        tool.main(source, tmp_path / "results")
+    assert left.value.code.startswith("error: ")
+    assert "\n" not in left.value.code
     assert not (tmp_path / "results").exists()

@@ -50,7 +50,7 @@ def runtime(cache: Path, tmp_path: Path) -> Runtime:
 
 def built(folder: Path, kind: type[LLaRA] = LLaRA, **settings: Any) -> LLaRA:
     values = {"llm": str(toy_llm(folder / "llm")), "examples": 64, "batch_size": 16, "epochs": 3}
-    values |= {"learning_rate": 1e-2, "encoder": "caser", "candidates": 5, **settings}
+    values |= {"learning_rate": 1e-2, "candidates": 5, **settings}
     return kind(HybridSettings.build(values))
 
 
@@ -69,6 +69,8 @@ def test_stages_take_turns() -> None:
     stages = Stages(first, second, share=0.25)
     turns = [stages.at(Step(index, 8)) for index in range(8)]
     assert turns == [first] * 2 + [second] * 6
+    assert stages.stages == (first, second)
+    assert first.stages == (first,)
 
 
 def test_a_list_is_learnt(tmp_path: Path, runtime: Runtime) -> None:
