@@ -25,11 +25,10 @@ from recbench_cli.parsing import devices_of, names_of, settings_of
 from recbench_cli.records import earlier_records
 
 if TYPE_CHECKING:
-    from pandas import DataFrame
-
     from recbench.runs.record import RunRecord
     from recbench.runs.store import Run
     from recbench.runs.text import Format
+    from recbench.studies.folder import Written
     from recbench.studies.study import Asked, Reading, Study
 
 LLM = "tiny"
@@ -44,7 +43,7 @@ Llm = Annotated[
     typer.Option(
         "--llm",
         help="Language model, as for: recbench run; the study backbone takes several, parted by "
-        "commas.",
+        "commas, each with settings of its own, if any: smollm2:prompt_style=chat.",
         show_default=LLM,
     ),
 ]
@@ -212,16 +211,22 @@ def _study(name: str) -> "Study | Reading":
 
 def _list(asked: "Asked", form: str) -> None:
     """Print name, question, place and time of all studies; one that is broken stops no other."""
+    from recbench.data.card import card
     from recbench.errors import RecbenchError
     from recbench.registry import listed
     from recbench.runs.text import DASH, as_csv
+    from recbench.studies.study import Study
 
     assert asked.results is not None
+    card(asked.dataset, asked.cache)  # else every study would be of a dataset that nobody has
     records = earlier_records(asked.results)
     lines = list[tuple[str, str, str, float | None]]()
+    alone = list[str]()
     for name in listed("studies"):
         try:
             found = _study(name)
+            if isinstance(found, Study) and found.compares == "datasets":
+                alone.append(name)
             lines.append((name, found.question, found.place, _time(name, found, asked, records)))
         except RecbenchError as error:
             say(f"left out: {error}")
@@ -235,10 +240,11 @@ def _list(asked: "Asked", form: str) -> None:
         for name, question, place, seconds in lines:
             put(f"{name}: {question}\n  {place}")
             put(f"  time: {DASH if seconds is None else _in_words(seconds)}")
-        llm = asked.llms[0]
+        of_one = f"of {', '.join(alone)} those of {asked.dataset} alone; " if alone else ""
         put(
             f"\nTime: of the cells that have no record below {asked.results}, for {asked.dataset} "
-            f"and {llm}, by earlier records of their models; '{DASH}' where a model has none."
+            f"and {asked.llms[0]}, by earlier records of their models; {of_one}'{DASH}' where a "
+            "model has none, or a study needs more options."
         )
 
 
@@ -259,7 +265,7 @@ def _time(
         try:
             counted = replace(_completed(name, found, asked), listing=True)
             return seconds(found.cells(counted), records)
-        except UserError:  # it needs more options than there are
+        except UserError:  # a study of another package may need more options than there are
             return None
 
 
@@ -270,19 +276,25 @@ def _in_words(seconds: float) -> str:
 def _completed(name: str, found: "Study", asked: "Asked") -> "Asked":
     """Put the study's own models and seeds where the user names none."""
     from recbench.errors import UserError
-    from recbench.registry import find
+    from recbench.registry import check_known
+    from recbench.studies.study import language_model
 
     if asked.models and not found.models:
         raise UserError(f"the models of {name} are its own; leave out --models")
+    its = [one for llm in asked.llms for one in language_model(llm)[1]]
+    if its and found.compares != "llms":
+        raise UserError(f"{name} takes one language model; set {its[0]} with --set")
     if len(asked.llms) > 1 and found.compares != "llms":
         raise UserError(f"{name} takes one language model: name one with --llm")
     if asked.others and found.compares != "datasets":
         raise UserError(f"{name} takes one dataset; leave out --with")
     if taken := [one for one in asked.settings if one in found.varies]:
         raise UserError(f"{name} sets {taken[0]} itself; leave out --set {taken[0]}")
-    if "llm" in asked.settings:
+    if "llm" in (*asked.settings, *its):
         raise UserError("language models of a study are named with --llm; leave out --set llm")
-    models = tuple(find("models", one).name for one in asked.models or found.models)
+    models = asked.models or found.models
+    for model in models:
+        check_known("models", model)
     seeds = 1 if asked.quick else asked.seeds or found.seeds
     return replace(asked, models=models, seeds=seeds)
 
@@ -318,7 +330,7 @@ def _carry_out(
     crew: Crew | None,
     form: "Format",
 ) -> None:
-    """Have the missing cells run, if by anybody, write the folder and print the table."""
+    """Have the missing cells run, if by anybody, write the folder and print what is in it."""
     from recbench.errors import UserError
     from recbench.registry import blamed_if_at_fault
     from recbench.runs.store import apart, finished
@@ -329,11 +341,11 @@ def _carry_out(
         named = found.cells(asked)
         if asked.settings and not any("llm" in cell.settings for cell in named):
             raise UserError(f"--set is of language models, and {name} has none here; leave it out")
-        wanted = cells.located(named, say)
+        wanted, broken = cells.located(named, say)
         lacking = [place for at, place in wanted.items() if finished(at) is None]
-        missing = [place.cell for place in lacking]
-        there = len(wanted) - len(missing)
-        say(f"{name}: {len(wanted)} cells, {there} of them {'is' if there == 1 else 'are'} there")
+        missing = [*(place.cell for place in lacking), *broken]
+        there, every = len(wanted) - len(lacking), len(wanted) + len(broken)
+        say(f"{name}: {every} cells, {there} of them {'is' if there == 1 else 'are'} there")
         if missing and crew is not None:
             crew.check_apart(lacking)
             raise_for(crew.run(missing), ", and with --no-run it shows what is there")
@@ -341,16 +353,18 @@ def _carry_out(
         runs = apart([run for at in wanted if (run := finished(at)) is not None])
         if not runs:
             raise UserError(f"none of the cells of {name} is there; leave out --no-run")
-        place, data = folder.write(name, found, asked, runs, missing)
-        _print(found, data, form)
+        written = folder.write(name, found, asked, runs, missing)
+        _print(written, form)
     if missing:
         say(folder.lacking(missing))
-    say(f"wrote {place}")
+    say(f"wrote {written.folder}")
 
 
-def _print(found: "Study", data: "DataFrame", form: "Format") -> None:
+def _print(written: "Written", form: "Format") -> None:
+    """Print the table and what must be known of it; as CSV and JSON the points alone."""
     from recbench.runs.text import as_csv
 
+    data = written.data
     say("")
     if form == "json":
         put(printable_json(data.to_json(orient="records", indent=2, force_ascii=False)))
@@ -358,4 +372,4 @@ def _print(found: "Study", data: "DataFrame", form: "Format") -> None:
         cells = data.astype(object).where(data.notna(), "")
         put(as_csv(list(data.columns), cells.itertuples(index=False)))
     else:
-        put(found.table(data, form))
+        put(written.page(form))

@@ -2,7 +2,6 @@
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from recbench.plain_text import printable
@@ -12,7 +11,7 @@ from recbench.reproduction.paper import Paper
 from recbench.reproduction.wanted import asked_of, study_of
 from recbench.runs import published
 from recbench.runs.leaderboard import Row, ranked_by
-from recbench.runs.notes import notes, seeds_cell
+from recbench.runs.notes import named_apart, notes, seeds_cell
 from recbench.runs.published import Published
 from recbench.runs.sheet import Grid, Sheet
 from recbench.runs.text import DASH, Layout, figure_cell, laid_out
@@ -97,22 +96,16 @@ def _sheet(section: Section) -> Sheet:
         _grid(section) if section.cells else "",
         _differences(section),
         part.remark,
-        *notes(_named(section)),
-        *dict.fromkeys(_impossible(cell) for cell in section.cells),
+        *notes(named_apart(_rows(section))),
+        *dict.fromkeys(cell.wanted.impossible for cell in section.cells),
         _lacking(section),
     ]
     return Sheet(tuple(blocks))
 
 
-def _named(section: Section) -> list[Row]:
-    """Return every row once, named with what it was asked where others were asked other things."""
-    rows = list({id(row): row for cell in section.cells for row in cell.rows}.values())
-    asked = [f"{row.record.dataset}, {row.record.protocol}" for row in rows]
-    if len(set(asked)) < 2:
-        return rows
-    return [
-        replace(row, label=f"{row.label} on {what}") for row, what in zip(rows, asked, strict=True)
-    ]
+def _rows(section: Section) -> list[Row]:
+    """Return every row once."""
+    return list({id(row): row for cell in section.cells for row in cell.rows}.values())
 
 
 def _differences(section: Section) -> str:
@@ -121,11 +114,6 @@ def _differences(section: Section) -> str:
     sampled = "" if protocol(part.protocol).full else published.why_not()
     why = "; ".join(filter(None, [sampled, part.differs]))
     return published.note(_figures(section), why)
-
-
-def _impossible(cell: Filled) -> str:
-    reason = cell.wanted.impossible
-    return f"{cell.wanted.cells[0].dataset} cannot be asked so: {reason}" if reason else ""
 
 
 def _lacking(section: Section) -> str:

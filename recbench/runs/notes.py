@@ -1,6 +1,7 @@
 """What must be known of rows before they are compared, wherever they are."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from recbench.runs.leaderboard import Row, ranked_by
 from recbench.runs.published import other_data
@@ -22,11 +23,45 @@ def notes(rows: Sequence[Row], figure: str | None = None) -> list[str]:
 def notes_by_part(parts: Iterable[tuple[str, Row, Estimate | None]]) -> list[str]:
     """Say likewise of rows whose figure is shown part by part, each by the words for it."""
     shown = list(parts)
+    figures = [
+        (f"{row.label} {part}", found.figure.value, found.users)
+        for part, row, found in shown
+        if found is not None
+    ]
+    return notes_of_figures([row for _, row, _ in shown], figures)
+
+
+def notes_of_figures(rows: Iterable[Row], figures: Iterable[tuple[str, float, float]]) -> list[str]:
+    """
+    Say what must be known of rows, whichever figure of theirs is shown, and of those that are.
+
+    Parameters
+    ----------
+    rows
+        All that have a part in what is shown.
+    figures
+        Of each that is shown with an interval: whose it is, its value and its effective users.
+    """
     return [
-        *_said_once((row.label, note) for _, row, _ in shown for note in _of_row(row)),
+        *_said_once((row.label, note) for row in rows for note in _of_row(row)),
         *_said_once(
-            (f"{row.label} {part}", note) for part, row, found in shown for note in _narrow(found)
+            (whose, note) for whose, value, users in figures for note in _narrow(value, users)
         ),
+    ]
+
+
+def question_name(record: RunRecord) -> str:
+    """Name what was asked, where rows that were asked other things stand beside it."""
+    return f"{record.dataset}, {record.protocol}"
+
+
+def named_apart(rows: Sequence[Row]) -> list[Row]:
+    """Return rows, named with what they were asked where others were asked other things."""
+    asked = [question_name(row.record) for row in rows]
+    if len(set(asked)) < 2:
+        return list(rows)
+    return [
+        replace(row, label=f"{row.label} on {what}") for row, what in zip(rows, asked, strict=True)
     ]
 
 
@@ -40,7 +75,8 @@ def _said_once(notes: Iterable[tuple[str, str]]) -> list[str]:
 
 def notes_of(row: Row, found: Estimate | None) -> list[str]:
     """Return what must be known of one row, of which an estimate is shown; None where it is not."""
-    return [*_of_row(row), *_narrow(found)]
+    narrow = [] if found is None else _narrow(found.figure.value, found.users)
+    return [*_of_row(row), *narrow]
 
 
 def estimate_of(row: Row, figure: str | None = None) -> Estimate | None:
@@ -48,8 +84,8 @@ def estimate_of(row: Row, figure: str | None = None) -> Estimate | None:
     return row.estimates.get(figure or ranked_by(row.record))
 
 
-def _narrow(found: Estimate | None) -> list[str]:
-    narrow = "" if found is None else caution(found.figure.value, found.users)
+def _narrow(value: float, users: float) -> list[str]:
+    narrow = caution(value, users)
     words = "the interval, and those of its differences, may be too narrow"
     return [f"{words}: {narrow}"] if narrow else []
 

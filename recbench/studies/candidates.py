@@ -8,14 +8,13 @@ import numpy as np
 from recbench.data.card import card
 from recbench.experiment import Experiment
 from recbench.questions.protocols import protocol
-from recbench.questions.protocols.choice import allows, default_protocol, fits
-from recbench.recommender import reads_candidates
-from recbench.runs.leaderboard import Table, leaderboard, ranked_by
+from recbench.questions.protocols.choice import default_protocol, fits
+from recbench.runs.leaderboard import ranked_by
 from recbench.runs.store import Run
-from recbench.studies.cells import built
+from recbench.studies.cells import is_another, prompted
 from recbench.studies.drawing import beside, intervals, legend, looks, named_places, sheet
 from recbench.studies.order import Agreement, agreements
-from recbench.studies.points import THIS_TRAINING, VALUE, Point, frame, value
+from recbench.studies.points import THIS_TRAINING, VALUE, Point, frame, in_order, question, value
 from recbench.studies.study import Asked, Study
 
 if TYPE_CHECKING:
@@ -56,18 +55,17 @@ class Candidates(Study):
         """Return every model with every seed under every question that it can be asked."""
         own = default_protocol(asked.dataset, asked.cache)
         small = {_changed(own, size) for size in PROMPTED}
-        prompted = {name for name in asked.models if reads_candidates(built(asked.cell(name, 0)))}
+        slow = prompted(asked)
         return [
             cell
             for name, draws in _questions(asked, own)
             for cell in asked.of_all_models(protocol=name, draws=draws)
-            if name in small or cell.model not in prompted
+            if name in small or cell.model not in slow
         ]
 
     def data(self, runs: Sequence[Run], asked: Asked) -> "DataFrame":
         """Return the figures under every question, and how each orders the systems."""
-        order = list(dict.fromkeys(run.record.protocol for run in runs))
-        tables = sorted(leaderboard(runs), key=lambda one: order.index(one.record.protocol))
+        tables = in_order(runs)
         points = [
             point
             for table in tables
@@ -118,8 +116,7 @@ def _questions(asked: Asked, own: str) -> Iterator[tuple[str, int]]:
         if fits(known, protocol(name)):
             yield name, asked.draws
     for name, most in ({} if asked.quick else OTHERS).items():
-        other = protocol(name)
-        if other.card != own and allows(known, other) and fits(known, other):
+        if is_another(name, asked):
             yield name, min(asked.draws, most or asked.draws)
 
 
@@ -130,13 +127,6 @@ def _changed(own: str, size: str) -> str:
 def _by_protocol(data: "DataFrame") -> "Iterator[tuple[str, DataFrame]]":
     """Part the points by protocol: a line joins those that differ in candidates alone."""
     yield from data.groupby(data["question"].str.partition(", ")[0], sort=False)
-
-
-def question(table: Table) -> str:
-    """Name a table's question for an axis."""
-    record = table.record
-    card_name = record.protocol.partition(",")[0]
-    return f"{card_name}, {'all' if record.full_ranking else record.candidates}"
 
 
 def _agreement(one: Agreement) -> Point:

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from recbench.errors import UserError
+from recbench.data.card import card
+from recbench.errors import UnusableError, UserError
 from recbench.experiment import (
     Experiment,
     Question,
@@ -16,10 +18,14 @@ from recbench.experiment import (
     describe,
     training_folder,
 )
-from recbench.recommender import System
-from recbench.registry import blamed_if_at_fault
+from recbench.questions.protocols import protocol
+from recbench.questions.protocols.choice import allows, default_protocol, fits
+from recbench.recommender import System, reads_candidates
+from recbench.registry import blamed_if_at_fault, if_usable
 from recbench.runs import store
 from recbench.runs.places import results_folder
+from recbench.studies.study import Asked
+from recbench.training_source import TrainingSource
 
 Report = Callable[[str], None]
 
@@ -41,12 +47,22 @@ class Place:
     training: Path
 
 
-def located(cells: Iterable[Experiment], report: Report) -> dict[Path, Place]:
+def located(
+    cells: Iterable[Experiment], report: Report
+) -> tuple[dict[Path, Place], list[Experiment]]:
     """
     Name the folder of each run, which need not exist; nothing is trained.
 
     A cell whose folder another has already (a seed of what is not trained from one) is the same. A
     question that cannot be asked of the data (more candidates than items) is told of and left out.
+
+    Returns
+    -------
+    dict of Path to Place
+        Folder to what is run there.
+    list of Experiment
+        Cells whose model, encoder or dataset is a plug-in that cannot be had, or fails: the run of
+        each says why.
 
     Raises
     ------
@@ -55,24 +71,46 @@ def located(cells: Iterable[Experiment], report: Report) -> dict[Path, Place]:
     """
     questions: dict[tuple[Any, ...], Question | UserError] = {}
     found: dict[Path, Place] = {}
+    broken: list[Experiment] = []
     for cell in cells:
-        key = cell.dataset, asked_protocol(cell).name, cell.draws, cell.pack_seed
-        model = built(cell)
+        if (asked := if_usable(partial(_protocol_and_model, cell))) is None:
+            broken.append(cell)
+            continue
+        protocol_name, model = asked
+        key = cell.dataset, protocol_name, cell.draws, cell.pack_seed
         if key not in questions:
             questions[key] = _asked(cell, report)
-        question = questions[key]
-        if isinstance(question, Question):
-            source = choose_training_source(cell, model, question, report)
-            setup = describe(cell, model, question, source.training)
-            training = training_folder(cell, model, source, setup.seed)
-            folder = store.run_folder(results_folder(cell.results), setup)
-            found.setdefault(folder, Place(cell, training))
+        if not isinstance(question := questions[key], Question):
+            continue
+        source = choose_training_source(cell, model, question, report)
+        if (there := if_usable(partial(_place, cell, model, question, source))) is None:
+            broken.append(cell)
+        else:
+            found.setdefault(*there)
     refused = [one for one in questions.values() if isinstance(one, UserError)]
     if not found and refused:
         raise refused[0]
     for one in refused:
         report(f"left out: {one}")
-    return found
+    return found, broken
+
+
+def _protocol_and_model(cell: Experiment) -> tuple[str, System]:
+    return asked_protocol(cell).name, built(cell)
+
+
+def _place(
+    cell: Experiment, model: System, question: Question, source: TrainingSource
+) -> tuple[Path, Place]:
+    """Return the folder of a run, and what is run there."""
+    setup = describe(cell, model, question, source.training)
+    training = training_folder(cell, model, source, setup.seed)
+    return store.run_folder(results_folder(cell.results), setup), Place(cell, training)
+
+
+def at_hand(cell: Experiment) -> System | None:
+    """Make the model of a cell as `built`; None where it cannot be had, as its run will say."""
+    return if_usable(partial(built, cell))
 
 
 def built(cell: Experiment) -> System:
@@ -80,6 +118,8 @@ def built(cell: Experiment) -> System:
     with blamed_if_at_fault("models", cell.model):
         try:
             return build(cell)
+        except UnusableError as error:
+            raise UnusableError(f"{cell.model}: {error}") from None
         except UserError as error:
             raise UserError(f"{cell.model}: {error}") from None
 
@@ -91,9 +131,23 @@ def _asked(cell: Experiment, report: Report) -> Question | UserError:
         return error
 
 
+def is_another(name: str, asked: Asked) -> bool:
+    """Tell whether a protocol can be asked of the dataset, and is not the dataset's own."""
+    known, other = card(asked.dataset, asked.cache), protocol(name)
+    own = default_protocol(asked.dataset, asked.cache)
+    return other.card != own and allows(known, other) and fits(known, other)
+
+
+def prompted(asked: Asked) -> set[str]:
+    """Name the models that have their candidates in a prompt: each question takes them long."""
+    models = {name: at_hand(asked.cell(name, 0)) for name in asked.models}
+    return {name for name, model in models.items() if model and reads_candidates(model)}
+
+
 def part_of_rows(cell: Experiment, part: float) -> Experiment:
     """Return the same with a part of its rows; all of them where their number is not set."""
-    rows = built(cell).settings.record().get("examples")
+    model = at_hand(cell)
+    rows = None if model is None else model.settings.record().get("examples")
     if rows is None or part == 1:
         return cell
     settings = {**cell.settings, "examples": max(1, round(part * rows))}

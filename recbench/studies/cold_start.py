@@ -1,7 +1,7 @@
 """Who is good where little is known: rare items, short histories, new users."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, get_args
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -10,14 +10,17 @@ from recbench.runs.groups import Group, Grouping, grouped
 from recbench.runs.leaderboard import Row, Table, ranked_by
 from recbench.runs.store import Run
 from recbench.statistics.intervals import Estimate
+from recbench.studies.cells import is_another, prompted
 from recbench.studies.drawing import beside, intervals, legend, looks, named_places, sheet
 from recbench.studies.points import (
     DIFFERENCE,
     VALUE,
     Point,
     about,
+    estimated,
     frame,
-    only_table,
+    in_order,
+    question,
     to_baseline,
     value,
 )
@@ -28,12 +31,18 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from pandas import DataFrame
 
-WORDS = {
+WORDS: dict[Grouping, str] = {
     "target-count": "training interactions of the target",
-    "user-count": "training interactions of the user",
     "history-length": "items in the history",
     "user": "users",
 }
+"""What test rows are parted by."""
+
+LATER = "temporal"
+"""
+Asked besides the dataset's own protocol: what comes after a day is of new users and of known ones,
+from short histories on. It has thousands of test rows, of which one draw each is enough.
+"""
 
 
 class ColdStart(Study):
@@ -41,46 +50,59 @@ class ColdStart(Study):
     Test rows parted by what was known of them; differences are to the first model, paired.
 
     Their intervals and p are adjusted for all groups that are shown. What puts all test rows into
-    one group is left out: it would say what the table says.
+    one group is left out: it would say what the table says. Models that have their candidates in a
+    prompt are asked by the dataset's own protocol alone: thousands of rows would take them hours.
     """
 
     question = "Who is good where little is known: rare items, short histories, new users?"
     place = "asked for in the review of iLoRA, and missing there"
     models = ("sasrec", "popularity", "ease", "llara", "ilora")
+    cut = "rows of another time"
 
     def cells(self, asked: Asked) -> list[Experiment]:
-        """Return every model with every seed."""
-        return list(asked.of_all_models())
+        """Return every model with every seed, and those that are quick to ask about later rows."""
+        found = list(asked.of_all_models())
+        if not asked.quick and is_another(LATER, asked):
+            slow, later = prompted(asked), asked.of_all_models(protocol=LATER, draws=1)
+            found += [cell for cell in later if cell.model not in slow]
+        return found
 
     def data(self, runs: Sequence[Run], asked: Asked) -> "DataFrame":
         """Return figures and differences, group by group."""
-        table = only_table(runs)
+        tables = in_order(runs)
+        parted = [(table, by, len(_groups(table, by))) for table in tables for by in WORDS]
+        shown = [one for one in parted if one[2] > 1]
+        together = sum(count for _, _, count in shown)
         points: list[Point] = []
-        there = [row.label for row in table.rows if row.record.model == asked.models[0]]
-        baseline = there[0] if len(there) == 1 else None
-        parted = {by: len(_groups(table, by)) for by in get_args(Grouping)}
-        shown = {by: count for by, count in parted.items() if count > 1}
-        for by in shown:
-            for one in _groups(table, by, baseline, sum(shown.values())):
-                points += _points(one, by, baseline)
-        return frame(points or [point for row in table.rows for point in _whole(row)])
+        for table, by, _ in shown:
+            there = [row.label for row in table.rows if row.record.model == asked.models[0]]
+            baseline = there[0] if len(there) == 1 else None
+            for one in _groups(table, by, baseline, together):
+                points += _points(one, {"question": question(table), "by": by}, baseline)
+        whole = [point for table in tables for row in table.rows for point in _whole(row, table)]
+        return frame(points or whole)
+
+    def part(self, point: Mapping[str, Any]) -> str:
+        """Name the group."""
+        return f"in group {point['group']} by {point['by']}"
 
     def figure(self, data: "DataFrame") -> "Figure":
-        """Draw figures above, and their differences to the first model below."""
-        parts = list(dict.fromkeys(data["by"]))
-        figure, all_axes = sheet(columns=len(parts), heights=(2.3, 2.3))
+        """Draw figures on the left, and their differences to the first model on the right."""
+        parts = list(data.groupby(["question", "by"], sort=False))
+        figure, axes = sheet(columns=2, heights=(1.6,) * len(parts))
         kinds = looks(list(data["system"]))
-        for number, by in enumerate(parts):
-            for row, kind in enumerate((VALUE, DIFFERENCE)):
-                axes = all_axes[row * len(parts) + number]
-                _draw(axes, data[data["by"] == by], kind, kinds)
-            axes.set_xlabel(WORDS.get(by, by))
-        figures = data["figure"].iloc[0]
-        all_axes[0].set_ylabel(f"{figures} (share)")
-        against = data["against"].dropna()
-        if not against.empty:
-            all_axes[len(parts)].set_ylabel(f"{figures} less {against.iloc[0]}")
-        legend(figure, all_axes[0])
+        figures, against = data["figure"].iloc[0], data["against"].dropna()
+        for number, ((asked, by), some) in enumerate(parts):
+            left, right = axes[2 * number : 2 * number + 2]
+            _draw(left, some, VALUE, kinds)
+            _draw(right, some, DIFFERENCE, kinds)
+            left.set_title(f"protocol {asked}")
+            left.set_ylabel(f"{figures} (share)")
+            if not against.empty:
+                right.set_ylabel(f"less {against.iloc[0]}")
+            for one in (left, right):
+                one.set_xlabel(WORDS.get(by, by))
+        legend(figure, axes[0])
         return figure
 
 
@@ -92,8 +114,8 @@ def _groups(
     return [one for one in found.groups if one.examples]
 
 
-def _points(group: Group, by: str, baseline: str | None) -> list[Point]:
-    own = {"by": by, "group": group.name}
+def _points(group: Group, part: dict[str, str], baseline: str | None) -> list[Point]:
+    own = {**part, "group": group.name}
     points: list[Point] = []
     for row, found in zip(group.rows, group.estimates, strict=True):
         if found is not None:
@@ -105,20 +127,13 @@ def _points(group: Group, by: str, baseline: str | None) -> list[Point]:
 
 
 def _point(row: Row, found: Estimate, own: dict[str, str], group: Group) -> Point:
-    ends = found.figure
-    return {
-        "kind": VALUE,
-        **own,
-        "against": None,
-        **about(row, ranked_by(row.record)),
-        **{"value": ends.value, "low": ends.low, "high": ends.high},
-        **{"users": group.users, "examples": group.examples},
-    }
+    whose = about(row, ranked_by(row.record)) | {"users": group.users}
+    return {"kind": VALUE, **own, "against": None, **whose, **estimated(found)}
 
 
-def _whole(row: Row) -> list[Point]:
+def _whole(row: Row, table: Table) -> list[Point]:
     """Return a point of all rows, where no grouping parts them."""
-    return value(row, by="user", group="all", against=None)
+    return value(row, question=question(table), by="user", group="all", against=None)
 
 
 def _draw(axes: "Axes", data: "DataFrame", kind: str, kinds: dict[str, dict[str, Any]]) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 COSTS = {
     "training_seconds": "training (seconds)",
-    "memory_gib": "peak memory (GiB)",
+    "memory_gib": "peak memory of the host (GiB)",
     "parameters": "parameters trained",
     "trials": "settings tried before",
 }
@@ -33,6 +33,8 @@ class Cost(Study):
 
     Seconds are of the wall clock, whatever else the machine did. Those of what an encoder guides
     are of the tuning alone: the encoder is trained once for all, and costs what its own row says.
+    Memory is the host's, which every system takes; what was allocated on a GPU is a number of its
+    own, missing where there was none, for the two neither add up nor stand on one axis.
     How many settings were tried before is in no record but in the files of the search, below the
     results (`recbench.runs.tried`); where they tell of no trial, the number is missing, not zero.
     """
@@ -81,9 +83,11 @@ def cost(row: Row) -> dict[str, Any]:
     """Return the mean of every cost over a row's trainings."""
     trained = [run.record.trained for run in row.runs if run.record.trained is not None]
     seconds = [run.record.training_seconds for run in row.runs]
-    memory = [one.peak_memory.device or one.peak_memory.host for one in trained]
+    memory = [one.peak_memory for one in trained]
+    on_gpu = [one.device for one in memory if one.device is not None]
     return {
         "training_seconds": fmean(one for one in seconds if one is not None),
-        "memory_gib": fmean(memory) / 2**30,
+        "memory_gib": fmean(one.host for one in memory) / 2**30,
+        "gpu_memory_gib": fmean(on_gpu) / 2**30 if on_gpu else None,
         "parameters": fmean(one.parameters_trained for one in trained),
     }

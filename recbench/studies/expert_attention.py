@@ -1,6 +1,6 @@
 """Whether users differ in the experts that they are given, and whether that changes answers."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
@@ -8,19 +8,21 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from recbench.errors import UserError
+from recbench.errors import PluginError, UserError
 from recbench.experiment import Experiment
-from recbench.models import recommender_class
 from recbench.questions.candidates import Pack
 from recbench.questions.queries import Queries
 from recbench.recommender import Encoder, Runtime, WeighsExperts
 from recbench.runs.leaderboard import rows_of
+from recbench.runs.sheet import Sheet
 from recbench.runs.store import Run
+from recbench.runs.text import laid_out
 from recbench.seeding import generator
 from recbench.statistics.clusters import check_can_cluster, k_means
 from recbench.studies.drawing import COLOURS, heat_map, intervals, legend, named_places, sheet
 from recbench.studies.kept import Kept, kept
-from recbench.studies.points import THIS_TRAINING, Point, frame, measured
+from recbench.studies.points import THIS_TRAINING, Point, as_grid, frame, measured
+from recbench.studies.required import ONLY_DECLARED, check_members
 from recbench.studies.study import Asked, Study
 
 if TYPE_CHECKING:
@@ -29,6 +31,11 @@ if TYPE_CHECKING:
 
 SHOWN, ROWS = 10, 1_000
 """Sequences of the heat map, as in the paper; most test rows that are looked at."""
+
+LOOKED_AT = (
+    f"Looked at are the test rows, {ROWS:,} of them drawn at random where there are more, the same "
+    "ones for every run. Means are over rows: a user of several counts several times."
+)
 
 BINS = [one / 20 for one in range(21)]
 
@@ -73,15 +80,15 @@ class ExpertAttention(Study):
     """
     The gate's weights of test users, and what becomes of the answers without the gate.
 
-    The models that the runs have kept are asked the rows' first draw again, without targets. The
-    entropy of a user's weights is in parts of log K: 1 where all experts count alike. To see what
-    the gate explains, every user is then given the mean of all users' weights, and a row is asked
-    once more. ``answers changed`` is the share of rows whose likeliest candidate is then another.
-    ``share of likelihoods``: let s be a row's log-likelihoods with its own weights and m those with
-    the mean ones, both less their mean over the candidates; the gate's share is
-    ``|s - m|^2 / (|m|^2 + |s - m|^2)``, from 0, where it moves nothing, to 1, and the figure is its
-    mean over rows. The heat map and the clusters (k-means on the encoder's user vectors) are of the
-    first seed, for experts of two trainings do not correspond.
+    The models that the runs have kept are asked the first draw of the test rows again, of 1,000 of
+    them where there are more, without targets. The entropy of a row's weights is in parts of log K:
+    1 where all experts count alike. To see what the gate explains, every row is then given the mean
+    of all rows' weights, and is asked once more. ``answers changed`` is the share of rows whose
+    likeliest candidate is then another. ``share of likelihoods``: let s be a row's log-likelihoods
+    with its own weights and m those with the mean ones, both less their mean over the candidates;
+    the gate's share is ``|s - m|^2 / (|m|^2 + |s - m|^2)``, from 0, where it moves nothing, to 1,
+    and the figure is its mean over rows. The heat map and the clusters (k-means on the encoder's
+    user vectors) are of the first seed, for experts of two trainings do not correspond.
     """
 
     question = "Do users differ in their experts, and how much of an answer does the gate explain?"
@@ -94,8 +101,7 @@ class ExpertAttention(Study):
         if not asked.listing:
             check_can_cluster()
         for model in asked.models:
-            if not hasattr(recommender_class(model), "expert_weights"):
-                raise UserError(f"{model} weighs no experts; name ilora or lora-ensemble")
+            check_members(model, Gated, "name ilora or lora-ensemble")
         if asked.settings.get("guidance") == "token-routing":
             raise UserError("token-routing weighs experts by the token, not by the user")
         return list(asked.of_all_models())
@@ -108,9 +114,17 @@ class ExpertAttention(Study):
             points += _points(row.label, seen)
         return frame(points)
 
+    def part(self, point: Mapping[str, Any]) -> str:
+        """Name the figure, and of a mean weight the expert and the cluster."""
+        if point["kind"] != CLUSTER:
+            return f"by {point['figure']}"
+        expert, cluster = int(point["expert"]), int(point["cluster"])
+        return f"by {point['figure']} of expert {expert} in cluster {cluster}"
+
     def table(self, data: "DataFrame", layout: Any = "markdown") -> str:
-        """Write all but the weights and entropies of single users."""
-        return super().table(data[data["user"].isna()].drop(columns="user"), layout)
+        """Write all but the weights and entropies of single users, and of which rows it is."""
+        shown = data[data["user"].isna()].drop(columns="user")
+        return laid_out(Sheet((as_grid(shown), LOOKED_AT)), layout)
 
     def figure(self, data: "DataFrame") -> "Figure":
         """Draw the first system's weights, entropies and clusters, and every system's share."""
@@ -145,14 +159,15 @@ def _draw_share(axes: Any, data: "DataFrame") -> None:
     named_places(axes, figures)
     axes.set_ylim(bottom=0)
     axes.set_ylabel("share")
-    axes.set_title("Gate replaced by its mean over users")
+    axes.set_title("Gate replaced by its mean over rows")
 
 
 def _seen(run: Run, asked: Asked) -> Seen:
     """Ask the kept model of a run with its gate, and with the gate's mean."""
     with kept(run, asked) as found:
         model = found.model
-        assert isinstance(model, Gated)
+        if not isinstance(model, Gated):
+            raise PluginError(ONLY_DECLARED)
         queries, users = _rows(found)
         weights = model.expert_weights(queries)
         own = model.score(queries, found.runtime)

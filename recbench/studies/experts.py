@@ -11,6 +11,7 @@ from recbench.runs.store import Run
 from recbench.studies.curves import points_of
 from recbench.studies.drawing import beside, intervals, legend, looks, sheet
 from recbench.studies.points import VALUE, Point, about, frame, only_table, value
+from recbench.studies.required import only_model
 from recbench.studies.study import Asked, Study
 
 if TYPE_CHECKING:
@@ -29,14 +30,16 @@ class Experts(Study):
 
     question = "How many experts should one rank be cut into?"
     place = "iLoRA's paper, section 4.3 (K = 1, 2, 4, 8); rank 8 in its scripts, 16 in the rebuttal"
+    models = ("ilora",)
     seeds = 1
     cut = "rank 16"
     varies = ("experts", "rank", "expert_ranks")
 
     def cells(self, asked: Asked) -> list[Experiment]:
         """Return every number of experts in every rank."""
+        model = only_model(asked, ("rank", "experts"))
         return [
-            asked.cell("ilora", seed, {"rank": rank, "experts": experts})
+            asked.cell(model, seed, {"rank": rank, "experts": experts})
             for rank in (RANKS[:1] if asked.quick else RANKS)
             for experts in EXPERTS
             for seed in range(asked.seeds)

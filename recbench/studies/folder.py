@@ -1,19 +1,22 @@
 """The folder of a study: table, figure, data, and what they were made from."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recbench.atomic_write import atomic_folder
 from recbench.experiment import Experiment
-from recbench.plain_text import as_markdown
 from recbench.runs.environment import versions
 from recbench.runs.leaderboard import leaderboard
-from recbench.runs.notes import notes
+from recbench.runs.notes import named_apart, notes_of_figures
 from recbench.runs.places import results_folder
+from recbench.runs.sheet import Sheet
 from recbench.runs.store import Run
+from recbench.runs.text import Layout, laid_out
+from recbench.settings import digest
 from recbench.studies import cells
 from recbench.studies.drawing import doubt, drawn, save, styled
 from recbench.studies.study import Asked, Study
@@ -25,13 +28,62 @@ STUDIES = "studies"
 NAMED = 4
 """Cells that are named where some are missing; ``study.json`` names all of them."""
 
+LONGEST = 200
+"""
+Bytes of a folder's name at most, of the 255 that file systems take: while the folder is written,
+what `atomic_folder` adds stands behind it.
+"""
+
 TABLE, DATA, ABOUT = "table.md", "data.parquet", "study.json"
 
 
+@dataclass(frozen=True)
+class Written:
+    """
+    A study as it stands in its folder.
+
+    Attributes
+    ----------
+    study
+        What was written.
+    folder
+        Where.
+    data
+        Its points.
+    said
+        What must be known of them, a paragraph each.
+    """
+
+    study: Study
+    folder: Path
+    data: "DataFrame"
+    said: tuple[str, ...]
+
+    def page(self, layout: Layout) -> str:
+        """Write the table, and below it what is said, without a last line end."""
+        below = laid_out(Sheet(self.said), layout)
+        return f"{self.study.table(self.data, layout)}\n\n{below}"
+
+
 def place(name: str, asked: Asked) -> Path:
-    """Return the folder of a study; a quick one never takes the place of a whole one."""
-    own = "-".join([asked.dataset, *asked.others, *asked.llms, *(["quick"] if asked.quick else [])])
-    return results_folder(asked.results) / STUDIES / name / own.replace("/", "_")
+    """
+    Return the folder of a study; a quick one never takes the place of a whole one.
+
+    Language models may be folders with long names: then the name is cut, and ends in a digest.
+    """
+    of = [asked.dataset, *asked.others, *asked.llms]
+    own = _short("-".join(of).replace("/", "_"), digest(of)[:12])
+    quick = "-quick" if asked.quick else ""
+    return results_folder(asked.results) / STUDIES / name / f"{own}{quick}"
+
+
+def _short(name: str, mark: str) -> str:
+    """Return a name, or of one that is too long its beginning and a mark."""
+    room = LONGEST - len("-quick")
+    if len(name.encode()) <= room:
+        return name
+    start = name.encode()[: room - len(mark) - 1].decode(errors="ignore")  # no half sign at the end
+    return f"{start}-{mark}"
 
 
 def write(
@@ -40,7 +92,7 @@ def write(
     asked: Asked,
     runs: Sequence[Run],
     missing: Sequence[Experiment],
-) -> tuple[Path, "DataFrame"]:
+) -> Written:
     """
     Work a study out and write it; the same runs give the same bytes.
 
@@ -57,25 +109,23 @@ def write(
 
     Returns
     -------
-    Path
-        The folder, which holds all files or was not touched.
-    DataFrame
-        The data.
+    Written
+        What stands in the folder, which holds all files or was not touched.
     """
     data = study.data(runs, asked)
-    said = [*_told(study, asked, data, missing), *_notes(runs)]
-    folder = place(name, asked)
-    with atomic_folder(folder) as partial:
+    said = *_told(study, asked, data, missing), *_notes(study, data, runs)
+    written = Written(study, place(name, asked), data, said)
+    with atomic_folder(written.folder) as partial:
         data.to_parquet(partial / DATA, index=False)
-        text = "\n\n".join([f"# {study.question}", study.table(data), *map(as_markdown, said)])
-        (partial / TABLE).write_text(f"{text}\n", encoding="utf-8")
+        text = f"# {study.question}\n\n{written.page('markdown')}\n"
+        (partial / TABLE).write_text(text, encoding="utf-8")
         with styled():
             save(drawn(study, data), partial)
         about = _about(name, study, asked, runs, missing)
         (partial / ABOUT).write_text(
             json.dumps(about, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
         )
-    return folder, data
+    return written
 
 
 def lacking(missing: Sequence[Experiment]) -> str:
@@ -96,9 +146,20 @@ def _told(
     return [one for one in (doubt(data), quick, lacks, f"Place: {study.place}.") if one]
 
 
-def _notes(runs: Sequence[Run]) -> list[str]:
+def _notes(study: Study, data: "DataFrame", runs: Sequence[Run]) -> list[str]:
+    """Say what must be known of the systems, and of the figures that are shown of them."""
     rows = [row for table in leaderboard(runs) for row in table.rows]
-    return list(dict.fromkeys(notes(rows)))
+    return notes_of_figures(named_apart(rows), _shown(study, data))
+
+
+def _shown(study: Study, data: "DataFrame") -> Iterator[tuple[str, float, float]]:
+    """Yield whose every figure with an interval over users is, its value and effective users."""
+    with_interval = data[(data["low"] < data["high"]) & data["effective_users"].notna()]
+    apart = with_interval["asked"].nunique() > 1
+    for point in with_interval.to_dict("records"):
+        question = f"on {point['asked']}" if apart else ""
+        whose = " ".join(filter(None, (point["system"], study.part(point), question)))
+        yield whose, point["value"], point["effective_users"]
 
 
 def _about(

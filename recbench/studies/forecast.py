@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from statistics import fmean
 from typing import Any
 
-from recbench.errors import UserError
+from recbench.errors import RecbenchError
 from recbench.experiment import Experiment, asked_protocol, matching_of
 from recbench.plain_text import as_json
 from recbench.questions.protocols import Protocol
@@ -84,11 +84,13 @@ def forecast(wanted: Iterable[Experiment], records: Sequence[RunRecord]) -> list
     found: dict[tuple[str, ...], Forecast] = {}
     trained: set[str] = set()
     for cell in wanted:
-        protocol = asked_protocol(cell)
+        name = cell.protocol or DASH
         try:
+            protocol = asked_protocol(cell)
+            name = protocol.name
             model = cells.built(cell)
-        except UserError as error:
-            refused = Forecast(cell.model, cell.dataset, protocol.name, cell.seed, "refused")
+        except RecbenchError as error:
+            refused = Forecast(cell.model, cell.dataset, name, cell.seed, "refused")
             found.setdefault(tuple(cell.arguments), replace(refused, by=str(error)))
             continue
         one = cell if model.random_training else cell.model_copy(update={"seed": 0})

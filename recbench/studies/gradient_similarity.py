@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from recbench.errors import UserError
+from recbench.errors import PluginError
 from recbench.experiment import Experiment
-from recbench.models import recommender_class
 from recbench.questions.split import PAD, Examples
-from recbench.recommender import Encoder, Runtime, System, TrainingData
+from recbench.recommender import Encoder, Runtime, TrainingData
 from recbench.runs.leaderboard import rows_of
 from recbench.runs.store import Run
 from recbench.seeding import generator
@@ -22,6 +21,7 @@ from recbench.studies.cells import part_of_rows
 from recbench.studies.drawing import heat_map, intervals, legend, looks, sheet
 from recbench.studies.kept import kept
 from recbench.studies.points import THIS_TRAINING, Point, frame
+from recbench.studies.required import ONLY_DECLARED, check_members
 from recbench.studies.study import Asked, Study
 
 if TYPE_CHECKING:
@@ -124,9 +124,7 @@ class GradientSimilarity(Study):
         if not asked.listing:
             check_can_cluster()
         for model in asked.models:
-            kind = recommender_class(model)
-            if not (hasattr(kind, "gradient_sketches") and _encodes(kind)):
-                raise UserError(f"{model} has no encoder beside LoRA; name llara or ilora")
+            check_members(model, HasGradients, "name llara or ilora")
         parts = PARTS[-1:] if asked.quick else PARTS
         return [part_of_rows(cell, part) for part in parts for cell in asked.of_all_models()]
 
@@ -185,19 +183,16 @@ def _draw_over_training(axes: Any, data: "DataFrame", kinds: dict[str, dict[str,
     axes.set_xlabel("rows learnt from")
 
 
-def _encodes(kind: type[System]) -> bool:
-    return "encoder" in kind.settings_class.model_fields
-
-
 def _seen(run: Run, label: str, asked: Asked) -> Seen:
     with kept(run, asked) as found:
         model, data = found.model, found.data
-        assert isinstance(model, HasGradients)
+        if not isinstance(model, HasGradients):
+            raise PluginError(ONLY_DECLARED)
         rows = _watched(data)
         sketches = model.gradient_sketches(rows, PLACES, found.runtime).astype(np.float64)
         vectors = model.encoder.user_vectors(rows.histories)
     record = run.record
-    told = record.settings["examples"]
+    told = record.settings.get("examples")
     learnt = len(data.train) if told is None else min(told, len(data.train))
     titles = tuple(_ends(history, data) for history in rows.histories)
     products = sketches @ sketches.T

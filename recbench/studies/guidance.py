@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from recbench.experiment import Experiment
+from recbench.models import recommender_class
 from recbench.runs.leaderboard import Row
 from recbench.runs.store import Run
 from recbench.studies.bars import bars, with_differences
 from recbench.studies.points import frame, only_table
+from recbench.studies.required import check_settings, has_setting
 from recbench.studies.study import Asked, Study
 
 if TYPE_CHECKING:
@@ -22,33 +24,36 @@ OTHERS = ("other-user", "random", "tokens", "prompt", "token-routing")
 
 class Guidance(Study):
     """
-    iLoRA with its gate guided by the user's sequence, and by what should be worse.
+    A gated model guided by the user's sequence, and by what should be worse; iLoRA, as a rule.
 
     If the gate adapts to the user, another user's sequence and noise must be worse than the user's
     own; if they are not, what is gained is not gained by knowing the user. ``llara`` has no gate:
-    one LoRA. All differences are to ``sequence``, named beforehand, with intervals that hold all
-    at once (Bonferroni).
+    one LoRA, as every model without the setting. All differences are to ``sequence`` of the first
+    model, named beforehand, with intervals that hold all at once (Bonferroni).
     """
 
     question = "What should guide the gate: the user's sequence, or is anything as good?"
     place = "iLoRA's paper and rebuttal: random, token, prompt and sequence guidance, one LoRA"
+    models = ("ilora", "llara")
     seeds = 2
     cut = "words and tokens as guidance"
     varies = ("guidance",)
 
     def cells(self, asked: Asked) -> list[Experiment]:
-        """Return iLoRA with every guidance, and LLaRA."""
+        """Return every model with every guidance, and as it is where it has none."""
+        check_settings(asked.models[0], self.varies)
         others = OTHERS[:2] if asked.quick else OTHERS
-        guided = [("ilora", {}), *(("ilora", {"guidance": one}) for one in others)]
+        guided = [{"guidance": one} for one in (SEQUENCE, *others)]
         return [
             asked.cell(model, seed, settings)
-            for model, settings in [*guided, ("llara", {})]
+            for model in asked.models
+            for settings in (guided if has_setting(model, "guidance") else ({},))
             for seed in range(asked.seeds)
         ]
 
     def data(self, runs: Sequence[Run], asked: Asked) -> "DataFrame":
         """Return the figures, and differences to the user's own sequence."""
-        usual = [row.label for row in only_table(runs).rows if guidance(row) == SEQUENCE]
+        usual = [row.label for row in only_table(runs).rows if _is_usual(row, asked.models[0])]
         table = only_table(runs, usual[0] if usual else None)
         return frame(with_differences(table.rows, table.baseline))
 
@@ -57,7 +62,10 @@ class Guidance(Study):
         return bars(data)
 
 
-def guidance(row: Row) -> str | None:
-    """Return what guides a row's gate; None where it has none."""
+def _is_usual(row: Row, model: str) -> bool:
+    """Tell whether a row is the model's, guided as in the paper; a record may leave that unsaid."""
     record = row.record
-    return record.settings.get("guidance", SEQUENCE) if record.model == "ilora" else None
+    if record.model != model:
+        return False
+    whole = recommender_class(model).settings_class.completed(record.settings)
+    return bool(whole["guidance"] == SEQUENCE)

@@ -1,6 +1,6 @@
 """Whether users are better off when a model is tuned on their kind alone."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from recbench.errors import UserError
 from recbench.experiment import Experiment, ask
-from recbench.models import recommender_class
 from recbench.questions.user_clusters import user_clusters
 from recbench.runs.leaderboard import Row, ranked_by, rows_of
 from recbench.runs.store import Run
@@ -17,7 +16,8 @@ from recbench.statistics.best import all_pairs, differences
 from recbench.statistics.clusters import check_can_cluster
 from recbench.statistics.intervals import estimate
 from recbench.studies.drawing import beside, intervals, legend, looks, named_places, sheet
-from recbench.studies.points import DIFFERENCE, VALUE, Point, about, difference, frame
+from recbench.studies.points import DIFFERENCE, VALUE, Point, about, difference, estimated, frame
+from recbench.studies.required import has_setting
 from recbench.studies.study import Asked, Study
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class Interference(Study):
         if not asked.listing:
             check_can_cluster()
         for model in asked.models:
-            if "cluster" not in recommender_class(model).settings_class.model_fields:
+            if has_setting(model, "cluster") is False:
                 raise UserError(f"{model} cannot be tuned on a cluster alone; name llara or ilora")
         alone = [f"{number}/{COUNT}" for number in range(1, COUNT + 1)]
         parts = [{}, *({"cluster": one} for one in (alone[:2] if asked.quick else alone))]
@@ -72,6 +72,10 @@ class Interference(Study):
             own = {"model": model, "cluster": number}
             points += _points(both, inside, len(found), own) if inside.any() else []
         return frame(points)
+
+    def part(self, point: Mapping[str, Any]) -> str:
+        """Name the cluster."""
+        return f"in cluster {point['cluster']}"
 
     def figure(self, data: "DataFrame") -> "Figure":
         """Draw both figures of every cluster, and their differences."""
@@ -135,9 +139,8 @@ def _points(
     for row, system, tuned in zip(both, systems, (TOGETHER, ALONE), strict=True):
         found = estimate(system)
         assert found is not None  # HitRatio@1 is defined everywhere
-        ends = {"value": found.figure.value, "low": found.figure.low, "high": found.figure.high}
-        figure = about(row, ranked_by(row.record))
-        yield {"kind": VALUE, **own, "tuned": tuned, "against": None, **figure, **ends, **size}
+        whose = about(row, ranked_by(row.record)) | estimated(found) | size
+        yield {"kind": VALUE, **own, "tuned": tuned, "against": None, **whose}
     if size["users"] > 1:
         pairs = differences(systems, lambda *_: matched(both[0].runs, both[1].runs))
         (pair,) = all_pairs(pairs, baseline=1, families=comparisons)

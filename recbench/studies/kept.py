@@ -51,6 +51,7 @@ def kept(run: Run, asked: Asked) -> Iterator[Kept]:
     Load the model of a run, for as long as the block lasts.
 
     What answers otherwise than it did for the run, and is no fault of it, is told (`Asked.report`).
+    What a plug-in raises inside the block is called the model's, not the study's.
 
     Raises
     ------
@@ -65,7 +66,7 @@ def kept(run: Run, asked: Asked) -> Iterator[Kept]:
         found = asked_model(run, remedy, asked.report)
     question = ask(cell, silent)
     data = loaded_with(found, question.dataset, question.split)
-    with TemporaryDirectory() as scratch:
+    with TemporaryDirectory() as scratch, blamed_if_at_fault("models", record.model):
         where = Path(scratch), cache_folder(asked.cache)
         runtime = Runtime(record.seed, resolve(asked.device), *where, asked.report)
         yield Kept(found.load(data, runtime), data, question, runtime)

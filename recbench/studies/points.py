@@ -4,7 +4,9 @@ The data of a study: a line a point, with its interval and what it stands on.
 Columns of every study: ``kind`` (what the point is), those that the study adds, ``system`` (as the
 leaderboard labels it), ``figure``, ``value``, ``low`` and ``high`` (of its interval; missing where
 there is none), ``p`` (of a difference, adjusted for all that were looked at), ``seeds`` (as the
-leaderboard writes them), ``users`` and ``examples``.
+leaderboard writes them), ``users`` and ``examples``, and, for what is said of it below a table,
+``effective_users`` (how many equal users an interval stands on; missing where it is none over
+users) and ``asked`` (dataset and protocol).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,18 +17,21 @@ from numpy.typing import NDArray
 
 from recbench.errors import UserError
 from recbench.runs.leaderboard import Row, Table, leaderboard, ranked_by
-from recbench.runs.notes import seeds_cell
+from recbench.runs.notes import question_name, seeds_cell
 from recbench.runs.sheet import Grid
 from recbench.runs.store import Run
 from recbench.runs.text import DASH, interval, signed, with_sign
 from recbench.statistics.best import Pair
-from recbench.statistics.intervals import estimate
+from recbench.statistics.intervals import Estimate, estimate
 from recbench.statistics.system import System
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-COMMON = ("system", "figure", "value", "low", "high", "p", "seeds", "users", "examples")
+SAID = ("effective_users", "asked")
+"""Columns that the notes below a table are made from; the table is without them."""
+
+COMMON = ("system", "figure", "value", "low", "high", "p", "seeds", "users", "examples", *SAID)
 """Columns of every study, which those of its own stand before."""
 
 THIS_TRAINING = "1 (this training)"
@@ -54,10 +59,15 @@ def frame(points: Iterable[Mapping[str, Any]]) -> "DataFrame":
         raise UserError("the runs that are there have no figure that this study shows")
     own = [name for name in dict.fromkeys(n for one in found for n in one) if name not in COMMON]
     whole = pd.DataFrame(found, columns=[*own, *COMMON])
-    numbers = ["value", "low", "high", "p"]
+    numbers = ["value", "low", "high", "p", "effective_users"]
     return whole.astype(dict.fromkeys(numbers, np.float64)).astype(
         {"users": "Int64", "examples": "Int64"}
     )
+
+
+def model_of(label: str) -> str:
+    """Return the model that a system's label begins with."""
+    return label.partition(" ")[0]
 
 
 def only_table(runs: Sequence[Run], baseline: str | None = None) -> Table:
@@ -75,21 +85,40 @@ def only_table(runs: Sequence[Run], baseline: str | None = None) -> Table:
     return first
 
 
+def question(table: Table) -> str:
+    """Name a table's question for an axis: its protocol, and how many candidates."""
+    record = table.record
+    card_name = record.protocol.partition(",")[0]
+    return f"{card_name}, {'all' if record.full_ranking else record.candidates}"
+
+
+def in_order(runs: Sequence[Run]) -> list[Table]:
+    """Return the tables of runs under several protocols, in the order of the runs."""
+    order = list(dict.fromkeys(run.record.protocol for run in runs))
+    return sorted(leaderboard(runs), key=lambda one: order.index(one.record.protocol))
+
+
 def value(row: Row, figure: str | None = None, kind: str = VALUE, **own: Any) -> list[Point]:
     """Return one figure of a row, or what its table is ranked by; nothing where it lacks that."""
     name = figure or ranked_by(row.record)
     if name not in row.estimates:
         return []
-    found = row.estimates[name].figure
-    ends = {"value": found.value, "low": found.low, "high": found.high}
-    return [{"kind": kind, **own, **about(row, name), **ends, "examples": found.n}]
+    return [{"kind": kind, **own, **about(row, name), **estimated(row.estimates[name])}]
+
+
+def estimated(found: Estimate) -> Point:
+    """Return a figure with its interval, and what both stand on."""
+    ends = found.figure
+    interval_of = {"value": ends.value, "low": ends.low, "high": ends.high}
+    return {**interval_of, "examples": ends.n, "effective_users": found.users}
 
 
 def about(row: Row, figure: str) -> Point:
     """Return whose a point is."""
     users = None if row.system is None else len(np.unique(row.system.users))
     whose = {"system": row.label, "figure": figure, "seeds": seeds_cell(row)}
-    return {**whose, "users": users, "examples": row.record.examples}
+    asked = {"asked": question_name(row.record), "examples": row.record.examples}
+    return {**whose, **asked, "users": users}
 
 
 def difference(a: Row, b: Row, pair: Pair, **own: Any) -> list[Point]:
@@ -138,14 +167,13 @@ def measured(
     found = estimate(System(values, 1, users, seeds))
     assert found is not None  # every row has a value
     number = THIS_TRAINING if len(seeds) == 1 else str(len(seeds))
-    mean, n = found.figure, {"users": len(np.unique(users)), "examples": len(users)}
     whose = {"system": system, "figure": figure, "seeds": number}
-    return {**own, **whose, "value": mean.value, "low": mean.low, "high": mean.high, **n}
+    return {**own, **whose, **estimated(found), "users": len(np.unique(users))}
 
 
 def as_grid(data: "DataFrame") -> Grid:
     """Write points, a line each; a column that is empty everywhere is left out."""
-    shown = [name for name in data.columns if name not in ("value", "low", "high")]
+    shown = [name for name in data.columns if name not in ("value", "low", "high", *SAID)]
     shown = [name for name in shown if data[name].notna().any()]
     place = shown.index("figure") + 1
     headers = [*shown[:place], "value", *shown[place:]]

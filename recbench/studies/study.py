@@ -14,6 +14,7 @@ the cells, `recbench.studies.points` makes lines of rows, `recbench.studies.draw
 `recbench.studies.folder` writes.
 """
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,7 +23,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from recbench.defaults import DRAWS
 from recbench.experiment import Experiment
-from recbench.models import recommender_class
+from recbench.models import class_at_hand
 from recbench.runs.sheet import Sheet
 from recbench.runs.store import Run
 from recbench.runs.text import Format, Layout, laid_out
@@ -44,6 +45,19 @@ def silent(_: str) -> None:
     """Report to nobody."""
 
 
+def language_model(named: str) -> tuple[str, dict[str, str]]:
+    """
+    Return a language model, and the settings of its own that it is named with.
+
+    Examples
+    --------
+    >>> language_model("smollm2:prompt_style=chat")
+    ('smollm2', {'prompt_style': 'chat'})
+    """
+    name, *settings = re.split(r":(?=\w+=)", named)
+    return name, dict(one.split("=", 1) for one in settings)
+
+
 @dataclass(frozen=True)
 class Asked:
     """
@@ -54,7 +68,8 @@ class Asked:
     dataset
         Registered name.
     llms
-        Language models; all studies but those that compare several take the first.
+        Language models, as `language_model` reads them; all studies but those that compare several
+        take the first.
     models
         Registered names, the study's own unless the user names others.
     seeds
@@ -116,11 +131,12 @@ class Asked:
             Of `Experiment`, in the place of what is asked of all cells.
         """
         own: dict[str, Any] = {}
-        if "llm" in (known := recommender_class(model).settings_class.model_fields):
-            own["llm"] = llm or self.llms[0]
-            if MECHANISM in self.llms and "examples" in known:
+        found = class_at_hand(model)
+        if "llm" in (known := {} if found is None else found.settings_class.model_fields):
+            own["llm"], its = language_model(llm or self.llms[0])
+            if "examples" in known and MECHANISM in {language_model(one)[0] for one in self.llms}:
                 own["examples"] = MECHANISM_ROWS
-            own |= self.settings
+            own |= {**self.settings, **its}
         asked: dict[str, Any] = {
             "dataset": self.dataset,
             "draws": self.draws,
@@ -194,6 +210,15 @@ class Study(ABC):
     @abstractmethod
     def figure(self, data: "DataFrame") -> "Figure":
         """Draw the data, and nothing else: what a figure needs to know stands in them."""
+
+    def part(self, point: Mapping[str, Any]) -> str:
+        """
+        Say which part of the test rows or which figure a point is of, where a system has several.
+
+        The words follow the system's name where something must be known of the point; empty where a
+        system has one figure for each question, of all test rows.
+        """
+        return ""
 
     def table(self, data: "DataFrame", layout: Layout = "markdown") -> str:
         """Write the data, a line a point."""

@@ -12,7 +12,7 @@ import pytest
 from recbench.cells import cluster, fill, local
 from recbench.cells.process import Ended
 from recbench.errors import UserError
-from recbench.experiment import Experiment
+from recbench.experiment import Experiment, build
 from recbench.registry import listed, load
 from recbench.studies import cells
 from recbench.studies.drawing import drawn, save, styled
@@ -207,6 +207,22 @@ def test_what_is_there_is_shown_without_the_rest(study, begun, tmp_path):
 
 
 @pytest.mark.honesty
+def test_what_must_be_known_is_printed_below_the_table(study, begun, tmp_path):
+    pages = {
+        form: study("seeds", "--models", "popularity,random", "--quick", "--format", form)[1]
+        for form in ("table", "markdown", "latex", "json", "csv")
+    }
+    written = (tmp_path / "results/studies/seeds/movielens-tiny-quick/table.md").read_text()
+    assert written == f"# {load('studies', 'seeds').question}\n\n{pages['markdown']}"
+    for form in ("table", "markdown", "latex"):
+        for said in ("Quick: one seed.", "of these trainings, without tests", "random: a single"):
+            assert said in pages[form]
+    data = json.loads(pages["json"])
+    assert {one["system"] for one in data} == {"popularity", "random"}
+    assert len(pages["csv"].splitlines()) == len(data) + 1
+
+
+@pytest.mark.honesty
 def test_quick_has_one_seed_and_says_so(study, begun, tmp_path):
     code, out, _ = study("seeds", "--models", "popularity,random", "--quick")
     assert code == 0
@@ -241,13 +257,34 @@ def test_cells_that_fail_are_named_when_the_others_are_done(study, begun, monkey
     assert study("cost", *TWO, "--no-run")[0] == 0
 
 
+def test_a_model_that_cannot_be_had_is_named_when_the_others_are_done(study, begun, install):
+    install("raise RuntimeError('broken')")
+    asked = ("cost", "--models", "popularity,acme", "--seeds", "1")
+    code, _, err = study(*asked)
+    assert code == 1
+    assert "cost: 2 cells, 0 of them are there" in err
+    assert "package acme-plugin cannot be imported: RuntimeError: broken" in err
+    assert "error: 1 cell failed: acme on movielens, seed 0 (failed with exit code 1)" in err
+    code, out, err = study(*asked, "--no-run")
+    assert (code, "popularity" in out) == (0, True)
+    assert "1 cell is not run, and left out: acme on movielens, seed 0" in err
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (("sedes",), "unknown study 'sedes'; did you mean 'seeds'?"),
         (("seeds", "--models", "popularty"), "unknown model 'popularty'; did you mean"),
         (("seeds", "--quick", "--seeds", "3"), "--quick has one seed; leave out"),
-        (("experts", "--models", "sasrec"), "the models of experts are its own; leave out"),
+        (("experts", "--models", "sasrec"), "sasrec has no setting rank, by which this study goes"),
+        (("experts", "--models", "ilora,llara"), "this study takes one model; leave out --models"),
+        (
+            ("seeds", "--llm", "tiny:prompt_style=chat"),
+            "seeds takes one language model; set prompt_style with --set",
+        ),
+        (("backbone", "--llm", "tiny:llm=big"), "language models of a study are named with --llm"),
+        (("backbone", "--llm", "tiny:rnk=3"), "llara: unknown setting 'rnk'; did you mean"),
+        (("--dataset", "movilens"), "unknown dataset 'movilens'"),
         (("experts", "--set", "rnk=3"), "ilora: unknown setting 'rnk'; did you mean 'rank'?"),
         (("order", "--quick"), "--quick changes nothing in order, which reads what is there"),
         (("--quick",), "--quick is of one study; name it"),
@@ -296,6 +333,7 @@ def test_all_are_listed_and_a_broken_one_stops_nobody(call_here, install):
     assert code == 0
     assert "left out: the study 'acme' of package acme-plugin cannot be imported: Runt" in err
     assert "seeds: Is the gain real, or another draw of seeds and users?" in out
+    assert "; of cross-domain those of movielens alone; '-' where a model has none" in out
     listed = json.loads(call_here("study", "--format", "json")[1])
     assert {"seeds", "experts", "order"} <= {one["study"] for one in listed}
     assert all(one["question"] and one["place"] for one in listed)
@@ -316,6 +354,25 @@ def test_a_plug_in_that_is_no_study_says_in_what(call_here, install, source, sai
     code, _, err = call_here("study", "acme")
     assert code == 1
     assert err == f"error: the study 'acme' of package acme-plugin: {said}\n"
+
+
+def test_a_study_whose_models_are_its_own_takes_no_others(call_here, install):
+    lines = ("def cells(*_): pass", "def data(*_): pass", "def figure(*_): pass")
+    body = "".join(f"\n    {line}" for line in ("question = place = 'x'", *lines))
+    source = f"from recbench.studies.study import Study\nclass Acme(Study):{body}\n"
+    install(source, group="studies")
+    code, _, err = call_here("study", "acme", "--models", "popularity")
+    assert (code, err) == (2, "error: the models of acme are its own; leave out --models\n")
+
+
+def test_the_listing_counts_studies_of_several_datasets_by_the_one(call_here, made, monkeypatch):
+    cell = Experiment(model="ilora", settings={"llm": "tiny", "examples": 1000}, seed=1)
+    record = made(model="ilora", settings=build(cell).settings.identity(), seed=1).record
+    monkeypatch.setattr("recbench_cli.study.earlier_records", lambda _: [record])
+    listed = json.loads(call_here("study", "--format", "json")[1])
+    seconds = {one["study"]: one["seconds"] for one in listed}
+    assert seconds["cross-domain"] > 0  # seed 0, by the record of another seed
+    assert seconds["backbone"] is None  # no record is of llara
 
 
 def test_the_study_of_the_page_runs(study, begun, install, tmp_path):

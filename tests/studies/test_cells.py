@@ -1,8 +1,10 @@
+from dataclasses import replace
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
 
-from recbench import experiment
+from recbench import experiment, registry
 from recbench.errors import UserError
 from recbench.experiment import Experiment, build
 from recbench.registry import listed, load
@@ -33,8 +35,8 @@ def test_every_cell_is_one_that_can_be_run(name, quick, asked):
     wanted = load("studies", name)().cells(asked(name, quick=quick))
     assert wanted
     for cell in wanted:
-        built = build(cell).settings.identity()
-        assert set(cell.settings) <= set(built), cell
+        settings = build(cell).settings
+        assert set(cell.settings) <= set(settings.completed(settings.identity())), cell
         assert cells.name(cell).startswith(cell.model)
 
 
@@ -86,7 +88,8 @@ def here(raw_folder, tmp_path):
 
 
 def test_a_cell_lies_where_its_run_will(here):
-    found = cells.located(here.of_all_models(), lambda _: None)
+    found, broken = cells.located(here.of_all_models(), lambda _: None)
+    assert not broken
     names = [cells.name(one.cell) for one in found.values()]
     assert len(names) == 3  # another seed of popularity is the same
     folder, place = next(iter(found.items()))
@@ -98,7 +101,7 @@ def test_a_cell_lies_where_its_run_will(here):
 def test_a_question_that_cannot_be_asked_is_left_out(here):
     wanted = [here.cell("random", 0, protocol=f"paper,candidates={n}") for n in (10, 500)]
     said: list[str] = []
-    (found,) = cells.located(wanted, said.append).values()
+    (found,) = cells.located(wanted, said.append)[0].values()
     assert found.cell.protocol == "paper,candidates=10"
     assert said[-1].startswith("left out: ")
     with pytest.raises(UserError, match="500"):
@@ -115,3 +118,35 @@ def test_a_file_is_no_results_folder(tmp_path):
     wanted = [Experiment(model="random", results=Path(tmp_path / "file"))]
     with pytest.raises(UserError, match="a file stands where a folder belongs"):
         cells.located(wanted, lambda _: None)
+
+
+@pytest.fixture
+def acme(monkeypatch):
+    """A model of a package that is not there."""
+    real = registry.entry_points
+    point = EntryPoint("acme", "no_such_package:Acme", "recbench.models")
+
+    def points(group):
+        return [*real(group=group), *([point] if group == point.group else [])]
+
+    monkeypatch.setattr(registry, "entry_points", points)
+
+
+def test_a_model_that_cannot_be_had_is_put_aside(here, acme):
+    asked = replace(here, models=("acme", "popularity"), seeds=1)
+    found, broken = cells.located(asked.of_all_models(), lambda _: None)
+    assert [one.cell.model for one in found.values()] == ["popularity"]
+    assert [one.model for one in broken] == ["acme"]
+    assert cells.prompted(asked) == set()
+    assert cells.part_of_rows(broken[0], 0.5) is broken[0]
+
+
+def test_so_is_a_model_whose_encoder_cannot_be_had(here, acme):
+    guided = here.cell("llara", 0, {"encoder": "acme"})
+    assert cells.located([guided], lambda _: None) == ({}, [guided])
+
+
+@pytest.mark.parametrize("name", ["interference", "expert-attention", "gradient-similarity"])
+def test_what_a_model_has_is_asked_of_those_that_can_be_had(name, asked, acme):
+    wanted = load("studies", name)().cells(asked(name, models=("ilora", "acme")))
+    assert {one.model for one in wanted} == {"ilora", "acme"}

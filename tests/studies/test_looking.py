@@ -1,12 +1,14 @@
 """Studies that look into what runs have kept: on models that are trained here, of a few rows."""
 
+from contextlib import contextmanager
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from recbench.errors import UserError
+from recbench.errors import PluginError, RecbenchError, UserError
 from recbench.experiment import build, run
 from recbench.file_digests import folder_digest
 from recbench.questions.queries import Queries
@@ -15,11 +17,12 @@ from recbench.runs.kept_trainings import kept_model
 from recbench.runs.leaderboard import rows_of
 from recbench.seeding import generator
 from recbench.statistics.best import all_pairs, differences
-from recbench.studies import expert_attention, gradient_similarity, interference
+from recbench.studies import expert_attention, gradient_similarity, interference, required
 from recbench.studies.drawing import drawn, save, styled
 from recbench.studies.gradient_similarity import cosines
 from recbench.studies.kept import _cell, kept
 from recbench.studies.points import frame
+from recbench.studies.required import check_members
 from recbench.studies.study import Asked
 from recbench.testing.toy_lm import toy_llm
 
@@ -73,6 +76,8 @@ def test_expert_attention(here, tmp_path):
     assert (data.loc[data["low"].notna(), "seeds"] == "1 (this training)").all()
     explained = data[data["kind"] == "the gate's share"].set_index("figure")
     assert explained.loc["share of likelihoods", "value"] > 0
+    for layout in ("table", "markdown", "latex"):
+        assert "1,000 of them drawn at random where there are more" in study.table(data, layout)
 
 
 def test_the_mean_gate_takes_the_users_out(here):
@@ -125,16 +130,69 @@ def test_what_answers_otherwise_than_for_the_run_is_said_or_refused(here, monkey
         pass
 
 
-@pytest.mark.parametrize("model", ["sasrec", "tallrec"])
-def test_what_has_no_gradients_is_refused_before_it_is_trained(model):
-    with pytest.raises(UserError, match=f"{model} has no encoder beside LoRA; name llara or ilora"):
+@pytest.mark.parametrize(
+    ("model", "lacking"),
+    [("sasrec", "encoder, gradient_sketches"), ("tallrec", "encoder")],
+)
+def test_what_has_no_gradients_is_refused_before_it_is_trained(model, lacking):
+    with pytest.raises(UserError, match=f"^{model} has no {lacking}; name llara or ilora$"):
         load("studies", "gradient-similarity")().cells(Asked("movielens", models=(model,)))
+
+
+@pytest.mark.parametrize("room", [expert_attention.Gated, gradient_similarity.HasGradients])
+def test_a_contract_is_checked_by_what_a_class_has_and_declares(monkeypatch, room):
+    names = [one for one in dir(room) if not one.startswith("_")]
+    whole = type("Acme", (), dict.fromkeys(names) | {"__annotations__": {"encoder": "Encoder"}})
+    for kind in (type("Child", (whole,), {}), None):  # None: its own run says why it is not had
+        monkeypatch.setattr(required, "class_at_hand", lambda _, kind=kind: kind)
+        check_members("acme", room, "name another")
+    for name in names:
+        part = {one: None for one in names if one != name}
+        kind = type("Acme", (), part | {"__annotations__": {"encoder": "Encoder"}})
+        monkeypatch.setattr(required, "class_at_hand", lambda _, kind=kind: kind)
+        with pytest.raises(UserError, match=f"^acme has no {name}; name another$"):
+            check_members("acme", room, "name another")
+
+
+@pytest.mark.parametrize(
+    ("room", "rest"), [(expert_attention, (None,)), (gradient_similarity, ("acme", None))]
+)
+def test_what_a_class_declares_and_a_trained_model_lacks_is_said(monkeypatch, room, rest):
+    @contextmanager
+    def bare(*_):
+        yield SimpleNamespace(model=object(), data=None)
+
+    monkeypatch.setattr(room, "kept", bare)
+    with pytest.raises(PluginError, match=r"^trained, it lacks what its class declares: encoder$"):
+        room._seen(None, *rest)
+
+
+def test_what_fails_while_it_is_looked_at_is_the_models_fault(here):
+    _, asked, (one,) = runs_of("expert-attention", here)
+    with (
+        pytest.raises(RecbenchError, match=r"^the model 'ilora' of package recbench: no$"),
+        kept(one, asked),
+    ):
+        raise PluginError("no")
+
+
+def test_rows_that_no_setting_counts_are_all_that_there_are(here, monkeypatch):
+    _, asked, runs = runs_of("gradient-similarity", here)
+    whole, others = runs[-1], {k: v for k, v in runs[-1].record.settings.items() if k != "examples"}
+    monkeypatch.setattr(gradient_similarity, "kept", lambda _, asked: kept(whole, asked))
+    run = replace(whole, record=whole.record.model_copy(update={"settings": others}))
+    with kept(whole, asked) as found:
+        rows = len(found.data.train)
+    assert gradient_similarity._seen(run, "acme", asked).rows_learnt == rows
 
 
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"models": ("sasrec",)}, "sasrec weighs no experts; name ilora or lora-ensemble"),
+        (
+            {"models": ("sasrec",)},
+            "sasrec has no encoder, expert_weights, weighing_alike, weighs_users; name ilora",
+        ),
         ({"settings": {"guidance": "token-routing"}}, "token-routing weighs experts by the token"),
     ],
 )

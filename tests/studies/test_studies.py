@@ -19,12 +19,14 @@ from recbench.questions.protocols import protocol
 from recbench.recommender import Runtime
 from recbench.registry import listed, load
 from recbench.runs.groups import grouped
-from recbench.runs.record_parts import Training
+from recbench.runs.leaderboard import leaderboard
+from recbench.runs.record_parts import Memory, Training
+from recbench.studies import expert_ranks
 from recbench.studies.data_size import FRACTIONS
 from recbench.studies.drawing import drawn, looks, save, styled
-from recbench.studies.expert_ranks import ranks_by
-from recbench.studies.points import only_table
-from recbench.studies.study import Asked, Study
+from recbench.studies.expert_ranks import EQUAL, ranks_by
+from recbench.studies.points import question
+from recbench.studies.study import Asked, Study, language_model
 from recbench.testing.contract import toy_queries
 from recbench.testing.toy import toy_split, toy_training_data
 from recbench.testing.toy_lm import toy_llm
@@ -70,7 +72,11 @@ CASES = {
         for protocol in ("paper", "paper,candidates=30", "next-item")
         for model in ("a", "b", "c")
     ],
-    "cold-start": [plain(model, target_count=[0] * 5 + [9] * 5) for model in ("sasrec", "ease")],
+    "cold-start": [
+        plain(model, protocol=protocol, target_count=[0] * 5 + [9] * 5)
+        for protocol in ("paper", "temporal")
+        for model in ("sasrec", "ease")
+    ],
     "cost": [plain("popularity"), llara()],
     "data-size": [plain("sasrec", training=Training(fraction=part)) for part in (0.1, 0.5, 1.0)],
     "ensemble": [llara(), ilora(), plain("lora-ensemble", settings={"routing": "soft"})],
@@ -94,6 +100,13 @@ def test_every_study_has_a_case():
     assert set(CASES) | set(LOOKING) == set(NAMES)
 
 
+@pytest.fixture
+def usual_ranks(monkeypatch):
+    """Spare the ranks by clusters their data."""
+    monkeypatch.setattr(expert_ranks, "_by_clusters", lambda _: "3,2,2,1")
+
+
+@pytest.mark.usefixtures("usual_ranks")
 @pytest.mark.parametrize("name", CASES)
 def test_a_study_shows_its_runs(name, runs, tmp_path):
     study = load("studies", name)()
@@ -133,12 +146,13 @@ def test_backbone_compares_on_each_language_model(runs, rates):
     small, big = rates  # where they are tuned otherwise, names among all say so
     cells = [made(**small) for made in (llara, ilora)]
     cells += [made(llm="big", **big) for made in (llara, ilora)]
-    data = study.data(runs(*cells), Asked("movielens", llms=("tiny", "big")))
+    asked = Asked("movielens", llms=("tiny", "big"), models=study.models)
+    data = study.data(runs(*cells), asked)
     assert set(data["system"]) | set(data["against"].dropna()) == set(
         data.loc[data["kind"] == "value", "system"]
     )
     gained = data[data["kind"] == "difference"]
-    one = load("studies", "backbone")().data(runs(*cells[:2]), Asked("movielens", llms=("tiny",)))
+    one = study.data(runs(*cells[:2]), dataclasses.replace(asked, llms=("tiny",)))
     alone = one[one["kind"] == "difference"].iloc[0]
     both = gained[gained["llm"] == "tiny"].iloc[0]
     assert both["p"] == min(1.0, 2 * alone["p"])  # one of two that are looked at
@@ -148,6 +162,129 @@ def test_backbone_compares_on_each_language_model(runs, rates):
     with styled():
         figure = drawn(study, data)
     assert figure.axes[1].get_xlabel().endswith(" less llara's\nwith the same model")
+
+
+def test_backbone_compares_with_the_first_of_the_models_that_are_named(runs):
+    study = load("studies", "backbone")()
+    third = plain("tallrec", settings={"llm": "tiny"})
+    asked = Asked("movielens", llms=("tiny",), models=("ilora", "llara", "tallrec"))
+    data = study.data(runs(llara(), ilora(), third), asked)
+    gained = data[data["kind"] == "difference"]
+    assert {one.partition(" ")[0] for one in gained["system"]} == {"llara", "tallrec"}
+    assert {one.partition(" ")[0] for one in gained["against"]} == {"ilora"}
+    with styled():
+        figure = drawn(study, data)
+    assert figure.axes[1].get_xlabel().endswith(" less ilora's\nwith the same model")
+
+
+def test_a_language_model_with_settings_of_its_own_is_another(runs):
+    study = load("studies", "backbone")()
+    chat = "big:prompt_style=chat"
+    asked = Asked("movielens", llms=("big", chat), models=study.models)
+    cells = study.cells(asked)
+    styles = [build(cell).settings.record()["prompt_style"] for cell in cells]
+    assert styles == [None, None, "chat", "chat"]
+    assert {cell.settings["llm"] for cell in cells} == {"big"}
+    own = {"llm": "big", "prompt_style": "chat"}
+    several = [llara(llm="big"), ilora(llm="big"), llara(**own), ilora(**own)]
+    data = study.data(runs(*several), asked)
+    for kind, count in (("value", 2), ("difference", 1)):
+        found = data[data["kind"] == kind]
+        assert found["llm"].value_counts().to_dict() == {"big": count, chat: count}
+    of_chat = data[data["llm"] == chat]
+    assert of_chat["system"].str.contains("prompt_style=chat").all()
+
+
+@pytest.mark.parametrize(
+    ("named", "read"),
+    [
+        ("tiny", ("tiny", {})),
+        ("a:load_in=4bit:prompt_style=chat", ("a", {"load_in": "4bit", "prompt_style": "chat"})),
+        ("C:/models/x=1:y", ("C:/models/x=1:y", {})),
+    ],
+)
+def test_a_language_model_is_named_with_its_settings(named, read):
+    assert language_model(named) == read
+
+
+@pytest.mark.parametrize(
+    ("name", "models", "said"),
+    [
+        ("backbone", ("llara", "sasrec"), "sasrec has no setting llm, by which this study goes"),
+        ("guidance", ("llara", "ilora"), "llara has no setting guidance, by which this study goes"),
+        ("experts", ("llara",), "llara has no setting experts, by which this study goes"),
+        ("experts", ("ilora", "llara"), "this study takes one model; leave out --models"),
+        ("expert-ranks", ("lora-ensemble",), "lora-ensemble has no setting expert_ranks"),
+        ("ensemble", ("lora-ensemble", "ilora"), "name before it what both are compared with"),
+    ],
+)
+def test_a_model_that_a_study_does_not_fit_is_refused_before_it_is_trained(name, models, said):
+    with pytest.raises(UserError, match=said):
+        load("studies", name)().cells(Asked("movielens", models=models))
+
+
+@pytest.mark.parametrize(
+    ("name", "models", "settings"),
+    [
+        ("experts", ("lora-ensemble",), {"rank": 8, "experts": 1}),
+        ("guidance", ("lora-ensemble",), {"guidance": "sequence"}),
+        ("ensemble", ("llara", "lora-ensemble"), {}),
+        ("backbone", ("tallrec",), {}),
+        ("cross-domain", ("llara", "tallrec"), {}),
+    ],
+)
+def test_a_study_takes_the_models_that_fit_it(name, models, settings):
+    asked = Asked("movielens", models=models, others=("lastfm",), llms=("big",))
+    cells = load("studies", name)().cells(asked)
+    assert tuple(dict.fromkeys(cell.model for cell in cells)) == models
+    assert cells[0].settings == {"llm": "big"} | settings
+
+
+def test_the_ensemble_is_compared_with_the_first_model(runs):
+    study = load("studies", "ensemble")()
+    cells = [llara(), *(plain("lora-ensemble", settings={"routing": r}) for r in ("soft", "top1"))]
+    data = study.data(runs(*cells), Asked("movielens", models=("llara", "lora-ensemble")))
+    assert set(data["against"].dropna()) == {"llara (llm=tiny)"}
+    assert len(data[data["kind"] == "difference"]) == 2
+
+
+def test_every_model_has_a_matrix_across_domains(runs):
+    study = load("studies", "cross-domain")()
+    others = [cell | {"model": "llara"} for cell in CASES["cross-domain"]]
+    data = study.data(runs(*CASES["cross-domain"], *others), Asked("movielens"))
+    with styled():
+        figure = drawn(study, data)
+    assert [one.get_title(loc="left") for one in figure.axes] == ["ilora", "llara"]
+    assert [len(one.texts) for one in figure.axes] == [4, 4]
+
+
+def test_across_domains_what_is_only_counted_may_be_of_one_dataset():
+    study = load("studies", "cross-domain")()
+    asked = Asked("movielens", models=("ilora",))
+    with pytest.raises(UserError, match="name the others with --with"):
+        study.cells(dataclasses.replace(asked, others=("movielens",)))
+    (cell,) = study.cells(dataclasses.replace(asked, listing=True))
+    assert (cell.dataset, cell.elsewhere) == ("movielens", None)
+
+
+@pytest.mark.honesty
+@pytest.mark.parametrize("device", [None, 3 << 30])
+def test_cost_keeps_the_memory_of_host_and_gpu_apart(runs, device):
+    found = []
+    for run in runs(plain("popularity"), plain("sasrec")):
+        gpu = device if run.record.model == "sasrec" else None
+        memory = Memory(host=2 << 30, device=gpu)
+        trained = run.record.trained.model_copy(update={"peak_memory": memory})
+        record = run.record.model_copy(update={"trained": trained})
+        found.append(dataclasses.replace(run, record=record))
+    study = load("studies", "cost")()
+    data = study.data(found, Asked("movielens")).set_index("system")
+    assert data["memory_gib"].tolist() == [2.0, 2.0]
+    assert pd.isna(data.loc["popularity", "gpu_memory_gib"])
+    if device is None:
+        assert "gpu_memory_gib" not in study.table(data.reset_index())
+    else:
+        assert data.loc["sasrec", "gpu_memory_gib"] == 3.0
 
 
 @pytest.mark.parametrize("name", ["cost", "ensemble"])
@@ -166,6 +303,7 @@ def test_every_point_lies_within_the_axes(name, runs):
                     assert 0.02 < place < 0.98, (axes.get_xlabel(), x)
 
 
+@pytest.mark.usefixtures("usual_ranks")
 @pytest.mark.parametrize("name", CASES)
 def test_a_study_of_single_trainings_makes_no_test(name, runs):
     study = load("studies", name)()
@@ -178,6 +316,7 @@ def test_a_study_of_single_trainings_makes_no_test(name, runs):
     assert "of these trainings, without tests" in " ".join(said.split())
 
 
+@pytest.mark.usefixtures("usual_ranks")
 @pytest.mark.parametrize("name", CASES)
 def test_one_system_alone_is_shown(name, runs):
     study = load("studies", name)()
@@ -264,23 +403,36 @@ def test_a_language_model_learns_from_its_share_of_rows(llm, settings, rows):
 
 @pytest.mark.parametrize(("llms", "rows"), [(("other", "tiny"), 1000), (("other",), 8000)])
 def test_language_models_that_are_compared_learn_from_as_many_rows(llms, rows):
-    cells = load("studies", "backbone")().cells(Asked("movielens", llms=llms))
+    study = load("studies", "backbone")()
+    cells = study.cells(Asked("movielens", llms=llms, models=study.models))
     assert {build(cell).settings.record()["examples"] for cell in cells} == {rows}
 
 
 @pytest.mark.honesty
 def test_cold_start_is_adjusted_for_all_groups_that_are_shown(runs):
     study = load("studies", "cold-start")()
-    asked = Asked("movielens", models=("sasrec",))
-    found = runs(*(plain(name, target_count=[0] * 5 + [9] * 5) for name in ("sasrec", "ease")))
-    data = study.data(found, asked).set_index(["by", "group"])
-    assert data.index.get_level_values("by").nunique() > 1
+    found = runs(*CASES["cold-start"])
+    data = study.data(found, Asked("movielens", models=("sasrec",)))
+    data = data.set_index(["question", "by", "group"])
     groups, shown = data.index.nunique(), data[data["kind"] == "difference"]
-    (table,) = grouped([only_table(found, "sasrec")], "target-count", "sasrec")
-    for group in (one for one in table.groups if one.examples):
-        (pair,) = [row.to_baseline for row in group.rows if row.to_baseline is not None]
-        own = shown.loc[("target-count", group.name), "p"]
-        assert own == pytest.approx(min(1.0, groups * pair.difference.p))
+    looked_at = 0
+    for table in grouped(leaderboard(found, "sasrec"), "target-count", "sasrec"):
+        for group in (one for one in table.groups if one.examples):
+            (pair,) = [row.to_baseline for row in group.rows if row.to_baseline is not None]
+            own = shown.loc[(question(table.table), "target-count", group.name), "p"]
+            assert own == pytest.approx(min(1.0, groups * pair.difference.p))
+            looked_at += 1
+    assert looked_at == groups == 4
+
+
+def test_cold_start_asks_about_later_rows_what_is_quick():
+    study = load("studies", "cold-start")()
+    asked = Asked("movielens", models=study.models, seeds=2)
+    found = [(cell.model, cell.draws) for cell in study.cells(asked) if cell.protocol == "temporal"]
+    assert found == [(name, 1) for name in ("sasrec", "popularity", "ease") for _ in range(2)]
+    own = [cell for cell in study.cells(asked) if cell.protocol is None]
+    assert study.cells(dataclasses.replace(asked, quick=True)) == own
+    assert {cell.model for cell in own} == set(study.models)
 
 
 @pytest.mark.honesty
@@ -331,7 +483,8 @@ def test_cost_is_of_the_training_without_its_encoder(runs, case, fit, seconds):
 
 
 def test_every_guidance_is_compared_with_the_sequence_at_once(runs):
-    data = load("studies", "guidance")().data(runs(*CASES["guidance"]), Asked("movielens"))
+    asked = Asked("movielens", models=("ilora", "llara"))
+    data = load("studies", "guidance")().data(runs(*CASES["guidance"]), asked)
     differences = data[data["kind"] == "difference"]
     assert set(differences["against"]) == {"ilora (llm=tiny)"}
     assert len(differences) == 3
@@ -344,7 +497,7 @@ def test_ranks_go_by_the_sizes_of_clusters(raw_folder, tmp_path):
     assert ranks_by(np.array([5, 5, 5, 5]), 8) == [2, 2, 2, 2]
     assert ranks_by(np.array([1, 1, 1, 0]), 4) == [1, 1, 1, 1]
     study = load("studies", "expert-ranks")()
-    here = Asked("movielens", data_dir=raw_folder, cache=tmp_path)
+    here = Asked("movielens", models=study.models, data_dir=raw_folder, cache=tmp_path)
     *_, last = study.cells(here)
     ranks = [int(one) for one in last.settings["expert_ranks"].split(",")]
     assert sum(ranks) == 8
@@ -355,7 +508,26 @@ def test_ranks_go_by_the_sizes_of_clusters(raw_folder, tmp_path):
 
 def test_ranks_by_clusters_do_not_download_data(tmp_path):
     with pytest.raises(UserError, match="recbench data prepare --dataset steam"):
-        load("studies", "expert-ranks")().cells(Asked("steam", cache=tmp_path))
+        load("studies", "expert-ranks")().cells(Asked("steam", models=("ilora",), cache=tmp_path))
+
+
+@pytest.mark.honesty
+@pytest.mark.parametrize(
+    ("clusters", "ways"),
+    [
+        ("3,2,2,1", {None: "equal", "4,2,1,1": "by hand", "3,2,2,1": "by clusters"}),
+        ("4,2,1,1", {None: "equal", "4,2,1,1": "by hand and by clusters"}),
+        ("2,2,2,2", {None: "equal and by clusters", "4,2,1,1": "by hand"}),
+    ],
+)
+def test_ranks_that_clusters_come_to_are_said_to_be_by_clusters(runs, monkeypatch, clusters, ways):
+    monkeypatch.setattr(expert_ranks, "_by_clusters", lambda _: clusters)
+    study, asked = load("studies", "expert-ranks")(), Asked("movielens", models=("ilora",))
+    assert not [cell for cell in study.cells(asked) if cell.settings.get("expert_ranks") == EQUAL]
+    lists = [None if one is None else [int(rank) for rank in one.split(",")] for one in ways]
+    data = study.data(runs(*(ilora(expert_ranks=one) for one in lists)), asked)
+    values = data[data["kind"] == "value"]
+    assert set(values["ranks"]) == set(ways.values())
 
 
 def test_one_expert_is_one_lora(tmp_path):

@@ -1,0 +1,55 @@
+"""The published studies are those of the code and the runs beside them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from recbench.registry import load
+from recbench.runs.evidence import RECORD
+from recbench.runs.store import read_record
+from recbench.studies.drawing import drawn, styled
+from recbench.studies.folder import ABOUT, DATA, STUDIES, TABLE
+
+RESULTS = Path(__file__).parents[1] / "results"
+FOLDERS = sorted(one.parent for one in (RESULTS / STUDIES).glob(f"*/*/{ABOUT}"))
+FILES = {TABLE, DATA, ABOUT, "figure.svg", "figure.png"}
+
+pytestmark = [
+    pytest.mark.honesty,
+    pytest.mark.parametrize("folder", FOLDERS, ids=lambda one: f"{one.parent.name}-{one.name}"),
+]
+
+
+def about(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
+    return found
+
+
+def test_its_table_is_that_of_its_data(folder: Path) -> None:
+    assert {one.name for one in folder.iterdir()} == FILES
+    assert about(folder)["study"] == folder.parent.name
+    study = load("studies", folder.parent.name)()
+    text = (folder / TABLE).read_text(encoding="utf-8")
+    data = pd.read_parquet(folder / DATA)
+    assert text.startswith(f"# {study.question}\n\n{study.table(data)}\n\n")
+    assert not set(study.titles) & set(data)
+
+
+def test_its_figure_can_be_drawn_from_its_data(folder: Path) -> None:
+    study = load("studies", folder.parent.name)()
+    with styled():
+        figure = drawn(study, pd.read_parquet(folder / DATA))
+        figure.draw_without_rendering()
+    assert any(axes.has_data() for axes in figure.axes)
+
+
+def test_its_runs_that_are_published_are_the_published_ones(folder: Path) -> None:
+    """Another training of the same row, whose record is not here, cannot be checked by anybody."""
+    named = {one["run"]: one["record_sha256"] for one in about(folder)["runs"]}
+    assert named
+    published = [run for run in named if (RESULTS / run / RECORD).is_file()]
+    found = {run: read_record(RESULTS / run).record_sha256 for run in published}
+    assert found == {run: named[run] for run in published}
