@@ -42,6 +42,9 @@ BINS = [one / 20 for one in range(21)]
 WEIGHT, ENTROPY, CLUSTER, EXPLAINED = "weight", "entropy", "cluster", "the gate's share"
 CHANGED, MOVED = "answers changed", "share of likelihoods"
 
+NO_SHARE: Point = {"effective_users": None}
+"""Of means of weights and entropies: few users on one side is a worry of shares of questions."""
+
 
 @runtime_checkable
 class Gated(WeighsExperts, Protocol):
@@ -115,11 +118,8 @@ class ExpertAttention(Study):
         return frame(points)
 
     def part(self, point: Mapping[str, Any]) -> str:
-        """Name the figure, and of a mean weight the expert and the cluster."""
-        if point["kind"] != CLUSTER:
-            return f"by {point['figure']}"
-        expert, cluster = int(point["expert"]), int(point["cluster"])
-        return f"by {point['figure']} of expert {expert} in cluster {cluster}"
+        """Name the figure."""
+        return f"by {point['figure']}"
 
     def table(self, data: "DataFrame", layout: Any = "markdown") -> str:
         """Write all but the weights and entropies of single users, and of which rows it is."""
@@ -199,8 +199,8 @@ def _points(system: str, seen: dict[int, Seen]) -> Iterator[Point]:
     everyone: dict[str, Any] = {"users": first.users, "seeds": tuple(seen), "system": system}
     for name, part in ((CHANGED, "changed"), (MOVED, "moved"), ("entropy", "entropies")):
         values = np.stack([getattr(one, part) for one in seen.values()])
-        kind = ENTROPY if part == "entropies" else EXPLAINED
-        yield measured(values, figure=name, kind=kind, user=None, **everyone)
+        kind, none = (ENTROPY, NO_SHARE) if part == "entropies" else (EXPLAINED, {})
+        yield measured(values, figure=name, kind=kind, user=None, **everyone) | none
     for number in range(int(first.clusters.max()) + 1):
         of = first.clusters == number
         whose: dict[str, Any] = {
@@ -210,7 +210,8 @@ def _points(system: str, seen: dict[int, Seen]) -> Iterator[Point]:
         }
         own: dict[str, Any] = {"kind": CLUSTER, "user": None, "cluster": number + 1}
         for expert, values in enumerate(first.weights[of].T, 1):
-            yield measured(values[None], figure="mean weight", expert=expert, **own, **whose)
+            mean = measured(values[None], figure="mean weight", expert=expert, **own, **whose)
+            yield mean | NO_SHARE
     yield from _single(system, first)
 
 
