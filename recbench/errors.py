@@ -20,7 +20,11 @@ class UserError(RecbenchError):
     exit_code = 2
 
 
-class NotInstalledError(UserError):
+class UnusableError(UserError):
+    """A plug-in cannot be had as things are installed, whatever it is asked."""
+
+
+class NotInstalledError(UnusableError):
     """A plug-in needs a package that is not there; the message says what to install."""
 
 

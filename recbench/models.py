@@ -1,6 +1,7 @@
 """Models by their names: their classes, and what they say of themselves, checked."""
 
 import json
+from functools import partial
 from typing import Any
 
 from recbench import registry
@@ -34,6 +35,11 @@ def recommender_class(name: str) -> type[System]:
     except ValueError as error:
         raise PluginError(f"its name cannot be used: {error}") from None
     return found
+
+
+def class_at_hand(name: str) -> type[System] | None:
+    """Return the class of a model; None where it cannot be had, as its own run will say."""
+    return registry.if_usable(partial(recommender_class, name))
 
 
 def _lacking(model_class: type[System]) -> frozenset[str]:

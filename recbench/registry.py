@@ -20,9 +20,18 @@ from functools import cache
 from importlib.metadata import EntryPoint, EntryPoints, entry_points
 from traceback import walk_tb
 from types import TracebackType
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, TypeVar
 
-from recbench.errors import NotInstalledError, PluginError, RecbenchError, UserError, unknown
+from recbench.errors import (
+    NotInstalledError,
+    PluginError,
+    RecbenchError,
+    UnusableError,
+    UserError,
+    unknown,
+)
+
+T = TypeVar("T")
 
 Group = Literal[
     "models",
@@ -73,12 +82,12 @@ class Clash:
         return next((point for point in self.points if owner(point) == _OURS), None)
 
     @property
-    def refusal(self) -> UserError:
+    def refusal(self) -> UnusableError:
         """Why it is refused, naming the packages, and which to uninstall."""
         owners = sorted({owner(point) for point in self.points})
         others = [one for one in owners if one != _OURS]
         needless = others if len(others) == 1 or _OURS in owners else []
-        return UserError(
+        return UnusableError(
             f"the {_kind_of(self.points[0])} '{self.points[0].name}' is registered more than once, "
             f"by {' and '.join(owners)}; "
             f"uninstall {' and '.join(needless) or 'all but one of them'}"
@@ -158,6 +167,20 @@ def claims(group: Group) -> list[EntryPoint]:
     return [point for one in found for point in (one.points if isinstance(one, Clash) else (one,))]
 
 
+def check_known(group: Group, name: str) -> None:
+    """
+    Refuse a name that nobody has; one that several packages claim is known.
+
+    Raises
+    ------
+    UserError
+        With the nearest name, or why there is none.
+    """
+    known = listed(group)
+    if name not in known:
+        raise (_left_out(name) if group == "models" else None) or unknown(_kind(group), name, known)
+
+
 def find(group: Group, name: str) -> EntryPoint:
     """
     Return the entry point of that name.
@@ -165,12 +188,10 @@ def find(group: Group, name: str) -> EntryPoint:
     Raises
     ------
     UserError
-        If there is none, with the nearest name, or why not; or more than one, with whose they are.
+        As `check_known`; an UnusableError if there is more than one, with whose they are.
     """
-    known = listed(group)
-    if name not in known:
-        raise (_left_out(name) if group == "models" else None) or unknown(_kind(group), name, known)
-    found = known[name]
+    check_known(group, name)
+    found = listed(group)[name]
     if isinstance(found, Clash):
         raise found.refusal
     return found
@@ -234,8 +255,8 @@ def load(group: Group, name: str) -> Any:
     Raises
     ------
     UserError
-        If nothing has that name, or more than one; a NotInstalledError if the plug-in needs another
-        package.
+        If nothing has that name; an UnusableError if more than one has, or the plug-in needs
+        another package.
     RecbenchError
         If the plug-in cannot be imported, or exits; the message names it and its package.
     """
@@ -250,6 +271,27 @@ def loaded(point: EntryPoint) -> Any:
         raise
     except BaseException as error:  # SystemExit, too: it would end recbench without a word
         raise _failure(point, "cannot be imported", error) from error
+
+
+def if_usable(work: Callable[[], T]) -> T | None:
+    """
+    Return what `work` does; None where its plug-in cannot be had or fails, whatever it is asked.
+
+    Where several are asked, the run of such a one says so by itself, and stops no other.
+
+    Raises
+    ------
+    UserError
+        For any other mistake: what was asked is amiss.
+    """
+    try:
+        return work()
+    except UnusableError:
+        return None
+    except UserError:
+        raise
+    except RecbenchError:
+        return None
 
 
 @contextmanager

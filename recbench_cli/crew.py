@@ -125,8 +125,7 @@ class Crew:
 
     def _far(self, one: "Experiment") -> "Cell":
         """Return the cell of an experiment that is run where another folder is the current one."""
-        from recbench.models import recommender_class
-        from recbench.registry import blamed_if_at_fault
+        from recbench.models import class_at_hand
 
         raw = {
             field: folder.resolve()
@@ -135,8 +134,8 @@ class Crew:
         }
         shared = {"results": self.results.resolve(), "cache": self.cache.resolve()}
         folders = dict.fromkeys(shared) if self.fetch else shared
-        with blamed_if_at_fault("models", one.model):
-            uses_gpu = recommender_class(one.model).uses_gpu
+        found = class_at_hand(one.model)
+        uses_gpu = found is not None and found.uses_gpu
         return _cell(one.model_copy(update={**raw, **folders}), uses_gpu)
 
     def _takes(self) -> "Callable[[Files], None] | None":

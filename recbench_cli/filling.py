@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from recbench_cli.crew import Crew
@@ -50,6 +51,7 @@ class Filling:
     def check(self) -> None:
         """Refuse what some cell would refuse before any is run, as far as that is known by then."""
         from recbench.errors import UserError
+        from recbench.registry import if_usable
 
         for field in ("model", "dataset"):
             if field not in self.chosen:
@@ -62,7 +64,7 @@ class Filling:
             return  # else models would be imported for nothing
         for model in self.chosen["model"]:
             try:
-                _model(model).settings_class.build(settings, self.preset)
+                if_usable(partial(_build, model, settings, self.preset))
             except UserError as error:
                 raise UserError(f"{model}: {error}") from None
 
@@ -84,10 +86,10 @@ class Filling:
         from recbench.runs.store import finished
         from recbench.studies.cells import located
 
-        found = located(wanted, say)
+        found, broken = located(wanted, say)
         missing = [place for folder, place in found.items() if finished(folder) is None]
         self.crew.check_apart(missing)
-        return [place.cell for place in missing]
+        return [*(place.cell for place in missing), *broken]
 
     def _experiments(self) -> "list[Experiment]":
         """Return every one of datasets x models x seeds, seeds running fastest."""
@@ -114,9 +116,9 @@ class Filling:
         ]
 
 
-def _model(name: str) -> Any:
+def _build(name: str, settings: dict[str, str], preset: str | None) -> None:
     from recbench.models import recommender_class
     from recbench.registry import blamed_if_at_fault
 
     with blamed_if_at_fault("models", name):
-        return recommender_class(name)
+        recommender_class(name).settings_class.build(settings, preset)

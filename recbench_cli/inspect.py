@@ -1,12 +1,14 @@
 """`recbench inspect`: a closer look at one run."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from recbench.plain_text import printable_json
-from recbench_cli.options import Cache, DataDir, Debug, Form, put, say
+from recbench_cli.options import Cache, DataDir, Debug, Form, Passing, put, say
+from recbench_cli.parsing import settings_of
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -42,6 +44,7 @@ def inspect(
     templates: Templates = False,
     rows: Rows = None,
     device: Device = None,
+    changes: Passing = None,
     form: Form = "text",
     data_dir: DataDir = None,
     cache: Cache = None,
@@ -55,7 +58,8 @@ def inspect(
     from recbench.runs.remade_question import Questions
     from recbench.runs.store import finished
 
-    _check_goes_together(example, draw, rotate, templates, rows, device)
+    again = {"--rows": rows, "--device": device, "--set": changes or None}
+    _check_goes_together(example, draw, rotate, templates, again)
     there = finished(run)
     if there is None:
         raise UserError(
@@ -65,7 +69,9 @@ def inspect(
     questions = Questions(place, data_dir, say)
     found: BaseModel
     if rotate or templates:
-        found, text = _asked_again(there, questions, rows, device or "auto", place, rotate)
+        passing = settings_of(changes or [], None)
+        where = rows, device or "auto", place
+        found, text = _asked_again(there, questions, *where, rotate, passing)
     elif example is not None:
         found = one = look_at(there, example, draw or 0, questions)
         text = render_example(one)
@@ -80,10 +86,9 @@ def _check_goes_together(
     draw: int | None,
     rotate: bool,
     templates: bool,
-    rows: int | None,
-    device: str | None,
+    again: Mapping[str, Any],
 ) -> None:
-    """Refuse what would be passed over in silence."""
+    """Refuse what would be passed over in silence; `again` is of a model that is asked again."""
     from recbench.errors import UserError
 
     given = {"--example": example is not None, "--rotate": rotate, "--templates": templates}
@@ -92,7 +97,7 @@ def _check_goes_together(
         raise UserError(f"{' and '.join(looks)} are looks of their own; give one at a time")
     if draw is not None and example is None:
         raise UserError("--draw is of an example: give --example as well")
-    for option, value in (("--rows", rows), ("--device", device)):
+    for option, value in again.items():
         if value is not None and not (rotate or templates):
             raise UserError(f"{option} is of --rotate and --templates: give one of them as well")
 
@@ -104,6 +109,7 @@ def _asked_again(
     device: str,
     cache: Path,
     rotates: bool,
+    passing: dict[str, str],
 ) -> "tuple[BaseModel, str]":
     """Ask the model of a run again; return what was found, and the same as text."""
     from recbench.inspection.loaded import ROWS, asked_again
@@ -111,7 +117,9 @@ def _asked_again(
     from recbench.inspection.rotation import rotate
     from recbench.inspection.templates import reworded
 
-    with asked_again(run, questions, rows or ROWS, device, cache, say) as asked:
+    count, look = rows or ROWS, "rotate" if rotates else "templates"
+    where = device, cache, say
+    with asked_again(run, questions, count, *where, f"{look}-{count}", passing) as asked:
         if rotates:
             turned = rotate(asked)
             return turned, render_rotation(turned)

@@ -92,6 +92,14 @@ Matching = Annotated[
     Literal["exact", "substring"],
     typer.Option("--matching", help="How a written answer names a candidate."),
 ]
+Passing = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="NAME=VALUE",
+        help="Set what no record holds, such as most_tokens of chatrec; repeatable.",
+    ),
+]
 AsJson = Annotated[
     bool, typer.Option("--json", help="Print record path and metrics as JSON, nothing else.")
 ]

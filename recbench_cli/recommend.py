@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from recbench_cli.options import Cache, DataDir, Debug, Form, put, put_json, say
+from recbench_cli.options import Cache, DataDir, Debug, Form, Passing, put, put_json, say
+from recbench_cli.parsing import settings_of
 
 Run = Annotated[Path, typer.Option("--run", metavar="RUN", help="Folder of a finished run.")]
 History = Annotated[
@@ -47,6 +48,7 @@ def recommend(
     top: Top = 10,
     repeats: Repeats = False,
     explain: Explain = False,
+    changes: Passing = None,
     form: Form = "text",
     device: Device = "auto",
     data_dir: DataDir = None,
@@ -59,7 +61,7 @@ def recommend(
 
     if repeats and candidates:
         raise UserError("--repeats is of the whole catalogue; leave it out or --candidates")
-    loaded = load_run(run, device, data_dir, cache, say)
+    loaded = load_run(run, device, data_dir, cache, say, settings_of(changes or [], None))
     found = loaded.recommend(history, top, candidates or None, repeats, explain)
     if form == "json":
         put_json(found.model_dump(mode="json"))

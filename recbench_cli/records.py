@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,26 +47,37 @@ def chosen_records(
 
 
 def model_names(names: str | None, roots: Sequence[Path]) -> list[str] | None:
-    """Check names, parted by commas; what is not installed, or no model, may have records alone."""
-    from recbench.registry import find
+    """
+    Check names, parted by commas; what is not installed, or no model, may have records alone.
+
+    A plug-in that is known and cannot be had is no mistake: its cells say so, where any are run.
+    """
+    from recbench.registry import check_known
     from recbench.runs.store import run_folders
 
     if names is None:
         return None
     there = {folder.parent.name for root in roots for folder in run_folders(root)}
     wanted = names_of(names, "--models")
-    return [name if name in there else find("models", name).name for name in wanted]
+    for name in wanted:
+        if name not in there:
+            check_known("models", name)
+    return wanted
 
 
 def dataset_names(names: str | None, cache: Path, roots: Sequence[Path]) -> list[str] | None:
-    """Check names; own data are in the cache, and if they were removed, their records stay."""
+    """Check names as `model_names`; of own data, in the cache, those removed may have records."""
     from recbench.data.card import card
+    from recbench.registry import if_usable
 
     if names is None:
         return None
     there = {folder.name for root in roots for folder in root.glob("*")}
     wanted = names_of(names, "--datasets")
-    return [name if name in there else card(name, cache).name for name in wanted]
+    for name in wanted:
+        if name not in there:
+            if_usable(partial(card, name, cache))
+    return wanted
 
 
 def found_runs(

@@ -99,5 +99,6 @@ def test_the_page_on_recommending_by_hand_is_of_the_code(monkeypatch):
     assert {"title", "score"} <= set(Ranked.model_fields)
     page = (DOCS / "recommend.md").read_text(encoding="utf-8")
     parameters = set(signature(recommend_command).parameters)
-    options = {one.removeprefix("--") for one in re.findall("--[a-z]+", page)}
+    named = {"set": "changes"}
+    options = {named.get(one, one) for one in re.findall("(?<=--)[a-z]+", page)}
     assert options - {"model", "dataset", "results", "format"} <= parameters

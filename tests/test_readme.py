@@ -1,6 +1,7 @@
 """What the README says must be so: its commands, its table."""
 
 import importlib.util
+import json
 import re
 import shlex
 from pathlib import Path
@@ -136,11 +137,50 @@ def test_the_quick_commands_run(command, command_line, tmp_path, monkeypatch):
 @pytest.mark.honesty
 @pytest.mark.parametrize(
     ("command", "shown"),
-    [block for page in printed.PAGES for block in printed.blocks(page.read_text("utf-8"))],
+    dict.fromkeys(
+        block for page in printed.PAGES for block in printed.blocks(page.read_text("utf-8"))
+    ),
 )
-def test_a_table_is_what_its_command_prints(command, shown):
+def test_a_table_is_what_its_command_prints(command, shown, command_line, monkeypatch):
     """If not: python tools/printed.py."""
-    assert printed.printed(command) == shown
+    monkeypatch.chdir(ROOT)
+    code, out, err = command_line(*shlex.split(command)[1:])
+    assert code == 0, err
+    assert out.strip() == shown
+
+
+def test_the_cost_of_the_pretrained_rows_is_that_of_their_records():
+    """Minutes of trying or training and of asking, GiB: whichever process took the most."""
+    said = re.search(
+        r"took (\S+) minutes of asking, after (\S+) in .* tried, and (\S+) GiB for the first, "
+        r"(\S+) minutes of training, (\S+) of asking and (\S+) GiB for LLaRA, "
+        r"(\S+), (\S+) and (\S+) for iLoRA, and (\S+), (\S+) and (\S+) for TALLRec\.",
+        " ".join(README.split()),
+    )
+    asking, trying, *rest = said.groups()
+    costs = {}
+    for file in (ROOT / "results/movielens/paper").glob("*/*/record.json"):
+        record = json.loads(file.read_text("utf-8"))
+        if record["settings"].get("llm") == "smollm2":
+            peaks = [one["peak_memory"]["host"] for one in (record, record["trained"])]
+            minutes = [one / 60 for one in (record["trained"]["seconds"], record["times"]["score"])]
+            shown = [f"{one:.0f}" for one in minutes]
+            costs[record["model"]] = [*shown, f"{max(peaks) / 2**30:.1f}"]
+    models = ("zero-shot", "llara", "ilora", "tallrec")
+    assert [trying, asking, *rest] == [one for model in models for one in costs[model]]
+
+
+def test_the_speed_of_a_step_is_that_of_the_page():
+    found = json.loads((ROOT / "results/performance/cpu-smollm2.json").read_text("utf-8"))
+    times = {
+        one["against"]: f"{one['other_seconds'] / one['seconds']:.1f}" for one in found["cases"]
+    }
+    said = re.search(
+        r"on one core a step is (\S+) times as fast in float32, where 2 were asked, and (\S+) "
+        "times in bfloat16 against the loop in float32",
+        " ".join(README.split()),
+    )
+    assert said.groups() == (times["a plain loop on peft"], times["the plain loop, float32"])
 
 
 def test_tables_are_printed_by_commands():

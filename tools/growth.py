@@ -26,6 +26,7 @@ TOOLS = Path(__file__).parent
 SIZES = (1_000_000, 5_000_000, 25_000_000)
 QUESTION = ("--protocol", "next-item", "--draws", "1")
 
+# Of the simple models `random` and `last-id` are left out, and `ease`, which refuses 60,000 items.
 MODELS: dict[str, Mapping[str, str]] = {
     "popularity": {},
     "recent-popularity": {},

@@ -50,7 +50,9 @@ class Cooccurrence(ItemWeights):
 
     The item that stands n places from the end of the history counts for 1 / n ** decay. To the sum
     is added the candidate's share of all training interactions, which is below 1: what whole counts
-    leave equal, and an empty history, is decided by popularity.
+    leave equal, and an empty history, is decided by popularity, as far as float32 tells scores
+    apart. From a sum of 2^e on its steps are 2^(e - 23): of N interactions, two candidates of one
+    sum that occur less than N 2^(e - 23) times apart may tie, which counts against the target.
     """
 
     settings_class = CooccurrenceSettings

@@ -24,10 +24,9 @@ class ZeroShot(ListedLanguageModel):
 
     def fit(self, data: TrainingData, runtime: Runtime) -> dict[str, Any]:
         """Load the language model; nothing is learnt."""
-        if self.abilities is None:
-            self.rehearse(data, CANDIDATES, runtime)
+        examined = self._rehearsed(data, CANDIDATES, runtime)
         self._make(data, runtime)
-        return {"parameters_trained": 0, **self.examined}
+        return {"parameters_trained": 0, **examined}
 
     def save(self, folder: Path) -> None:
         """Write how the model was read: all else is the language model."""

@@ -6,8 +6,9 @@ and the titles. A model that is not the run's any more, or whose data are not, i
 """
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from recbench.by_hand.loaded_run import LoadedRun
 from recbench.errors import UserError
@@ -29,6 +30,7 @@ def load_run(
     data_dir: str | Path | None = None,
     cache: str | Path | None = None,
     report: Callable[[str], None] = lambda _: None,
+    settings: Mapping[str, Any] | None = None,
 ) -> LoadedRun:
     """
     Make a finished run ready to be asked by hand.
@@ -45,6 +47,9 @@ def load_run(
         The user's cache folder; None for the default.
     report
         Told one line at each step that takes time.
+    settings
+        Those that no record holds, such as ``most_tokens`` of `chatrec`: tokens that may be spent
+        on all that the run is asked.
 
     Raises
     ------
@@ -65,7 +70,7 @@ def load_run(
         )
     with blamed_if_at_fault("models", run.record.model):
         _check_can_be_asked(run)
-        asked = asked_model(run, again(run.record, raw), report)
+        asked = asked_model(run, again(run.record, raw), report, settings)
         data, longest = _data(asked, Questions(place, raw, report))
         runtime = Runtime(
             seed=run.record.seed,

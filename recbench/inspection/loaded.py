@@ -1,10 +1,11 @@
 """The model of a run, loaded to be asked its questions in another way."""
 
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,8 @@ from recbench.questions.split import Split
 from recbench.recommender import Answerer, Runtime, System, writes
 from recbench.registry import blamed_if_at_fault
 from recbench.runs.asked_model import AskedModel, again, asked_model
+from recbench.runs.lock import locked
+from recbench.runs.places import LOOKS
 from recbench.runs.record import RunRecord
 from recbench.runs.remade_question import NotCheckedError, Questions, Remade, check_digests
 from recbench.runs.store import Run
@@ -106,9 +109,14 @@ def asked_again(
     device: str,
     cache: Path,
     report: Callable[[str], None],
+    look: str,
+    passing: Mapping[str, Any] | None = None,
 ) -> Iterator[Asked]:
     """
     Load the model of a run, with a sample of its rows, always the same; nothing is trained.
+
+    At the end it is said what the answers took, where a model accounts for that. What an
+    interrupted look has paid for stays in the cache, and counts when it is gone on with.
 
     Parameters
     ----------
@@ -120,6 +128,10 @@ def asked_again(
         How many test rows at most, at least 1.
     device, cache, report
         As for ``recbench run``.
+    look
+        Name of what is looked at.
+    passing
+        As for `recbench.runs.asked_model.as_set`.
 
     Raises
     ------
@@ -130,11 +142,12 @@ def asked_again(
     """
     _check_lists(run)
     with blamed_if_at_fault("models", run.record.model):
-        found = asked_model(run, again(run.record), report)
+        found = asked_model(run, again(run.record), report, passing)
         made = _made(run, questions)
         split = made.seen(run.record.control)
-        with tempfile.TemporaryDirectory(prefix="recbench-") as folder:
-            runtime = Runtime(run.record.seed, resolve(device), Path(folder), cache, report, True)
+        own = cache / LOOKS / f"{run.record.record_sha256[:16]}-{look}"
+        with _kept_until_done(own, report) as folder:
+            runtime = Runtime(run.record.seed, resolve(device), folder, cache, report, True)
             model = _loaded(found, made, split, runtime)
             assert writes(model)
             assert isinstance(made.candidates, Pack)
@@ -150,6 +163,19 @@ def asked_again(
                 made.candidates.candidates[chosen, 0],
                 made.candidates.target_position[chosen, 0].astype(np.int64),
             )
+            model.account(runtime)
+
+
+@contextmanager
+def _kept_until_done(folder: Path, report: Callable[[str], None]) -> Iterator[Path]:
+    """Give a folder to one process at a time, which goes when the block is done to its end."""
+    try:
+        with locked(folder, report):
+            yield folder
+            shutil.rmtree(folder)
+    finally:
+        with suppress(OSError):  # there is something in it to go on with, or it is gone
+            folder.rmdir()
 
 
 def _check_lists(run: Run) -> None:

@@ -11,10 +11,11 @@ from recbench.llm.inference.generation import LineEnds
 from recbench.llm.inference.hybrid import HybridLM
 from recbench.llm.inference.probe import probe, trial
 from recbench.llm.inference.reader import Batch, Reader
-from recbench.llm.prompts.text import TextEncoder
+from recbench.llm.prompts.text import TextEncoder, plain_tokens
 from recbench.llm.prompts.writer import MARGIN, Prompt
 from recbench.llm.weights.backbone import load_backbone
 from recbench.llm.weights.particulars import closing_tokens
+from recbench.llm.weights.reading import check_numbers
 from recbench.neural.memory import if_it_fits
 from recbench.neural.precision import computing, reading_precision, training_precision
 from recbench.progress import progress_bar
@@ -51,6 +52,8 @@ class Continuation:
         lm, self._tokenizer = load_backbone(llm, device, weights, None, report)
         self._module = HybridLM(lm.requires_grad_(False), _NO_ITEM).eval()
         self._encoder = TextEncoder(self._tokenizer)
+        rows = lm.get_input_embeddings().weight.shape[0]
+        check_numbers(llm, {*plain_tokens(self._tokenizer), *self._encoder.start}, rows)
         self._llm, self._show_progress = llm, show_progress
 
     def lines(self, texts: Sequence[str], tokens: int) -> list[str]:

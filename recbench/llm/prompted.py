@@ -35,7 +35,7 @@ from recbench.llm.weights.backbone import caption, load_backbone, load_outline
 from recbench.llm.weights.fingerprint import fingerprint
 from recbench.llm.weights.particulars import closing_tokens, particulars
 from recbench.llm.weights.sharded import check_can_be_sharded, or_whole, shard
-from recbench.neural.memory import if_it_fits
+from recbench.neural.memory import give_back, if_it_fits
 from recbench.neural.precision import (
     Precision,
     computing,
@@ -81,7 +81,7 @@ class PromptedLanguageModel(Transferable):
     abilities
         How it is read; None before it was tried.
     examined
-        What checks before training found, for the run record.
+        What checks before training found of each dataset, by the digest of its data.
     """
 
     uses_gpu = True
@@ -92,7 +92,11 @@ class PromptedLanguageModel(Transferable):
     module: HybridLM
     writer: PromptWriter
     abilities: Abilities | None = None
-    examined: dict[str, Any]
+    examined: dict[str, dict[str, Any]]
+
+    def __init__(self, settings: PromptedSettings) -> None:
+        super().__init__(settings)
+        self.examined = {}
 
     @property
     def caption(self) -> str:
@@ -135,7 +139,7 @@ class PromptedLanguageModel(Transferable):
         if shards:
             check_can_be_sharded(self.settings.llm, self.settings.load_in)
         told = runtime.report, self.question, self._prefix_tokens
-        self.writer, self.examined = examine(self.settings, data, shown, *told)
+        self.writer, self.examined[data.digest] = examine(self.settings, data, shown, *told)
         prompt, answers = self._longest(data, shown)
         self.abilities = remembered(self._place(runtime))
         if shards or not self._is_able(prompt, answers):  # all of them load it, or none
@@ -189,6 +193,14 @@ class PromptedLanguageModel(Transferable):
         return None
 
     # What all share.
+
+    def _rehearsed(self, data: TrainingData, candidates: int, runtime: Runtime) -> dict[str, Any]:
+        """Rehearse, unless it was done; return for the record what was found, of each dataset."""
+        if data.digest not in self.examined:
+            self.rehearse(data, candidates, runtime)
+        others = [found for of, found in self.examined.items() if of != data.digest]
+        elsewhere = {"transferred_to": others[-1]} if others else {}
+        return self.examined[data.digest] | elsewhere
 
     def _load_lm(self, data: TrainingData, runtime: Runtime) -> PreTrainedModel:
         """Load it on the run's device; what will be sharded, in the host's memory."""
@@ -275,6 +287,7 @@ class PromptedLanguageModel(Transferable):
             )
         if self.abilities is None:
             raise RecbenchError(TOO_LARGE)
+        give_back()  # a training that follows would take its memory beside what is left of this
         remember(self.abilities, self._place(runtime))
 
     @property

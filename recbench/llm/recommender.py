@@ -8,7 +8,8 @@ candidates is in `recbench.llm.unlisted`.
 
 from abc import abstractmethod
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -44,8 +45,9 @@ from recbench.llm.tuning.gradients import Sketch, watched
 from recbench.llm.tuning.objectives import OBJECTIVES, Likelihoods, Objective, Stages
 from recbench.llm.weights.quantised import check_quantised
 from recbench.neural.curve import Curve, Point
+from recbench.neural.loop import Loss, Sizes, Weights
 from recbench.neural.plan import ParameterGroup, Plan, Step
-from recbench.neural.precision import computing, training_precision, whole_float32
+from recbench.neural.precision import Precision, computing, training_precision, whole_float32
 from recbench.neural.randomness import seeded
 from recbench.neural.training import train
 from recbench.questions.split import Examples
@@ -64,6 +66,15 @@ CODE_OVER_TOKENS = 3
 `recbench.llm.prompted.CODE` where an objective's mean is over tokens. Up to 2 it was one over those
 of a micro-batch, so that numbers hung on the memory that was free. The next `CODE` is 4.
 """
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """What a training is told of its questions; see `recbench.neural.training.train`."""
+
+    loss: Loss
+    sizes: Sizes
+    weights: Weights
 
 
 class TunedLanguageModel(PromptedLanguageModel):
@@ -98,48 +109,35 @@ class TunedLanguageModel(PromptedLanguageModel):
             raise UserError(
                 "setting 'patience': there are no validation rows to look at; leave it out"
             )
-        if self.abilities is None:
-            self.rehearse(data, self.settings.candidates, runtime)
+        examined = self._rehearsed(data, self.settings.candidates, runtime)
         guide = self._fit_guide(data, runtime)
         lm = self._load_lm(data, runtime)
         with seeded(derived_seed(runtime.seed, "initial weights")):
             self.module = self._module(lm, self._adapted, guide, runtime)
         taught = self._taught(data)
         questions = TrainingQuestions(taught, len(data.catalogue), self.settings, runtime.seed)
-        seen = self._seen(questions)
+        tuning = self._tuning(questions, self._seen(questions))
         precision = training_precision(self.settings.precision, self.module.device)
-
-        def loss(rows: NDArray[np.int64], step: Step) -> Tensor:
-            return self._loss(questions, seen, rows, step)
-
-        def sizes(rows: NDArray[np.int64], step: Step) -> NDArray[np.int64]:
-            shown = questions.histories[rows], questions.candidates(rows, step)
-            return self.writer.sizes(*shown)
-
-        def weights(rows: NDArray[np.int64], step: Step) -> NDArray[np.int64]:
-            return self._weights(questions, rows, step)
-
         plan = self._plan(questions, runtime)
         name = self.settings.llm.rstrip("/").rsplit("/", 1)[-1]
         identity = [type(self).__name__, self.settings.record(), self.ingredients(), data.digest]
-        mixed_on_cpu = self.module.device.type == "cpu" and precision.autocast is not None
-        with plain_attention(self.module.lm) if mixed_on_cpu else nullcontext():
+        with self._attending(precision):
             report = train(
                 self.module,
-                loss,
+                tuning.loss,
                 len(questions),
                 plan,
                 runtime,
                 name=name,
                 identity=identity,
                 curve=self._curve(data, runtime),
-                sizes=sizes,
-                weights=weights,
+                sizes=tuning.sizes,
+                weights=tuning.weights,
                 precision=precision,
             )
         if self.module.user_gate is not None:
             self.module.user_gate.release()
-        return report.record() | self.examined | _told(taught, data)
+        return report.record() | examined | _told(taught, data)
 
     def gradient_sketches(
         self, rows: Examples, places: int, runtime: Runtime
@@ -232,6 +230,26 @@ class TunedLanguageModel(PromptedLanguageModel):
         """Return what looks at the model on some validation rows, and by which figure."""
 
     # What all share.
+
+    def _tuning(self, questions: TrainingQuestions, seen: Seen | None) -> Tuning:
+        """Return what a training is told of these questions."""
+
+        def loss(rows: NDArray[np.int64], step: Step) -> Tensor:
+            return self._loss(questions, seen, rows, step)
+
+        def sizes(rows: NDArray[np.int64], step: Step) -> NDArray[np.int64]:
+            shown = questions.histories[rows], questions.candidates(rows, step)
+            return self.writer.sizes(*shown)
+
+        def weights(rows: NDArray[np.int64], step: Step) -> NDArray[np.int64]:
+            return self._weights(questions, rows, step)
+
+        return Tuning(loss, sizes, weights)
+
+    def _attending(self, precision: Precision) -> AbstractContextManager[None]:
+        """Attend as is fastest for a training in a precision, inside a block."""
+        mixed_on_cpu = self.module.device.type == "cpu" and precision.autocast is not None
+        return plain_attention(self.module.lm) if mixed_on_cpu else nullcontext()
 
     def _loss(
         self, questions: TrainingQuestions, seen: Seen | None, rows: NDArray[np.int64], step: Step
@@ -353,12 +371,18 @@ class TunedLanguageModel(PromptedLanguageModel):
         return Curve(look, by, patience=self.settings.patience)
 
     def _rows_that_fit(self, questions: TrainingQuestions) -> int:
-        """Return how many rows may be trained on at once, by the longest lessons of all."""
+        """Return how many rows may be trained on at once, at every stage of the training."""
         over = Step(1, 1)  # where a curriculum has come to item tokens in every prompt
-        objective = self.objective.at(over)
         shown = questions.candidates(np.arange(len(questions)), over)
         longest = np.argsort(-self.writer.sizes(questions.histories, shown))[:64]
-        prompts, answers = self._lesson(questions, longest, over, objective)
+        return min(
+            self._rows_that_fit_of(self._lesson(questions, longest, over, objective), objective)
+            for objective in self.objective.stages
+        )
+
+    def _rows_that_fit_of(self, lesson: Lesson, objective: Objective) -> int:
+        """Return how many rows may be trained on at once, by the longest lessons of all."""
+        prompts, answers = lesson
         counted = total if self._lists(objective) else total_apart
         tokens = max(map(counted, prompts, answers))
         most = max(sum(map(len, own)) for own in answers)

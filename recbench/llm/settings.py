@@ -207,13 +207,13 @@ class LanguageModelSettings(TuningSettings):
         half as large as theirs.
     rank, alpha, dropout, targets
         Of LoRA (Hu et al., ICLR 2022): rank, scale alpha / rank, dropout on its input, names of
-        layers, or ``"all-linear"``, which also takes the place of the default in a model without
-        layers of these names. The papers' dropout (0.1) guards five epochs; the default makes one
-        pass over a part of the rows, where it would only cost time.
+        layers, or ``"all-linear"``, which also takes the place of the default, or of a preset's, in
+        a model without layers of these names. The papers' dropout (0.1) guards five epochs; the
+        default makes one pass over a part of the rows, where it would only cost time.
     peft
         File with another configuration of peft, as it writes ``adapter_config.json``, in the place
-        of rank, alpha, dropout and targets: of LoRA and its variants (DoRA), IA3, LoHa, LoKr, VeRA,
-        OFT, BOFT, HRA, FourierFT, LN tuning or a prefix. None for LoRA with these.
+        of rank, alpha, dropout and targets: of any kind that
+        `recbench.llm.tuning.adapter.LEARNT` names. None for LoRA with these.
     """
 
     rank: int = Field(8, ge=1)

@@ -11,6 +11,9 @@ import torch
 Choice = Literal["auto", "float32", "bfloat16"]
 """What a user may ask for; ``"auto"`` is bfloat16 where a device computes with it natively."""
 
+NAMES = ("float32", "bfloat16")
+"""All that a `Precision` of ours may be called."""
+
 _LESS = {"tf32", "bf16"}
 """How torch may be told to multiply float32 in fewer bits."""
 
@@ -23,7 +26,7 @@ class Precision:
     Attributes
     ----------
     name
-        As a record gives it: ``"float32"`` or ``"bfloat16"``.
+        As a record gives it, one of `NAMES`.
     weights
         Type in which frozen weights are loaded; what is trained is float32 in any case.
     autocast

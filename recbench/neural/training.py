@@ -22,7 +22,7 @@ from recbench.neural.curve import Curve, Point
 from recbench.neural.devices import WAYS, way_of
 from recbench.neural.loop import Loss, Sizes, TrainingRun, Watch, Weights
 from recbench.neural.plan import Plan
-from recbench.neural.precision import FLOAT32, Precision, whole_float32
+from recbench.neural.precision import FLOAT32, NAMES, Precision, whole_float32
 from recbench.neural.progress import TrainingBar
 from recbench.neural.whole_steps import WholeSteps
 from recbench.processes import Processes
@@ -144,8 +144,8 @@ def train(
         What is trained, for progress bars and for the checkpoint's file name: ``"sasrec"``.
     identity
         JSON value of everything else that decides the numbers (settings, data digest). A checkpoint
-        of another identity, plan (but for its micro-batches), seed, kind of device or, on a GPU,
-        ``--deterministic`` is not resumed.
+        of another identity, plan (but for its micro-batches), seed, precision, kind of device or,
+        on a GPU, ``--deterministic`` is not resumed.
     watch
         Called after each epoch in evaluation mode without gradients: the higher, the better. The
         first of equal values is kept. NaN is an error.
@@ -168,22 +168,27 @@ def train(
 
     Raises
     ------
+    UserError
+        If processes that share it would compute in different precisions, or find different
+        checkpoints.
     RecbenchError
         If the loss or what is learnt is not finite, the watched value is NaN, or one row does not
         fit the memory. The checkpoint that was last written is a sound one, and stays.
     """
+    _check_same_precision(precision, runtime.processes)
     run = TrainingRun(module, loss, rows, plan, runtime, precision, watch, curve, sizes, weights)
     # How many rows are computed at once may follow the memory that is free; what was begun with a
     # number goes on with it.
     decisive = asdict(plan) | {"micro_batch_size": "the checkpoint's"}
-    begun = {way: digest([name, identity, decisive, rows, runtime.seed, *way]) for way in WAYS}
-    own = begun.pop(way_of(runtime.device))
+    decides = [name, identity, decisive, rows, runtime.seed]
+    own = _key(decides, way_of(runtime.device), precision.name)
+    begun = {_key(decides, way, one) for way in WAYS for one in NAMES} - {own}
     checkpoint = Checkpoint(runtime.checkpoints, name, own, checkpoint_seconds)
-    others = (Checkpoint(runtime.checkpoints, name, key, 0) for key in begun.values())
+    others = (Checkpoint(runtime.checkpoints, name, key, 0) for key in begun)
     if not checkpoint.path.exists() and any(other.path.exists() for other in others):
         runtime.report(
-            "what was begun on another kind of device, or with another --deterministic, is not "
-            "gone on with; this training begins anew"
+            "what was begun on another kind of device, in another precision or with another "
+            "--deterministic is not gone on with; this training begins anew"
         )
     if (saved := checkpoint.read(runtime.report)) is not None:
         run.resume(*saved)
@@ -200,6 +205,11 @@ def train(
             _train_on(run, checkpoint, bar, writes)
     module.eval()
     return TrainingReport.of(run)
+
+
+def _key(decides: list[Any], way: tuple[str, ...], precision: str) -> str:
+    """Return the digest of all that decides the numbers; a CPU's float32 stands without a word."""
+    return digest([*decides, *way, *([] if precision == FLOAT32.name else [precision])])
 
 
 def _train_on(run: TrainingRun, checkpoint: Checkpoint, bar: TrainingBar, writes: bool) -> None:
@@ -222,6 +232,15 @@ def _train_on(run: TrainingRun, checkpoint: Checkpoint, bar: TrainingBar, writes
         run.keep_best()
         if writes:
             checkpoint.write(run.position, {"weights": learnt(run.module)})
+
+
+def _check_same_precision(precision: Precision, processes: Processes) -> None:
+    """Refuse processes whose devices do not all compute in the precision of the main one's."""
+    if (main := processes.of_main(precision.name)) != precision.name:
+        raise UserError(
+            f"process {processes.rank} computes in {precision.name}, but the main process in "
+            f"{main}; give --set precision=float32"
+        )
 
 
 def _check_same(step: int, processes: Processes) -> None:

@@ -36,6 +36,8 @@ class Cost:
         Of one training, without its encoder's.
     host, device
         Peak memory, MiB; the second is None where there was no GPU.
+    hardware
+        What the trainings ran on, all of it.
     """
 
     number: int
@@ -44,6 +46,7 @@ class Cost:
     seconds: float
     host: float
     device: float | None
+    hardware: str
 
 
 def costs(table: Table) -> list[Cost]:
@@ -66,16 +69,17 @@ def _cost(number: int, row: Row, trained: Sequence[Trained]) -> Cost:
         seconds=fmean(one for one in seconds if one is not None),
         host=max(one.peak_memory.host for one in trained) / 2**20,
         device=max(devices) / 2**20 if devices else None,
+        hardware=", ".join(sorted({one.provenance.device.hardware for one in trained})),
     )
 
 
 def costs_sheet(found: list[Cost], figure: str) -> Sheet:
     """Return what a page says of them, a line a row; `figure` is what the table is ranked by."""
-    headers = ["no.", "model", "seeds", figure, "training, seconds", "memory, MiB"]
+    headers = ["no.", "model", "seeds", figure, "training, seconds", "memory, MiB", "trained on"]
     lines = [
         [
             *(str(one.number), one.row.label, seeds_cell(one.row), figure_cell(one.figure)),
-            *(_seconds(one.seconds), f"{one.host:.0f}"),
+            *(_seconds(one.seconds), f"{one.host:.0f}", one.hardware),
         ]
         for one in found
     ]

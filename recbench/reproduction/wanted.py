@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
-from recbench.errors import UserError
+from recbench.errors import RecbenchError, UserError
 from recbench.experiment import Experiment, asked_protocol
-from recbench.models import recommender_class
+from recbench.models import class_at_hand, recommender_class
 from recbench.questions.protocols.choice import means
 from recbench.registry import load, sound
 from recbench.reproduction.paper import PaperCell, Part
@@ -127,7 +127,8 @@ def _of_study(study: Study, part: Part, asked: Asked) -> Iterator[Wanted]:
     for name, cells in rows.items():
         several = tuple(cells.values())
         free = HOW_TRAINED - (several[0].settings.keys() - {"examples"})
-        yield Wanted(name, several, free, {}, compared=True)
+        why = _impossible(several[0])
+        yield Wanted(name, several, free, {}, compared=True, impossible=why)
 
 
 def asked_of(part: Part, study: Study, asked: Asked) -> Asked:
@@ -173,7 +174,8 @@ def _published(part: Part) -> Iterator[tuple[PaperCell, str, str, Published | No
 
 def _of_table(cell: PaperCell, of: Figures, part: Part, asked: Asked) -> Iterator[Wanted]:
     llm = asked.llms[0] if asked.llms else None
-    takes_one = "llm" in recommender_class(cell.model).settings_class.model_fields
+    kind = class_at_hand(cell.model)
+    takes_one = kind is not None and "llm" in kind.settings_class.model_fields
     own = {"llm": llm or MECHANISM} if takes_one else {}
     free = HOW_TRAINED | cell.asked.keys() | (set() if llm else {"llm"})
     for dataset, published in of.items():
@@ -201,5 +203,9 @@ def _impossible(cell: Experiment) -> str:
     try:
         asked_protocol(cell)
     except UserError as error:
-        return str(error)
+        return f"{cell.dataset} cannot be asked so: {error}"
+    try:
+        recommender_class(cell.model)
+    except RecbenchError as error:
+        return f"{cell.model} cannot be had: {error}"
     return ""

@@ -86,23 +86,42 @@ class AskedModel:
         return self.model
 
 
-def as_set(record: RunRecord) -> System:
+def as_set(record: RunRecord, passing: Mapping[str, Any] | None = None) -> System:
     """
     Make the model of a run with all its settings, neither trained nor loaded.
+
+    Parameters
+    ----------
+    record
+        Of the run.
+    passing
+        Settings that no record holds (`recbench.settings.Settings`), as a user gives them.
 
     Raises
     ------
     UserError, RecbenchError
-        If it is not installed, or does not know a setting any more.
+        If it is not installed, or does not know a setting any more; for one to be set that its
+        record holds.
     """
     assert record.trained is not None  # others were refused before
     model_class = recommender_class(record.model)
-    return model_class(
-        model_class.settings_class.build(record.settings | record.trained.runtime_settings)
-    )
+    kind, given = model_class.settings_class, dict(passing or {})
+    for name in given:
+        if name not in kind.passing:
+            free = ", ".join(sorted(kind.passing)) or "nothing of it"
+            raise UserError(
+                f"{record.model} is asked again as its run has set it, and --set takes {free}; "
+                f"leave out --set {name}"
+            )
+    return model_class(kind.build(record.settings | record.trained.runtime_settings | given))
 
 
-def asked_model(run: Run, remedy: str, report: Callable[[str], None]) -> AskedModel:
+def asked_model(
+    run: Run,
+    remedy: str,
+    report: Callable[[str], None],
+    passing: Mapping[str, Any] | None = None,
+) -> AskedModel:
     """
     Return the model that a run has asked, as it was; nothing is loaded.
 
@@ -114,15 +133,17 @@ def asked_model(run: Run, remedy: str, report: Callable[[str], None]) -> AskedMo
         What helps where its model is not there, or not as it was.
     report
         Told one line where other code than the run's is to answer.
+    passing
+        As for `as_set`.
 
     Raises
     ------
     UserError
-        For answers that came in a file; if the model is not there or another, or is made of other
-        things by now, with the remedy.
+        For answers that came in a file; as `as_set`; if the model is not there or another, or is
+        made of other things by now, with the remedy.
     """
     folder = _kept(run, remedy)
-    model = as_set(run.record)
+    model = as_set(run.record, passing)
     known, own = dict(run.record.ingredients), ingredients_of(model)
     packages = known.pop(ENCODER_PACKAGE, None), own.pop(ENCODER_PACKAGE, None)
     _check_same(run, known, own, remedy)

@@ -30,8 +30,11 @@ from recbench.statistics.best import (
 from recbench.statistics.intervals import Estimate, estimate
 from recbench.statistics.system import System
 
-ALWAYS_NAMED = ("llm", "train_fraction", "train_dataset", "control", "first_rows")
-"""What a row's label says even where it tells it from no other row."""
+ALWAYS_NAMED = ("llm", "examples", "train_fraction", "train_dataset", "control", "first_rows")
+"""
+What a row's label says even where it tells it from no other row, unless it is None: ``examples`` of
+what was tuned on all training rows.
+"""
 
 
 @dataclass(frozen=True)
@@ -303,7 +306,8 @@ def _labels(records: Sequence[RunRecord]) -> list[str]:
         telling = [
             f"{name}={_short(value)}"
             for name, value in own.items()
-            if name in ALWAYS_NAMED or _differs(name, value, map(_choices, namesakes))
+            if (name in ALWAYS_NAMED and value is not None)
+            or _differs(name, value, map(_choices, namesakes))
         ]
         telling += [
             f"{name}={_short(value)}"

@@ -14,6 +14,7 @@ from recbench.atomic_write import PARTIAL, writer_of
 from recbench.data.transfer import version_file
 from recbench.errors import UserError
 from recbench.runs.lock import LOCK, holder, is_held, locked
+from recbench.runs.places import LOOKS
 from recbench.runs.store import CHECKPOINTS
 from recbench.runs.unfinished import unfinished
 
@@ -112,6 +113,7 @@ def leftovers(results: Path, cache: Path, days: float) -> list[Leftover]:
         alone at any age.
     """
     found = [*_unfinished(results), *_of_finished(results), *_partial(results, cache)]
+    found += _looks(cache)
     kept = [replace(one, least=days) for one in found]
     return [one for one in [*kept, *_locks(results)] if one.days >= days]
 
@@ -130,6 +132,12 @@ def _of_finished(results: Path) -> Iterator[Leftover]:
     for kept in sorted(results.glob(f"*/*/*/*/{CHECKPOINTS}")):
         if kept not in known and not holder(kept.parent):
             yield Leftover((kept,), f"not needed by the finished {kept.parent}", (kept.parent,))
+
+
+def _looks(cache: Path) -> Iterator[Leftover]:
+    for folder in sorted((cache / LOOKS).glob("*")):
+        if not holder(folder):
+            yield Leftover((folder,), f"unfinished look: {folder}", (folder,))
 
 
 def _partial(results: Path, cache: Path) -> Iterator[Leftover]:

@@ -7,6 +7,9 @@ from recbench.errors import UserError
 
 CACHE_VARIABLE = "RECBENCH_CACHE"
 
+LOOKS = "looks"
+"""Folder in the cache of what looks at runs have paid for that were not done to their end."""
+
 
 def cache_folder(given: Path | None = None) -> Path:
     """

@@ -60,3 +60,22 @@ def test_blocks_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(item_weights, "CELLS_AT_ONCE", 100)  # two rows
     assert (model.score(queries, runtime) == whole).all()
     assert model.score(queries[:0], runtime).shape == (0, 40)
+
+
+@pytest.mark.parametrize("exponent", [0, 6, 8, 12])
+def test_popularity_tells_equal_sums_apart_down_to_a_step_of_float32(
+    tmp_path: Path, exponent: int
+) -> None:
+    split = toy_split()
+    model = Cooccurrence(Cooccurrence.settings_class())
+    runtime = Runtime(seed=0, device="cpu", checkpoints=tmp_path, cache=tmp_path)
+    model.fit(toy_training_data(split), runtime)
+    items, sums, step = len(split.catalogue), 2.0**exponent, 2.0 ** (exponent - 23)
+    model.weights = np.full((items, items), sums, np.float32)
+    history = np.full((1, 10), PAD, dtype=np.int32)
+    history[0, -1] = 0
+    for times, places in ((1, items), (0.25, items // 4 + 1)):
+        model.shares = (np.arange(items) * times * step).astype(np.float32)
+        scores = model.score(Queries.of_all(history, items), runtime)[0]
+        assert (np.diff(scores) >= 0).all()
+        assert abs(len(set(scores.tolist())) - places) <= 1

@@ -2,6 +2,7 @@ import shutil
 
 import pytest
 import torch
+from tokenizers.processors import TemplateProcessing
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from recbench.errors import UserError
@@ -38,6 +39,20 @@ def test_it_ends_where_the_model_says_that_it_ends(continuation, toy_folder, tmp
     other = Continuation(str(folder), "cpu", lambda _: None)
     text = Prompt([5, 6, 7, 8], [])
     assert [one._reader(text).ends.tokens[1] for one in (continuation, other)] == [False, True]
+
+
+def test_a_token_before_every_text_that_the_model_does_not_have_is_refused(toy_folder, tmp_path):
+    folder = tmp_path / "llm"
+    shutil.copytree(toy_folder, folder)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer.add_tokens([f"<{number}>" for number in range(9)])
+    first = tokenizer.convert_tokens_to_ids("<8>")
+    tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
+        single="<8> $A", special_tokens=[("<8>", first)]
+    )
+    tokenizer.save_pretrained(folder)
+    with pytest.raises(UserError, match=f"has a token {first}, but the model's 264 embeddings"):
+        Continuation(str(folder), "cpu", lambda _: None)
 
 
 def test_a_text_that_does_not_fit_is_refused(continuation):

@@ -17,6 +17,7 @@ from peft import (
     LoraConfig,
     OFTConfig,
     PeftConfig,
+    PeftType,
     PrefixTuningConfig,
     VeraConfig,
 )
@@ -27,7 +28,9 @@ from recbench.errors import RecbenchError, UserError
 from recbench.llm.settings import LanguageModelSettings
 from recbench.llm.tuning.adapter import (
     LEARNT,
+    NOT_LEARNT,
     PREFIX,
+    PREFIXES,
     add_adapter,
     add_lora,
     config_page,
@@ -73,10 +76,51 @@ OF_ALL_KINDS: dict[str, PeftConfig] = {
         num_virtual_tokens=3, prefix_projection=True, encoder_hidden_size=8
     ),
 }
+ON_ATTENTION: dict[str, dict[str, Any]] = {
+    "ADAMSS": {},
+    "BEFT": {},
+    "C3A": {"block_size": 4},
+    "DEFT": {},
+    "DELORA": {"r": 4},
+    "GLORA": {"r": 4},
+    "GRALORA": {"r": 4, "gralora_k": 2},
+    "HIRA": {"r": 4},
+    "LILY": {"r": 4},
+    "MISS": {"r": 4},
+    "OSF": {},
+    "PEANUT": {},
+    "PSOFT": {"r": 4},
+    "PVERA": {"r": 4},
+    "RANDLORA": {"r": 4},
+    "ROAD": {"group_size": 4},
+    "SHIRA": {"r": 2},
+    "SUPERTUNING": {},
+    "TINYLORA": {},
+    "UNILORA": {},
+    "VBLORA": {"vector_length": 4, "num_vectors": 8, "topk": 2},
+    "WAVEFT": {"n_frequency": 8},
+}
+OTHERS: dict[str, dict[str, Any]] = {
+    "ADAPTION_PROMPT": {"adapter_len": 3, "adapter_layers": 1, "target_modules": "self_attn"},
+    "CARTRIDGE": {"num_virtual_tokens": 3},
+    "TRAINABLE_TOKENS": {"token_indices": [1, 2]},
+}
+OF_ALL_KINDS |= {
+    kind: PeftConfig.from_peft_type(peft_type=kind, **own)
+    for kind, own in (
+        *((kind, {"target_modules": ATTENTION} | own) for kind, own in ON_ATTENTION.items()),
+        *OTHERS.items(),
+    )
+}
 
 
 def test_every_kind_that_can_be_learnt_is_tried() -> None:
     assert {kind.partition(",")[0] for kind in OF_ALL_KINDS} == set(LEARNT)
+
+
+def test_of_every_kind_of_peft_it_is_said_whether_it_is_learnt_or_why_not() -> None:
+    assert {*LEARNT, *NOT_LEARNT} == set(PeftType.__members__)
+    assert not set(LEARNT) & set(NOT_LEARNT)
 
 
 @pytest.mark.parametrize("kind", OF_ALL_KINDS)
@@ -114,11 +158,23 @@ def test_what_is_no_configuration_is_refused(tmp_path: Path, page: str | None) -
         model.ingredients()
 
 
-@pytest.mark.parametrize("kind", ["PROMPT_TUNING", "P_TUNING", "CPT", "ADALORA", "NONE", 3])
+@pytest.mark.parametrize("kind", [*NOT_LEARNT, "NONE", 3])
 def test_a_kind_that_cannot_be_learnt_is_refused(tmp_path: Path, kind: Any) -> None:
     file = written(tmp_path, peft_type=kind, num_virtual_tokens=3)
-    with pytest.raises(UserError, match=rf"of the kind {kind}, .*LORA, .*, PREFIX_TUNING"):
+    why = NOT_LEARNT.get(kind, "it was not tried")
+    with pytest.raises(UserError, match=rf"of the kind {kind}, .*: {why}; name one of LORA, .*, C"):
         read_config(file)
+
+
+def test_a_kind_of_a_later_peft_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("recbench.llm.tuning.adapter.LEARNT", (*LEARNT, "NEWEST"))
+    with pytest.raises(UserError, match=r"of the kind NEWEST, .*: peft \S+, which is installed"):
+        read_config(written(tmp_path, peft_type="NEWEST"))
+
+
+def test_parts_that_are_dropped_at_a_step_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="has use_asa, by which ADAMSS drops parts in a call"):
+        read_config(written(tmp_path, peft_type="ADAMSS", use_asa=True))
 
 
 def test_the_configuration_of_a_saved_adapter_is_learnt_anew(
@@ -147,9 +203,10 @@ def test_a_prefix_has_the_shape_of_the_model_that_it_is_for(
     assert trained == [3 * 2 * 2 * 32]  # keys and values in two layers of width 32
 
 
+@pytest.mark.parametrize("kind", PREFIXES)
 @pytest.mark.parametrize("tokens", [0, -2, None, "4", 4.0])
-def test_a_prefix_has_a_number_of_tokens(tmp_path: Path, tokens: Any) -> None:
-    file = written(tmp_path, peft_type=PREFIX, num_virtual_tokens=tokens)
+def test_a_prefix_has_a_number_of_tokens(tmp_path: Path, tokens: Any, kind: str) -> None:
+    file = written(tmp_path, peft_type=kind, num_virtual_tokens=tokens)
     with pytest.raises(UserError, match=rf"num_virtual_tokens={tokens!r}; .* from 1"):
         read_config(file)
 

@@ -15,6 +15,7 @@ from recbench.llm.prompts.writer import MARGIN, Prompt
 from recbench.llm.recommender import LanguageModelRecommender
 from recbench.llm.settings import LanguageModelSettings
 from recbench.llm.tuning.finetuning import TrainingQuestions
+from recbench.llm.tuning.objectives import Listwise, NextTitle, Stages
 from recbench.llm.weights.backbone import load_backbone
 from recbench.neural import precision
 from recbench.neural.plan import Step
@@ -32,13 +33,21 @@ class TextOnly(LanguageModelRecommender):
 Build = Callable[..., TextOnly]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def build(toy_folder: Path) -> Build:
     def made(**settings: Any) -> TextOnly:
         values = {"llm": str(toy_folder), "examples": 64, "batch_size": 16, **settings}
         return TextOnly(LanguageModelSettings.build(values))
 
     return made
+
+
+@pytest.fixture(scope="module")
+def fitted(build: Build, data: TrainingData, tmp_path_factory: pytest.TempPathFactory) -> TextOnly:
+    """One for all tests that only ask it."""
+    model, folder = build(learning_rate=1e-3), tmp_path_factory.mktemp("fitted")
+    model.fit(data, Runtime(0, "cpu", folder, folder))
+    return model
 
 
 def test_a_killed_training_goes_on_and_ends_the_same(
@@ -139,49 +148,46 @@ def test_it_learns(build: Build, data: TrainingData, runtime: Runtime) -> None:
     ],
 )
 def test_slower_ways_of_reading_give_the_same(
-    build: Build, data: TrainingData, runtime: Runtime, slower: dict[str, Any]
+    fitted: TextOnly, runtime: Runtime, monkeypatch: pytest.MonkeyPatch, slower: dict[str, Any]
 ) -> None:
-    model, queries = build(learning_rate=1e-3), toy_queries(toy_split())
-    model.fit(data, runtime)
-    scores, texts = model.score_and_answer(queries, runtime)
-    np.testing.assert_array_equal(scores, model.score(queries, runtime))
-    assert texts == model.answer(queries, runtime)
-    assert model.abilities is not None
-    model.abilities = model.abilities.model_copy(update=slower)
-    again, same_texts = model.score_and_answer(queries, runtime)
+    queries = toy_queries(toy_split())
+    scores, texts = fitted.score_and_answer(queries, runtime)
+    np.testing.assert_array_equal(scores, fitted.score(queries, runtime))
+    assert texts == fitted.answer(queries, runtime)
+    assert fitted.abilities is not None
+    monkeypatch.setattr(fitted, "abilities", fitted.abilities.model_copy(update=slower))
+    again, same_texts = fitted.score_and_answer(queries, runtime)
     np.testing.assert_allclose(again, scores, atol=1e-3, rtol=1e-5)
     assert same_texts == texts
 
 
 def test_scores_are_sums_over_title_and_line_end(
-    build: Build, data: TrainingData, runtime: Runtime
+    fitted: TextOnly, data: TrainingData, runtime: Runtime
 ) -> None:
     """Two ways: the method, and the plain model on the plain text."""
-    model, queries = build(), toy_queries(toy_split())
-    model.fit(data, runtime)
+    queries = toy_queries(toy_split())
     row, column = 1, 3
     title = data.catalogue.titles[queries.candidates[row, column]]
-    prompt = model.writer.text(queries.histories[row], queries.candidates[row], hybrid=False)
-    encode = model.writer.tokenizer
+    prompt = fitted.writer.text(queries.histories[row], queries.candidates[row], hybrid=False)
+    encode = fitted.writer.tokenizer
     ids = torch.tensor([encode(f"{prompt}{title}\n").input_ids])
     with torch.no_grad():
-        steps = model.module.eval().lm(input_ids=ids).logits[0].log_softmax(-1)
+        steps = fitted.module.lm(input_ids=ids).logits[0].log_softmax(-1)
     size = len(title.encode()) + 1  # one token a byte
     expected = steps[-size - 1 : -1].gather(1, ids[0, -size:, None]).sum()
-    got = model.score(queries, runtime)[row, column]
+    got = fitted.score(queries, runtime)[row, column]
     assert got == pytest.approx(float(expected), abs=1e-3)
-    assert model.title_lengths()[queries.candidates[row, column]] == size
+    assert fitted.title_lengths()[queries.candidates[row, column]] == size
 
 
 def test_an_answer_is_no_longer_than_the_longest_candidate_and_a_margin(
-    build: Build, data: TrainingData, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+    fitted: TextOnly, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model, queries, seen = build(), toy_queries(toy_split()), []
-    model.fit(data, runtime)
+    queries, seen = toy_queries(toy_split()), []
     real = reader.greedy
     monkeypatch.setattr(reader, "greedy", lambda *args: seen.extend(args[1]) or real(*args))
-    model.answer(queries, runtime)
-    longest = model.title_lengths()[queries.candidates].max(axis=1) + MARGIN
+    fitted.answer(queries, runtime)
+    longest = fitted.title_lengths()[queries.candidates].max(axis=1) + MARGIN
     assert sorted(seen) == sorted(longest.tolist())
 
 
@@ -324,6 +330,54 @@ def test_rows_are_counted_by_the_longest_of_all_and_with_item_tokens(
     assert len(rows) > 64
     assert tokens > max(len(prompt.ids) for prompt in prompts)
     assert places == max(len(model.writer.answers[item]) for item in questions.targets)
+
+
+@pytest.mark.parametrize(("first", "second"), [(0, 1), (1, 0)])
+def test_rows_are_counted_so_that_they_fit_at_every_stage(
+    build: Build,
+    data: TrainingData,
+    runtime: Runtime,
+    monkeypatch: pytest.MonkeyPatch,
+    first: int,
+    second: int,
+) -> None:
+    """A list of titles takes more memory than one, wherever in a training it is read."""
+    aims, counted = (Listwise(), NextTitle()), []
+
+    def at_once(_: Any, tokens: int, places: int, *how: Any) -> int:
+        counted.append(places)
+        return 1000 // places
+
+    monkeypatch.setattr(room, "rows_at_once", at_once)
+    stages = Stages(aims[first], aims[second], 0.5)
+    monkeypatch.setattr(TextOnly, "objective", stages)
+    model, lines = build(candidates=8, curve_rows=0), []
+    model.fit(data, replace(runtime, report=lines.append))
+    fewest, most = 1000 // max(counted), 1000 // min(counted)
+    assert 1 <= fewest < 16 < most
+    assert f"batches of 16 rows, {fewest} computed at once" in lines
+
+
+def test_what_titles_lose_is_recorded_of_each_dataset(
+    build: Build, data: TrainingData, runtime: Runtime
+) -> None:
+    """A run that learns from one and is asked about another rehearses with both."""
+    titles = ("A very long title of a book", *data.catalogue.titles[1:])
+    longer = replace(data.catalogue, titles=titles)
+    learnt = replace(data, catalogue=longer, digest="learnt from")
+    model = build(title_tokens=20, examples=16, curve_rows=0)
+    for one in (learnt, data):
+        model.rehearse(one, 8, runtime)
+    report = model.fit(learnt, runtime)
+    assert report["titles_shortened"] == 1
+    assert "titles_shortened" not in report["transferred_to"]
+    other_way = build(title_tokens=20, examples=16, curve_rows=0)
+    for one in (data, learnt):
+        other_way.rehearse(one, 8, runtime)
+    report = other_way.fit(data, replace(runtime, checkpoints=runtime.cache / "other"))
+    assert "titles_shortened" not in report
+    assert report["transferred_to"]["titles_shortened"] == 1
+    assert "transferred_to" not in build(examples=16, curve_rows=0).fit(data, runtime)
 
 
 def test_prompts_longer_than_what_was_tried_are_tried_on_the_way(

@@ -14,16 +14,18 @@ from numpy.typing import NDArray
 from safetensors import safe_open
 from torch import Tensor, nn
 
-from recbench.errors import RecbenchError
+from recbench.errors import RecbenchError, UserError
 from recbench.neural import loop, training
 from recbench.neural.loop import Sizes
 from recbench.neural.plan import ParameterGroup, Plan, Step, cosine
 from recbench.neural.precision import FLOAT32, Precision
 from recbench.neural.tensor_file import read_tensors
 from recbench.neural.training import TrainingReport, train
+from recbench.processes import Processes
 from recbench.recommender import Runtime
 from recbench.settings import digest
 
+BFLOAT16 = Precision("bfloat16", torch.float32, torch.bfloat16)
 PLAN = Plan(batch_size=8, epochs=4, learning_rate=1e-2, weight_decay=0.1, schedule="cosine")
 
 
@@ -74,6 +76,7 @@ class Task:
         watch: bool = True,
         report: Callable[[str], None] = lambda _: None,
         sizes: Sizes | None = None,
+        precision: Precision = FLOAT32,
     ) -> TrainingReport:
         return train(
             self.module,
@@ -86,6 +89,7 @@ class Task:
             watch=self.watch if watch else None,
             checkpoint_seconds=self.checkpoint_seconds,
             sizes=sizes,
+            precision=precision,
         )
 
     def weights(self) -> dict[str, Tensor]:
@@ -227,6 +231,40 @@ def test_what_was_begun_in_another_way_begins_anew(
     gone_on.run(tmp_path, report=said.append)
     assert gone_on.seen[0][0] == 7
     assert len(said) == 1
+
+
+@pytest.mark.honesty
+@pytest.mark.parametrize(("first", "then"), [(BFLOAT16, FLOAT32), (FLOAT32, BFLOAT16)])
+def test_what_was_begun_in_another_precision_begins_anew(
+    tmp_path: Path, first: Precision, then: Precision
+) -> None:
+    """As where a queue of a cluster gives another processor: ``precision=auto`` follows it."""
+    said: list[str] = []
+    with pytest.raises(KeyboardInterrupt):
+        Task(interrupt_at=7).run(tmp_path, precision=first)
+    anew = Task()
+    assert anew.run(tmp_path, report=said.append, precision=then).precision == then.name
+    assert anew.seen[0][0] == 0
+    assert [line.rpartition("; ")[2] for line in said] == ["this training begins anew"]
+    gone_on = Task()
+    gone_on.run(tmp_path, report=said.append, precision=first)
+    assert gone_on.seen[0][0] == 7
+    assert len(said) == 1
+
+
+def test_processes_of_different_precisions_are_refused(tmp_path: Path) -> None:
+    class Second(Processes):
+        rank, count = 1, 2
+
+        def of_main(self, value: Any) -> Any:
+            return "bfloat16"
+
+    task = Task()
+    runtime = Runtime(0, "cpu", checkpoints=tmp_path, cache=tmp_path, processes=Second())
+    said = "process 1 computes in float32, but the main process in bfloat16; give --set precision="
+    with pytest.raises(UserError, match=said):
+        train(task.module, task.loss, 29, PLAN, runtime, name="toy", identity=None)
+    assert not task.seen
 
 
 def test_a_checkpoint_of_a_cpu_keeps_its_name(tmp_path: Path) -> None:
@@ -402,7 +440,7 @@ def test_the_loss_is_computed_in_the_precision_that_is_reported(
     tmp_path: Path, mixed: bool
 ) -> None:
     task, seen = Task(), []
-    precision = Precision("bfloat16", torch.float32, torch.bfloat16) if mixed else FLOAT32
+    precision = BFLOAT16 if mixed else FLOAT32
 
     def loss(rows: NDArray[np.int64], step: Step) -> Tensor:
         seen.append(torch.is_autocast_enabled("cpu"))
@@ -471,13 +509,8 @@ def test_a_training_that_diverges_ends_with_advice_and_keeps_a_sound_checkpoint(
 def test_lower_precision_is_part_of_the_advice(tmp_path: Path) -> None:
     task = Task()
     task.x[3] = math.nan
-    precision = Precision("bfloat16", torch.float32, torch.bfloat16)
-    runtime = Runtime(0, "cpu", checkpoints=tmp_path, cache=tmp_path)
     with pytest.raises(RecbenchError, match=r"below 0.01, or --set precision=float32$"):
-        train(
-            *(task.module, task.loss, 29, PLAN, runtime),
-            **{"name": "toy", "identity": None, "precision": precision},  # type: ignore[arg-type]
-        )
+        task.run(tmp_path, precision=BFLOAT16)
 
 
 def test_after_steps_on_rows_of_other_sizes_memory_is_given_back(

@@ -297,3 +297,50 @@ def test_it_is_asked_again_in_other_words(run, call, chat_server, raw_folder, tm
     new = set(chat_server.prompts[before:])
     assert len(new) == 6  # what it was asked in its own words is kept from before
     assert any("Predict the next movie of this user." in prompt for prompt in new)
+
+
+@pytest.fixture
+def look(run, call, raw_folder, tmp_path):
+    """Return a function that asks the model of a run of two rows again; as `call` does."""
+    record = Path(json.loads(run("--limit", "2", "--json")[1])["record"])
+    places = ("--data-dir", str(raw_folder), "--cache", str(tmp_path / "cache"))
+    return lambda *options: call("inspect", str(record.parent), "--templates", *places, *options)
+
+
+def test_a_look_has_a_purse_and_goes_on_where_it_ended(look, chat_server, tmp_path):
+    chat_server.bodies.clear()
+    code, out, err = look("--set", "most_tokens=0")
+    assert (code, out, chat_server.bodies) == (2, "", [])
+    assert "error: the purse is empty: 0 of 0 tokens are spent" in err
+    purse = ("--set", "most_tokens=1200", "--set", "concurrency=1")
+    code, out, err = look(*purse)
+    asked = len(chat_server.bodies)
+    assert (code, out) == (2, "")
+    assert 0 < asked < 6
+    assert f"error: the purse is empty: {105 * asked} of 1,200 tokens are spent" in err
+    assert look(*purse)[0] == 2  # what was spent stays spent
+    assert len(chat_server.bodies) == asked
+    code, _, err = look("--set", "most_tokens=100000")
+    assert code == 0, err
+    assert len(chat_server.bodies) == len(set(chat_server.prompts)) == 6
+    assert err.splitlines()[-1].endswith("answered before: 600 tokens read and 30 written")
+    assert list((tmp_path / "cache/looks").iterdir()) == []
+
+
+def test_a_look_sets_only_what_no_record_holds(look, chat_server):
+    code, out, err = look("--set", "temperature=1")
+    assert (code, out) == (2, "")
+    assert err == (
+        "error: chatrec is asked again as its run has set it, and --set takes concurrency, "
+        "most_tokens, retries, timeout; leave out --set temperature\n"
+    )
+
+
+def test_asked_by_hand_it_has_a_purse(run, call, raw_folder, chat_server, tmp_path):
+    record = Path(json.loads(run("--limit", "2", "--json")[1])["record"])
+    chat_server.bodies.clear()
+    words = ("--history", "Film 1", "--candidates", "Film 2", "Film 3", "--set", "most_tokens=0")
+    places = ("--data-dir", str(raw_folder), "--cache", str(tmp_path / "cache"))
+    code, out, err = call("recommend", "--run", str(record.parent), *words, *places)
+    assert (code, out, chat_server.bodies) == (2, "", [])
+    assert "error: the purse is empty: 0 of 0 tokens are spent" in err

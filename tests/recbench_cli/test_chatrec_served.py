@@ -17,7 +17,7 @@ from pyarrow import parquet
 MISSING = [name for name in ("openai", "fastapi", "uvicorn") if find_spec(name) is None]
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(bool(MISSING), reason="pip install openai 'transformers[serving]'"),
+    pytest.mark.skipif(bool(MISSING), reason="pip install 'recbench[test]'"),
 ]
 ASKED = ("--dataset", "movielens", "--protocol", "next-item", "--draws", "1", "--device", "cpu")
 TEMPLATE = "{{ bos_token + messages[0]['content'] + '\\n' }}"

@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from recbench import experiment
-from recbench.cells import local
+from recbench.cells import cluster, local
 from recbench.cells.process import Ended
 
 
@@ -402,6 +402,76 @@ def test_a_typo_starts_no_cell(call, started, change, said):
     assert (code, out, started[0]) == (2, "", [])
     assert said in err
     assert err.count("\n") == 1
+
+
+BROKEN = "raise RuntimeError('broken')"
+WITH_ACME = instead(FILL, ["--models", "popularity,acme"])
+CANNOT = "the model 'acme' of package acme-plugin cannot be imported: RuntimeError: broken"
+TWICE = "the model 'acme' is registered more than once, by acme-plugin and other-plugin"
+
+
+@pytest.fixture(params=[CANNOT, TWICE], ids=["broken", "claimed twice"])
+def refused_acme(install, request):
+    """A model that cannot be had, as a plug-in; return why."""
+    install(BROKEN)
+    if request.param == TWICE:
+        install(BROKEN, owner="other-plugin")
+    return request.param
+
+
+@pytest.mark.parametrize("more", [[], ["--set", "epochs=3"]], ids=str)
+def test_a_model_that_cannot_be_had_stops_no_other(call, started, refused_acme, more):
+    assert call(*instead(FILL, ["--models", "sasrec,acme"]), *more)[0] == 0
+    models = [command[command.index("--model") + 1] for command in started[0]]
+    assert models == ["sasrec", "acme"]
+
+
+def test_a_model_that_cannot_be_had_fails_in_its_cell_by_name(call, popular, refused_acme):
+    code, _, err = call("run", "--model", "acme", "--dataset", "movielens")
+    assert code != 0
+    assert refused_acme in err
+
+
+def test_a_dry_run_tells_of_the_others_and_why_one_is_refused(call, popular, refused_acme):
+    given = ["--draws", "2", "--train-fraction", "0.5"]
+    code, out, err = call(*instead(WITH_ACME, given), "--dry-run")
+    assert (code, err) == (0, "")
+    assert "2 cells: 1 there, 0 missing, 1 refused." in out
+    assert refused_acme in out
+
+
+@pytest.fixture
+def near(monkeypatch):
+    """Workers of a cluster are this process."""
+
+    class Near(local.Local):
+        def __init__(self, address, results, device, board, report, take):
+            super().__init__([device], board)
+
+    monkeypatch.setattr(cluster, "Cluster", Near)
+    monkeypatch.setattr(cluster, "check_installed", lambda: None)
+
+
+@pytest.mark.parametrize("more", [[], ["--fetch"]], ids=str)
+def test_a_cluster_is_handed_a_model_that_cannot_be_had(
+    call, started, near, raw_folder, refused_acme, more
+):
+    given = ["--scheduler", "tcp://here:1", "--data-dir", str(raw_folder)]
+    assert call(*instead(WITH_ACME, given), *more)[0] == 0
+    models = [command[command.index("--model") + 1] for command in started[0]]
+    assert models == ["popularity", "acme"]
+
+
+@pytest.mark.parametrize("more", [[], ["--dry-run"]], ids=str)
+def test_a_card_that_cannot_be_had_stops_no_other(call, started, install, more):
+    install(BROKEN, group="datasets", target=".cards:acme.toml")
+    named = ["--models", "popularity", "--datasets", "acme,movielens"]
+    code, out, err = call(*instead(FILL, named), *more)
+    assert code == 0, err
+    if more:
+        assert "2 cells: 0 there, 1 missing, 1 refused." in out
+    else:
+        assert len(started[0]) == 2
 
 
 def test_workers_share_the_device(call, started):

@@ -189,9 +189,10 @@ def test_a_control_is_audited_verified_and_compared(call_inside, run_here, raw_f
     assert "a control, not a result to rank: the gate fed with another user's history" in out
     code, out, _ = call_inside("verify", "results", "--data-dir", str(raw_folder))
     assert (code, out.splitlines()[-1]) == (0, "2 runs, 0 failed")
-    code, out, err = call_inside("compare", "ilora", "--baseline", f"ilora (llm={llm})")
+    named = f"llm={llm}, examples=16"
+    code, out, err = call_inside("compare", "ilora", "--baseline", f"ilora ({named})")
     assert code == 0, err
-    assert f"ilora (llm={llm}, control=other-user)  ilora (llm={llm})" in out
+    assert f"ilora ({named}, control=other-user)  ilora ({named})" in out
 
 
 def test_what_a_limit_leaves_is_no_result_and_in_nobodys_way(call_inside, run_here):

@@ -100,6 +100,16 @@ def test_cleaning_says_what_and_asks(interrupted, run, call_inside, tmp_path):
     assert run()[0] == 0
 
 
+def test_an_unfinished_look_is_cleaned_away(call_inside, tmp_path):
+    look = tmp_path / "cache/looks/0123456789abcdef-rotate-100"
+    look.mkdir(parents=True)
+    (look / "ledger.jsonl").touch()
+    assert "nothing" in call_inside("runs", "clean", "--yes")[1]
+    code, out, _ = call_inside("runs", "clean", "--older-than", "0", "--yes")
+    assert (code, f"unfinished look: {look}" in out) == (0, True)
+    assert not look.exists()
+
+
 def test_a_question_that_is_ended_removes_nothing(interrupted, call_inside, monkeypatch):
     def confirm(_):
         raise typer.Abort  # as by Ctrl-D

@@ -89,7 +89,7 @@ def test_costs_are_of_all_trainings_of_a_row(made):
     (one,) = costs(table)
     assert (one.number, one.seconds, one.host, one.device) == (1, 2.0, 1024.0, None)
     (line,) = cells(costs_sheet([one], "HitRatio@1"))
-    assert line[4:] == ["2.0", "1024"]
+    assert line[4:] == ["2.0", "1024", "a cpu"]
 
 
 def test_costs_are_without_the_encoders(made):

@@ -1,13 +1,15 @@
 """A paper beside what is on record: nothing is invented, and what is missing can be run."""
 
 import json
+import math
 import re
 import shlex
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
 
-from recbench import experiment
+from recbench import experiment, registry
 from recbench.data.card import card
 from recbench.errors import UserError
 from recbench.experiment import build
@@ -49,6 +51,10 @@ def cell_of(sections, name):
     return found
 
 
+def written(number):
+    return f"{number:.3f}".removeprefix("0")
+
+
 def test_what_is_on_record_is_filled_in_beside_the_published_figure(made):
     runs = [made(HITS, **like("llara"))]
     sections = filled(only("All systems"), asked(), runs)
@@ -62,7 +68,7 @@ def test_what_is_on_record_is_filled_in_beside_the_published_figure(made):
     text = page(PAPER, sections, asked(), "table")
     assert "0.453 (a), 0.442 (b)" in text
     assert "It was not the same question: " in text
-    assert "llara (llm=tiny)" in text
+    assert "llara (llm=tiny, examples=8000)" in text
 
 
 @pytest.mark.parametrize(
@@ -121,7 +127,26 @@ def test_what_only_ranks_by_likelihood_is_said_to(made):
     (plain,) = [line for line in lines if line.startswith("sasrec on movielens")]
     assert "by likelihood" in guided
     assert "by likelihood" not in plain
-    assert any("11 of 12 cannot be" in line for line in lines)
+    (part,) = only("More places, and NDCG").parts
+    assert part.remark in lines
+
+
+def test_published_rows_that_cannot_be_are_counted_from_their_figures():
+    """A target at rank 4 or 5 adds 1 / log2(5) or 1 / log2(6) to NDCG."""
+    (part,) = only("More places, and NDCG").parts
+    assert part.figures == ("HitRatio@3", "HitRatio@5", "NDCG@3", "NDCG@5")
+    times = {
+        f"{cell.model} on {dataset}": (ndcg_5 - ndcg_3) / (hits_5 - hits_3)
+        for cell in part.cells
+        for dataset, (hits_3, hits_5, ndcg_3, ndcg_5) in cell.on.items()
+    }
+    rounding = 0.005  # what four digits leave open moves a quotient over .0473 by less
+    low, high = 1 / math.log2(6) - rounding, 1 / math.log2(5) + rounding
+    (sound,) = [name for name, one in times.items() if low <= one <= high]
+    others = [one for name, one in times.items() if name != sound]
+    assert f"{len(others)} of {len(times)} cannot be" in part.remark
+    assert f"Only that of {sound} ({written(times[sound])} times) is" in part.remark
+    assert f"have {written(min(others))} to {written(max(others))} times" in part.remark
 
 
 def test_a_study_counts_what_it_would_run_and_shows_what_is_near(made):
@@ -133,7 +158,7 @@ def test_a_study_counts_what_it_would_run_and_shows_what_is_near(made):
     assert (len(cell.rows), len(cell.missing)) == (1, 1)
     assert cell.seconds > 0
     text = page(PAPER, sections, asked(), "markdown")
-    assert "[examples=8000, batch_size=16]" in text
+    assert "ilora (llm=tiny, examples=8000) [batch_size=16]" in text
     assert "Published: figure not at hand." in text
     assert "8 trainings are not on record: 8 would take about" in text
     runs.append(made([1, 0] * 100, draws=20, **like("ilora", examples="1000")))
@@ -173,6 +198,21 @@ def test_a_study_that_is_not_installed_is_named_and_costs_nothing(monkeypatch):
     assert commands_of(sections[0], asked()) == []
     text = page(PAPER, sections, asked(), "table")
     assert "The study that puts it to the test, experts, is not installed here." in text
+
+
+def test_a_model_that_cannot_be_had_is_named_and_stops_no_other(made, monkeypatch):
+    real = registry.entry_points
+    twice = EntryPoint("ilora", "mine:ILoRA", "recbench.models")
+
+    def points(group):
+        return [*real(group=group), *([twice] if group == twice.group else [])]
+
+    monkeypatch.setattr(registry, "entry_points", points)
+    whole = only("All systems")
+    text = page(whole, filled(whole, asked(), [made(HITS, **like("llara"))]), asked(), "table")
+    assert "ilora cannot be had: the model 'ilora' is registered more than once" in text
+    assert "llara (llm=tiny, examples=8000)" in text
+    assert filled(PAPER, asked(), [])
 
 
 def test_without_records_nothing_is_known_of_time():

@@ -133,3 +133,9 @@ def test_another_precision_is_said(asked, tmp_path, precision):
         "cpu: answers may differ by rounding"
     )
     assert said == ([] if precision == "bfloat16" else [expected])
+
+
+def test_what_no_record_holds_can_be_set(run_of):
+    run = run_of()
+    with pytest.raises(UserError, match="gru4rec is asked again as its run has set it, and --set"):
+        asked_model(run, REMEDY, lambda _: None, {"epochs": 4})

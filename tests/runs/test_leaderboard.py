@@ -316,6 +316,17 @@ def test_less_training_data_is_always_named(made):
     assert labels(table) == ["gru4rec (train_fraction=0.1)", "sasrec"]
 
 
+@pytest.mark.parametrize(
+    ("examples", "label"),
+    [(2000, "tallrec (llm=smollm2, examples=2000)"), (None, "tallrec (llm=smollm2)")],
+)
+def test_how_many_rows_a_language_model_saw_is_always_named(made, examples, label):
+    """A part of them, also where a table has one row of the model; nothing where it saw all."""
+    settings = {"llm": "smollm2", "examples": examples, "rank": 8}
+    (table,) = leaderboard([made(model="tallrec", settings=settings), made(model="sasrec")])
+    assert label in labels(table)
+
+
 def test_where_a_model_learnt_is_always_named(made):
     training = Training(dataset="lastfm", protocol="paper", split="0123", refitted=("encoder x",))
     (table,) = leaderboard([made(training=training), made(model="sasrec")])

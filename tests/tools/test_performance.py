@@ -91,6 +91,35 @@ def test_every_figure_stands_with_its_machine_date_and_versions(
     assert "99.6% of its ranks are the same" in page
 
 
+def test_what_was_asked_and_is_missed_is_called_so(performance: ModuleType, tmp_path: Path) -> None:
+    step = {"what": "a step", "against": "a plain loop on peft", "seconds": 2.0}
+    slow = {**step, "other_seconds": 3.0, "share_of_float32_peak": 0.44}
+    fast = {**step, "other_seconds": 4.0, "share_of_float32_peak": 0.45}
+    arguments = written(tmp_path, cpu=ON_CPU | {"cases": [slow, fast]})
+    for model, host in (("ilora", 5), ("tallrec", 3)):
+        folder = tmp_path / "movielens/paper" / model / "0a-seed0"
+        folder.mkdir(parents=True)
+        taken = {"peak_memory": {"host": host << 30, "device": None}}
+        record = {"model": model, "run_id": "0a-seed0", "settings": {"llm": "smollm2"}}
+        about = {**record, "peak_memory": {"host": 1 << 30, "device": None}, "trained": taken}
+        (folder / "record.json").write_text(json.dumps(about), encoding="utf-8")
+    assert performance.main(arguments) == 0
+    lines = (tmp_path / "performance.md").read_text(encoding="utf-8").splitlines()
+    for line in (
+        "| a step | 2.000 | a plain loop on peft | 1.50 (missed: 2.00) | 44% (missed: 45%) | - |",
+        "| a step | 2.000 | a plain loop on peft | 2.00 | 45% | - |",
+        "| ilora | 0a-seed0 | 5.0 (missed: 4.0) |",
+        "| tallrec | 0a-seed0 | 3.0 |",
+    ):
+        assert line in lines
+
+
+def test_the_published_page_is_that_of_its_files(performance: ModuleType) -> None:
+    """If not: ``python tools/performance.py`` makes it anew."""
+    published = (performance.RESULTS / "performance.md").read_text(encoding="utf-8")
+    assert published == performance.page(performance.RESULTS)
+
+
 def test_toy_sizes_are_not_published(performance: ModuleType, tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match="not published"):
         performance.main(written(tmp_path, toy=FOUND | {"small": True}))

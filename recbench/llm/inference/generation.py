@@ -77,19 +77,20 @@ class LineEnds:
             Other tokens that end an answer: the one that ends a chat's turn, and those that the
             model names (`recbench.llm.weights.particulars.closing_tokens`).
         """
-        tokens = _line_ends(tokenizer, min(vocabulary, len(tokenizer)))
+        found = {*_line_ends(tokenizer, min(vocabulary, len(tokenizer))), *ends}
+        if tokenizer.eos_token_id is not None:
+            found.add(tokenizer.eos_token_id)
         marks = torch.zeros(vocabulary, dtype=torch.bool)
-        marks[[*tokens, *ends]] = True
+        # A tokenizer may name an end that its model was never given, and so can never write.
+        marks[[token for token in found if token < vocabulary]] = True
         return cls(marks, leading)
 
 
 @lru_cache(maxsize=2)  # a model's own, and that of a copy
 def _line_ends(tokenizer: PreTrainedTokenizerBase, vocabulary: int) -> tuple[int, ...]:
-    """Return the tokens whose text has a line end, and the one that ends a text."""
+    """Return the tokens whose text has a line end."""
     texts = tokenizer.batch_decode([[token] for token in range(vocabulary)])
-    ends = [token for token, text in enumerate(texts) if "\n" in text]
-    last = tokenizer.eos_token_id
-    return (*ends, *([] if last is None else [last]))
+    return tuple(token for token, text in enumerate(texts) if "\n" in text)
 
 
 def greedy(advance: Advance, limits: Sequence[int], ends: LineEnds) -> list[list[int]]:

@@ -41,12 +41,15 @@ class Batch:
     answers: Sequence[Sequence[Sequence[int]]] = ()
     limits: Sequence[int] = ()
 
+    def part(self, rows: slice) -> "Batch":
+        """Return some of the rows."""
+        users = None if self.users is None else self.users[rows]
+        return Batch(self.prompts[rows], users, self.answers[rows], self.limits[rows])
+
     def rows(self) -> "Iterator[Batch]":
         """Yield every row alone."""
         for row in range(len(self.prompts)):
-            one = slice(row, row + 1)
-            users = None if self.users is None else self.users[one]
-            yield Batch(self.prompts[one], users, self.answers[one], self.limits[one])
+            yield self.part(slice(row, row + 1))
 
 
 @dataclass(frozen=True)

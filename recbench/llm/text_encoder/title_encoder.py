@@ -50,7 +50,9 @@ class TitleEncoder(nn.Module):
         super().__init__()
         self.model, self.pooling = model, pooling
         self.width: int = model.config.hidden_size
-        self._texts, self._padding = TextEncoder(tokenizer), tokenizer.pad_token_id or 0
+        rows, padding = model.get_input_embeddings().weight.shape[0], tokenizer.pad_token_id or 0
+        self._texts = TextEncoder(tokenizer)
+        self._padding = padding if padding < rows else 0  # masked: any that the model has will do
         reads = context_of(model.config) or MOST_TOKENS
         self._most = min(MOST_TOKENS, tokenizer.model_max_length, reads)
 

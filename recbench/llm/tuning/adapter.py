@@ -2,13 +2,21 @@
 
 import json
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from copy import copy
 from pathlib import Path
 from typing import Any
 
-from peft import LoraConfig, PeftConfig, PeftModel, get_peft_model, get_peft_model_state_dict
+import peft
+from peft import (
+    LoraConfig,
+    PeftConfig,
+    PeftModel,
+    PeftType,
+    get_peft_model,
+    get_peft_model_state_dict,
+)
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from transformers import PreTrainedModel
@@ -31,11 +39,31 @@ Of adapters that can be read, as peft calls them: DoRA is a LORA. They stand in 
 tokens before a prompt, or act on the model as a whole, past the layers.
 """
 PREFIX = "PREFIX_TUNING"
-LEARNT = (*KINDS, "OFT", "BOFT", "HRA", "FOURIERFT", "LN_TUNING", PREFIX)
-"""
-Of adapters that can be learnt. A prefix is keys and values before a prompt, not tokens in it; kinds
-that lengthen the prompt, change their ranks on the way or cannot be saved alone are left out.
-"""
+PREFIXES = (PREFIX, "CARTRIDGE")
+"""Keys and values before a prompt, not tokens in it."""
+LEARNT = (
+    *KINDS,
+    *("ADAMSS", "ADAPTION_PROMPT", "BEFT", "BOFT", "C3A", "DEFT", "DELORA", "FOURIERFT"),
+    *("GLORA", "GRALORA", "HIRA", "HRA", "LILY", "LN_TUNING", "MISS", "OFT", "OSF", "PEANUT"),
+    *("PSOFT", "PVERA", "RANDLORA", "ROAD", "SHIRA", "SUPERTUNING", "TINYLORA"),
+    *("TRAINABLE_TOKENS", "UNILORA", "VBLORA", "WAVEFT"),
+    *PREFIXES,
+)
+"""Of adapters that can be learnt: tuned, saved, loaded and asked again, they answer the same."""
+_IN_PROMPT = "it puts tokens into the prompt, and answers are read where a prompt has its own alone"
+_OF_TASKS = "it must be told the task of each row, and here there is one"
+NOT_LEARNT = {
+    "ADALORA": "its ranks shrink by a call at every step that training here does not make",
+    "CPT": _IN_PROMPT,
+    "FROD": "torch does not check the sparse tensors that it makes of what stands in a file",
+    "MULTITASK_PROMPT_TUNING": _OF_TASKS,
+    "POLY": _OF_TASKS,
+    "PROMPT_TUNING": _IN_PROMPT,
+    "P_TUNING": _IN_PROMPT,
+    "SHADOW": "no answer depends on what it learns behind its last block",
+    "XLORA": "it weighs adapters that were learnt before",
+}
+"""Of those that cannot, and why."""
 OF_MODEL = (
     *("base_model_name_or_path", "revision"),
     *("num_layers", "token_dim", "num_attention_heads", "num_transformer_submodules"),
@@ -106,7 +134,7 @@ def read_config(file: str) -> PeftConfig:
     """
     try:
         page = json.loads(Path(file).read_text(encoding="utf-8"))
-        _check_can_be_learnt(file, page["peft_type"], page.get("num_virtual_tokens"))
+        _check_can_be_learnt(file, page["peft_type"], page)
         own = {name: value for name, value in page.items() if name not in OF_MODEL}
         learnt = {"task_type": "CAUSAL_LM", "inference_mode": False}
         return PeftConfig.from_peft_type(**{**own, **learnt})
@@ -117,17 +145,31 @@ def read_config(file: str) -> PeftConfig:
         ) from error
 
 
-def _check_can_be_learnt(file: str, kind: Any, prefix_tokens: Any) -> None:
-    if kind not in LEARNT:
+def _check_can_be_learnt(file: str, kind: Any, page: Mapping[str, Any]) -> None:
+    if why := _why_not(kind):
         raise UserError(
-            f"setting 'peft': '{file}' is of the kind {kind}, which is not learnt here; name one "
-            f"of {', '.join(LEARNT)}"
+            f"setting 'peft': '{file}' is of the kind {kind}, which is not learnt here: {why}; "
+            f"name one of {', '.join(LEARNT)}"
         )
-    if kind == PREFIX and not (isinstance(prefix_tokens, int) and prefix_tokens > 0):
+    tokens = page.get("num_virtual_tokens")
+    if kind in PREFIXES and not (isinstance(tokens, int) and tokens > 0):
         raise UserError(
-            f"setting 'peft': '{file}' has num_virtual_tokens={prefix_tokens!r}; write how many "
+            f"setting 'peft': '{file}' has num_virtual_tokens={tokens!r}; write how many "
             "tokens the prefix has, a whole number from 1"
         )
+    if page.get("use_asa"):
+        raise UserError(
+            f"setting 'peft': '{file}' has use_asa, by which {kind} drops parts in a call at every "
+            "step that training here does not make; write false"
+        )
+
+
+def _why_not(kind: Any) -> str:
+    """Say why adapters of a kind cannot be learnt; empty where they can."""
+    if kind in LEARNT:
+        known = kind in PeftType.__members__
+        return "" if known else f"peft {peft.__version__}, which is installed, does not know it"
+    return NOT_LEARNT.get(kind, "it was not tried")
 
 
 def config_page(config: PeftConfig) -> dict[str, Any]:
@@ -155,10 +197,9 @@ def write_lora(lm: PeftModel, folder: Path, llm: str) -> None:
     """Write ``adapter_config.json`` and ``adapter_model.safetensors``, naming `llm` as the base."""
     folder.mkdir()
     tensors = get_peft_model_state_dict(lm, save_embedding_layers=False)
-    save_file(
-        {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()},
-        folder / WEIGHTS,
-    )
+    # Cloned: layers of RandLoRA share tensors, which the format refuses.
+    own = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+    save_file(own, folder / WEIGHTS)
     config = copy(lm.peft_config["default"])  # by its own the adapter is still asked
     config.base_model_name_or_path = llm  # not the folder that it was read from
     config.inference_mode = True

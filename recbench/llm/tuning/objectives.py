@@ -68,6 +68,11 @@ class Objective(ABC):
         """Return the objective of one step: always this one; see `Stages`."""
         return self
 
+    @property
+    def stages(self) -> "tuple[Objective, ...]":
+        """All that `at` may return, in their order."""
+        return (self,)
+
 
 class NextTitle(Objective):
     """Write the target's title (LLaRA, iLoRA): its tokens' cross-entropy, summed."""
@@ -125,9 +130,14 @@ class Stages:
         return self.first if step.index < self.share * step.total else self.second
 
     @property
+    def stages(self) -> tuple[Objective, ...]:
+        """All that `at` may return, in their order."""
+        return self.first, self.second
+
+    @property
     def over_tokens(self) -> bool:
         """Whether one of the means is over tokens."""
-        return self.first.over_tokens or self.second.over_tokens
+        return any(stage.over_tokens for stage in self.stages)
 
 
 OBJECTIVES: dict[str, Objective] = {

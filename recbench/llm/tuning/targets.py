@@ -28,8 +28,8 @@ def resolve(settings: LanguageModelSettings, lm: nn.Module) -> tuple[str, ...]:
     ----------
     settings
         Their `targets` are taken as they are, where the model has them all; ``all-linear`` stands
-        for all linear layers that can be adapted, and so does the class's default where the model
-        lacks one of its names.
+        for all linear layers that can be adapted, and so do those that the class or one of its
+        presets has, where the model lacks one of their names: no user has chosen them.
     lm
         Without LoRA; its weights are not looked at.
 
@@ -47,7 +47,7 @@ def resolve(settings: LanguageModelSettings, lm: nn.Module) -> tuple[str, ...]:
     linear = linear_layers(lm)
     kinds = {_kind(name) for name in linear}
     missing = [name for name in settings.targets if name not in kinds]
-    usual = settings.targets == tuple(type(settings).defaults()["targets"])
+    usual = settings.targets in _usual(type(settings))
     every = settings.targets == (ALL,)
     if missing and not (usual or every):
         raise UserError(
@@ -67,6 +67,12 @@ def resolve(settings: LanguageModelSettings, lm: nn.Module) -> tuple[str, ...]:
         )
     found = _shortest(chosen, lm)
     return settings.targets if set(found) == set(settings.targets) else found
+
+
+def _usual(kind: type[LanguageModelSettings]) -> list[tuple[str, ...]]:
+    """Return the targets that a class names by itself: its default, and those of its presets."""
+    named = [kind.defaults(), *kind.presets.values()]
+    return [tuple(one["targets"]) for one in named if "targets" in one]
 
 
 def linear_layers(lm: nn.Module) -> dict[str, nn.Module]:

@@ -91,6 +91,16 @@ def test_line_ends_are_found_in_the_vocabulary() -> None:
     assert set(torch.nonzero(ends.tokens).flatten().tolist()) == {newline, tokenizer.eos_token_id}
 
 
+def test_what_the_model_has_no_logit_for_ends_nothing() -> None:
+    """An end that was given to the tokenizer alone, and one that a caller names."""
+    tokenizer = toy_tokenizer()
+    tokenizer.add_special_tokens({"eos_token": "<end>"})
+    assert tokenizer.eos_token_id == 259
+    ends = LineEnds.of(tokenizer, 259, ends={260, 0})
+    (newline,) = tokenizer("\n", add_special_tokens=False).input_ids
+    assert set(torch.nonzero(ends.tokens).flatten().tolist()) == {newline, 0}
+
+
 def test_a_chat_also_ends_with_its_turn() -> None:
     tokenizer = toy_tokenizer()
     ends = LineEnds.of(tokenizer, 264, ends={0})

@@ -27,8 +27,10 @@ from transformers import (
 )
 
 from recbench.errors import UserError
+from recbench.llm.inference import probe as probe_room
 from recbench.llm.inference.hybrid import HybridLM
 from recbench.llm.inference.probe import TOLERANCE, probe, randomised, total, trial
+from recbench.llm.inference.scoring import Packed
 from recbench.llm.prompts.writer import Prompt
 from recbench.llm.settings import LanguageModelSettings
 from recbench.llm.tuning.adapter import add_lora
@@ -72,6 +74,24 @@ def test_what_attends_to_all_is_read_in_the_fastest_way(
     any_lm: PeftModel, make_hybrid: Hybrid
 ) -> None:
     assert found(make_hybrid(any_lm)) == FAST
+
+
+def test_a_backward_pass_is_tried_on_less_than_a_training_keeps(
+    any_lm: PeftModel, make_hybrid: Hybrid, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All that every layer computes is kept for it: of three whole rows that would be the peak."""
+    kept: list[int] = []
+    real = probe_room.log_likelihoods
+
+    def noted(model: HybridLM, packed: Packed) -> torch.Tensor:
+        if torch.is_grad_enabled():
+            kept.append(packed.ids.numel())
+        return real(model, packed)
+
+    monkeypatch.setattr(probe_room, "log_likelihoods", noted)
+    found(make_hybrid(any_lm))
+    assert len(kept) == 1
+    assert len(PROMPT.ids) < kept[0] < 1.5 * len(PROMPT.ids)
 
 
 @pytest.mark.parametrize(

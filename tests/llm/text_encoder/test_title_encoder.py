@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from transformers import AutoTokenizer
 
 from recbench.errors import RecbenchError, UserError
 from recbench.llm.text_encoder import title_encoder
@@ -36,6 +37,20 @@ def test_a_title_depends_on_itself_alone(
         in_parts = encoder(tokens)
     torch.testing.assert_close(together, alone, atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(together, in_parts, atol=1e-5, rtol=1e-5)
+
+
+def test_a_padding_that_the_model_does_not_have_is_none(
+    encoder: TitleEncoder, folder: Path, tmp_path: Path
+) -> None:
+    """What is padded is masked: a token that the tokenizer alone was given changes no vector."""
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer.add_tokens(["<a>", "<b>", "<c>"])
+    tokenizer.add_special_tokens({"pad_token": "<fill>"})
+    assert tokenizer.pad_token_id >= encoder.model.config.vocab_size
+    changed = TitleEncoder(encoder.model, tokenizer, encoder.pooling)
+    with torch.no_grad():
+        expected = encoder(encoder.tokens(TITLES))
+        torch.testing.assert_close(changed(changed.tokens(TITLES)), expected)
 
 
 def test_gradients_are_those_of_all_titles_at_once(

@@ -5,6 +5,8 @@ import pytest
 import torch
 from peft import PeftModel
 from peft.tuners.lora import LoraLayer
+from recbench_baselines.bigrec import BIGRecSettings
+from recbench_baselines.tallrec import TALLRecSettings
 from transformers import (
     AutoModelForCausalLM,
     DeepseekV3Config,
@@ -133,6 +135,15 @@ def test_only_some_layers_of_a_kind_are_named_whole() -> None:
         {"a": torch.nn.ModuleDict({"dense": torch.nn.Linear(2, 2)}), "b": Mixture()}
     )
     assert resolve(settings(ALL), model) == ("a.dense",)
+
+
+def test_a_presets_names_are_no_users() -> None:
+    """BIGRec's preset names q and v, which GPT-2 has in one layer, as TALLRec's default does."""
+    gpt2, kinds = outline(OTHERS["gpt2"][0]), OTHERS["gpt2"][1]
+    assert resolve(BIGRecSettings.build({}, "paper"), gpt2) == kinds
+    assert resolve(TALLRecSettings.build({}, "paper"), gpt2) == kinds
+    with pytest.raises(UserError, match="no layer 'k_proj'"):
+        resolve(BIGRecSettings.build({"targets": "k_proj"}, "paper"), gpt2)
 
 
 def test_a_name_that_is_missing_is_refused() -> None:
