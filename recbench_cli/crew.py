@@ -135,7 +135,7 @@ class Crew:
         shared = {"results": self.results.resolve(), "cache": self.cache.resolve()}
         folders = dict.fromkeys(shared) if self.fetch else shared
         found = class_at_hand(one.model)
-        uses_gpu = found is not None and found.uses_gpu
+        uses_gpu = found is None or found.uses_gpu  # it may be there, where it is run
         return _cell(one.model_copy(update={**raw, **folders}), uses_gpu)
 
     def _takes(self) -> "Callable[[Files], None] | None":

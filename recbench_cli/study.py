@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -43,7 +44,7 @@ Llm = Annotated[
     typer.Option(
         "--llm",
         help="Language model, as for: recbench run; the study backbone takes several, parted by "
-        "commas, each with settings of its own, if any: smollm2:prompt_style=chat.",
+        "commas, each with settings of its own, if any: smollm2:prompt_style=plain.",
         show_default=LLM,
     ),
 ]
@@ -213,12 +214,13 @@ def _list(asked: "Asked", form: str) -> None:
     """Print name, question, place and time of all studies; one that is broken stops no other."""
     from recbench.data.card import card
     from recbench.errors import RecbenchError
-    from recbench.registry import listed
+    from recbench.registry import if_usable, listed
     from recbench.runs.text import DASH, as_csv
     from recbench.studies.study import Study
 
     assert asked.results is not None
-    card(asked.dataset, asked.cache)  # else every study would be of a dataset that nobody has
+    # Else every study would be of a dataset that nobody has.
+    if_usable(partial(card, asked.dataset, asked.cache))
     records = earlier_records(asked.results)
     lines = list[tuple[str, str, str, float | None]]()
     alone = list[str]()
@@ -339,17 +341,20 @@ def _carry_out(
     with blamed_if_at_fault("studies", name):
         asked = _completed(name, found, asked)
         named = found.cells(asked)
-        if asked.settings and not any("llm" in cell.settings for cell in named):
-            raise UserError(f"--set is of language models, and {name} has none here; leave it out")
         wanted, broken = cells.located(named, say)
+        if asked.settings and not broken and not any("llm" in cell.settings for cell in named):
+            raise UserError(f"--set is of language models, and {name} has none here; leave it out")
         lacking = [place for at, place in wanted.items() if finished(at) is None]
         missing = [*(place.cell for place in lacking), *broken]
         there, every = len(wanted) - len(lacking), len(wanted) + len(broken)
         say(f"{name}: {every} cells, {there} of them {'is' if there == 1 else 'are'} there")
-        if missing and crew is not None:
+        handed = missing
+        if crew is not None and crew.scheduler is not None:  # of what is broken here, the settings
+            handed = [place.cell for place in lacking]  # that a study would give are not known
+        if handed and crew is not None:
             crew.check_apart(lacking)
-            raise_for(crew.run(missing), ", and with --no-run it shows what is there")
-            missing = []
+            raise_for(crew.run(handed), ", and with --no-run it shows what is there")
+            wanted, missing = cells.located(named, lambda _: None)
         runs = apart([run for at in wanted if (run := finished(at)) is not None])
         if not runs:
             raise UserError(f"none of the cells of {name} is there; leave out --no-run")

@@ -34,6 +34,7 @@ def test_its_table_is_that_of_its_data(folder: Path) -> None:
     study = load("studies", folder.parent.name)()
     text = (folder / TABLE).read_text(encoding="utf-8")
     data = pd.read_parquet(folder / DATA)
+    assert {"effective_users", "asked"} <= set(data)  # what the notes below the table go by
     assert text.startswith(f"# {study.question}\n\n{study.table(data)}\n\n")
     assert not set(study.titles) & set(data)
 

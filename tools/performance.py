@@ -21,7 +21,8 @@ Made by `tools/performance.py` from the files in `performance/`. Times are media
 take turns, after their numbers were found to be the same. The share of the peak counts four
 operations a frozen weight and token of a training step, the head's on the places that are read, and
 is of a large matrix product that was timed on the same machine. What was asked of a figure
-beforehand and is missed is called so, with what was asked.
+beforehand and is missed is called so, with what was asked. Training steps on CPUs that are dated
+before 2026-11-28 are a forward and a backward pass of all rows at once, without the optimizer.
 """
 
 ON_GPU = """Language models have the shape of the named ones and random weights. A step is forward,

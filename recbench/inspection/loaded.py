@@ -21,7 +21,7 @@ from recbench.questions.split import Split
 from recbench.recommender import Answerer, Runtime, System, writes
 from recbench.registry import blamed_if_at_fault
 from recbench.runs.asked_model import AskedModel, again, asked_model
-from recbench.runs.lock import locked
+from recbench.runs.lock import LOCK, locked
 from recbench.runs.places import LOOKS
 from recbench.runs.record import RunRecord
 from recbench.runs.remade_question import NotCheckedError, Questions, Remade, check_digests
@@ -172,7 +172,9 @@ def _kept_until_done(folder: Path, report: Callable[[str], None]) -> Iterator[Pa
     try:
         with locked(folder, report):
             yield folder
-            shutil.rmtree(folder)
+            for path in folder.iterdir():  # the lock goes when it is given back
+                if path.name != LOCK:
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
     finally:
         with suppress(OSError):  # there is something in it to go on with, or it is gone
             folder.rmdir()

@@ -135,9 +135,10 @@ def _of_finished(results: Path) -> Iterator[Leftover]:
 
 
 def _looks(cache: Path) -> Iterator[Leftover]:
-    for folder in sorted((cache / LOOKS).glob("*")):
-        if not holder(folder):
-            yield Leftover((folder,), f"unfinished look: {folder}", (folder,))
+    for folder in sorted(one for one in (cache / LOOKS).glob("*") if one.is_dir()):
+        kept = tuple(one for one in sorted(folder.iterdir()) if one.name != LOCK)
+        if kept and not holder(folder):
+            yield Leftover(kept, f"unfinished look: {folder}", (folder,))
 
 
 def _partial(results: Path, cache: Path) -> Iterator[Leftover]:

@@ -127,5 +127,5 @@ def _wait(handle: int, folder: Path, report: Callable[[str], None] | None) -> No
             raise
         raise UserError(
             f"{folder}: its file system has no locks ({error.strerror}), so that two processes "
-            "could write one run; name a folder on another one by --results"
+            "could write in it; name a folder on another one by --results, or by --cache for a look"
         ) from None

@@ -52,7 +52,7 @@ def notes_of_figures(rows: Iterable[Row], figures: Iterable[tuple[str, float, fl
 
 def question_name(record: RunRecord) -> str:
     """Name what was asked, where rows that were asked other things stand beside it."""
-    return f"{record.dataset}, {record.protocol}"
+    return f"{record.dataset} under {record.protocol}"
 
 
 def named_apart(rows: Sequence[Row]) -> list[Row]:

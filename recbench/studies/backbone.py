@@ -3,13 +3,15 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from recbench.errors import UserError
 from recbench.experiment import Experiment
 from recbench.runs.leaderboard import Row, leaderboard, row_named
 from recbench.runs.record import RunRecord
 from recbench.runs.store import Run
+from recbench.settings import digest
 from recbench.statistics.best import all_pairs
 from recbench.studies.bars import bars
-from recbench.studies.cells import built
+from recbench.studies.cells import at_hand, built
 from recbench.studies.points import Point, difference, frame, model_of, only_table, value
 from recbench.studies.required import check_settings
 from recbench.studies.study import Asked, Study, language_model
@@ -23,7 +25,7 @@ class Backbone(Study):
     """
     LLaRA and iLoRA on every language model that ``--llm`` names, parted by commas.
 
-    One may be named again with settings of its own, ``smollm2:prompt_style=chat``: it is another
+    One may be named again with settings of its own, ``smollm2:prompt_style=plain``: it is another
     then. All learn from as many rows, those of the built-in one where it is among them. Models are
     compared with the first of them on the same language model; the intervals of these differences
     hold for all language models at once (Bonferroni).
@@ -38,6 +40,7 @@ class Backbone(Study):
         """Return every model with every language model and seed."""
         for model in asked.models:
             check_settings(model, ("llm",))
+            _check_apart(model, asked)
         return [
             asked.cell(model, seed, llm=llm)
             for llm in asked.llms
@@ -67,6 +70,16 @@ class Backbone(Study):
             name, first = data["figure"].iloc[0], model_of(against.iloc[0])
             figure.axes[1].set_xlabel(f"{name} less {first}'s\nwith the same model")
         return figure
+
+
+def _check_apart(model: str, asked: Asked) -> None:
+    """Refuse language models that are one, as with a setting that its card says, too."""
+    named: dict[str, str] = {}
+    for llm in asked.llms:
+        made = at_hand(asked.cell(model, 0, llm=llm))
+        own = llm if made is None else digest(made.settings.identity())
+        if named.setdefault(own, llm) != llm:
+            raise UserError(f"{llm} is {named[own]} as it is usually set; leave out one of them")
 
 
 def _llm(record: RunRecord, asked: Asked) -> str:

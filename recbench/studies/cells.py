@@ -25,7 +25,6 @@ from recbench.registry import blamed_if_at_fault, if_usable
 from recbench.runs import store
 from recbench.runs.places import results_folder
 from recbench.studies.study import Asked
-from recbench.training_source import TrainingSource
 
 Report = Callable[[str], None]
 
@@ -82,8 +81,7 @@ def located(
             questions[key] = _asked(cell, report)
         if not isinstance(question := questions[key], Question):
             continue
-        source = choose_training_source(cell, model, question, report)
-        if (there := if_usable(partial(_place, cell, model, question, source))) is None:
+        if (there := if_usable(partial(_place, cell, model, question, report))) is None:
             broken.append(cell)
         else:
             found.setdefault(*there)
@@ -100,9 +98,10 @@ def _protocol_and_model(cell: Experiment) -> tuple[str, System]:
 
 
 def _place(
-    cell: Experiment, model: System, question: Question, source: TrainingSource
+    cell: Experiment, model: System, question: Question, report: Report
 ) -> tuple[Path, Place]:
     """Return the folder of a run, and what is run there."""
+    source = choose_training_source(cell, model, question, report)
     setup = describe(cell, model, question, source.training)
     training = training_folder(cell, model, source, setup.seed)
     return store.run_folder(results_folder(cell.results), setup), Place(cell, training)

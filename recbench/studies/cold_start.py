@@ -10,7 +10,7 @@ from recbench.runs.groups import Group, Grouping, grouped
 from recbench.runs.leaderboard import Row, Table, ranked_by
 from recbench.runs.store import Run
 from recbench.statistics.intervals import Estimate
-from recbench.studies.cells import is_another, prompted
+from recbench.studies.cells import at_hand, is_another, prompted
 from recbench.studies.drawing import beside, intervals, legend, looks, named_places, sheet
 from recbench.studies.points import (
     DIFFERENCE,
@@ -51,7 +51,8 @@ class ColdStart(Study):
 
     Their intervals and p are adjusted for all groups that are shown. What puts all test rows into
     one group is left out: it would say what the table says. Models that have their candidates in a
-    prompt are asked by the dataset's own protocol alone: thousands of rows would take them hours.
+    prompt, whom thousands of rows would take hours, and those that know their training users alone
+    are asked by the dataset's own protocol; such a first model has no differences elsewhere.
     """
 
     question = "Who is good where little is known: rare items, short histories, new users?"
@@ -63,8 +64,9 @@ class ColdStart(Study):
         """Return every model with every seed, and those that are quick to ask about later rows."""
         found = list(asked.of_all_models())
         if not asked.quick and is_another(LATER, asked):
-            slow, later = prompted(asked), asked.of_all_models(protocol=LATER, draws=1)
-            found += [cell for cell in later if cell.model not in slow]
+            left_out = prompted(asked) | {one for one in asked.models if _knows_users(one, asked)}
+            later = asked.of_all_models(protocol=LATER, draws=1)
+            found += [cell for cell in later if cell.model not in left_out]
         return found
 
     def data(self, runs: Sequence[Run], asked: Asked) -> "DataFrame":
@@ -72,12 +74,17 @@ class ColdStart(Study):
         tables = in_order(runs)
         parted = [(table, by, len(_groups(table, by))) for table in tables for by in WORDS]
         shown = [one for one in parted if one[2] > 1]
-        together = sum(count for _, _, count in shown)
+        first = asked.models[0]
+        together = sum(
+            count
+            for table, _, count in shown
+            if any(row.record.model == first for row in table.rows)
+        )
         points: list[Point] = []
         for table, by, _ in shown:
-            there = [row.label for row in table.rows if row.record.model == asked.models[0]]
+            there = [row.label for row in table.rows if row.record.model == first]
             baseline = there[0] if len(there) == 1 else None
-            for one in _groups(table, by, baseline, together):
+            for one in _groups(table, by, baseline, together or None):
                 points += _points(one, {"question": question(table), "by": by}, baseline)
         whole = [point for table in tables for row in table.rows for point in _whole(row, table)]
         return frame(points or whole)
@@ -104,6 +111,12 @@ class ColdStart(Study):
                 one.set_xlabel(WORDS.get(by, by))
         legend(figure, axes[0])
         return figure
+
+
+def _knows_users(model: str, asked: Asked) -> bool:
+    """Tell whether a model answers its training users alone, which later rows are not all of."""
+    found = at_hand(asked.cell(model, 0))
+    return found is not None and found.knows_users
 
 
 def _groups(

@@ -93,7 +93,6 @@ ON_ATTENTION: dict[str, dict[str, Any]] = {
     "PVERA": {"r": 4},
     "RANDLORA": {"r": 4},
     "ROAD": {"group_size": 4},
-    "SHIRA": {"r": 2},
     "SUPERTUNING": {},
     "TINYLORA": {},
     "UNILORA": {},
@@ -136,6 +135,8 @@ def test_an_adapter_of_any_such_kind_is_tuned_and_comes_back(
     (tmp_path / "saved").mkdir()
     model.save(tmp_path / "saved")
     np.testing.assert_array_equal(model.score(queries, runtime), scores)  # it is still asked
+    with model.module.lm.disable_adapter():
+        assert not np.array_equal(model.score(queries, runtime), scores)
     again = TALLRec(settings)
     again.load(tmp_path / "saved", data, runtime)
     np.testing.assert_allclose(again.score(queries, runtime), scores, atol=1e-4)

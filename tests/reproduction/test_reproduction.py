@@ -179,7 +179,7 @@ def test_a_note_says_of_which_question_it_is(made):
     runs = [made([1] * 12, protocol=name, **like("popularity")) for name in ("paper", "temporal")]
     name = "The order under more candidates and other protocols"
     text = page(PAPER, filled(only(name), asked(), runs), asked(), "table")
-    assert "popularity on movielens, paper, popularity on movielens, temporal: " in text
+    assert "popularity on movielens under paper, popularity on movielens under temporal: " in text
 
 
 def test_quick_is_one_seed_of_a_part(made):

@@ -80,7 +80,7 @@ def test_candidates_warns_of_the_figures_that_it_shows(made, page):
     assert not warned_of(render(leaderboard([*few, *full]), "markdown"))
     text = page("candidates", [*few, *full], models=tuple(ranks))
     for model, users in (("good", "1.0"), ("bad", "0.0")):
-        whose = f"{model} on movielens, paper,candidates=all"
+        whose = f"{model} on movielens under paper,candidates=all"
         words = "the interval, and those of its differences, may be too narrow"
         assert f"{whose}: {words}: worth {users} users on the rarer side" in text
     assert text.count("too narrow") == 2
@@ -93,7 +93,7 @@ def test_what_holds_of_one_question_is_said_of_it(made, page):
         for protocol, caption in (("paper", "of a kind"), ("next-item", ""))
     ]
     text = page("candidates", runs, models=("a",))
-    assert "a on movielens, paper: of a kind" in text
+    assert "a on movielens under paper: of a kind" in text
 
 
 @pytest.mark.honesty

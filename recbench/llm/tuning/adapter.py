@@ -45,21 +45,23 @@ LEARNT = (
     *KINDS,
     *("ADAMSS", "ADAPTION_PROMPT", "BEFT", "BOFT", "C3A", "DEFT", "DELORA", "FOURIERFT"),
     *("GLORA", "GRALORA", "HIRA", "HRA", "LILY", "LN_TUNING", "MISS", "OFT", "OSF", "PEANUT"),
-    *("PSOFT", "PVERA", "RANDLORA", "ROAD", "SHIRA", "SUPERTUNING", "TINYLORA"),
+    *("PSOFT", "PVERA", "RANDLORA", "ROAD", "SUPERTUNING", "TINYLORA"),
     *("TRAINABLE_TOKENS", "UNILORA", "VBLORA", "WAVEFT"),
     *PREFIXES,
 )
 """Of adapters that can be learnt: tuned, saved, loaded and asked again, they answer the same."""
 _IN_PROMPT = "it puts tokens into the prompt, and answers are read where a prompt has its own alone"
+_SPARSE = "torch does not check the sparse tensors that it makes"
 _OF_TASKS = "it must be told the task of each row, and here there is one"
 NOT_LEARNT = {
     "ADALORA": "its ranks shrink by a call at every step that training here does not make",
     "CPT": _IN_PROMPT,
-    "FROD": "torch does not check the sparse tensors that it makes of what stands in a file",
+    "FROD": _SPARSE,
     "MULTITASK_PROMPT_TUNING": _OF_TASKS,
     "POLY": _OF_TASKS,
     "PROMPT_TUNING": _IN_PROMPT,
     "P_TUNING": _IN_PROMPT,
+    "SHIRA": _SPARSE,
     "SHADOW": "no answer depends on what it learns behind its last block",
     "XLORA": "it weighs adapters that were learnt before",
 }

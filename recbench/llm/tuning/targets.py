@@ -29,7 +29,7 @@ def resolve(settings: LanguageModelSettings, lm: nn.Module) -> tuple[str, ...]:
     settings
         Their `targets` are taken as they are, where the model has them all; ``all-linear`` stands
         for all linear layers that can be adapted, and so do those that the class or one of its
-        presets has, where the model lacks one of their names: no user has chosen them.
+        presets has, where the model lacks one of their names, even if a user gave the same ones.
     lm
         Without LoRA; its weights are not looked at.
 
