@@ -334,6 +334,7 @@ def _carry_out(
 ) -> None:
     """Have the missing cells run, if by anybody, write the folder and print what is in it."""
     from recbench.errors import UserError
+    from recbench.models import class_at_hand
     from recbench.registry import blamed_if_at_fault
     from recbench.runs.store import apart, finished
     from recbench.studies import cells, folder
@@ -341,9 +342,10 @@ def _carry_out(
     with blamed_if_at_fault("studies", name):
         asked = _completed(name, found, asked)
         named = found.cells(asked)
-        wanted, broken = cells.located(named, say)
-        if asked.settings and not broken and not any("llm" in cell.settings for cell in named):
+        is_set = any("llm" in cell.settings for cell in named)
+        if asked.settings and not is_set and all(map(class_at_hand, asked.models)):
             raise UserError(f"--set is of language models, and {name} has none here; leave it out")
+        wanted, broken = cells.located(named, say)
         lacking = [place for at, place in wanted.items() if finished(at) is None]
         missing = [*(place.cell for place in lacking), *broken]
         there, every = len(wanted) - len(lacking), len(wanted) + len(broken)

@@ -67,7 +67,7 @@ def test_groups_of_several_questions_are_told_apart(made, page):
     runs = [*of_rare_targets(made), *of_rare_targets(made, protocol="temporal")]
     whole = page("cold-start", runs)
     for protocol in ("paper", "temporal"):
-        assert f"ease in group 1-5 by target-count on movielens, {protocol}" in whole
+        assert f"ease in group 1-5 by target-count on movielens under {protocol}" in whole
 
 
 @pytest.mark.honesty

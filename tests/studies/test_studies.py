@@ -432,7 +432,7 @@ def test_cold_start_asks_about_later_rows_what_is_quick():
     assert found == [(name, 1) for name in ("sasrec", "popularity", "ease") for _ in range(2)]
     own = [cell for cell in study.cells(asked) if cell.protocol is None]
     assert study.cells(dataclasses.replace(asked, quick=True)) == own
-    knowing = dataclasses.replace(asked, models=("recbole:FPMC",))
+    knowing = Asked("ml-1m", models=("recbole:FPMC",))
     assert {cell.protocol for cell in study.cells(knowing)} == {None}
     assert {cell.model for cell in own} == set(study.models)
 
