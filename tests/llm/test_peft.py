@@ -122,7 +122,14 @@ def test_of_every_kind_of_peft_it_is_said_whether_it_is_learnt_or_why_not() -> N
     assert not set(LEARNT) & set(NOT_LEARNT)
 
 
-@pytest.mark.parametrize("kind", OF_ALL_KINDS)
+ALIKE = set(ON_ATTENTION) - {"RANDLORA"}  # whose layers share tensors
+"""Kinds that stand in the layers of attention, as others that are always tried do."""
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [pytest.param(one, marks=pytest.mark.slow if one in ALIKE else ()) for one in OF_ALL_KINDS],
+)
 def test_an_adapter_of_any_such_kind_is_tuned_and_comes_back(
     tmp_path: Path, runtime: Runtime, kind: str
 ) -> None:
