@@ -7,7 +7,8 @@ signal only between two steps of its own, and one step of a language model may l
 C. So a thread hears of it as well, at once, and ends the process if that has not left by itself in
 `GRACE` seconds. Nothing is half-written then, since files are written aside and renamed; what is
 lost is the step that was running. (C code that holds the interpreter's lock all the while stops
-this thread, too; torch, NumPy and Arrow let go of it.)
+this thread, too; torch, NumPy and Arrow let go of it.) The thread also wakes the main one, which
+sleeps on where it went to sleep just when it was told, or where another thread took the signal.
 """
 
 import os
@@ -15,6 +16,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -25,6 +27,9 @@ from recbench_cli.options import say
 
 GRACE = 3.0
 """Seconds in which a process leaves by itself."""
+
+WAKING = 0.1
+"""Seconds between two knocks at a main thread that has not heard of a signal yet."""
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -80,7 +85,7 @@ def leaving_in_time(last_words: str) -> Iterator[Told]:
     heard = [one for one in SIGNALS if signal.getsignal(one) is not signal.SIG_IGN]
     ear, mouth = socket.socketpair()
     mouth.setblocking(False)
-    threading.Thread(target=_watch, args=(ear, heard, last_words), daemon=True).start()
+    threading.Thread(target=_watch, args=(told, ear, heard, last_words), daemon=True).start()
     before = {one: signal.signal(one, told.hear) for one in heard}
     if end := os.environ.pop(LEASH, ""):
         on_a_leash(int(end), lambda: os.kill(os.getpid(), signal.SIGTERM))
@@ -98,8 +103,10 @@ def leaving_in_time(last_words: str) -> Iterator[Told]:
                 signal.signal(number, signal.SIG_IGN)
 
 
-def _watch(ear: socket.socket, heard: list[signal.Signals], last_words: str) -> None:
+def _watch(told: Told, ear: socket.socket, heard: list[signal.Signals], last_words: str) -> None:
     """End the process some time after a signal, unless the other end of `ear` is closed before."""
+    main = threading.main_thread().ident
+    assert main is not None  # it has begun
     with ear:
         number = 0
         while number not in heard:  # whatever else Python handles is told here as well
@@ -107,7 +114,11 @@ def _watch(ear: socket.socket, heard: list[signal.Signals], last_words: str) -> 
             if not said:
                 return
             number = said[0]
-        threading.Event().wait(GRACE)  # listening: Python would complain of the next signal
+        end = time.monotonic() + GRACE
+        while time.monotonic() < end:  # listening: Python would complain of the next signal
+            time.sleep(WAKING)
+            if told.signal is None:
+                signal.pthread_kill(main, number)
     cursor = SHOW_CURSOR if os.isatty(2) else ""
     with suppress(OSError):  # whoever read it may have left by the same Ctrl-C, as tee does
         os.write(2, f"{cursor}{last_words}\n".encode(errors="replace"))

@@ -67,6 +67,11 @@ STEPS = {
             sys.modules["last"] = AtTheEnd()  # goes when Python itself ends
             raise
 """,
+    "elsewhere": """
+        hear = threading.Timer(0.2, lambda: signal.pthread_kill(threading.get_ident(), {number}))
+        hear.start()
+        time.sleep(600)
+""",
     "short": """
         here()
         time.sleep(1)
@@ -130,6 +135,20 @@ def test_it_leaves_where_nobody_reads_its_last_words(step, both):
         process.wait()
         hangs.cancel()
     assert process.returncode == 130
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_it_closes_in_order_where_another_thread_was_told(number, code):
+    """Then nothing wakes the main one, as where it begins to sleep just when it is told."""
+    step = STEPS["elsewhere"].format(number=int(number))
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM.format(step=step)],
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (code, "closed\n", LAST_WORDS)
 
 
 def test_what_is_to_be_ignored_stays_ignored():
