@@ -64,7 +64,7 @@ class Told:
 
 
 @contextmanager
-def leaving_in_time(last_words: str) -> Iterator[Told]:
+def leaving_in_time(told: Told, last_words: str) -> Iterator[None]:
     """
     Leave within `GRACE` seconds when the process is told to, inside the block.
 
@@ -75,23 +75,29 @@ def leaving_in_time(last_words: str) -> Iterator[Told]:
 
     Parameters
     ----------
+    told
+        Where it is kept that it was told.
     last_words
         What is said on standard error by a process that has to be ended.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        Where it is told: inside the block, or as that is entered or left.
     """
-    told = Told()
     if threading.current_thread() is not threading.main_thread():
-        yield told
+        yield
         return
     heard = [one for one in SIGNALS if signal.getsignal(one) is not signal.SIG_IGN]
     ear, mouth = socket.socketpair()
     mouth.setblocking(False)
     threading.Thread(target=_watch, args=(told, ear, heard, last_words), daemon=True).start()
     before = {one: signal.signal(one, told.hear) for one in heard}
+    wakeup = signal.set_wakeup_fd(mouth.fileno(), warn_on_full_buffer=False)
     if end := os.environ.pop(LEASH, ""):
         on_a_leash(int(end), lambda: os.kill(os.getpid(), signal.SIGTERM))
-    wakeup = signal.set_wakeup_fd(mouth.fileno(), warn_on_full_buffer=False)
     try:
-        yield told
+        yield
     finally:
         if told.signal is None:
             signal.set_wakeup_fd(wakeup)

@@ -108,10 +108,15 @@ def main(arguments: list[str] | None = None) -> None:
     if arguments in ([], ["data"], ["protocols"], ["runs"]):  # a group alone asks what it holds
         arguments = [*arguments, "--help"]
     last_words = _interrupted(arguments)
-    with leaving_in_time(last_words) as told:
-        code = _run(arguments, told)
-        if code in (INTERRUPTED, TERMINATED):
-            say_last(last_words)
+    told = Told()
+    try:
+        with leaving_in_time(told, last_words):
+            code = _run(arguments, told)
+            if code in (INTERRUPTED, TERMINATED):
+                say_last(last_words)
+    except KeyboardInterrupt:  # told before the command had begun, or as it ended
+        code = INTERRUPTED if told.signal is None else told.code
+        say_last(last_words)
     sys.exit(code)
 
 

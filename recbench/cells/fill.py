@@ -65,7 +65,8 @@ def fill(cells: Sequence[Cell], places: Places, board: Board) -> dict[Cell, Ende
         running = {places.submit(cell): cell for cell in cells}
         try:
             while running:
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                done = wait(running, return_when=FIRST_COMPLETED).done
+                for future in [one for one in running if one in done]:  # a set has no order
                     cell = running.pop(future)
                     ended, tried[cell] = _end(future), tried[cell] + 1
                     again = ended.from_outside and tried[cell] <= AGAIN

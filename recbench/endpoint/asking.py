@@ -83,8 +83,10 @@ class Asking:
     def _ask(self, bodies: Sequence[Body]) -> list[Answer]:
         self._stop.clear()
         with self.endpoint.connected() as client, ThreadPoolExecutor(self.at_once) as pool:
-            futures = [pool.submit(self._one, client, body) for body in bodies]
+            futures: list[Future[Answer]] = []
             try:
+                for body in bodies:
+                    futures.append(pool.submit(self._one, client, body))
                 for done in as_completed(futures):
                     if not isinstance(done.exception(), StoppedError):  # another one says why
                         done.result()

@@ -6,13 +6,13 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
-from itertools import chain
 from pathlib import Path
 from stat import S_ISREG
 
 from recbench.atomic_write import PARTIAL, writer_of
 from recbench.data.transfer import version_file
 from recbench.errors import UserError
+from recbench.runs.busy_folder import below
 from recbench.runs.lock import LOCK, holder, is_held, locked
 from recbench.runs.places import LOOKS
 from recbench.runs.store import CHECKPOINTS
@@ -91,8 +91,7 @@ def measured(paths: Iterable[Path]) -> tuple[int, float]:
     """Return the bytes of all that is there, and the seconds since the last change of it."""
     size, changed = 0, 0.0
     for path in paths:
-        below = [Path(at) / name for at, *names in os.walk(path) for name in chain(*names)]
-        for one in (path, *below):
+        for one in (path, *below(path)):
             with suppress(OSError):  # others are at work
                 found = one.lstat()
                 size += found.st_size if S_ISREG(found.st_mode) else 0
@@ -159,7 +158,7 @@ def _partial(results: Path, cache: Path) -> Iterator[Leftover]:
 
 def _half_written(root: Path) -> Iterator[Path]:
     """Return files and folders, but nothing inside of such a folder."""
-    for path in sorted(root.rglob(f"*{PARTIAL}")):
+    for path in sorted(one for one in below(root) if one.name.endswith(PARTIAL)):
         if not any(one.endswith(PARTIAL) for one in path.relative_to(root).parts[:-1]):
             yield path
 

@@ -4,8 +4,9 @@ import errno
 import fcntl
 import os
 import platform
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from recbench.atomic_write import naming
@@ -16,6 +17,9 @@ LOCK = "lock"
 
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
 """How a file system says that it has none."""
+
+GLANCE = 0.05
+"""Seconds after which somebody has looked whether a file is held, and lets go of it."""
 
 
 @contextmanager
@@ -111,10 +115,19 @@ def is_held(path: Path) -> bool:
     return False
 
 
+def _take(handle: int) -> None:
+    """Lock a file that nobody holds but for the moment in which `is_held` looks."""
+    with suppress(BlockingIOError):
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return
+    time.sleep(GLANCE)
+    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
 def _wait(handle: int, folder: Path, report: Callable[[str], None] | None) -> None:
     """Lock a file, after whoever holds it now where `report` is told."""
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _take(handle)
     except BlockingIOError:
         owner = os.read(handle, 300).decode(errors="replace")
         named = f"process {owner}" if owner.isprintable() and owner else "another process"

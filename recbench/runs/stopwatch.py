@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from recbench.atomic_write import atomic_file
+from recbench.runs.busy_folder import below, changed
 from recbench.sealed import sealed, unsealed
 
 FILE = "seconds.json"
@@ -32,7 +33,7 @@ class Stopwatch:
     def __init__(self, folder: Path, report: Callable[[str], None], writes: bool = True) -> None:
         self._folder, self._writes = folder, writes
         self.seconds: dict[str, float] = {}
-        if (file := folder / FILE).is_file():
+        if writes and (file := folder / FILE).is_file():  # which is renamed under others' eyes
             try:
                 kept = unsealed(json.loads(file.read_bytes()))
             except ValueError:
@@ -41,7 +42,7 @@ class Stopwatch:
             self.seconds = kept["seconds"]
             if kept["running"] is not None:
                 stage, begun = kept["running"]
-                latest = max(path.stat().st_mtime for path in folder.rglob("*"))
+                latest = max(map(changed, below(folder)))
                 self.add(stage, max(0.0, latest - begun))
 
     def add(self, stage: str, seconds: float) -> None:

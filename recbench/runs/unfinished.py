@@ -17,6 +17,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from recbench.atomic_write import atomic_file
+from recbench.runs.busy_folder import below, changed
 from recbench.runs.evidence import RECORD
 from recbench.runs.kept_trainings import TRAINING, TRAININGS
 from recbench.runs.lock import holder
@@ -125,7 +126,7 @@ def _run(folder: Path) -> Unfinished | None:
 
 def _training(folder: Path) -> Unfinished | None:
     kept = folder / CHECKPOINTS
-    if (folder / TRAINING).exists() and not any(kept.rglob("*.safetensors")):
+    if (folder / TRAINING).exists() and not any(_weights(kept)):
         return None
     return Unfinished(folder, None, "training", _steps(kept), (kept,), holder(folder), anew=False)
 
@@ -142,18 +143,15 @@ def _progress(setup: Setup, own: Path, training: Path) -> tuple[Stage, str]:
 
 def _steps(checkpoints: Path) -> str:
     """Say where the training stands whose checkpoint was written last."""
-    for file in sorted(checkpoints.rglob("*.safetensors"), key=_changed, reverse=True):
+    for file in sorted(_weights(checkpoints), key=changed, reverse=True):
         if (position := _position(file)) is not None:
             of = f" of {position['total']:,}" if position.get("total") else ""
             return f"{file.stem.rpartition('-')[0]}: step {position['step']:,}{of}"
     return ""
 
 
-def _changed(file: Path) -> float:
-    try:
-        return file.stat().st_mtime
-    except OSError:  # its training has just ended
-        return 0.0
+def _weights(checkpoints: Path) -> Iterator[Path]:
+    return (one for one in below(checkpoints) if one.suffix == ".safetensors")
 
 
 def _position(file: Path) -> dict[str, int] | None:

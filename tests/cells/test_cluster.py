@@ -281,18 +281,19 @@ class Killing(Board):
 def killed_and_serial(cells, kill_at, shared, tmp_path):
     """Fill cells on two workers, one of which is killed at each of `kill_at`; and serially here."""
     settings = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": ":0"}
-    with distributed.LocalCluster(**settings) as local:
+    with (
+        distributed.LocalCluster(**settings) as local,
+        distributed.Client(local.scheduler_address, set_as_default=False) as client,
+    ):
 
-        def cells_here():  # inside, so that it is sent as it stands
+        def at_work():  # inside, so that it is sent as it stands
             from recbench.cells.worker import _LEASHES
 
-            return sum(map(len, _LEASHES.values()))
+            return os.getpid(), sum(map(len, _LEASHES.values()))
 
         def kill():
-            with distributed.Client(local.scheduler_address, set_as_default=False) as client:
-                pids = client.run(os.getpid)
-                busy = client.run(cells_here)
-            os.kill(next(pids[worker] for worker in pids if busy[worker]), signal.SIGKILL)
+            pid = next(pid for pid, busy in client.run(at_work).values() if busy)
+            os.kill(pid, signal.SIGKILL)
 
         board = Killing(len(cells), kill_at, kill)
         places = Cluster(

@@ -2,6 +2,7 @@
 
 import threading
 from collections import Counter
+from concurrent.futures import Future
 
 import pytest
 
@@ -77,6 +78,21 @@ def test_a_killed_cell_is_gone_on_with(started):
     assert failed == {}
     assert [seed for seed, _ in started] == ["0", "1", "0", "1"]
     assert "killed on d, seed 0 on cpu: ended by SIGKILL, goes on where it stopped" in lines
+
+
+def test_cells_that_end_together_are_gone_on_with_in_their_order():
+    begun = []
+
+    class AtOnce(Local):
+        def submit(self, cell):
+            begun.append(cell)
+            done = Future()
+            done.set_result(Ended(-9) if begun.count(cell) == 1 else Ended(0))
+            return done
+
+    wanted, board = cells("killed", 20), Board(20, lambda line: None)
+    assert fill(wanted, AtOnce(["cpu"], board), board) == {}
+    assert begun == [*wanted, *wanted]
 
 
 def test_a_cell_that_is_always_ended_fails_at_last(started):

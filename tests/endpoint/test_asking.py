@@ -1,5 +1,6 @@
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Barrier
+from threading import Barrier, Event
 
 import pytest
 from chat_server import Reply, completion, refusal, request
@@ -60,8 +61,8 @@ def test_one_at_a_time(asking, chat_server):
 
 
 def test_a_fault_ends_it_and_loses_nothing(asking, chat_server):
-    usual = chat_server.answer
-    chat_server.answer = lambda body: refusal(400) if len(chat_server.bodies) > 10 else usual(body)
+    usual, heard = chat_server.answer, chat_server.bodies
+    chat_server.answer = lambda body: refusal(400) if heard.index(body) >= 10 else usual(body)
     with pytest.raises(UserError, match="refuses the question"):
         asking().answers(BODIES)
     assert 10 < len(chat_server.bodies) <= 14  # no more than were under way
@@ -69,6 +70,29 @@ def test_a_fault_ends_it_and_loses_nothing(asking, chat_server):
     chat_server.bodies.clear()
     assert texts(asking().answers(BODIES)) == TITLES
     assert len(chat_server.bodies) == len(BODIES) - 10
+
+
+def test_an_interrupt_among_the_first_questions_asks_no_more(asking, chat_server, monkeypatch):
+    """Those that wait for their turn are not asked, and not paid for."""
+    usual, told, given = chat_server.answer, Event(), []
+    submit = ThreadPoolExecutor.submit
+
+    def interrupted(*question):
+        given.append(question)
+        if len(given) == len(BODIES):
+            told.set()
+            raise KeyboardInterrupt
+        return submit(*question)
+
+    def answer(body):
+        told.wait()
+        return usual(body)
+
+    chat_server.answer = answer
+    monkeypatch.setattr(ThreadPoolExecutor, "submit", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        asking(at_once=2).answers(BODIES)
+    assert len(chat_server.bodies) <= 4
 
 
 def test_a_fault_that_passes_is_not_seen(asking, chat_server):

@@ -6,7 +6,9 @@ import signal
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
+from random import SystemRandom
 
 import numpy as np
 import pytest
@@ -23,12 +25,19 @@ SCRIPT = Path(__file__).with_name("side_by_side.py")
 SHORT = ("sasrec", "sasrec-estimated", "esasrec", "bert4rec")
 
 
+def free_port() -> str:
+    """Return a free port that nobody is given who asks for any: those begin at 32768."""
+    while True:
+        port = SystemRandom().randrange(15_000, 30_000)
+        with suppress(OSError), socket.socket() as free:
+            free.bind(("127.0.0.1", port))
+            return str(port)
+
+
 def start(count: int, *arguments: object, **more: str) -> list[subprocess.Popen[str]]:
     """Start processes that know of each other, with a thread each."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    shared = {"WORLD_SIZE": str(count), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, **more}
+    place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": free_port()}
+    shared = {"WORLD_SIZE": str(count), **place, **more}
     return [
         subprocess.Popen(
             [sys.executable, *map(str, arguments)],
@@ -42,7 +51,11 @@ def start(count: int, *arguments: object, **more: str) -> list[subprocess.Popen[
 
 def ended(processes: list[subprocess.Popen[str]]) -> list[str]:
     """Return what each said on standard error; all must have ended well."""
-    said = [process.communicate(timeout=1800)[1] for process in processes]
+    try:
+        said = [process.communicate(timeout=1800)[1] for process in processes]
+    finally:
+        for process in processes:
+            process.kill()  # one may wait for another that has failed
     assert [process.returncode for process in processes] == [0] * len(processes), said
     return said
 

@@ -14,7 +14,10 @@ import pytest
 
 from recbench.testing.toy_lm import toy_llm
 
-LAUNCH = [sys.executable, "-m", "accelerate.commands.launch", "--num_processes", "2"]
+LAUNCH = [
+    *(sys.executable, "-m", "accelerate.commands.launch"),
+    *("--num_processes", "2", "--main_process_port", "0"),  # any that is free
+]
 
 ASKED = [
     *("--dataset", "movielens", "--protocol", "next-item,candidates=5", "--draws", "2"),

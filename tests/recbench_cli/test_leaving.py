@@ -1,5 +1,6 @@
 """The command line is told to leave by a signal: in Python, in C, and with processes of its own."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -7,9 +8,14 @@ import threading
 
 import pytest
 
+from recbench.leash import LEASH
+
 PROGRAM = """
 import hashlib, os, signal, sys, threading, time
+from recbench_cli import leaving
 from recbench_cli import main as cli
+
+leaving.GRACE = 60  # however slow the machine is
 
 def here():
     print("here", flush=True)
@@ -38,12 +44,12 @@ STEPS = {
 """,
     # Half an hour in C, unless it is ended; it has begun when the timer rings.
     "C": """
-        sys.modules["recbench_cli.leaving"].GRACE = 0.5
+        leaving.GRACE = 0.5
         threading.Timer(0.5, here).start()
         hashlib.pbkdf2_hmac("sha256", b"", b"", 2**31 - 1)
 """,
     "swallowed": """
-        sys.modules["recbench_cli.leaving"].GRACE = 0.5
+        leaving.GRACE = 0.5
         try:
             here()
             time.sleep(600)
@@ -149,6 +155,22 @@ def test_it_closes_in_order_where_another_thread_was_told(number, code):
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     assert (done.returncode, done.stdout, done.stderr) == (code, "closed\n", LAST_WORDS)
+
+
+def test_a_leash_that_was_let_go_before_it_began_is_one_line():
+    """As where a leaderboard is told to leave while the process of a cell still loads."""
+    end, ours = os.pipe()
+    os.close(ours)
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM.format(step=STEPS["python"])],
+        capture_output=True,
+        text=True,
+        check=False,
+        pass_fds=(end,),
+        env=os.environ | {LEASH: str(end)},
+    )
+    os.close(end)
+    assert (done.returncode, done.stderr) == (143, LAST_WORDS)
 
 
 def test_what_is_to_be_ignored_stays_ignored():

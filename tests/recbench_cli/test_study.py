@@ -102,7 +102,7 @@ def test_so_many_cells_run_at_a_time(call_here, raw_folder, monkeypatch):
     two = Barrier(2)
 
     def run(arguments, device, *_):
-        two.wait(10)  # for the other one
+        two.wait(60)  # for the other one
         return Ended(1)
 
     monkeypatch.setattr(local, "run_cell", run)
@@ -110,6 +110,7 @@ def test_so_many_cells_run_at_a_time(call_here, raw_folder, monkeypatch):
     code, _, err = call_here("study", *asked, "--draws", "2", "--device", "cpu", "--workers", "2")
     assert code == 1
     assert "error: 2 cells failed: random on movielens, seed" in err
+    assert "BrokenBarrier" not in err
 
 
 def test_a_cluster_is_handed_the_cells_that_are_missing(study, begun, tmp_path, monkeypatch):

@@ -10,7 +10,8 @@ from threading import Thread
 import pytest
 
 from recbench.errors import UserError
-from recbench.runs.lock import locked
+from recbench.runs import lock
+from recbench.runs.lock import is_held, locked
 
 HOLD = """
 import sys, time
@@ -47,6 +48,15 @@ def test_the_second_waits_for_the_first_and_says_so(tmp_path):
     owner = f"waiting for process {os.getpid()} on {os.uname().nodename}, which is writing {folder}"
     assert done == [owner, "first", "second"]
     assert not list(folder.iterdir())
+
+
+def test_whoever_looks_whether_it_is_held_is_in_nobodys_way(tmp_path, monkeypatch):
+    """Looking takes the lock for a moment, in which another one may begin."""
+    looks = os.open(tmp_path / "lock", os.O_RDWR | os.O_CREAT)
+    fcntl.flock(looks, fcntl.LOCK_SH)
+    monkeypatch.setattr(lock.time, "sleep", lambda _: os.close(looks))
+    with locked(tmp_path):
+        assert is_held(tmp_path / "lock")
 
 
 @pytest.fixture

@@ -31,6 +31,11 @@ def test_another_process_goes_on_counting(tmp_path, clock):
     assert Stopwatch(tmp_path, pytest.fail).seconds == {"fit": 5.0}
 
 
+def test_only_the_process_that_writes_reads_what_is_kept(tmp_path):
+    (tmp_path / FILE).write_text("half of it")  # while the one that writes renames another
+    assert Stopwatch(tmp_path, pytest.fail, writes=False).seconds == {}
+
+
 def test_a_stage_that_fails_is_counted(tmp_path, clock):
     def fail():
         with Stopwatch(tmp_path, pytest.fail).stage("fit"):
