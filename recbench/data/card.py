@@ -239,6 +239,9 @@ class Card(NamedCard):
     candidates
         Candidates that each test row of a finished split brings: they are asked, and none drawn.
         None where rows bring none.
+    test_rows
+        Protocol to test rows of the published data, measured: what a run would take is reckoned by
+        them before anybody has had the data.
     known_flaws
         One sentence each.
     """
@@ -261,6 +264,7 @@ class Card(NamedCard):
     protocols: dict[str, Rules] = Field(default={})
     finished: bool = False
     candidates: int | None = Field(default=None, ge=2)
+    test_rows: dict[str, int] = Field(default={})
     known_flaws: tuple[Line, ...]
 
     @model_validator(mode="after")

@@ -6,12 +6,14 @@ from dataclasses import asdict, dataclass, replace
 from statistics import fmean
 from typing import Any
 
+from recbench.data.card import card
 from recbench.errors import RecbenchError
 from recbench.experiment import Experiment, asked_protocol, matching_of
 from recbench.plain_text import as_json
 from recbench.questions.protocols import Protocol
 from recbench.questions.protocols.choice import means
 from recbench.recommender import System
+from recbench.runs.places import cache_folder
 from recbench.runs.record import RunRecord
 from recbench.runs.sheet import Grid, Sheet
 from recbench.runs.text import DASH, Format, as_csv, laid_out
@@ -172,11 +174,13 @@ def _nearest(
     same = [one for one in here if means(protocol, one.protocol)]
     near, where, scale = same or here, "", {cell.dataset: 1.0}
     if here and not same:
-        where = f" under {', '.join(sorted({one.protocol for one in here}))}"
-    if not here and (asked := rows.get((cell.dataset, protocol))) is not None:
-        near = [one for one in own if means(protocol, one.protocol)]
+        where = _under(here)
+    if not here and (asked := _test_rows(wanted, rows)) is not None:
+        like = [one for one in own if one.protocol.partition(",")[0] == wanted.protocol.card]
+        same = [one for one in like if means(protocol, one.protocol)]
+        near = same or like
         scale = {one.dataset: asked / one.examples for one in near}
-        where = f" on {', '.join(sorted(scale))}, by test rows"
+        where = f" on {', '.join(sorted(scale))}{_under(() if same else near)}, by test rows"
     alike = [one for one in near if one.settings == wanted.settings]
     if near and not alike:
         where += ", other settings"
@@ -184,6 +188,18 @@ def _nearest(
     count = "1 run" if len(near) == 1 else f"{len(near)} runs"
     devices = sorted({one.provenance.device.name.partition(":")[0] for one in near})
     return near, f"{count}{where}, {' and '.join(devices)}", scale
+
+
+def _test_rows(wanted: _Wanted, rows: Mapping[tuple[str, str], int]) -> int | None:
+    """Return how many rows would be asked, by another run or by the dataset's card."""
+    cell, protocol = wanted.cell, wanted.protocol
+    told = card(cell.dataset, cache_folder(cell.cache)).test_rows
+    return rows.get((cell.dataset, protocol.name), told.get(protocol.card))
+
+
+def _under(records: Sequence[RunRecord]) -> str:
+    protocols = sorted({one.protocol for one in records})
+    return f" under {', '.join(protocols)}" if protocols else ""
 
 
 def _asking(wanted: _Wanted, record: RunRecord) -> float:

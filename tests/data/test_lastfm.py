@@ -59,6 +59,7 @@ def test_paper_equals_the_released_validation_rows(paper, tmp_path):
 
 def test_paper_has_the_published_counts(paper):
     assert (len(paper.train), len(paper.validation), len(paper.test)) == (47_872, 122, 122)
+    assert card("lastfm").test_rows["paper"] == 122
     assert len(paper.sequences) == 976
     assert len(paper.sequences.values) == 50_800
     assert len(paper.catalogue) == 4_606
@@ -73,7 +74,7 @@ def test_paper_is_ordered_by_artist_and_the_card_says_so(paper):
 def test_next_item_asks_about_the_same_pairs_in_order_of_time(lastfm, paper):
     split = make_split(lastfm, protocol("next-item"))
     assert split.catalogue.digest == paper.catalogue.digest
-    assert len(split.test) == 1_220
+    assert len(split.test) == card("lastfm").test_rows["next-item"] == 1_220
     assert len(split.sequences.values) + 2 * 1_220 == 56_794
     earliest: dict[tuple[int, int], int] = {}
     for user, item, time in zip(lastfm.users, lastfm.items, lastfm.times, strict=True):

@@ -93,13 +93,26 @@ def test_the_nearest_runs_tell(sasrec):
 
 
 def test_another_dataset_tells_by_test_rows(sasrec, made):
-    there = sasrec([1] * 4)  # two examples
-    wanted = cell(dataset="lastfm")
+    there = sasrec([1] * 4, protocol="temporal")  # two examples
+    wanted = cell(dataset="lastfm", protocol="temporal")
     (unknown,) = forecast([wanted], [there])
     assert (unknown.seconds, unknown.by) == (None, "")
-    rows = made([1] * 12, model="ease", dataset="lastfm").record  # six
+    rows = made([1] * 12, model="ease", dataset="lastfm", protocol="temporal").record  # six
     (known,) = forecast([wanted], [there, rows])
     assert (known.seconds, known.by) == (3 * 6, "1 run on movielens, by test rows, cpu")
+
+
+def test_a_card_knows_the_test_rows_of_data_that_nobody_has_asked(sasrec):
+    there = sasrec([1] * 4)  # two examples
+    (same,) = forecast([cell(dataset="lastfm")], [there])
+    assert (same.seconds, same.by) == (61 * 6, "1 run on movielens, by test rows, cpu")
+    (other,) = forecast([cell(dataset="lastfm", protocol="paper,candidates=30")], [there])
+    assert (other.seconds, other.by) == (
+        61 * 6,
+        "1 run on movielens under paper, by test rows, cpu",
+    )
+    (temporal,) = forecast([cell(dataset="lastfm", protocol="temporal")], [there])
+    assert temporal.seconds is None  # of which the card says nothing
 
 
 def test_runs_of_another_language_model_or_of_few_rows_tell_nothing(made):
