@@ -1,9 +1,17 @@
 """Fixtures for more than one room; and plug-ins that happen to be installed are not tested."""
 
+import gc
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import cache
-from importlib.metadata import EntryPoints, PackageNotFoundError, distribution, entry_points
+from importlib.metadata import (
+    EntryPoints,
+    PackageNotFoundError,
+    distribution,
+    entry_points,
+    version,
+)
 from pathlib import Path
 
 import forked_copies
@@ -15,8 +23,23 @@ from hypothesis import HealthCheck, settings
 from recbench import registry
 from recbench.data.dataset import Dataset
 from recbench.data.prepare import prepare
+from recbench.runs import environment, provenance
 
 FIRST_DAY = 874_724_710
+
+LONG_FILES = (
+    "tests/cells/test_cluster.py",
+    "tests/neural/test_launched.py",
+    "tests/recbench_cli/test_launched.py",
+    "tests/studies/test_looking.py",
+    "tests/test_interruption.py",
+    "tests/test_readme.py",
+)
+"""
+Files that take long for the number of their tests.
+
+Workers are given whole files: one of these that came last would have the other workers wait for it.
+"""
 
 # No test asserts a time: on a busy machine an example takes as long as it takes.
 settings.register_profile("recbench", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -36,6 +59,22 @@ def ours(group: str) -> EntryPoints:
 pytest.MonkeyPatch().setattr(registry, "entry_points", ours)  # for good, and before tests are found
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Sort files: the long ones first, the others by how many tests they have, most first."""
+
+    def file(item: pytest.Item) -> str:
+        return item.nodeid.partition("::")[0]
+
+    tests = Counter(map(file, items))
+    items.sort(key=lambda item: (file(item) not in LONG_FILES, -tests[file(item)]))
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Freeze what imports and collection left: each of hundreds of audits would look through it."""
+    gc.collect()
+    gc.freeze()
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip what is marked gpu where there is none."""
     if item.get_closest_marker("gpu") is not None:
@@ -50,6 +89,15 @@ def _no_waiting_for_the_disk() -> Iterator[None]:
     """What tests write may be lost with the power: they would wait for the disk for minutes."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", lambda handle: None)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _what_is_installed_stays() -> Iterator[None]:
+    """Commit and versions are looked up once, not in each of hundreds of runs: six gits a run."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(provenance, "commit", cache(provenance.commit))
+        patch.setattr(environment, "version", cache(version))
         yield
 
 

@@ -1,5 +1,6 @@
 """The published runs are those of the code beside them: made again, they are the same rows."""
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -10,28 +11,48 @@ from recbench.llm.cards import card_of
 from recbench.llm.weights.places import at_hand
 from recbench.runs.identity import row_of
 from recbench.runs.record import FIGURE_VERSION, RunRecord
-from recbench.runs.store import Run, runs
+from recbench.runs.store import run_folders, runs
 
 SAID = ("llm", "examples", "batch_size", "learning_rate")
 """What is set for a pretrained model: as many rows as a laptop can, at the rate of its search."""
 
-REFUSED: list[str] = []
-RUNS = runs(Path(__file__).parents[1] / "results", REFUSED.append)
-OLD = [reason for reason in REFUSED if "schema version 1, expected 2" in reason]
+RESULTS = Path(__file__).parents[1] / "results"
 
 pytestmark = pytest.mark.honesty
+each_run = pytest.mark.parametrize(
+    "record",
+    run_folders(RESULTS),
+    ids=lambda folder: f"{folder.parent.name}-{folder.name}",
+    indirect=True,
+)
+
+
+@cache
+def checked() -> tuple[dict[Path, RunRecord], list[str]]:
+    """Return the records by their folders, and why others are refused; collecting takes neither."""
+    refused: list[str] = []
+    return {run.folder: run.record for run in runs(RESULTS, refused.append)}, refused
+
+
+@pytest.fixture
+def record(request: pytest.FixtureRequest) -> RunRecord:
+    found, _ = checked()
+    if request.param not in found:
+        pytest.skip("it is refused, as the check of all runs says")
+    return found[request.param]
 
 
 def test_every_one_passes_the_checks_of_a_table() -> None:
-    assert set(REFUSED) == set(OLD)
-    if OLD:
-        pytest.skip(f"{len(OLD)} runs are of the schema before, and are to be made anew")
-    assert len(RUNS) >= 5
+    found, refused = checked()
+    old = [reason for reason in refused if "schema version 1, expected 2" in reason]
+    assert set(refused) == set(old)
+    if old:
+        pytest.skip(f"{len(old)} runs are of the schema before, and are to be made anew")
+    assert len(found) >= 5
 
 
-@pytest.mark.parametrize("run", RUNS, ids=lambda run: f"{run.record.model}-{run.record.seed}")
-def test_the_command_that_made_it_would_make_the_same_row(run: Run) -> None:
-    record = run.record
+@each_run
+def test_the_command_that_made_it_would_make_the_same_row(record: RunRecord) -> None:
     said = {} if record.settings.get("llm", "tiny") == "tiny" else _said(record)
     model = build(Experiment(model=record.model, preset=record.preset, settings=said))
     assert model.settings.identity() == record.settings
@@ -49,9 +70,8 @@ def _said(record: RunRecord) -> dict[str, Any]:
     return {name: record.settings[name] for name in SAID if name in record.settings}
 
 
-@pytest.mark.parametrize("run", RUNS, ids=lambda run: f"{run.record.model}-{run.record.seed}")
-def test_its_figures_are_of_this_version(run: Run) -> None:
+@each_run
+def test_its_figures_are_of_this_version(record: RunRecord) -> None:
     """If not: a golden run has moved since, and what is published must be made anew."""
-    record = run.record
     assert record.provenance.figure_version == FIGURE_VERSION
     assert record.trained.provenance.figure_version == FIGURE_VERSION

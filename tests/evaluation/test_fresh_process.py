@@ -3,6 +3,7 @@ import os
 from dataclasses import replace
 
 import cheats
+import forked_copies
 import numpy as np
 import pytest
 
@@ -34,6 +35,12 @@ def keep(tmp_path, runtime):
     return kept
 
 
+@pytest.fixture
+def forked(monkeypatch):
+    """Let copies be forks, where what a process begins with is not looked at."""
+    monkeypatch.setattr(fresh_process, "subprocess", forked_copies)
+
+
 def queries(rows=3):
     histories = toy_split().test.histories[:rows]
     return Queries(histories, np.arange(rows * 4, dtype=np.int32).reshape(rows, 4))
@@ -48,6 +55,7 @@ def test_it_answers_what_the_model_answers_here_and_leaves_nothing(keep, runtime
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.usefixtures("forked")
 def test_a_writer_is_read_and_a_full_ranking_is_one_of_all_items(keep, runtime):
     saved = keep(cheats.Writing)
     scores, texts = ask_fresh(saved, queries(), runtime)
@@ -57,6 +65,7 @@ def test_a_writer_is_read_and_a_full_ranking_is_one_of_all_items(keep, runtime):
     assert ask_fresh(saved, everything, runtime)[0].shape == (3, 40)
 
 
+@pytest.mark.usefixtures("forked")
 def test_of_what_only_writes_there_are_texts_alone(keep, runtime):
     scores, texts = ask_fresh(keep(cheats.Written), queries(), runtime)
     assert scores is None
@@ -124,6 +133,7 @@ def test_the_folder_holds_no_target_that_is_asked_for_and_no_cache(keep, runtime
     assert list(runtime.checkpoints.iterdir()) == []
 
 
+@pytest.mark.usefixtures("forked")
 def test_rows_are_asked_singly_with_an_empty_cache(keep, runtime):
     (runtime.cache / "met.json").write_text(json.dumps([0]))
     for model_class in (cheats.CountingAll, cheats.ReadingCache):
@@ -135,6 +145,7 @@ def test_rows_are_asked_singly_with_an_empty_cache(keep, runtime):
             path.unlink() if path.is_file() else path.rmdir()
 
 
+@pytest.mark.usefixtures("forked")
 @pytest.mark.parametrize("asked", [False, True])
 def test_it_keeps_to_exact_operations_where_this_process_does(keep, runtime, asked):
     saved = keep(cheats.SaysWhetherExact)
@@ -165,6 +176,7 @@ def test_a_class_that_cannot_be_imported_is_named(keep, runtime):
         ask_fresh(keep(Recording), queries(), runtime)
 
 
+@pytest.mark.usefixtures("forked")
 def test_what_was_saved_may_not_change_afterwards(keep, runtime):
     saved = keep(cheats.SavedLater)
     model = cheats.SavedLater(Settings())

@@ -1,7 +1,6 @@
 """Runs as they would stand on disk, without a model."""
 
 from dataclasses import replace
-from functools import cache
 
 import numpy as np
 import pytest
@@ -62,11 +61,6 @@ def full_ranking(ranks, users=None):
     return Judgement(outcome, None, summary(outcome, lambda _: None))
 
 
-@cache
-def versions():
-    return environment.versions()
-
-
 def provenance(
     device="cpu",
     precision="float32",
@@ -80,7 +74,7 @@ def provenance(
         commit=commit,
         device=Device(name=device, hardware=f"a {device}", system="Linux x86_64", threads=1),
         precision=precision,
-        versions=versions(),
+        versions=environment.versions(),
     )
 
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 import torch
@@ -24,7 +25,18 @@ NO_END = LineEnds(torch.zeros(280, dtype=torch.bool))
 
 @pytest.fixture(scope="module")
 def tool(load) -> ModuleType:
-    return load("families")
+    """Every family is probed once: two tests ask what can be done with it."""
+    module = load("families")
+    verdict, known = module.verdict, {}
+
+    def once(family: Any) -> Any:
+        key = type(family), family.model_type
+        if key not in known:
+            known[key] = verdict(family)
+        return known[key]
+
+    module.verdict = once
+    return module
 
 
 def plain_logits(model: HybridLM, prompt: Prompt, behind: list[int]) -> torch.Tensor:

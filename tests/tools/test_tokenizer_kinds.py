@@ -1,5 +1,6 @@
 """Every kind of tokenizer of the table: what stands in its prompts, and what is read back."""
 
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -22,7 +23,10 @@ ORDINARY = range(10)
 
 @pytest.fixture(scope="module")
 def tool(load) -> ModuleType:
-    return load("tokenizer_kinds")
+    """Every tokenizer is trained once: the tests only read with it."""
+    module = load("tokenizer_kinds")
+    module.writer_of = cache(module.writer_of)
+    return module
 
 
 @pytest.fixture
