@@ -13,9 +13,7 @@ from recbench.cells import fill as filling
 from recbench.errors import UserError
 from recbench.questions.protocols import protocol
 from recbench.registry import find
-from recbench.runs import compare, leaderboard
 from recbench.runs.places import CACHE_VARIABLE, cache_folder
-from recbench.runs.systems import systems
 from recbench_cli import main as cli
 from recbench_cli.parsing import devices_of
 
@@ -44,21 +42,6 @@ def cache(tmp_path_factory):
 def _own_cache(cache, monkeypatch):
     """Leave the cache of whoever runs the tests alone; child processes inherit this."""
     monkeypatch.setenv(CACHE_VARIABLE, str(cache))
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _rows_are_read_once():
-    """Most commands read the same runs, of which each row comes to the same values."""
-    known = {}
-
-    def once(runs, cutoffs=()):
-        key = *((run.folder.resolve(), run.record.record_sha256) for run in runs), tuple(cutoffs)
-        return known[key] if key in known else known.setdefault(key, systems(runs, cutoffs))
-
-    with pytest.MonkeyPatch.context() as patch:
-        for room in (compare, leaderboard):
-            patch.setattr(room, "systems", once)
-        yield
 
 
 def test_there_are_commands():
