@@ -61,16 +61,12 @@ class ColdStart(Study):
     cut = "rows of another time"
 
     def cells(self, asked: Asked) -> list[Experiment]:
-        """
-        Return every model with every seed, and those that are quick to ask about later rows.
-
-        These come first: trained on the most rows, they would have a worker wait at the end.
-        """
+        """Return every model with every seed, and those that are quick to ask about later rows."""
         found = list(asked.of_all_models())
         if not asked.quick and is_another(LATER, asked):
             left_out = prompted(asked) | {one for one in asked.models if _knows_users(one, asked)}
             later = asked.of_all_models(protocol=LATER, draws=1)
-            found = [*(cell for cell in later if cell.model not in left_out), *found]
+            found += [cell for cell in later if cell.model not in left_out]
         return found
 
     def data(self, runs: Sequence[Run], asked: Asked) -> "DataFrame":
