@@ -94,9 +94,9 @@ def leaving_in_time(told: Told, last_words: str) -> Iterator[None]:
     threading.Thread(target=_watch, args=(told, ear, heard, last_words), daemon=True).start()
     before = {one: signal.signal(one, told.hear) for one in heard}
     wakeup = signal.set_wakeup_fd(mouth.fileno(), warn_on_full_buffer=False)
-    if end := os.environ.pop(LEASH, ""):
-        on_a_leash(int(end), lambda: os.kill(os.getpid(), signal.SIGTERM))
     try:
+        if end := os.environ.pop(LEASH, ""):
+            on_a_leash(int(end), lambda: os.kill(os.getpid(), signal.SIGTERM))
         yield
     finally:
         if told.signal is None:

@@ -40,6 +40,7 @@ Files that take long for the number of their tests.
 
 Workers are given whole files: one of these that came last would have the other workers wait for it.
 """
+assert all((Path(__file__).parents[1] / one).is_file() for one in LONG_FILES)
 
 # No test asserts a time: on a busy machine an example takes as long as it takes.
 settings.register_profile("recbench", deadline=None, suppress_health_check=[HealthCheck.too_slow])

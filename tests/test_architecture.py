@@ -93,6 +93,7 @@ def modules() -> list[tuple[str, Path]]:
             parts = path.relative_to(folder).with_suffix("").parts
             room = parts[0] if package == "recbench" else package
             found.append((room, path))
+    assert {room for room, _ in found} >= TORCH_ROOMS  # else nothing would be looked at
     return found
 
 

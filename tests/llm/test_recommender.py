@@ -36,8 +36,9 @@ Build = Callable[..., TextOnly]
 @pytest.fixture(scope="module")
 def build(toy_folder: Path) -> Build:
     def made(**settings: Any) -> TextOnly:
-        values = {"llm": str(toy_folder), "examples": 64, "batch_size": 16, **settings}
-        return TextOnly(LanguageModelSettings.build(values))
+        """Without a learning curve, unless `settings` ask for one."""
+        values = {"llm": str(toy_folder), "examples": 64, "batch_size": 16, "curve_rows": 0}
+        return TextOnly(LanguageModelSettings.build(values | settings))
 
     return made
 
@@ -55,10 +56,10 @@ def test_a_killed_training_goes_on_and_ends_the_same(
 ) -> None:
     """Law 9, with dropout and candidates drawn on the way."""
     queries = toy_queries(toy_split())
-    whole = build()
+    whole = build(curve_rows=64)
     whole.fit(data, replace(runtime, checkpoints=runtime.checkpoints / "whole"))
 
-    killed, real, losses = build(), room.log_likelihoods, []
+    killed, real, losses = build(curve_rows=64), room.log_likelihoods, []
 
     def dies(*arguments: Any) -> torch.Tensor:
         losses.append(1)
@@ -72,7 +73,7 @@ def test_a_killed_training_goes_on_and_ends_the_same(
     monkeypatch.setattr(room, "log_likelihoods", dies)
     with pytest.raises(KeyboardInterrupt):
         killed.fit(data, runtime)
-    again = build()
+    again = build(curve_rows=64)
     report = again.fit(data, runtime)
     assert len(losses) == 3 + 2  # of four steps two were done, and not done again
     assert report["steps"] == 4
@@ -86,7 +87,7 @@ def test_micro_batches_change_nothing_but_rounding(
 ) -> None:
     queries = toy_queries(toy_split())
     scores = []
-    exactly = {"dropout": 0.0, "precision": "float32", "learning_rate": 1e-3, "curve_rows": 0}
+    exactly = {"dropout": 0.0, "precision": "float32", "learning_rate": 1e-3}
     for size in (16, 5):
         model = build(micro_batch_size=size, objective=objective, **exactly)
         report = model.fit(data, replace(runtime, checkpoints=runtime.checkpoints / str(size)))
@@ -111,7 +112,7 @@ def test_candidates_that_are_learnt_from_apart_teach_the_same_and_are_counted_so
     monkeypatch.setattr(room, "rows_at_once", noted)
     values = {"objective": "listwise", "candidates": 4, "examples": 32, "epochs": 2}
     for lists in (True, False):
-        model = build(**values, precision="float32", curve_rows=0)
+        model = build(**values, precision="float32")
         model.rehearse(data, 4, runtime)
         assert model.abilities is not None
         model.abilities = model.abilities.model_copy(update={"lists": lists})
@@ -130,7 +131,7 @@ def test_no_training_ends_by_rows_that_are_not_there(
 ) -> None:
     none = replace(data, validation=data.validation[:0])
     with pytest.raises(UserError, match=r"'patience': there are no validation rows .*leave it out"):
-        build(patience=1).fit(none, runtime)
+        build(patience=1, curve_rows=64).fit(none, runtime)
 
 
 def test_it_learns(build: Build, data: TrainingData, runtime: Runtime) -> None:
@@ -273,25 +274,24 @@ def test_likelihoods_and_answers_are_computed_alike(
 
 
 def test_out_of_memory_changes_no_answer(
-    build: Build, data: TrainingData, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+    build: Build, fitted: TextOnly, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model, queries, lines = build(), toy_queries(toy_split()), []
-    model.fit(data, runtime)
-    expected = model.score(queries, runtime), model.answer(queries, runtime)
+    monkeypatch.setattr(fitted, "_halved", 0)  # others ask it, too
+    queries, lines = toy_queries(toy_split()), []
+    expected = fitted.score(queries, runtime), fitted.answer(queries, runtime)
+    assert fitted.account(runtime) == {}
 
     def small(_: Any, arguments: Any, given: dict[str, Any]) -> None:
         if len(given["attention_mask"]) > 3:
             raise torch.OutOfMemoryError("CUDA out of memory")
 
-    model.module.lm.get_base_model().register_forward_pre_hook(small, with_kwargs=True)
     told = replace(runtime, report=lines.append)
-    np.testing.assert_allclose(model.score(queries, told), expected[0], atol=1e-4, rtol=1e-5)
-    assert model.answer(queries, told) == expected[1]
+    with fitted.module.lm.get_base_model().register_forward_pre_hook(small, with_kwargs=True):
+        np.testing.assert_allclose(fitted.score(queries, told), expected[0], atol=1e-4, rtol=1e-5)
+        assert fitted.answer(queries, told) == expected[1]
     assert set(lines) == {f"out of memory: going on with {n} questions at once" for n in (4, 2)}
-    assert model.account(told) == {"halved": len(lines)}
-    other = build()
-    other.fit(data, runtime)
-    assert other.account(runtime) == {}
+    assert fitted.account(told) == {"halved": len(lines)}
+    assert build().account(runtime) == {}
 
 
 def test_a_model_that_does_not_fit_is_refused_before_it_is_trained(
@@ -351,7 +351,7 @@ def test_rows_are_counted_so_that_they_fit_at_every_stage(
     monkeypatch.setattr(room, "rows_at_once", at_once)
     stages = Stages(aims[first], aims[second], 0.5)
     monkeypatch.setattr(TextOnly, "objective", stages)
-    model, lines = build(candidates=8, curve_rows=0), []
+    model, lines = build(candidates=8), []
     model.fit(data, replace(runtime, report=lines.append))
     fewest, most = 1000 // max(counted), 1000 // min(counted)
     assert 1 <= fewest < 16 < most
@@ -365,19 +365,19 @@ def test_what_titles_lose_is_recorded_of_each_dataset(
     titles = ("A very long title of a book", *data.catalogue.titles[1:])
     longer = replace(data.catalogue, titles=titles)
     learnt = replace(data, catalogue=longer, digest="learnt from")
-    model = build(title_tokens=20, examples=16, curve_rows=0)
+    model = build(title_tokens=20, examples=16)
     for one in (learnt, data):
         model.rehearse(one, 8, runtime)
     report = model.fit(learnt, runtime)
     assert report["titles_shortened"] == 1
     assert "titles_shortened" not in report["transferred_to"]
-    other_way = build(title_tokens=20, examples=16, curve_rows=0)
+    other_way = build(title_tokens=20, examples=16)
     for one in (data, learnt):
         other_way.rehearse(one, 8, runtime)
     report = other_way.fit(data, replace(runtime, checkpoints=runtime.cache / "other"))
     assert "titles_shortened" not in report
     assert report["transferred_to"]["titles_shortened"] == 1
-    assert "transferred_to" not in build(examples=16, curve_rows=0).fit(data, runtime)
+    assert "transferred_to" not in build(examples=16).fit(data, runtime)
 
 
 def test_prompts_longer_than_what_was_tried_are_tried_on_the_way(
@@ -392,7 +392,7 @@ def test_prompts_longer_than_what_was_tried_are_tried_on_the_way(
 
     monkeypatch.setattr(TextOnly, "_longest", shorter)
     lines: list[str] = []
-    model = build()
+    model = build(curve_rows=64)
     model.fit(data, replace(runtime, report=lines.append))
     assert len([line for line in lines if line.startswith("trying how")]) > 1
     assert model.abilities is not None

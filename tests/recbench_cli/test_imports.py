@@ -78,7 +78,7 @@ def test_it_works_everywhere_without_a_protocol_named(call, folder, tmp_path):
     assert (code, "4 examples, 2 draws" in shown) == (0, True)
     assert {len(row) for row in pd.read_parquet(file).candidates} == {20}
     asked = ("run", "--model", "popularity", "--dataset", "mine", "--results", tmp_path / "r")
-    code, shown, _ = call(*asked, "--candidates", 5, "--json")
+    code, shown, _ = call(*asked, "--candidates", 5, "--json", "--no-audit")
     assert code == 0
     record = json.loads(Path(json.loads(shown)["record"]).read_text(encoding="utf-8"))
     assert (record["protocol"], record["examples"]) == ("released,candidates=5", 4)
@@ -210,7 +210,7 @@ def test_candidates_of_the_rows_are_what_is_asked(call, folder, tmp_path):
         code, shown, _ = call(*board, "--group-by", by)
         assert (code, "does not say whose its rows are: each counts as" in shown) == (0, True)
     assert "whose its rows are" not in call(*board, "--group-by", "target-count")[1]
-    code, shown, _ = call(*asked, "--candidates", "all", "--json")
+    code, shown, _ = call(*asked, "--candidates", "all", "--json", "--no-audit")
     assert (code, record_of(shown)["protocol"]) == (0, "released,candidates=all")
     code, said, _ = call("data", "doctor", "mine")
     assert said.startswith("mine, protocol released v2,candidates=6,negatives=given\n")
@@ -340,7 +340,7 @@ def test_pre_split_files_of_recbole_are_asked_about(call, tmp_path):
     assert (code, "mine: 6 train, 3 validation, 3 test rows, 30 items" in shown) == (0, True)
     assert "shop.part1.inter trains, shop.part2.inter validates, shop.part3.inter tests." in err
     asked = ("run", "--model", "popularity", "--dataset", "mine", "--results", tmp_path / "r")
-    assert record_of(call(*asked, "--json")[1])["examples"] == 3
+    assert record_of(call(*asked, "--json", "--no-audit")[1])["examples"] == 3
     (prepared,) = (tmp_path / "cache/datasets/mine").iterdir()
     (prepared / "items.parquet").unlink()
     code, again, _ = call("data", "prepare", "--dataset", "mine")

@@ -1,5 +1,6 @@
 import json
 import re
+from functools import partial
 
 import pytest
 
@@ -196,14 +197,14 @@ def test_a_control_is_audited_verified_and_compared(call_inside, run_here, raw_f
 
 
 def test_what_a_limit_leaves_is_no_result_and_in_nobodys_way(call_inside, run_here):
-    assert run_here("popularity", "--limit", "2")[0] == 0
+    assert run_here("popularity", "--limit", "2", "--no-audit")[0] == 0
     for model in ("popularity", "random"):
-        assert run_here(model)[0] == 0
+        assert run_here(model, "--no-audit")[0] == 0
     code, out, err = call_inside("compare", "popularity", "random")
     assert (code, err) == (0, "")
-    code, out, _ = run_here("popularity", "--limit", "2", "--json")
+    code, out, _ = run_here("popularity", "--limit", "2", "--no-audit", "--json")
     assert json.loads(out)["no_result"].startswith("not a result")
-    code, out, _ = run_here("popularity", "--json")
+    code, out, _ = run_here("popularity", "--no-audit", "--json")
     assert set(json.loads(out)) == {"record", "metrics"}
     code, out, _ = call_inside("leaderboard")
     assert "Not comparable with the table above: another --limit." in out
@@ -247,15 +248,13 @@ def test_a_prompt_of_a_chat_is_shown_with_its_instruction(run_here, monkeypatch)
 
 
 def test_long_work_is_told_of_beforehand_where_earlier_runs_tell(run_here, tmp_path):
-    assert "by earlier runs" not in run_here("random")[2]
+    run = partial(run_here, "random", "--no-audit")
+    assert "by earlier runs" not in run()[2]
     (file,) = tmp_path.glob("results/*/*/random/*/record.json")
     record = json.loads(file.read_text())
     record["trained"]["seconds"] = 7200.0
     file.write_text(json.dumps(record))
-    assert (
-        "by earlier runs of random: about 120 min, less where a"
-        in run_here("random", "--seed", "1")[2]
-    )
-    assert "by earlier runs" not in run_here("random", "--seed", "1", "--show-prompt")[2]
+    assert "by earlier runs of random: about 120 min, less where a" in run("--seed", "1")[2]
+    assert "by earlier runs" not in run("--seed", "1", "--show-prompt")[2]
     (file.parent / "record.json").write_text("broken")
-    assert "by earlier runs" not in run_here("random", "--seed", "2")[2]
+    assert "by earlier runs" not in run("--seed", "2")[2]

@@ -21,7 +21,25 @@ from recbench_cli.crew import Crew
 from recbench_cli.study import _has
 
 PAGE = Path(__file__).parents[2] / "docs/studies.md"
-FILES = {"table.md", "figure.svg", "figure.png", "data.parquet", "study.json"}
+FIGURES = ("figure.svg", "figure.png")
+FILES = {"table.md", *FIGURES, "data.parquet", "study.json"}
+
+
+@pytest.fixture(autouse=True)
+def _figures_are_empty(monkeypatch):
+    """Figures are drawn, but not saved, which takes longer: few tests look at one."""
+
+    def touch(_, place):
+        for name in FIGURES:
+            (place / name).touch()
+
+    monkeypatch.setattr("recbench.studies.folder.save", touch)
+
+
+@pytest.fixture
+def saved(monkeypatch):
+    """Figures are saved after all."""
+    monkeypatch.setattr("recbench.studies.folder.save", save)
 
 
 @pytest.fixture
@@ -52,6 +70,7 @@ def contents(folder):
     return {one.name: one.read_bytes() for one in folder.iterdir()}
 
 
+@pytest.mark.usefixtures("saved")
 def test_a_study_runs_what_it_lacks_and_another_shares_it(study, begun, tmp_path):
     code, out, err = study("cost", *TWO)
     assert code == 0, err
@@ -74,7 +93,7 @@ def test_a_study_runs_what_it_lacks_and_another_shares_it(study, begun, tmp_path
     data = pd.read_parquet(folder / "data.parquet")
     with styled():
         save(drawn(load("studies", "cost")(), data), tmp_path)
-    for name in ("figure.svg", "figure.png"):
+    for name in FIGURES:
         assert (tmp_path / name).read_bytes() == first[name]
 
 
@@ -376,6 +395,7 @@ def test_the_listing_counts_studies_of_several_datasets_by_the_one(call_here, ma
     assert seconds["backbone"] is None  # no record is of llara
 
 
+@pytest.mark.usefixtures("saved")
 def test_the_study_of_the_page_runs(study, begun, install, tmp_path):
     (source,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     install(source, group="studies", name="history", target=":History")

@@ -7,10 +7,13 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from killed_at_work import small
+from matplotlib.figure import Figure
 
 from recbench.errors import PluginError, RecbenchError, UserError
 from recbench.experiment import build, run
 from recbench.file_digests import folder_digest
+from recbench.llm import encoders, guided
 from recbench.questions.queries import Queries
 from recbench.registry import load
 from recbench.runs.kept_trainings import kept_model
@@ -32,6 +35,27 @@ FEW = {
 }
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _encoders_are_small():
+    """Those that guide the models: what is looked at is how these use them."""
+    with pytest.MonkeyPatch.context() as patch:
+        for room in (encoders, guided):
+            patch.setattr(room, "build_encoder", small)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _svg_alone(monkeypatch):
+    """Figures are saved as SVG alone: a PNG shows no more, and takes as long again."""
+    real = Figure.savefig
+
+    def savefig(figure, file, **how):
+        if file.suffix == ".svg":
+            real(figure, file, **how)
+
+    monkeypatch.setattr(Figure, "savefig", savefig)
+
+
 @pytest.fixture(scope="module")
 def here(raw_folder, tmp_path_factory):
     """What is asked of a study: one seed, of a toy language model."""
@@ -50,12 +74,12 @@ def runs_of(name, here):
 
 
 def shown(study, data, folder):
-    """Draw a study from what its file holds alone; return the bytes of its figure."""
+    """Draw a study from what its file holds alone; return its figure as SVG."""
     data.to_parquet(folder / "data.parquet", index=False)
     with styled():
         save(drawn(study, pd.read_parquet(folder / "data.parquet")), folder)
     assert study.table(data)
-    return (folder / "figure.svg").read_bytes(), (folder / "figure.png").read_bytes()
+    return (folder / "figure.svg").read_bytes()
 
 
 def test_expert_attention(here, tmp_path):

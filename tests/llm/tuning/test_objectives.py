@@ -1,14 +1,17 @@
 """The objectives, and the proof that the next one is a class: softmax-DPO (arXiv 2406.09215)."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from killed_at_work import small
 from recbench_baselines.llara import LLaRA
 
 from recbench.errors import UserError
+from recbench.llm import encoders, guided
 from recbench.llm.settings import HybridSettings
 from recbench.llm.tuning.objectives import Likelihoods, Listwise, NextTitle, Stages, WholeText
 from recbench.neural.plan import Step
@@ -34,6 +37,15 @@ def documented() -> type[LLaRA]:
     exec(code, names)
     found: type[LLaRA] = names["LLaRAWithDPO"]
     return found
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _encoders_are_small() -> Iterator[None]:
+    """No objective reads how much an encoder has learnt."""
+    with pytest.MonkeyPatch.context() as patch:
+        for room in (encoders, guided):
+            patch.setattr(room, "build_encoder", small)
+        yield
 
 
 @pytest.fixture(scope="module")
