@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from killed_at_work import small
-from matplotlib.figure import Figure
 
 from recbench.errors import PluginError, RecbenchError, UserError
 from recbench.experiment import build, run
@@ -29,6 +28,8 @@ from recbench.studies.required import check_members
 from recbench.studies.study import Asked
 from recbench.testing.toy_lm import toy_llm
 
+pytestmark = pytest.mark.usefixtures("svg_alone")
+
 FEW = {
     **{"examples": "24", "batch_size": "8", "curve_rows": "0", "dropout": "0.1"},
     "candidates": "5",
@@ -42,18 +43,6 @@ def _encoders_are_small():
         for room in (encoders, guided):
             patch.setattr(room, "build_encoder", small)
         yield
-
-
-@pytest.fixture(autouse=True)
-def _svg_alone(monkeypatch):
-    """Figures are saved as SVG alone: a PNG shows no more, and takes as long again."""
-    real = Figure.savefig
-
-    def savefig(figure, file, **how):
-        if file.suffix == ".svg":
-            real(figure, file, **how)
-
-    monkeypatch.setattr(Figure, "savefig", savefig)
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from killed_at_work import small
-from matplotlib.figure import Figure
 from scipy.stats import ttest_ind
 
 from recbench.data.prepare import prepare
@@ -107,18 +106,6 @@ def test_every_study_has_a_case():
 def usual_ranks(monkeypatch):
     """Spare the ranks by clusters their data."""
     monkeypatch.setattr(expert_ranks, "_by_clusters", lambda _: "3,2,2,1")
-
-
-@pytest.fixture
-def svg_alone(monkeypatch):
-    """Figures are saved as SVG alone: a PNG shows no more, and takes as long again."""
-    real = Figure.savefig
-
-    def savefig(figure, file, **how):
-        if file.suffix == ".svg":
-            real(figure, file, **how)
-
-    monkeypatch.setattr(Figure, "savefig", savefig)
 
 
 @pytest.mark.usefixtures("usual_ranks", "svg_alone")
