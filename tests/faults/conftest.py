@@ -5,10 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from killed_at_work import small
+from killed_at_work import small_encoders
 
 from recbench.experiment import Experiment
-from recbench.llm import encoders, guided
 from recbench.runs.record import RunRecord
 from recbench.testing.toy_lm import toy_llm
 
@@ -18,9 +17,7 @@ Toy = Callable[..., Experiment]
 @pytest.fixture(scope="module", autouse=True)
 def _encoders_are_small() -> Iterator[None]:
     """Those that guide iLoRA are trained anew for each file of theirs that is damaged."""
-    with pytest.MonkeyPatch.context() as patch:
-        for room in (encoders, guided):
-            patch.setattr(room, "build_encoder", small)
+    with small_encoders():
         yield
 
 

@@ -3,12 +3,10 @@
 from pathlib import Path
 
 import numpy as np
-import pytest
-from killed_at_work import small
+from killed_at_work import small_encoders
 
 from recbench import registry
 from recbench.evaluation.answers import match
-from recbench.llm import encoders, guided
 from recbench.llm.weights.backbone import load_backbone
 from recbench.questions.queries import Queries
 from recbench.recommender import Runtime
@@ -20,12 +18,9 @@ def test_a_text_begins_as_tiny_was_trained() -> None:
     assert tokenizer("The").input_ids[0] == tokenizer.bos_token_id
 
 
-def test_untuned_it_answers_with_a_candidate(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@small_encoders()
+def test_untuned_it_answers_with_a_candidate(tmp_path: Path) -> None:
     """Titles of the toy begin and end alike, by sixes: to copy one, its line must be known."""
-    for room in (encoders, guided):
-        monkeypatch.setattr(room, "build_encoder", small)
     split = toy_split(users=200)
     llara = registry.load("models", "llara")
     model = llara(llara.settings_class(examples=1, learning_rate=1e-9))

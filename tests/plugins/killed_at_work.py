@@ -2,7 +2,7 @@
 
 import os
 import signal
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from itertools import count
 from pathlib import Path
 from unittest.mock import patch
@@ -26,8 +26,7 @@ def work(wanted, quick, at, renamed):
     """
     torch.set_num_threads(1)
     often = [patch.object(finished_calls, "SECONDS", 0.0), patch.object(Checkpoint, "due", True)]
-    own = [patch.object(fresh_process, "_run", here)]
-    own += [patch.object(room, "build_encoder", small) for room in (encoders, guided)]
+    own = [patch.object(fresh_process, "_run", here), small_encoders()]
     numbers = count(1)
     dying = [
         patch.object(Path, name, dies(getattr(Path, name), numbers, at, renamed))
@@ -61,7 +60,16 @@ def here(folder, name):
     return fresh_process.np.load(folder / fresh_process.SCORES), texts
 
 
-def small(name):
-    """Build an encoder that learns in no time."""
-    model = load("models", name)
-    return model(model.settings_class.build(ENCODER))
+@contextmanager
+def small_encoders():
+    """Have encoders that guide language models learn in no time, in this process."""
+
+    def small(name):
+        model = load("models", name)
+        return model(model.settings_class.build(ENCODER))
+
+    with (
+        patch.object(encoders, "build_encoder", small),
+        patch.object(guided, "build_encoder", small),
+    ):
+        yield

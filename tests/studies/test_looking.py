@@ -7,12 +7,11 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-from killed_at_work import small
+from killed_at_work import small_encoders
 
 from recbench.errors import PluginError, RecbenchError, UserError
 from recbench.experiment import build, run
 from recbench.file_digests import folder_digest
-from recbench.llm import encoders, guided
 from recbench.questions.queries import Queries
 from recbench.registry import load
 from recbench.runs.kept_trainings import kept_model
@@ -39,9 +38,7 @@ FEW = {
 @pytest.fixture(scope="module", autouse=True)
 def _encoders_are_small():
     """Those that guide the models: what is looked at is how these use them."""
-    with pytest.MonkeyPatch.context() as patch:
-        for room in (encoders, guided):
-            patch.setattr(room, "build_encoder", small)
+    with small_encoders():
         yield
 
 

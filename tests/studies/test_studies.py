@@ -7,13 +7,12 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 import pytest
-from killed_at_work import small
+from killed_at_work import small_encoders
 from scipy.stats import ttest_ind
 
 from recbench.data.prepare import prepare
 from recbench.errors import UserError
 from recbench.experiment import build
-from recbench.llm import encoders, guided
 from recbench.models import recommender_class
 from recbench.questions.fraction import with_fraction
 from recbench.questions.make_split import make_split
@@ -532,10 +531,9 @@ def test_ranks_that_clusters_come_to_are_said_to_be_by_clusters(runs, monkeypatc
     assert set(values["ranks"]) == set(ways.values())
 
 
-def test_one_expert_is_one_lora(tmp_path, monkeypatch):
+@small_encoders()
+def test_one_expert_is_one_lora(tmp_path):
     """Of one expert the gate is always 1: it answers as LLaRA does, which has none."""
-    for room in (encoders, guided):
-        monkeypatch.setattr(room, "build_encoder", small)
     llm = toy_llm(tmp_path)
     settings = {"llm": str(llm), "examples": 32, "batch_size": 16, "curve_rows": 0}
     split, scores = toy_split(), []

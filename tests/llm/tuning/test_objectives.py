@@ -7,11 +7,10 @@ from typing import Any
 
 import pytest
 import torch
-from killed_at_work import small
+from killed_at_work import small_encoders
 from recbench_baselines.llara import LLaRA
 
 from recbench.errors import UserError
-from recbench.llm import encoders, guided
 from recbench.llm.settings import HybridSettings
 from recbench.llm.tuning.objectives import Likelihoods, Listwise, NextTitle, Stages, WholeText
 from recbench.neural.plan import Step
@@ -42,9 +41,7 @@ def documented() -> type[LLaRA]:
 @pytest.fixture(scope="module", autouse=True)
 def _encoders_are_small() -> Iterator[None]:
     """No objective reads how much an encoder has learnt."""
-    with pytest.MonkeyPatch.context() as patch:
-        for room in (encoders, guided):
-            patch.setattr(room, "build_encoder", small)
+    with small_encoders():
         yield
 
 
