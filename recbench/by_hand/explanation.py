@@ -59,5 +59,5 @@ def _without(
         item=Item.of(catalogue, int(question.history[place])),
         rank=int(other.ranks[top]),
         change=float(other.scores[top] - answer.scores[top]),
-        first=Item.of(catalogue, int(other.codes[other.order[0]])),
+        first=None if other.first is None else Item.of(catalogue, other.first),
     )

@@ -71,13 +71,13 @@ class LeftOut(BaseModel):
     change
         Of its score.
     first
-        What is first then.
+        What is first then; None where several are, as where nothing of the history is left.
     """
 
     item: Item
     rank: int
     change: float
-    first: Item
+    first: Item | None
 
 
 class Explanation(BaseModel):
@@ -172,6 +172,12 @@ class Answer(NamedTuple):
         if self.scores is None:
             return np.empty(0, dtype=np.int64)
         return np.argsort(-self.scores, kind="stable")
+
+    @property
+    def first(self) -> int | None:
+        """The code that all others rank behind; None where several have the highest score."""
+        slot = self.order[0]
+        return int(self.codes[slot]) if self.ranks[slot] == 1 else None
 
     @property
     def ranks(self) -> NDArray[np.int64]:

@@ -58,7 +58,7 @@ def _explanation(found: Recommendation, why: Explanation) -> list[str]:
         )
     if why.without:
         changed = [
-            [_title(one.item), str(one.rank), _change(one.change), _title(one.first)]
+            [_title(one.item), str(one.rank), _change(one.change), _first(one.first)]
             for one in why.without
         ]
         headers = ["without", "its rank", "its score changes by", "first is then"]
@@ -67,6 +67,10 @@ def _explanation(found: Recommendation, why: Explanation) -> list[str]:
             + grid(headers, changed)
         )
     return blocks + [_said(name, value) for name, value in why.said.items()]
+
+
+def _first(found: Item | None) -> str:
+    return "none: several are equal" if found is None else _title(found)
 
 
 def _said(name: str, value: Any) -> str:

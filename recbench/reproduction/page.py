@@ -16,6 +16,7 @@ from recbench.runs.published import Published
 from recbench.runs.sheet import Grid, Sheet
 from recbench.runs.text import DASH, Layout, figure_cell, laid_out
 from recbench.statistics.intervals import Figure
+from recbench.studies.folder import shown
 from recbench.studies.study import Asked
 
 NOT_AT_HAND = "Published: figure not at hand."
@@ -32,7 +33,7 @@ def page(paper: Paper, sections: Sequence[Section], asked: Asked, layout: Layout
     """Write the page, without a last line end."""
     blocks = [f"{paper.title}: {paper.reference}", INTRODUCTION]
     for section in sections:
-        blocks += [_title(section, layout), laid_out(_sheet(section), layout)]
+        blocks += [_title(section, layout), laid_out(_sheet(section, asked), layout)]
         if commands := commands_of(section, asked):
             blocks.append(_code(commands, layout))
     return "\n\n".join(blocks)
@@ -88,7 +89,7 @@ def _code(lines: Sequence[str], layout: Layout) -> str:
     return f"```\n{text}\n```" if layout == "markdown" else text
 
 
-def _sheet(section: Section) -> Sheet:
+def _sheet(section: Section, asked: Asked) -> Sheet:
     part, figures = section.part, _figures(section)
     blocks = [
         f"Place: {part.place}.",
@@ -98,6 +99,7 @@ def _sheet(section: Section) -> Sheet:
         part.remark,
         *notes(named_apart(_rows(section))),
         *dict.fromkeys(cell.wanted.impossible for cell in section.cells),
+        _studied(section, asked),
         _lacking(section),
     ]
     return Sheet(tuple(blocks))
@@ -114,6 +116,12 @@ def _differences(section: Section) -> str:
     sampled = "" if protocol(part.protocol).full else published.why_not()
     why = "; ".join(filter(None, [sampled, part.differs]))
     return published.note(_figures(section), why)
+
+
+def _studied(section: Section, asked: Asked) -> str:
+    """Say where the study of a part shows more than figures: its own table, beside its figure."""
+    tables = shown(section.part.study, asked) if section.part.study else []
+    return "The study's own page: " + ", ".join(map(str, tables)) + "." if tables else ""
 
 
 def _lacking(section: Section) -> str:
@@ -178,9 +186,10 @@ def _here(row: Row | None, name: str) -> str:
 
 
 def _label(cell: Filled, row: Row) -> str:
-    """Name a row, with the settings in which it is not what the cell says."""
-    other = cell.wanted.differences(row.record).items()
-    unsaid = [one for one in (f"{name}={value}" for name, value in other) if one not in row.label]
+    """Name a row, with the settings in which it is not what the cell says, and how it was asked."""
+    other = cell.wanted.differences(row.record) | cell.wanted.asked_otherwise(row.record)
+    said = (f"{name}={value}" for name, value in other.items())
+    unsaid = [one for one in said if one not in row.label]
     return printable(f"{row.label} [{', '.join(unsaid)}]" if unsaid else row.label)
 
 

@@ -69,8 +69,21 @@ class Wanted:
 
     def stands_for(self, record: RunRecord) -> bool:
         """Tell whether such a record takes the place of the cell of its seed."""
-        drawn = not record.redrawn or record.draws == self.cells[0].draws
-        return not self.compared or (drawn and not self.differences(record))
+        otherwise = self.asked_otherwise(record)
+        if self.compared:
+            return not otherwise and not self.differences(record)
+        return otherwise.keys() <= {"draws"}  # more or fewer of one pack: another precision
+
+    def asked_otherwise(self, record: RunRecord) -> dict[str, Any]:
+        """Return in what a record was not asked as the cell would be, with what it has."""
+        cell = self.cells[0]
+        sampled = ("draws",) if record.redrawn else ()
+        drawn = () if record.full_ranking else ("pack_seed", *sampled)
+        return {
+            name: getattr(record, name)
+            for name in ("matching", *drawn)
+            if getattr(record, name) != getattr(cell, name)
+        }
 
     def differences(self, record: RunRecord) -> dict[str, Any]:
         """Return the settings in which a record of its model differs, with what it has."""

@@ -113,7 +113,7 @@ def _questions(asked: Asked, own: str) -> Iterator[tuple[str, int]]:
     sizes = (SIZES[0], SIZES[2], SIZES[4]) if asked.quick else SIZES
     for size in sizes:
         name = _changed(own, size)
-        if fits(known, protocol(name)):
+        if not size or fits(known, protocol(name)):
             yield name, asked.draws
     for name, most in ({} if asked.quick else OTHERS).items():
         if is_another(name, asked):

@@ -6,59 +6,72 @@ from typing import TYPE_CHECKING
 from recbench.experiment import Experiment
 from recbench.runs.store import Run
 from recbench.studies.drawing import intervals, legend, looks, sheet
-from recbench.studies.points import Point, frame, only_table, value
+from recbench.studies.points import Point, frame, only_table, settings_of, value
+from recbench.studies.required import has_setting
 from recbench.studies.study import Asked, Study
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from pandas import DataFrame
 
-ALONE, GUIDING = "encoder alone", "iLoRA guided by it"
+ALONE, GUIDING = "encoder alone", "guided by it"
+ENCODERS, GUIDED = ("sasrec", "gru4rec", "caser"), ("ilora",)
 
 
 class EncoderStudy(Study):
-    """Every encoder by itself, and iLoRA guided by it; ``--models`` names other encoders."""
+    """
+    Every encoder by itself, and every model that is guided by one with each; iLoRA, as a rule.
+
+    A model with the setting ``encoder`` is guided, any other is an encoder. Where ``--models``
+    names none of the one kind, the study's own are taken.
+    """
 
     question = "Does a better encoder make a better iLoRA?"
     place = "LLaRA's table 2: SASRec, GRU4Rec and Caser as encoders"
-    models = ("sasrec", "gru4rec", "caser")
+    models = (*ENCODERS, *GUIDED)
     seeds = 1
     cut = "the encoders after the second"
     varies = ("encoder",)
 
     def cells(self, asked: Asked) -> list[Experiment]:
-        """Return every encoder, and iLoRA with it."""
+        """Return every encoder, and what is guided with it."""
+        guided = [one for one in asked.models if has_setting(one, "encoder")] or GUIDED
+        encoders = [one for one in asked.models if one not in guided] or ENCODERS
         return [
             cell
-            for encoder in (asked.models[:2] if asked.quick else asked.models)
+            for encoder in (encoders[:2] if asked.quick else encoders)
             for seed in range(asked.seeds)
             for cell in (
                 asked.cell(encoder, seed),
-                asked.cell("ilora", seed, {"encoder": encoder}),
+                *(asked.cell(one, seed, {"encoder": encoder}) for one in guided),
             )
         ]
 
     def data(self, runs: Sequence[Run], asked: Asked) -> "DataFrame":
-        """Return the figure of every encoder, and of iLoRA with it."""
+        """Return the figure of every encoder, and of what is guided with it."""
         points: list[Point] = []
         for row in only_table(runs).rows:
-            guide = row.record.settings.get("encoder")
-            kind = ALONE if guide is None else GUIDING
-            points += value(row, kind=kind, encoder=guide or row.record.model)
-        return frame(sorted(points, key=lambda one: (one["encoder"], one["kind"])))
+            model, guide = row.record.model, settings_of(row).get("encoder")
+            kind, encoder = (ALONE, model) if guide is None else (GUIDING, guide)
+            points += value(row, kind=kind, encoder=encoder, model=model)
+        return frame(sorted(points, key=lambda one: (one["encoder"], one["kind"], one["model"])))
 
     def figure(self, data: "DataFrame") -> "Figure":
-        """Draw iLoRA's figure against its encoder's."""
+        """Draw the figure of what is guided against its encoder's."""
         figure, (axes,) = sheet(heights=[3.2])
-        for name, look in looks(list(data["encoder"])).items():
-            own = data[data["encoder"] == name]
-            alone, guiding = (own[own["kind"] == kind] for kind in (ALONE, GUIDING))
-            if len(alone) and len(guiding):
-                intervals(axes, alone["value"], guiding, label=name, **look)
-                intervals(axes, guiding["value"], alone, upright=False, color=look["color"])
+        alone, guided = (data[data["kind"] == kind] for kind in (ALONE, GUIDING))
+        models = list(dict.fromkeys(guided["model"]))
+        pairs = list(zip(guided["encoder"], guided["model"], strict=True))
+        names = [one if len(models) == 1 else f"{model} with {one}" for one, model in pairs]
+        for (encoder, model), (name, look) in zip(pairs, looks(names).items(), strict=True):
+            own = guided[(guided["encoder"] == encoder) & (guided["model"] == model)]
+            its = alone[alone["encoder"] == encoder]
+            if len(its):
+                intervals(axes, its["value"], own, label=name, **look)
+                intervals(axes, own["value"], its, upright=False, color=look["color"])
         axes.axline((0.5, 0.5), slope=1, color="#7F7F7F", linewidth=0.8, label="equal")
         name = data["figure"].iloc[0]
         axes.set_xlabel(f"{name} of the encoder alone (share of questions)")
-        axes.set_ylabel(f"{name} of iLoRA with it")
+        axes.set_ylabel(f"{name} of {' and '.join(models)} with it")
         legend(figure, axes)
         return figure

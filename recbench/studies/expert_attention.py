@@ -112,7 +112,8 @@ class ExpertAttention(Study):
     def data(self, runs: Sequence[Run], asked: Asked) -> "DataFrame":
         """Ask every kept model, and return its weights and what they change."""
         points: list[Point] = []
-        for row in rows_of(runs):
+        order = list(dict.fromkeys(run.record.model for run in runs))
+        for row in sorted(rows_of(runs), key=lambda row: order.index(row.record.model)):
             seen = {run.record.seed: _seen(run, asked) for run in row.runs}
             points += _points(row.label, seen)
         return frame(points)
@@ -129,7 +130,8 @@ class ExpertAttention(Study):
     def figure(self, data: "DataFrame") -> "Figure":
         """Draw the first system's weights, entropies and clusters, and every system's share."""
         figure, (users, spread, clusters, share) = sheet(columns=2, heights=(2.6, 2.6))
-        first = data[data["system"] == data["system"].iloc[0]]
+        systems = list(dict.fromkeys(data["system"]))
+        first = data[data["system"] == systems[0]]
         single = first[first["user"].notna()]
         weights = single[single["kind"] == WEIGHT]
         means = first[first["kind"] == CLUSTER]
@@ -137,6 +139,9 @@ class ExpertAttention(Study):
         bar = heat_map(users, weights, "user", "expert", ends)
         figure.colorbar(bar, ax=[users, clusters], label="weight", shrink=0.6)
         users.set_ylabel("user")
+        if len(systems) > 1:
+            for axes in (users, spread, clusters):
+                axes.set_title(systems[0])
         spread.hist(
             single.loc[single["kind"] == ENTROPY, "value"], bins=np.linspace(0, 1, 21).tolist()
         )

@@ -15,7 +15,7 @@ from recbench.runs.leaderboard import Row
 from recbench.runs.places import cache_folder
 from recbench.runs.store import Run
 from recbench.studies.bars import bars, with_differences
-from recbench.studies.points import frame, only_table
+from recbench.studies.points import frame, only_table, settings_of
 from recbench.studies.required import only_model
 from recbench.studies.study import Asked, Study
 
@@ -64,7 +64,7 @@ class ExpertRanks(Study):
 
     def data(self, runs: Sequence[Run], asked: Asked) -> "DataFrame":
         """Return the figures, and differences to equal ranks."""
-        equal = [row for row in only_table(runs).rows if not row.record.settings["expert_ranks"]]
+        equal = [row for row in only_table(runs).rows if not settings_of(row)["expert_ranks"]]
         table = only_table(runs, equal[0].label if equal else None)
         clusters = None if asked.quick else _by_clusters(asked)
         how = {row.label: _how(row, clusters) for row in table.rows}
@@ -78,7 +78,7 @@ class ExpertRanks(Study):
 
 def _how(row: Row, clusters: str | None) -> str:
     """Say where a row's ranks come from; `clusters` are those by clusters, where it is asked."""
-    told = row.record.settings["expert_ranks"]
+    told = settings_of(row)["expert_ranks"]
     ranks = ",".join(map(str, told)) if told else EQUAL
     ways = {"equal": ranks == EQUAL, "by hand": ranks in UNEQUAL, "by clusters": ranks == clusters}
     return " and ".join(way for way, so in ways.items() if so)

@@ -10,7 +10,15 @@ from recbench.runs.leaderboard import Row
 from recbench.runs.store import Run
 from recbench.studies.curves import points_of
 from recbench.studies.drawing import beside, intervals, legend, looks, sheet
-from recbench.studies.points import VALUE, Point, about, frame, only_table, value
+from recbench.studies.points import (
+    VALUE,
+    Point,
+    about,
+    frame,
+    only_table,
+    settings_of,
+    value,
+)
 from recbench.studies.required import only_model
 from recbench.studies.study import Asked, Study
 
@@ -74,7 +82,8 @@ class Experts(Study):
 
 
 def _shape(row: Row) -> tuple[int, int]:
-    return row.record.settings["rank"], row.record.settings["experts"]
+    settings = settings_of(row)
+    return settings["rank"], settings["experts"]
 
 
 def _named(row: Row) -> dict[str, Any]:

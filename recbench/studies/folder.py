@@ -77,6 +77,12 @@ def place(name: str, asked: Asked) -> Path:
     return results_folder(asked.results) / STUDIES / name / f"{own}{quick}"
 
 
+def shown(name: str, asked: Asked) -> list[Path]:
+    """Return the tables of a study that are there, of whatever data and language models."""
+    found = (results_folder(asked.results) / STUDIES / name).glob(f"*/{ABOUT}")
+    return sorted(one.with_name(TABLE) for one in found)
+
+
 def _short(name: str, mark: str) -> str:
     """Return a name, or of one that is too long its beginning and a mark."""
     room = LONGEST - len("-quick")

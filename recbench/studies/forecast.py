@@ -13,7 +13,8 @@ from recbench.plain_text import as_json
 from recbench.questions.protocols import Protocol
 from recbench.questions.protocols.choice import means
 from recbench.recommender import System
-from recbench.runs.places import cache_folder
+from recbench.runs.kept_trainings import kept_model
+from recbench.runs.places import cache_folder, results_folder
 from recbench.runs.record import RunRecord
 from recbench.runs.sheet import Grid, Sheet
 from recbench.runs.text import DASH, Format, as_csv, laid_out
@@ -25,8 +26,8 @@ NOTE = (
     "Hours are the mean and memory the most of the runs that are named under 'by': of the same "
     "model, language model and dataset where there are such. Hours are scaled by draws, by the "
     "rows that are learnt from where the settings say how many, and from another dataset by test "
-    "rows. A training that several cells ask counts once, with the first of them; one that is kept "
-    "already takes none."
+    "rows. A training that several cells ask counts once, with the first of them; one whose model "
+    "an earlier run has kept takes none."
 )
 
 
@@ -91,6 +92,7 @@ def forecast(wanted: Iterable[Experiment], records: Sequence[RunRecord]) -> list
             protocol = asked_protocol(cell)
             name = protocol.name
             model = cells.built(cell)
+            settings = model.settings.identity()
         except RecbenchError as error:
             refused = Forecast(cell.model, cell.dataset, name, cell.seed, "refused")
             found.setdefault(tuple(cell.arguments), replace(refused, by=str(error)))
@@ -99,8 +101,9 @@ def forecast(wanted: Iterable[Experiment], records: Sequence[RunRecord]) -> list
         if (key := tuple(one.arguments)) in found:
             continue
         training = cells.name(one.model_copy(update={"protocol": protocol.card}))
-        asked = _Wanted(one, model, protocol, model.settings.identity())
-        found[key] = _forecast(asked, usable, rows, training not in trained)
+        asked = _Wanted(one, model, protocol, settings)
+        learns = training not in trained and not _is_kept(asked, usable)
+        found[key] = _forecast(asked, usable, rows, learns)
         if found[key].state == "missing":
             trained.add(training)
     return list(found.values())
@@ -152,16 +155,36 @@ def _llm(wanted: _Wanted, record: RunRecord) -> bool:
 def _is_of(wanted: _Wanted, record: RunRecord) -> bool:
     """Tell whether a record is of this cell, as far as can be told without its data."""
     cell = wanted.cell
-    learnt = cell.train_fraction, cell.elsewhere
     return (
-        (record.dataset, record.matching) == (cell.dataset, matching_of(cell, wanted.model))
+        _learnt_alike(wanted, record)
+        and (record.dataset, record.matching) == (cell.dataset, matching_of(cell, wanted.model))
         and means(wanted.protocol.name, record.protocol)
-        and record.settings == wanted.settings
-        and record.seed == (cell.seed if wanted.model.random_training else 0)
         and (record.full_ranking or record.pack_seed == cell.pack_seed)
         and (not record.redrawn or record.draws == cell.draws)
-        and learnt == (record.training.fraction, record.training.dataset)
         and record.control == cell.control
+    )
+
+
+def _is_kept(wanted: _Wanted, records: Sequence[RunRecord]) -> bool:
+    """Tell whether an earlier run has kept what the cell would learn, as far as `_is_of` can."""
+    results = results_folder(wanted.cell.results)
+    return any(
+        _learnt_alike(wanted, one)
+        and one.dataset == wanted.cell.dataset
+        and one.protocol.partition(",")[0] == wanted.protocol.card
+        and kept_model(results, one).is_dir()
+        for one in records
+    )
+
+
+def _learnt_alike(wanted: _Wanted, record: RunRecord) -> bool:
+    """Tell whether a record's model has the same settings, seed and share of the same data."""
+    cell = wanted.cell
+    return (
+        (record.model, record.settings) == (cell.model, wanted.settings)
+        and record.seed == (cell.seed if wanted.model.random_training else 0)
+        and record.training.fraction == cell.train_fraction
+        and record.training.dataset == cell.elsewhere
     )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from recbench.errors import PluginError
+from recbench.errors import PluginError, UserError
 from recbench.experiment import Experiment
 from recbench.questions.split import PAD, Examples
 from recbench.recommender import Encoder, Runtime, TrainingData
@@ -21,7 +21,7 @@ from recbench.studies.cells import part_of_rows
 from recbench.studies.drawing import heat_map, intervals, legend, looks, sheet
 from recbench.studies.kept import kept
 from recbench.studies.points import THIS_TRAINING, Point, frame
-from recbench.studies.required import ONLY_DECLARED, check_members
+from recbench.studies.required import ONLY_DECLARED, check_members, has_setting
 from recbench.studies.study import Asked, Study
 
 if TYPE_CHECKING:
@@ -125,14 +125,28 @@ class GradientSimilarity(Study):
             check_can_cluster()
         for model in asked.models:
             check_members(model, HasGradients, "name llara or ilora")
-        parts = PARTS[-1:] if asked.quick else PARTS
-        return [part_of_rows(cell, part) for part in parts for cell in asked.of_all_models()]
+        whole = list(asked.of_all_models())
+        if asked.quick:
+            return whole
+        for cell in whole:
+            if has_setting(cell.model, "examples") and part_of_rows(cell, PARTS[0]) is cell:
+                raise UserError(
+                    f"{cell.model} learns from all rows, however many these are; give --set "
+                    "examples=N, of which parts are taken, or --quick"
+                )
+        return [part_of_rows(cell, part) for part in PARTS for cell in whole]
 
     def data(self, runs: Sequence[Run], asked: Asked) -> "DataFrame":
         """Take the gradients of every kept model, and compare them."""
         labels = {run.folder: row.label for row in rows_of(runs) for run in row.runs}
         known = {one.key: one for one in (_seen(run, labels[run.folder], asked) for run in runs)}
         seen = list(known.values())
+        if len(seen) < len(runs):
+            rows = max(one.rows_learnt for one in seen)
+            asked.report(
+                f"trainings on more than the {rows} rows there are come to one point; with "
+                f"--set examples={rows} each has its own"
+            )
         points: list[Point] = []
         for seed in dict.fromkeys(one.seed for one in seen):
             several = [one for one in seen if one.seed == seed]
@@ -175,9 +189,11 @@ def _draw_over_training(axes: Any, data: "DataFrame", kinds: dict[str, dict[str,
     for number, (model, look) in enumerate(kinds.items()):
         for kind, line in ((CLUSTERED, "-"), (FLOOR, ":")):
             some = data[(data["kind"] == kind) & (data["model"] == model)]
-            at = np.log2(some["rows_learnt"]) + 0.05 * number
             name = model if kind == CLUSTERED else f"{model}, {FLOOR} (middle 95% of {SHUFFLES})"
-            intervals(axes, at, some, label=name, **look | {"linestyle": line})
+            for seed, own in some.groupby("seed"):  # a line joins the points of one seed
+                at = np.log2(own["rows_learnt"]) + 0.05 * number
+                label = name if seed == some["seed"].min() else None
+                intervals(axes, at, own, label=label, **look | {"linestyle": line})
     rows = sorted(set(data["rows_learnt"]))
     axes.set_xticks(np.log2(rows), [f"{one:g}" for one in rows])
     axes.set_xlabel("rows learnt from")

@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from recbench.experiment import Experiment
-from recbench.models import recommender_class
 from recbench.runs.leaderboard import Row
 from recbench.runs.store import Run
 from recbench.studies.bars import bars, with_differences
-from recbench.studies.points import frame, only_table
+from recbench.studies.points import frame, only_table, settings_of
 from recbench.studies.required import check_settings, has_setting
 from recbench.studies.study import Asked, Study
 
@@ -63,9 +62,5 @@ class Guidance(Study):
 
 
 def _is_usual(row: Row, model: str) -> bool:
-    """Tell whether a row is the model's, guided as in the paper; a record may leave that unsaid."""
-    record = row.record
-    if record.model != model:
-        return False
-    whole = recommender_class(model).settings_class.completed(record.settings)
-    return bool(whole["guidance"] == SEQUENCE)
+    """Tell whether a row is the model's, guided as in the paper."""
+    return row.record.model == model and bool(settings_of(row)["guidance"] == SEQUENCE)

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recbench.errors import UserError
+from recbench.models import recommender_class
 from recbench.runs.leaderboard import Row, Table, leaderboard, ranked_by
 from recbench.runs.notes import question_name, seeds_cell
 from recbench.runs.sheet import Grid
@@ -111,6 +112,12 @@ def estimated(found: Estimate) -> Point:
     ends = found.figure
     interval_of = {"value": ends.value, "low": ends.low, "high": ends.high}
     return {**interval_of, "examples": ends.n, "effective_users": found.users}
+
+
+def settings_of(row: Row) -> dict[str, Any]:
+    """Return the settings of a row, with those that its record leaves unsaid at their defaults."""
+    record = row.record
+    return recommender_class(record.model).settings_class.completed(record.settings)
 
 
 def about(row: Row, figure: str) -> Point:

@@ -164,6 +164,13 @@ def test_why_is_what_asking_again_says(made, load):
     assert why.without[1].change == pytest.approx(then.score - first.score, abs=1e-5)
 
 
+def test_without_its_only_item_a_history_says_of_no_item_that_it_is_first(made, load):
+    loaded = load(made("sasrec"))
+    (left_out,) = loaded.recommend(["Film 1"], explain=True).explanation.without
+    assert left_out.first is None
+    assert "none: several are equal" in str(loaded.recommend(["Film 1"], explain=True))
+
+
 def test_what_goes_by_no_history_is_changed_by_none(popular, load):
     why = load(popular).recommend(["Film 1", "Film 2"], explain=True).explanation
     assert [one.change for one in why.without] == [0, 0]

@@ -5,6 +5,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from recbench.experiment import asked_protocol
+from recbench.studies.candidates import Candidates
+from recbench.studies.study import Asked
 from recbench_cli import main as cli
 
 ITEMS = "id\ttitle\n" + "".join(f"{i}\tGame {i}\n" for i in range(30))
@@ -167,6 +170,20 @@ def with_candidates(folder, part="test", size=6):
 
 def record_of(shown):
     return json.loads(Path(json.loads(shown)["record"]).read_text(encoding="utf-8"))
+
+
+def test_the_order_of_systems_is_of_the_candidates_that_rows_bring_and_of_all(
+    call, folder, tmp_path
+):
+    with_candidates(folder)
+    assert call("data", "import-splits", folder, "--name", "mine")[0] == 0
+    asked = Asked("mine", models=("popularity", "llara"), cache=tmp_path / "cache")
+    cells = Candidates().cells(asked)
+    assert [(cell.model, asked_protocol(cell).name) for cell in cells] == [
+        ("popularity", "released,candidates=6,negatives=given"),
+        ("llara", "released,candidates=6,negatives=given"),
+        ("popularity", "released,candidates=all"),
+    ]
 
 
 @pytest.mark.honesty

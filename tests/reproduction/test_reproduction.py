@@ -89,6 +89,36 @@ def test_a_record_of_something_else_is_not(made, changes):
     assert not cell_of(sections, "llara (encoder=sasrec) on movielens").rows
 
 
+def test_what_was_asked_otherwise_says_so_and_leaves_its_cell_missing(made):
+    two_draws = Asked("movielens", draws=2)
+    for changes, missing in (
+        ({}, 0),
+        ({"draws": 4}, 0),
+        ({"pack_seed": 9}, 1),
+        ({"matching": "substring"}, 1),
+    ):
+        sections = filled(only("All systems"), two_draws, [made(HITS, **like("llara") | changes)])
+        cell = cell_of(sections, "llara (encoder=sasrec) on movielens")
+        assert len(cell.missing) == missing
+        text = page(PAPER, sections, two_draws, "table")
+        for name in ("draws", "pack_seed", "matching"):
+            assert (f" [{name}={changes.get(name)}]" in text) == (name in changes)
+
+
+def test_the_page_of_a_study_that_stands_is_named(made, tmp_path):
+    names = only("Similarity of gradients between clusters of users")
+    asked_here = Asked("movielens", draws=PAPER.draws, results=tmp_path)
+    sections = filled(names, asked_here, [])
+    assert "own page" not in page(PAPER, sections, asked_here, "table")
+    for llm in ("tiny", "smollm2"):
+        folder = tmp_path / "studies" / "gradient-similarity" / f"movielens-{llm}"
+        folder.mkdir(parents=True)
+        (folder / "study.json").touch()
+    text = page(PAPER, sections, asked_here, "table")
+    assert f"The study's own page: {tmp_path}/studies/gradient-similarity/movielens-smollm2" in text
+    assert text.count("movielens-tiny/table.md") == 1
+
+
 def test_with_a_language_model_named_its_records_alone_are_shown(made):
     runs = [made(HITS, **like("ilora", llm=llm)) for llm in ("tiny", "smollm2")]
     name = "ilora (encoder=sasrec) on movielens"
@@ -158,7 +188,7 @@ def test_a_study_counts_what_it_would_run_and_shows_what_is_near(made):
     assert (len(cell.rows), len(cell.missing)) == (1, 1)
     assert cell.seconds > 0
     text = page(PAPER, sections, asked(), "markdown")
-    assert "ilora (llm=tiny, examples=8000) [batch_size=16]" in text
+    assert "ilora (llm=tiny, examples=8000) [batch_size=16, draws=2]" in text
     assert "Published: figure not at hand." in text
     assert "8 trainings are not on record: 8 would take about" in text
     runs.append(made([1, 0] * 100, draws=20, **like("ilora", examples="1000")))

@@ -6,6 +6,7 @@ import pytest
 
 from recbench.experiment import Experiment, build
 from recbench.questions.protocols import protocol
+from recbench.runs.kept_trainings import kept_model
 from recbench.runs.record_parts import Training
 from recbench.studies import forecast as told
 from recbench.studies.forecast import Forecast, forecast, makespan, render, seconds
@@ -90,6 +91,15 @@ def test_the_nearest_runs_tell(sasrec):
     assert (other.seconds, other.by) == (6, "1 run, other settings, cpu")
     (thirty,) = forecast([cell(protocol="paper,candidates=30")], [record])
     assert (thirty.seconds, thirty.by) == (6, "1 run under paper, cpu")
+
+
+def test_what_an_earlier_run_has_kept_is_not_learnt_again(sasrec, tmp_path):
+    record = sasrec()
+    others = [cell(seed=1, results=tmp_path), cell(settings={"epochs": 3}, results=tmp_path)]
+    wanted = [cell(protocol="paper,candidates=30", results=tmp_path), *others]
+    assert [one.seconds for one in forecast(wanted, [record])] == [6, 6, 6]
+    kept_model(tmp_path, record).mkdir(parents=True)
+    assert [one.seconds for one in forecast(wanted, [record])] == [4, 6, 6]
 
 
 def test_another_dataset_tells_by_test_rows(sasrec, made):

@@ -314,6 +314,27 @@ def test_gradients_of_several_seeds_are_points_of_their_own(made, monkeypatch, t
     assert shown(study, data, tmp_path)
 
 
+def test_a_line_over_training_is_of_one_seed():
+    points = pd.DataFrame(
+        [
+            {"kind": kind, "model": "llara", "figure": name, "seed": seed, "rows_learnt": rows}
+            for kind in ("clusters", "random clusters")
+            for name in gradient_similarity.FIGURES
+            for seed in (0, 1)
+            for rows in (250, 500, 1000)
+        ]
+    ).assign(value=0.3, low=0.2, high=0.4)
+    matrix = pd.DataFrame(
+        [{"kind": "cosine", "model": "llara", "rows_learnt": 1000, "value": 1.0, "seed": 0}]
+    ).assign(cluster=1, other=1)
+    figure = load("studies", "gradient-similarity")().figure(pd.concat([points, matrix]))
+    for axes in figure.axes[2:4]:
+        lines = [one[0].get_xdata() for one in axes.containers]
+        assert len(lines) == 4
+        assert all((np.diff(line) > 0).all() for line in lines)
+    assert len(figure.legends[0].get_texts()) == 2
+
+
 def test_parts_of_more_rows_than_there_are_are_one_training(made, monkeypatch, tmp_path):
     def seen(run, label, asked):
         random, record = np.random.default_rng(run.record.seed), run.record
@@ -328,10 +349,23 @@ def test_parts_of_more_rows_than_there_are_are_one_training(made, monkeypatch, t
         for model in ("llara", "ilora")
         for rows in (6, 12, 24)
     ]
-    study = load("studies", "gradient-similarity")()
-    data = study.data(runs, Asked("movielens"))
+    study, said = load("studies", "gradient-similarity")(), []
+    data = study.data(runs, Asked("movielens", report=said.append))
     assert sorted(set(data["rows_learnt"])) == [6, 12]
     assert shown(study, data, tmp_path)
+    assert said == [
+        "trainings on more than the 12 rows there are come to one point; with --set examples=12 "
+        "each has its own"
+    ]
+
+
+def test_what_cannot_be_looked_at_on_the_way_is_refused_before_it_is_trained():
+    study, settings = load("studies", "gradient-similarity")(), {"examples": "none"}
+    asked = Asked("movielens", models=study.models, settings=settings)
+    with pytest.raises(UserError, match="give --set examples=N, of which parts are taken"):
+        study.cells(asked)
+    assert len(study.cells(replace(asked, quick=True))) == len(study.models)
+    assert len(study.cells(replace(asked, settings={"examples": "8"}))) == 3 * len(study.models)
 
 
 def test_attention_of_several_seeds_has_the_doubt_of_both(made, monkeypatch, tmp_path):
@@ -345,6 +379,7 @@ def test_attention_of_several_seeds_has_the_doubt_of_both(made, monkeypatch, tmp
     runs = [made([seed, 1], model="ilora", seed=seed) for seed in range(2)]
     study = load("studies", "expert-attention")()
     data = study.data(runs, Asked("movielens"))
+    assert not any(axes.get_title() == "ilora" for axes in study.figure(data).axes)
     explained = data[data["kind"] == "the gate's share"].set_index("figure")
     assert explained["seeds"].tolist() == ["2", "2"]
     assert explained.loc["answers changed", "value"] == pytest.approx(0.5)
@@ -352,6 +387,20 @@ def test_attention_of_several_seeds_has_the_doubt_of_both(made, monkeypatch, tmp
     assert set(data.loc[data["kind"] == "cluster", "seeds"]) == {"1 (this training)"}
     assert data.loc[data["kind"] == "weight", "user"].nunique() == 10
     assert shown(study, data, tmp_path)
+
+
+def test_of_several_systems_the_one_whose_weights_are_drawn_is_named(made, monkeypatch):
+    def seen(run, asked):
+        weights = np.full((20, 4), 0.25)
+        half = np.arange(20) % 2
+        return expert_attention.Seen(np.arange(20), weights, half, half * 1.0, half * 0.5)
+
+    monkeypatch.setattr(expert_attention, "_seen", seen)
+    runs = [made([0, 1], model="ilora"), made([1, 1], model="lora-ensemble")]
+    study = load("studies", "expert-attention")()
+    data = study.data(runs, Asked("movielens"))
+    assert list(dict.fromkeys(data["system"])) == ["ilora", "lora-ensemble"]  # as asked for
+    assert [axes.get_title() for axes in study.figure(data).axes[:3]] == ["ilora"] * 3
 
 
 def test_users_of_several_rows_are_shown_once(tmp_path):

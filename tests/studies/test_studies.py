@@ -25,6 +25,7 @@ from recbench.runs.record_parts import Memory, Training
 from recbench.studies import expert_ranks
 from recbench.studies.data_size import FRACTIONS
 from recbench.studies.drawing import drawn, looks, save, styled
+from recbench.studies.encoder import ENCODERS
 from recbench.studies.expert_ranks import EQUAL, ranks_by
 from recbench.studies.points import question
 from recbench.studies.study import Asked, Study, language_model
@@ -434,6 +435,41 @@ def test_cold_start_asks_about_later_rows_what_is_quick():
     knowing = Asked("ml-1m", models=("recbole:FPMC",))
     assert {cell.protocol for cell in study.cells(knowing)} == {None}
     assert {cell.model for cell in own} == set(study.models)
+
+
+@pytest.mark.usefixtures("usual_ranks")
+def test_settings_that_a_record_leaves_unsaid_are_the_usual_ones(runs, monkeypatch):
+    kind = recommender_class("ilora").settings_class
+    monkeypatch.setattr(kind, "added", kind.added | {"experts", "expert_ranks"})
+    unsaid = {"model": "ilora", "settings": {"llm": "tiny", "rank": 8, "encoder": "sasrec"}}
+    found = runs(unsaid, ilora(experts=2))
+    data = load("studies", "experts")().data(found, Asked("movielens"))
+    assert set(data["experts"]) == {2, 4}
+    found = runs(unsaid, ilora(expert_ranks=[4, 2, 1, 1]))
+    data = load("studies", "expert-ranks")().data(found, Asked("movielens", models=("ilora",)))
+    assert set(data["ranks"]) == {"equal", "by hand"}
+
+
+@pytest.mark.parametrize(
+    ("models", "expected"),
+    [
+        (("caser",), ["caser", "ilora+caser"]),
+        (("llara",), [f"{one}{end}" for end in ENCODERS for one in ("", "llara+")]),
+        (("caser", "llara", "ilora"), ["caser", "llara+caser", "ilora+caser"]),
+    ],
+)
+def test_models_with_an_encoder_are_guided_by_the_others(models, expected):
+    cells = load("studies", "encoder")().cells(Asked("movielens", models=models))
+    named = ["+".join(filter(None, [one.model, one.settings.get("encoder")])) for one in cells]
+    assert named == expected
+
+
+def test_what_several_models_make_of_an_encoder_is_told_apart(runs):
+    study = load("studies", "encoder")()
+    found = runs(plain("sasrec"), ilora(), llara(encoder="sasrec"))
+    (axes,) = study.figure(study.data(found, Asked("movielens"))).axes
+    labels = axes.get_legend_handles_labels()[1]
+    assert set(labels) == {"equal", "ilora with sasrec", "llara with sasrec"}
 
 
 @pytest.mark.honesty
