@@ -19,6 +19,10 @@ PARTIAL = ".partial"
 """How the name of what is not whole yet ends; before it stands the id of the process."""
 
 
+_BLOCK = 4096
+"""Bytes that a file system gives out at once, as a rule."""
+
+
 @contextmanager
 def atomic_file(target: Path) -> Iterator[Path]:
     """
@@ -150,5 +154,5 @@ def check_writable(folder: Path) -> None:
     """Raise OSError now, not when hours of work are to be written into a folder, which is made."""
     with naming(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(bytes(_BLOCK))  # a full disk may still take an empty one

@@ -1,6 +1,7 @@
 """Where an endpoint is, and the key to it: the one is written down, the other never."""
 
 import os
+import re
 from typing import Annotated
 
 from pydantic import AfterValidator, AnyHttpUrl, TypeAdapter
@@ -61,5 +62,20 @@ def key_from_environment() -> str | None:
 
 
 def without_key(text: str, key: str | None) -> str:
-    """Return what a server said with `HIDDEN` where it repeats the key."""
-    return text.replace(key, HIDDEN) if key and len(key) >= LEAST_SECRET else text
+    """
+    Return what a server said with `HIDDEN` where it repeats the key.
+
+    It may be escaped as in JSON, of which every writer escapes other characters, in an address or
+    in a page, and more than once.
+    """
+    signs = (key or "").replace("\\", "")
+    if len(signs) < LEAST_SECRET:
+        return text
+    return re.sub(r"\\*+".join(map(_however_escaped, signs)), lambda _: HIDDEN, text)
+
+
+def _however_escaped(character: str) -> str:
+    """Return a pattern of a character as it is, or by its number; backslashes stand before it."""
+    code = ord(character)
+    ways = rf"(?<=\\)u{code:04x}", f"%(?:25)*{code:02x}", f"&(?:amp;)*#(?:0*{code}|x0*{code:x});"
+    return f"(?:{re.escape(character)}|(?i:{'|'.join(ways)}))"

@@ -1,5 +1,6 @@
 """What an endpoint answered: read from its JSON, of which nothing is taken on trust."""
 
+from collections.abc import Callable
 from typing import Annotated, Any, Self
 
 from pydantic import (
@@ -46,6 +47,11 @@ class Answer(BaseModel):
     fingerprint: str | None = None
     prompt_tokens: NonNegativeInt | None = None
     completion_tokens: NonNegativeInt | None = None
+
+    def with_texts(self, rewritten: Callable[[str], str]) -> Self:
+        """Return it with every text that it holds `rewritten`."""
+        texts = {name: rewritten(one) for name, one in self if isinstance(one, str)}
+        return self.model_copy(update=texts)
 
     @property
     def is_cut_off(self) -> bool:

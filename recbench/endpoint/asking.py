@@ -55,10 +55,13 @@ class Asking:
         Answer every request; equal ones are put once.
 
         However it ends, it waits until what is under way has been answered and kept, since it may
-        have been paid for. A process that ends before has left word of it (`UnderWay`).
+        have been paid for. Where the process ends before, or the disk refuses what was answered,
+        word is left of it (`UnderWay`).
 
         Raises
         ------
+        OSError
+            If answers cannot be kept, as a rule before anything is asked.
         recbench.endpoint.purse.EmptyError
             If the purse does not pay for the next question.
         UserError, RecbenchError
@@ -73,6 +76,7 @@ class Asking:
                 self._found(key, body, known)
         wanted = {key: body for key, body in questions.items() if key not in found}
         if wanted:
+            self.kept.check_writable(wanted)
             found |= dict(zip(wanted, self._ask(list(wanted.values())), strict=True))
         return [found[key] for key in keys]
 
@@ -107,17 +111,27 @@ class Asking:
 
     def _one(self, client: Any, body: Body) -> Answer:
         try:
-            most = sum(price(body))
-            with self.purse.paying(most), self.under_way.waiting(self.key(body), most):
-                answer = self.endpoint.complete(client, body, self._stop)
-                self.kept.keep(self.endpoint.address, body, answer)
-                self.purse.spend(self._write(self.key(body), body, answer, kept=False))
+            key, most = self.key(body), sum(price(body))
+            with self.purse.paying(most):
+                with self.under_way.waiting(key, most) as mark:
+                    answer = self.endpoint.complete(client, body, self._stop)
+                self._take(key, body, answer, most)
+                mark.unlink()
         except StoppedError:
             raise
         except BaseException:
             self._stop.set()
             raise
         return answer
+
+    def _take(self, key: str, body: Body, answer: Answer, most: int) -> None:
+        """Keep what was answered, and write down what it cost; it was paid for if that fails."""
+        try:
+            self.kept.keep(self.endpoint.address, body, answer)
+            self.purse.spend(self._write(key, body, answer, kept=False))
+        except BaseException:
+            self.purse.spend(self.under_way.lose(key, most))
+            raise
 
     def _found(self, key: str, body: Body, known: Answer) -> None:
         """Write down a kept answer; it cost this run something if a process of its own asked."""

@@ -179,13 +179,14 @@ class Endpoint:
 
     def _read(self, content: bytes) -> Answer:
         try:
-            text = without_key(content.decode(), self.key)
-            return Completion.model_validate(json.loads(text)).answer
+            answer = Completion.model_validate(json.loads(content.decode())).answer
         except (ValueError, RecursionError):
             shown = self._shown(content.decode(errors="replace"))
             raise PassingError(
                 f"{self.address} answers what is no chat completion: {shown or 'nothing'}"
             ) from None
+        # Not before it is read, when it may be escaped in ways that are undone only then.
+        return answer.with_texts(lambda text: without_key(text, self.key))
 
     def _explained(self, error: "APIError", model: str) -> RecbenchError:
         from openai import APIConnectionError, APIStatusError, APITimeoutError

@@ -1,12 +1,12 @@
 """Answers kept on disk, a file each, so that the same question is never paid for twice."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from recbench.atomic_write import atomic_file
+from recbench.atomic_write import atomic_file, check_writable
 from recbench.endpoint.answer import Answer
 from recbench.settings import digest
 
@@ -47,17 +47,19 @@ class KeptAnswers:
 
         An OSError where the disk does not let it be read: it may be whole, and was paid for.
         """
-        path = self._path(key_of(address, body))
+        key = key_of(address, body)
         try:
-            entry = _Entry.model_validate_json(path.read_bytes())
-            if entry.whole and (entry.address, entry.body) == (address, body):
-                return entry.answer
+            return self._read(key)
         except FileNotFoundError:
             return None
         except ValueError:
-            pass
-        self._report(f"{path}: this kept answer is damaged; it is asked for again")
-        return None
+            self._report(f"{self._path(key)}: this kept answer is damaged; it is asked for again")
+            return None
+
+    def check_writable(self, keys: Iterable[str]) -> None:
+        """Raise OSError now, not when the answers to questions of these names are paid for."""
+        for folder in sorted({self._path(key).parent for key in keys}):
+            check_writable(folder)
 
     def keep(self, address: str, body: dict[str, Any], answer: Answer) -> None:
         """Keep an answer; killed at any moment, it is kept whole or not at all."""
@@ -67,8 +69,19 @@ class KeptAnswers:
             partial.write_text(entry.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
     def holds(self, key: str) -> bool:
-        """Tell whether there is an answer to the question of this name (`key_of`)."""
-        return self._path(key).is_file()
+        """Tell whether there is a whole answer to the question of this name (`key_of`)."""
+        try:
+            self._read(key)
+        except (FileNotFoundError, ValueError):
+            return False
+        return True
+
+    def _read(self, key: str) -> Answer:
+        """Read an answer; ValueError if it is damaged, or to another question."""
+        entry = _Entry.model_validate_json(self._path(key).read_bytes())
+        if not entry.whole or key_of(entry.address, entry.body) != key:
+            raise ValueError("it is not as it was kept")
+        return entry.answer
 
     def _path(self, key: str) -> Path:
         return self._folder / key[:2] / f"{key}.json"

@@ -69,6 +69,31 @@ def test_a_key_that_cannot_be_sent_is_refused_and_not_shown(monkeypatch, broken)
     assert "hidden" not in str(refused.value)
 
 
+ESCAPED = {
+    "as PHP does": r"abc\/def+123456",
+    "as .NET does": r"abc/def\u002B123456",
+    "as either": r"abc\/def\u002b123456",
+    "from its beginning": r"\u0061bc/def+123456",
+    "twice": r"abc\\\/def\\u002B123456",
+    "in an address": "abc%2Fdef%2b123456",
+    "twice in an address": "abc%252Fdef%252B123456",
+    "in a page": "abc&#x2F;def&#43;123456",
+    "twice in a page": "abc&amp;#x2f;def&amp;#43;123456",
+}
+
+
+@pytest.mark.parametrize("text", ESCAPED.values(), ids=ESCAPED)
+def test_it_is_hidden_however_it_is_escaped(text):
+    shown = without_key(f"<{text}>", "abc/def+123456")
+    assert shown.replace("\\", "") == f"<{HIDDEN}>"
+
+
+def test_what_takes_long_to_look_through_does_not():
+    for part in ("\\", "%25", "&amp;", "abc/def\\", "0"):
+        text = part * 100_000
+        assert without_key(text, "abc/def+123456") == text
+
+
 def test_what_a_server_repeats_of_the_key_is_hidden_but_no_word():
     assert without_key("no sk-12345678", "sk-12345678") == f"no {HIDDEN}"
     assert without_key("EMPTY Nest", "EMPTY") == "EMPTY Nest"

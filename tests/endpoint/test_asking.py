@@ -1,3 +1,6 @@
+import errno
+import os
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier, Event
@@ -149,6 +152,63 @@ def test_what_a_killed_process_had_answered_was_paid_for(asking, chat_server, mo
     assert (after.ledger.paid, after.ledger.spent, after.purse.spent) == (1, 105, 105)
     assert len(chat_server.bodies) == 1
     assert asking(10**6).under_way.lost == []
+
+
+def refuse(*_, **__):
+    """Do as a full disk does."""
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_where_no_answer_can_be_kept_nothing_is_asked(asking, chat_server, monkeypatch):
+    one = asking()
+    monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
+    with pytest.raises(OSError, match="No space left"):
+        one.answers(BODIES)
+    assert chat_server.bodies == []
+
+
+def test_what_is_answered_and_cannot_be_kept_counts_as_spent(asking, chat_server, monkeypatch):
+    one, most = asking(10**6), sum(price(BODIES[0]))
+    with monkeypatch.context() as patch:
+        patch.setattr(KeptAnswers, "keep", refuse)
+        with pytest.raises(OSError, match="No space left"):
+            one.answers(BODIES[:1])
+    after = asking(10**6)
+    assert one.under_way.lost == after.under_way.lost == [most]
+    assert one.purse.spent == after.purse.spent == most
+    assert texts(after.answers(BODIES[:1])) == TITLES[:1]
+    assert (after.purse.spent, len(chat_server.bodies)) == (105 + most, 2)
+
+
+@pytest.mark.parametrize("whose", ["this process", "the next"])
+def test_what_is_kept_and_cannot_be_written_down_was_paid_for(
+    asking, chat_server, monkeypatch, whose
+):
+    one = asking(10**6)
+    with monkeypatch.context() as patch:
+        patch.setattr(Ledger, "_write", refuse)
+        with pytest.raises(OSError, match="No space left"):
+            one.answers(BODIES[:1])
+    after = one if whose == "this process" else asking(10**6)
+    assert texts(after.answers(BODIES[:1])) == TITLES[:1]
+    assert (after.ledger.paid, after.ledger.spent, after.purse.spent) == (1, 105, 105)
+    assert len(chat_server.bodies) == 1
+    last = asking(10**6)
+    assert (last.under_way.lost, last.under_way.answered) == ([], set())
+
+
+def test_a_damaged_answer_that_is_asked_for_again_and_not_kept_is_lost(
+    asking, tmp_path, monkeypatch
+):
+    asking().answers(BODIES[:1])
+    (path,) = (tmp_path / "answers").rglob("*.json")
+    path.write_text("")
+    (tmp_path / "run/ledger.jsonl").unlink()
+    with monkeypatch.context() as patch:
+        patch.setattr(KeptAnswers, "keep", refuse)
+        with pytest.raises(OSError, match="No space left"):
+            asking().answers(BODIES[:1])
+    assert asking().under_way.lost == [sum(price(BODIES[0]))]
 
 
 def test_what_fails_is_not_under_way_any_more(asking, chat_server):

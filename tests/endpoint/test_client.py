@@ -1,5 +1,6 @@
 """Every fault that a server can have: asked again, or one line."""
 
+import json
 from email.utils import formatdate
 from time import time
 
@@ -163,6 +164,33 @@ def test_the_key_is_sent_and_never_shown(complete, endpoint, chat_server):
             complete(retries=0)
         assert "[key]" in str(failed.value)
         assert KEY not in str(failed.value)
+
+
+ODD_KEY = "abc/def+123456"
+ESCAPES = {"/": r"\/", "+": r"\u002B", "d": r"\u0064"}
+
+
+def escaped(page):
+    """Return a page as JSON in which the key is escaped, as PHP and .NET do."""
+    return "".join(ESCAPES.get(sign, sign) for sign in json.dumps(page)).encode()
+
+
+def test_a_key_that_the_server_escapes_is_never_shown(complete, chat_server):
+    said = {"model": ODD_KEY, "system_fingerprint": f"fp {ODD_KEY}", "finish": ODD_KEY}
+    chat_server.faults.append(Reply(escaped(completion(f"x {ODD_KEY}", **said))))
+    answer = complete(key=ODD_KEY)
+    assert (answer.text, answer.finish, answer.model) == ("x [key]", "[key]", "[key]")
+    assert answer.fingerprint == "fp [key]"
+    broken = completion(ODD_KEY) | {"choices": [ODD_KEY]}
+    for reply in (
+        *(Reply(escaped({"error": {"message": ODD_KEY}}), status) for status in (400, 401, 500)),
+        *(Reply(content) for content in (escaped(broken), escaped(completion(ODD_KEY))[:-1])),
+    ):
+        chat_server.faults.append(reply)
+        with pytest.raises(RecbenchError) as failed:
+            complete(key=ODD_KEY, retries=0)
+        assert "[key]" in str(failed.value)
+        assert "123456" not in str(failed.value)
 
 
 def test_without_a_key_nothing_secret_is_sent(complete, chat_server, monkeypatch):

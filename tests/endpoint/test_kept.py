@@ -48,7 +48,9 @@ def test_an_answer_is_found_by_address_and_request_alone(kept, path, said):
     ],
 )
 def test_a_damaged_answer_is_none_and_said(kept, path, said, damage):
+    assert kept.holds(path.stem)
     path.write_text(damage(path.read_text()))
+    assert not kept.holds(path.stem)
     assert kept.find(URL, request()) is None
     assert said == [f"{path}: this kept answer is damaged; it is asked for again"]
     kept.keep(URL, request(), ANSWER)

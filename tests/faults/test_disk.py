@@ -135,6 +135,19 @@ def mount(options: str, place: Path) -> list[str]:
     return ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(place)]
 
 
+def test_a_full_disk_is_one_that_cannot_be_written_to(tmp_path: Path) -> None:
+    if subprocess.run(mount("size=8192", tmp_path), check=False).returncode:
+        pytest.skip("this machine lets nobody mount a file system")
+    try:
+        check_writable(tmp_path)
+        (tmp_path / "all").write_bytes(bytes(8192))
+        with pytest.raises(OSError, match="No space left") as caught:
+            check_writable(tmp_path)
+        assert caught.value.filename == str(tmp_path)
+    finally:
+        subprocess.run(["umount", "--lazy", str(tmp_path)], check=True)
+
+
 @pytest.mark.parametrize("part", ["results", "cache"])
 def test_what_cannot_be_written_to_is_said_before_anything_is_trained(
     part: str, tmp_path: Path, call: Callable[..., tuple[int, str]]
