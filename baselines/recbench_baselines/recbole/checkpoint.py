@@ -21,10 +21,14 @@ from recbench.data.archive import DAMAGED
 from recbench.data.catalogue import Catalogue
 from recbench.data.readers.pickled import LARGEST, Call, Name, Stored, described
 from recbench.errors import DataError, UserError
+from recbench.settings import LARGEST as LARGEST_NUMBER
 from recbench_baselines.recbole.settings import RecBoleSettings
 
 PADDING = "[PAD]"
 """RecBole's token of no item, the first of its table."""
+
+_SHOWN = 200
+"""Most characters of what is wrong with a file, which it may have a say in."""
 
 _TENSOR = "torch._utils._rebuild_tensor_v2"
 _TYPES = {
@@ -62,10 +66,9 @@ def read(file: Path) -> Saved:
             with zipfile.ZipFile(stream) as archive:
                 return _read(file, archive)
         except RuntimeError as error:  # of torch, and of an encrypted archive
-            raise _no_checkpoint(file, " ".join(str(error).split())[:200]) from error
+            raise _no_checkpoint(file, str(error)) from error
         except (*DAMAGED, LookupError, TypeError, AttributeError) as error:
-            said = " ".join(str(error).split())[:200]
-            raise _no_checkpoint(file, f"{type(error).__name__}: {said}") from error
+            raise _no_checkpoint(file, f"{type(error).__name__}: {error}") from error
 
 
 def _read(file: Path, archive: zipfile.ZipFile) -> Saved:
@@ -85,16 +88,32 @@ def _read(file: Path, archive: zipfile.ZipFile) -> Saved:
     if order in archive.namelist() and archive.read(order) != b"little":
         raise _no_checkpoint(file, "its numbers are not little-endian")
     found = described(archive.read(pickle), str(file), None, beside=True)
-    config, weights = found["config"].state, found["state_dict"]
-    tensors = {name: _tensor(archive, root, call) for name, call in weights.items()}
-    return Saved(str(config["model"]), dict(config["final_config_dict"]), tensors)
+    config = found["config"].state
+    model, configured = config["model"], config["final_config_dict"]
+    if not (isinstance(model, str) and model.isidentifier()):
+        raise _no_checkpoint(file, "its configuration names no model")
+    if not isinstance(configured, dict):
+        raise _no_checkpoint(file, "its final_config_dict is no dict")
+    return Saved(model, configured, _tensors(archive, root, found["state_dict"]))
+
+
+def _tensors(archive: zipfile.ZipFile, root: str, weights: Any) -> dict[str, Tensor]:
+    """Make the tensors that a state dict describes: by names alone, and of nothing else."""
+    if not isinstance(weights, dict):
+        raise ValueError("its state_dict is no dict")
+    for name, call in weights.items():
+        if not isinstance(name, str):
+            raise ValueError(f"a weight of its state_dict is called {name!r}, which is no text")
+        if not (isinstance(call, Call) and call.name == _TENSOR):
+            raise ValueError(f"{name} of its state_dict is no tensor")
+    return {name: _tensor(archive, root, call) for name, call in weights.items()}
 
 
 def _tensor(archive: zipfile.ZipFile, root: str, call: Call) -> Tensor:
     """Make the tensor that a call describes from the numbers that lie beside the pickle."""
     stored, offset, size, stride, *_ = call.args
-    if call.name != _TENSOR or not isinstance(stored, Stored):
-        raise ValueError(f"{call.name} is no tensor")
+    if not isinstance(stored, Stored):
+        raise ValueError("a tensor without numbers beside the pickle")
     _, kind, key, _, count = stored.id
     if not isinstance(kind, Name) or kind.path not in _TYPES:
         raise ValueError(f"numbers of the type {kind} are not known")
@@ -108,8 +127,9 @@ def _tensor(archive: zipfile.ZipFile, root: str, call: Call) -> Tensor:
 
 
 def _no_checkpoint(file: Path, why: str) -> DataError:
+    said = " ".join(why.split())[:_SHOWN]
     return DataError(
-        f"{file}: expected a checkpoint as RecBole 1.2.1 saves it; nothing of it was run: {why}"
+        f"{file}: expected a checkpoint as RecBole 1.2.1 saves it; nothing of it was run: {said}"
     )
 
 
@@ -118,11 +138,11 @@ def check_settings(file: Path, saved: Saved, model: str, settings: RecBoleSettin
     if saved.model != model:
         raise UserError(f"{file} is of {saved.model}: take --model recbole:{saved.model}")
     wanted = settings.hyperparameters() | {"MAX_ITEM_LIST_LENGTH": settings.max_length}
-    others = {
-        key: saved.configuration[key]
-        for key, value in wanted.items()
-        if key in saved.configuration and not _equal(saved.configuration[key], value)
-    }
+    theirs = {key: saved.configuration[key] for key in wanted if key in saved.configuration}
+    for key, value in theirs.items():
+        if not _is_plain(value):
+            raise _no_checkpoint(file, f"{key} of its configuration is no setting")
+    others = {key: value for key, value in theirs.items() if not _equal(value, wanted[key])}
     if others:
         named = {
             "max_length" if key == "MAX_ITEM_LIST_LENGTH" else key: others[key] for key in others
@@ -182,6 +202,19 @@ def item_places(file: Path, catalogue: Catalogue) -> tuple[NDArray[np.int64], in
             f"({lacking[0]!r} first): RecBole's model cannot rank what it does not know"
         )
     return np.array([rows[one] for one in ids], dtype=np.int64), len(tokens)
+
+
+def _is_plain(value: Any) -> bool:
+    """Tell whether a setting can be this: a pickle may hold lists that nobody could print."""
+    parts = value if isinstance(value, list | tuple) else [value]
+    return len(parts) <= _SHOWN and all(map(_is_word, parts))
+
+
+def _is_word(value: Any) -> bool:
+    """Tell whether a value is None, a number that has a use, or text of one line."""
+    if isinstance(value, str):
+        return len(value) <= _SHOWN and value.isprintable()
+    return value is None or (isinstance(value, int | float) and abs(value) <= LARGEST_NUMBER)
 
 
 def _equal(theirs: Any, ours: Any) -> bool:

@@ -26,8 +26,9 @@ class RecBoleSettings(Settings):
         Of AdamW; a batch is so many targets. The values are RecBole's defaults, but for the batch,
         which is 2048 there.
     epochs, patience
-        Epochs at most, and how many without a better validation NDCG@10 end training; RecBole's
-        ``epochs`` and ``stopping_step``.
+        Epochs at most, and how many without a better validation NDCG@10 end training. The values
+        are those of RecBole's ``epochs`` and ``stopping_step``, which lets one epoch more pass and
+        takes an equal figure for a better one.
     averaged_epochs
         Epochs over which the weights that are judged and kept are averaged; 0 for the weights
         themselves, as in RecBole.

@@ -25,8 +25,8 @@ def saved(trained, tmp_path):
     return write(trained, torch.cat([old[:1], old[:1], old[1 + order], old[:1]]), tokens, tmp_path)
 
 
-def write(trained, items, tokens, folder):
-    """Save as RecBole's trainer does, with these vectors of items."""
+def write(trained, items, tokens, folder, **changed):
+    """Save as RecBole's trainer does, with these vectors of items; then change some settings."""
     from recbole.config.configurator import Config
     from recbole.utils import ModelType
 
@@ -38,6 +38,7 @@ def write(trained, items, tokens, folder):
         "MAX_ITEM_LIST_LENGTH": 10,
         "MODEL_TYPE": ModelType.SEQUENTIAL,
         "device": torch.device("cpu"),
+        **changed,
     }
     content = {"config": config, "state_dict": state, "epoch": 3, "optimizer": {"state": {0: 1}}}
     torch.save(content, folder / "NARM.pth", pickle_protocol=4)
@@ -129,6 +130,67 @@ def test_what_is_no_checkpoint_is_refused_and_never_run(
         model.fit(toy(model)[1], runtime)
     assert "\n" not in str(caught.value)
     assert not (saved / "evil").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        (3, torch.ones(2), "a weight of its state_dict is called 3, which is no text"),
+        ("a", {"b": torch.ones(2)}, "a of its state_dict is no tensor"),
+        ("a", (torch.ones(2),), "a of its state_dict is no tensor"),
+        ("a", None, "a of its state_dict is no tensor"),
+        ("a", 3.0, "a of its state_dict is no tensor"),
+        ("a", torch.device("cpu"), "a of its state_dict is no tensor"),
+        ("a", torch.ones(2, dtype=torch.complex64), "numbers of the type .* are not known"),
+        ("a\nb", torch.ones(2), "weights for the items of item_tokens"),
+    ],
+    ids=["name", "dict", "tuple", "none", "number", "call", "complex", "two lines"],
+)
+def test_weights_that_are_none_are_refused_in_one_line(
+    small, toy, runtime, saved, name, value, said
+):
+    content = torch.load(saved / "NARM.pth", weights_only=False)  # written here
+    content["state_dict"][name] = value
+    torch.save(content, saved / "NARM.pth", pickle_protocol=4)
+    model = small("NARM", **files(saved))
+    with pytest.raises(DataError, match=rf"NARM\.pth: expected .*{said}") as caught:
+        model.fit(toy(model)[1], runtime)
+    assert "\n" not in str(caught.value)
+
+
+def nested(depth):
+    value = [0, 0]
+    for _ in range(depth):
+        value = [value, value]
+    return value
+
+
+@pytest.mark.parametrize(
+    "value",
+    [nested(60), {"a": 1}, torch.device("cpu"), 10**5000, float("nan"), "64\n", "6" * 999],
+    ids=["lists", "dict", "call", "large", "nan", "two lines", "long"],
+)
+def test_a_configuration_of_another_kind_is_refused_in_one_line(
+    small, toy, runtime, trained, saved, value
+):
+    items = trained.network.module.item_embedding.weight.detach()
+    write(trained, items, ["[PAD]"], saved, hidden_size=value)
+    model = small("NARM", **files(saved))
+    with pytest.raises(DataError, match="run: hidden_size of its configuration is no setting"):
+        model.fit(toy(model)[1], runtime)
+
+
+@pytest.mark.parametrize("part", ["model", "final_config_dict", "state_dict"])
+def test_parts_of_another_kind_are_refused(small, toy, runtime, saved, part):
+    content = torch.load(saved / "NARM.pth", weights_only=False)
+    if part == "state_dict":
+        content[part] = [torch.ones(2)]
+    else:
+        setattr(content["config"], part, ["NARM"])
+    torch.save(content, saved / "NARM.pth", pickle_protocol=4)
+    model = small("NARM", **files(saved))
+    with pytest.raises(DataError, match=r"NARM\.pth: expected a checkpoint .* of it was run: "):
+        model.fit(toy(model)[1], runtime)
 
 
 @pytest.mark.parametrize(
