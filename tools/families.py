@@ -28,6 +28,7 @@ from recbench.llm.prompts.writer import Prompt
 from recbench.llm.settings import LanguageModelSettings
 from recbench.llm.tuning.adapter import add_lora
 from recbench.llm.tuning.gate import InstanceGate
+from recbench.llm.weights.backbone import unscaled
 from recbench.neural.randomness import seeded
 
 PAGE = Path(__file__).resolve().parents[1] / "docs/families.md"
@@ -70,9 +71,9 @@ class Family:
     shape: dict[str, Any] = field(default_factory=dict)
 
     def config(self) -> PretrainedConfig:
-        """Return the configuration of a small one."""
+        """Return the configuration of a small one, as it is loaded."""
         shape = {"vocab_size": 280, "initializer_range": 0.2, "pad_token_id": 0, **self.shape}
-        return CONFIG_MAPPING[self.model_type](**shape)
+        return unscaled(CONFIG_MAPPING[self.model_type](**shape))
 
     def build(self) -> HybridLM:
         """Return a small one with random weights, LoRA, gate and item vectors."""
@@ -186,9 +187,10 @@ FAMILIES = (
         "RWKV-4",
         {
             "hidden_size": 32,
-            "num_hidden_layers": 2,
+            "num_hidden_layers": 4,
             "attention_hidden_size": 32,
             "intermediate_size": 48,
+            "rescale_every": 2,
         },
     ),
     Family(

@@ -34,6 +34,8 @@ def examine(
     report: Callable[[str], None],
     question: Question = LISTED,
     prefix_tokens: int = 0,
+    *,
+    hybrid: bool,
 ) -> tuple[PromptWriter, dict[str, Any]]:
     """
     Check a language model against the data that it is asked about, before anything is trained.
@@ -52,6 +54,8 @@ def examine(
         What the prompts ask.
     prefix_tokens
         Of a prefix that stands before them.
+    hybrid
+        Whether an item token follows every title in them.
 
     Returns
     -------
@@ -70,7 +74,8 @@ def examine(
     writer = PromptWriter(data, tokenizer, settings.style, settings.title_tokens, question)
     check_tokens(writer, lm, settings.llm)
     most = min(candidates, len(data.catalogue))
-    check_context(writer, lm.config, data.train.histories.shape[1], most, prefix_tokens)
+    shown = data.train.histories.shape[1], most
+    check_context(writer, lm.config, *shown, prefix_tokens, hybrid=hybrid)
     for line in writer.losses.lines(listed=question == LISTED):
         report(line)
     found = {"prompt_style": settings.style, **writer.losses.record()}
@@ -86,12 +91,11 @@ def context_of(config: PretrainedConfig) -> int | None:
     """
     Return how many tokens a model reads at most; None for any number.
 
-    State spaces have no such number, and models that weigh distances (ALiBi) read any.
+    State spaces have no such number, and models that weigh distances (ALiBi) read any, but for MPT,
+    whose table of distances has an end.
     """
     text = config.get_text_config()
-    attention = getattr(text, "attn_config", None)
-    by_distance = getattr(text, "alibi", False) or getattr(attention, "alibi", False)
-    if by_distance or text.model_type in {"bloom", "rwkv"}:
+    if getattr(text, "alibi", False) or text.model_type in {"bloom", "rwkv"}:
         return None
     found = (getattr(text, name, None) for name in _CONTEXT)
     return next((size for size in found if isinstance(size, int) and size > 0), None)
@@ -126,6 +130,8 @@ def check_context(
     history: int,
     candidates: int,
     prefix_tokens: int = 0,
+    *,
+    hybrid: bool,
 ) -> None:
     """
     Refuse questions whose prompt and answer may be longer than the context.
@@ -140,6 +146,8 @@ def check_context(
         Most titles of each that a prompt shows; no candidates where it lists none.
     prefix_tokens
         Tokens that a learnt prefix takes of the context.
+    hybrid
+        Whether an item token follows every title.
 
     Raises
     ------
@@ -149,10 +157,10 @@ def check_context(
     context = context_of(config)
     if context is None:
         return
-    left, longest = context - prefix_tokens, writer.longest(history, candidates)
+    left, longest = context - prefix_tokens, writer.longest(history, candidates, hybrid=hybrid)
     if longest <= left:
         return
-    fitting = _fitting(writer, left, history, candidates)
+    fitting = _fitting(writer, left, history, candidates, hybrid=hybrid)
     shorter = f", or --set title_tokens={fitting}" if fitting else ""
     prefix = f", {prefix_tokens} of them for a prefix" if prefix_tokens else ""
     shorter += ", or take a shorter prefix" if prefix else ""
@@ -166,11 +174,14 @@ def check_context(
     )
 
 
-def _fitting(writer: PromptWriter, context: int, history: int, candidates: int) -> int | None:
+def _fitting(
+    writer: PromptWriter, context: int, history: int, candidates: int, *, hybrid: bool
+) -> int | None:
     """Return the most tokens of a title with which prompts fit; None where none does."""
     low, high = LEAST_TITLE - 1, int(writer.lengths.max())
     while high - low > 1:
         middle = (low + high) // 2
-        fits = writer.with_titles_of(middle).longest(history, candidates) <= context
+        longest = writer.with_titles_of(middle).longest(history, candidates, hybrid=hybrid)
+        fits = longest <= context
         low, high = (middle, high) if fits else (low, middle)
     return low if low >= LEAST_TITLE else None

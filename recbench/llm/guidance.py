@@ -110,7 +110,7 @@ def prompt_vectors(model: HybridLM, prompts: Sequence[Prompt], guidance: str) ->
         float32 [rows, width], on the model's device.
     """
     read = _mean_embedding if guidance == "tokens" else _last_state
-    with model.reading(None):
+    with model.reading(None), model.lm.disable_adapter():  # it may stand on words, too
         vectors = torch.stack([read(model, prompt) for prompt in prompts]).float()
     return vectors / vectors.square().mean(dim=1, keepdim=True).sqrt().clamp_min(1e-12)
 
@@ -122,14 +122,13 @@ def _mean_embedding(model: HybridLM, prompt: Prompt) -> Tensor:
 def _last_state(model: HybridLM, prompt: Prompt) -> Tensor:
     inputs = _embedded(model, prompt)
     nowhere = torch.zeros(inputs.shape[:2], dtype=torch.bool, device=model.device)
-    with model.lm.disable_adapter():
-        output, _ = model.run(
-            nowhere,
-            positions=None,
-            inputs_embeds=inputs,
-            use_cache=False,
-            output_hidden_states=True,
-        )
+    output, _ = model.run(
+        nowhere,
+        positions=None,
+        inputs_embeds=inputs,
+        use_cache=False,
+        output_hidden_states=True,
+    )
     states = output.get("hidden_states")
     if not states:
         raise UserError(

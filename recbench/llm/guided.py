@@ -24,6 +24,7 @@ from recbench.llm.inference.hybrid import (
     HybridLM,
     ItemProjector,
     standardised,
+    width_of,
     word_statistics,
 )
 from recbench.llm.recommender import LanguageModelRecommender, Seen
@@ -157,12 +158,10 @@ class GuidedLanguageModel(LanguageModelRecommender):
 
     def _assemble(self, lm: PeftModel | PreTrainedModel, guide: Guide | None) -> HybridLM:
         assert guide is not None
-        words = lm.get_input_embeddings()
-        projector = ItemProjector(
-            standardised(guide.vectors), words.embedding_dim, word_statistics(lm)
-        )
+        vectors = standardised(guide.vectors)
+        projector = ItemProjector(vectors, width_of(lm), word_statistics(lm))
         module = HybridLM(lm, self.writer.item_token, projector, self._gate(lm, guide))
-        return module.to(words.weight.device)
+        return module.to(module.device)
 
     def _user_vectors(self, histories: NDArray[np.int32]) -> NDArray[np.float32]:
         """Return what a gate is told of histories, [rows, width]: what the encoder sees in them."""

@@ -8,6 +8,7 @@ them.
 
 from collections.abc import Callable
 from dataclasses import replace
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -64,6 +65,10 @@ SHAPE = (
     *("experts", "expert_ranks", "gate", "guidance", "load_in", "gradient_checkpointing"),
 )
 """Settings on which it may depend how a model can be read, or whether it can be tuned."""
+
+
+KERNELS = ("mamba_ssm", "causal_conv1d", "kernels", "flash-linear-attention")
+"""Packages with which transformers computes some architectures otherwise, where it finds them."""
 
 
 class PromptedLanguageModel(Transferable):
@@ -139,7 +144,9 @@ class PromptedLanguageModel(Transferable):
         if shards:
             check_can_be_sharded(self.settings.llm, self.settings.load_in)
         told = runtime.report, self.question, self._prefix_tokens
-        self.writer, self.examined[data.digest] = examine(self.settings, data, shown, *told)
+        self.writer, self.examined[data.digest] = examine(
+            self.settings, data, shown, *told, hybrid=self._stand_in(data) is not None
+        )
         prompt, answers = self._longest(data, shown)
         self.abilities = remembered(self._place(runtime))
         if shards or not self._is_able(prompt, answers):  # all of them load it, or none
@@ -263,8 +270,9 @@ class PromptedLanguageModel(Transferable):
 
     def _check_context(self, history: int, candidates: int) -> None:
         """Refuse questions that show so many titles and may be longer than the context."""
-        config = self.module.lm.config
-        check_context(self.writer, config, history, candidates, self._prefix_tokens)
+        shown, hybrid = (history, candidates), self.module.projector is not None
+        config, prefix = self.module.lm.config, self._prefix_tokens
+        check_context(self.writer, config, *shown, prefix, hybrid=hybrid)
 
     def _is_able(self, prompt: Prompt, answers: Answers) -> bool:
         """Whether the abilities are those for a prompt as long as this one."""
@@ -308,5 +316,14 @@ class PromptedLanguageModel(Transferable):
             {name: settings[name] for name in SHAPE if name in settings} | self._adapter,
             [device.type, reading_precision(self.settings.precision, device).name],
             [torch.__version__, transformers.__version__, peft.__version__],
+            {package: _installed(package) for package in KERNELS},
         ]
         return f"{digest(circumstances)[:16]}.json"
+
+
+def _installed(package: str) -> str | None:
+    """Return the version of a package; None where it is not installed."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

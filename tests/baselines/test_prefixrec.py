@@ -48,7 +48,8 @@ class TestPrefixRec(AnswererContract, TransferableContract):
 def with_positions(tmp_path: Path) -> Path:
     """A model of learned positions: as many as prompts with their answers and 3 tokens need."""
     data = toy_training_data()
-    longest = PromptWriter(data, toy_tokenizer()).longest(data.train.histories.shape[1], 8)
+    writer = PromptWriter(data, toy_tokenizer())
+    longest = writer.longest(data.train.histories.shape[1], 8, hybrid=False)
     config = GPT2Config(vocab_size=264, n_embd=32, n_layer=1, n_head=2, n_positions=longest + 3)
     with torch.random.fork_rng():
         GPT2LMHeadModel(config).save_pretrained(tmp_path / "llm")

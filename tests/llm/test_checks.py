@@ -1,12 +1,15 @@
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from recbench_baselines.ilora import ILoRA, ILoRASettings
+from recbench_baselines.tallrec import TALLRec, TALLRecSettings
+from recbench_baselines.zero_shot import ZeroShot
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 from transformers import (
     AutoModelForCausalLM,
@@ -26,7 +29,7 @@ from recbench.errors import RecbenchError, UserError
 from recbench.llm.checks import check_context, check_tokens, context_of, examine
 from recbench.llm.prompts.wording import UNLISTED
 from recbench.llm.prompts.writer import PromptWriter
-from recbench.llm.settings import LanguageModelSettings
+from recbench.llm.settings import LanguageModelSettings, PromptedSettings
 from recbench.recommender import Runtime, TrainingData
 from recbench.testing.toy_lm import toy_llm, toy_tokenizer
 
@@ -49,7 +52,7 @@ def outline(rows: int) -> torch.nn.Module:
         (Gemma3Config(text_config={"max_position_embeddings": 44}), 44),
         (FalconConfig(alibi=True), None),
         (BloomConfig(), None),
-        (MptConfig(), None),
+        (MptConfig(max_seq_len=88), 88),
         (MptConfig(attn_config={"alibi": False}, max_seq_len=99), 99),
         (MambaConfig(), None),
         (RwkvConfig(), None),
@@ -59,60 +62,70 @@ def test_the_context_by_whatever_name(config: PretrainedConfig, context: int | N
     assert context_of(config) == context
 
 
-def test_the_longest_prompt_is_longer_than_any(data: TrainingData) -> None:
+@pytest.mark.parametrize("hybrid", [True, False])
+def test_the_longest_prompt_is_longer_than_any(data: TrainingData, hybrid: bool) -> None:
     writer = PromptWriter(data, toy_tokenizer())
-    longest = writer.longest(5, 8)
+    longest = writer.longest(5, 8, hybrid=hybrid)
     random = np.random.default_rng(0)
     for _ in range(50):
         items = random.permutation(len(data.catalogue)).astype(np.int32)
-        (prompt,) = writer.prompts(items[None, :5], items[None, 5:13], [True])
+        (prompt,) = writer.prompts(items[None, :5], items[None, 5:13], [hybrid])
         assert len(prompt.ids) + writer.lengths[items[5:13]].max() <= longest
 
 
-def test_a_prompt_that_does_not_fit_is_refused_with_what_would(data: TrainingData) -> None:
+def test_where_no_item_tokens_are_read_none_are_counted(data: TrainingData) -> None:
     writer = PromptWriter(data, toy_tokenizer())
-    fits = LlamaConfig(max_position_embeddings=writer.longest(5, 8))
-    check_context(writer, fits, 5, 8)
-    small = LlamaConfig(max_position_embeddings=writer.longest(5, 8) - 30)
+    assert writer.longest(5, 8, hybrid=True) == writer.longest(5, 8, hybrid=False) + 5 + 8
+
+
+@pytest.mark.parametrize("hybrid", [True, False])
+def test_a_prompt_that_does_not_fit_is_refused_with_what_would(
+    data: TrainingData, hybrid: bool
+) -> None:
+    writer, check = PromptWriter(data, toy_tokenizer()), partial(check_context, hybrid=hybrid)
+    longest = writer.longest(5, 8, hybrid=hybrid)
+    check(writer, LlamaConfig(max_position_embeddings=longest), 5, 8)
+    small = LlamaConfig(max_position_embeddings=longest - 30)
     with pytest.raises(UserError, match="--history, --candidates") as refused:
-        check_context(writer, small, 5, 8)
-    assert f"may have {writer.longest(5, 8)} tokens" in str(refused.value)
+        check(writer, small, 5, 8)
+    assert f"may have {longest} tokens" in str(refused.value)
     assert f"reads {small.max_position_embeddings};" in str(refused.value)
     named = int(str(refused.value).rpartition("title_tokens=")[2])
-    check_context(writer.with_titles_of(named), small, 5, 8)
+    check(writer.with_titles_of(named), small, 5, 8)
     with pytest.raises(UserError):
-        check_context(writer.with_titles_of(named + 1), small, 5, 8)
-    check_context(writer, small, 4, 5)
+        check(writer.with_titles_of(named + 1), small, 5, 8)
+    check(writer, small, 4, 5)
 
 
 def test_a_prompt_without_candidates_is_refused_by_what_it_shows(data: TrainingData) -> None:
     writer = PromptWriter(data, toy_tokenizer(), question=UNLISTED)
-    small = LlamaConfig(max_position_embeddings=writer.longest(5, 0) - 1)
+    check = partial(check_context, hybrid=False)
+    small = LlamaConfig(max_position_embeddings=writer.longest(5, 0, hybrid=False) - 1)
     said = r"a prompt of 5 items seen, with its answer, .*fewer with --history, or --set title_tok"
     with pytest.raises(UserError, match=said) as refused:
-        check_context(writer, small, 5, 0)
+        check(writer, small, 5, 0)
     named = int(str(refused.value).rpartition("title_tokens=")[2])
-    check_context(writer.with_titles_of(named), small, 5, 0)
-    check_context(writer, small, 4, 0)
+    check(writer.with_titles_of(named), small, 5, 0)
+    check(writer, small, 4, 0)
 
 
 def test_a_prefix_takes_its_tokens_of_the_context(data: TrainingData) -> None:
-    writer = PromptWriter(data, toy_tokenizer())
-    config = LlamaConfig(max_position_embeddings=writer.longest(5, 8) + 3)
-    check_context(writer, config, 5, 8, 3)
+    writer, check = PromptWriter(data, toy_tokenizer()), partial(check_context, hybrid=True)
+    config = LlamaConfig(max_position_embeddings=writer.longest(5, 8, hybrid=True) + 3)
+    check(writer, config, 5, 8, 3)
     said = rf"reads {config.max_position_embeddings}, 4 of them for a prefix; .*a shorter prefix$"
     with pytest.raises(UserError, match=said) as refused:
-        check_context(writer, config, 5, 8, 4)
+        check(writer, config, 5, 8, 4)
     named = int(re.findall(r"title_tokens=(\d+)", str(refused.value))[0])
-    check_context(writer.with_titles_of(named), config, 5, 8, 4)
+    check(writer.with_titles_of(named), config, 5, 8, 4)
     with pytest.raises(UserError):
-        check_context(writer.with_titles_of(named + 1), config, 5, 8, 4)
+        check(writer.with_titles_of(named + 1), config, 5, 8, 4)
 
 
 def test_no_number_of_tokens_is_named_where_none_helps(data: TrainingData) -> None:
     writer = PromptWriter(data, toy_tokenizer())
     with pytest.raises(UserError) as refused:
-        check_context(writer, LlamaConfig(max_position_embeddings=40), 5, 8)
+        check_context(writer, LlamaConfig(max_position_embeddings=40), 5, 8, hybrid=True)
     assert "title_tokens" not in str(refused.value)
 
 
@@ -174,6 +187,20 @@ def test_a_language_model_is_refused_before_its_encoder_is_trained(
         model.fit(data, Runtime(0, "cpu", tmp_path, tmp_path))
 
 
+def test_a_prompt_is_measured_as_the_model_reads_it(data: TrainingData, tmp_path: Path) -> None:
+    """When it is rehearsed and when it is asked: a text-only one reads no item tokens."""
+    writer, history = PromptWriter(data, toy_tokenizer()), data.train.histories.shape[1]
+    most = writer.longest(history, 20, hybrid=False)
+    folder = altered(tmp_path / "llm", lambda config: config.update(max_position_embeddings=most))
+    values, runtime = {"llm": str(folder)}, Runtime(0, "cpu", tmp_path, tmp_path)
+    TALLRec(TALLRecSettings.build(values)).rehearse(data, 20, runtime)
+    asked = ZeroShot(PromptedSettings.build(values))
+    asked.fit(data, runtime)
+    asked._check_context(history, 20)
+    with pytest.raises(UserError, match=rf"have {most + history + 20} tokens, .* reads {most};"):
+        ILoRA(ILoRASettings.build(values)).rehearse(data, 20, runtime)
+
+
 def test_what_is_found_is_said_and_stands_in_the_record(data: TrainingData, tmp_path: Path) -> None:
     folder, lines = str(toy_llm(tmp_path / "llm")), []
     titles = ("A very long title of a book", *data.catalogue.titles[1:])
@@ -181,7 +208,7 @@ def test_what_is_found_is_said_and_stands_in_the_record(data: TrainingData, tmp_
     settings = LanguageModelSettings.build(
         {"llm": folder, "targets": "all-linear", "title_tokens": 20}
     )
-    _, found = examine(settings, longer, 20, lines.append)
+    _, found = examine(settings, longer, 20, lines.append, hybrid=False)
     targets = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
     assert found == {"prompt_style": "plain", "targets": targets, "titles_shortened": 1}
     assert lines == [
@@ -191,6 +218,6 @@ def test_what_is_found_is_said_and_stands_in_the_record(data: TrainingData, tmp_
     ]
     lines.clear()
     usual = LanguageModelSettings.build({"llm": folder})
-    _, found = examine(usual, data, 20, lines.append)
+    _, found = examine(usual, data, 20, lines.append, hybrid=False)
     assert found == {"prompt_style": "plain", "targets": targets}
     assert lines == []

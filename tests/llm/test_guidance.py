@@ -1,14 +1,18 @@
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from peft import PeftModel
+from peft import LoraConfig, PeftModel
 
 from recbench.errors import UserError
 from recbench.llm.guidance import OtherUsers, prompt_vectors, random_vectors
 from recbench.llm.inference.hybrid import HybridLM
+from recbench.llm.inference.probe import randomised
 from recbench.llm.prompts.writer import Prompt
+from recbench.llm.tuning.adapter import add_adapter
+from recbench.llm.weights.backbone import load_backbone
 from recbench.questions.split import PAD
 from recbench.recommender import TrainingData
 from recbench.testing.toy import toy_next_item_split, toy_training_data
@@ -83,3 +87,19 @@ def test_a_prompt_is_the_last_state_of_the_frozen_model(
         state = whole[0, -1]
         torch.testing.assert_close(vector, state / state.square().mean().sqrt())
     torch.testing.assert_close(prompt_vectors(model, PROMPTS[1:2], "prompt")[0], vectors[1])
+
+
+@pytest.mark.parametrize("guidance", ["tokens", "prompt"])
+@pytest.mark.parametrize("words", ["modules_to_save", "trainable_token_indices"])
+def test_what_is_learnt_of_words_moves_no_guidance(
+    toy_folder: Path, guidance: str, words: str
+) -> None:
+    own = {"modules_to_save": ["embed_tokens"], "trainable_token_indices": [5, 6, 7]}
+    lm, _ = load_backbone(str(toy_folder), "cpu")
+    config = LoraConfig(r=4, target_modules=["q_proj"], **{words: own[words]})
+    model = HybridLM(add_adapter(lm, config), 270).eval()
+    before = prompt_vectors(model, PROMPTS, guidance)
+    embedded = model.embed(torch.tensor([PROMPTS[0].ids]), [])
+    randomised(model)
+    assert not torch.equal(model.embed(torch.tensor([PROMPTS[0].ids]), []), embedded)
+    assert torch.equal(prompt_vectors(model, PROMPTS, guidance), before)

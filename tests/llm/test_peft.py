@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from killed_at_work import small_encoders
 from peft import (
     BOFTConfig,
     FourierFTConfig,
@@ -22,11 +23,14 @@ from peft import (
     VeraConfig,
 )
 from recbench_baselines.ilora import ILoRA, ILoRASettings
+from recbench_baselines.llara import LLaRA
 from recbench_baselines.tallrec import TALLRec, TALLRecSettings
 
 from recbench.errors import RecbenchError, UserError
-from recbench.llm.settings import LanguageModelSettings
+from recbench.llm.recommender import LanguageModelRecommender
+from recbench.llm.settings import HybridSettings, LanguageModelSettings
 from recbench.llm.tuning.adapter import (
+    KINDS,
     LEARNT,
     NOT_LEARNT,
     PREFIX,
@@ -44,6 +48,8 @@ from recbench.testing.toy import toy_split, toy_training_data
 from recbench.testing.toy_lm import toy_llm
 
 ATTENTION = ["q_proj", "v_proj"]
+PAGE = Path(__file__).resolve().parents[2] / "docs/models.md"
+IN_WORDS = {9: "Nine", 10: "Ten", 11: "Eleven"}
 
 
 def values(folder: Path, config: PeftConfig | None) -> dict[str, Any]:
@@ -120,6 +126,10 @@ def test_every_kind_that_can_be_learnt_is_tried() -> None:
 def test_of_every_kind_of_peft_it_is_said_whether_it_is_learnt_or_why_not() -> None:
     assert {*LEARNT, *NOT_LEARNT} == set(PeftType.__members__)
     assert not set(LEARNT) & set(NOT_LEARNT)
+    page = " ".join(PAGE.read_text(encoding="utf-8").split())
+    assert f"Of the {len(PeftType.__members__)} kinds of peft" in page
+    assert f" {len(LEARNT)} are learnt: " in page
+    assert f"{IN_WORDS[len(NOT_LEARNT)]} are refused: prompt tuning, " in page
 
 
 ALIKE = set(ON_ATTENTION) - {"RANDLORA"}  # whose layers share tensors
@@ -133,20 +143,61 @@ ALIKE = set(ON_ATTENTION) - {"RANDLORA"}  # whose layers share tensors
 def test_an_adapter_of_any_such_kind_is_tuned_and_comes_back(
     tmp_path: Path, runtime: Runtime, kind: str
 ) -> None:
-    data, queries, config = toy_training_data(), toy_queries(toy_split()), OF_ALL_KINDS[kind]
+    config = OF_ALL_KINDS[kind]
     settings = TALLRecSettings.build({**values(tmp_path, config), "learning_rate": 1e-2})
-    model = TALLRec(settings)
-    model.fit(data, runtime)
+    model = comes_back(TALLRec, settings, tmp_path / "saved", runtime)
     assert model.ingredients()["peft"]["peft_type"] == config.peft_type.value
+
+
+def comes_back(
+    kind: type[LanguageModelRecommender],
+    settings: LanguageModelSettings,
+    folder: Path,
+    runtime: Runtime,
+) -> LanguageModelRecommender:
+    """Tune a model, save it and load it: it answers the same, by its adapter."""
+    data, queries, model = toy_training_data(), toy_queries(toy_split()), kind(settings)
+    model.fit(data, runtime)
     scores = model.score(queries, runtime)
-    (tmp_path / "saved").mkdir()
-    model.save(tmp_path / "saved")
+    folder.mkdir()
+    model.save(folder)
     np.testing.assert_array_equal(model.score(queries, runtime), scores)  # it is still asked
     with model.module.lm.disable_adapter():
         assert not np.array_equal(model.score(queries, runtime), scores)
-    again = TALLRec(settings)
-    again.load(tmp_path / "saved", data, runtime)
+    again = kind(settings)
+    again.load(folder, data, runtime)
     np.testing.assert_allclose(again.score(queries, runtime), scores, atol=1e-4)
+    return model
+
+
+WORDS = {
+    "LORA": LoraConfig(r=4, target_modules=["q_proj", "embed_tokens"]),
+    "LORA, words anew": LoraConfig(
+        r=4, target_modules=["q_proj"], modules_to_save=["embed_tokens"]
+    ),
+    "LORA, some words anew": LoraConfig(
+        r=4, target_modules=["q_proj"], trainable_token_indices=[1, 2]
+    ),
+    "TRAINABLE_TOKENS": OF_ALL_KINDS["TRAINABLE_TOKENS"],
+    "IA3": OF_ALL_KINDS["IA3"],
+    "PREFIX_TUNING": OF_ALL_KINDS["PREFIX_TUNING"],
+}
+"""On the embeddings that item vectors stand between, as a rule."""
+
+
+@pytest.mark.parametrize("kind", WORDS)
+@small_encoders()
+def test_items_are_read_beside_an_adapter_of_any_such_kind(
+    tmp_path: Path, runtime: Runtime, kind: str
+) -> None:
+    told = values(tmp_path, WORDS[kind])
+    settings = HybridSettings.build({**told, "learning_rate": 1e-2})
+    model = comes_back(LLaRA, settings, tmp_path / "saved", runtime)
+    assert model.module.projector is not None
+    if kind in KINDS:  # it can be read, and tuned further
+        told["adapter"] = str(tmp_path / "saved/adapter")
+        further = LLaRA(HybridSettings.build({**told, "peft": None}))
+        further.rehearse(toy_training_data(), 8, runtime)
 
 
 def test_a_gate_is_on_plain_lora_alone(tmp_path: Path, runtime: Runtime) -> None:

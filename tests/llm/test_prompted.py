@@ -1,5 +1,7 @@
 """What was found of a model is remembered for the very same circumstances, and for no others."""
 
+import importlib
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -58,6 +60,26 @@ def test_a_precision_counts_by_what_is_computed_in(
     assert native == narrow != whole
     monkeypatch.setattr(precision, "computes_bfloat16", lambda _: False)
     assert places("cuda") == [whole, whole, narrow]
+
+
+def test_kernels_that_are_installed_count_with_their_versions(
+    build: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With them transformers computes state spaces, and trains them, in other ways."""
+
+    def place() -> str:
+        return build()._circumstances(torch.device("cpu"))
+
+    found = [place()]
+    monkeypatch.syspath_prepend(tmp_path)
+    for number in (1, 2):
+        about = tmp_path / f"mamba_ssm-{number}.0.dist-info"
+        about.mkdir()
+        (about / "METADATA").write_text(f"Name: mamba_ssm\nVersion: {number}.0\n")
+        importlib.invalidate_caches()
+        found.append(place())
+        shutil.rmtree(about)
+    assert len(set(found)) == 3
 
 
 @pytest.mark.parametrize("version", ["CODE", "PROBE"])

@@ -227,6 +227,11 @@ class HybridLM(nn.Module):
             self.train(training)
 
 
+def width_of(lm: PeftModel | PreTrainedModel) -> int:
+    """Return the width of token embeddings; an adapter on them tells nothing but their weight."""
+    return int(lm.get_input_embeddings().weight.shape[1])
+
+
 def word_statistics(lm: PeftModel | PreTrainedModel) -> tuple[Tensor, float]:
     """
     Return the mean [width] of token embeddings and their spread, as a first layer sees them.

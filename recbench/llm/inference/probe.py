@@ -10,13 +10,15 @@ refused.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import Tensor, nn
 
-from recbench.errors import UserError
+from recbench.errors import RecbenchError, UserError
 from recbench.llm.inference.abilities import Abilities
+from recbench.llm.inference.as_trained import likelihoods_as_trained
 from recbench.llm.inference.generation import LineEnds
 from recbench.llm.inference.hybrid import HybridLM
 from recbench.llm.inference.reader import Batch, Reader
@@ -28,7 +30,7 @@ from recbench.processes import DesertedError
 TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 2e-2, torch.float16: 5e-3}
 """Most that two ways may differ by, in parts of a log-likelihood's size plus one."""
 
-PROBE = 1
+PROBE = 2
 """
 Version of what is tried and found here: what was remembered by another is tried again. Raise it
 when a model may come out otherwise.
@@ -61,15 +63,16 @@ def probe(model: HybridLM, batch: Batch, name: str, *, trains: bool = True) -> A
     Raises
     ------
     UserError
-        If a token's logits depend on tokens behind it or are no numbers, the model does not read
-        vectors in the place of tokens, takes positions for others than it counts itself, or cannot
-        be tuned.
+        If it fails at plain text, a token's logits depend on tokens behind it or are no numbers,
+        the model does not read vectors in the place of tokens, takes positions for others than it
+        counts itself, cannot be tuned, or is tuned as another function than it is asked as.
     """
-    _check_reads(model, batch, name)
     columns = _compared(batch)
     answers = [[own[column] for column in columns] for own in batch.answers]
     few = Batch(batch.prompts, batch.users, answers)
-    expected = _plainly(model, few)
+    with _plain_text(name):
+        _check_reads(model, batch, name)
+        expected = _plainly(model, few)
     tokens = max(map(total, batch.prompts, batch.answers))
     plain = Abilities(tokens=tokens, reads="plain", writes="plain")
 
@@ -93,8 +96,10 @@ def probe(model: HybridLM, batch: Batch, name: str, *, trains: bool = True) -> A
     if trains:
         # The shorter rows: a backward pass keeps what every layer has computed, and three of the
         # longest took more memory than the steps of a training, which are cut to what fits.
-        short = few.part(slice(-2, None))
-        _check_trains(model, short if batches else next(short.rows()), name)
+        rows = slice(-2, None if batches else -1)
+        short = few.part(rows)
+        lesson = Batch(short.prompts, short.users, [own[:1] for own in short.answers])
+        _check_trains(model, lesson, expected[rows, :1], name)
     return Abilities(
         tokens=tokens,
         batches=batches,
@@ -143,6 +148,22 @@ def randomised(module: HybridLM) -> HybridLM:
     return module
 
 
+@contextmanager
+def _plain_text(name: str) -> Iterator[None]:
+    """Refuse a model that fails inside the block, where nothing is asked of it but plain text."""
+    try:
+        yield
+    except RecbenchError:
+        raise
+    except Exception as error:
+        if _says_nothing(error):
+            raise
+        raise UserError(
+            f"'{name}' fails at plain text of the length of a prompt ({_in_a_line(error)}); choose "
+            "another language model, or show it less"
+        ) from error
+
+
 def _compared(batch: Batch) -> list[int]:
     """Return the numbers of the answers that are compared: the first, and the last long one."""
     lengths = [len(answer) for answer in batch.answers[0]]
@@ -167,11 +188,15 @@ def _likelihood(model: HybridLM, prompt: Prompt, answer: Sequence[int]) -> Tenso
 
 
 def _logits(model: HybridLM, inputs: Tensor, last: int) -> Tensor:
-    """Return the logits of the `last` places of one sequence [1, T, width] or ids [1, T]."""
+    """
+    Return the logits of the `last` places of one sequence [1, T, width] or ids [1, T].
+
+    `inputs` stay as they are, also of a model that scales what it is given in place (CTRL).
+    """
     reads = torch.zeros(inputs.shape[:2], dtype=torch.bool, device=inputs.device)
     reads[:, -last:] = True
     name = "inputs_embeds" if inputs.is_floating_point() else "input_ids"
-    return model.run(reads, positions=None, use_cache=False, **{name: inputs})[1]
+    return model.run(reads, positions=None, use_cache=False, **{name: inputs.clone()})[1]
 
 
 def _check_reads(model: HybridLM, batch: Batch, name: str) -> None:
@@ -205,26 +230,26 @@ def _check_reads(model: HybridLM, batch: Batch, name: str) -> None:
 
 
 @torch.enable_grad()  # even where a training is only looked at
-def _check_trains(model: HybridLM, batch: Batch, name: str) -> None:
-    """Refuse what fails in the backward pass, or has an adapter that answers do not depend on."""
+def _check_trains(model: HybridLM, batch: Batch, expected: Tensor, name: str) -> None:
+    """
+    Refuse what cannot be tuned to answer as it is asked.
+
+    That is what fails in the backward pass, computes in training mode what is not `expected` of it
+    when it is asked, or has an adapter that answers do not depend on.
+    """
     trained = {n: p for n, p in model.named_parameters() if p.requires_grad}
     if not trained:
         return
-    if model.user_gate is not None and batch.users is not None:
-        model.user_gate.hold(batch.users)
     try:
-        answers = [own[:1] for own in batch.answers]
-        log_likelihoods(model, pack(batch.prompts, answers, model.device)).sum().backward()
+        found = likelihoods_as_trained(model, batch)
+        _backward(model, batch)
     except Exception as error:
         if _says_nothing(error):
             raise
         raise UserError(
-            f"'{name}' cannot be tuned ({type(error).__name__}: {error}); choose another language "
-            "model, or other targets"
+            f"'{name}' cannot be tuned ({_in_a_line(error)}); choose another language model, or "
+            "other targets"
         ) from error
-    finally:
-        if model.user_gate is not None:
-            model.user_gate.release()
     kinds = dict.fromkeys(kind for kind, _ in _adapted(model))
     idle = {kind for kind, weight in _adapted(model) if weight.grad is None}
     model.zero_grad()
@@ -239,6 +264,27 @@ def _check_trains(model: HybridLM, batch: Batch, name: str) -> None:
             f"'{name}' answers without {', '.join(sorted(idle))}: the adapter would learn nothing "
             f"there, or in some layers of the name; {remedy}"
         )
+    if found is not None and not _agree(model, expected, found.cpu()):
+        raise UserError(
+            f"'{name}' cannot be tuned: in training it computes other numbers than when it is "
+            "asked, and not by dropout; choose another language model"
+        )
+
+
+def _backward(model: HybridLM, batch: Batch) -> None:
+    """Compute gradients, the language model in training mode; a gate keeps its statistics."""
+    before = model.training
+    model.eval()
+    model.lm.train()
+    if model.user_gate is not None and batch.users is not None:
+        model.user_gate.hold(batch.users)
+    try:
+        packed = pack(batch.prompts, batch.answers, model.device)
+        log_likelihoods(model, packed).sum().backward()
+    finally:
+        if model.user_gate is not None:
+            model.user_gate.release()
+        model.train(before)
 
 
 def _adapted(model: HybridLM) -> Iterator[tuple[str, nn.Parameter]]:
@@ -252,6 +298,12 @@ def _adapted(model: HybridLM) -> Iterator[tuple[str, nn.Parameter]]:
 def _says_nothing(error: Exception) -> bool:
     """Whether what was raised is no word on the architecture, and has to be let through."""
     return isinstance(error, DesertedError) or lacks_memory(error)
+
+
+def _in_a_line(error: Exception) -> str:
+    """Return the kind of an error with the first line of what it says."""
+    first = next(iter(str(error).strip().splitlines()), "")
+    return f"{type(error).__name__}: {first}"
 
 
 def _same(model: HybridLM, one: Tensor, other: Tensor) -> bool:

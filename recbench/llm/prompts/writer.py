@@ -142,7 +142,7 @@ class PromptWriter:
             for row, (h, c, is_hybrid) in zip(self._encoder.encode(texts), rows, strict=True)
         ]
 
-    def longest(self, history: int, candidates: int) -> int:
+    def longest(self, history: int, candidates: int, *, hybrid: bool) -> int:
         """
         Return the tokens of the longest prompt that there can be, with an answer and its `MARGIN`.
 
@@ -150,9 +150,11 @@ class PromptWriter:
         ----------
         history, candidates
             Most items of each; the longest titles of the catalogue stand for them.
+        hybrid
+            Whether an item token follows every title.
         """
         order = np.argsort(-self.lengths, kind="stable").astype(np.int32)
-        (prompt,) = self.prompts(order[None, :history], order[None, :candidates], [True])
+        (prompt,) = self.prompts(order[None, :history], order[None, :candidates], [hybrid])
         return len(prompt.ids) + int(self.lengths.max()) + MARGIN
 
     def with_titles_of(self, title_tokens: int) -> "PromptWriter":

@@ -16,7 +16,7 @@ from recbench.llm.settings import ALL, LanguageModelSettings
 _ROUTERS = {"router", "shared_expert_gate"}
 _OF_EXPERTS = {"gate_proj", "up_proj", "down_proj", "w1", "w2", "w3"}
 """In a mixture peft takes these names for the experts', where dense layers have them too."""
-_PAST_THE_LAYER = {"out_proj", "dt_proj"}
+_PAST_THE_LAYER = {"out_proj", "dt_proj", "x_proj"}
 """Of a state space, whose kernels, where they are installed, take the weights of these by hand."""
 
 
@@ -71,7 +71,7 @@ def resolve(settings: LanguageModelSettings, lm: nn.Module) -> tuple[str, ...]:
 
 def _usual(kind: type[LanguageModelSettings]) -> list[tuple[str, ...]]:
     """Return the targets that a class names by itself: its default, and those of its presets."""
-    named = [kind.defaults(), *kind.presets.values()]
+    named = [kind.own_defaults(), *kind.presets.values()]
     return [tuple(one["targets"]) for one in named if "targets" in one]
 
 

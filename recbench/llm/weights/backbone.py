@@ -141,10 +141,23 @@ def _on_hub(place: OnHub, kind: Kind) -> dict[str, Any]:
 def described(llm: str, where: dict[str, Any]) -> tuple[PretrainedConfig, PreTrainedTokenizerBase]:
     """Return the configuration and the tokenizer of a model, as `files_of` says where it is."""
     with reading(llm, "config.json"):
-        config = _text_part(AutoConfig.from_pretrained(**where))
+        config = unscaled(_text_part(AutoConfig.from_pretrained(**where)))
         _check_causal(llm, config)
     with reading(llm, "the tokenizer's files"):
         return config, read_tokenizer(where)
+
+
+def unscaled(config: Any) -> Any:
+    """
+    Return a configuration of a model that is the same function in training and when it is asked.
+
+    RWKV halves what it has computed after every few blocks when it is asked, lest float16 overflow,
+    and divides the weights that add to it. What an adapter adds to these weights is not divided: it
+    would count twice, then four times, as much as when it was learnt.
+    """
+    if hasattr(config, "rescale_every"):
+        config.rescale_every = 0
+    return config
 
 
 def _text_part(config: Any) -> Any:

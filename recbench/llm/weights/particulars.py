@@ -42,6 +42,13 @@ def closing_tokens(
     return frozenset(number for number in named & control if number < rows)
 
 
+_COMPUTED_ANEW: dict[str, dict[str, Any]] = {
+    "rwkv": {"rescale_every": 0},
+    **{family: {"lora": "without x_proj"} for family in ("mamba", "falcon_mamba", "jamba")},
+}
+"""Of families that are read or tuned in another way than at first, by their `model_type`."""
+
+
 @cache
 def particulars(llm: str, fingerprint: str) -> dict[str, Any]:
     """
@@ -65,7 +72,8 @@ def particulars(llm: str, fingerprint: str) -> dict[str, Any]:
     with reading(llm, "generation_config.json"):
         ends = closing_tokens(config, _generation(where), tokenizer)
     own: dict[str, Any] = {"ends": sorted(ends)} if ends else {}
-    return own | ({"tokenizer": "mended"} if is_mended(tokenizer) else {})
+    mended = {"tokenizer": "mended"} if is_mended(tokenizer) else {}
+    return own | mended | _COMPUTED_ANEW.get(config.model_type, {})
 
 
 def _ends(config: Any) -> Collection[int]:

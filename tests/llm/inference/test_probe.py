@@ -19,11 +19,13 @@ from peft import (
 from transformers import (
     AutoModelForCausalLM,
     BloomConfig,
+    CTRLConfig,
     GPTNeoConfig,
     LlamaConfig,
     MambaConfig,
     MistralConfig,
     PretrainedConfig,
+    RwkvConfig,
 )
 
 from recbench.errors import UserError
@@ -34,6 +36,8 @@ from recbench.llm.inference.scoring import Packed
 from recbench.llm.prompts.writer import Prompt
 from recbench.llm.settings import LanguageModelSettings
 from recbench.llm.tuning.adapter import add_lora
+from recbench.llm.tuning.gate import InstanceGate
+from recbench.llm.weights.backbone import unscaled
 
 Hybrid = Callable[..., HybridLM]
 ITEM = 270
@@ -133,7 +137,7 @@ def test_where_many_answers_as_one_sequence_are_wrong_they_are_read_apart(
 def test_a_swallowed_cache_is_not_used(make_hybrid: Hybrid) -> None:
     config = MambaConfig(**SMALL, num_hidden_layers=2, state_size=8)
     slowest = {**FAST, "lists": False, "reads": "plain", "writes": "plain"}
-    assert found(hybrid(config, ("in_proj", "x_proj"), make_hybrid)) == slowest
+    assert found(hybrid(config, ("in_proj",), make_hybrid)) == slowest
 
 
 def altered(model: HybridLM, change: Callable[[dict[str, Any]], None]) -> HybridLM:
@@ -229,6 +233,62 @@ def test_what_no_way_of_reading_is_right_for_is_refused(
         found(model)
 
 
+def fails(_: dict[str, Any]) -> None:
+    raise ValueError("You have to specify input_ids\nand more")
+
+
+def test_what_fails_at_plain_text_is_refused_in_a_line(
+    any_lm: PeftModel, make_hybrid: Hybrid
+) -> None:
+    """As BLT does without ids, and MPT beyond its table of distances."""
+    model = altered(randomised(make_hybrid(any_lm)), fails)
+    said = r"fails at plain text .*\(ValueError: You have to specify input_ids\); choose another"
+    with pytest.raises(UserError, match=said) as refused:
+        found(model)
+    assert "\n" not in str(refused.value)
+
+
+def test_what_scales_its_input_in_place_is_no_less_causal(make_hybrid: Hybrid) -> None:
+    config = CTRLConfig(vocab_size=280, n_positions=256, n_embd=32, dff=48, n_layer=2, n_head=4)
+    found(hybrid(config, ("Wq", "Wv"), make_hybrid))
+
+
+RWKV: dict[str, Any] = {
+    **{"vocab_size": 280, "hidden_size": 32, "attention_hidden_size": 32, "intermediate_size": 48},
+    **{"num_hidden_layers": 4, "rescale_every": 2},
+}
+
+
+def test_what_is_another_function_in_training_is_not_tuned(make_hybrid: Hybrid) -> None:
+    model = hybrid(RwkvConfig(**RWKV), ("output", "value"), make_hybrid)
+    with pytest.raises(UserError, match="in training it computes other numbers than when it is"):
+        found(model)
+    found(hybrid(unscaled(RwkvConfig(**RWKV)), ("output", "value"), make_hybrid))
+
+
+def test_it_is_asked_though_it_is_not_tuned(make_hybrid: Hybrid) -> None:
+    model = hybrid(RwkvConfig(**RWKV), ("output", "value"), make_hybrid)
+    model.requires_grad_(False)
+    assert found(model)["reads"] == "plain"
+
+
+def test_what_is_other_in_training_by_design_is_tuned(make_hybrid: Hybrid) -> None:
+    """Dropout of attention and of LoRA, a gate's batch statistics, and noise."""
+    config = LlamaConfig(**LLAMA.to_dict() | {"attention_dropout": 0.5})
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        lm = AutoModelForCausalLM.from_config(config)
+        lora = add_lora(lm, LanguageModelSettings(dropout=0.5, targets=("q_proj", "v_proj")))
+        projector = make_hybrid(lora, gated=False).projector
+        gate = InstanceGate(8, (2, 2, 2, 2), "resnet")
+        model = randomised(HybridLM(lora, ITEM, projector, gate))
+    assert found(model) == FAST
+    lora.get_output_embeddings().register_forward_pre_hook(
+        lambda head, given: (given[0] + head.training * torch.randn_like(given[0]),)
+    )
+    assert found(model) == FAST
+
+
 def test_weights_that_are_no_numbers_are_named(any_lm: PeftModel, make_hybrid: Hybrid) -> None:
     model = randomised(make_hybrid(any_lm))
     with torch.no_grad():
@@ -275,7 +335,7 @@ def test_what_fails_in_the_backward_pass_is_refused(any_lm: PeftModel, make_hybr
         found(model)
 
 
-@pytest.mark.parametrize("reading", [True, False])
+@pytest.mark.parametrize("when", ["at first", "reading", "training"])
 @pytest.mark.parametrize(
     "error",
     [
@@ -287,18 +347,19 @@ def test_what_fails_in_the_backward_pass_is_refused(any_lm: PeftModel, make_hybr
     ids=["GPU", "CPU", "C++", "Python"],
 )
 def test_too_little_memory_is_not_taken_for_a_lack_of_ability(
-    make_hybrid: Hybrid, error: Exception, reading: bool
+    make_hybrid: Hybrid, error: Exception, when: str
 ) -> None:
     """Else a model would be read slowly ever after, or called one that cannot be tuned."""
     model = hybrid(LLAMA, ("q_proj", "v_proj"), make_hybrid)
 
-    def full(*_: Any) -> None:
-        if len(seen) > 8 if reading else torch.is_grad_enabled():
+    def computes(*_: Any) -> None:
+        full = {"at first": True, "reading": len(seen) > 8, "training": torch.is_grad_enabled()}
+        if full[when]:
             raise error
         seen.append(1)
 
     seen: list[int] = []
-    model.lm.get_base_model().register_forward_pre_hook(full)
+    model.lm.get_base_model().register_forward_pre_hook(computes)
     with pytest.raises(type(error)) as caught:
         found(model)
     assert caught.value is error

@@ -65,6 +65,18 @@ def test_a_masked_model_is_refused_whatever_its_head_is_called(
         load_backbone(str(folder), "cpu")
 
 
+def test_a_model_that_is_rescaled_when_it_is_asked_is_read_without(
+    toy_folder: Path, tmp_path: Path
+) -> None:
+    """Else it would be trained as one function and asked as another."""
+    shutil.copytree(toy_folder, tmp_path / "rwkv")
+    page = {"model_type": "rwkv", "architectures": ["RwkvForCausalLM"], "vocab_size": 264}
+    sizes = {"hidden_size": 8, "num_hidden_layers": 8, "intermediate_size": 8, "rescale_every": 6}
+    (tmp_path / "rwkv/config.json").write_text(json.dumps(page | sizes))
+    lm, _ = load_outline(str(tmp_path / "rwkv"))
+    assert lm.config.rescale_every == 0
+
+
 def test_a_model_of_another_kind_is_named(toy_folder: Path, tmp_path: Path) -> None:
     folder = tmp_path / "bert"
     shutil.copytree(toy_folder, folder)

@@ -58,6 +58,25 @@ def test_it_is_an_ingredient_of_these_models_alone(toy_folder: Path, ending: Pat
     assert particulars("tiny", fingerprint("tiny")) == {}
 
 
+@pytest.mark.parametrize(
+    ("family", "own"),
+    [
+        ("rwkv", {"rescale_every": 0}),
+        ("mamba", {"lora": "without x_proj"}),
+        ("jamba", {"lora": "without x_proj"}),
+        ("mamba2", {}),
+    ],
+)
+def test_what_is_computed_otherwise_than_at_first_is_one_of_these_families(
+    toy_folder: Path, tmp_path: Path, family: str, own: dict[str, Any]
+) -> None:
+    folder = tmp_path / family
+    shutil.copytree(toy_folder, folder)
+    page = {"model_type": family, "architectures": ["AnyForCausalLM"], "eos_token_id": 2}
+    (folder / "config.json").write_text(json.dumps(page))
+    assert particulars(str(folder), family) == own
+
+
 def test_without_a_file_on_how_it_writes_its_configuration_says_it(ending: Path) -> None:
     (ending / "generation_config.json").unlink()
     config = json.loads((ending / "config.json").read_text())
