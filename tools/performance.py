@@ -9,6 +9,7 @@ pretrained language model. What was measured in toy sizes is no figure and is re
 
 import argparse
 import json
+import math
 import sys
 from pathlib import Path
 from typing import Any
@@ -31,14 +32,19 @@ backward and AdamW of one micro-batch, LoRA of rank 8 on all linear layers.
 
 
 SPEED, SHARE, LESS = "times as fast", "share of peak", "times less memory"
+PER_EXPERT = "one LoRA an expert"
 MUSTS = {
-    "one LoRA an expert": {SPEED: 8.0, LESS: 4.0},
+    PER_EXPERT: {SPEED: 8.0, LESS: 4.0},
     "a plain loop on peft": {SPEED: 2.0, SHARE: 0.45},
     "one LoRA for all": {SPEED: 1 / 1.05},
     "20 full sequences": {SPEED: 6.0},
     "one after the other": {SPEED: 1.4},
 }
 """The least that was asked of a case, by what it is against."""
+GPU_SHARES = {"llama2-7b": 0.4}
+"""The least share of a GPU's peak that was asked of a step, by its shape."""
+MOST_OVER_LORA = 1.03
+"""The most time that was asked of iLoRA's step on a GPU, in parts of stock LoRA's."""
 
 PRETRAINED, MOST_MEMORY = "smollm2", 4.0
 """A language model, and the GiB that a run with it was to take at most."""
@@ -81,7 +87,9 @@ def section(found: dict[str, Any]) -> str:
 
 def _cases(found: dict[str, Any]) -> list[str]:
     """Return what `tools/speed.py` found: works against the plain way of doing the same."""
-    lines = [f"`{found['llm']}`, {found['device']['threads']} thread(s).", ""]
+    threads = found["device"]["threads"]
+    clock = ", by the clock on the wall" if threads > 1 else ""
+    lines = [f"`{found['llm']}`, {threads} thread(s){clock}.", ""]
     lines += [
         f"| what | seconds | against | {SPEED} | {SHARE} | {LESS} |",
         "|---|---|---|---|---|---|",
@@ -100,19 +108,16 @@ def _judged(case: dict[str, Any]) -> list[str]:
         LESS: (case.get("times_less_memory"), ".1f"),
     }
     musts = MUSTS.get(case["against"], {})
-
-    def missed(value: float, must: float) -> float | None:
-        return must if value < must else None
-
     return [
-        "-" if value is None else _cell(value, form, missed(value, musts.get(name, 0.0)))
+        "-" if value is None else _cell(value, form, least=musts.get(name, 0.0))
         for name, (value, form) in figures.items()
     ]
 
 
-def _cell(value: float, form: str, missed: float | None) -> str:
+def _cell(value: float, form: str, least: float = 0.0, most: float = math.inf) -> str:
     """Return a figure, with what was asked of it where that is missed."""
-    return f"{value:{form}}" if missed is None else f"{value:{form}} (missed: {missed:{form}})"
+    asked = min(max(value, least), most)
+    return f"{value:{form}}" + (f" (missed: {asked:{form}})" if asked != value else "")
 
 
 def _memory(results: Path) -> list[str]:
@@ -121,8 +126,7 @@ def _memory(results: Path) -> list[str]:
     for file in sorted(results.glob("*/*/*/*/record.json")):
         record = json.loads(file.read_text(encoding="utf-8"))
         if record["settings"].get("llm") == PRETRAINED:
-            most = _most(record)
-            cell = _cell(most, ".1f", MOST_MEMORY if most > MOST_MEMORY else None)
+            cell = _cell(_most(record), ".1f", most=MOST_MEMORY)
             lines.append(f"| {record['model']} | {record['run_id']} | {cell} |")
     head = f"## Peak memory of runs with `{PRETRAINED}`"
     return [head, "", "| model | run | GiB |", "|---|---|---|", *lines, ""] if lines else []
@@ -156,27 +160,29 @@ def _steps(steps: dict[str, dict[str, Any]]) -> list[str]:
     head += ("tokens/s", "share of peak", "peak memory, GiB", "over LoRA")
     lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
     for name, one in steps.items():
+        shape = name.removeprefix("step ")
         for form in ("lora", "ilora") if "failed" not in one else ():
-            memory = one["peak_memory"][form]
+            memory, over = one["peak_memory"][form], one["seconds"][form] / one["seconds"]["lora"]
             cells = (
-                *(name.removeprefix("step "), f"{one['layers']}/{one['layers_of_the_real_model']}"),
+                *(shape, f"{one['layers']}/{one['layers_of_the_real_model']}"),
                 *(str(one["rows"]), str(one["tokens"]), form),
                 f"{one['tokens_a_second'][form]:,.0f}",
-                f"{one['share_of_peak'][form]:.1%}",
+                _cell(one["share_of_peak"][form], ".1%", least=GPU_SHARES.get(shape, 0.0)),
                 "-" if memory is None else f"{memory / 2**30:.1f}",
-                f"{one['seconds'][form] / one['seconds']['lora']:.3f}",
+                _cell(over, ".3f", most=MOST_OVER_LORA),
             )
             lines.append(f"| {' | '.join(cells)} |")
     return [*lines, ""]
 
 
 def _adapter(found: dict[str, Any]) -> str:
-    shape = found["shape"]
+    shape, musts = found["shape"], MUSTS[PER_EXPERT]
     size = f"{shape['incoming']} to {shape['outgoing']}, {shape['rows']} x {shape['tokens']} tokens"
     return (
         f"The adapter alone ({size}, rank {shape['rank']}, {shape['experts']} experts) takes "
-        f"{found['times_faster']:.1f} times less time and {found['times_less_memory']:.1f} times "
-        "less memory for its output and the backward pass than one LoRA an expert."
+        f"{_cell(found['times_faster'], '.1f', least=musts[SPEED])} times less time and "
+        f"{_cell(found['times_less_memory'], '.1f', least=musts[LESS])} times less memory for its "
+        f"output and the backward pass than {PER_EXPERT}."
     )
 
 

@@ -2,9 +2,10 @@
 How fast language models are trained and asked here, against the plain way of doing the same.
 
 Every case does the same in both ways, checks first that the numbers are the same, and then times
-them in turn, with one thread. A training step is made as a run makes it: rows sorted by size, as
-many at once as the model says, in the run's precision, with AdamW. Times are those of the
-processor, so that other work on the machine counts less; what is kept is the median of the pairs.
+them in turn. A training step is made as a run makes it: rows sorted by size, as many at once as the
+model says, in the run's precision, with AdamW. Times are those of the processor, so that other work
+on the machine counts less, or of the wall where `--threads` are several; what is kept is the median
+of the pairs.
 
     python tools/speed.py --llm smollm2 --out results/performance/cpu-smollm2.json
 """
@@ -160,17 +161,22 @@ def pairs(first: Work, second: Work, count: int) -> tuple[float, float]:
     times: tuple[list[float], list[float]] = ([], [])
     for _ in range(count):
         for work, spent in zip((first, second), times, strict=True):
-            began = time.process_time()
+            began = seconds()
             work()
-            spent.append(time.process_time() - began)
+            spent.append(seconds() - began)
     return statistics.median(times[0]), statistics.median(times[1])
+
+
+def seconds() -> float:
+    """Return a time: the processor's, or the wall's, since threads add up on a processor."""
+    return time.process_time() if torch.get_num_threads() == 1 else time.perf_counter()
 
 
 def peak(dtype: torch.dtype) -> float:
     """Return operations a second of a large matrix product."""
     left, right = (torch.randn(2048, 2048).to(dtype) for _ in range(2))
-    seconds, _ = pairs(lambda: left @ right, lambda: left @ right, 9)
-    return float(2 * 2048**3 / seconds)
+    taken, _ = pairs(lambda: left @ right, lambda: left @ right, 9)
+    return float(2 * 2048**3 / taken)
 
 
 class PlainStep:
@@ -306,14 +312,17 @@ def training_data(llm: str) -> TrainingData:
     return choose_training_source(experiment, build(experiment), question, print).learnt
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
     """Time everything and write it down."""
     words = argparse.ArgumentParser(description="Time language models against the plain way.")
     words.add_argument("--llm", default="tiny")
     words.add_argument("--pairs", type=int, default=5)
+    words.add_argument("--threads", type=int, default=1, help="that compute, at least 1")
     words.add_argument("--out", type=Path, required=True)
-    given = words.parse_args()
-    torch.set_num_threads(1)
+    given = words.parse_args(arguments)
+    if given.threads < 1:
+        words.error(f"--threads is at least 1, not {given.threads}")
+    torch.set_num_threads(given.threads)
     lab = Lab(given.llm, training_data(given.llm))
     works = (training, objectives, reading)
     cases = [*adapters(), *(one for work in works for one in work(lab, given.pairs))]

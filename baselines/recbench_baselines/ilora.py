@@ -28,8 +28,8 @@ from recbench.llm.guidance import (
     random_vectors,
 )
 from recbench.llm.guided import GuidedLanguageModel
-from recbench.llm.inference.hybrid import Guide, root_mean_square
-from recbench.llm.recommender import Seen
+from recbench.llm.inference.hybrid import Guide, root_mean_square, width_of
+from recbench.llm.recommender import CODE_OVER_ROWS, Seen
 from recbench.llm.settings import HybridSettings, Ranks, listed
 from recbench.llm.tuning.finetuning import TrainingQuestions
 from recbench.llm.tuning.gate import ExpertGate, InstanceGate, equal_ranks
@@ -65,6 +65,7 @@ class GatedSettings(HybridSettings):
     guidance: Guidance = "sequence"
 
     added: ClassVar[frozenset[str]] = HybridSettings.added | {"guidance"}
+    of_lora: ClassVar[frozenset[str]] = HybridSettings.of_lora - {"rank"}  # the experts have it
 
     @model_validator(mode="after")
     def _routers_are_linear(self) -> Self:
@@ -128,6 +129,11 @@ class ILoRA(GuidedLanguageModel):
         own: set[Control] = {"other-user"} if self.weighs_users else set()
         return super().controls | own
 
+    def ingredients(self) -> dict[str, Any]:
+        """Add an own version where the gate mixes rows."""
+        own = {"code": CODE_OVER_ROWS} if self.settings.gate == "resnet" else {}
+        return super().ingredients() | own
+
     def transfer(self, data: TrainingData, runtime: Runtime) -> None:
         """Bring the new encoder's user vectors to the size that the gate has learnt with."""
         super().transfer(data, runtime)
@@ -180,7 +186,7 @@ class ILoRA(GuidedLanguageModel):
         if settings.guidance == "token-routing":
             return TokenRouter(lm, settings.ranks)
         of_words = settings.guidance in OF_PROMPTS
-        width = lm.get_input_embeddings().embedding_dim if of_words else guide.users.shape[1]
+        width = width_of(lm) if of_words else guide.users.shape[1]
         return InstanceGate(width, settings.ranks, settings.gate, self._scale(guide))
 
     def _scale(self, guide: Guide) -> float:
@@ -207,12 +213,17 @@ class ILoRA(GuidedLanguageModel):
     def _seen(self, questions: TrainingQuestions) -> Seen | None:
         if self.settings.guidance not in OF_PROMPTS:
             return super()._seen(questions)
+        kept: dict[tuple[Step, bytes], Tensor] = {}
 
         def seen(rows: NDArray[np.int64], step: Step) -> Tensor:
-            shown = Queries(questions.histories[rows], questions.candidates(rows, step))
-            vectors = self._gate_inputs(shown)
-            assert vectors is not None
-            return vectors
+            key = step, rows.tobytes()
+            if key not in kept:  # a gate that mixes rows asks for a whole step, part by part
+                shown = Queries(questions.histories[rows], questions.candidates(rows, step))
+                vectors = self._gate_inputs(shown)
+                assert vectors is not None
+                kept.clear()
+                kept[key] = vectors
+            return kept[key]
 
         return seen
 

@@ -64,7 +64,11 @@ Seen = Callable[[NDArray[np.int64], Step], Tensor]
 CODE_OVER_TOKENS = 3
 """
 `recbench.llm.prompted.CODE` where an objective's mean is over tokens. Up to 2 it was one over those
-of a micro-batch, so that numbers hung on the memory that was free. The next `CODE` is 4.
+of a micro-batch, so that numbers hung on the memory that was free.
+"""
+CODE_OVER_ROWS = 4
+"""
+The same where a gate mixes rows: up to 3 it mixed those of a micro-batch. The next `CODE` is 5.
 """
 
 
@@ -256,9 +260,19 @@ class TunedLanguageModel(PromptedLanguageModel):
     ) -> Tensor:
         objective = self.objective.at(step)
         lesson = self._lesson(questions, rows, step, objective)
-        if self.module.user_gate is not None and seen is not None:
-            self.module.user_gate.hold(seen(rows, step))  # until the backward pass is over
+        self._hold(seen, rows, step)
         return objective.loss(self._likelihoods(lesson, objective))
+
+    def _hold(self, seen: Seen | None, rows: NDArray[np.int64], step: Step) -> None:
+        """Let the gate weigh training rows, until their backward pass is over."""
+        gate = self.module.user_gate
+        if gate is None or seen is None:
+            return
+        if gate.mixes_rows:
+            batch, own = step.share(rows)
+            gate.hold_part(seen(batch, step), own, step.index)
+        else:
+            gate.hold(seen(rows, step))
 
     def _weights(
         self, questions: TrainingQuestions, rows: NDArray[np.int64], step: Step

@@ -238,6 +238,7 @@ class TrainingRun:
         if curve is None or seen is None:
             return
         self._check_finite()
+        self.align()
         self.module.eval()
         point = {ROWS: seen, **curve.look()} if self.processes.is_main else None
         position.curve.append(self.processes.of_main(point))

@@ -1,22 +1,26 @@
 from dataclasses import replace
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
+from recbench_baselines import ilora as room
 from recbench_baselines.ilora import ILoRA, ILoRASettings
 from recbench_baselines.llara import LLaRA
 from safetensors.torch import load_file
 
 from recbench.errors import RecbenchError, UserError
 from recbench.file_digests import folder_digest
+from recbench.llm import guided
 from recbench.llm.encoders import fitted_encoder
-from recbench.llm.guidance import Guidance
-from recbench.llm.inference.hybrid import root_mean_square, standardised
+from recbench.llm.guidance import Guidance, prompt_vectors
+from recbench.llm.inference.hybrid import Guide, root_mean_square, standardised
 from recbench.llm.settings import HybridSettings
 from recbench.llm.tuning.finetuning import TrainingQuestions
 from recbench.llm.tuning.router import TokenRouter
+from recbench.neural.checkpoint import learnt
 from recbench.neural.plan import Step
 from recbench.questions.split import Examples, Split
 from recbench.recommender import Recommender, Runtime
@@ -228,6 +232,55 @@ class TestILoRAOfRoutedTokens(AnswererContract, TransferableContract):
 
 class TestILoRAWithResNet(AnswererContract):
     model_class = ILoRA
+
+
+@pytest.mark.parametrize("guidance", ["random", "tokens"])
+def test_a_gate_that_mixes_rows_mixes_those_of_a_step_whatever_is_computed_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, guidance: str
+) -> None:
+    """Nor is a prompt read again for each part of its step."""
+    read: list[int] = []
+
+    def noted(model: Any, prompts: Any, words: str) -> torch.Tensor:
+        read.append(len(prompts))
+        return prompt_vectors(model, prompts, words)
+
+    monkeypatch.setattr(room, "prompt_vectors", noted)
+    monkeypatch.setattr(guided, "fitted_encoder", lambda *_: Untrained())
+    values = TestILoRAWithResNet.settings | {"batch_size": 8, "examples": 20, "dropout": 0.0}
+    values |= {"guidance": guidance, "precision": "float32", "learning_rate": 1e-4}
+    learnt_by = []
+    for size in (8, 2):
+        model = ILoRA(ILoRASettings.build({**values, "micro_batch_size": size}))
+        place = tmp_path / str(size)
+        model.fit(toy_training_data(), Runtime(0, "cpu", place, tmp_path).at(place))
+        learnt_by.append(learnt(model.module))
+    assert read == ([8, 8, 4] * 2 if guidance == "tokens" else [])
+    for name, whole in learnt_by[0].items():
+        torch.testing.assert_close(learnt_by[1][name], whole, atol=2e-5, rtol=1e-4)
+
+
+class Untrained:
+    """An encoder that knows nothing."""
+
+    vectors = Guide.random(40, 16)
+
+    def item_vectors(self) -> NDArray[np.float32]:
+        return self.vectors.vectors
+
+    def user_vectors(self, histories: NDArray[np.int32]) -> NDArray[np.float32]:
+        return self.vectors.users[np.arange(len(histories)) % len(self.vectors.users)]
+
+
+def test_a_gate_that_mixes_rows_has_a_version_of_its_own() -> None:
+    """Up to version 3 its numbers hung on how many rows were computed at once."""
+
+    def code(gate: str) -> int:
+        settings = ILoRASettings.build({**TestILoRAWithResNet.settings, "gate": gate})
+        found: int = ILoRA(settings).ingredients()["code"]
+        return found
+
+    assert [code(gate) for gate in ("linear", "resnet")] == [2, 4]
 
 
 GUIDED: dict[type[AnswererContract], str] = {

@@ -52,6 +52,13 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
         | {"examples": 75, "batch_size": 6, "micro_batch_size": 2, "epochs": 4}
         | {"learning_rate": 1e-5, "curve_rows": 0},
     ),
+    # A gate that mixes the rows of a batch; the second process has none of the last one.
+    "ilora-resnet": (
+        "ilora",
+        golden.CASES["ilora"]
+        | {"examples": 26, "batch_size": 6, "micro_batch_size": 2, "gate": "resnet"}
+        | {"learning_rate": 1e-5, "curve_rows": 0},
+    ),
 }
 
 

@@ -88,7 +88,7 @@ SHARDING = {"ACCELERATE_USE_FSDP": "true", "FSDP_CPU_RAM_EFFICIENT_LOADING": "tr
 @pytest.mark.slow
 @pytest.mark.parametrize("more", [{}, SHARDING], ids=["whole", "sharded"])
 def test_two_processes_tune_a_language_model_as_one(tmp_path: Path, more: dict[str, str]) -> None:
-    compare(tmp_path, "ilora", **more)
+    compare(tmp_path, "ilora", "ilora-resnet", **more)
 
 
 def test_a_process_gets_the_layers_that_it_needs_whatever_the_other_does() -> None:

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 
 from recbench.errors import RecbenchError, UserError
 from recbench.neural import loop, training
-from recbench.neural.loop import Sizes
+from recbench.neural.curve import Curve
+from recbench.neural.loop import Sizes, TrainingRun
 from recbench.neural.plan import ParameterGroup, Plan, Step, cosine
 from recbench.neural.precision import FLOAT32, Precision
 from recbench.neural.tensor_file import read_tensors
@@ -265,6 +266,28 @@ def test_processes_of_different_precisions_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=said):
         train(task.module, task.loss, 29, PLAN, runtime, name="toy", identity=None)
     assert not task.seen
+
+
+def test_what_a_look_chooses_is_the_main_processes(tmp_path: Path) -> None:
+    """It alone looks, and running means of the others may be a step behind."""
+
+    class Second(Processes):
+        rank, count = 1, 2
+
+        def of_main(self, value: Any) -> Any:
+            return {"rows": 29, "hits": 1.0} if value is None else value
+
+        def align(self, tensors: Any) -> None:
+            for tensor in tensors:
+                tensor.fill_(7)
+
+    task, runtime = Task(), Runtime(0, "cpu", tmp_path, tmp_path, processes=Second())
+    curve = Curve(lambda: {}, by="hits", patience=1)
+    run = TrainingRun(task.module, task.loss, 29, PLAN, runtime, FLOAT32, curve=curve)
+    run.position.step = run.total
+    run.look()
+    assert any("running_mean" in name for name in run.best)
+    assert all(bool((tensor == 7).all()) for tensor in run.best.values())
 
 
 def test_a_checkpoint_of_a_cpu_keeps_its_name(tmp_path: Path) -> None:

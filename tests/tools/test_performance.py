@@ -114,6 +114,34 @@ def test_what_was_asked_and_is_missed_is_called_so(performance: ModuleType, tmp_
         assert line in lines
 
 
+def test_what_a_gpu_misses_is_called_so(performance: ModuleType, tmp_path: Path) -> None:
+    """Of a step in the shape of 7 B, of iLoRA over LoRA, and of the adapter against experts."""
+    step = FOUND["parts"]["step llama2-7b"] | {
+        "share_of_peak": {"lora": 0.4, "ilora": 0.386},
+        "seconds": {"lora": 0.2, "ilora": 0.207},
+    }
+    adapter = FOUND["parts"]["adapter"] | {"times_faster": 7.94, "times_less_memory": 3.9}
+    parts = {"step llama2-7b": step, "step smollm2-135m": step, "adapter": adapter}
+    slow = FOUND | {"parts": FOUND["parts"] | parts}
+    assert performance.main(written(tmp_path, slow=slow)) == 0
+    page = (tmp_path / "performance.md").read_text(encoding="utf-8")
+    head, over = "| 16/32 | 8 | 2456 |", "1.035 (missed: 1.030)"
+    for line in (
+        f"| llama2-7b {head} lora | 12,280 | 40.0% | 16.0 | 1.000 |",
+        f"| llama2-7b {head} ilora | 12,039 | 38.6% (missed: 40.0%) | - | {over} |",
+        f"| smollm2-135m {head} ilora | 12,039 | 38.6% | - | {over} |",
+    ):
+        assert line in page.splitlines()
+    assert "takes 7.9 (missed: 8.0) times less time and 3.9 (missed: 4.0) times less" in page
+
+
+def test_several_threads_are_said_with_their_clock(performance: ModuleType, tmp_path: Path) -> None:
+    both = ON_CPU | {"device": ON_CPU["device"] | {"threads": 2}}
+    assert performance.main(written(tmp_path, both=both)) == 0
+    lines = (tmp_path / "performance.md").read_text(encoding="utf-8").splitlines()
+    assert "`smollm2`, 2 thread(s), by the clock on the wall." in lines
+
+
 def test_the_published_page_is_that_of_its_files(performance: ModuleType) -> None:
     """If not: ``python tools/performance.py`` makes it anew."""
     published = (performance.RESULTS / "performance.md").read_text(encoding="utf-8")

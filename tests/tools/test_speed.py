@@ -1,6 +1,9 @@
 """The benchmark of language models on a CPU times what a run does, and only what gives the same."""
 
-from types import ModuleType
+import itertools
+import json
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -61,6 +64,46 @@ def test_a_step_is_a_runs_and_has_the_numbers_of_the_plain_loop(
     assert min(sizes[0]) >= max(sizes[1]) >= min(sizes[1]) >= max(sizes[2])
     plain()
     assert not torch.allclose(step.gradients()[1], wanted[1])
+
+
+@pytest.mark.parametrize(("threads", "taken"), [(1, 1.0), (2, 10.0)])
+def test_several_threads_are_timed_by_the_wall(
+    speed: ModuleType, monkeypatch: pytest.MonkeyPatch, threads: int, taken: float
+) -> None:
+    """On the processor their times add up."""
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    clocks = {"process_time": 1.0, "perf_counter": 10.0}
+    ticking = {name: itertools.count(0.0, tick).__next__ for name, tick in clocks.items()}
+    monkeypatch.setattr(speed, "time", SimpleNamespace(**ticking))
+    assert speed.pairs(lambda: None, lambda: None, 3) == (taken, taken)
+
+
+@pytest.mark.parametrize(("said", "threads"), [([], 1), (["--threads", "2"], 2)])
+def test_the_page_says_how_many_threads_computed(
+    speed: ModuleType,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    said: list[str],
+    threads: int,
+) -> None:
+    counted: list[int] = []
+    monkeypatch.setattr(torch, "set_num_threads", counted.append)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: counted[-1])
+    monkeypatch.setattr(speed, "training_data", lambda _: None)
+    monkeypatch.setattr(speed, "Lab", lambda *_: None)
+    for work in ("training", "objectives", "reading"):
+        monkeypatch.setattr(speed, work, lambda *_: [])
+    monkeypatch.setattr(speed, "adapters", lambda: [speed.case("it", "another", 1.0, 2.0)])
+    assert speed.main([*said, "--out", str(tmp_path / "found.json")]) == 0
+    page = json.loads((tmp_path / "found.json").read_text(encoding="utf-8"))
+    assert page["device"]["threads"] == threads
+    assert counted == [threads]
+
+
+def test_no_threads_are_refused(speed: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        speed.main(["--threads", "0", "--out", "nowhere.json"])
+    assert "--threads is at least 1, not 0" in capsys.readouterr().err
 
 
 def test_what_writes_other_words_beside_likelihoods_is_not_timed(

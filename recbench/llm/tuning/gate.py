@@ -17,7 +17,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal, NoReturn
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from peft.tuners.lora import LoraLayer
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
@@ -97,8 +99,9 @@ class InstanceGate(ExpertGate):
         Of the experts, see `ExpertGate`.
     kind
         ``"linear"``, one layer (the paper; unlike that of the released code it has a bias), or
-        ``"resnet"``, a small 1-D ResNet (the released code), whose batch statistics are frozen in
-        evaluation mode. One network serves all layers.
+        ``"resnet"``, a small 1-D ResNet (the released code), whose batch statistics are those of a
+        whole training step (`hold_part`), and frozen in evaluation mode. One network serves all
+        layers.
     scale
         Multiplies user vectors before the network, so that they may come in the encoder's own size.
     """
@@ -120,6 +123,11 @@ class InstanceGate(ExpertGate):
         self.register_buffer("scale", torch.tensor(scale))
         self._factors: Tensor | None = None
 
+    @property
+    def mixes_rows(self) -> bool:
+        """Whether in training what a row gets depends on the others of its step."""
+        return bool(self._norms)
+
     def forward(self, users: Tensor) -> Tensor:
         """Return the expert weights [B, K] of user vectors [B, width]; rows add up to 1."""
         if self.alike is not None:
@@ -138,8 +146,53 @@ class InstanceGate(ExpertGate):
         repeats
             Rows of the language model's batch for each user, adjacent: beams or candidates.
         """
-        weights = self(users).repeat_interleave(repeats, dim=0)  # [B * repeats, K]
-        self._factors = self._factors_of(weights)[:, None, :]  # [B * repeats, 1, r]
+        self._keep(self(users).repeat_interleave(repeats, dim=0))
+
+    def hold_part(self, users: Tensor, part: NDArray[np.bool_], step: int) -> None:
+        """
+        Set the weights of some rows of a training step, which are computed among all of its rows.
+
+        So they are the same whatever is computed at once, and by whom. The running statistics
+        follow once a step: how far they have come is a buffer itself, so that they follow again
+        where a step begins anew and its buffers are put back.
+
+        Parameters
+        ----------
+        users
+            Vectors of all rows of the step, [B, width], in an order of its own.
+        part
+            bool [B]: which of them are in the next forward and backward pass.
+        step
+            Its number, from 0.
+        """
+        counts = [norm.get_buffer("num_batches_tracked") for norm in self._norms]
+        follow = self.training and any(int(count) != step + 1 for count in counts)
+        with self._statistics(follow):
+            weights = self(users)
+        if follow:
+            for count in counts:  # a process without a row of the last step is one behind
+                count.fill_(step + 1)
+        self._keep(weights[torch.from_numpy(part).to(weights.device)])
+
+    @property
+    def _norms(self) -> list[nn.BatchNorm1d]:
+        """What normalises a row by the others of its batch."""
+        return [one for one in self.network.modules() if isinstance(one, nn.BatchNorm1d)]
+
+    @contextmanager
+    def _statistics(self, follow: bool) -> Iterator[None]:
+        """Let running statistics follow those of a batch inside the block, or stay as they are."""
+        for norm in self._norms:
+            norm.track_running_stats = follow
+        try:
+            yield
+        finally:
+            for norm in self._norms:
+                norm.track_running_stats = True
+
+    def _keep(self, weights: Tensor) -> None:
+        """Keep what multiplies the rows of the next passes, by their weights [B, K]."""
+        self._factors = self._factors_of(weights)[:, None, :]  # [B, 1, r]
 
     def release(self) -> None:
         """Forget the weights: a forward pass without a gate is an error."""

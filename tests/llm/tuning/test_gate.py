@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
@@ -236,6 +237,42 @@ def test_batch_statistics_are_frozen_when_scoring() -> None:
     changed = [n for n, t in gate.state_dict().items() if not torch.equal(t, before[n])]
     assert changed
     assert all("running" in name or "num_batches" in name for name in changed)
+
+
+def test_the_rows_of_a_step_are_weighed_alike_in_parts_and_statistics_follow_once() -> None:
+    """In either of two processes, and where a step begins anew: its buffers are put back."""
+    users = torch.randn(6, 3, generator=torch.Generator().manual_seed(0))
+    whole, main, other = (gate_for(kind="resnet").train() for _ in range(3))
+    assert whole.mixes_rows
+    assert not gate_for().mixes_rows
+    before = [buffer.clone() for buffer in main.buffers()]
+    for step in range(2):
+        whole.hold(users)
+        for begun in range(2):
+            if not step and begun:  # memory ran out
+                for buffer, kept in zip(main.buffers(), before, strict=True):
+                    buffer.copy_(kept)
+            for gate, parts in ((main, ([4, 5], [1])), (other, ([0, 2, 3],))):
+                for rows in parts:
+                    gate.hold_part(users, np.isin(np.arange(6), rows), step)
+                    torch.testing.assert_close(gate._factors, whole._factors[sorted(rows)])
+        for gate in (main, other):
+            for own, expected in zip(gate.buffers(), whole.buffers(), strict=True):
+                torch.testing.assert_close(own, expected)
+
+
+def test_a_process_without_a_row_of_a_step_goes_on_with_the_next() -> None:
+    users = torch.randn(6, 3, generator=torch.Generator().manual_seed(0))
+    behind = gate_for(kind="resnet").train()
+    for _ in range(2):
+        behind.hold_part(users, np.full(6, True), 1)
+    counted = {int(tensor) for name, tensor in behind.state_dict().items() if "num_" in name}
+    assert counted == {2}
+    once = gate_for(kind="resnet").train()
+    once.hold(users)
+    for name, tensor in once.state_dict().items():
+        if "running" in name:
+            torch.testing.assert_close(behind.state_dict()[name], tensor)
 
 
 @pytest.mark.parametrize("kind", ["linear", "resnet"])
