@@ -26,8 +26,8 @@ class Settings(BaseModel):
     settings that say how something is computed and not what: they stand in a record, but name no
     row of a table; those of `passing` among them, such as how long to wait, are not even recorded,
     since a finished run is the same whatever they were. `added` names those that came later: while
-    they have their default they name no row either, so that what was published before keeps its
-    place.
+    they have the default that stands in the class they name no row either, so that what was
+    published before keeps its place.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -64,7 +64,7 @@ class Settings(BaseModel):
         check_no_secret(values, "setting")
         given = {key: _parsed(value, cls.model_fields[key]) for key, value in values.items()}
         try:
-            made = cls.model_validate({**cls.presets.get(preset or "", {}), **given})
+            made = cls.model_validate({**cls.of_preset(preset, given), **given})
         except ValidationError as error:
             first = error.errors()[0]
             name = ".".join(map(str, first["loc"])) or "settings"
@@ -77,13 +77,18 @@ class Settings(BaseModel):
                 )
         return made
 
+    @classmethod
+    def of_preset(cls, preset: str | None, given: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG003
+        """Return the values of a preset, if one is named, that count beside what a user gave."""
+        return dict(cls.presets[preset]) if preset is not None else {}
+
     def record(self) -> dict[str, Any]:
         """Return every setting as JSON values, for a run record."""
         return self.model_dump(mode="json")
 
     def identity(self) -> dict[str, Any]:
         """Return what names a row, as JSON values: without `runtime`, and see `added`."""
-        usual = self.defaults()
+        usual = self.own_defaults()
         return {
             name: value
             for name, value in self.record().items()
@@ -93,8 +98,13 @@ class Settings(BaseModel):
     @classmethod
     def completed(cls, record: Mapping[str, Any]) -> dict[str, Any]:
         """Return an earlier version's `record` with the settings that were `added` since."""
-        usual = cls.defaults()
+        usual = cls.own_defaults()
         return {name: usual[name] for name in cls.added} | dict(record)
+
+    @classmethod
+    def own_defaults(cls) -> dict[str, Any]:
+        """Return every default that stands in the class, as JSON values, whatever else is said."""
+        return cls.model_construct().model_dump(mode="json")
 
     @classmethod
     def defaults(cls, **said: Any) -> dict[str, Any]:

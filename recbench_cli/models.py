@@ -101,7 +101,11 @@ def _explain(name: str, form: str) -> None:
 
 
 def _print(name: str, model: "type[System]", form: str) -> None:
-    settings, defaults = model.settings_class, model.settings_class.defaults()
+    from recbench.registry import if_usable
+
+    settings = model.settings_class
+    # Some hang on the language model: nothing is known of one whose name two packages claim.
+    defaults = if_usable(settings.defaults) or settings.own_defaults()
     if form == "json":
         page = {
             "model": name,

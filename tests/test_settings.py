@@ -66,6 +66,13 @@ def test_a_setting_that_came_later_names_a_row_only_where_it_is_set():
 
 
 @pytest.mark.parametrize("name", registry.listed("models"))
+def test_what_was_added_has_a_default_that_hangs_on_nothing(name):
+    settings = registry.load("models", name).settings_class
+    usual, own = settings.defaults(), settings.own_defaults()
+    assert {key: usual[key] for key in settings.added} == {key: own[key] for key in settings.added}
+
+
+@pytest.mark.parametrize("name", registry.listed("models"))
 def test_every_setting_of_our_models_is_explained(name):
     settings = registry.load("models", name).settings_class
     names = [one for shared, _ in settings.explained() for one in shared]

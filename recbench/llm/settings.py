@@ -90,7 +90,7 @@ class PromptedSettings(Settings):
         "...". None shows them whole.
     adapter
         Folder of an adapter in peft's layout, to be asked as it is or tuned further; its own rank,
-        alpha, dropout and targets hold. None for none.
+        alpha, dropout and targets hold, and others are refused. None for none.
     precision
         Of training: ``"auto"`` is bfloat16 where the device computes with it natively. Scores and
         answers are in the same on a GPU, and always float32 on a CPU.
@@ -129,7 +129,8 @@ class TuningSettings(PromptedSettings):
     """
     What a language model that is tuned on prompts can be told.
 
-    The defaults of everything that costs time suit the built-in model on two CPU cores.
+    What the language model's card names (``recbench models --llms``) takes the place of a default
+    that a system has in common with all others: the rate of LoRA, batches, and how many rows.
 
     Attributes
     ----------
@@ -194,6 +195,24 @@ class TuningSettings(PromptedSettings):
         decisive = {} if self.patience is None else {"curve_rows": self.curve_rows}
         return super().identity() | decisive
 
+    @model_validator(mode="before")
+    @classmethod
+    def _as_the_card_says(cls, values: Any) -> Any:
+        """Take from the card what is not said, as if it had been: a record names what was used."""
+        return cls._of_the_card(values) | values
+
+    @classmethod
+    def _of_the_card(cls, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what a card says; a class that has a default of its own is tuned otherwise."""
+        fields, usual = cls.model_fields, TuningSettings.model_fields
+        found = usual_tuning(values.get("llm", fields["llm"].default))
+        return {k: v for k, v in found.items() if fields[k].default == usual[k].default}
+
+    @classmethod
+    def defaults(cls, **said: Any) -> dict[str, Any]:
+        """Return the defaults, of which some hang on the language model."""
+        return super().defaults(**(cls._of_the_card(said) | said))
+
 
 class LanguageModelSettings(TuningSettings):
     """
@@ -202,9 +221,7 @@ class LanguageModelSettings(TuningSettings):
     Attributes
     ----------
     learning_rate, batch_size
-        Peak of the rate, and rows an optimizer step: those of the language model's card
-        (``recbench models --llms``), where it names any; else LLaRA's and iLoRA's rate, in batches
-        half as large as theirs.
+        Where no card names them, LLaRA's and iLoRA's rate, and batches half as large as theirs.
     rank, alpha, dropout, targets
         Of LoRA (Hu et al., ICLR 2022): rank, scale alpha / rank, dropout on its input, names of
         layers, or ``"all-linear"``, which also takes the place of the default, or of a preset's, in
@@ -212,7 +229,7 @@ class LanguageModelSettings(TuningSettings):
         default makes one pass over a part of the rows, where it would only cost time.
     peft
         File with another configuration of peft, as it writes ``adapter_config.json``, in the place
-        of rank, alpha, dropout and targets: of any kind that
+        of rank, alpha, dropout and targets, which are refused beside it: of any kind that
         `recbench.llm.tuning.adapter.LEARNT` names. None for LoRA with these.
     """
 
@@ -224,31 +241,41 @@ class LanguageModelSettings(TuningSettings):
 
     presets: ClassVar[dict[str, dict[str, Any]]] = {"paper": PAPER}
     added: ClassVar[frozenset[str]] = TuningSettings.added | {"peft"}
+    of_lora: ClassVar[frozenset[str]] = frozenset({"rank", "alpha", "dropout", "targets"})
+    """What `peft` or `adapter` takes the place of."""
+
+    @classmethod
+    def of_preset(cls, preset: str | None, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Leave out what `peft` or `adapter` takes the place of: it would only name the row."""
+        values = super().of_preset(preset, given)
+        if all(_or_none(given.get(name)) is None for name in ("peft", "adapter")):
+            return values
+        return {name: value for name, value in values.items() if name not in cls.of_lora}
+
+    @field_validator("rank", "alpha", "dropout", "targets")
+    @classmethod
+    def _is_not_the_adapters(cls, value: Any, others: ValidationInfo) -> Any:
+        name, adapter = others.field_name or "", others.data.get("adapter")
+        if adapter is not None and name in cls._changed({name: value}):
+            raise ValueError(f"the adapter in '{adapter}' has its own; leave out {name} or adapter")
+        return value
 
     @field_validator("peft")
     @classmethod
     def _configures_no_other(cls, peft: str | None, others: ValidationInfo) -> str | None:
-        if peft is not None and others.data.get("adapter") is not None:
+        if peft is None:
+            return None
+        if others.data.get("adapter") is not None:
             raise ValueError("an adapter has its own configuration; leave out adapter or peft")
+        if changed := ", ".join(cls._changed(others.data)):
+            raise ValueError(f"the file takes the place of {changed}; leave out {changed}, or peft")
         return peft
 
-    @model_validator(mode="before")
     @classmethod
-    def _as_the_card_says(cls, values: Any) -> Any:
-        """Take from the card what is not said, as if it had been: a record names what was used."""
-        return cls._of_the_card(values) | values
-
-    @classmethod
-    def _of_the_card(cls, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what a card says; a class that has a default of its own is tuned otherwise."""
-        fields, usual = cls.model_fields, LanguageModelSettings.model_fields
-        found = usual_tuning(values.get("llm", fields["llm"].default))
-        return {k: v for k, v in found.items() if fields[k].default == usual[k].default}
-
-    @classmethod
-    def defaults(cls, **said: Any) -> dict[str, Any]:
-        """Return the defaults, of which some hang on the language model."""
-        return super().defaults(**(cls._of_the_card(said) | said))
+    def _changed(cls, values: Mapping[str, Any]) -> list[str]:
+        """Return which of `of_lora` have another value here than their default."""
+        own = {name: one for name, one in cls.model_fields.items() if name in cls.of_lora}
+        return [name for name, one in own.items() if values.get(name, one.default) != one.default]
 
 
 class UnlistedSettings(LanguageModelSettings):

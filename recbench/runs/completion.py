@@ -71,7 +71,7 @@ def report_age(
         report(f"found a run that was made without --deterministic{again}")
     for name, value in record.trained.runtime_settings.items():
         asked = settings.record().get(name)
-        if asked != value and asked != type(settings).defaults().get(name):
+        if asked != value and asked != settings.own_defaults().get(name):
             report(f"found a run with {name}={value}, not {asked}{again}")
 
 

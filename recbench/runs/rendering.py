@@ -1,12 +1,14 @@
 """The leaderboard as text: for a terminal, Markdown, LaTeX, CSV and JSON."""
 
 from collections.abc import Sequence
+from statistics import fmean
 from typing import Any
 
 from recbench.evaluation.metrics import names_at
 from recbench.plain_text import as_json
 from recbench.runs import published
 from recbench.runs.leaderboard import Row, Table, ranked_by
+from recbench.runs.learning_curve import points_of
 from recbench.runs.notes import data_note, estimate_of, notes, notes_of, seeds_cell
 from recbench.runs.sheet import Grid, Sheet
 from recbench.runs.text import (
@@ -105,6 +107,7 @@ def sheet(table: Table, cutoffs: Sequence[int] = ()) -> Sheet:
         f"Not comparable with the table above: {table.apart}." if table.apart else "",
         Grid(list(columns), list(zip(*columns.values(), strict=True))),
         *notes(table.rows),
+        _tuned(table),
         published.note(_others(table)),
         f"95% intervals over users and training seeds; '{DASH}' is what a system cannot give. Rows "
         f"stand by {figure}.",
@@ -149,6 +152,21 @@ def _comparisons(table: Table) -> dict[str, list[str]]:
         for row in table.rows
     ]
     return {**columns, f"{figure} to {table.baseline}": cells}
+
+
+def _tuned(table: Table) -> str:
+    """Say what each training that is looked at on the way has seen, in what time and on what."""
+    said = []
+    for row in table.rows:
+        records = [run.record for run in row.runs]
+        seen = sorted({rows for one in records for rows, _ in [*points_of(one)][-1:]})
+        if seen:
+            hours = fmean(one.training_seconds or 0.0 for one in records) / 3600
+            each = " a training" if len(records) > 1 else ""
+            places = {one.trained.provenance.device.hardware for one in records if one.trained}
+            examples, where = " or ".join(f"{one:,}" for one in seen), ", ".join(sorted(places))
+            said.append(f"{row.label}: {examples} in {hours:.2f} h{each} on {where}")
+    return f"Examples seen in tuning: {'; '.join(said)}" if said else ""
 
 
 def _others(table: Table) -> list[list[published.Published]]:

@@ -6,22 +6,18 @@ a curve says when a form is learnt and when nothing moves any more, not which of
 better.
 """
 
-import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from recbench.errors import UserError
 from recbench.plain_text import as_json
 from recbench.runs.leaderboard import Table, leaderboard
-from recbench.runs.record import RunRecord
+from recbench.runs.learning_curve import points_of
 from recbench.runs.sheet import Grid, Sheet
 from recbench.runs.store import Run
 from recbench.runs.text import DASH, Format, as_csv, laid_out, protocol_name
 from recbench.studies.study import Reading
-
-ROWS = "rows"
-"""Of a point in a record: how many rows had been learnt from; all else are figures."""
 
 NOTE = "Of the same few validation rows at every point: what is learnt when, not who is better."
 
@@ -71,27 +67,6 @@ def looks(tables: Iterable[Table]) -> list[Look]:
         for run in row.runs
         for rows, figures in points_of(run.record)
     ]
-
-
-def points_of(record: RunRecord) -> Iterator[tuple[int, dict[str, float]]]:
-    """
-    Return how many rows each point of a run's learning curve comes after, and its figures by name.
-
-    What a training reports is any JSON, whoever wrote the model: what is no point is passed over.
-    """
-    said = None if record.trained is None else record.trained.fit.get("curve")
-    for point in said if isinstance(said, list) else ():
-        if isinstance(point, dict) and all(map(_is_number, point.values())):
-            rows = int(point.get(ROWS, 0))
-            figures = {name: value for name, value in point.items() if name != ROWS}
-            if rows > 0 and figures:
-                yield rows, figures
-
-
-def _is_number(value: Any) -> bool:
-    """Whether it can be drawn: finite, and no whole number beyond what a float holds."""
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number and bool(abs(value) <= sys.float_info.max)
 
 
 def render_curves(found: Sequence[Look], form: Format) -> str:

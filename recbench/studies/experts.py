@@ -7,8 +7,8 @@ import numpy as np
 
 from recbench.experiment import Experiment
 from recbench.runs.leaderboard import Row
+from recbench.runs.learning_curve import points_of
 from recbench.runs.store import Run
-from recbench.studies.curves import points_of
 from recbench.studies.drawing import beside, intervals, legend, looks, sheet
 from recbench.studies.points import (
     VALUE,

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from recbench.defaults import DRAWS
 from recbench.experiment import Experiment
+from recbench.llm.cards import usual_tuning
 from recbench.models import class_at_hand
 from recbench.runs.sheet import Sheet
 from recbench.runs.store import Run
@@ -33,11 +34,9 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 MECHANISM = "tiny"
-MECHANISM_ROWS = 1_000
 """
-Rows that the built-in language model is tuned on, and those that it is compared with: it tests
-mechanisms, and a study of it is to take forty minutes on two cores. ``--set examples=...`` says
-otherwise.
+The built-in language model, which tests mechanisms. Those that it is compared with are tuned on as
+many rows as it is; ``--set examples=...`` says otherwise.
 """
 
 
@@ -135,7 +134,7 @@ class Asked:
         if "llm" in (known := {} if found is None else found.settings_class.model_fields):
             own["llm"], its = language_model(llm or self.llms[0])
             if "examples" in known and MECHANISM in {language_model(one)[0] for one in self.llms}:
-                own["examples"] = MECHANISM_ROWS
+                own |= {"examples": usual_tuning(MECHANISM)["examples"]}
             own |= {**self.settings, **its}
         asked: dict[str, Any] = {
             "dataset": self.dataset,

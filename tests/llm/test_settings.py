@@ -2,12 +2,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from recbench_baselines.bigrec import BIGRecSettings
+from recbench_baselines.ilora import ILoRASettings
 from recbench_baselines.lora_ensemble import LoRAEnsembleSettings
 from recbench_baselines.prefixrec import PrefixRecSettings
 from recbench_baselines.tallrec import TALLRec, TALLRecSettings
 
 from recbench.errors import UserError
-from recbench.llm.settings import LanguageModelSettings
+from recbench.llm.settings import ALL_LINEAR, HybridSettings, LanguageModelSettings
 from recbench.settings import Settings
 
 
@@ -38,9 +40,9 @@ def test_the_style_is_the_cards_and_what_is_otherwise_names_a_row(
 
 
 RATES = {
-    "tiny": {"learning_rate": 3e-5, "batch_size": 64},
-    "smollm2": {"learning_rate": 1e-3, "batch_size": 16},
-    "some/model": {"learning_rate": 8e-4, "batch_size": 64},
+    "tiny": {"learning_rate": 3e-5, "batch_size": 64, "examples": 1000},
+    "smollm2": {"learning_rate": 1e-3, "batch_size": 16, "examples": 8000},
+    "some/model": {"learning_rate": 8e-4, "batch_size": 64, "examples": 8000},
 }
 
 
@@ -52,9 +54,11 @@ def test_a_card_says_how_its_model_is_tuned_where_nobody_else_does(llm: str) -> 
 
     assert rates({}) == RATES[llm]
     assert rates({"batch_size": "32"}) == RATES[llm] | {"batch_size": 32}
-    assert rates({}, "paper") == {"learning_rate": 8e-4, "batch_size": 128}
+    assert rates({}, "paper") == {"learning_rate": 8e-4, "batch_size": 128, "examples": None}
     assert LanguageModelSettings.defaults(llm=llm) == LanguageModelSettings(llm=llm).record()
-    # A prefix has a rate of its own.
+    # A prefix has a rate of its own, and the rows of the card.
+    rows = {one: PrefixRecSettings.build({"llm": one}).examples for one in RATES}
+    assert rows == {one: usual["examples"] for one, usual in RATES.items()}
     prefixes = {PrefixRecSettings.build({"llm": one}).learning_rate for one in RATES}
     assert prefixes == {PrefixRecSettings.build({}).learning_rate}
 
@@ -123,6 +127,12 @@ def test_a_title_has_at_least_four_tokens() -> None:
         (LanguageModelSettings, {"adapter": "a", "peft": "b"}, "'peft': .*leave out adapter or"),
         (PrefixRecSettings, {"adapter": "a"}, "'adapter': .*leave it out"),
         (LoRAEnsembleSettings, {"peft": "b"}, "'peft': .*leave it out"),
+        (TALLRecSettings, {"peft": "b", "rank": "64", "alpha": "1"}, "'peft': .* of rank, alpha; "),
+        (TALLRecSettings, {"peft": "b", "alpha": "32"}, "'peft': .*leave out alpha, or peft"),
+        (HybridSettings, {"adapter": "a", "rank": "64"}, "'rank': .*leave out rank or adapter"),
+        (HybridSettings, {"adapter": "a", "dropout": "0.1"}, "'dropout': .* its own; leave out"),
+        (ILoRASettings, {"adapter": "a", "alpha": "16"}, "'alpha': the adapter in 'a' has its own"),
+        (ILoRASettings, {"peft": "a", "targets": "all-linear"}, "'peft': .*leave out targets, or"),
     ],
 )
 def test_what_would_not_be_used_is_refused(
@@ -130,7 +140,26 @@ def test_what_would_not_be_used_is_refused(
 ) -> None:
     with pytest.raises(UserError, match=said):
         kind.build(values)
-    assert kind.build(dict.fromkeys(values, "none")) == kind.build({})
+    nothing = {name: "none" for name in values if name in {"adapter", "peft"}}
+    assert kind.build(nothing) == kind.build({})
+
+
+@pytest.mark.parametrize("read", ["adapter", "peft"])
+def test_beside_what_is_read_lora_has_one_name_whatever_a_preset_says(read: str) -> None:
+    plain = HybridSettings.build({read: "a"})
+    assert HybridSettings.build({read: "a"}, "rank16") == plain
+    assert HybridSettings.build({read: "a", "rank": "8", "targets": ALL_LINEAR}) == plain
+    paper = BIGRecSettings.build({read: "a"}, "paper")
+    assert (paper.epochs, paper.alpha, paper.dropout) == (50, 32, 0)
+    assert BIGRecSettings.build(paper.record()) == BIGRecSettings.build(paper.identity()) == paper
+    assert BIGRecSettings.build({read: "none"}, "paper").alpha == 16
+
+
+@pytest.mark.parametrize("read", ["adapter", "peft"])
+def test_the_rank_of_experts_counts_beside_what_is_read(read: str) -> None:
+    assert ILoRASettings.build({read: "a", "rank": "16"}).ranks == (4, 4, 4, 4)
+    assert ILoRASettings.build({read: "a"}, "rank16").ranks == (4, 4, 4, 4)
+    assert LoRAEnsembleSettings.build({"adapter": "a", "rank": "2"}).ranks == (2, 2, 2, 2)
 
 
 def test_a_chat_is_an_ingredient(toy_folder: Path) -> None:

@@ -16,7 +16,8 @@ def test_language_models_are_listed_with_how_they_are_tuned(call):
     card = out.partition("smollm2: ")[2].partition("  licence: ")[0]
     assert "chat prompts\n  tuned with LoRA by: learning_rate=0.001  batch_size=16\n" in card
     _, page, _ = call("models", "--llms", "--format", "json")
-    assert json.loads(page)["tiny"]["lora"] == {"learning_rate": 3e-5, "batch_size": None}
+    tiny = {"learning_rate": 3e-5, "batch_size": None, "examples": 1000}
+    assert json.loads(page)["tiny"]["lora"] == tiny
 
 
 def test_the_list_in_json(call):

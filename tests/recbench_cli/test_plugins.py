@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from recbench.testing.toy_lm import toy_llm
+
 RUN = ("run", "--model", "acme", "--dataset", "movielens", "--device", "cpu", "--draws", "1")
 
 
@@ -301,7 +303,15 @@ NAMED = {
         ("run", "--model", "zero-shot", "--dataset", "movielens", "--set", "llm={}"),
         "tiny",
     ),
+    "text_encoders": (
+        "text encoder",
+        ("models", "morec"),
+        ("run", "--model", "morec", "--dataset", "movielens", "--set", "text_encoder={}"),
+        "all-minilm-l6-v2",
+    ),
 }
+UNLISTED = ("model_families", "text_encoders")
+"""Of these no command lists the names alone."""
 
 
 @pytest.mark.parametrize("whose", ["foreign", "ours"])
@@ -315,10 +325,10 @@ def test_a_name_of_two_packages_is_refused_and_stops_nobody_else(call_here, clai
     assert code == 0
     assert out
     assert f"\n{name}:" not in f"\n{out}"
-    assert (err.count("\n"), err.endswith(said)) == ((0, False) if "family" in kind else (1, True))
+    assert (err.count("\n"), err.endswith(said)) == ((0, False) if group in UNLISTED else (1, True))
     code, out, err = call_here(*(word.format(name) for word in asking))
     assert (code, out) == (2, "")
-    assert err.startswith(f"error: {said}")
+    assert f"\n{err}".endswith(f"\nerror: {said}")
 
 
 @pytest.mark.parametrize(
@@ -343,6 +353,25 @@ def test_a_run_that_names_no_name_of_two_packages_goes_on(ask, call_here, claim,
     code, out, err = call_here("leaderboard")
     assert (code, "popularity" in out) == (0, True)
     assert "not to be trusted" not in err
+
+
+@pytest.mark.parametrize("name", ["tiny", "acme"])
+@pytest.mark.parametrize("model", ["tallrec", "bigrec"])
+def test_a_run_with_another_language_model_goes_on(ask, call_here, claim, tmp_path, model, name):
+    claim("language_models", name)
+    claim("text_encoders", "all-minilm-l6-v2")
+    told = [f"llm={toy_llm(tmp_path / 'llm')}", "examples=4", "batch_size=4", "curve_rows=0"]
+    given = [word for one in told for word in ("--set", one)]
+    options = ("--protocol", "next-item", "--limit", "2", "--json", "--no-audit")
+    for _ in ("asked", "found"):
+        code, out, err = ask("run", "--model", model, *RUN[3:], *given, *options)
+        assert code == 0, err
+        assert "more than once" not in err
+        given += ["--set", "precision=float32"]
+    assert json.loads(out)["metrics"]
+    code, out, err = call_here("models", model)
+    assert (code, err) == (0, "")
+    assert "llm=tiny" in out
 
 
 def test_data_of_ones_own_cannot_have_a_name_of_two_packages(call_here, claim):

@@ -1,6 +1,7 @@
 import csv
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -325,6 +326,26 @@ def test_how_many_rows_a_language_model_saw_is_always_named(made, examples, labe
     settings = {"llm": "smollm2", "examples": examples, "rank": 8}
     (table,) = leaderboard([made(model="tallrec", settings=settings), made(model="sasrec")])
     assert label in labels(table)
+
+
+def test_a_row_says_what_its_tuning_has_seen_how_long_it_took_and_where(made):
+    def tuned(run, rows, seconds):
+        fit = {"curve": [{"rows": 512, "HitRatio@1": 0.1}, {"rows": rows, "HitRatio@1": 0.2}]}
+        trained = run.record.trained.model_copy(update={"fit": fit, "seconds": seconds})
+        return replace(run, record=run.record.model_copy(update={"trained": trained}))
+
+    runs = [
+        made([1, 1], model="sasrec"),
+        tuned(made([1, 0], model="one"), 8000, 1800.0),
+        *(tuned(made([0, seed], model="two", seed=seed), 600, 3600.0 + seed) for seed in (0, 36)),
+    ]
+    text = render(leaderboard(runs), "table")
+    (line,) = [one for one in text.splitlines() if one.startswith("Examples seen in tuning: ")]
+    hardware = runs[1].record.trained.provenance.device.hardware
+    assert line.partition(": ")[2] == (
+        f"one: 8,000 in 0.50 h on {hardware}; two: 600 in 1.00 h a training on {hardware}"
+    )
+    assert "Examples seen" not in render(leaderboard(runs[:1]), "table")
 
 
 def test_where_a_model_learnt_is_always_named(made):

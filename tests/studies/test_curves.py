@@ -4,7 +4,7 @@ import json
 import pytest
 
 from recbench.runs.leaderboard import leaderboard
-from recbench.studies.curves import looks, points_of, render_curves
+from recbench.studies.curves import looks, render_curves
 
 POINTS = [
     {"rows": 512, "HitRatio@1": 0.125, "ValidRatio": 0.5},
@@ -29,30 +29,6 @@ def found(made):
 def test_every_point_of_every_run_is_a_line(found):
     assert [(one.system, one.seed, one.rows) for one in found] == [("b", 0, 512), ("b", 0, 600)]
     assert found[1].figures == {"HitRatio@1": 0.25, "ValidRatio": 1.0}
-
-
-@pytest.mark.parametrize(
-    "curve",
-    [
-        *(None, 7, "curve", {"rows": 512}, [0.9, 0.7], [None], [[512, 0.5]]),
-        [{"HitRatio@1": 0.5}],
-        [{"rows": 512}],
-        [{"rows": 0, "HitRatio@1": 0.5}],
-        [{"rows": "512", "HitRatio@1": 0.5}],
-        [{"rows": True, "HitRatio@1": 0.5}],
-        [{"rows": 512, "HitRatio@1": None}],
-        [{"rows": float("nan"), "HitRatio@1": 0.5}],
-        [{"rows": 512, "HitRatio@1": float("inf")}],
-        [{"rows": 10**400, "HitRatio@1": 0.5}],
-    ],
-    ids=lambda curve: str(curve)[:40],
-)
-def test_what_is_no_point_is_passed_over(made, curve):
-    """What a plug-in's training reports is any JSON."""
-    run = made([1, 0, 1, 0])
-    assert list(points_of(told(run, curve).record)) == []
-    if isinstance(curve, list):
-        assert len(list(points_of(told(run, [*curve, *POINTS]).record))) == 2
 
 
 def test_they_are_written_in_all_forms(found):

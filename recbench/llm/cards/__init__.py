@@ -133,10 +133,13 @@ class LoraTuning(_Frozen):
     learning_rate, batch_size
         As for `recbench.llm.settings.TuningSettings`: the rate that a search on validation rows has
         found, and the batches of that search. None is the systems' own.
+    examples
+        Likewise, where more rows were seen to teach it nothing.
     """
 
     learning_rate: float | None = Field(default=None, gt=0, le=1)
     batch_size: int | None = Field(default=None, ge=1)
+    examples: int | None = Field(default=None, ge=1)
 
 
 class LanguageModelCard(NamedCard):
