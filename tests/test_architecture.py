@@ -63,7 +63,7 @@ BELOW["experiment"] = {
     *{"models", "trained_model", "defaults", "neural.launched"},
     *BELOW["trained_model"],
 }
-BELOW["studies"] = {"experiment", "cells", *BELOW["experiment"]}
+BELOW["studies"] = {"experiment", "cells", "llm.cards", *BELOW["experiment"]}
 BELOW["by_hand"] = {"models", "neural.devices", *BELOW["training_source"], "training_source"}
 BELOW["reproduction"] = {"studies", *BELOW["studies"]}
 BELOW["report"] = {"inspection", "studies", *BELOW["inspection"], *BELOW["studies"]}

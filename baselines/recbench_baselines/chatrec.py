@@ -180,8 +180,9 @@ class ChatRec(Answerer):
         if not lost:
             return asking.ledger.record()
         runtime.report(
-            f"{len(lost):,} answers never came, since the process was ended that waited for them: "
-            f"the server may have been paid up to {sum(lost):,} tokens more"
+            f"{len(lost):,} answers were not kept, since the process that waited for them was "
+            "ended or the disk refused them: the server may have been paid up to "
+            f"{sum(lost):,} tokens more"
         )
         return asking.ledger.record() | {"lost": len(lost), "lost_tokens": sum(lost)}
 

@@ -34,7 +34,8 @@ class Asking:
     kept
         Answers of this run and of others; every new one is kept as soon as it is there.
     ledger, purse, under_way
-        What it cost, what it may, and what it may have cost where a process was killed.
+        What it cost, what it may, and what it may have cost where a process was killed or a disk
+        was full.
     at_once
         Most questions that are under way at a time.
     report

@@ -223,7 +223,11 @@ def _cell_as_json(section: Section, cell: Filled) -> dict[str, Any]:
         "published": {
             name: [one._asdict() for one in cell.wanted.published.get(name, ())] for name in figures
         },
-        "records": [_row_as_json(row, figures or (ranked_by(row.record),)) for row in cell.rows],
+        "records": [
+            _row_as_json(row, figures or (ranked_by(row.record),))
+            | {"asked_otherwise": cell.wanted.asked_otherwise(row.record)}
+            for row in cell.rows
+        ],
         "missing": len(cell.missing),
         "seconds": cell.seconds,
         "impossible": cell.wanted.impossible,

@@ -24,7 +24,7 @@ from recbench.studies.study import Asked, Study
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-STUDIES = "studies"
+STUDIES, QUICK = "studies", "-quick"
 NAMED = 4
 """Cells that are named where some are missing; ``study.json`` names all of them."""
 
@@ -73,14 +73,15 @@ def place(name: str, asked: Asked) -> Path:
     """
     of = [asked.dataset, *asked.others, *asked.llms]
     own = _short("-".join(of).replace("/", "_"), digest(of)[:12])
-    quick = "-quick" if asked.quick else ""
+    quick = QUICK if asked.quick else ""
     return results_folder(asked.results) / STUDIES / name / f"{own}{quick}"
 
 
 def shown(name: str, asked: Asked) -> list[Path]:
-    """Return the tables of a study that are there, of whatever data and language models."""
-    found = (results_folder(asked.results) / STUDIES / name).glob(f"*/{ABOUT}")
-    return sorted(one.with_name(TABLE) for one in found)
+    """Return the tables of a study that are there for a dataset, of whatever language models."""
+    found = (results_folder(asked.results) / STUDIES / name).glob(f"{asked.dataset}-*/{ABOUT}")
+    whole = (one for one in found if asked.quick or not one.parent.name.endswith(QUICK))
+    return sorted(one.with_name(TABLE) for one in whole)
 
 
 def _short(name: str, mark: str) -> str:

@@ -17,11 +17,11 @@ from recbench.runs.store import Run
 from recbench.seeding import generator
 from recbench.statistics.bootstrap import basic_interval
 from recbench.statistics.clusters import check_can_cluster, k_means
-from recbench.studies.cells import part_of_rows
+from recbench.studies.cells import at_hand, part_of_rows
 from recbench.studies.drawing import heat_map, intervals, legend, looks, sheet
 from recbench.studies.kept import kept
 from recbench.studies.points import THIS_TRAINING, Point, frame
-from recbench.studies.required import ONLY_DECLARED, check_members, has_setting
+from recbench.studies.required import ONLY_DECLARED, check_members
 from recbench.studies.study import Asked, Study
 
 if TYPE_CHECKING:
@@ -129,7 +129,8 @@ class GradientSimilarity(Study):
         if asked.quick:
             return whole
         for cell in whole:
-            if has_setting(cell.model, "examples") and part_of_rows(cell, PARTS[0]) is cell:
+            model = at_hand(cell)
+            if model is not None and model.settings.record().get("examples", 0) is None:
                 raise UserError(
                     f"{cell.model} learns from all rows, however many these are; give --set "
                     "examples=N, of which parts are taken, or --quick"

@@ -18,6 +18,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -25,6 +26,7 @@ from recbench.defaults import DRAWS
 from recbench.experiment import Experiment
 from recbench.llm.cards import usual_tuning
 from recbench.models import class_at_hand
+from recbench.registry import if_usable
 from recbench.runs.sheet import Sheet
 from recbench.runs.store import Run
 from recbench.runs.text import Format, Layout, laid_out
@@ -55,6 +57,12 @@ def language_model(named: str) -> tuple[str, dict[str, str]]:
     """
     name, *settings = re.split(r":(?=\w+=)", named)
     return name, dict(one.split("=", 1) for one in settings)
+
+
+def _rows_of(llm: str) -> dict[str, float | int]:
+    """Return the setting of how many rows a card names; none of a card that cannot be had."""
+    usual = if_usable(partial(usual_tuning, llm)) or {}
+    return {name: value for name, value in usual.items() if name == "examples"}
 
 
 @dataclass(frozen=True)
@@ -134,7 +142,7 @@ class Asked:
         if "llm" in (known := {} if found is None else found.settings_class.model_fields):
             own["llm"], its = language_model(llm or self.llms[0])
             if "examples" in known and MECHANISM in {language_model(one)[0] for one in self.llms}:
-                own |= {"examples": usual_tuning(MECHANISM)["examples"]}
+                own |= _rows_of(MECHANISM)
             own |= {**self.settings, **its}
         asked: dict[str, Any] = {
             "dataset": self.dataset,

@@ -103,6 +103,12 @@ def test_what_was_asked_otherwise_says_so_and_leaves_its_cell_missing(made):
         text = page(PAPER, sections, two_draws, "table")
         for name in ("draws", "pack_seed", "matching"):
             assert (f" [{name}={changes.get(name)}]" in text) == (name in changes)
+        (found,) = [
+            one
+            for one in as_json(PAPER, sections, two_draws)["parts"][0]["cells"]
+            if one["cell"] == "llara (encoder=sasrec) on movielens"
+        ]
+        assert [one["asked_otherwise"] for one in found["records"]] == [changes]
 
 
 def test_the_page_of_a_study_that_stands_is_named(made, tmp_path):
@@ -110,13 +116,14 @@ def test_the_page_of_a_study_that_stands_is_named(made, tmp_path):
     asked_here = Asked("movielens", draws=PAPER.draws, results=tmp_path)
     sections = filled(names, asked_here, [])
     assert "own page" not in page(PAPER, sections, asked_here, "table")
-    for llm in ("tiny", "smollm2"):
-        folder = tmp_path / "studies" / "gradient-similarity" / f"movielens-{llm}"
+    for name in ("movielens-tiny", "movielens-smollm2", "movielens-tiny-quick", "lastfm-tiny"):
+        folder = tmp_path / "studies" / "gradient-similarity" / name
         folder.mkdir(parents=True)
         (folder / "study.json").touch()
     text = page(PAPER, sections, asked_here, "table")
     assert f"The study's own page: {tmp_path}/studies/gradient-similarity/movielens-smollm2" in text
     assert text.count("movielens-tiny/table.md") == 1
+    assert ("quick" in text, "studies/gradient-similarity/lastfm" in text) == (False, False)
 
 
 def test_with_a_language_model_named_its_records_alone_are_shown(made):

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from recbench import experiment, registry
-from recbench.errors import UserError
+from recbench.errors import PluginError, UserError
 from recbench.experiment import Experiment, build
 from recbench.registry import listed, load
 from recbench.runs.kept_trainings import kept_model
-from recbench.studies import cells
+from recbench.studies import cells, study
 from recbench.studies.study import Asked, Study
 
 NAMES = [name for name in listed("studies") if issubclass(load("studies", name), Study)]
@@ -139,6 +139,16 @@ def test_a_model_that_cannot_be_had_is_put_aside(here, acme):
     assert [one.model for one in broken] == ["acme"]
     assert cells.prompted(asked) == set()
     assert cells.part_of_rows(broken[0], 0.5) is broken[0]
+
+
+def test_a_card_that_cannot_be_had_stops_the_cells_of_its_model_alone(monkeypatch):
+    def claimed_twice(_):
+        raise PluginError("two packages claim tiny")
+
+    asked = Asked("movielens")
+    assert asked.cell("llara", 0).settings == {"llm": "tiny", "examples": 1000}
+    monkeypatch.setattr(study, "usual_tuning", claimed_twice)
+    assert asked.cell("llara", 0).settings == {"llm": "tiny"}
 
 
 def test_so_is_a_model_whose_encoder_cannot_be_had(here, acme):

@@ -359,13 +359,15 @@ def test_parts_of_more_rows_than_there_are_are_one_training(made, monkeypatch, t
     ]
 
 
-def test_what_cannot_be_looked_at_on_the_way_is_refused_before_it_is_trained():
+def test_what_cannot_be_looked_at_on_the_way_is_refused_before_it_is_trained(monkeypatch):
     study, settings = load("studies", "gradient-similarity")(), {"examples": "none"}
     asked = Asked("movielens", models=study.models, settings=settings)
     with pytest.raises(UserError, match="give --set examples=N, of which parts are taken"):
         study.cells(asked)
     assert len(study.cells(replace(asked, quick=True))) == len(study.models)
     assert len(study.cells(replace(asked, settings={"examples": "8"}))) == 3 * len(study.models)
+    monkeypatch.setattr(gradient_similarity, "at_hand", lambda _: None)
+    assert study.cells(asked)  # of what cannot be had, each run says why
 
 
 def test_attention_of_several_seeds_has_the_doubt_of_both(made, monkeypatch, tmp_path):

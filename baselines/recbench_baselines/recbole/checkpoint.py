@@ -115,8 +115,10 @@ def _tensor(archive: zipfile.ZipFile, root: str, call: Call) -> Tensor:
     if not isinstance(stored, Stored):
         raise ValueError("a tensor without numbers beside the pickle")
     _, kind, key, _, count = stored.id
-    if not isinstance(kind, Name) or kind.path not in _TYPES:
-        raise ValueError(f"numbers of the type {kind} are not known")
+    if not (isinstance(kind, Name) and isinstance(key, str) and isinstance(count, int)):
+        raise ValueError("a tensor whose numbers are not named as torch names them")
+    if kind.path not in _TYPES:
+        raise ValueError(f"numbers of the type {kind.path} are not known")
     dtype, content = _TYPES[kind.path], bytearray(archive.read(f"{root}data/{key}"))
     if len(content) != count * dtype.itemsize:
         raise ValueError(f"{key} has {len(content)} bytes, not {count} numbers")

@@ -1,9 +1,12 @@
 import os
+import zipfile
 
 import numpy as np
 import pytest
 import torch
+from recbench_baselines.recbole.checkpoint import _TENSOR, _tensor
 
+from recbench.data.readers.pickled import Call, Name, Stored
 from recbench.errors import DataError, UserError
 from recbench.experiment import Experiment, run
 from recbench.questions.queries import Queries
@@ -178,6 +181,18 @@ def test_a_configuration_of_another_kind_is_refused_in_one_line(
     model = small("NARM", **files(saved))
     with pytest.raises(DataError, match="run: hidden_size of its configuration is no setting"):
         model.fit(toy(model)[1], runtime)
+
+
+@pytest.mark.parametrize("place", [1, 2, 4])
+def test_what_numbers_are_called_is_never_printed_if_it_is_no_name(place, tmp_path):
+    """A pickle may name lists of lists, which are as long as the deepest is often in them."""
+    stored = ["storage", Name("torch.FloatStorage"), "0", "cpu", 2]
+    stored[place] = nested(22)
+    call = Call(_TENSOR, (Stored(tuple(stored)), 0, (2,), (1,)))
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("a/data/0", b"\0" * 8)
+        with pytest.raises(ValueError, match="not named as torch names them"):
+            _tensor(archive, "a/", call)
 
 
 @pytest.mark.parametrize("part", ["model", "final_config_dict", "state_dict"])
