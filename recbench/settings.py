@@ -102,6 +102,11 @@ class Settings(BaseModel):
         return {name: usual[name] for name in cls.added} | dict(record)
 
     @classmethod
+    def as_recorded(cls, record: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the settings of a record, without what counted for nothing and is refused now."""
+        return dict(record)
+
+    @classmethod
     def own_defaults(cls) -> dict[str, Any]:
         """Return every default that stands in the class, as JSON values, whatever else is said."""
         return cls.model_construct().model_dump(mode="json")

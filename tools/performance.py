@@ -116,8 +116,8 @@ def _judged(case: dict[str, Any]) -> list[str]:
 
 def _cell(value: float, form: str, least: float = 0.0, most: float = math.inf) -> str:
     """Return a figure, with what was asked of it where that is missed."""
-    asked = min(max(value, least), most)
-    return f"{value:{form}}" + (f" (missed: {asked:{form}})" if asked != value else "")
+    shown, asked = f"{value:{form}}", f"{min(max(value, least), most):{form}}"
+    return shown if shown == asked else f"{shown} (missed: {asked})"
 
 
 def _memory(results: Path) -> list[str]:

@@ -4,8 +4,8 @@ How fast language models are trained and asked here, against the plain way of do
 Every case does the same in both ways, checks first that the numbers are the same, and then times
 them in turn. A training step is made as a run makes it: rows sorted by size, as many at once as the
 model says, in the run's precision, with AdamW. Times are those of the processor, so that other work
-on the machine counts less, or of the wall where `--threads` are several; what is kept is the median
-of the pairs.
+on the machine counts less, or of the wall where `--threads` are several and for the adapter alone;
+what is kept is the median of the pairs.
 
     python tools/speed.py --llm smollm2 --out results/performance/cpu-smollm2.json
 """

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field
 from safetensors import safe_open
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -57,24 +57,13 @@ class MoRecSettings(SASRecSettings):
         Whether the encoder's weights are trained as well. Frozen, it reads every title once;
         trained, it reads the titles of each batch: minutes become hours without a GPU.
     text_learning_rate
-        Of the encoder's weights, which do not decay; refused where they are frozen.
+        Of the encoder's weights, which do not decay.
     """
 
     text_encoder: str = "all-minilm-l6-v2"
     pooling: Literal["own", "mean", "cls", "max", "last"] = "own"
     train_text_encoder: bool = False
     text_learning_rate: float = Field(default=5e-5, gt=0)
-
-    @field_validator("text_learning_rate")
-    @classmethod
-    def _is_of_trained_weights(cls, rate: float, others: ValidationInfo) -> float:
-        usual = cls.model_fields["text_learning_rate"].default
-        if rate != usual and others.data.get("train_text_encoder") is False:
-            raise ValueError(
-                "the text encoder's weights are frozen; leave it out, or give "
-                "train_text_encoder=true"
-            )
-        return rate
 
 
 class TitleTable(nn.Module):

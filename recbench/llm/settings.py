@@ -129,8 +129,7 @@ class TuningSettings(PromptedSettings):
     """
     What a language model that is tuned on prompts can be told.
 
-    What the language model's card names (``recbench models --llms``) takes the place of a default
-    that a system has in common with all others: the rate of LoRA, batches, and how many rows.
+    The defaults of everything that costs time suit a small model on two CPU cores.
 
     Attributes
     ----------
@@ -195,24 +194,6 @@ class TuningSettings(PromptedSettings):
         decisive = {} if self.patience is None else {"curve_rows": self.curve_rows}
         return super().identity() | decisive
 
-    @model_validator(mode="before")
-    @classmethod
-    def _as_the_card_says(cls, values: Any) -> Any:
-        """Take from the card what is not said, as if it had been: a record names what was used."""
-        return cls._of_the_card(values) | values
-
-    @classmethod
-    def _of_the_card(cls, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what a card says; a class that has a default of its own is tuned otherwise."""
-        fields, usual = cls.model_fields, TuningSettings.model_fields
-        found = usual_tuning(values.get("llm", fields["llm"].default))
-        return {k: v for k, v in found.items() if fields[k].default == usual[k].default}
-
-    @classmethod
-    def defaults(cls, **said: Any) -> dict[str, Any]:
-        """Return the defaults, of which some hang on the language model."""
-        return super().defaults(**(cls._of_the_card(said) | said))
-
 
 class LanguageModelSettings(TuningSettings):
     """
@@ -220,8 +201,9 @@ class LanguageModelSettings(TuningSettings):
 
     Attributes
     ----------
-    learning_rate, batch_size
-        Where no card names them, LLaRA's and iLoRA's rate, and batches half as large as theirs.
+    learning_rate, batch_size, examples
+        Those of the language model's card (``recbench models --llms``), where it names any; else
+        LLaRA's and iLoRA's rate, batches half as large as theirs, and 8,000 rows.
     rank, alpha, dropout, targets
         Of LoRA (Hu et al., ICLR 2022): rank, scale alpha / rank, dropout on its input, names of
         layers, or ``"all-linear"``, which also takes the place of the default, or of a preset's, in
@@ -276,6 +258,32 @@ class LanguageModelSettings(TuningSettings):
         """Return which of `of_lora` have another value here than their default."""
         own = {name: one for name, one in cls.model_fields.items() if name in cls.of_lora}
         return [name for name, one in own.items() if values.get(name, one.default) != one.default]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_the_card_says(cls, values: Any) -> Any:
+        """Take from the card what is not said, as if it had been: a record names what was used."""
+        return cls._of_the_card(values) | values
+
+    @classmethod
+    def _of_the_card(cls, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what a card says; a class that has a default of its own is tuned otherwise."""
+        fields, usual = cls.model_fields, LanguageModelSettings.model_fields
+        found = usual_tuning(values.get("llm", fields["llm"].default))
+        return {k: v for k, v in found.items() if fields[k].default == usual[k].default}
+
+    @classmethod
+    def defaults(cls, **said: Any) -> dict[str, Any]:
+        """Return the defaults, of which some hang on the language model."""
+        return super().defaults(**(cls._of_the_card(said) | said))
+
+    @classmethod
+    def as_recorded(cls, record: Mapping[str, Any]) -> dict[str, Any]:
+        """Leave out what `peft` or `adapter` took the place of: presets used to set it anyway."""
+        values = super().as_recorded(record)
+        if all(values.get(name) is None for name in ("peft", "adapter")):
+            return values
+        return {name: value for name, value in values.items() if name not in cls.of_lora}
 
 
 class UnlistedSettings(LanguageModelSettings):

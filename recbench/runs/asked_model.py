@@ -113,7 +113,8 @@ def as_set(record: RunRecord, passing: Mapping[str, Any] | None = None) -> Syste
                 f"{record.model} is asked again as its run has set it, and --set takes {free}; "
                 f"leave out --set {name}"
             )
-    return model_class(kind.build(record.settings | record.trained.runtime_settings | given))
+    own = kind.as_recorded(record.settings)
+    return model_class(kind.build(own | record.trained.runtime_settings | given))
 
 
 def asked_model(

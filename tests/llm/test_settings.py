@@ -56,11 +56,21 @@ def test_a_card_says_how_its_model_is_tuned_where_nobody_else_does(llm: str) -> 
     assert rates({"batch_size": "32"}) == RATES[llm] | {"batch_size": 32}
     assert rates({}, "paper") == {"learning_rate": 8e-4, "batch_size": 128, "examples": None}
     assert LanguageModelSettings.defaults(llm=llm) == LanguageModelSettings(llm=llm).record()
-    # A prefix has a rate of its own, and the rows of the card.
-    rows = {one: PrefixRecSettings.build({"llm": one}).examples for one in RATES}
-    assert rows == {one: usual["examples"] for one, usual in RATES.items()}
+    # A prefix is no LoRA: it has a rate of its own, and is learnt from nothing.
+    usual = PrefixRecSettings.build({"llm": llm})
+    assert (usual.batch_size, usual.examples) == (64, 8000)
     prefixes = {PrefixRecSettings.build({"llm": one}).learning_rate for one in RATES}
     assert prefixes == {PrefixRecSettings.build({}).learning_rate}
+
+
+def test_a_record_from_when_a_preset_set_what_an_adapter_has_is_read() -> None:
+    record = LanguageModelSettings.build({}, "paper").record() | {"adapter": "tuned", "peft": None}
+    with pytest.raises(UserError, match="has its own; leave out dropout"):
+        LanguageModelSettings.build(record)
+    read = LanguageModelSettings.build(LanguageModelSettings.as_recorded(record))
+    assert (read.adapter, read.dropout, read.learning_rate) == ("tuned", 0.0, 8e-4)
+    plain = record | {"adapter": None}
+    assert LanguageModelSettings.as_recorded(plain) == plain
 
 
 class NeedsOne(LanguageModelSettings):

@@ -47,7 +47,6 @@ def test_without_its_package_it_says_how_to_have_it(run, monkeypatch):
         ("text_encoder=x.gguf", "a text encoder is read from no GGUF file; give"),
         ("pooling=sum", "setting 'pooling':"),
         ("text_learning_rate=0", "setting 'text_learning_rate':"),
-        ("text_learning_rate=1e-4", "frozen; leave it out, or give train_text_encoder=true"),
         ("encoder=sasrec", "unknown setting 'encoder'; did you mean 'text_encoder'?"),
     ],
 )

@@ -134,7 +134,7 @@ class LoraTuning(_Frozen):
         As for `recbench.llm.settings.TuningSettings`: the rate that a search on validation rows has
         found, and the batches of that search. None is the systems' own.
     examples
-        Likewise, where more rows were seen to teach it nothing.
+        Likewise: rows to learn from, where more were not seen to help.
     """
 
     learning_rate: float | None = Field(default=None, gt=0, le=1)

@@ -95,7 +95,9 @@ def _adaptable(name: str, lm: nn.Module, mixture: bool) -> bool:
 def _past_the_layer(name: str, lm: nn.Module) -> bool:
     above, _, kind = name.rpartition(".")
     owner = lm.get_submodule(above)
-    return kind in _PAST_THE_LAYER and (hasattr(owner, "A_log") or hasattr(owner, "conv1d"))
+    called = kind == "x_proj" and hasattr(owner, "dt_layernorm")  # Jamba's kernels leave it alone
+    state_space = hasattr(owner, "A_log") or hasattr(owner, "conv1d")
+    return kind in _PAST_THE_LAYER and state_space and not called
 
 
 def _check_effect(kinds: tuple[str, ...], linear: dict[str, nn.Module], lm: nn.Module) -> None:

@@ -44,7 +44,7 @@ def closing_tokens(
 
 _COMPUTED_ANEW: dict[str, dict[str, Any]] = {
     "rwkv": {"rescale_every": 0},
-    **{family: {"lora": "without x_proj"} for family in ("mamba", "falcon_mamba", "jamba")},
+    **{family: {"lora": "without x_proj"} for family in ("mamba", "falcon_mamba")},
 }
 """Of families that are read or tuned in another way than at first, by their `model_type`."""
 

@@ -12,6 +12,7 @@ from transformers import (
     DeepseekV3Config,
     GPT2Config,
     GPTNeoXConfig,
+    JambaConfig,
     Lfm2Config,
     LlamaConfig,
     Mamba2Config,
@@ -159,6 +160,26 @@ def test_a_name_that_is_missing_is_refused() -> None:
 def test_a_layer_whose_weights_are_read_past_it_is_refused(name: str, layer: str) -> None:
     with pytest.raises(UserError, match=rf"'{layer}' .* no effect"):
         resolve(settings("in_proj", layer), outline(OTHERS[name][0]))
+
+
+def test_jamba_calls_the_layer_that_mambas_kernels_read_past() -> None:
+    config = JambaConfig(
+        vocab_size=64,
+        hidden_size=16,
+        intermediate_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        attn_layer_period=2,
+        attn_layer_offset=1,
+        num_experts=1,
+        mamba_d_state=4,
+        mamba_dt_rank=4,
+        use_mamba_kernels=False,
+    )
+    assert "x_proj" in resolve(settings("in_proj", "x_proj"), outline(config))
+    with pytest.raises(UserError, match=r"'dt_proj' .* no effect"):
+        resolve(settings("in_proj", "dt_proj"), outline(config))
 
 
 def test_all_linear_stands_alone() -> None:
