@@ -68,7 +68,7 @@ def test_what_is_on_record_is_filled_in_beside_the_published_figure(made):
     text = page(PAPER, sections, asked(), "table")
     assert "0.453 (a), 0.442 (b)" in text
     assert "It was not the same question: " in text
-    assert "llara (llm=tiny, examples=8000)" in text
+    assert "llara (llm=tiny, examples=1000)" in text
 
 
 @pytest.mark.parametrize(
@@ -188,7 +188,7 @@ def test_published_rows_that_cannot_be_are_counted_from_their_figures():
 
 def test_a_study_counts_what_it_would_run_and_shows_what_is_near(made):
     """Experts are compared where all learn alike: a record of more rows is shown, and named so."""
-    runs = [made(HITS, **like("ilora", batch_size="16"))]
+    runs = [made(HITS, **like("ilora", batch_size="16", examples="8000"))]
     sections = filled(only("Number of experts"), asked(), runs)
     name = "ilora (llm=tiny, examples=1000, rank=8, experts=4) on movielens"
     cell = cell_of(sections, name)
@@ -248,7 +248,7 @@ def test_a_model_that_cannot_be_had_is_named_and_stops_no_other(made, monkeypatc
     whole = only("All systems")
     text = page(whole, filled(whole, asked(), [made(HITS, **like("llara"))]), asked(), "table")
     assert "ilora cannot be had: the model 'ilora' is registered more than once" in text
-    assert "llara (llm=tiny, examples=8000)" in text
+    assert "llara (llm=tiny, examples=1000)" in text
     assert filled(PAPER, asked(), [])
 
 
