@@ -129,8 +129,8 @@ class GradientSimilarity(Study):
         if asked.quick:
             return whole
         for cell in whole:
-            model = at_hand(cell)
-            if model is not None and model.settings.record().get("examples", 0) is None:
+            system = at_hand(cell)
+            if system is not None and system.settings.record().get("examples", 0) is None:
                 raise UserError(
                     f"{cell.model} learns from all rows, however many these are; give --set "
                     "examples=N, of which parts are taken, or --quick"
