@@ -2,13 +2,17 @@
 
 import json
 import re
+from base64 import b64decode
 from importlib.metadata import version
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.image import imread
+from numpy.typing import NDArray
 
 from recbench.registry import load
 from recbench.runs.evidence import RECORD
@@ -50,18 +54,22 @@ def test_its_figure_is_drawn_from_its_data(folder: Path, tmp_path: Path) -> None
     assert any(axes.has_data() for axes in figure.axes)
     if about(folder)["versions"]["matplotlib"] != version("matplotlib"):
         pytest.skip("another matplotlib draws otherwise")
-    shapes, numbers = parted(tmp_path / "figure.svg")
-    published_shapes, published_numbers = parted(folder / "figure.svg")
+    shapes, numbers, images = parted(tmp_path / "figure.svg")
+    published_shapes, published_numbers, published_images = parted(folder / "figure.svg")
     assert shapes == published_shapes
     # Of a page of 500 points; another processor rounds the last digit otherwise.
     np.testing.assert_allclose(numbers, published_numbers, atol=0.01)
+    for image, other in zip(images, published_images, strict=True):
+        np.testing.assert_allclose(image, other, atol=2 / 255)
 
 
-def parted(file: Path) -> tuple[list[str], list[float]]:
-    """Part a drawing into its words and its numbers, without images and names made from both."""
-    text = re.sub(r"#?\b[a-z]?[0-9a-f]{10}\b|base64,[^\"]*", "", file.read_text(encoding="utf-8"))
+def parted(file: Path) -> tuple[list[str], list[float], list[NDArray[np.float32]]]:
+    """Part a drawing into words, numbers and images, without the names that are made from them."""
+    text = file.read_text(encoding="utf-8")
+    images = [imread(BytesIO(b64decode(one))) for one in re.findall(r'base64,([^"]*)', text)]
+    text = re.sub(r"#?\b(?:image|[a-z])?[0-9a-f]{10}\b|base64,[^\"]*", "", text)
     number = r"-?\d+\.?\d*(?:e-?\d+)?"
-    return re.split(number, text), [float(one) for one in re.findall(number, text)]
+    return re.split(number, text), [float(one) for one in re.findall(number, text)], images
 
 
 def test_its_runs_that_are_published_are_the_published_ones(folder: Path) -> None:

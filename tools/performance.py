@@ -116,8 +116,12 @@ def _judged(case: dict[str, Any]) -> list[str]:
 
 def _cell(value: float, form: str, least: float = 0.0, most: float = math.inf) -> str:
     """Return a figure, with what was asked of it where that is missed."""
-    shown, asked = f"{value:{form}}", f"{min(max(value, least), most):{form}}"
-    return shown if shown == asked else f"{shown} (missed: {asked})"
+    asked = min(max(value, least), most)
+    if asked == value:
+        return f"{value:{form}}"
+    # Where both are the same to the usual digits, it is missed nevertheless.
+    exact = form if f"{value:{form}}" != f"{asked:{form}}" else f".4{form[-1]}"
+    return f"{value:{exact}} (missed: {asked:{exact}})"
 
 
 def _memory(results: Path) -> list[str]:

@@ -6,6 +6,9 @@ from typing import Any
 from recbench.runs.record import RunRecord
 from recbench.runs.record_parts import FROM_OUTSIDE, Outside
 
+ADAPTERS_OWN = frozenset({"alpha", "dropout", "targets"})
+"""Settings of LoRA that are refused beside an adapter of its own; presets used to set them."""
+
 
 def command(record: RunRecord, answers: str = "", about: str = "") -> str:
     """
@@ -42,8 +45,11 @@ def _run(record: RunRecord) -> list[str]:
     words += _given("--train-dataset", learnt.dataset)
     if trained.provenance.device.deterministic:
         words += ["--deterministic"]
+    adapters = (record.settings.get(one) for one in ("adapter", "peft"))
+    adapted = "llm" in record.settings and any(one is not None for one in adapters)
     for name, value in {**record.settings, **trained.runtime_settings}.items():
-        words += ["--set", f"{name}={_written(value)}"]
+        if not (adapted and name in ADAPTERS_OWN):
+            words += ["--set", f"{name}={_written(value)}"]
     return words
 
 

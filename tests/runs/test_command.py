@@ -58,6 +58,17 @@ def test_all_that_was_asked_for_is_named(made):
     )
 
 
+@pytest.mark.parametrize("adapter", ["adapter", "peft"])
+def test_what_an_adapter_has_of_its_own_is_not_named(made, adapter):
+    settings = {"llm": "tiny", "rank": 8, "alpha": 16, "dropout": 0.1, "targets": ["a"]}
+    whole = command(made(settings=settings | {adapter: None}).record)
+    assert "--set alpha=16 --set dropout=0.1 --set targets=a" in whole
+    line = command(made(settings=settings | {adapter: "mine"}).record)
+    assert f"--set llm=tiny --set rank=8 --set {adapter}=mine" in line
+    other = command(made(settings={"adapter": "mine", "dropout": 0.1}).record)  # no language model
+    assert "--set adapter=mine --set dropout=0.1" in other
+
+
 def test_a_full_ranking_draws_nothing(made):
     run = made(full=True, ranks=(1, 2), protocol="paper,candidates=all")
     assert command(run.record).endswith(" --protocol paper,candidates=all")
