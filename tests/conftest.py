@@ -178,3 +178,17 @@ def call(
 ) -> Callable[..., tuple[int, str, str]]:
     """Run the command line, as `command_line`; some tests have a `call` of their own."""
     return command_line
+
+
+@pytest.fixture
+def svg_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures are saved as SVG alone: a PNG shows no more, and takes as long again."""
+    from matplotlib.figure import Figure
+
+    real = Figure.savefig
+
+    def savefig(figure: Figure, file: Path, **how: Any) -> None:
+        if file.suffix == ".svg":
+            real(figure, file, **how)
+
+    monkeypatch.setattr(Figure, "savefig", savefig)

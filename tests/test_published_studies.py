@@ -46,6 +46,7 @@ def test_its_table_is_that_of_its_data(folder: Path) -> None:
     assert not set(study.titles) & set(data)
 
 
+@pytest.mark.usefixtures("svg_alone")
 def test_its_figure_is_drawn_from_its_data(folder: Path, tmp_path: Path) -> None:
     study = load("studies", folder.parent.name)()
     with styled():
