@@ -13,6 +13,7 @@ from importlib.metadata import (
     version,
 )
 from pathlib import Path
+from typing import Any
 
 import forked_copies
 import numpy as np
