@@ -202,8 +202,10 @@ class LanguageModelSettings(TuningSettings):
     Attributes
     ----------
     learning_rate, batch_size, examples
-        Those of the language model's card (``recbench models --llms``), where it names any; else
-        LLaRA's and iLoRA's rate, batches half as large as theirs, and 8,000 rows.
+        Peak of the rate, rows an optimizer step, and training rows to learn from, a random part;
+        None for all. They are those of the language model's card (``recbench models --llms``),
+        where it names any; else LLaRA's and iLoRA's rate, batches half as large as theirs, and
+        8,000 rows.
     rank, alpha, dropout, targets
         Of LoRA (Hu et al., ICLR 2022): rank, scale alpha / rank, dropout on its input, names of
         layers, or ``"all-linear"``, which also takes the place of the default, or of a preset's, in
@@ -229,10 +231,7 @@ class LanguageModelSettings(TuningSettings):
     @classmethod
     def of_preset(cls, preset: str | None, given: Mapping[str, Any]) -> dict[str, Any]:
         """Leave out what `peft` or `adapter` takes the place of: it would only name the row."""
-        values = super().of_preset(preset, given)
-        if all(_or_none(given.get(name)) is None for name in ("peft", "adapter")):
-            return values
-        return {name: value for name, value in values.items() if name not in cls.of_lora}
+        return cls._beside(given, super().of_preset(preset, given))
 
     @field_validator("rank", "alpha", "dropout", "targets")
     @classmethod
@@ -280,10 +279,13 @@ class LanguageModelSettings(TuningSettings):
     @classmethod
     def as_recorded(cls, record: Mapping[str, Any]) -> dict[str, Any]:
         """Leave out what `peft` or `adapter` took the place of: presets used to set it anyway."""
-        values = super().as_recorded(record)
-        if all(values.get(name) is None for name in ("peft", "adapter")):
-            return values
-        return {name: value for name, value in values.items() if name not in cls.of_lora}
+        return cls._beside(record, super().as_recorded(record))
+
+    @classmethod
+    def _beside(cls, given: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return values, without `of_lora` where an adapter is given that has its own."""
+        adapted = any(_or_none(given.get(name)) is not None for name in ("peft", "adapter"))
+        return {k: v for k, v in values.items() if not (adapted and k in cls.of_lora)}
 
 
 class UnlistedSettings(LanguageModelSettings):

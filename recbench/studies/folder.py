@@ -86,7 +86,7 @@ def shown(name: str, asked: Asked) -> list[Path]:
 
 def _short(name: str, mark: str) -> str:
     """Return a name, or of one that is too long its beginning and a mark."""
-    room = LONGEST - len("-quick")
+    room = LONGEST - len(QUICK)
     if len(name.encode()) <= room:
         return name
     start = name.encode()[: room - len(mark) - 1].decode(errors="ignore")  # no half sign at the end
