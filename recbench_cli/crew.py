@@ -13,7 +13,7 @@ from recbench_cli.parsing import devices_of
 if TYPE_CHECKING:
     from recbench.cells.cell import Cell
     from recbench.cells.process import Ended
-    from recbench.experiment import Experiment
+    from recbench.request import Experiment
     from recbench.sent_files import Files
     from recbench.studies.cells import Place
 

@@ -13,7 +13,7 @@ from recbench_cli.records import Chosen, earlier_records
 if TYPE_CHECKING:
     from recbench.cells.cell import Cell
     from recbench.cells.process import Ended
-    from recbench.experiment import Experiment
+    from recbench.request import Experiment
     from recbench.runs.text import Format
 
 
@@ -93,7 +93,7 @@ class Filling:
 
     def _experiments(self) -> "list[Experiment]":
         """Return every one of datasets x models x seeds, seeds running fastest."""
-        from recbench.experiment import Experiment
+        from recbench.request import Experiment
 
         given: dict[str, Any] = {
             "protocol": self.protocol,

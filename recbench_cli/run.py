@@ -28,7 +28,7 @@ from recbench_cli.options import (
 from recbench_cli.records import earlier_records
 
 if TYPE_CHECKING:
-    from recbench.experiment import Experiment
+    from recbench.request import Experiment
     from recbench.runs.store import Run
 
 LONG = 60.0
@@ -122,7 +122,9 @@ def run(
     from recbench.neural.launched import launched
     from recbench.questions.protocols.choice import protocol_of
     from recbench.registry import blamed_if_at_fault
+    from recbench.request import Experiment
     from recbench.runs.places import cache_folder, results_folder
+    from recbench.stages import build
     from recbench_cli.parsing import settings_of
 
     processes, place = launched(), cache_folder(cache)
@@ -130,7 +132,7 @@ def run(
     with processes.main_first():  # a mistake is told of once, and before anything else
         protocol = protocol_of(dataset, protocol, place, **asked).name
         settings = settings_of(changes or [], llm)
-    wanted = experiment.Experiment(
+    wanted = Experiment(
         model=model,
         dataset=dataset,
         protocol=protocol,
@@ -156,7 +158,7 @@ def run(
     )
     with blamed_if_at_fault("models", model):
         with processes.main_first():
-            experiment.build(wanted)
+            build(wanted)
         if processes.is_main:
             _estimate(wanted)
         finished = experiment.run(wanted, report=say, show_progress=True)

@@ -59,8 +59,11 @@ BELOW["trained_model"] = {
     *{"training_source", "neural.threads", "llm.encoders"},
     *BELOW["training_source"],
 }
+BELOW["request"] = {"evaluation", *BELOW["evaluation"]}
+BELOW["stages"] = {"request", "training_source", *BELOW["training_source"]}
 BELOW["experiment"] = {
-    *{"models", "trained_model", "defaults", "neural.launched"},
+    *{"stages", "trained_model", "neural.launched"},
+    *BELOW["stages"],
     *BELOW["trained_model"],
 }
 BELOW["studies"] = {"experiment", "cells", "llm.cards", *BELOW["experiment"]}

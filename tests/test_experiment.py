@@ -5,25 +5,26 @@ import numpy as np
 import pytest
 import torch
 
-from recbench import experiment as module
-from recbench import registry
+from recbench import experiment, registry, stages
 from recbench.data.catalogue import make_catalogue
 from recbench.errors import PluginError, RecbenchError, UserError
 from recbench.evaluation import asking, finished_calls
-from recbench.experiment import Experiment, ask, build, describe, run
+from recbench.experiment import run
 from recbench.questions.protocols import protocol
 from recbench.questions.queries import Queries
 from recbench.questions.split import PAD
 from recbench.recommender import Recommender, TrainingData, Transferable
+from recbench.request import Experiment
 from recbench.runs import question, store
 from recbench.runs.examples import read_outcome
 from recbench.runs.record_parts import USUAL, Training
 from recbench.settings import Settings
+from recbench.stages import ask, build, describe
 
 
 def give(monkeypatch, prepare):
     """Let `prepare` be what gives the data that are asked about, and those learnt from."""
-    for place in (module, question):
+    for place in (stages, question):
         monkeypatch.setattr(place, "prepare", prepare)
 
 
@@ -161,7 +162,7 @@ def test_a_part_of_the_users_is_another_row_of_the_same_table(wanted, spy):
 @pytest.fixture
 def elsewhere(wanted, monkeypatch, raw_folder):
     """An experiment that learns from "other": the same raw files under another card."""
-    real = module.prepare
+    real = stages.prepare
 
     def prepared(name, *rest):
         dataset = real("movielens", *rest)
@@ -193,7 +194,7 @@ def test_learnt_from_one_dataset_and_asked_about_another(elsewhere, wanted, spy)
 
 
 def test_too_few_items_to_be_asked_about_are_enough_to_learn_from(elsewhere, monkeypatch, spy):
-    real = module.prepare
+    real = stages.prepare
 
     def of_few_items(name, *rest):
         dataset = real(name, *rest)
@@ -216,7 +217,7 @@ def test_too_few_items_to_be_asked_about_are_enough_to_learn_from(elsewhere, mon
 @pytest.fixture
 def edited(wanted, monkeypatch):
     """Return a function that runs a model on a dataset of the user's own, whose card says so."""
-    real = module.prepare
+    real = stages.prepare
 
     def run_on_edited(verb, model="reader"):
         def prepared(*arguments):
@@ -254,7 +255,7 @@ class Clock(Spy):
 @pytest.fixture
 def timed(wanted, monkeypatch):
     """Return a function that runs a model on data whose times are moved by so many seconds."""
-    real = module.prepare
+    real = stages.prepare
 
     def run_on_moved(moved, model="clock"):
         def prepared(*arguments):
@@ -291,10 +292,10 @@ def usual_noun():
 
 def test_a_dataset_that_cannot_be_asked_so_trains_by_its_own_protocol(elsewhere, monkeypatch):
     monkeypatch.setattr(
-        module, "allows", lambda card, rule: (card.name, rule.card) != ("other", "paper")
+        stages, "allows", lambda card, rule: (card.name, rule.card) != ("other", "paper")
     )
     monkeypatch.setattr(
-        module, "protocol_of", lambda name, rule, cache: protocol(rule or "next-item")
+        stages, "protocol_of", lambda name, rule, cache: protocol(rule or "next-item")
     )
     record = run(elsewhere(protocol="paper"), silent).record
     assert (record.protocol, record.training.protocol) == ("paper", "next-item")
@@ -353,7 +354,7 @@ def test_what_was_interrupted_after_training_is_not_trained_again(wanted, spy):
     ids=str,
 )
 def test_another_question_asks_the_model_that_was_trained(wanted, spy, change, monkeypatch):
-    monkeypatch.setattr(module, "audit", lambda *_: None)
+    monkeypatch.setattr(experiment, "audit", lambda *_: None)
     first = run(wanted(protocol="next-item"), silent).record
     said: list[str] = []
     other = run(wanted(**{"protocol": "next-item"} | change), said.append)
@@ -395,7 +396,7 @@ def test_what_no_reader_would_trust_is_refused_before_anything_is_trained(
 
 
 def test_a_rule_of_matching_is_another_row_of_what_writes(wanted, monkeypatch):
-    monkeypatch.setattr(module, "writes", lambda _: True)
+    monkeypatch.setattr(stages, "writes", lambda _: True)
     rules = [wanted(matching=rule) for rule in ("exact", "substring")]
     question, model = ask(rules[0], silent), build(rules[0])
     setups = [describe(one, model, question, USUAL) for one in rules]
@@ -549,7 +550,7 @@ def test_what_a_card_changed_under_its_name_is_another_run(wanted, monkeypatch, 
     # A plug-in's card may change under its name; the candidates are the same nevertheless.
     first = run(wanted(protocol="next-item"), silent)
     changed = protocol("next-item").model_copy(update={"history": 3})
-    monkeypatch.setattr(module, "protocol_of", lambda *_: changed)
+    monkeypatch.setattr(stages, "protocol_of", lambda *_: changed)
     other = run(wanted(protocol="next-item"), silent)
     assert first.record.digests.pack == other.record.digests.pack
     assert (other.reused, spy.fitted) == (False, 2)
@@ -584,7 +585,7 @@ class Personal(Spy):
 def test_who_asks_is_told_to_a_model_that_must_know_and_to_no_other(
     wanted, spy, monkeypatch, protocol, model_class
 ):
-    monkeypatch.setattr(module, "recommender_class", lambda name: model_class)
+    monkeypatch.setattr(stages, "recommender_class", lambda name: model_class)
     run(wanted(protocol=protocol), silent)
     queries = [one for one in spy.seen if isinstance(one, Queries)]
     if model_class is Spy:
@@ -608,7 +609,7 @@ def test_who_asks_is_told_to_a_model_that_must_know_and_to_no_other(
 def test_a_model_that_knows_users_is_not_asked_about_others(
     wanted, spy, monkeypatch, changes, said
 ):
-    monkeypatch.setattr(module, "recommender_class", lambda name: Personal)
+    monkeypatch.setattr(stages, "recommender_class", lambda name: Personal)
     give(monkeypatch, None)  # nothing is read
     with pytest.raises(UserError, match=f"spy learns a vector of each user, and .*{said}"):
         run(wanted(**changes), silent)

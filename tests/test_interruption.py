@@ -6,7 +6,7 @@ import pytest
 from killed import killed_at_every_write, killed_at_random, outcome, undisturbed
 
 from recbench.atomic_write import PARTIAL
-from recbench.experiment import Experiment
+from recbench.request import Experiment
 from recbench.runs.leftovers import leftovers
 from recbench.testing.toy_lm import toy_llm
 

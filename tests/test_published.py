@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
-from recbench.experiment import Experiment, build
 from recbench.llm.cards import card_of
 from recbench.llm.weights.places import at_hand
+from recbench.request import Experiment
 from recbench.runs.identity import row_of
 from recbench.runs.record import FIGURE_VERSION, RunRecord
 from recbench.runs.store import run_folders, runs
+from recbench.stages import build
 
 SAID = ("llm", "examples", "batch_size", "learning_rate")
 """What is set for a pretrained model: as many rows as a laptop can, at the rate of its search."""

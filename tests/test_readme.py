@@ -14,6 +14,7 @@ from recbench.errors import UserError
 from recbench.questions.protocols import protocol
 from recbench.registry import find
 from recbench.runs.places import CACHE_VARIABLE, cache_folder
+from recbench.stages import build
 from recbench_cli import main as cli
 from recbench_cli.parsing import devices_of
 
@@ -82,7 +83,7 @@ def checked(monkeypatch, tmp_path):
     def check(command):
         read(*shlex.split(command, comments=True)[1:])
         for one in wanted:
-            experiment.build(one)
+            build(one)
             protocol(one.protocol)
             find("datasets", one.dataset)
             devices_of(one.device)

@@ -31,7 +31,6 @@ import typer
 from recbench.atomic_write import atomic_file
 from recbench.data.card import ships
 from recbench.evaluation.evaluator import evaluate
-from recbench.experiment import Experiment, Question, ask, build
 from recbench.models import ingredients_of
 from recbench.neural.devices import resolve
 from recbench.neural.ranking import expected_hit_ratio, validation_steps
@@ -40,10 +39,13 @@ from recbench.questions.protocols import Protocol
 from recbench.questions.queries import Queries
 from recbench.recommender import Recommender, Runtime, System, reads_candidates
 from recbench.registry import foreign_package
+from recbench.request import Experiment
 from recbench.runs.identity import training_digest
 from recbench.runs.places import cache_folder
+from recbench.runs.question import Question
 from recbench.seeding import generator
 from recbench.settings import Settings, digest
+from recbench.stages import ask, build
 from recbench.training_source import own_training, training_data
 
 HERE = Path(__file__).parent

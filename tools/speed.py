@@ -29,7 +29,6 @@ from recbench_baselines.llara import LLaRA
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from recbench.experiment import Experiment, ask, build, choose_training_source
 from recbench.llm.guided import GuidedLanguageModel
 from recbench.llm.inference.abilities import Abilities
 from recbench.llm.inference.hybrid import Guide, HybridLM
@@ -43,7 +42,9 @@ from recbench.neural.plan import Step
 from recbench.neural.precision import FLOAT32, training_precision
 from recbench.neural.randomness import seeded
 from recbench.recommender import Runtime, TrainingData
+from recbench.request import Experiment
 from recbench.runs import environment
+from recbench.stages import ask, build, choose_training_source
 
 sys.path.insert(0, str(Path(__file__).parent / "gpu"))
 from adapter import LARGE, compare

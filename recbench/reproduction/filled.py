@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from recbench.experiment import Experiment
 from recbench.reproduction.paper import Paper, Part
 from recbench.reproduction.wanted import Wanted, wanted
+from recbench.request import Experiment
 from recbench.runs.leaderboard import Row, rows_of
 from recbench.runs.record import RunRecord
 from recbench.runs.store import Run

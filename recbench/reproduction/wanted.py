@@ -7,14 +7,15 @@ from functools import cache
 from typing import Any
 
 from recbench.errors import RecbenchError, UserError
-from recbench.experiment import Experiment, asked_protocol
 from recbench.models import class_at_hand, recommender_class
 from recbench.questions.protocols.choice import means
 from recbench.registry import load, sound
 from recbench.reproduction.paper import PaperCell, Part
+from recbench.request import Experiment
 from recbench.runs.published import Published, entries, of_other_data
 from recbench.runs.record import RunRecord
 from recbench.settings import digest
+from recbench.stages import asked_protocol
 from recbench.studies.cells import row_name
 from recbench.studies.study import MECHANISM, Asked, Study
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from recbench.errors import UserError
-from recbench.experiment import Experiment
+from recbench.request import Experiment
 from recbench.runs.leaderboard import Row, leaderboard, row_named
 from recbench.runs.record import RunRecord
 from recbench.runs.store import Run

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from recbench.data.card import card
-from recbench.experiment import Experiment
 from recbench.questions.protocols import protocol
 from recbench.questions.protocols.choice import default_protocol, fits
+from recbench.request import Experiment
 from recbench.runs.leaderboard import ranked_by
 from recbench.runs.store import Run
 from recbench.studies.cells import is_another, prompted

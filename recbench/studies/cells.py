@@ -8,9 +8,15 @@ from typing import Any
 
 from recbench.data.card import card
 from recbench.errors import UnusableError, UserError
-from recbench.experiment import (
-    Experiment,
-    Question,
+from recbench.questions.protocols import protocol
+from recbench.questions.protocols.choice import allows, default_protocol, fits
+from recbench.recommender import System, reads_candidates
+from recbench.registry import blamed_if_at_fault, if_usable
+from recbench.request import Experiment
+from recbench.runs import store
+from recbench.runs.places import results_folder
+from recbench.runs.question import Question
+from recbench.stages import (
     ask,
     asked_protocol,
     build,
@@ -18,12 +24,6 @@ from recbench.experiment import (
     describe,
     training_folder,
 )
-from recbench.questions.protocols import protocol
-from recbench.questions.protocols.choice import allows, default_protocol, fits
-from recbench.recommender import System, reads_candidates
-from recbench.registry import blamed_if_at_fault, if_usable
-from recbench.runs import store
-from recbench.runs.places import results_folder
 from recbench.studies.study import Asked
 
 Report = Callable[[str], None]

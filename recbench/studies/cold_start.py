@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from recbench.experiment import Experiment
+from recbench.request import Experiment
 from recbench.runs.groups import Group, Grouping, grouped
 from recbench.runs.leaderboard import Row, Table, ranked_by
 from recbench.runs.store import Run

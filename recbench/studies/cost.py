@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from recbench.experiment import Experiment
+from recbench.request import Experiment
 from recbench.runs.leaderboard import Row
 from recbench.runs.places import results_folder
 from recbench.runs.store import Run

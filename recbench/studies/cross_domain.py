@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from recbench.errors import UserError
-from recbench.experiment import Experiment
+from recbench.request import Experiment
 from recbench.runs.leaderboard import leaderboard
 from recbench.runs.store import Run
 from recbench.studies.drawing import sheet

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from recbench.experiment import Experiment
+from recbench.request import Experiment
 from recbench.runs.leaderboard import rows_of
 from recbench.runs.store import Run
 from recbench.studies.cells import part_of_rows

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from recbench.experiment import Experiment
+from recbench.request import Experiment
 from recbench.runs.store import Run
 from recbench.studies.drawing import intervals, legend, looks, sheet
 from recbench.studies.points import Point, frame, only_table, settings_of, value

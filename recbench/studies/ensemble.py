@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from recbench.errors import UserError
-from recbench.experiment import Experiment
+from recbench.request import Experiment
 from recbench.runs.store import Run
 from recbench.studies.bars import with_differences
 from recbench.studies.cost import cost, draw_against

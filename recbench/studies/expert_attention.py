@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recbench.errors import PluginError, UserError
-from recbench.experiment import Experiment
 from recbench.questions.candidates import Pack
 from recbench.questions.queries import Queries
 from recbench.recommender import Encoder, Runtime, WeighsExperts
+from recbench.request import Experiment
 from recbench.runs.leaderboard import rows_of
 from recbench.runs.sheet import Sheet
 from recbench.runs.store import Run

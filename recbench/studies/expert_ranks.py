@@ -8,12 +8,13 @@ from numpy.typing import NDArray
 
 from recbench.data.prepare import at_hand, prepare
 from recbench.errors import UserError
-from recbench.experiment import Experiment, asked_protocol
 from recbench.questions.make_split import asked_split
 from recbench.questions.user_clusters import user_clusters
+from recbench.request import Experiment
 from recbench.runs.leaderboard import Row
 from recbench.runs.places import cache_folder
 from recbench.runs.store import Run
+from recbench.stages import asked_protocol
 from recbench.studies.bars import bars, with_differences
 from recbench.studies.points import frame, only_table, settings_of
 from recbench.studies.required import only_model

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from recbench.experiment import Experiment
+from recbench.request import Experiment
 from recbench.runs.leaderboard import Row
 from recbench.runs.learning_curve import points_of
 from recbench.runs.store import Run

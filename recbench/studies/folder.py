@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recbench.atomic_write import atomic_folder
-from recbench.experiment import Experiment
+from recbench.request import Experiment
 from recbench.runs.environment import versions
 from recbench.runs.leaderboard import leaderboard
 from recbench.runs.notes import named_apart, notes_of_figures

@@ -8,16 +8,17 @@ from typing import Any
 
 from recbench.data.card import card
 from recbench.errors import RecbenchError
-from recbench.experiment import Experiment, asked_protocol, matching_of
 from recbench.plain_text import as_json
 from recbench.questions.protocols import Protocol
 from recbench.questions.protocols.choice import means
 from recbench.recommender import System
+from recbench.request import Experiment
 from recbench.runs.kept_trainings import kept_model
 from recbench.runs.places import cache_folder, results_folder
 from recbench.runs.record import RunRecord
 from recbench.runs.sheet import Grid, Sheet
 from recbench.runs.text import DASH, Format, as_csv, laid_out
+from recbench.stages import asked_protocol, matching_of
 from recbench.studies import cells
 
 HEADERS = ("model", "dataset", "protocol", "seed", "state", "hours", "memory GiB", "GPU GiB", "by")

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recbench.errors import PluginError, UserError
-from recbench.experiment import Experiment
 from recbench.questions.split import PAD, Examples
 from recbench.recommender import Encoder, Runtime, TrainingData
+from recbench.request import Experiment
 from recbench.runs.leaderboard import rows_of
 from recbench.runs.store import Run
 from recbench.seeding import generator

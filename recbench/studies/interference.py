@@ -7,11 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recbench.errors import UserError
-from recbench.experiment import Experiment, ask
 from recbench.questions.user_clusters import user_clusters
+from recbench.request import Experiment
 from recbench.runs.leaderboard import Row, ranked_by, rows_of
 from recbench.runs.store import Run
 from recbench.runs.systems import matched
+from recbench.stages import ask
 from recbench.statistics.best import all_pairs, differences
 from recbench.statistics.clusters import check_can_cluster
 from recbench.statistics.intervals import estimate

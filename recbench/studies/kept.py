@@ -8,16 +8,17 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from recbench.experiment import Experiment, ask
 from recbench.models import recommender_class
 from recbench.neural.devices import resolve
 from recbench.recommender import Runtime, System, TrainingData
 from recbench.registry import blamed_if_at_fault
+from recbench.request import Experiment
 from recbench.runs.asked_model import asked_model
 from recbench.runs.places import cache_folder
 from recbench.runs.question import Question
 from recbench.runs.record import RunRecord
 from recbench.runs.store import Run
+from recbench.stages import ask
 from recbench.studies.study import Asked, silent
 from recbench.training_source import loaded_with
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from recbench.experiment import Experiment
+from recbench.request import Experiment
 from recbench.runs.leaderboard import Row, ranked_by
 from recbench.runs.notes import given_training
 from recbench.runs.store import Run

@@ -23,10 +23,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from recbench.defaults import DRAWS
-from recbench.experiment import Experiment
 from recbench.llm.cards import usual_tuning
 from recbench.models import class_at_hand
 from recbench.registry import if_usable
+from recbench.request import Experiment
 from recbench.runs.sheet import Sheet
 from recbench.runs.store import Run
 from recbench.runs.text import Format, Layout, laid_out

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from recbench.experiment import Experiment, run
+from recbench.experiment import run
+from recbench.request import Experiment
 
 SMALL = {
     "popularity": {},

@@ -26,8 +26,9 @@ from recbench.cells.process import Ended
 from recbench.cells.reached import Reached
 from recbench.cells.worker import fault, let_go, on_worker
 from recbench.errors import NotInstalledError, RecbenchError, UserError
-from recbench.experiment import Experiment, run
+from recbench.experiment import run
 from recbench.registry import listed, load
+from recbench.request import Experiment
 from recbench.runs.kept_trainings import kept_model, whole_training
 from recbench.runs.leftovers import leftovers
 from recbench.runs.remade_question import Questions

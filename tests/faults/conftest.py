@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from killed_at_work import small_encoders
 
-from recbench.experiment import Experiment
+from recbench.request import Experiment
 from recbench.runs.record import RunRecord
 from recbench.testing.toy_lm import toy_llm
 

@@ -6,6 +6,7 @@ import shutil
 import pytest
 
 from recbench import experiment
+from recbench.request import Experiment
 from recbench.runs import checked_runs
 
 pytestmark = pytest.mark.honesty
@@ -22,7 +23,7 @@ def ran(raw_folder, tmp_path):
     shared = {"model": "popularity", "data_dir": raw_folder, "audit": False}
     places = {"results": tmp_path / "results", "cache": tmp_path / "cache"}
     return [
-        experiment.run(experiment.Experiment(**shared, **places, draws=draws), lambda _: None)
+        experiment.run(Experiment(**shared, **places, draws=draws), lambda _: None)
         for draws in (1, 2)
     ]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from recbench.experiment import asked_protocol
+from recbench.stages import asked_protocol
 from recbench.studies.candidates import Candidates
 from recbench.studies.study import Asked
 from recbench_cli import main as cli

@@ -7,6 +7,7 @@ from recbench_baselines.zero_shot import ZeroShot
 
 from recbench import experiment
 from recbench.recommender import Answerer
+from recbench.request import Experiment
 from recbench.runs.examples import read_cold_start, read_outcome
 from recbench.runs.store import finished, publish
 
@@ -43,9 +44,7 @@ def ran(raw_folder, tmp_path_factory):
     def run(model, **asked):
         folder = tmp_path_factory.mktemp(model)
         places = {"results": folder / "results", "cache": folder / "cache"}
-        wanted = experiment.Experiment(
-            model=model, audit=False, data_dir=raw_folder, **places, **asked
-        )
+        wanted = Experiment(model=model, audit=False, data_dir=raw_folder, **places, **asked)
         experiment.run(wanted, lambda _: None)
         return folder
 

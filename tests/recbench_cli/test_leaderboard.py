@@ -8,6 +8,7 @@ import pytest
 from recbench import experiment
 from recbench.cells import cluster, local
 from recbench.cells.process import Ended
+from recbench.request import Experiment
 
 
 @pytest.fixture
@@ -20,7 +21,7 @@ def ran(raw_folder, tmp_path_factory):
     """Two rows of the popularity model on made-up data, which learnt from more or fewer users."""
     folder = tmp_path_factory.mktemp("ran")
     for fraction in (0.5, 0.9):
-        wanted = experiment.Experiment(
+        wanted = Experiment(
             model="popularity",
             dataset="movielens",
             draws=2,

@@ -12,8 +12,9 @@ import pytest
 from recbench.cells import cluster, fill, local
 from recbench.cells.process import Ended
 from recbench.errors import UserError
-from recbench.experiment import Experiment, build
 from recbench.registry import listed, load
+from recbench.request import Experiment
+from recbench.stages import build
 from recbench.studies import cells
 from recbench.studies.drawing import drawn, save, styled
 from recbench_cli import main as cli

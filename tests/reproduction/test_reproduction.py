@@ -12,7 +12,6 @@ import pytest
 from recbench import experiment, registry
 from recbench.data.card import card
 from recbench.errors import UserError
-from recbench.experiment import build
 from recbench.models import recommender_class
 from recbench.registry import listed
 from recbench.reproduction import wanted as wanting
@@ -20,6 +19,7 @@ from recbench.reproduction.filled import filled
 from recbench.reproduction.page import as_json, commands_of, page
 from recbench.reproduction.paper import Paper, Part, read_paper
 from recbench.runs.record_parts import Training
+from recbench.stages import build
 from recbench.studies import cells
 from recbench.studies.study import Asked
 from recbench_cli import main as cli

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from recbench.experiment import Experiment, build
+from recbench.request import Experiment
 from recbench.runs.command import command
 from recbench.runs.record_parts import FROM_OUTSIDE, About, Device, Outside, Training
 from recbench.runs.store import read_record, run_folders
+from recbench.stages import build
 from recbench_cli.parsing import settings_of
 
 PUBLISHED = run_folders(Path(__file__).parents[2] / "results")

@@ -2,7 +2,8 @@
 
 import pytest
 
-from recbench.experiment import Experiment, run
+from recbench.experiment import run
+from recbench.request import Experiment
 from recbench.runs import provenance
 
 

@@ -6,9 +6,10 @@ import pytest
 
 from recbench import experiment, registry
 from recbench.errors import PluginError, UserError
-from recbench.experiment import Experiment, build
 from recbench.registry import listed, load
+from recbench.request import Experiment
 from recbench.runs.kept_trainings import kept_model
+from recbench.stages import build
 from recbench.studies import cells, study
 from recbench.studies.study import Asked, Study
 

@@ -4,10 +4,11 @@ import json
 
 import pytest
 
-from recbench.experiment import Experiment, build
 from recbench.questions.protocols import protocol
+from recbench.request import Experiment
 from recbench.runs.kept_trainings import kept_model
 from recbench.runs.record_parts import Training
+from recbench.stages import build
 from recbench.studies import forecast as told
 from recbench.studies.forecast import Forecast, forecast, makespan, render, seconds
 

@@ -10,13 +10,14 @@ import pytest
 from killed_at_work import small_encoders
 
 from recbench.errors import PluginError, RecbenchError, UserError
-from recbench.experiment import build, run
+from recbench.experiment import run
 from recbench.file_digests import folder_digest
 from recbench.questions.queries import Queries
 from recbench.registry import load
 from recbench.runs.kept_trainings import kept_model
 from recbench.runs.leaderboard import rows_of
 from recbench.seeding import generator
+from recbench.stages import build
 from recbench.statistics.best import all_pairs, differences
 from recbench.studies import expert_attention, gradient_similarity, interference, required
 from recbench.studies.drawing import drawn, save, styled

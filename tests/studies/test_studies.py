@@ -12,7 +12,6 @@ from scipy.stats import ttest_ind
 
 from recbench.data.prepare import prepare
 from recbench.errors import UserError
-from recbench.experiment import build
 from recbench.models import recommender_class
 from recbench.questions.fraction import with_fraction
 from recbench.questions.make_split import make_split
@@ -22,6 +21,7 @@ from recbench.registry import listed, load
 from recbench.runs.groups import grouped
 from recbench.runs.leaderboard import leaderboard
 from recbench.runs.record_parts import Memory, Training
+from recbench.stages import build
 from recbench.studies import expert_ranks
 from recbench.studies.data_size import FRACTIONS
 from recbench.studies.drawing import drawn, looks, save, styled

@@ -5,6 +5,7 @@ import sys
 import pytest
 
 from recbench import experiment
+from recbench.request import Experiment
 from recbench.runs.store import runs
 
 
@@ -16,7 +17,7 @@ def tool(load):
 def test_checked_runs_are_copied_and_others_are_not(tool, raw_folder, tmp_path):
     source, target = tmp_path / "build", tmp_path / "results"
     places = {"data_dir": raw_folder, "results": source, "cache": tmp_path / "cache"}
-    wanted = experiment.Experiment(model="popularity", draws=1, audit=False, **places)
+    wanted = Experiment(model="popularity", draws=1, audit=False, **places)
     run = experiment.run(wanted, lambda _: None)
     script = [sys.executable, "-P", tool.__file__, source, target]
     done = subprocess.run(script, stdout=subprocess.PIPE, text=True, check=True)
@@ -37,7 +38,7 @@ def test_no_run_is_copied_where_one_is_of_the_first_rows_alone(tool, raw_folder,
     places = {"data_dir": raw_folder, "results": source, "cache": tmp_path / "cache"}
     for limit in (None, 2):
         asked = {"model": "popularity", "draws": 1, "audit": False, "limit": limit}
-        experiment.run(experiment.Experiment(**asked, **places), lambda _: None)
+        experiment.run(Experiment(**asked, **places), lambda _: None)
     why = "is not a result: the first 2 test rows alone were asked about"
     with pytest.raises(SystemExit, match=why):
         tool.main(source, target)

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from recbench import experiment
+from recbench.request import Experiment
 from recbench.runs import store
 from recbench.studies.gradient_similarity import GradientSimilarity
 from recbench.studies.points import frame
@@ -52,7 +53,7 @@ def test_a_run_that_was_published_is_named_as_its_copy(tool, raw_folder, tmp_pat
     build, target = tmp_path / "build", tmp_path / "results"
     places = {"data_dir": raw_folder, "results": build, "cache": tmp_path / "cache"}
     own, other = (
-        experiment.run(experiment.Experiment(model=name, draws=1, **places), lambda _: None)
+        experiment.run(Experiment(model=name, draws=1, **places), lambda _: None)
         for name in ("popularity", "last-id")
     )
     copy = store.read_record(store.publish(own, target))

@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 from recbench import registry
 from recbench.data.ragged import ragged
 from recbench.errors import UserError
-from recbench.experiment import Experiment, Question
 from recbench.questions.excluded import Excluded
 from recbench.questions.protocols import protocol
 from recbench.questions.queries import Queries
 from recbench.recommender import Answerer, Recommender, Runtime, System, TrainingData
+from recbench.request import Experiment
+from recbench.runs.question import Question
 from recbench.settings import Settings
 from recbench.testing.toy import toy_next_item_split, toy_split
 

@@ -8,8 +8,9 @@ from recbench_baselines.recbole.checkpoint import _TENSOR, _tensor
 
 from recbench.data.readers.pickled import Call, Name, Stored
 from recbench.errors import DataError, UserError
-from recbench.experiment import Experiment, run
+from recbench.experiment import run
 from recbench.questions.queries import Queries
+from recbench.request import Experiment
 
 
 @pytest.fixture
