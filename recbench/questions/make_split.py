@@ -53,7 +53,7 @@ def make_split(dataset: Dataset, protocol: Protocol) -> Split:
     elif protocol.ties == "introsort":
         rows = _by_introsort(dataset.users, dataset.times)
     else:
-        rows = _by_item_hash(dataset)
+        rows = _by_time(dataset)
     starts = np.flatnonzero(np.diff(dataset.users[rows], prepend=-1))
     users = dataset.users[rows][starts]
     sequences = ragged(dataset.items[rows], np.diff(starts, append=len(rows)))
@@ -119,17 +119,34 @@ def _by_introsort(users: NDArray[np.int32], times: NDArray[np.int64]) -> NDArray
     return np.concatenate([part[introsort_argsort(times[part])] for part in parts])
 
 
-def _by_item_hash(dataset: Dataset) -> NDArray[np.int64]:
-    """Order by user, time and the hash of the raw item id."""
-    hashes = np.array([_hash(raw) for raw in dataset.catalogue.raw_ids.tolist()], dtype=np.uint64)
+def _by_time(dataset: Dataset) -> NDArray[np.int64]:
+    """
+    Order by user and time, and what shares both in an order of that user's own.
+
+    One order for everybody, such as that of the ids or of a hash of them, could be learnt: which of
+    two items comes next would follow from the items, in training and at test alike.
+    """
     rows = np.lexsort((dataset.times, dataset.users))
     users, times = dataset.users[rows], dataset.times[rows]
     same = (users[1:] == users[:-1]) & (times[1:] == times[:-1])
     # Only ties need a third key, which is slow to sort by; each group of them stays in its place.
     tied = np.flatnonzero(np.append(same, False) | np.append(False, same))
-    by_hash = np.lexsort((hashes[dataset.items[rows[tied]]], times[tied], users[tied]))
-    rows[tied] = rows[tied][by_hash]
+    seeds = np.array([_hash(raw) for raw in dataset.catalogue.raw_ids.tolist()], dtype=np.uint64)
+    own = _splitmix(seeds[dataset.items[rows[tied]]], users[tied])
+    rows[tied] = rows[tied][np.lexsort((own, times[tied], users[tied]))]
     return rows
+
+
+def _splitmix(seeds: NDArray[np.uint64], number: NDArray[np.int32]) -> NDArray[np.uint64]:
+    """
+    Return what SplitMix64 draws from a seed, the first for number 0.
+
+    Steele, Lea and Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014.
+    """
+    mixed = seeds + (number.astype(np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return mixed ^ (mixed >> np.uint64(31))
 
 
 def _hash(raw_id: int | str) -> int:

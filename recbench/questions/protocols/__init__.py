@@ -59,8 +59,8 @@ class Protocol(NamedCard):
         Where validation and test begin, in percent of the users or of the interactions.
     ties
         What orders a user's interactions of one second: ``"introsort"`` (where NumPy before 1.25
-        left them), ``"item-hash"`` (a hash of the raw item id) or ``"released"`` (nothing: the
-        rows are in order).
+        left them), ``"shuffled"`` (an order of that user's own, by a hash of user and item) or
+        ``"released"`` (nothing: the rows are in order).
     history
         Items of a history at most.
     min_history
@@ -89,7 +89,7 @@ class Protocol(NamedCard):
     published: bool = False
     split: Literal["users", "last-items", "temporal", "released"]
     cuts: tuple[int, int] = (80, 90)
-    ties: Literal["introsort", "item-hash", "released"]
+    ties: Literal["introsort", "shuffled", "released"]
     history: int = Field(ge=1, le=1000)
     min_history: int = Field(default=0, ge=0)
     min_train_history: int = Field(ge=0)

@@ -14,7 +14,8 @@ ROWS = {
 }
 TIES = {
     "introsort": "as NumPy before 1.25 sorted them, which is part of the published rows",
-    "item-hash": "by the first 64 bits of SHA-256 of the item's id",
+    "shuffled": "shuffled for each user: by the number that SplitMix64 draws for the user (0 for the "
+    "lowest id) from the first 64 bits of SHA-256 of the item's id",
     "released": "as released",
 }
 NEGATIVES = {
