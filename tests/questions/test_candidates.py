@@ -421,8 +421,8 @@ def test_a_pack_of_an_older_drawing_is_not_taken_from_the_cache(tmp_path, monkey
     ("protocol", "pack_hash", "popularity"),
     [
         (PAPER, "32343155bf3bc969c79a157568954986fc791c889bd6e83e78d7ca46cdc1ee72", 0.19),
-        (NEXT_ITEM, "c118508beb88534739a4b82ac4c6a8c9e3ed850a6dc258374b46ef7f9d829bbd", 0.233),
-        (POPULAR, "0090d4fc14bce96dad740c9ac53ca2f6834865689e7b099bd88ec1d487d8aca6", 0.062),
+        (NEXT_ITEM, "dc3dd4f18d9d60a2c1f3d31f1285f1f7f3ecdf5fc5a6612969382544f4831474", 0.251),
+        (POPULAR, "dc451cbf4efac761528b0324dcc6d98830cb85810c76ba8aa1c989519293c0a8", 0.077),
     ],
 )
 def test_movielens_asks_the_published_questions(

@@ -32,8 +32,8 @@ def test_ours():
     [
         ("paper", 1, "90c4168bc013733a6a8ab635dd06ccfa5263de1c54fd940790e3037dd78cb33d"),
         ("released", 2, "2cb940a6044c6541d26bd32766a35ce2aaa10f63378505ca12fc32f978b4f566"),
-        ("next-item", 2, "ca6306c4dfa51c5bea3d7061edcc4bdbad68c23171c2e162289e6f14704b20e0"),
-        ("temporal", 2, "3b22082b9b0bf79643c709cf054935a8e543ccdccad37f0a145249b847837c6c"),
+        ("next-item", 3, "7d9d9fda3ebc4345d68f702bdc424e816462510b5d696f84c0b7c2fe5c42983c"),
+        ("temporal", 3, "888c78489bb638d01c9125de6fcc0753fe28d46f2472983ffb4f1cb2f9eb8057"),
     ],
 )
 def test_a_shipped_card_that_asks_otherwise_has_a_higher_version(name, version, digest):
@@ -46,7 +46,7 @@ def test_tables_show_the_version_of_a_card_that_has_changed():
     assert protocol("paper,history=5").label == "paper,history=5"
     second = protocol("paper,history=5").model_copy(update={"version": 2})
     assert second.label == "paper v2,history=5"
-    assert protocol("temporal").label == "temporal v2"
+    assert protocol("temporal").label == "temporal v3"
     assert protocol("temporal").name == "temporal"
 
 
@@ -121,7 +121,7 @@ def test_the_digest_covers_what_changes_questions():
         "version": 2,
         "split": "last-items",
         "cuts": (70, 90),
-        "ties": "item-hash",
+        "ties": "shuffled",
         "history": 9,
         "min_history": 1,
         "min_train_history": 1,

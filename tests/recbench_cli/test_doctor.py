@@ -45,7 +45,7 @@ def test_show_without_data_says_why_there_are_no_statistics(call, tmp_path):
 def test_doctor_prints_a_table(call):
     code, out, _ = call("doctor", "--protocol", "next-item")
     assert code == 0
-    assert out.startswith("movielens, protocol next-item v2\n")
+    assert out.startswith("movielens, protocol next-item v3\n")
     assert "test before train" in out
 
 

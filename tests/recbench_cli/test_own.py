@@ -40,12 +40,12 @@ def test_what_was_added_can_be_used_everywhere_and_removed(call, events, tmp_pat
     assert kept == ["next-item", "trainings"]
     code, out, _ = call("leaderboard", "--datasets", "mine", *asked[2:])
     assert code == 0
-    assert "mine, protocol next-item v2: 30 examples" in out
+    assert "mine, protocol next-item v3: 30 examples" in out
     assert call("data", "remove", "mine")[:2] == (0, "mine is forgotten\n")
     assert "unknown dataset 'mine'" in call("data", "prepare", "--dataset", "mine")[2]
     code, out, err = call("leaderboard", "--datasets", "mine")  # its records stay
     assert (code, err) == (0, "")
-    assert "mine, protocol next-item v2: 30 examples" in out
+    assert "mine, protocol next-item v3: 30 examples" in out
     fill = ("leaderboard", "--run", "--models", "popularity", "--datasets", "mine")
     assert "unknown dataset 'mine'" in call(*fill)[2]
 

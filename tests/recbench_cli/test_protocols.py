@@ -44,7 +44,7 @@ def test_one_is_shown_in_words_with_limits_and_digest(call):
     code, out, err = call("show", "temporal")
     assert (code, err) == (0, "")
     asked = protocol("temporal")
-    assert out.startswith(f"temporal v2: {asked.summary}\n")
+    assert out.startswith(f"temporal v3: {asked.summary}\n")
     assert "before 80% of all in order of time train, those up to 90% validate" in out
     assert "at least 3 earlier ones of its user" in out
     assert "  candidates: 20: the target and 19 negatives, shuffled, all of different titles" in out
