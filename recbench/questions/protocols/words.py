@@ -14,8 +14,8 @@ ROWS = {
 }
 TIES = {
     "introsort": "as NumPy before 1.25 sorted them, which is part of the published rows",
-    "shuffled": "another for each user: by what SplitMix64 draws for the user, who is numbered from 0 by "
-    "ascending id, from the first 64 bits of SHA-256 of the item's id as its seed",
+    "shuffled": "another for each user: by what SplitMix64 draws for the user, numbered from 0 by "
+    "ascending id, with the first 64 bits of SHA-256 of the item's id as its seed",
     "released": "as released",
 }
 NEGATIVES = {
