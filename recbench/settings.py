@@ -95,6 +95,11 @@ class Settings(BaseModel):
             if name not in self.runtime and not (name in self.added and value == usual[name])
         }
 
+    def decisive(self) -> dict[str, Any]:
+        """Return what decides a training's numbers: every setting, those of `runtime` as usual."""
+        usual = self.own_defaults()
+        return self.record() | {name: usual[name] for name in self.runtime}
+
     @classmethod
     def completed(cls, record: Mapping[str, Any]) -> dict[str, Any]:
         """Return an earlier version's `record` with the settings that were `added` since."""

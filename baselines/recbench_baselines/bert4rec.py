@@ -24,10 +24,13 @@ MASK = -2
 
 class BERT4RecSettings(TransformerSettings):
     """
-    Settings of `BERT4Rec`; of `max_length` items one is the place that is asked about.
+    Settings of `BERT4Rec`.
 
     Attributes
     ----------
+    max_length
+        Most items of a training row, and of a query with the place that is asked about: of a
+        history the latest ``max_length - 1`` are read.
     masking
         Share of the items of a row that are hidden (the paper's rho), anew in every epoch; at least
         one is.
@@ -41,6 +44,11 @@ class BERT4RecSettings(TransformerSettings):
     patience: int = Field(default=25, ge=1)
     masking: float = Field(default=0.2, gt=0, lt=1)
     last_only: float = Field(default=0.1, ge=0, le=1)
+
+    @property
+    def items_read(self) -> int:
+        """One less than there are positions."""
+        return self.max_length - 1
 
 
 class Layer(nn.Module):

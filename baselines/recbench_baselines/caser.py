@@ -19,10 +19,13 @@ from recbench.recommender import TrainingData
 
 class CaserSettings(NeuralSettings):
     """
-    Settings of `Caser`; `max_length` is the paper's L (1 to 9 there). Memory grows with its cube.
+    Settings of `Caser`.
 
     Attributes
     ----------
+    max_length
+        The paper's L (1 to 9 there): items of a training row, and how many of the latest of a
+        query's history are read. Memory grows with its cube.
     horizontal_filters
         Filters of each height 1..L.
     vertical_filters
@@ -37,6 +40,11 @@ class CaserSettings(NeuralSettings):
     batch_size: int = Field(default=512, ge=1)
     horizontal_filters: int = Field(default=16, ge=1)
     vertical_filters: int = Field(default=4, ge=1)
+
+    @property
+    def items_read(self) -> int:
+        """As many as the filters are made for."""
+        return self.max_length
 
 
 class CaserModule(SequenceModule):

@@ -19,6 +19,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from recbench.errors import UserError
+from recbench.llm.encoders import build_encoder
 from recbench.llm.guidance import (
     OF_HISTORIES,
     OF_PROMPTS,
@@ -36,6 +37,8 @@ from recbench.llm.tuning.gate import ExpertGate, InstanceGate, equal_ranks
 from recbench.llm.tuning.router import TokenRouter
 from recbench.neural.plan import ParameterGroup, Step
 from recbench.neural.precision import computing
+from recbench.neural.reach import cut, said_of
+from recbench.neural.recommender import NeuralSettings
 from recbench.questions.controls import Control
 from recbench.questions.queries import Queries
 from recbench.recommender import Runtime, TrainingData
@@ -134,6 +137,17 @@ class ILoRA(GuidedLanguageModel):
         own = {"code": CODE_OVER_ROWS} if self.settings.gate == "resnet" else {}
         return super().ingredients() | own
 
+    def rehearse(self, data: TrainingData, candidates: int, runtime: Runtime) -> None:
+        """Say how much of a history the gate sees, too, where its encoder reads less than all."""
+        super().rehearse(data, candidates, runtime)
+        name = self.settings.encoder
+        settings = build_encoder(name).settings
+        read = settings.items_read if isinstance(settings, NeuralSettings) else None
+        if self._sees_encoder and (found := cut(read, data)):
+            more = "--set encoder=gru4rec reads them all"
+            runtime.report(said_of(found, f"the gate's encoder {name}", more))
+            self.examined[data.digest] |= {f"gate_{key}": one for key, one in found.items()}
+
     def transfer(self, data: TrainingData, runtime: Runtime) -> None:
         """Bring the new encoder's user vectors to the size that the gate has learnt with."""
         super().transfer(data, runtime)
@@ -191,8 +205,12 @@ class ILoRA(GuidedLanguageModel):
 
     def _scale(self, guide: Guide) -> float:
         """Return what brings the vectors that a gate sees to a root mean square of 1."""
-        of_encoder = self.settings.guidance in ("sequence", "other-user")
-        return 1 / (root_mean_square(guide.users) or 1.0) if of_encoder else 1.0
+        return 1 / (root_mean_square(guide.users) or 1.0) if self._sees_encoder else 1.0
+
+    @property
+    def _sees_encoder(self) -> bool:
+        """Whether the gate goes by what the encoder reads in a history."""
+        return self.settings.guidance in ("sequence", "other-user")
 
     def _user_vectors(self, histories: NDArray[np.int32]) -> NDArray[np.float32]:
         if self.settings.guidance == "random":

@@ -33,6 +33,8 @@ from recbench.neural.precision import FLOAT32, computing
 from recbench.neural.recommender import Lesson
 from recbench.neural.sequences import Codes
 from recbench.neural.tensor_file import read_tensors, write_tensors
+from recbench.neural.ties import scored_once
+from recbench.questions.queries import Queries
 from recbench.questions.split import PAD, Examples
 from recbench.recommender import Runtime, TrainingData, Transferable
 from recbench.settings import digest
@@ -222,6 +224,11 @@ class MoRec(SASRec, Transferable):
         """Return the NDCG@10 of validation rows, titles being read by the encoder as it is now."""
         self.module.items.read_all()
         return super().validated(rows)
+
+    def score(self, queries: Queries, runtime: Runtime) -> NDArray[np.float32]:
+        """Return the dot products of history and candidates; items of one title tie."""
+        scores = super().score(queries, runtime)
+        return scored_once(scores, queries, self._titles.__getitem__)
 
     def load(self, folder: Path, data: TrainingData, runtime: Runtime) -> None:
         """Read back what `save` wrote; UserError if it is of other settings."""

@@ -6,6 +6,7 @@ again, with growing pauses or after those that the server asks for; what cannot 
 """
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -51,6 +52,14 @@ PASSING_STATUS = frozenset({408, 409, 425, 429})
 
 NO_CREDIT = "insufficient_quota"
 """OpenAI's word where waiting does not help."""
+
+REMEDIES = {
+    "max_tokens": "--set limit=max_completion_tokens sends max_tokens under that name",
+    "max_completion_tokens": "--set limit=max_tokens sends max_completion_tokens under that name",
+    "temperature": "--set temperature=none sends no temperature",
+    "seed": "--set sampling_seed=none sends no seed",
+}
+"""By the field of a request that a server refuses: the way to do without it."""
 
 GOES_ON = "the same command goes on where this one stopped"
 
@@ -169,7 +178,7 @@ class Endpoint:
             if getattr(error, "code", None) == FILTERED:  # a prompt that is not even read
                 return Answer(text="", finish=FILTERED)
             # Its own words may hold the key, which a traceback would show.
-            raise self._explained(error, body["model"]) from None
+            raise self._explained(error, body) from None
         return self._read(reply.content)
 
     def _report_pause(self, state: RetryCallState) -> None:
@@ -188,7 +197,7 @@ class Endpoint:
         # Not before it is read, when it may be escaped in ways that are undone only then.
         return answer.with_texts(lambda text: without_key(text, self.key))
 
-    def _explained(self, error: "APIError", model: str) -> RecbenchError:
+    def _explained(self, error: "APIError", body: dict[str, Any]) -> RecbenchError:
         from openai import APIConnectionError, APIStatusError, APITimeoutError
 
         if isinstance(error, APITimeoutError):
@@ -203,10 +212,10 @@ class Endpoint:
                 "runs"
             )
         if isinstance(error, APIStatusError):
-            return self._refusal(error, model)
+            return self._refusal(error, body)
         return RecbenchError(f"{self.address}: {self._shown(str(error))}; {GOES_ON}")
 
-    def _refusal(self, error: "APIStatusError", model: str) -> RecbenchError:
+    def _refusal(self, error: "APIStatusError", body: dict[str, Any]) -> RecbenchError:
         status = error.status_code
         said = f"({self._shown(str(error))})"
         if status in {401, 403}:
@@ -219,8 +228,8 @@ class Endpoint:
             )
         if status == 404:
             return UserError(
-                f"{self.address} has no language model '{model}', or is no address of one: check "
-                f"chat_model and endpoint {said}"
+                f"{self.address} has no language model '{body['model']}', or is no address of one: "
+                f"check chat_model and endpoint {said}"
             )
         if error.code == NO_CREDIT:
             return UserError(f"{self.address} wants more credit {said}; {GOES_ON}")
@@ -231,13 +240,22 @@ class Endpoint:
                     f"{self.address} asks to wait for {pause:,.0f} s {said}; then {GOES_ON}"
                 )
             return PassingError(f"{self.address} does not answer now {said}", pause)
-        return UserError(f"{self.address} refuses the question {said}")
+        remedy = "".join(f"; {REMEDIES[field]}" for field in _refused(error, body))
+        return UserError(f"{self.address} refuses the question {said}{remedy}")
 
     def _shown(self, text: str) -> str:
         """Return what a server said as part of a line, without the key."""
         line = " ".join(without_key(text, self.key).split())
         printable = "".join(one if one.isprintable() else "?" for one in line)
         return printable if len(printable) <= SHOWN else f"{printable[:SHOWN]}..."
+
+
+def _refused(error: "APIStatusError", body: dict[str, Any]) -> list[str]:
+    """Return the fields of a request that its refusal is about: that which it names, else tells."""
+    sent = [field for field in REMEDIES if field in body]
+    if error.param in sent:
+        return [error.param]
+    return [field for field in sent if re.search(rf"\b{field}\b", str(error))]
 
 
 def _pause(state: RetryCallState) -> float:

@@ -18,6 +18,7 @@ from recbench.llm.prompted import PromptedLanguageModel
 from recbench.llm.prompts.wording import Question
 from recbench.llm.prompts.writer import MARGIN
 from recbench.neural.precision import computing
+from recbench.neural.ties import scored_once
 from recbench.questions.queries import Queries
 from recbench.recommender import RankingAnswerer, Runtime
 
@@ -63,7 +64,13 @@ class ListedLanguageModel(PromptedLanguageModel, RankingAnswerer):
                 likelihoods[rows] = found.cpu().numpy()
             for row, tokens in zip(rows, written, strict=False):
                 texts[row] = self.writer.read(tokens, queries.candidates[row])
+        if scores:
+            likelihoods = scored_once(likelihoods, queries, self._read_as)
         return likelihoods, texts
+
+    def _read_as(self, item: int) -> tuple[int, ...]:
+        """Return the tokens by which an item is scored."""
+        return tuple(self.writer.answers[item])
 
     def _in_batches(
         self, queries: Queries, runtime: Runtime, scores: bool, writes: bool

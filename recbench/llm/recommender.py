@@ -124,7 +124,7 @@ class TunedLanguageModel(PromptedLanguageModel):
         precision = training_precision(self.settings.precision, self.module.device)
         plan = self._plan(questions, runtime)
         name = self.settings.llm.rstrip("/").rsplit("/", 1)[-1]
-        identity = [type(self).__name__, self.settings.record(), self.ingredients(), data.digest]
+        identity = [type(self).__name__, self.settings.decisive(), self.ingredients(), data.digest]
         with self._attending(precision):
             report = train(
                 self.module,

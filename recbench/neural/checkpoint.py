@@ -9,6 +9,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import asdict
+from glob import escape
 from pathlib import Path
 
 import torch
@@ -19,6 +20,9 @@ from recbench.neural.progress import Position
 from recbench.neural.tensor_file import read_tensors, write_tensors
 
 Tensors = dict[str, Tensor]
+
+_KEY = 16
+"""Digits of a key in a file's name."""
 
 
 def learnt(module: nn.Module) -> Tensors:
@@ -66,8 +70,15 @@ class Checkpoint:
     """
 
     def __init__(self, folder: Path, name: str, key: str, interval: float) -> None:
-        self.path = folder / f"{name}-{key[:16]}.safetensors"
+        self.path = folder / f"{name}-{key[:_KEY]}.safetensors"
+        self._name = name
         self._key, self._interval, self._written = key, interval, time.monotonic()
+
+    def others(self) -> list[Path]:
+        """Return the files of the same name that have other keys."""
+        place = self.path.parent
+        found = place.glob(f"{escape(self._name)}-{'[0-9a-f]' * _KEY}.safetensors")
+        return [file for file in found if file != self.path]
 
     @property
     def due(self) -> bool:

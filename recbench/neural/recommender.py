@@ -31,6 +31,7 @@ from recbench.neural.plan import Plan, Step
 from recbench.neural.precision import FLOAT32, computing
 from recbench.neural.randomness import seeded
 from recbench.neural.ranking import mean_ndcg, validation_steps
+from recbench.neural.reach import cut, said_of
 from recbench.neural.sequences import Codes, flush_left, longest
 from recbench.neural.training import train
 from recbench.questions.queries import Queries
@@ -60,7 +61,7 @@ class NeuralSettings(Settings):
     embedding_dim
         Width d of item and user vectors.
     max_length
-        Most items of a training row; scoring sees the query's history alone.
+        Most items of a training row. A query's history is read whole, however long it is.
     dropout
         Rate, wherever the model has dropout.
     learning_rate, weight_decay, batch_size
@@ -97,6 +98,11 @@ class NeuralSettings(Settings):
     negatives: int = Field(default=1, ge=1)
     calibration: float = Field(default=0.75, ge=0, le=1)
     softmax_items: int | None = Field(default=None, ge=1)
+
+    @property
+    def items_read(self) -> int | None:
+        """How many of the latest items of a history are read at most; None for all."""
+        return None
 
 
 @dataclass(frozen=True)
@@ -205,6 +211,13 @@ class NeuralRecommender(Encoder):
         """
         return inputs, targets
 
+    def rehearse(self, data: TrainingData, candidates: int, runtime: Runtime) -> None:  # noqa: ARG002
+        """Say how much of a history is read, where questions show more."""
+        if found := cut(self.settings.items_read, data):
+            longer = self.settings.max_length + found["items_shown"] - found["items_read"]
+            more = f"--set max_length={longer} reads them all"
+            runtime.report(said_of(found, type(self).__name__.lower(), more))
+
     def fit(self, data: TrainingData, runtime: Runtime) -> dict[str, Any]:
         """Learn from the training users' sequences; see `Recommender.fit`."""
         with seeded(derived_seed(runtime.seed, "weights")):
@@ -222,11 +235,11 @@ class NeuralRecommender(Encoder):
             replace(self.plan(), micro_batch_size=at_once),
             runtime,
             name=name,
-            identity={"settings": self.settings.record(), "data": data.digest},
+            identity={"settings": self.settings.decisive(), "data": data.digest},
             watch=lambda: self.validated(steps),
             weights=lambda rows, step: _counts(self._shown(taught, rows, step, runtime.seed)[1]),
         )
-        return report.record()
+        return report.record() | cut(self.settings.items_read, data)
 
     def plan(self) -> Plan:
         """Return how it is trained."""

@@ -32,6 +32,10 @@ from recbench.settings import digest
 LONG_STEP = 2.0
 """Seconds of a step from which on each is kept: nobody waits for the end of such a one."""
 
+_ELSEWHERE = "on another kind of device, in another precision or with another --deterministic"
+_OTHERWISE = "with other settings (as curve_rows of a language model) or by other code"
+"""How a training may have been begun that is not this one."""
+
 
 @dataclass(frozen=True)
 class TrainingReport:
@@ -145,7 +149,7 @@ def train(
     identity
         JSON value of everything else that decides the numbers (settings, data digest). A checkpoint
         of another identity, plan (but for its micro-batches), seed, precision, kind of device or,
-        on a GPU, ``--deterministic`` is not resumed.
+        on a GPU, ``--deterministic`` is not resumed, which is said.
     watch
         Called after each epoch in evaluation mode without gradients: the higher, the better. The
         first of equal values is kept. NaN is an error.
@@ -184,12 +188,11 @@ def train(
     own = _key(decides, way_of(runtime.device), precision.name)
     begun = {_key(decides, way, one) for way in WAYS for one in NAMES} - {own}
     checkpoint = Checkpoint(runtime.checkpoints, name, own, checkpoint_seconds)
-    others = (Checkpoint(runtime.checkpoints, name, key, 0) for key in begun)
-    if not checkpoint.path.exists() and any(other.path.exists() for other in others):
-        runtime.report(
-            "what was begun on another kind of device, in another precision or with another "
-            "--deterministic is not gone on with; this training begins anew"
-        )
+    others = [] if checkpoint.path.exists() else checkpoint.others()
+    if others:
+        elsewhere = {Checkpoint(runtime.checkpoints, name, key, 0).path for key in begun}
+        how = _ELSEWHERE if elsewhere.intersection(others) else _OTHERWISE
+        runtime.report(f"what was begun {how} is not gone on with; this training begins anew")
     if (saved := checkpoint.read(runtime.report)) is not None:
         run.resume(*saved)
         began = run.position.micro_batch_size

@@ -15,6 +15,8 @@ class TransformerSettings(NeuralSettings):
 
     Attributes
     ----------
+    max_length
+        Most items of a training row, and of a query's history: of a longer one the latest are read.
     layers
         Self-attention blocks.
     heads
@@ -23,6 +25,11 @@ class TransformerSettings(NeuralSettings):
 
     layers: int = Field(default=2, ge=1)
     heads: int = Field(default=1, ge=1)
+
+    @property
+    def items_read(self) -> int:
+        """As many as there are positions."""
+        return self.max_length
 
     @field_validator("heads")
     @classmethod

@@ -8,6 +8,7 @@ from typing import Any
 
 from recbench.errors import DataError
 from recbench.runs.record import RunRecord
+from recbench.settings import Settings
 
 SEARCH = "search"
 """Folder of the files of searches, below the results."""
@@ -43,6 +44,22 @@ def read_tried(file: Path) -> Tried:
             f"them, found {ascii(words)[1:-1]}"
         ) from None
     return found
+
+
+def compared(kind: type[Settings], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    Return what tells settings that were tried from others, whichever version wrote them down.
+
+    Parameters
+    ----------
+    kind
+        Of the model.
+    settings
+        By name. Those that were added since have their defaults; what only says how something is
+        computed is left out.
+    """
+    whole = kind.completed(settings)
+    return {name: value for name, value in whole.items() if name not in kind.runtime}
 
 
 def trials_of(record: RunRecord, results: Path) -> int | None:

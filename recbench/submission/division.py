@@ -8,7 +8,6 @@ far as records can show it; that the search is all there was, nobody can.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from recbench.defaults import PACK_SEED
 from recbench.errors import DataError, RecbenchError, UserError
@@ -16,7 +15,7 @@ from recbench.models import recommender_class
 from recbench.questions.protocols.choice import means
 from recbench.runs.published import other_data
 from recbench.runs.record import RunRecord
-from recbench.runs.tried import Tried, read_tried
+from recbench.runs.tried import Tried, compared, read_tried
 from recbench.submission.manifest import Division, place_of
 
 TRIALS = 27
@@ -123,12 +122,8 @@ def _why_not(record: RunRecord, tried: Tried) -> str:
 def _was_tried(record: RunRecord, tried: Tried) -> bool:
     """Tell whether a search tried a run's settings, all of them: what is not named is a default."""
     kind = recommender_class(record.model).settings_class
-
-    def whole(settings: dict[str, Any]) -> dict[str, Any]:
-        named = kind.completed(settings)
-        return {name: value for name, value in named.items() if name not in kind.runtime}
-
-    return whole(record.settings) in map(whole, tried[record.model])
+    found = [compared(kind, settings) for settings in tried[record.model]]
+    return compared(kind, record.settings) in found
 
 
 def _is_default(record: RunRecord) -> bool:

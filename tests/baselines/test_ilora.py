@@ -22,7 +22,7 @@ from recbench.llm.tuning.finetuning import TrainingQuestions
 from recbench.llm.tuning.router import TokenRouter
 from recbench.neural.checkpoint import learnt
 from recbench.neural.plan import Step
-from recbench.questions.split import Examples, Split
+from recbench.questions.split import PAD, Examples, Split
 from recbench.recommender import Recommender, Runtime
 from recbench.testing.contract import AnswererContract, TransferableContract
 from recbench.testing.toy import toy_split, toy_training_data
@@ -270,6 +270,34 @@ class Untrained:
 
     def user_vectors(self, histories: NDArray[np.int32]) -> NDArray[np.float32]:
         return self.vectors.users[np.arange(len(histories)) % len(self.vectors.users)]
+
+
+@pytest.mark.honesty
+@pytest.mark.parametrize(
+    ("settings", "read"),
+    [
+        ({"encoder": "caser"}, 10),
+        ({"encoder": "caser", "guidance": "tokens"}, None),
+        ({"encoder": "sasrec"}, None),
+        ({"encoder": "gru4rec"}, None),
+    ],
+)
+def test_of_a_longer_history_it_says_how_much_the_gate_sees(
+    tmp_path: Path, settings: dict[str, Any], read: int | None
+) -> None:
+    data, said = toy_training_data(), list[str]()
+    histories = np.pad(data.train.histories, ((0, 0), (2, 0)), constant_values=PAD)
+    longer = replace(data, train=replace(data.train, histories=histories))
+    model = ILoRA(ILoRASettings.build(TestILoRAWithResNet.settings | {"gate": "linear"} | settings))
+    model.rehearse(longer, 20, Runtime(0, "cpu", tmp_path, tmp_path, said.append))
+    told = {"gate_items_read": 10, "gate_items_shown": 12} if read else {}
+    found = model.examined[longer.digest].items()
+    assert {name: one for name, one in found if name.startswith("gate_")} == told
+    line = (
+        "of a history of up to 12 items the gate's encoder caser reads the latest 10; --set "
+        "encoder=gru4rec reads them all, --history 10 shows no more"
+    )
+    assert [one for one in said if "history" in one] == ([line] if read else [])
 
 
 def test_a_gate_that_mixes_rows_has_a_version_of_its_own() -> None:

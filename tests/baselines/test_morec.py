@@ -1,4 +1,5 @@
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,6 +14,7 @@ from transformers import AutoModel, AutoTokenizer
 from recbench.errors import RecbenchError, UserError
 from recbench.neural import training
 from recbench.neural.ranking import full_ranking_ndcg
+from recbench.questions.queries import Queries
 from recbench.recommender import Runtime
 from recbench.testing.contract import EncoderContract, TransferableContract
 from recbench.testing.toy import toy_split, toy_training_data
@@ -155,6 +157,22 @@ def test_a_trained_encoder_goes_on_where_it_was_interrupted(
             fit(encoder, tmp_path / "killed", epochs=3, train_text_encoder=True)
     again = fit(encoder, tmp_path / "killed", epochs=3, train_text_encoder=True)
     assert (again.item_vectors() == whole.item_vectors()).all()
+
+
+@pytest.mark.honesty
+@pytest.mark.parametrize("shares", [True, False])
+def test_items_of_one_title_tie_however_they_are_rounded(
+    encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shares: bool
+) -> None:
+    model = fit(encoder, tmp_path, epochs=1)
+    model._titles = tuple(model._titles[item - item % 2] for item in range(40))
+    queries = Queries.of_all(toy_split().test.histories, 40)
+    if not shares:
+        queries = replace(queries, candidates=queries.candidates.copy())
+    scores = model.score(queries, runtime(tmp_path))
+    np.testing.assert_array_equal(scores[:, ::2], scores[:, 1::2])
+    monkeypatch.setattr(module, "scored_once", lambda found, *_: found)
+    np.testing.assert_array_equal(scores[:, ::2], model.score(queries, runtime(tmp_path))[:, ::2])
 
 
 def test_the_encoder_and_its_pooling_name_the_row(encoder: Path, tmp_path: Path) -> None:

@@ -6,11 +6,14 @@ from time import time
 
 import pytest
 from chat_server import KEY, Reply, completion, refusal, request
+from recbench_baselines.chatrec import ChatRec
 
 from recbench.endpoint import client
 from recbench.endpoint.answer import Answer
 from recbench.endpoint.client import _asked_pause, check_installed
 from recbench.errors import NotInstalledError, RecbenchError, UserError
+from recbench.questions.queries import Queries
+from recbench.testing.toy import toy_training_data
 
 ANSWER = Answer(
     text="A",
@@ -81,6 +84,53 @@ def test_what_cannot_pass_ends_at_once(complete, chat_server, words, fault):
         complete(key=key)
     assert str(failed.value).startswith(f"{chat_server.url} {words}")
     assert len(chat_server.bodies) == 1
+
+
+REFUSED = [
+    ("max_tokens", "no", "max_tokens", "--set limit=max_completion_tokens"),
+    ("max_completion_tokens", "unknown max_completion_tokens", None, "--set limit=max_tokens"),
+    ("temperature", "temperature does not support 0", None, "--set temperature=none"),
+    ("seed", "Unrecognized request argument: seed", None, "--set sampling_seed=none"),
+    ("seed", "no", "seed", "--set sampling_seed=none"),
+    (
+        "max_tokens",
+        "'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.",
+        None,
+        "--set limit=max_completion_tokens",
+    ),
+]
+
+
+@pytest.mark.parametrize(("field", "words", "param", "remedy"), REFUSED)
+def test_a_field_that_is_refused_is_named_with_the_way_to_do_without_it(
+    complete, chat_server, field, words, param, remedy
+):
+    error = {"error": {"message": words, "code": None, "param": param}}
+    chat_server.faults.extend([Reply(error, 400)] * 2)
+    body = {"model": "m", "messages": [], field: 0}
+    with pytest.raises(UserError) as failed:
+        complete(body)
+    assert str(failed.value).partition("); ")[2].startswith(f"{remedy} sends ")
+    with pytest.raises(UserError) as failed:  # what was not sent is not to blame
+        complete({"model": "m", "messages": []})
+    assert "--set" not in str(failed.value)
+
+
+def test_the_ways_around_a_field_are_settings_that_do_so():
+    data = toy_training_data()
+
+    def sent(**settings):
+        given = {"endpoint": "http://127.0.0.1:1/v1", "chat_model": "m", **settings}
+        model = ChatRec(ChatRec.settings_class.build(given))
+        model.prompt(data, Queries(data.train.histories[:1], data.train.histories[:1]))
+        return {*model._body([1], [2, 3])} - {"model", "messages"}
+
+    assert sent() == {"max_tokens", "temperature", "seed"}
+    for field, remedy in client.REMEDIES.items():
+        name, _, value = remedy.split()[1].partition("=")
+        before = {"limit": field} if name == "limit" else {}
+        assert field in sent(**before)
+        assert field not in sent(**{name: value})
 
 
 def test_403_is_the_key_too(complete, chat_server):

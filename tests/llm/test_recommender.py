@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from recbench.errors import RecbenchError, UserError
-from recbench.llm import prompted
+from recbench.llm import listed, prompted
 from recbench.llm import recommender as room
 from recbench.llm.inference import reader
 from recbench.llm.prompts.writer import MARGIN, Prompt
@@ -20,6 +20,7 @@ from recbench.llm.weights.backbone import load_backbone
 from recbench.neural import precision
 from recbench.neural.plan import Step
 from recbench.neural.precision import Precision
+from recbench.questions.queries import Queries
 from recbench.recommender import Runtime, TrainingData
 from recbench.testing.contract import toy_queries
 from recbench.testing.toy import toy_split
@@ -79,6 +80,64 @@ def test_a_killed_training_goes_on_and_ends_the_same(
     assert report["steps"] == 4
     monkeypatch.setattr(room, "log_likelihoods", real)
     np.testing.assert_array_equal(again.score(queries, runtime), whole.score(queries, runtime))
+
+
+@pytest.mark.honesty
+@pytest.mark.parametrize(
+    ("then", "goes_on"),
+    [
+        ({"micro_batch_size": 4, "gradient_checkpointing": True}, True),
+        ({"curve_rows": 4}, False),
+    ],
+)
+def test_what_only_says_how_a_training_is_computed_goes_on_with_what_was_begun(
+    build: Build,
+    data: TrainingData,
+    runtime: Runtime,
+    monkeypatch: pytest.MonkeyPatch,
+    then: dict[str, Any],
+    goes_on: bool,
+) -> None:
+    """As after a want of memory; and what does not go on with it says so."""
+    real, losses, said = room.log_likelihoods, [], list[str]()
+
+    def dies(*arguments: Any) -> torch.Tensor:
+        losses.append(1)
+        if len(losses) == 3:
+            raise KeyboardInterrupt
+        return real(*arguments)
+
+    monkeypatch.setattr(room, "log_likelihoods", dies)
+    train = room.train
+    eager = lambda *args, **kwargs: train(*args, **kwargs, checkpoint_seconds=0.0)  # noqa: E731
+    monkeypatch.setattr(room, "train", eager)
+    with pytest.raises(KeyboardInterrupt):
+        build(curve_rows=8).fit(data, runtime)
+    report = build(**{"curve_rows": 8, **then}).fit(data, replace(runtime, report=said.append))
+    assert report["steps"] == 4
+    anew = [line for line in said if line.endswith("; this training begins anew")]
+    assert (anew == []) is goes_on
+    assert (len(losses) == 3 + 2) is goes_on  # of four steps two were done
+
+
+@pytest.mark.honesty
+def test_candidates_of_one_title_tie_and_the_others_keep_their_bits(
+    build: Build, data: TrainingData, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One sequence holds all titles, and rounding there depends on the place."""
+    titles = tuple(data.catalogue.titles[item - item % 2] for item in range(40))
+    twins = replace(data, catalogue=replace(data.catalogue, titles=titles))
+    model = build()
+    model.fit(twins, runtime)
+    random = np.random.Generator(np.random.PCG64(0))
+    items = random.permuted(np.tile(np.arange(40, dtype=np.int32), (8, 1)), axis=1)[:, :20]
+    queries = Queries(toy_split().test.histories[:8], items)
+    scores = model.score(queries, runtime)
+    monkeypatch.setattr(listed, "scored_once", lambda found, *_: found)
+    apart = model.score(queries, runtime)
+    first = [[(row // 2).tolist().index(item // 2) for item in row] for row in items]
+    np.testing.assert_array_equal(scores, np.take_along_axis(apart, np.array(first), axis=1))
+    assert (scores != apart).any()  # rounding did part some
 
 
 @pytest.mark.parametrize("objective", ["title", "text"])

@@ -202,12 +202,16 @@ def test_a_finished_run_is_not_repeated(tmp_path: Path) -> None:
 
 
 def test_a_checkpoint_of_another_seed_or_plan_is_left_alone(tmp_path: Path) -> None:
-    Task().run(tmp_path)
+    said: list[str] = []
+    Task().run(tmp_path, report=said.append)
+    assert said == []
     for plan, seed in ((PLAN, 1), (replace(PLAN, learning_rate=1e-3), 0)):
         task = Task()
-        task.run(tmp_path, plan, seed)
+        task.run(tmp_path, plan, seed, report=said.append)
         assert task.seen[0][0] == 0
     assert len(list(tmp_path.iterdir())) == 3
+    line = "what was begun with other settings (as curve_rows of a language model) or by other code"
+    assert said == [f"{line} is not gone on with; this training begins anew"] * 2
 
 
 @pytest.mark.honesty

@@ -41,6 +41,12 @@ def dataset_named(name: str) -> Any:
 
 QUESTION = Question(dataset_named("movielens"), protocol("paper"), toy_split(), pack=None)  # type: ignore[arg-type]
 
+FILES = [
+    ("search_spaces.toml", "movielens-paper.csv"),
+    ("search_spaces_smollm2.toml", "movielens-paper-smollm2.csv"),
+]
+"""Of spaces, and of what came out."""
+
 NOT_YET = {"bert4rec", "esasrec", "morec"}
 """Models with a space that were not searched yet, as docs/models.md, docs/submitting.md say."""
 
@@ -117,7 +123,8 @@ def test_a_search_goes_on_where_it_stopped(
 def test_a_fit_from_before_a_setting_and_the_digest_were_there_is_not_made_again(
     search: ModuleType, tmp_path: Path, dataset: str, counts: bool
 ) -> None:
-    settings = registry.load("models", "sasrec").settings_class()
+    kind = registry.load("models", "sasrec")
+    settings = kind.settings_class()
     earlier = {name: one for name, one in settings.record().items() if name != "calibration"}
     path = tmp_path / "toy.csv"
     with path.open("w", encoding="utf-8", newline="") as file:
@@ -126,15 +133,16 @@ def test_a_fit_from_before_a_setting_and_the_digest_were_there_is_not_made_again
     question = replace(QUESTION, dataset=dataset_named(dataset))
     found = search.Search(question, "cpu", 5, path)
     # Data of one's own may have been added anew since.
-    assert (found.known("sasrec", settings, 0, "now") == 0.5) is counts
-    assert found.known("sasrec", settings, 1, "now") is None
-    other = settings.build({"loss": "gbce", "calibration": 0.5})
+    model = kind(settings)
+    assert (found.known("sasrec", model, 0, "now") == 0.5) is counts
+    assert found.known("sasrec", model, 1, "now") is None
+    other = kind(settings.build({"loss": "gbce", "calibration": 0.5}))
     assert found.known("sasrec", other, 0, "now") is None
     found.append(("sasrec", "1", "0.6", "1", "60", json.dumps(settings.record()), "now"))
     again = search.Search(question, "cpu", 5, path)
-    assert (again.known("sasrec", settings, 0, "now") == 0.5) is counts
-    assert again.known("sasrec", settings, 1, "now") == 0.6
-    assert again.known("sasrec", settings, 1, "later") is None
+    assert (again.known("sasrec", model, 0, "now") == 0.5) is counts
+    assert again.known("sasrec", model, 1, "now") == 0.6
+    assert again.known("sasrec", model, 1, "later") is None
 
 
 @pytest.mark.honesty
@@ -310,13 +318,28 @@ def test_a_fit_that_was_killed_goes_on_and_the_file_is_whole(
     assert path.read_bytes() == before
 
 
+@pytest.mark.honesty
 @pytest.mark.parametrize(
-    ("spaces", "results"),
-    [
-        ("search_spaces.toml", "movielens-paper.csv"),
-        ("search_spaces_smollm2.toml", "movielens-paper-smollm2.csv"),
-    ],
+    ("spaces", "results", "draws"),
+    [(*FILES[0], 5), (*FILES[1], 2)],
 )
+def test_every_trial_is_found_in_its_file(
+    search: ModuleType, spaces: str, results: str, draws: int
+) -> None:
+    """And of a model that has its candidates listed at the draws alone that were made then."""
+    path = TOOLS.parent / "results" / "search" / results
+    all_spaces = tomllib.loads((TOOLS / spaces).read_text(encoding="utf-8"))
+    as_then, otherwise = (search.Search(QUESTION, "cpu", n, path) for n in (draws, draws + 1))
+    for name in all_spaces.keys() - NOT_YET:
+        for trial in range(sum(space["trials"] for space in all_spaces[name])):
+            values = search.drawn(name, all_spaces[name], trial)
+            model = search.built(name, "movielens", "paper", values)
+            assert as_then.known(name, model, 0, "now") is not None, (name, trial)
+            ranks = search.over_all_sets(model, QUESTION.protocol)
+            assert (otherwise.known(name, model, 0, "now") is not None) is ranks, (name, trial)
+
+
+@pytest.mark.parametrize(("spaces", "results"), FILES)
 def test_every_model_had_the_same_number_of_trials(spaces: str, results: str) -> None:
     known = tomllib.loads((TOOLS / spaces).read_text(encoding="utf-8"))
     path = TOOLS.parent / "results" / "search" / results

@@ -17,6 +17,7 @@ from recbench.neural.plan import Plan, Step
 from recbench.neural.precision import FLOAT32, computing
 from recbench.neural.randomness import one_thread, seeded
 from recbench.neural.ranking import mean_ndcg, validation_steps
+from recbench.neural.reach import cut, said_of
 from recbench.neural.recommender import check_settings, write_settings
 from recbench.neural.training import train
 from recbench.questions.queries import Queries
@@ -120,14 +121,18 @@ class RecBoleRecommender(Recommender):
         return file, tokens
 
     def rehearse(self, data: TrainingData, candidates: int, runtime: Runtime) -> None:  # noqa: ARG002
-        """Build it, and try a loss and scores."""
+        """Build it, and try a loss and scores; say how much of a history it reads of more."""
         self._begin(data, runtime)
+        if found := cut(self.settings.max_length, data):
+            free = self.settings.checkpoint is None  # a checkpoint has a length of its own
+            more = f"--set max_length={found['items_shown']} reads them all" if free else ""
+            runtime.report(said_of(found, f"RecBole's {self.name}", more))
 
     def fit(self, data: TrainingData, runtime: Runtime) -> dict[str, Any]:
         """Learn from the training users' sequences, or take over a checkpoint's weights."""
         self._begin(data, runtime)
         if self.settings.checkpoint is not None:
-            return {"parameters_trained": 0}
+            return {"parameters_trained": 0} | cut(self.settings.max_length, data)
         settings = self.settings
         rows = windows(data.sequences, data.sequence_users, settings.max_length, min_history=1)
         if not len(rows):
@@ -149,11 +154,11 @@ class RecBoleRecommender(Recommender):
                 ),
                 runtime,
                 name=self.name.lower(),
-                identity=[settings.record(), self.ingredients(), data.digest],
+                identity=[settings.decisive(), self.ingredients(), data.digest],
                 watch=lambda: mean_ndcg(self._full_scores, steps, len(data.catalogue)),
                 weights=lambda chosen, step: self._counts(rows[chosen], step, runtime),
             )
-        return report.record()
+        return report.record() | cut(self.settings.max_length, data)
 
     def _begin(self, data: TrainingData, runtime: Runtime) -> None:
         """Build the network, with random weights or those of the checkpoint."""

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -172,6 +174,22 @@ def test_what_recbole_cannot_build_is_one_line(small, toy, runtime, name, settin
             attempt(toy(model)[1], runtime)
         assert "\n" not in str(caught.value)
         assert f"`recbench models recbole:{name}`" in str(caught.value)
+
+
+@pytest.mark.honesty
+def test_of_a_longer_history_it_says_and_records_how_much_it_reads(small, toy, runtime):
+    model, said = small("GRU4Rec", max_length=6, epochs=1), []
+    data = toy(model)[1]
+    told = replace(runtime, report=said.append)
+    model.rehearse(data, 20, told)
+    report = model.fit(data, told)
+    assert said == [
+        "of a history of up to 10 items RecBole's GRU4Rec reads the latest 6; --set max_length=10 "
+        "reads them all, --history 6 shows no more"
+    ]
+    assert (report["items_read"], report["items_shown"]) == (6, 10)
+    small("GRU4Rec").rehearse(data, 20, told)
+    assert len(said) == 1
 
 
 def test_weights_are_drawn_from_the_seed_alone(small, toy, tmp_path):
