@@ -4,11 +4,14 @@ import re
 import tomllib
 from inspect import signature
 from pathlib import Path
+from statistics import fmean
 from textwrap import dedent
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
+import pytest
 
 from recbench.by_hand.loaded_run import LoadedRun
 from recbench.by_hand.loading import load_run
@@ -19,6 +22,7 @@ from recbench.data.readers.columns import Columns
 from recbench.outside.about import Maker, read_maker
 from recbench.outside.formats import FORMATS
 from recbench.runs.record import documentation
+from recbench.runs.store import read_record
 from recbench_cli.recommend import recommend as recommend_command
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -77,6 +81,57 @@ def test_the_metric_of_the_page_gives_what_it_says():
     (values,) = made["TopHalf"]().values(sampled).values()
     assert values.tolist() == [1.0, 1.0, 0.0]
     assert made["TopHalf"]().values(SimpleNamespace(scores=None, rank=ranks)) == {}
+
+
+WORDS = ("encoder", "gate", "expert", "LoRA", "adapter", "projector", "control", "preset", "card")
+"""Of the README and the pages behind it, which a newcomer cannot know."""
+
+
+def test_the_page_of_terms_explains_what_a_newcomer_meets():
+    lines = (DOCS / "terms.md").read_text(encoding="utf-8").splitlines()
+    explained = {one.strip() for line in lines for one in line.split("|")[1:2]}
+    assert set(WORDS) <= explained
+    assert "docs/terms.md" in (DOCS.parent / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.honesty
+def test_which_published_runs_have_no_weights_of_experts_is_what_the_page_says():
+    page = " ".join((DOCS / "records.md").read_text(encoding="utf-8").split())
+    assert (
+        "of the published runs of `ilora` the one after 8,000 rows of `tiny` and the one with "
+        "SmolLM2 were made before these were kept"
+    ) in page
+    without = []
+    for file in (DOCS.parent / "results").glob("*/*/ilora/*/examples.parquet"):
+        if "expert_weights" not in pq.read_schema(file).names:
+            settings = read_record(file.parent).settings
+            without.append((settings["llm"], settings["examples"]))
+    assert sorted(without) == [("smollm2", 2000), ("tiny", 8000)]
+
+
+def cost_of(model: str, rows: int | None = None) -> tuple[str, str, list[str]]:
+    """Return mean seconds of tuning and GiB as written, and in what each training computed."""
+    folder = DOCS.parent / "results" / "movielens" / "paper" / model
+    records = [read_record(one) for one in folder.iterdir()]
+    found = [one for one in records if one.settings.get("examples") == rows]
+    seconds = fmean(one.training_seconds for one in found)
+    memory = fmean(one.trained.peak_memory.host for one in found) / 2**30
+    precisions = [one.trained.provenance.precision for one in found]
+    return f"{seconds:,.0f} s", f"{memory:.2f} GiB".removeprefix("0"), precisions
+
+
+@pytest.mark.honesty
+def test_what_language_models_cost_is_that_of_their_records() -> None:
+    page = " ".join((DOCS / "studies.md").read_text(encoding="utf-8").split())
+    seconds, memory, _ = cost_of("sasrec")
+    assert f"where SASRec takes {seconds} and {memory}" in page
+    for model, name in (("ilora", "iLoRA takes"), ("llara", "LLaRA")):
+        seconds, memory, precisions = cost_of(model, 1000)
+        assert f"{name} {seconds} and {memory}" in page
+        assert precisions == ["float32"] * 5
+        seconds, memory, precisions = cost_of(model, 8000)
+        assert f"{name} {seconds} and {memory}" in page
+        assert precisions == ["bfloat16"]
 
 
 def test_the_page_on_recommending_by_hand_is_of_the_code(monkeypatch):

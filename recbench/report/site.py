@@ -27,7 +27,7 @@ EXAMPLES = 100
 
 def write_site(folder: Path, tables: Sequence[Table], report: Callable[[str], None]) -> list[str]:
     """
-    Write a site; the same records give the same bytes, and titles are left out.
+    Write a site; titles are left out. The same records give the same bytes on the same processor.
 
     Parameters
     ----------

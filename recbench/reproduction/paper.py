@@ -33,7 +33,7 @@ class PaperCell(_Frozen):
     figures
         Of which there are values, where these are not all of the part's.
     source
-        Where the figures stand.
+        Where the figures stand: a key of `recbench.runs.published.source_of`.
     on
         Dataset to what was published, a value for each figure; none where they are not at hand.
     """

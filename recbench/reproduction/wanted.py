@@ -12,7 +12,7 @@ from recbench.questions.protocols.choice import means
 from recbench.registry import load, sound
 from recbench.reproduction.paper import PaperCell, Part
 from recbench.request import Experiment
-from recbench.runs.published import Published, entries, of_other_data
+from recbench.runs.published import Published, entries, of_other_data, source_of
 from recbench.runs.record import RunRecord
 from recbench.settings import digest
 from recbench.stages import asked_protocol
@@ -136,13 +136,20 @@ def wanted(part: Part, asked: Asked) -> list[Wanted]:
 
 def _of_study(study: Study, part: Part, asked: Asked) -> Iterator[Wanted]:
     rows: dict[str, dict[int, Experiment]] = {}
-    for cell in _cells(study, asked_of(part, study, asked)):
+    whole = _cells(study, asked_of(part, study, asked))
+    for cell in whole:
         rows.setdefault(row_name(cell), {})[cell.seed] = cell
     for name, cells in rows.items():
         several = tuple(cells.values())
         free = HOW_TRAINED - (several[0].settings.keys() - {"examples"})
+        free -= _told_apart([one for one in whole if one.model == several[0].model])
         why = _impossible(several[0])
         yield Wanted(name, several, free, {}, compared=True, impossible=why)
+
+
+def _told_apart(cells: Sequence[Experiment]) -> set[str]:
+    """Return the settings of `HOW_TRAINED` by which cells of one model are told from each other."""
+    return {one for one in HOW_TRAINED if len({cell.settings.get(one) for cell in cells}) > 1}
 
 
 def asked_of(part: Part, study: Study, asked: Asked) -> Asked:
@@ -182,7 +189,7 @@ def _published(part: Part) -> Iterator[tuple[PaperCell, str, str, Published | No
     for cell in part.cells:
         for dataset, values in cell.on.items():
             for place, figure in enumerate(cell.figures or part.figures):
-                one = Published(values[place], cell.source) if values else None
+                one = Published(values[place], source_of(cell.source)) if values else None
                 yield cell, dataset, figure, one
 
 

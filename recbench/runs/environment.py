@@ -3,6 +3,7 @@
 import os
 import platform
 import sys
+from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,11 @@ PACKAGES = (
     "recbench", "numpy", "pandas", "pyarrow", "scipy", "torch", "transformers", "peft",
     "accelerate", "safetensors", "tokenizers",
 )  # fmt: skip
+
+CPUINFO = Path("/proc/cpuinfo")
+
+BFLOAT16 = ("avx512_bf16", "amx_bf16")
+"""Instructions that multiply bfloat16: by them `precision=auto` is bfloat16 or float32."""
 
 
 def versions() -> dict[str, str]:
@@ -76,9 +82,21 @@ def _threads() -> int:
 def _processor() -> str:
     """Return the processor's name as Linux gives it, else what the platform calls it."""
     try:
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
+        first = CPUINFO.read_text(encoding="utf-8").partition("\n\n")[0]
     except OSError:
-        pass
-    return platform.processor() or platform.machine()
+        first = ""
+    lines = (line.partition(":") for line in first.splitlines())
+    known = {name.strip(): value.strip() for name, _, value in lines}
+    if "model name" not in known:
+        return platform.processor() or platform.machine()
+    told = ", ".join(_told_apart(known))
+    return f"{known['model name']} ({told})" if told else known["model name"]
+
+
+def _told_apart(known: dict[str, str]) -> Iterator[str]:
+    """Say what tells a processor from others of its name: virtual machines call many "AMD EPYC"."""
+    for name, key in (("family", "cpu family"), ("model", "model")):
+        if key in known:
+            yield f"{name} {known[key]}"
+    if flags := known.get("flags", "").split():
+        yield from [one for one in BFLOAT16 if one in flags] or ["no bfloat16"]

@@ -56,7 +56,7 @@ def of(record: RunRecord, figure: str) -> list[Published]:
     if (record.protocol, figure) != (page.protocol, page.figure) or not usual:
         return []
     return [
-        Published(one.on[record.dataset], page.sources[one.source].name)
+        Published(one.on[record.dataset], source_of(one.source))
         for one in page.figures
         if one.model == record.model
         and one.encoder == record.settings.get("encoder")
@@ -93,15 +93,19 @@ def entries(protocol: str, figure: str) -> list[Entry]:
     page = _page()
     if (protocol, figure) != (page.protocol, page.figure):
         return []
-    named = {key: source.name for key, source in page.sources.items()}
     return [
         Entry(
             one.model,
             one.encoder,
-            {dataset: Published(value, named[one.source]) for dataset, value in one.on.items()},
+            {dataset: Published(value, source_of(one.source)) for dataset, value in one.on.items()},
         )
         for one in page.figures
     ]
+
+
+def source_of(key: str) -> str:
+    """Return a source of figures in words, with what its language models were."""
+    return _page().sources[key].name
 
 
 def cells(found: Sequence[Sequence[Published]]) -> list[str]:

@@ -23,7 +23,10 @@ class Device(Part):
     """Where something was computed."""
 
     name: str = Field(description="Device that was asked for and checked: cpu or cuda:N.")
-    hardware: str = Field(description="Name of the processor or of the GPU.")
+    hardware: str = Field(
+        description="Name of the processor or of the GPU; of a processor also family, model and "
+        "instructions for bfloat16, which older records lack."
+    )
     system: str = Field(description="Operating system and machine type.")
     threads: int = Field(description="Threads that one numerical operation may use on the CPU.")
     deterministic: bool = Field(

@@ -50,6 +50,10 @@ class Candidates(Study):
     models = ("popularity", "ease", "sasrec", "ilora")
     seeds = 2
     cut = "30 and 100 candidates and other protocols"
+    note = (
+        "The interval of Kendall's tau counts every pair of systems that is not told apart under "
+        "both questions as in the same order and as in the reverse one."
+    )
 
     def cells(self, asked: Asked) -> list[Experiment]:
         """Return every model with every seed under every question that it can be asked."""

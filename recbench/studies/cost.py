@@ -42,6 +42,12 @@ class Cost(Study):
     question = "What does a point of HitRatio cost in time, memory, parameters and trials?"
     place = "the review of iLoRA: training cost beside accuracy"
     models = ("popularity", "ease", "sasrec", "llara", "ilora")
+    note = (
+        "Trials are the settings of the model, with its language model, in the files of searches "
+        "below the results, each once; a dash: no file tells of any, which is not to say that "
+        "there was none. With tiny iLoRA takes the settings that were found for LLaRA, of which "
+        "two more were tried than the files tell."
+    )
 
     def cells(self, asked: Asked) -> list[Experiment]:
         """Return every model with every seed."""

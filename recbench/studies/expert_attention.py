@@ -14,14 +14,12 @@ from recbench.questions.queries import Queries
 from recbench.recommender import Encoder, Runtime, WeighsExperts
 from recbench.request import Experiment
 from recbench.runs.leaderboard import rows_of
-from recbench.runs.sheet import Sheet
 from recbench.runs.store import Run
-from recbench.runs.text import laid_out
 from recbench.seeding import generator
 from recbench.statistics.clusters import check_can_cluster, k_means
 from recbench.studies.drawing import COLOURS, heat_map, intervals, legend, named_places, sheet
 from recbench.studies.kept import Kept, kept
-from recbench.studies.points import THIS_TRAINING, Point, as_grid, frame, measured
+from recbench.studies.points import THIS_TRAINING, Point, frame, measured
 from recbench.studies.required import ONLY_DECLARED, check_members
 from recbench.studies.study import Asked, Study
 
@@ -31,11 +29,6 @@ if TYPE_CHECKING:
 
 SHOWN, ROWS = 10, 1_000
 """Sequences of the heat map, as in the paper; most test rows that are looked at."""
-
-LOOKED_AT = (
-    f"Looked at are the test rows, {ROWS:,} of them drawn at random where there are more, the same "
-    "ones for every run. Means are over rows: a user of several counts several times."
-)
 
 BINS = [one / 20 for one in range(21)]
 
@@ -98,6 +91,10 @@ class ExpertAttention(Study):
     place = "iLoRA's paper, section 4.3: expert weights of ten sequences; the share is ours"
     models = ("ilora",)
     seeds = 1
+    note = (
+        f"Looked at are the test rows, {ROWS:,} of them drawn at random where there are more, the "
+        "same ones for every run. Means are over rows: a user of several counts several times."
+    )
 
     def cells(self, asked: Asked) -> list[Experiment]:
         """Return every gated model with every seed."""
@@ -123,9 +120,8 @@ class ExpertAttention(Study):
         return f"by {point['figure']}"
 
     def table(self, data: "DataFrame", layout: Any = "markdown") -> str:
-        """Write all but the weights and entropies of single users, and of which rows it is."""
-        shown = data[data["user"].isna()].drop(columns="user")
-        return laid_out(Sheet((as_grid(shown), LOOKED_AT)), layout)
+        """Write all but the weights and entropies of single users."""
+        return super().table(data[data["user"].isna()].drop(columns="user"), layout)
 
     def figure(self, data: "DataFrame") -> "Figure":
         """Draw the first system's weights, entropies and clusters, and every system's share."""

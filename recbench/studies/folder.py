@@ -101,7 +101,7 @@ def write(
     missing: Sequence[Experiment],
 ) -> Written:
     """
-    Work a study out and write it; the same runs give the same bytes.
+    Work a study out and write it; the same runs give the same bytes on the same processor.
 
     Parameters
     ----------

@@ -18,7 +18,7 @@ from recbench.seeding import generator
 from recbench.statistics.bootstrap import basic_interval
 from recbench.statistics.clusters import check_can_cluster, k_means
 from recbench.studies.cells import at_hand, part_of_rows
-from recbench.studies.drawing import heat_map, intervals, legend, looks, sheet
+from recbench.studies.drawing import beside, heat_map, intervals, legend, looks, sheet
 from recbench.studies.kept import kept
 from recbench.studies.points import THIS_TRAINING, Point, frame
 from recbench.studies.required import ONLY_DECLARED, check_members
@@ -118,6 +118,10 @@ class GradientSimilarity(Study):
     seeds = 1
     titles = ("history", "and")
     cut = "the trainings of a part of the rows"
+    note = (
+        f"The interval of {FLOOR} is no interval over users: it is the middle 95% of {SHUFFLES} "
+        "random partings of the same users."
+    )
 
     def cells(self, asked: Asked) -> list[Experiment]:
         """Return every model with every seed, trained on ever more rows."""
@@ -187,14 +191,15 @@ class GradientSimilarity(Study):
 
 
 def _draw_over_training(axes: Any, data: "DataFrame", kinds: dict[str, dict[str, Any]]) -> None:
-    for number, (model, look) in enumerate(kinds.items()):
-        for kind, line in ((CLUSTERED, "-"), (FLOOR, ":")):
-            some = data[(data["kind"] == kind) & (data["model"] == model)]
-            name = model if kind == CLUSTERED else f"{model}, {FLOOR} (middle 95% of {SHUFFLES})"
-            for seed, own in some.groupby("seed"):  # a line joins the points of one seed
-                at = np.log2(own["rows_learnt"]) + 0.05 * number
-                label = name if seed == some["seed"].min() else None
-                intervals(axes, at, own, label=label, **look | {"linestyle": line})
+    lines = {CLUSTERED: "-", FLOOR: ":"}
+    shown = data[data["kind"].isin(lines)]
+    series = shown.groupby(["model", "kind", "seed"], sort=False)  # a line joins those of one seed
+    for number, ((model, kind, seed), own) in enumerate(series):
+        name = model if kind == CLUSTERED else f"{model}, {FLOOR} (middle 95% of {SHUFFLES})"
+        alike = shown[(shown["model"] == model) & (shown["kind"] == kind)]
+        label = name if seed == alike["seed"].min() else None
+        at = np.log2(own["rows_learnt"]) + beside(number, len(series), 0.2)
+        intervals(axes, at, own, label=label, **kinds[model] | {"linestyle": lines[kind]})
     rows = sorted(set(data["rows_learnt"]))
     axes.set_xticks(np.log2(rows), [f"{one:g}" for one in rows])
     axes.set_xlabel("rows learnt from")

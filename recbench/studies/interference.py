@@ -81,7 +81,7 @@ class Interference(Study):
     def figure(self, data: "DataFrame") -> "Figure":
         """Draw both figures of every cluster, and their differences."""
         figure, (left, right) = sheet(columns=2)
-        sizes = data.drop_duplicates("cluster").set_index("cluster")["examples"].sort_index()
+        sizes = data.drop_duplicates("cluster").set_index("cluster")["users"].sort_index()
         places = list(sizes.index)
         several = looks([f"{m}, {t}" for m in data["model"].unique() for t in (TOGETHER, ALONE)])
         for number, (name, look) in enumerate(several.items()):
@@ -98,7 +98,7 @@ class Interference(Study):
         right.set_ylabel(f"{name}, {TOGETHER} less {ALONE}")
         for axes in (left, right):
             named_places(axes, [f"{one}\nn={sizes[one]}" for one in places])
-            axes.set_xlabel("cluster of users, the largest first")
+            axes.set_xlabel("clusters by training users, the largest first\nn: test users")
         legend(figure, left)
         return figure
 

@@ -44,6 +44,11 @@ class Seeds(Study):
     place = "iLoRA's rebuttal: five seeds with p-values of a t-test"
     models = ("llara", "ilora")
     seeds = 5
+    note = (
+        f"The interval of a difference by {ALONE} is that of Student's t-test over trainings, "
+        "without the doubt of users, of each pair by itself; that by "
+        f"{BOTH} is of all pairs together."
+    )
 
     def cells(self, asked: Asked) -> list[Experiment]:
         """Return every model with every seed."""

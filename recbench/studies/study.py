@@ -183,6 +183,8 @@ class Study(ABC):
         Whether it takes several ``"llms"`` or ``"datasets"``; empty for one of each.
     titles
         Columns of its data that hold titles of the dataset, which a published copy is without.
+    note
+        What must be known of its points besides, below the table; empty for nothing.
     """
 
     question: ClassVar[str]
@@ -193,6 +195,7 @@ class Study(ABC):
     varies: ClassVar[tuple[str, ...]] = ()
     compares: ClassVar[Literal["", "llms", "datasets"]] = ""
     titles: ClassVar[tuple[str, ...]] = ()
+    note: ClassVar[str] = ""
 
     @abstractmethod
     def cells(self, asked: Asked) -> list[Experiment]:
@@ -228,10 +231,10 @@ class Study(ABC):
         return ""
 
     def table(self, data: "DataFrame", layout: Layout = "markdown") -> str:
-        """Write the data, a line a point."""
+        """Write the data, a line a point, and what must be known of them."""
         from recbench.studies.points import as_grid
 
-        return laid_out(Sheet((as_grid(data),)), layout)
+        return laid_out(Sheet((as_grid(data), self.note)), layout)
 
 
 class Reading(ABC):

@@ -26,7 +26,10 @@ from recbench_cli import main as cli
 
 SYSTEMS = Path(__file__).parents[2] / "../shared/reference/SYSTEMS.md"
 PAPER = read_paper("ilora")
+STUDIED = [one for one in PAPER.parts if one.study]
 HITS = [1, 0] * 6
+TEST_ROWS = {"movielens": 95, "lastfm": 122, "steam": 1186}
+"""Of `paper`, as released."""
 
 
 def like(model, **settings):
@@ -203,6 +206,30 @@ def test_a_study_counts_what_it_would_run_and_shows_what_is_near(made):
     assert (len(again.rows), again.missing, again.seconds) == (2, (), 0)
 
 
+@pytest.mark.honesty
+@pytest.mark.parametrize("part", STUDIED, ids=lambda one: one.study)
+def test_no_record_stands_beside_two_cells_that_are_compared_by_how_they_were_trained(made, part):
+    """One of 8,000 rows, shown beside cells of 250 and of 500, would be a figure of neither."""
+    runs = [made(HITS, **like(model, examples="8000")) for model in ("llara", "ilora")]
+    runs += [made(HITS, **like("ilora", examples="1000", rank=rank)) for rank in ("8", "16")]
+    (section,) = filled(PAPER.model_copy(update={"parts": (part,)}), asked(), runs)
+    found = [(cell.wanted.cells[0], row) for cell in section.cells for row in cell.rows]
+    for row in {id(row): row for _, row in found}.values():
+        beside = [cell for cell, of in found if of is row]
+        for name in wanting.HOW_TRAINED:
+            assert len({cell.settings.get(name) for cell in beside}) == 1, (row.label, name)
+
+
+def test_cells_of_ever_more_rows_have_the_records_of_as_many(made):
+    rows = (250, 500, 1000, 8000)
+    runs = [made(HITS, **like("llara", examples=str(number))) for number in rows]
+    name = "Similarity of gradients between clusters of users"
+    sections = filled(only(name), asked(), runs)
+    for number in rows[:3]:
+        cell = cell_of(sections, f"llara (llm=tiny, examples={number}) on movielens")
+        assert [row.record.settings["examples"] for row in cell.rows] == [number]
+
+
 def test_experts_of_unequal_rank_are_no_equal_ones(made):
     runs = [made(HITS, **like("ilora", examples="1000", expert_ranks="4,2,1,1"))]
     (section,) = filled(only("Experts of unequal rank"), asked(), runs)
@@ -343,6 +370,25 @@ def test_no_figure_is_invented():
         for cell in part.cells:
             for values in cell.on.values():
                 assert {f"{value:.4f}" for value in values} <= known, (part.name, cell.model)
+
+
+def test_no_figure_is_rounded_twice():
+    """Of what was published with four digits three are printed: of its count, where known."""
+    (part,) = only("All systems").parts
+    for one in wanting.wanted(part, asked()):
+        for known in (known for several in one.published.values() for known in several):
+            rows = TEST_ROWS[one.cells[0].dataset]
+            share = round(known.value * rows) / rows
+            if round(share, 4) == round(known.value, 4):
+                assert f"{known.value:.3f}" == f"{share:.3f}", (one.name, known)
+
+
+def test_only_what_had_a_language_model_of_a_size_is_said_to():
+    text = page(PAPER, filled(only("All systems"), asked(), []), asked(), "table")
+    assert "LLaRA's paper, of GPT-4. It was not the same question" in text
+    assert "7 billion parameters" not in text.partition("It was not the same question")[2]
+    assert "(a) LLaRA's repository, July 2024, its Llama2 of 7 billion parameters;" in text
+    assert re.search(r"tallrec on movielens +0\.389 ", text)
 
 
 def test_a_value_is_of_a_figure():

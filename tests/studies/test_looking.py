@@ -284,6 +284,23 @@ def test_differences_of_clusters_hold_at_once(made, here, monkeypatch):
     assert point["high"] - point["low"] > alone.high - alone.low
 
 
+@pytest.mark.honesty
+def test_clusters_stand_by_training_users_and_count_test_users(made, here, monkeypatch):
+    monkeypatch.setattr(interference, "_of_test_rows", lambda *_: np.arange(8) // 6)
+    runs = [
+        made(
+            [1, 0] * 8, model="llara", settings={"cluster": cluster}, users=[0, 0, 0, 0, 1, 2, 3, 4]
+        )
+        for cluster in (None, "1/4", "2/4")
+    ]
+    study = load("studies", "interference")()
+    with styled():
+        figure = drawn(study, study.data(runs, here))
+    for axes in figure.axes:
+        assert axes.get_xlabel() == "clusters by training users, the largest first\nn: test users"
+        assert [one.get_text() for one in axes.get_xticklabels()] == ["1\nn=3", "2\nn=2"]
+
+
 def test_gradients_of_several_seeds_are_points_of_their_own(made, monkeypatch, tmp_path):
     """Two groups of users that pull in opposite directions: clusters oppose, random ones do not."""
     which = np.arange(60) % 2
@@ -333,6 +350,7 @@ def test_a_line_over_training_is_of_one_seed():
         lines = [one[0].get_xdata() for one in axes.containers]
         assert len(lines) == 4
         assert all((np.diff(line) > 0).all() for line in lines)
+        assert len({line[0] for line in lines}) == 4  # no bar lies on another
     assert len(figure.legends[0].get_texts()) == 2
 
 

@@ -27,7 +27,7 @@ from recbench.studies.data_size import FRACTIONS
 from recbench.studies.drawing import drawn, looks, save, styled
 from recbench.studies.encoder import ENCODERS
 from recbench.studies.expert_ranks import EQUAL, ranks_by
-from recbench.studies.points import question
+from recbench.studies.points import frame, question
 from recbench.studies.study import Asked, Study, language_model
 from recbench.testing.contract import toy_queries
 from recbench.testing.toy import toy_split, toy_training_data
@@ -127,6 +127,22 @@ def test_a_study_shows_its_runs(name, runs, tmp_path):
     first, second = ((tmp_path / place / "figure.svg").read_text() for place in ("first", "second"))
     assert first == second
     assert "<dc:date>" not in first
+
+
+@pytest.mark.honesty
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("seeds", "by seeds alone is that of Student's t-test over trainings, without the doubt"),
+        ("candidates", "The interval of Kendall's tau counts every pair of systems"),
+        ("cost", "a dash: no file tells of any, which is not to say that there was none."),
+        ("gradient-similarity", "is the middle 95% of 200 random partings of the same users."),
+    ],
+)
+def test_what_a_column_means_otherwise_is_said_below_the_table(name, said):
+    point = {"kind": "value", "system": "a", "figure": "f", "value": 0.5, "seeds": "2"}
+    table = load("studies", name)().table(frame([point]))
+    assert said in table.split("\n\n")[-1]
 
 
 def test_cost_counts_the_trials_that_a_search_tells_of_and_leaves_out_others(runs, tmp_path):
