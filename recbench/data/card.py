@@ -230,10 +230,10 @@ class Card(NamedCard):
     catalogue_digest
         Of its catalogue alone, likewise.
     rules
-        What every protocol goes by that `protocols` does not name.
+        What every protocol goes by.
     protocols
-        Rules of single protocols, in place of `rules`, that of the default protocol first (see
-        `default_protocol`). A published protocol must be named here.
+        What single protocols go by instead, field by field (`rules_for`), that of the default
+        protocol first (see `default_protocol`). A published protocol must be named here.
     finished
         Whether the data are a finished split: then no protocol can be asked that is not named.
     candidates
@@ -274,6 +274,14 @@ class Card(NamedCard):
             for files in self.formats.values():
                 list(map(inside, files.files))
         return self
+
+    def rules_for(self, protocol: str) -> Rules:
+        """Return what a protocol goes by: what is said of it, and of what is not, `rules`."""
+        said = self.protocols.get(protocol, Rules())
+        dumped = (part.model_dump(exclude_unset=True) for part in (self.rules, said))
+        return Rules.model_validate(
+            {name: value for part in dumped for name, value in part.items()}
+        )
 
     def fingerprint(self) -> str:
         """Return a digest of all that decides how the data are prepared."""

@@ -16,6 +16,7 @@ from recbench.data.catalogue import Catalogue, make_catalogue
 from recbench.data.ragged import lengths
 from recbench.data.readers.raw import Ids, Raw, alike
 from recbench.data.released import Rows, pieced
+from recbench.data.time_units import numbers_rows
 from recbench.data.titles import REPAIRS, shortened
 from recbench.errors import RecbenchError
 
@@ -63,7 +64,7 @@ class Dataset:
     @property
     def timed(self) -> bool:
         """Whether the data have times, and not only an order."""
-        return not np.array_equal(self.times, np.arange(len(self)))
+        return not numbers_rows(self.times)
 
 
 def array_digest(*parts: str | NDArray[Any]) -> str:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from recbench.data.missing import missing_among, reads_as_missing
 from recbench.data.readers.raw import Coded, Raw
-from recbench.data.time_units import astray
+from recbench.data.time_units import astray, numbers_rows
 
 _FEW = 10  # interactions that say nothing about how often something comes
 _ONCE = 0.9  # of the users or items, where a column seems to number the rows
@@ -31,12 +31,14 @@ def oddities(raw: Raw, columns: Mapping[str, str], place: Callable[[int], str]) 
     -------
     tuple of str
         Ids and titles that programs write for missing ones; a column of ids that seems to number
-        the rows; times of another magnitude than the rest. Empty for most data.
+        the rows; interactions that stand there twice; times of another magnitude than the rest, or
+        that number the rows. Empty for most data.
     """
     ids = {"user": raw.users, "item": raw.items}
     said = [_missing_ids(role, column, place) for role, column in ids.items()]
     said += [_once(role, columns[role], column) for role, column in ids.items()]
-    said += [_missing_listed(raw), _missing_titles(raw.titles), _astray(raw.times, place)]
+    said += [_missing_listed(raw), _missing_titles(raw.titles), _repeated(raw, place)]
+    said += [_astray(raw.times, place), _order_alone(raw.times, columns)]
     return tuple(sentence for sentence in said if sentence)
 
 
@@ -82,6 +84,31 @@ def _missing_titles(titles: list[str]) -> str:
     return (
         f"{len(found)} items have the title {found[0]!r} or the like: so programs write a missing "
         'one; leave it empty, and it reads "unknown".'
+    )
+
+
+def _repeated(raw: Raw, place: Callable[[int], str]) -> str:
+    if raw.times is None:
+        return ""
+    pairs = raw.users.codes.astype(np.int64) << 32 | raw.items.codes
+    order = np.lexsort((raw.times, pairs))  # what is alike stays in the order of the file
+    pairs, times = pairs[order], raw.times[order]
+    rows = order[1:][(pairs[1:] == pairs[:-1]) & (times[1:] == times[:-1])]
+    if not len(rows):
+        return ""
+    return (
+        f"{len(rows)} of the {len(raw.users)} interactions have the user, item and time of an "
+        f"earlier one, the first in {place(int(rows.min()))}: if they were written twice, leave "
+        "them out; --pairs first keeps one interaction of each user and item."
+    )
+
+
+def _order_alone(times: NDArray[np.int64] | None, columns: Mapping[str, str]) -> str:
+    if times is None or not numbers_rows(times):
+        return ""
+    return (
+        f"{columns['time']!r} numbers the rows, 0, 1, 2, ...: it is taken for their order alone, "
+        "and the data for data without times."
     )
 
 

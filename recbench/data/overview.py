@@ -34,7 +34,9 @@ def overview(card: Card, statistics: Statistics | None, why: str = "") -> str:
         _listed("in prompts", _words_of_prompts(card)),
         _listed("sources", map(_fields, card.sources)),
         _listed("files", [f"{name}: {_fields(files)}" for name, files in card.formats.items()]),
-        _listed("protocols", [f"{name}: {_fields(r)}" for name, r in card.protocols.items()]),
+        _listed(
+            "protocols", [f"{name}: {_fields(card.rules_for(name))}" for name in card.protocols]
+        ),
         _listed("known flaws", card.known_flaws),
         _listed("statistics", _counted(statistics) if statistics else [f"none: {why}"]),
     ]

@@ -91,7 +91,7 @@ def add(
         title_length=title_length,
         formats={files.format: own_files.raw_files(files, taken)},
         rules=rules,
-        protocols={"next-item": rules, "paper": rules.model_copy(update={"note": _PAPER})},
+        protocols={"next-item": Rules(), "paper": Rules(note=_PAPER)},  # else as `rules` has it
         known_flaws=flaws,
     )
     dataset = make_dataset(card, raw)

@@ -4,8 +4,9 @@ Raw files -> prepared dataset, once.
 A folder that the user names comes first, then the sources of the card in their order. What the
 card's own sources give is pinned by the card's digest, so it is cached under that digest and
 found again without any source. What a user's folder gives is cached under a fingerprint of its
-files (path, size, time of change): a folder that changed is read anew. Where it is what the card
-pins, it is kept under the card's digest as well, so that the folder need not be named again.
+files (path, size, time of change), and so is what a card without a digest finds on this machine:
+files that changed are read anew. Where a user's folder holds what the card pins, it is kept under
+the card's digest as well, so that the folder need not be named again.
 """
 
 import tempfile
@@ -57,7 +58,7 @@ def prepare(
         If no source can be had, or one gives other data than the card says.
     """
     wanted = card(name, cache)
-    key = pinned_key(wanted) if data_dir is None else _folder_key(wanted, data_dir)
+    key = _own_key(wanted) if data_dir is None else _folder_key(wanted, data_dir)
     folder = prepared_folder(wanted, cache, key)
     dataset = _kept(wanted, folder, report)
     if dataset is None:
@@ -106,15 +107,8 @@ def _keep(dataset: Dataset, folder: Path, cache: Path, report: Callable[[str], N
 def at_hand(name: str, cache: Path) -> bool:
     """Tell whether `prepare` gives a dataset without a download; raises as `card`."""
     wanted = card(name, cache)
-    if prepared_folder(wanted, cache, pinned_key(wanted)).is_dir():
-        return True
-    for source in wanted.sources:
-        if isinstance(source, Download):
-            return False
-        here = _is_here(wanted, source) if isinstance(source, Folder) else _installed(source)
-        if here:
-            return True
-    return False
+    prepared = prepared_folder(wanted, cache, _own_key(wanted)).is_dir()
+    return prepared or _own_place(wanted) is not None
 
 
 def prepared_folder(wanted: Card, cache: Path, key: str) -> Path:
@@ -123,8 +117,24 @@ def prepared_folder(wanted: Card, cache: Path, key: str) -> Path:
 
 
 def pinned_key(wanted: Card) -> str:
-    """Return the key of what the card's own sources give."""
+    """Return the key of what the card pins."""
     return (wanted.digest or "unpinned")[:16]
+
+
+def _own_key(wanted: Card) -> str:
+    """Return the key of what the card's own sources give; files that nothing pins may change."""
+    place = None if wanted.digest else _own_place(wanted)
+    return _files_key(_raw_files(wanted, *place)) if place else pinned_key(wanted)
+
+
+def _own_place(wanted: Card) -> tuple[Path, str] | None:
+    """Return the folder and format of the source that is read; None where it is a download."""
+    for source in wanted.sources:
+        if isinstance(source, Download):
+            return None
+        if folder := _here(wanted, source):
+            return folder, source.format
+    return None
 
 
 def _from_sources(
@@ -134,21 +144,19 @@ def _from_sources(
         if isinstance(source, Download):
             report(f"preparing {wanted.name} from {' and '.join(f.url for f in source.files)}")
             dataset = _from_download(wanted, source, cache, report, show_progress)
-        elif isinstance(source, Folder):
-            if not _is_here(wanted, source):
-                continue
-            report(f"preparing {wanted.name} from {source.path}")
-            dataset = _from_folder(wanted, Path(source.path), source.format, report)
+        elif folder := _here(wanted, source):
+            report(f"preparing {wanted.name} from {_in_words(source)}")
+            dataset = _from_folder(wanted, folder, source.format, report)
         else:
-            copy = _installed(source)
-            if copy is None:
-                continue
-            report(f"preparing {wanted.name} from the copy in {source.distribution}")
-            dataset = _from_folder(wanted, copy, source.format, report)
+            continue
         if wanted.digest and dataset.digest != wanted.digest:
             raise RecbenchError(_changed(wanted, source, dataset.digest))
         return dataset
     raise RecbenchError(f"no source of {wanted.name} is here; {_remedy(wanted)}")
+
+
+def _in_words(source: InstalledCopy | Folder) -> str:
+    return source.path if isinstance(source, Folder) else f"the copy in {source.distribution}"
 
 
 def _changed(wanted: Card, source: InstalledCopy | Folder | Download, found: str) -> str:
@@ -185,11 +193,22 @@ def _from_released(
     return make_released(wanted, raw.catalogue, raw.rows)
 
 
-def _is_here(wanted: Card, source: Folder) -> bool:
+def _here(wanted: Card, source: InstalledCopy | Folder) -> Path | None:
+    """Return the folder of a source; None where this machine has it not."""
+    if isinstance(source, InstalledCopy):
+        return _installed(source)
     folder = Path(source.path)
     if wanted.finished:
-        return folder.is_dir()
-    return all(file.is_file() for file in _files(folder, wanted.formats[source.format]))
+        return folder if folder.is_dir() else None
+    files = _files(folder, wanted.formats[source.format])
+    return folder if all(file.is_file() for file in files) else None
+
+
+def _raw_files(wanted: Card, folder: Path, format_name: str) -> list[Path]:
+    """Return the files in a folder that are read; of a finished split maybe others beside them."""
+    if wanted.finished:
+        return sorted(folder.glob("*"))
+    return _files(folder, wanted.formats[format_name])
 
 
 def _files(folder: Path, names: RawFiles) -> list[Path]:
@@ -257,13 +276,15 @@ def _archive_in(wanted: Card, folder: Path) -> tuple[Download, Path]:
 
 
 def _folder_key(wanted: Card, folder: Path) -> str:
-    if wanted.finished:
-        files = sorted(file for file in folder.glob("*") if file.is_file())
-    elif format_name := _format_of(wanted, folder):
-        files = _files(folder, wanted.formats[format_name])
-    else:
-        files = [_archive_in(wanted, folder)[1]]
-    stats = [(str(file.resolve()), file.stat()) for file in files]
+    format_name = _format_of(wanted, folder)
+    if wanted.finished or format_name:
+        return _files_key(_raw_files(wanted, folder, format_name or ""))
+    return _files_key([_archive_in(wanted, folder)[1]])
+
+
+def _files_key(files: list[Path]) -> str:
+    """Return a fingerprint of those files that are there."""
+    stats = [(str(file.resolve()), file.stat()) for file in files if file.is_file()]
     return digest([[path, s.st_size, s.st_mtime_ns] for path, s in stats])[:16]
 
 

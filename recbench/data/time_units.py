@@ -72,6 +72,11 @@ def shown(time: int, unit: TimeUnit) -> str:
     return f"{date}T{clock}" if clock else date
 
 
+def numbers_rows(times: NDArray[np.int64]) -> bool:
+    """Tell whether times are 0, 1, 2, ...: they are then no times, but an order."""
+    return np.array_equal(times, np.arange(len(times)))
+
+
 def astray(times: NDArray[np.int64]) -> NDArray[np.bool_]:
     """
     Tell which times are of another magnitude than the rest.

@@ -29,9 +29,11 @@ def _line(text: str) -> str:
 
 
 def folder_name(text: str) -> str:
-    """Return a name that a folder may have as it is; ValueError for any other."""
-    if not text or text.startswith(".") or not {"/", "\\"}.isdisjoint(_line(text)):
-        raise ValueError(f"expected a name without slashes, found {text!r}: it names folders")
+    """Return a name for a folder and for lists parted by commas; ValueError for any other."""
+    if not text or text.startswith(".") or not {"/", "\\", ","}.isdisjoint(_line(text)):
+        raise ValueError(
+            f"expected a name without slashes and commas, found {text!r}: it names folders"
+        )
     return text
 
 

@@ -168,7 +168,11 @@ def cutoff_of(name: str) -> int | None:
 
 
 def tells(name: str, candidates: int) -> bool:
-    """Tell whether a figure says something: among the first C of C candidates is every target."""
+    """
+    Tell whether a figure says something: among the first C of C candidates is every target.
+
+    Of a full ranking `candidates` are those of the row that is left with the most.
+    """
     k = cutoff_of(name)
     return k is None or k < candidates
 
@@ -188,7 +192,9 @@ def check_cutoffs(cutoffs: Iterable[int], candidates: int) -> None:
         For a K below 1, or of at least the number of candidates.
     """
     for k in cutoffs:
-        if not 1 <= k < candidates:
+        if k < 1:
+            raise UserError(f"K counts the first places, from 1 on: not {k}")
+        if k >= candidates:
             raise UserError(
                 f"K must be from 1 to {candidates - 1}, not {k}: among the first {candidates} of "
                 f"{candidates} candidates stands every target"

@@ -102,7 +102,7 @@ def rules_of(dataset: Dataset, protocol: Protocol) -> Rules:
     """
     card = dataset.card
     check_allowed(card, protocol)
-    return card.protocols.get(protocol.card, card.rules)
+    return card.rules_for(protocol.card)
 
 
 def _by_user(users: NDArray[np.int32]) -> NDArray[np.int64]:

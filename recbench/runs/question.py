@@ -2,14 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from recbench.data.dataset import Dataset
 from recbench.data.prepare import prepare
+from recbench.data.titles import TitleGroups
 from recbench.defaults import DRAWS, PACK_SEED
 from recbench.questions.candidates import DRAWN_ONCE, Pack, frozen_pack
-from recbench.questions.competitors import left_out_lines
+from recbench.questions.competitors import competitors, left_out_lines
 from recbench.questions.controls import Control, seen
 from recbench.questions.full_ranking import FullRanking
 from recbench.questions.limit import first_rows
@@ -71,10 +73,19 @@ class Question:
             "draws": self.pack.draws,
             "candidates": self.pack.size,
             "full_ranking": self.protocol.full,
+            "ranked": self._ranked,
             "examples": len(self.split.test),
             "left_out": self.split.left_out_test,
             "limit": self.limit,
         }
+
+    @cached_property
+    def _ranked(self) -> int | None:
+        """Of a full ranking the items of the row that ranks the most of them."""
+        if not isinstance(self.pack, FullRanking):
+            return None
+        items = TitleGroups.apart(self.split.catalogue)
+        return 1 + int(competitors(items, self.pack.examples.targets, self.pack.excluded).max())
 
 
 def frozen_question(

@@ -31,7 +31,7 @@ FIGURE_VERSION = 1
 """Of all code that decides a figure: raise it when a golden run moves (`tests/golden`)."""
 
 
-LATER = ("left_out", "ranks", "account", "kind", "outside", "control", "limit")
+LATER = ("left_out", "ranks", "account", "kind", "outside", "control", "limit", "ranked")
 """Fields that came later: at their default the digest of a record is what it was without them."""
 
 
@@ -82,6 +82,11 @@ class Setup(Part):
         description="Whether all items were ranked, save those excluded for a row; `candidates` is "
         "then the size of the catalogue.",
     )
+    ranked: int | None = Field(
+        default=None,
+        description="Of a full ranking, how many items were ranked in the row that left the most; "
+        "null of others, and where it was not written down.",
+    )
     examples: int = Field(description="Test examples.")
     left_out: int = Field(
         default=0,
@@ -116,6 +121,11 @@ class Setup(Part):
         """What a table prints of it, by its field: each must be one line that can be printed."""
         names = {"model": self.model, "preset": self.preset or "", "dataset": self.dataset}
         return {**names, "protocol": self.protocol, "caption": self.caption}
+
+    @property
+    def choices(self) -> int:
+        """Among how many items a target stands, in the row that has the most of them."""
+        return self.candidates if self.ranked is None else self.ranked
 
     @property
     def redrawn(self) -> bool:
@@ -212,8 +222,8 @@ class RunRecord(Setup):
 
     @property
     def telling(self) -> dict[str, Figure]:
-        """Those `metrics` that are shown: all but the first K of K candidates."""
-        return {name: one for name, one in self.metrics.items() if tells(name, self.candidates)}
+        """Those `metrics` that are shown: all but the first K where no row has more than K."""
+        return {name: one for name, one in self.metrics.items() if tells(name, self.choices)}
 
     @property
     def own_digest(self) -> str:

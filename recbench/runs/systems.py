@@ -73,7 +73,7 @@ def systems(runs: Sequence[Run], cutoffs: Iterable[int] = ()) -> dict[str, Syste
             constant=constant(name, first),
         )
         for name in values[0]
-        if tells(name, record.candidates) and all(name in one for one in values)
+        if tells(name, record.choices) and all(name in one for one in values)
     }
 
 

@@ -37,7 +37,10 @@ class Figure(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    value: float = Field(description="Mean over examples of the mean over draws, in [0, 1].")
+    value: float = Field(
+        description="Mean over examples of the mean over draws, in [0, 1]; of a figure that is not "
+        "defined on all rows, the mean over those on which it is."
+    )
     low: float = Field(description="Lower end of the 95% interval, clustered by user.")
     high: float = Field(description="Upper end of the 95% interval, clustered by user.")
     n: int = Field(description="Examples on which the figure is defined in at least one draw.")

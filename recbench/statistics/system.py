@@ -58,8 +58,8 @@ class System:
 
     @property
     def given_training(self) -> bool:
-        """Whether a single training of a random kind is judged, and not its kind."""
-        return self.random_training and len(self.seeds) == 1
+        """Whether a single training of a random kind has values and is judged, and not its kind."""
+        return self.random_training and len(self.grid) == 1
 
     @cached_property
     def grid(self) -> NDArray[np.float64]:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from recbench.data.card import Rules, card
 from recbench.data.filters import filtered
 from recbench.data.imported import import_split
+from recbench.data.overview import overview
 from recbench.data.own import add, pinned, remove
 from recbench.data.own_files import Files, atomic_files
 from recbench.data.prepare import prepare
@@ -20,6 +22,7 @@ from recbench.errors import DataError, RecbenchError, UserError
 from recbench.questions.export import export
 from recbench.questions.make_split import make_split
 from recbench.questions.protocols import protocol
+from recbench.questions.protocols.choice import default_protocol
 
 
 def silent(_: str) -> None:
@@ -120,6 +123,22 @@ def test_without_times_the_order_of_the_file_counts(files, cache):
         make_split(made, protocol("temporal"))
 
 
+@pytest.mark.parametrize("name", ["events.csv", "events.parquet", "events.jsonl"])
+def test_a_missing_time_that_was_cast_to_an_integer_is_refused(files, cache, name):
+    table = pd.read_csv(files.interactions)
+    table.loc[1, "time"] = np.iinfo(np.int64).min
+    written = files.interactions.with_name(name)
+    if name.endswith(".csv"):
+        table.to_csv(written, index=False)
+    elif name.endswith(".parquet"):
+        table.to_parquet(written)
+    else:
+        table.to_json(written, orient="records", lines=True)
+    with pytest.raises(DataError, match=r"(line 3|row 2|2): expected a time \(not pandas' NaT\)"):
+        add("mine", replace(files, interactions=written), cache, silent)
+    assert not cache.exists()
+
+
 def test_low_ratings_are_left_out_where_asked(files, cache):
     with pytest.raises(UserError, match="has no ratings for --min-rating"):
         add("mine", files, cache, silent, rules=Rules(min_rating=3))
@@ -129,6 +148,29 @@ def test_low_ratings_are_left_out_where_asked(files, cache):
     for name in ("next-item", "paper"):
         split = make_split(made, protocol(name, candidates="4"))
         assert 0 not in np.concatenate([split.train.users, split.test.users])
+
+
+def test_one_edit_of_the_rules_means_every_protocol(files, cache):
+    add("mine", files, cache, silent, rules=Rules(min_per_user=2))
+    file = cache / "own/mine/card.toml"
+    text = file.read_text()
+    assert text.count('"min_per_user" = 2') == 1
+    file.write_text(text.replace('"min_per_user" = 2', '"min_per_user" = 9'))
+    for name in ("next-item", "paper", "temporal"):
+        with pytest.raises(UserError, match="the rules of mine leave no interaction"):
+            make_split(prepare("mine", cache, None, silent), protocol(name, candidates="4"))
+    edited = card("mine", cache)
+    assert "min_per_user 9" in overview(edited, None)
+    assert edited.rules_for("paper").note
+    assert default_protocol("mine", cache) == "next-item"
+
+
+def test_what_a_card_says_of_one_protocol_is_of_that_field_alone(files, cache):
+    made = add("mine", files, cache, silent).card
+    rules, own = Rules(min_per_user=3, min_per_item=3, note="All."), Rules(min_per_user=1)
+    said = made.model_copy(update={"rules": rules, "protocols": {"next-item": own}})
+    assert said.rules_for("next-item") == Rules(min_per_user=1, min_per_item=3, note="All.")
+    assert said.rules_for("temporal") == rules
 
 
 @settings(

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from recbench.data.card import Download, WebFile, card
+from recbench.data.card import Download, Folder, WebFile, card
 from recbench.data.dataset import array_digest, make_dataset
 from recbench.data.prepare import at_hand, prepare
 from recbench.errors import DataError, RecbenchError, UserError
@@ -289,6 +289,34 @@ def test_a_folder_with_other_data_is_not_taken_for_the_published_ones(own_folder
     prepare("movielens", tmp_path, own_folder, silent)
     wanted = card("movielens")
     assert not module.prepared_folder(wanted, tmp_path, module.pinned_key(wanted)).exists()
+
+
+@pytest.mark.parametrize("kind", ["folder", "installed"])
+def test_files_that_nothing_pins_are_read_anew_where_they_changed(
+    own_folder, tmp_path, monkeypatch, kind
+):
+    monkeypatch.setattr(module, "_installed", lambda _: own_folder)
+    sources = {
+        "folder": Folder(kind="folder", path=str(own_folder), format="grouplens"),
+        "installed": card("movielens").sources[0].model_copy(update={"format": "grouplens"}),
+    }
+    unpinned = {"digest": "", "catalogue_digest": "", "sources": (sources[kind],)}
+    changed = card("movielens").model_copy(update=unpinned)
+    monkeypatch.setattr(module, "card", lambda *_: changed)
+    first = prepare("movielens", tmp_path / "cache", None, silent)
+    with (own_folder / "u.data").open("a") as stream:
+        stream.write("1\t80\t5\t874730000\n")
+    second = prepare("movielens", tmp_path / "cache", None, silent)
+    assert len(second) == len(first) + 1
+    told: list[str] = []
+    assert prepare("movielens", tmp_path / "cache", None, told.append).digest == second.digest
+    assert told == []  # what did not change is not read again
+    assert at_hand("movielens", tmp_path / "cache")
+    (own_folder / "u.data").unlink()
+    monkeypatch.setattr(module, "_installed", lambda _: None)
+    assert not at_hand("movielens", tmp_path / "cache")
+    with pytest.raises(RecbenchError, match="no source of movielens is here"):
+        prepare("movielens", tmp_path / "cache", None, silent)
 
 
 def test_what_is_at_hand_needs_no_download(own_folder, tmp_path, monkeypatch):

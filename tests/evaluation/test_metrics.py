@@ -105,11 +105,16 @@ def test_the_k_of_a_figure(name, k):
     assert cutoff_of(name) == k
 
 
-@pytest.mark.parametrize("k", [0, 20, 21])
+@pytest.mark.parametrize("k", [20, 21])
 def test_a_k_that_says_nothing_is_refused(k):
     check_cutoffs([1, 19], 20)
     with pytest.raises(UserError, match=f"^K must be from 1 to 19, not {k}: among the first 20 of"):
         check_cutoffs([3, k], 20)
+
+
+def test_a_k_of_no_places_is_refused_for_what_it_is():
+    with pytest.raises(UserError, match=r"^K counts the first places, from 1 on: not 0$"):
+        check_cutoffs([3, 0], 20)
 
 
 def test_of_every_figure_of_ours_it_is_known_whether_less_is_better():

@@ -61,7 +61,7 @@ def test_an_unknown_name_gets_the_nearest():
         ("next-item", {"candidates": 30}, "next-item,candidates=30"),
         ("next-item", {"candidates": "30", "history": None}, "next-item,candidates=30"),
         ("next-item", {"candidates": "20", "history": "10"}, "next-item"),
-        ("next-item,candidates=30", {"candidates": 20}, "next-item"),
+        ("next-item,candidates=30", {"candidates": "30"}, "next-item,candidates=30"),
         ("next-item, history = 5 ,candidates=30", {}, "next-item,candidates=30,history=5"),
         ("temporal", {"negatives": "popular"}, "temporal,negatives=popular"),
         (
@@ -78,6 +78,19 @@ def test_a_changed_protocol_has_one_name_and_a_digest_of_its_own(name, options, 
     assert changed.card == made.split(",")[0]
     assert protocol(changed.name) == changed
     assert (changed.digest == protocol(changed.card).digest) == ("," not in made)
+
+
+@pytest.mark.parametrize(
+    ("name", "option", "value"),
+    [
+        ("next-item,candidates=30", "candidates", "40"),
+        ("temporal,negatives=popular", "negatives", "uniform"),
+        ("paper,history=5", "history", "10"),
+    ],
+)
+def test_a_name_and_an_option_that_differ_are_refused(name, option, value):
+    with pytest.raises(UserError, match=f"{name} and --{option} {value} ask two things: give one"):
+        protocol(name, **{option: value})
 
 
 @pytest.mark.parametrize(

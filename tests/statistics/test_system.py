@@ -18,6 +18,9 @@ def test_what_is_not_defined_is_left_out():
     system = System(gaps, 2, np.array([5, 6]), seeds=(0, 1))
     assert system.grid.shape == (1, 1, 2)
     assert system.crossed.by_seed.tolist() == [1.0]
+    assert system.given_training  # the other training has no value
+    whole = System(np.nan_to_num(gaps), 2, np.array([5, 6]), seeds=(0, 1))
+    assert not whole.given_training
 
 
 @pytest.mark.parametrize(

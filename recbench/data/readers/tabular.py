@@ -23,7 +23,7 @@ from recbench.data.readers.raw import (
     refuse_repeated,
     together,
 )
-from recbench.data.readers.times import farthest, seconds
+from recbench.data.readers.times import MISSING, farthest, seconds
 from recbench.data.written import TO_BE_FOUND, Written
 from recbench.errors import DataError, UserError
 
@@ -212,6 +212,10 @@ def read_tables(interactions: Tabular, items: Tabular | None, wanted: Columns) -
     if found.time is not None:
         _refuse_infinite(rated[found.time], interactions, "time")
         times = seconds(rated[found.time])
+        missing, place = times == MISSING, interactions.place
+        refuse(
+            missing, interactions.file, place, f"a time (not pandas' NaT) as {found.time}", times
+        )
     if found.rating is not None:
         ratings = as_ratings(rated[found.rating])
         infinite, place = ~np.isfinite(ratings), interactions.place

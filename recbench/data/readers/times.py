@@ -15,6 +15,9 @@ TIMES = {
 }
 """What a column of times may hold; a ``"time"`` is what nobody can read, and is refused."""
 
+MISSING = -(2**63)
+"""What pandas makes of a missing time where its times are cast to integers."""
+
 EXACT = 2**53
 """Below it a float tells whole numbers apart."""
 

@@ -40,6 +40,9 @@ POPULAR = Finding(
     "uniform negatives.",
 )
 
+KNOWN: tuple[Check, ...] = (rows.targets_met_before,)
+"""Where more is left out of a row than its visible history."""
+
 BROUGHT: tuple[Check, ...] = (known.candidates_met,)
 """Where the rows bring their candidates."""
 
@@ -99,6 +102,7 @@ def diagnose(case: Case) -> list[Finding]:
     tables = (
         (True, ALWAYS),
         (uniform, UNIFORM),
+        (rule.exclude != "history", KNOWN),
         (case.dataset.rows is not None, FINISHED),
         (case.split.given_test is not None, BROUGHT),
         (owned, OWNED),

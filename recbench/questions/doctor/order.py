@@ -1,7 +1,9 @@
 """Checks of what came before what."""
 
 import numpy as np
+from numpy.typing import NDArray
 
+from recbench.data.sorted_sets import distinct
 from recbench.data.time_units import astray
 from recbench.questions.doctor.case import Case
 from recbench.questions.doctor.finding import Finding, graded
@@ -27,10 +29,9 @@ def before_training(case: Case) -> Finding:
 def ties(case: Case) -> Finding:
     """Test targets that share their time with another interaction of the same user."""
     data, test = case.dataset, case.test
-    first = int(data.times.min())
-    span = int(data.times.max()) - first + 1
-    moments = np.sort(data.users.astype(np.int64) * span + (data.times - first))
-    asked = test.users.astype(np.int64) * span + (case.target_times - first)
+    met = distinct(data.times)  # times may be far apart, their places among all are not
+    moments = np.sort(_moments(data.users, np.searchsorted(met, data.times), len(met)))
+    asked = _moments(test.users, np.searchsorted(met, case.target_times), len(met))
     alike = np.searchsorted(moments, asked, "right") - np.searchsorted(moments, asked, "left")
     count = int((alike > 1).sum())
     return graded(
@@ -41,6 +42,11 @@ def ties(case: Case) -> Finding:
         text="Test targets that share their time with another interaction of the same user: "
         "which of them is the target, a rule decides and not the user.",
     )
+
+
+def _moments(users: NDArray[np.int32], places: NDArray[np.int64], number: int) -> NDArray[np.int64]:
+    """Return one number for each user and time, int64 [n]; `places` of times are below `number`."""
+    return users.astype(np.int64) * number + places
 
 
 def ties_with_history(case: Case) -> Finding:

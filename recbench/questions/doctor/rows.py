@@ -7,12 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recbench.data.missing import missing_among
+from recbench.data.ragged import lengths
 from recbench.defaults import DRAWS
 from recbench.questions.competitors import RULE, needed
 from recbench.questions.doctor.case import Case
 from recbench.questions.doctor.finding import Finding, graded
 from recbench.questions.effective_users import effective_users
-from recbench.questions.split import PAD
+from recbench.questions.split import PAD, Examples
 from recbench.statistics.power import Design, assumed, told_apart
 
 DISCORDANCE, DRAWS_SHARE, SEED_SD = 0.11, 0.8, 0.014
@@ -35,6 +36,8 @@ under `temporal`, where a user has up to 428 rows.
 
 SEEDS = 5
 """Trainings of each system that are assumed."""
+
+_EXCLUDED_AT_ONCE = 1 << 23  # as when packs are drawn; no result depends on it
 
 FEW_USERS = 100
 """Below as many effective users, a test is no surer than the small published ones."""
@@ -179,15 +182,48 @@ def missing_items(case: Case) -> Finding:
 def targets_in_histories(case: Case) -> Finding:
     """Test rows whose target the visible history holds."""
     test = case.test
-    count = int((test.histories == test.targets[:, None]).any(axis=1).sum())
     return graded(
         name="targets in histories",
-        count=count,
+        count=int(_are_visible(test).sum()),
         of=len(test),
         warning=0.01,
         text="Test targets that stand in their own visible history: naming what was met before is "
         "then a right answer; keep one interaction of each pair if that is not meant.",
     )
+
+
+def targets_met_before(case: Case) -> Finding:
+    """Test rows whose target the user touched before what the visible history holds."""
+    test = case.test
+    itself = case.protocol.exclude == "user"  # what is left out of a row then holds the target
+    older = (_times_excluded(case) > itself) & ~_are_visible(test)
+    return graded(
+        name="targets met before",
+        count=int(older.sum()),
+        of=len(test),
+        warning=0.01,
+        text="Test targets that their user touched longer ago than the visible history shows; no "
+        "wrong answer was touched before, so a model that knows its users tells the target by that "
+        "alone; keep one interaction of each pair (--pairs of recbench data add) if that is not "
+        "meant.",
+    )
+
+
+def _are_visible(test: Examples) -> NDArray[np.bool_]:
+    """Tell of each row whether its history holds the target."""
+    return (test.histories == test.targets[:, None]).any(axis=1)
+
+
+def _times_excluded(case: Case) -> NDArray[np.int64]:
+    """Count how often the target stands among what is left out of its test row, int64 [rows]."""
+    excluded, counts = case.split.excluded_test, np.zeros(len(case.test), dtype=np.int64)
+    for rows in excluded.runs(len(excluded), _EXCLUDED_AT_ONCE):
+        lists = excluded.lists(rows)
+        owners = np.repeat(rows, lengths(lists))
+        counts += np.bincount(
+            owners[lists.values == case.test.targets[owners]], minlength=len(counts)
+        )
+    return counts
 
 
 def users_in_parts(case: Case) -> Finding:

@@ -167,7 +167,7 @@ def protocol(name: str, **options: Any) -> Protocol:
     name
         Of its card, with changes behind it or without: ``next-item,candidates=30``.
     **options
-        Values of `OPTIONS`, which win over those in the name; None changes nothing.
+        Values of `OPTIONS`, which the name may say too; None changes nothing.
 
     Returns
     -------
@@ -177,8 +177,8 @@ def protocol(name: str, **options: Any) -> Protocol:
     Raises
     ------
     UserError
-        For an unknown name or option (with the nearest one), one that the name gives twice, or a
-        value out of range.
+        For an unknown name or option (with the nearest one), one that the name gives twice or that
+        is another beside it, or a value out of range.
     RecbenchError
         If its card cannot be read.
     """
@@ -195,6 +195,10 @@ def protocol(name: str, **options: Any) -> Protocol:
     for option in wanted:
         if option not in OPTIONS:
             raise unknown("option of a protocol", option, OPTIONS)
+        if option in named and str(wanted[option]) != named[option]:
+            raise UserError(
+                f"protocol {name} and --{option} {wanted[option]} ask two things: give one of them"
+            )
     try:
         made = Protocol.model_validate(original.model_dump() | wanted)
     except ValidationError as error:

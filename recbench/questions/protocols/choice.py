@@ -1,5 +1,6 @@
 """Which protocols can be asked of which dataset."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from recbench.data.card import Card, card
@@ -40,7 +41,7 @@ def protocol_of(
     known, named = card(dataset, cache), name or default_protocol(dataset, cache)
     asked = protocol(named, **changes)
     if known.candidates is not None and not asked.full:
-        asked = protocol(_given(named, known.candidates), **changes)
+        asked = protocol(_given(named, known.candidates, changes), **changes)
     check_allowed(known, asked)
     return asked
 
@@ -69,10 +70,11 @@ def brought(recorded: str) -> bool:
     return "negatives=given" in recorded.split(",")
 
 
-def _given(name: str, size: int) -> str:
+def _given(name: str, size: int, changes: Mapping[str, str | None]) -> str:
     """Let a protocol, named with changes or without, ask the given candidates if none says else."""
     given = {"candidates": size, "negatives": "given"}
     said = {change.partition("=")[0].strip() for change in name.split(",")[1:]}
+    said |= {option for option, value in changes.items() if value is not None}
     return ",".join([name, *(f"{k}={value}" for k, value in given.items() if k not in said)])
 
 

@@ -25,6 +25,7 @@ from recbench.questions.doctor.diagnosis import (
 from recbench.questions.doctor.draws import Free, any_drawn
 from recbench.questions.doctor.finding import Finding, as_table, graded
 from recbench.questions.excluded import Excluded
+from recbench.questions.make_split import make_split
 from recbench.questions.protocols import protocol
 from recbench.questions.split import PAD, Examples, Split
 
@@ -140,6 +141,33 @@ def test_users_who_train_and_are_asked():
     case.test.users[0] = 1
     found = rows.users_in_parts(case)
     assert (found.count, found.of, found.severity) == (1, 2, "note")
+
+
+def test_ties_between_times_as_far_apart_as_there_are():
+    case = made()
+    case.dataset.times[[0, 8]] = np.iinfo(np.int64).min, np.iinfo(np.int64).max
+    assert order.ties(case).count == 1
+    assert {one.name for one in diagnose(case)} >= {"ties in time", "times of another magnitude"}
+
+
+@pytest.mark.parametrize(("name", "count", "of"), [("next-item", 2, 6), ("temporal", 1, 10)])
+@pytest.mark.parametrize("most", [1, 1 << 23])
+def test_targets_that_their_user_touched_before_what_is_shown(monkeypatch, name, count, of, most):
+    monkeypatch.setattr(rows, "_EXCLUDED_AT_ONCE", most)
+    # Everybody takes items 0 to 5, one user after the other; two began with 5, one ends with two.
+    took = [*range(6)]
+    taken = [[5, *took], [*took, 5], took, took, took, [5, *took]]
+    users = np.repeat(np.arange(6), [len(one) for one in taken]).astype(np.int32)
+    items, times = np.concatenate(taken).astype(np.int32), np.arange(len(users)) + 10
+    data = replace(made().dataset, users=users, items=items, times=times, ratings=None)
+    data = replace(data, card=data.card.model_copy(update={"protocols": {}}))
+    rule = protocol(name, history=3).model_copy(update={"candidates": 2, "cuts": (50, 60)})
+    case = Case(data, rule, make_split(data, rule))
+    found = rows.targets_met_before(case)
+    assert (found.count, found.of, found.severity) == (count, of, "warning")
+    assert found in diagnose(case)
+    assert rows.targets_in_histories(case).count == (name == "next-item")
+    assert found.name not in {one.name for one in diagnose(made())}  # only histories are left out
 
 
 def test_rows_against_time():
