@@ -146,7 +146,8 @@ def sound(group: Group, report: Callable[[str], None], prefix: str = "") -> dict
     group
         Which door.
     report
-        Told one line about each name that is registered more than once, which is left out.
+        Told one line about each name that is left out: it is registered more than once, or no user
+        can write it.
     prefix
         List the names alone that begin so.
     """
@@ -156,6 +157,8 @@ def sound(group: Group, report: Callable[[str], None], prefix: str = "") -> dict
             continue
         if isinstance(one, Clash):
             report(f"left out: {one.refusal}")
+        elif refusal := _misnamed(one):
+            report(f"left out: {refusal}")
         else:
             found[name] = one
     return found
@@ -188,13 +191,26 @@ def find(group: Group, name: str) -> EntryPoint:
     Raises
     ------
     UserError
-        As `check_known`; an UnusableError if there is more than one, with whose they are.
+        As `check_known`; an UnusableError if there is more than one, with whose they are, or it
+        cannot be called so.
     """
     check_known(group, name)
     found = listed(group)[name]
     if isinstance(found, Clash):
         raise found.refusal
+    if refusal := _misnamed(found):
+        raise refusal
     return found
+
+
+def _misnamed(point: EntryPoint) -> UnusableError | None:
+    """Refuse a name with what parts the names of folders and lists; None for any other."""
+    if {",", "/", "\\"}.isdisjoint(point.name):
+        return None
+    return UnusableError(
+        f"{in_words(point)} cannot be called so: commas part names and slashes folders; its "
+        f"package must register another name (to do without it: pip uninstall {owner(point)})"
+    )
 
 
 def family(name: str) -> Family:

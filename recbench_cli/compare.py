@@ -1,6 +1,7 @@
 """`recbench compare` and `recbench plan`: what differences are worth, and what it takes."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -28,7 +29,9 @@ Baseline = Annotated[
 
 
 def compare(
-    named: Annotated[list[str], typer.Argument(metavar="RUN|MODEL...", help="Folders or models.")],
+    named: Annotated[
+        list[str], typer.Argument(metavar="RUN|MODEL...", help="Folders, models or labels.")
+    ],
     metric: Metric = None,
     baseline: Baseline = None,
     dataset: Dataset = None,
@@ -43,11 +46,14 @@ def compare(
     """Compare rows two by two: differences, what makes them doubtful, what could be told apart."""
     from recbench.runs.compare import compare as compared
     from recbench.runs.compare_rendering import render_comparison
+    from recbench.runs.store import apart
 
     asked = _asked(dataset, protocol, draws, pack_seed)
     with left_out_are_said() as broken:
-        runs = _named(named, asked, lambda: _all(results, cache, broken))
-        put(render_comparison(compared(runs, metric, baseline), form))
+        below = lru_cache(lambda: _all(results, cache, broken))
+        runs = _each_once([run for name in named for run in _named(name, asked, below)])
+        runs, base = _with_baseline(runs, baseline, lambda name: _named(name, asked, below))
+        put(render_comparison(compared(apart(runs), metric, base), form))
 
 
 def plan(
@@ -87,25 +93,66 @@ def plan(
         )
 
 
+def _with_baseline(
+    runs: "list[Run]", baseline: str | None, find: "Callable[[str], list[Run]]"
+) -> "tuple[list[Run], str | None]":
+    """Add the runs of a baseline that is none of those named, and say what it is called there."""
+    from recbench.runs.leaderboard import labelled
+
+    models = {run.record.model for run in runs}
+    if baseline is None or baseline in models or baseline in labelled(runs):
+        return runs, baseline
+    meant = find(baseline)
+    runs = _each_once([*runs, *meant])
+    rows = {run.record.row for run in meant}
+    for label, members in labelled(runs).items():
+        if rows == {run.record.row for run in members}:
+            return runs, label
+    return runs, baseline
+
+
 def _named(
-    names: list[str], asked: Mapping[str, Sequence[object]], below: "Callable[[], list[Run]]"
+    name: str, asked: Mapping[str, Sequence[object]], below: "Callable[[], list[Run]]"
 ) -> "list[Run]":
-    """Find the runs that are meant: by folder, or all of a model below the results."""
+    """Find the runs that are meant: by folder, or all of a model or label below the results."""
     from recbench.errors import unknown
     from recbench.runs.asked_for import asked_for
-    from recbench.runs.store import RECORD, apart, finished
+    from recbench.runs.leaderboard import labelled
+    from recbench.runs.store import RECORD, finished
 
-    folders = [Path(name) for name in names if (Path(name) / RECORD).is_file()]
-    runs = [run for folder in folders if (run := finished(folder)) is not None]
-    models = [name for name in names if not (Path(name) / RECORD).is_file()]
-    if models:
-        there = asked_for(below(), asked, exact=True)
-        known = sorted({run.record.model for run in there})
-        for model in models:
-            if model not in known:
-                raise unknown("model with a run of what was asked", model, known)
-        runs += [run for run in there if run.record.model in models]
-    return apart(list({run.folder.resolve(): run for run in runs}.values()))
+    folder = Path(name)
+    if (folder / RECORD).is_file():
+        run = finished(folder)
+        return [] if run is None else [run]
+    if "/" in name and folder.is_dir():  # any other name may be that of a model, too
+        return _inside(folder, asked)
+    there = asked_for(below(), asked, exact=True)
+    of_model = [run for run in there if run.record.model == name]
+    if found := of_model or labelled(there).get(name):
+        return found
+    if folder.is_dir():
+        return _inside(folder, asked)
+    raise unknown("model with a run of what was asked", name, {run.record.model for run in there})
+
+
+def _inside(folder: Path, asked: Mapping[str, Sequence[object]]) -> "list[Run]":
+    """Read the runs of what is asked that lie below a folder."""
+    from recbench.errors import UserError
+    from recbench.runs.asked_for import asked_for
+    from recbench.runs.store import finished
+    from recbench.runs.verify import folders_of
+
+    there = [run for one in folders_of([folder]) if (run := finished(one)) is not None]
+    if not (found := asked_for(there, asked, exact=True)):
+        raise UserError(
+            f"{folder} holds no finished run of what was asked; name a single run's folder, or "
+            "choose by --dataset, --protocol, --draws or --pack-seed"
+        )
+    return found
+
+
+def _each_once(runs: "Sequence[Run]") -> "list[Run]":
+    return list({run.folder.resolve(): run for run in runs}.values())
 
 
 def _all(results: Path | None, cache: Path | None, broken: list[str]) -> "list[Run]":

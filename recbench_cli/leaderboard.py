@@ -1,6 +1,7 @@
 """`recbench leaderboard`: the table, and the runs it still lacks."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -205,7 +206,8 @@ def leaderboard(
             return
         failed = filling.run()
     with left_out_are_said() as broken:
-        found = found_runs((root,), chosen, place, broken.append, say)
+        none = say if site is None or failed else partial(_refuse_site, site)
+        found = found_runs((root,), chosen, place, broken.append, none)
         if site is None:
             _print(found, by, baseline, cutoffs, form)
         elif found:
@@ -234,6 +236,13 @@ def _check_site(site: Path, options: Mapping[str, Any]) -> None:
         raise UserError(f"--site writes pages; leave out {' and '.join(given)}")
     check_installed()
     check_free(site)
+
+
+def _refuse_site(site: Path, why: str) -> None:
+    """Refuse to leave pages as they are, which would look like those that were asked for."""
+    from recbench.errors import UserError
+
+    raise UserError(f"{site} is not written: {why}")
 
 
 def _refuse_without_run(options: Mapping[str, Any]) -> None:

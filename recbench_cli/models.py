@@ -28,8 +28,11 @@ def models(
     _debug: Debug = False,
 ) -> None:
     """List the installed models, ours and those of plug-ins, or explain one or a family of them."""
+    from recbench.errors import UserError
     from recbench.registry import listed
 
+    if llms and name is not None:
+        raise UserError(f"--llms lists all language models, and reads no name; leave out {name}")
     if llms:
         _list_language_models(form)
     elif name is None:

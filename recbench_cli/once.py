@@ -2,15 +2,20 @@
 Commands whose options are read as users mean them.
 
 One that has one value is given once: of two, the second would silently be the one. One that takes
-several, as its metavar says ("TITLE..."), has all words behind it up to the next option.
+several, as its metavar says ("TITLE..."), has all words behind it up to the next option. What is
+not UTF-8 is refused before anything is done: no record could say it.
 """
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import typer
 from typer.core import TyperCommand, TyperOption
+
+from recbench.errors import UserError
 
 
 class Commands(typer.Typer):
@@ -25,13 +30,41 @@ class _Once(TyperCommand):
     # Typer has a Click of its own, whose types it does not export.
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         args = _repeated(args, {name for one in self.params if _several(one) for name in one.opts})
-        *_, given = self.make_parser(ctx).parse_args(args=list(args))
+        with _of(ctx):
+            *_, given = self.make_parser(ctx).parse_args(args=list(args))
         for option, times in Counter(given).items():
             single = isinstance(option, TyperOption) and not (option.multiple or option.is_flag)
             if single and times > 1:
                 often = "twice" if times == 2 else f"{times} times"
                 ctx.fail(f"{option.opts[0]} is given {often}; give it once")
-        return super().parse_args(ctx, args)
+        left: list[str] = super().parse_args(ctx, args)
+        for value in ctx.params.values():
+            for one in value if isinstance(value, list | tuple) else (value,):
+                _check_utf8(one)
+        return left
+
+
+@contextmanager
+def _of(ctx: Any) -> Iterator[None]:
+    """Name the command in what its parser refuses, whose help is then pointed to."""
+    try:
+        yield
+    except typer.TyperException as error:
+        refused: Any = error  # the base declares no context; what a parser raises has one
+        refused.ctx = refused.ctx or ctx
+        raise
+
+
+def _check_utf8(value: Any) -> None:
+    if isinstance(value, Path):
+        from recbench.data.own import check_place
+
+        check_place(value)
+    elif isinstance(value, str):
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise UserError(f"{value}: expected UTF-8; rename what is called so") from None
 
 
 def _several(option: Any) -> bool:

@@ -52,11 +52,11 @@ def cutoffs_of(text: str) -> list[int]:
     Raises
     ------
     UserError
-        Where one is no whole number.
+        Where one is no whole number from 1 on.
     """
     given = names_of(text, "--k")
     for k in given:
-        if not re.fullmatch("[0-9]+", k):
+        if not re.fullmatch("0*[1-9][0-9]*", k):
             raise UserError(f"--k takes whole numbers from 1 on, parted by commas, not '{k}'")
     return list(dict.fromkeys(map(int, given)))
 

@@ -59,5 +59,5 @@ def questions(
         pack_seed=pack_seed,
     )
     sheet = sheet_of(wanted, place, data_dir, say)
-    made = write_questions(sheet, pack_seed, out, with_prompts)
+    made = write_questions(sheet, pack_seed, out, with_prompts, say)
     put(f"{out}: {made.rows} questions, to be answered in {made.kind}, pack {made.digests.pack}")

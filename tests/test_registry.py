@@ -92,6 +92,18 @@ def test_of_a_name_taken_twice_ours_is_known_wherever_it_stands(points, owners):
     assert own is (points[owners.index("recbench")] if "recbench" in owners else None)
 
 
+@pytest.mark.parametrize("name", ["a,b", "a/b"])
+@pytest.mark.parametrize("group", ["models", "protocols", "datasets", "metrics", "studies"])
+def test_a_name_that_no_list_can_hold_is_refused_and_said(points, name, group):
+    points += [point(name, "json:dumps", "odd", f"{group}"), point("ok", "json:dumps", "fine")]
+    lines = []
+    assert list(registry.sound(group, lines.append)) == ["ok"]
+    (line,) = lines
+    assert f"'{name}' of package odd cannot be called so: commas part names" in line
+    with pytest.raises(UserError, match="cannot be called so"):
+        registry.load(group, name)
+
+
 def test_one_package_seen_twice_is_one(points):
     points += [point("a", "x:A", "one"), point("a", "x:A", "one")]
     assert list(registry.listed("models")) == ["a"]

@@ -192,9 +192,9 @@ def _check_lists(run: Run) -> None:
 def _made(run: Run, questions: Questions) -> Remade:
     try:
         made = questions.of(run.record)
+        check_digests(run.folder, run.record, made)
     except NotCheckedError as error:
         raise UserError(f"a model cannot be asked without its data: {error}") from None
-    check_digests(run.folder, run.record, made)
     return made
 
 

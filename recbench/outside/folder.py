@@ -8,7 +8,7 @@ and ``items.parquet`` (``id``, ``title``). The manifest is written last.
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -27,12 +27,20 @@ from recbench.questions.split import PAD
 
 QUESTIONS, ITEMS = "questions", "items"
 
+_ITEM_FILES = {f"{ITEMS}.jsonl", f"{ITEMS}.parquet"}
+
 _ROWS_AT_ONCE = 2_000
 
 Row = dict[str, Any]
 
 
-def write_questions(sheet: Sheet, pack_seed: int, folder: Path, prompts: bool = False) -> Manifest:
+def write_questions(
+    sheet: Sheet,
+    pack_seed: int,
+    folder: Path,
+    prompts: bool = False,
+    report: Callable[[str], None] = lambda _: None,
+) -> Manifest:
     """
     Write a sheet into a folder.
 
@@ -43,10 +51,13 @@ def write_questions(sheet: Sheet, pack_seed: int, folder: Path, prompts: bool = 
     pack_seed
         From which its candidates were drawn.
     folder
-        Made if it is missing. Files of these names are replaced, others are left alone; without a
-        manifest, which is written last, a folder is not complete.
+        Made if it is missing. Files of these names are replaced, items of earlier questions
+        removed, others left alone; without a manifest, which is written last, a folder is not
+        complete.
     prompts
         Whether each row holds its question in the words that recbench's language models read.
+    report
+        Told that other questions were replaced, where some were.
 
     Raises
     ------
@@ -56,25 +67,32 @@ def write_questions(sheet: Sheet, pack_seed: int, folder: Path, prompts: bool = 
     """
     if prompts and sheet.kind != "text":
         raise UserError("--with-prompts writes questions for texts; leave out --kind scores")
-    _check_free(folder)
+    earlier = _earlier(folder)
     folder.mkdir(parents=True, exist_ok=True)
+    for name in set() if earlier is None else _ITEM_FILES & earlier.files.keys():
+        (folder / name).unlink(missing_ok=True)
     (folder / MANIFEST).unlink(missing_ok=True)
     files = _write(folder, QUESTIONS, _questions(sheet, prompts), _columns(sheet, prompts))
     if sheet.question.protocol.full:
         kinds = {"id": _id_type(sheet), "title": pa.string()}
         files |= _write(folder, ITEMS, _items(sheet), kinds)
     manifest = Manifest.of(sheet, pack_seed, files)
+    if earlier is not None and not earlier.asks_as(manifest):
+        report(
+            f"{folder} held other questions, which are replaced: {earlier.dataset} under "
+            f"{earlier.protocol}, pack {earlier.digests.pack}"
+        )
     with atomic_file(folder / MANIFEST) as partial:
         partial.write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
     return manifest
 
 
-def _check_free(folder: Path) -> None:
-    """Refuse a folder with a file of that name that is not ours."""
+def _earlier(folder: Path) -> Manifest | None:
+    """Read what the folder says that it holds; refuse one with such a file that is not ours."""
     if not (folder / MANIFEST).exists():
-        return
+        return None
     try:
-        read_manifest(folder)
+        return read_manifest(folder)
     except DataError:
         raise UserError(
             f"{folder / MANIFEST} is not of recbench questions, and would be replaced; name "

@@ -86,6 +86,10 @@ class Manifest(BaseModel):
             files=files,
         )
 
+    def asks_as(self, other: "Manifest") -> bool:
+        """Tell whether it is of the same questions, however they are written."""
+        return all(getattr(self, name) == getattr(other, name) for name in _ASKED)
+
     def check_same(self, made: "Manifest", file: Path) -> None:
         """
         Compare with what the questions are that were `made` again from the data at hand.
@@ -95,14 +99,18 @@ class Manifest(BaseModel):
         DataError
             With what is not the same.
         """
-        for name in type(self).model_fields:
+        for name in _ASKED:
             own, other = getattr(self, name), getattr(made, name)
-            if name not in ("files", "answer") and own != other:
+            if own != other:
                 raise DataError(
                     f"{file}: its {name} is {_short(own)}, and {_short(other)} of the questions as "
                     "they are made of the data at hand; make them anew with: recbench questions, "
                     "or name the folder of the raw files they were made from by --data-dir"
                 )
+
+
+_ASKED = [name for name in Manifest.model_fields if name not in ("files", "answer")]
+"""The fields that say what is asked."""
 
 
 def read_manifest(folder: Path) -> Manifest:

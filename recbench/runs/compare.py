@@ -93,7 +93,7 @@ def compare(
     check_alike(runs)
     figure = metric or ranked_by(runs[0].record)
     if (k := cutoff_of(figure)) is not None:
-        check_cutoffs([k], runs[0].record.candidates)
+        check_cutoffs([k], runs[0].record.choices)
     rows = rows_of(runs, () if k is None else (k,))
     if len(rows) < 2:
         raise UserError(f"{rows[0].label} is one row; name another to compare it with")

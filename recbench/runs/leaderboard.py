@@ -125,7 +125,7 @@ def ranked_by(record: RunRecord) -> str:
     The first place among few candidates; where all items are ranked, more than ten, it says little,
     and the field goes by NDCG@10.
     """
-    return "NDCG@10" if record.full_ranking and record.candidates > 10 else "HitRatio@1"
+    return "NDCG@10" if record.full_ranking and record.choices > 10 else "HitRatio@1"
 
 
 def leaderboard(
@@ -157,7 +157,7 @@ def leaderboard(
         If examples are missing or damaged.
     """
     if runs:
-        check_cutoffs(cutoffs, max(run.record.candidates for run in runs))
+        check_cutoffs(cutoffs, max(run.record.choices for run in runs))
     questions: dict[tuple[str, ...], list[Run]] = {}
     for run in sorted(runs, key=_place):
         questions.setdefault(question(run.record), []).append(run)
@@ -193,6 +193,20 @@ def rows_of(runs: Sequence[Run], cutoffs: Sequence[int] = ()) -> list[Row]:
     labels = _labels([group[0].record for group in groups])
     rows = [_row(label, group, cutoffs) for label, group in zip(labels, groups, strict=True)]
     return sorted(rows, key=lambda row: (bool(row.record.no_result), -_value(row), row.label))
+
+
+def labelled(runs: Sequence[Run]) -> dict[str, list[Run]]:
+    """Return the runs behind each label of the tables that these make; no figure is worked out."""
+    tables: dict[tuple[str, ...], dict[str, list[Run]]] = {}
+    for run in sorted(runs, key=_place):
+        rows = tables.setdefault(question(run.record), {})
+        rows.setdefault(run.record.row, []).append(run)
+    found: dict[str, list[Run]] = {}
+    for rows in tables.values():
+        labels = _labels([members[0].record for members in rows.values()])
+        for label, members in zip(labels, rows.values(), strict=True):
+            found.setdefault(label, []).extend(members)
+    return found
 
 
 def compared(rows: Sequence[Row], baseline: str | None = None, families: int = 1) -> Table:

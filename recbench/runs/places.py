@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from recbench.data.own import check_place
 from recbench.errors import UserError
 
 CACHE_VARIABLE = "RECBENCH_CACHE"
@@ -24,7 +25,7 @@ def cache_folder(given: Path | None = None) -> Path:
     Raises
     ------
     UserError
-        If something that is no folder stands there.
+        If something that is no folder stands there, or the path is not UTF-8, as records are.
     """
     from platformdirs import user_cache_path
 
@@ -39,8 +40,9 @@ def results_folder(given: Path | None = None) -> Path:
 
 
 def _free_for_a_folder(path: Path, option: str) -> Path:
-    """Refuse a file now, not when hours of training are to be written below it."""
+    """Refuse such a place now, not when hours of training are to be written below it."""
     path = path.expanduser()
+    check_place(path)
     if path.exists() and not path.is_dir():
         raise UserError(f"{path}: a file stands where a folder belongs; name another by {option}")
     return path

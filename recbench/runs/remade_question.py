@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from recbench.data.card import ships
 from recbench.data.dataset import Dataset
 from recbench.data.prepare import at_hand, prepare
 from recbench.data.titles import TitleGroups
@@ -131,8 +132,23 @@ class Questions:
 
 
 def check_digests(folder: Path, record: RunRecord, made: Remade) -> None:
-    """Compare the data, the split, and the candidates that were drawn again from the pack seed."""
-    if record.protocol_version != (version := made.protocol.version):
+    """
+    Compare the data, the split, and the candidates that were drawn again from the pack seed.
+
+    Raises
+    ------
+    DataError
+        If the record is not of this question.
+    NotCheckedError
+        If its protocol's card has changed since, or it may be that of the user's own data has: a
+        record does not hold a card's rules.
+    """
+    if record.protocol_version < (version := made.protocol.version):
+        raise NotCheckedError(
+            f"its protocol is of version {record.protocol_version}, installed is {version}, which "
+            "asks something else; check it with the recbench that made it"
+        )
+    if record.protocol_version != version:
         raise refused(
             folder,
             f"its protocol is of version {record.protocol_version}, installed is {version}",
@@ -144,8 +160,15 @@ def check_digests(folder: Path, record: RunRecord, made: Remade) -> None:
         "pack": made.candidates.hash,
     }
     for name, own in found.items():
-        if (recorded := getattr(record.digests, name)) != own:
-            raise refused(folder, f"its {name} is {recorded[:12]}, made again it is {own[:12]}")
+        if (recorded := getattr(record.digests, name)) == own:
+            continue
+        differs = f"its {name} is {recorded[:12]}, made again it is {own[:12]}"
+        if name == "split" and not ships(record.dataset):
+            raise NotCheckedError(
+                f"{differs}, of the same data: the rules of its card may have been others; look at "
+                f"recbench data show {record.dataset}"
+            )
+        raise refused(folder, differs)
     shape = made.candidates.draws, made.candidates.size, len(made.candidates)
     said = record.draws, record.candidates, record.examples, record.left_out
     if said != (*shape, made.split.left_out_test):
@@ -175,6 +198,8 @@ def check_ranks(folder: Path, record: RunRecord, made: Remade) -> None:
         wrong = competitors(items, asked.examples.targets, asked.excluded)
         if (outcome.rank > wrong + 1).any():
             raise refused(folder, "a rank is larger than the number of items ranked")
+        if record.ranked not in (None, 1 + int(wrong.max())):
+            raise refused(folder, "how many items were ranked is not what its question leaves")
         raise NotCheckedError(
             "a full ranking keeps no scores; that no rank is too large was checked"
         )

@@ -135,8 +135,9 @@ def _of_data(folder: Path, record: RunRecord, questions: Questions) -> list[Chec
         return _none_of_data(record, str(error))
     wanted = checks_of(record)
     first = _tried("question", partial(wanted.pop("question"), folder, record, made))
-    if first.result == "failed":
-        return [first, *_none_of_data(record, "the question is another")[1:]]
+    if first.result != "ok":
+        why = first.why if first.result == "not checked" else "the question is another"
+        return [first, *_none_of_data(record, why)[1:]]
     tried = [_tried(name, partial(one, folder, record, made)) for name, one in wanted.items()]
     return [first, *tried]
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recbench.statistics.crossed import Array, Variance, effective_users, users_df, variance
-from recbench.statistics.differences import by_training, check_pair, net
+from recbench.statistics.differences import by_training, check_pair, net, standard_error
 from recbench.statistics.intervals import CONFIDENCE
 from recbench.statistics.system import System
 
@@ -199,9 +199,10 @@ def expected(single: Split, design: Design) -> Variance:
 def told_apart(
     single: Split, design: Design, alpha: float = 1 - CONFIDENCE, power: float = POWER
 ) -> float:
-    """Return the `smallest_difference` of a design."""
+    """Return the `smallest_difference` of a design, above 0; see `standard_error`."""
     doubt = expected(single, design)
-    return smallest_difference(float(np.sqrt(doubt.total)), float(doubt.df), alpha, power)
+    se = standard_error(np.asarray(0.0), doubt.total, np.asarray(design.users))
+    return smallest_difference(float(se), float(doubt.df), alpha, power)
 
 
 def smallest_difference(

@@ -112,6 +112,19 @@ def test_questions_may_be_written_again_and_leave_other_files_alone(sheet, tmp_p
     assert (tmp_path / "mine.txt").exists()
 
 
+def test_what_earlier_questions_left_goes_and_is_said(sheet, tmp_path):
+    said = []
+    write_questions(sheet(rule="next-item,candidates=all"), 0, tmp_path, report=said.append)
+    (tmp_path / "mine.txt").write_text("mine")
+    write_questions(sheet(), 0, tmp_path, report=said.append)
+    wanted = {"mine.txt", MANIFEST, "questions.jsonl", "questions.parquet"}
+    assert {file.name for file in tmp_path.iterdir()} == wanted
+    (line,) = said
+    assert "held other questions, which are replaced: movielens under next-item,cand" in line
+    write_questions(sheet(), 0, tmp_path, report=said.append)
+    assert len(said) == 1
+
+
 def test_the_manifest_of_another_program_is_not_replaced(sheet, tmp_path):
     (tmp_path / MANIFEST).write_text('{"name": "my page"}')
     with pytest.raises(UserError, match="would be replaced; name another folder by --out"):

@@ -83,6 +83,23 @@ def test_rows_are_compared_two_by_two_by_model_and_by_folder(call, popular, tmp_
     assert (code, "known:" in err) == (2, True)
 
 
+def test_rows_are_compared_by_labels_of_tables_and_by_folders_of_several(call, popular, tmp_path):
+    half, most = (f"popularity (train_fraction={fraction})" for fraction in (0.5, 0.9))
+    model = tmp_path / "results/movielens/paper/popularity"
+    for words in ([half, most], [most, "--baseline", half], [str(model)], [str(tmp_path)]):
+        code, out, err = call("compare", *words)
+        assert (code, err) == (0, ""), words
+        assert "adjusted for 1 pair (Bonferroni)" in out
+    for given in (half, str(next(model.iterdir()))):
+        assert "is one row; name another" in call("compare", given, "--baseline", given)[2]
+    code, _, err = call("compare", str(tmp_path / "cache"))
+    assert code == 2
+    assert "cache holds no finished run; name a run's folder, or one of results" in err
+    code, _, err = call("compare", str(model), "--draws", "9")
+    assert code == 2
+    assert "popularity holds no finished run of what was asked; name a single" in err
+
+
 def test_own_k_in_every_form(call, popular):
     code, out, err = call("leaderboard", "--k", "7, 3,7")
     assert (code, err) == (0, "")
@@ -100,7 +117,7 @@ def test_own_k_in_every_form(call, popular):
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ("0", "K must be from 1 to 19, not 0: among the first 20 of 20 candidates stands every"),
+        ("0", "--k takes whole numbers from 1 on, parted by commas, not '0'"),
         ("20", "K must be from 1 to 19, not 20: among the first 20 of 20 candidates stands every"),
         ("3,99999999999999999999", "K must be from 1 to 19, not 99999999999999999999: "),
         ("-1", "--k takes whole numbers from 1 on, parted by commas, not '-1'"),

@@ -1,4 +1,5 @@
 import errno
+import os
 import subprocess
 import sys
 from importlib.metadata import EntryPoint
@@ -7,6 +8,9 @@ import pytest
 
 from recbench import registry
 from recbench.errors import RecbenchError, UserError
+
+LATIN = os.fsdecode(b"/tmp/r\xe9sultats")
+"""A path that is not UTF-8."""
 
 HEAVY = {"torch", "transformers", "pandas", "recbole", "peft", "accelerate"}
 
@@ -111,6 +115,22 @@ def test_a_group_alone_says_what_it_holds(call, arguments):
         (["study", "order", "--draws", "5", "--draws", "20"], "--draws is given twice"),
         (["protocols", "show", "paper,history=5,history=6"], "history is given twice: 5 and 6"),
         (["leaderboard", "--run"], "--run needs --models"),
+        (["leaderboard", "--results", LATIN], "expected a path in UTF-8; rename the file or"),
+        (["leaderboard", "--cache", LATIN], "expected a path in UTF-8"),
+        (["report", "--out", f"{LATIN}.html", "--results", "x"], "expected a path in UTF-8"),
+        (["recommend", "--run", LATIN, "--history", "A"], "expected a path in UTF-8"),
+        (["verify", LATIN], "expected a path in UTF-8"),
+        (["run", "--model", "zero-shot", "--dataset", "movielens", "--llm", LATIN], "UTF-8"),
+        (["compare", LATIN], "expected UTF-8; rename what is called so"),
+        (
+            ["recommend", "--run", "R", "--history"],
+            "requires an argument. (see: recbench recommend",
+        ),
+        (["models", "--llms", "ilora"], "reads no name; leave out ilora"),
+        (
+            ["protocols", "show", "paper,history=5", "--history", "6"],
+            "protocol paper,history=5 and --history 6 ask two things: give one of them",
+        ),
         (["leaderboard", "--run", "--models", "sasrec"], "--run needs --datasets"),
     ],
     ids=str,
@@ -121,6 +141,15 @@ def test_the_users_mistake_is_one_line_and_code_2(call, arguments, said):
     assert err.startswith("error: ")
     assert err.count("\n") == 1
     assert said in err
+
+
+def test_a_cache_of_the_environment_is_refused_as_an_option_is(call, monkeypatch):
+    monkeypatch.setenv("RECBENCH_CACHE", LATIN)
+    code, out, err = call("leaderboard", "--results", "nowhere")
+    assert (code, out) == (2, "")
+    assert (
+        err == f"error: {ascii(LATIN)[1:-1]}: expected a path in UTF-8; rename the file or folder\n"
+    )
 
 
 @pytest.mark.parametrize(

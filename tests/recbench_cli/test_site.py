@@ -57,8 +57,8 @@ def test_a_folder_of_somebody_is_left_alone(site, tmp_path):
 def test_without_runs_nothing_is_written(call_inside, tmp_path):
     pytest.importorskip("altair")
     code, out, err = call_inside("leaderboard", "--site", "site")
-    assert (code, out) == (0, "")
-    assert "no finished run below results" in err
+    assert (code, out) == (2, "")
+    assert err.startswith("error: site is not written: no finished run below results; make one")
     assert not (tmp_path / "site").exists()
 
 

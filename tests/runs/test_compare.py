@@ -152,7 +152,9 @@ def test_any_k_is_compared_from_the_stored_ranks(made):
     assert one.pair.difference.value == pytest.approx(0.75 - 0.25)
     (one,) = compare(runs, "NDCG@2").pairs
     assert one.pair.difference.value == pytest.approx((1 + 1 / np.log2(3)) / 4)
-    for k in (0, 9, 100):
+    with pytest.raises(UserError, match=r"^K counts the first places, from 1 on: not 0"):
+        compare(runs, "HitRatio@0")
+    for k in (9, 100):
         with pytest.raises(UserError, match=f"^K must be from 1 to 8, not {k}: among the first 9"):
             compare(runs, f"HitRatio@{k}")
     with pytest.raises(UserError, match="unknown figure of a 'HitRatio@x'; did you mean"):

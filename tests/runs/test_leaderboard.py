@@ -8,6 +8,7 @@ import pytest
 
 from recbench.data.card import card
 from recbench.errors import UserError
+from recbench.runs.compare import compare
 from recbench.runs.leaderboard import leaderboard, rows_of
 from recbench.runs.record_parts import Training
 from recbench.runs.rendering import render, run_table
@@ -52,6 +53,23 @@ def test_full_rankings_of_few_items_are_ordered_by_the_first_place(made):
     text = render([table], "table")
     assert "Rows stand by HitRatio@1" in text
     assert "@10" not in text
+
+
+def test_of_a_full_ranking_counts_what_its_rows_leave_to_rank(made):
+    ranks = {"first": [1, 4, 4, 1], "second": [2, 2, 2, 2]}
+    runs = [
+        made(full=True, ranks=one, items=70, ranked=4, model=name) for name, one in ranks.items()
+    ]
+    (table,) = leaderboard(runs)
+    assert labels(table) == ["first", "second"]  # NDCG@10 would rank them by all four places
+    for form in ("table", "csv", "json"):
+        text = render([table], form)
+        assert ("@5" in text, "@10" in text) == (False, False)
+    assert "HitRatio@3" in render([table], "csv")
+    assert "@5" not in run_table(rows_of(runs[:1])[0])
+    for refused in (lambda: leaderboard(runs, cutoffs=[4]), lambda: compare(runs, "HitRatio@4")):
+        with pytest.raises(UserError, match="K must be from 1 to 3, not 4"):
+            refused()
 
 
 def test_the_first_k_of_k_candidates_are_not_reported(made):

@@ -4,6 +4,7 @@ import json
 import numpy as np
 import pytest
 
+from recbench.runs.compare import compare
 from recbench.runs.leaderboard import leaderboard
 from recbench.runs.plan import plan, render_plans
 from recbench.statistics.power import Design, told_apart
@@ -49,6 +50,21 @@ def test_a_difference_that_no_number_of_users_shows(table):
 
 def test_one_system_is_no_plan(made):
     assert plan(leaderboard([made(hits(0))])[0]) is None
+
+
+def test_rows_that_answer_alike_are_planned_with_as_they_are_compared(made):
+    runs = [made(hits(0), model=m, draws=4, random_training=False) for m in ("a", "b")]
+    found = plan(leaderboard(runs)[0], 0.05)
+    (pair,) = compare(runs).pairs
+    (here,) = [one for one in found.options if (one.draws, one.seeds) == (5, 1)]
+    assert here.smallest == pytest.approx(pair.smallest) != 0
+    assert here.users > found.users  # of whom 0.05 is not told apart
+
+
+def test_a_pair_that_differs_nowhere_is_passed_over_where_another_does(made):
+    runs = [made(hits(0), model=m, draws=4, random_training=False) for m in "abcd"]
+    runs.append(made(hits(1), model="e", draws=4, random_training=False))
+    assert "e" in {row.label for row in plan(leaderboard(runs)[0]).pair}
 
 
 @pytest.mark.parametrize("form", ["table", "markdown", "latex", "csv", "json"])

@@ -206,6 +206,14 @@ def test_a_full_ranking_is_checked_as_far_as_can_be(honest, checked):
     assert results(run)["ranks"] == "not checked"
 
 
+@pytest.mark.parametrize(
+    ("ranked", "result"), [(None, "not checked"), (69, "not checked"), (3, "failed")]
+)
+def test_how_many_items_a_full_ranking_left_to_rank_is_checked(honest, checked, ranked, result):
+    honest("next-item,candidates=all", ranked=ranked)
+    assert results(checked()[0])["ranks"] == result
+
+
 def test_a_part_of_the_training_users_is_made_again(honest, checked):
     honest(fraction=0.5)
     assert not checked()[0].failed
@@ -296,6 +304,27 @@ def test_other_lies_about_the_question(honest, checked, changes):
     assert run.failed
     failed = [name for name, result in results(run).items() if result == "failed"]
     assert failed == (["learnt"] if "trained" in changes else ["question"])
+
+
+def test_a_version_of_before_is_not_checked(honest, checked):
+    honest("next-item", protocol_version=1)
+    (run,) = checked()
+    assert not run.failed
+    assert results(run)["question"] == results(run)["rows"] == "not checked"
+    installed = protocol("next-item").version
+    assert f"its protocol is of version 1, installed is {installed}" in as_text([run])
+
+
+def test_rules_of_own_data_that_are_others_are_not_checked(honest, checked, monkeypatch):
+    run = honest()
+    shutil.rmtree(run.folder)
+    honest(digests=run.record.digests.model_copy(update={"split": "0" * 64}))
+    assert checked()[0].failed
+    monkeypatch.setattr("recbench.runs.remade_question.ships", lambda _: False)
+    (run,) = checked()
+    assert not run.failed
+    assert results(run)["question"] == results(run)["rows"] == "not checked"
+    assert "look at recbench data show movielens" in as_text([run])
 
 
 def test_a_rank_beyond_what_is_ranked(honest, checked):

@@ -19,10 +19,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from recbench.errors import DataError
 from recbench.outside.given import Given, Words, wrong
 from recbench.outside.sheet import Sheet
 
 PAD = "[PAD]"
+
+_ZIP = b"PK\x03\x04"
 
 _EXPECTED = (
     "an .npz file of key, topk_score and topk_iid_list, or of key, scores and iid, whose shapes "
@@ -48,11 +51,17 @@ def read(file: Path, _: Sheet) -> Iterator[Given]:
 
 def _arrays(file: Path) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], bool]:
     """Return keys [rows], scores and tokens [rows, items], and whether those are all items."""
+    with file.open("rb") as stream:
+        if stream.read(len(_ZIP)) != _ZIP:  # numpy would take it for a pickle, and ask for trust
+            raise wrong(file, "row 1", _EXPECTED, Words("another kind of file"), _REMEDY)
     try:
         with file.open("rb") as stream, np.load(stream, allow_pickle=False) as kept:
             is_whole = "scores" in kept
-            names = ("scores", "iid") if is_whole else ("topk_score", "topk_iid_list")
-            keys, scores, tokens = (np.asarray(kept[name]) for name in ("key", *names))
+            names = "key", *(("scores", "iid") if is_whole else ("topk_score", "topk_iid_list"))
+            if missing := [name for name in names if name not in kept]:
+                found = f"no array called {' or '.join(missing)}"
+                raise wrong(file, "row 1", _EXPECTED, Words(found), _REMEDY)
+            keys, scores, tokens = (np.asarray(kept[name]) for name in names)
         if is_whole and scores.ndim == 2 and tokens.shape == scores.shape[1:]:
             tokens = np.broadcast_to(tokens, scores.shape)
         kinds = keys.dtype.kind == "U", scores.dtype.kind == "f", tokens.dtype.kind == "U"
@@ -61,6 +70,8 @@ def _arrays(file: Path) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], bool]
         found += f", types {keys.dtype}, {scores.dtype}, {tokens.dtype}"
         if all((*kinds, *shapes, len(keys) == len(scores))):
             return keys, scores, tokens, is_whole
-    except Exception as error:  # numpy and zipfile tell of a broken file by whatever went wrong
-        found = " ".join(f"{type(error).__name__}: {error}".split())
+    except DataError:
+        raise
+    except Exception:  # numpy and zipfile tell of a broken file by whatever went wrong
+        found = "an array of Python objects, or a damaged file"
     raise wrong(file, "row 1", _EXPECTED, Words(found[:160]), _REMEDY)
