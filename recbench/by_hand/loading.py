@@ -103,7 +103,7 @@ def _data(asked: AskedModel, questions: Questions) -> tuple[TrainingData, int]:
     try:
         dataset, _, split = questions.split_of(record)
     except NotCheckedError as error:
-        raise UserError(f"a model cannot be asked without its data: {error}") from None
+        raise UserError(f"a model cannot be asked what it was asked: {error}") from None
     if record.limit is not None:
         split = first_of(split, record.limit)
     return loaded_with(asked, dataset, split), split.test.histories.shape[1]

@@ -194,7 +194,7 @@ def _made(run: Run, questions: Questions) -> Remade:
         made = questions.of(run.record)
         check_digests(run.folder, run.record, made)
     except NotCheckedError as error:
-        raise UserError(f"a model cannot be asked without its data: {error}") from None
+        raise UserError(f"a model cannot be asked what it was asked: {error}") from None
     return made
 
 

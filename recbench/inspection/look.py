@@ -194,7 +194,7 @@ def look_at(run: Run, number: int, draw: int, questions: Questions) -> Example:
     try:
         asked = _asked(run, questions)
     except NotCheckedError as error:
-        raise UserError(f"an example cannot be shown without its data: {error}") from None
+        raise UserError(f"an example cannot be shown as it was asked: {error}") from None
     row = number * record.draws + draw
     found = of_example(
         number,

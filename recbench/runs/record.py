@@ -71,7 +71,7 @@ class Setup(Part):
     )
     dataset: str = Field(description="Registered name of the dataset.")
     protocol: str = Field(description="Name of the protocol.")
-    protocol_version: int = Field(default=1, description="Version of the protocol's card.")
+    protocol_version: int = Field(default=1, ge=1, description="Version of the protocol's card.")
     training: Training = Field(default=USUAL, description="What was learnt from.")
     digests: Digests = Field(description="Hashes of dataset, catalogue, split and pack.")
     pack_seed: int = Field(description="Seed of the candidate pack.")

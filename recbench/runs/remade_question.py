@@ -141,14 +141,15 @@ def check_digests(folder: Path, record: RunRecord, made: Remade) -> None:
         If the record is not of this question.
     NotCheckedError
         If its protocol's card has changed since, or it may be that of the user's own data has: a
-        record does not hold a card's rules.
+        record does not hold a card's rules. Its split is then another one, and so is its table.
     """
-    if record.protocol_version < (version := made.protocol.version):
+    is_other = record.digests.split != made.split.digest
+    if is_other and record.protocol_version < (version := made.protocol.version):
         raise NotCheckedError(
             f"its protocol is of version {record.protocol_version}, installed is {version}, which "
             "asks something else; check it with the recbench that made it"
         )
-    if record.protocol_version != version:
+    if record.protocol_version != (version := made.protocol.version):
         raise refused(
             folder,
             f"its protocol is of version {record.protocol_version}, installed is {version}",

@@ -45,8 +45,7 @@ class Cost(Study):
     note = (
         "Trials are the settings of the model, with its language model, in the files of searches "
         "below the results, each once; a dash: no file tells of any, which is not to say that "
-        "there was none. With tiny iLoRA takes the settings that were found for LLaRA, of which "
-        "two more were tried than the files tell."
+        "there was none."
     )
 
     def cells(self, asked: Asked) -> list[Experiment]:

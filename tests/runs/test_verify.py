@@ -307,12 +307,20 @@ def test_other_lies_about_the_question(honest, checked, changes):
 
 
 def test_a_version_of_before_is_not_checked(honest, checked):
-    honest("next-item", protocol_version=1)
+    run = honest("next-item")
+    shutil.rmtree(run.folder)
+    other = run.record.digests.model_copy(update={"split": "0" * 64})
+    honest("next-item", protocol_version=1, digests=other)
     (run,) = checked()
     assert not run.failed
     assert results(run)["question"] == results(run)["rows"] == "not checked"
     installed = protocol("next-item").version
     assert f"its protocol is of version 1, installed is {installed}" in as_text([run])
+
+
+def test_a_version_of_before_with_the_rows_of_today_is_a_lie(honest, checked):
+    honest("next-item", protocol_version=1)
+    assert results(checked()[0])["question"] == "failed"
 
 
 def test_rules_of_own_data_that_are_others_are_not_checked(honest, checked, monkeypatch):
