@@ -33,7 +33,7 @@ def test_movielens_is_described():
     movielens = card("movielens")
     assert movielens.noun == ("movie", "movies")
     assert movielens.verb == "watched"
-    assert "SHA-256 of the raw item id" in movielens.protocols["next-item"].note
+    assert "shuffled for each user" in movielens.protocols["next-item"].note
     download = movielens.sources[-1]
     assert download.kind == "download"
     assert download.files[0].checksum == "md5:0e33842e24a9c977be4e0107933c0723"
