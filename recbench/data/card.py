@@ -198,6 +198,11 @@ class Rules(_Frozen):
     order: Literal["time", "file"] = "time"
     note: Line = ""
 
+    @property
+    def decisive(self) -> "Rules":
+        """What of them decides a split: all but the note."""
+        return self.model_copy(update={"note": ""})
+
 
 class Card(NamedCard):
     """
@@ -282,6 +287,10 @@ class Card(NamedCard):
         return Rules.model_validate(
             {name: value for part in dumped for name, value in part.items()}
         )
+
+    def under(self, protocol: str, rules: Rules) -> "Card":
+        """Return the card as it would be if a protocol went by these rules of it."""
+        return self.model_copy(update={"protocols": {**self.protocols, protocol: rules}})
 
     def fingerprint(self) -> str:
         """Return a digest of all that decides how the data are prepared."""

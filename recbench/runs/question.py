@@ -15,7 +15,7 @@ from recbench.questions.competitors import competitors, left_out_lines
 from recbench.questions.controls import Control, seen
 from recbench.questions.full_ranking import FullRanking
 from recbench.questions.limit import first_rows
-from recbench.questions.make_split import asked_split
+from recbench.questions.make_split import asked_split, rules_of
 from recbench.questions.protocols import Protocol
 from recbench.questions.split import Split
 from recbench.runs.record_parts import Digests
@@ -69,6 +69,7 @@ class Question:
             "dataset": self.dataset.card.name,
             "protocol": self.protocol.name,
             "protocol_version": self.protocol.version,
+            "rules": rules_of(self.dataset, self.protocol),
             "digests": self.digests,
             "draws": self.pack.draws,
             "candidates": self.pack.size,

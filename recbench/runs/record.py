@@ -4,6 +4,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from recbench.data.card import Rules
 from recbench.evaluation.answers import Matching
 from recbench.evaluation.audit import Audit
 from recbench.evaluation.metrics import tells
@@ -31,7 +32,10 @@ FIGURE_VERSION = 1
 """Of all code that decides a figure: raise it when a golden run moves (`tests/golden`)."""
 
 
-LATER = ("left_out", "ranks", "account", "kind", "outside", "control", "limit", "ranked")
+LATER = (
+    *("left_out", "ranks", "account", "kind", "outside", "control", "limit", "ranked"),
+    "rules",
+)
 """Fields that came later: at their default the digest of a record is what it was without them."""
 
 
@@ -72,6 +76,11 @@ class Setup(Part):
     dataset: str = Field(description="Registered name of the dataset.")
     protocol: str = Field(description="Name of the protocol.")
     protocol_version: int = Field(default=1, ge=1, description="Version of the protocol's card.")
+    rules: Rules | None = Field(
+        default=None,
+        description="What the protocol went by of the dataset's card: the filters, and the order "
+        "of a sequence. Null where it was not written down.",
+    )
     training: Training = Field(default=USUAL, description="What was learnt from.")
     digests: Digests = Field(description="Hashes of dataset, catalogue, split and pack.")
     pack_seed: int = Field(description="Seed of the candidate pack.")

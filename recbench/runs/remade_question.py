@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from recbench.data.card import ships
+from recbench.data.card import Rules, ships
 from recbench.data.dataset import Dataset
 from recbench.data.prepare import at_hand, prepare
 from recbench.data.titles import TitleGroups
@@ -21,7 +21,7 @@ from recbench.questions.competitors import competitors
 from recbench.questions.controls import Control, seen
 from recbench.questions.fraction import with_fraction
 from recbench.questions.limit import first_rows
-from recbench.questions.make_split import asked_split
+from recbench.questions.make_split import asked_split, rules_of
 from recbench.questions.protocols import Protocol
 from recbench.questions.protocols.choice import protocol_of
 from recbench.questions.split import Split, nobody
@@ -76,8 +76,8 @@ class Questions:
     def __init__(self, cache: Path, data_dir: Path | None, report: Callable[[str], None]) -> None:
         self._cache, self._data_dir, self._report = cache, data_dir, report
         self._datasets: dict[str, Dataset] = {}
-        self._splits: dict[tuple[str, str], Split] = {}
-        self._made: dict[tuple[str, str, int, int], Remade] = {}
+        self._splits: dict[tuple[str, str, Rules], Split] = {}
+        self._made: dict[tuple[str, str, Rules | None, int, int], Remade] = {}
 
     def of(self, record: RunRecord) -> Remade:
         """
@@ -88,7 +88,7 @@ class Questions:
         NotCheckedError
             If the data are not at hand, or are others, or the protocol is not installed.
         """
-        key = record.dataset, record.protocol, record.draws, record.pack_seed
+        key = record.dataset, record.protocol, record.rules, record.draws, record.pack_seed
         if key not in self._made:
             try:
                 self._made[key] = self._make(record)
@@ -101,6 +101,9 @@ class Questions:
     def split_of(self, record: RunRecord) -> tuple[Dataset, Protocol, Split]:
         """
         Make the split of a record again, without its candidates.
+
+        Of data that recbench does not ship it goes by the record's own rules: another user's card
+        may have others.
 
         Raises
         ------
@@ -118,7 +121,9 @@ class Questions:
                 f"the run is of data with the digest {record.digests.dataset[:12]}, at hand are "
                 f"{dataset.digest[:12]}; name their folder with --data-dir"
             )
-        key = name, rule.name
+        if record.rules is not None and not ships(name):
+            dataset = replace(dataset, card=dataset.card.under(rule.card, record.rules))
+        key = name, rule.name, rules_of(dataset, rule)
         if key not in self._splits:
             self._splits[key] = asked_split(dataset, rule)
         return dataset, rule, self._splits[key]
@@ -140,8 +145,8 @@ def check_digests(folder: Path, record: RunRecord, made: Remade) -> None:
     DataError
         If the record is not of this question.
     NotCheckedError
-        If its protocol's card has changed since, or it may be that of the user's own data has: a
-        record does not hold a card's rules. Its split is then another one, and so is its table.
+        If its protocol's card has changed since, or it may be that of the user's own data has: an
+        earlier record does not hold its rules. Its split is then another one, and so is its table.
     """
     is_other = record.digests.split != made.split.digest
     if is_other and record.protocol_version < (version := made.protocol.version):
@@ -164,12 +169,15 @@ def check_digests(folder: Path, record: RunRecord, made: Remade) -> None:
         if (recorded := getattr(record.digests, name)) == own:
             continue
         differs = f"its {name} is {recorded[:12]}, made again it is {own[:12]}"
-        if name == "split" and not ships(record.dataset):
+        if name == "split" and record.rules is None and not ships(record.dataset):
             raise NotCheckedError(
                 f"{differs}, of the same data: the rules of its card may have been others; look at "
                 f"recbench data show {record.dataset}"
             )
         raise refused(folder, differs)
+    rules = rules_of(made.dataset, made.protocol)
+    if record.rules is not None and record.rules.decisive != rules.decisive:
+        raise refused(folder, f"its rules are not those of the card of {record.dataset}")
     shape = made.candidates.draws, made.candidates.size, len(made.candidates)
     said = record.draws, record.candidates, record.examples, record.left_out
     if said != (*shape, made.split.left_out_test):

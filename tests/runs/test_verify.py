@@ -22,7 +22,7 @@ from recbench.questions.cold_start import cold_start
 from recbench.questions.controls import seen
 from recbench.questions.fraction import with_fraction
 from recbench.questions.limit import first_rows
-from recbench.questions.make_split import make_split
+from recbench.questions.make_split import asked_split, make_split, rules_of
 from recbench.questions.protocols import protocol
 from recbench.runs.evidence import check_run
 from recbench.runs.examples import read_outcome
@@ -333,6 +333,36 @@ def test_rules_of_own_data_that_are_others_are_not_checked(honest, checked, monk
     assert not run.failed
     assert results(run)["question"] == results(run)["rows"] == "not checked"
     assert "look at recbench data show movielens" in as_text([run])
+
+
+def test_own_data_are_split_by_the_rules_of_the_record(honest, checked, dataset, monkeypatch):
+    few = rules_of(dataset, protocol("next-item")).model_copy(update={"min_rating": 4.0})
+    theirs = replace(dataset, card=dataset.card.under("next-item", few))
+    split = asked_split(theirs, protocol("next-item"))
+    drawn = draw(split, protocol("next-item"), "test", 2, 0)
+    assert split.digest != asked_split(dataset, protocol("next-item")).digest
+    run = honest("next-item")
+    shutil.rmtree(run.folder)
+    other = run.record.digests.model_copy(
+        update={"split": split.digest, "catalogue": split.catalogue.digest, "pack": drawn.hash}
+    )
+    honest("next-item", digests=other, rules=few, examples=len(split.test))
+    failed = "its rules are not those of the card of movielens"
+    assert results(checked()[0])["question"] == "failed"
+    monkeypatch.setattr("recbench.runs.remade_question.ships", lambda _: False)
+    assert results(checked()[0])["question"] == "ok"
+    assert failed not in as_text(checked())
+
+
+def test_rules_that_were_not_gone_by_are_a_lie(honest, checked, dataset):
+    own = rules_of(dataset, protocol("next-item"))
+    run = honest("next-item", rules=own.model_copy(update={"note": "told otherwise"}))
+    assert results(checked()[0])["question"] == "ok"
+    shutil.rmtree(run.folder)
+    honest("next-item", rules=own.model_copy(update={"min_per_item": 5}))
+    (run,) = checked()
+    assert results(run)["question"] == "failed"
+    assert "its rules are not those of the card of movielens" in as_text([run])
 
 
 def test_a_rank_beyond_what_is_ranked(honest, checked):
