@@ -8,7 +8,6 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, ClassVar, Literal, Self, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
-from pydantic.fields import FieldInfo
 
 from recbench.errors import UserError, unknown
 from recbench.secret import check_no_secret
@@ -45,8 +44,8 @@ class Settings(BaseModel):
         ----------
         values
             Setting name to value; strings are parsed ("8", "1e-3", "true", and "none" or "null"
-            where a setting may be None but not text). A whole number is written in digits ("1_000"
-            and "5.0" are), not as "1e3" or "0x10".
+            where a setting may be None but not text; "4,4" or "[4,4]" of a setting that is a list).
+            A whole number is written in digits ("1_000" and "5.0" are), not as "1e3" or "0x10".
         preset
             Name of one of `presets`, or None.
 
@@ -62,7 +61,7 @@ class Settings(BaseModel):
             if key not in cls.model_fields:
                 raise unknown("setting", key, cls.model_fields)
         check_no_secret(values, "setting")
-        given = {key: _parsed(value, cls.model_fields[key]) for key, value in values.items()}
+        given = {key: parsed(one, cls.model_fields[key].annotation) for key, one in values.items()}
         try:
             made = cls.model_validate({**cls.of_preset(preset, given), **given})
         except ValidationError as error:
@@ -156,12 +155,17 @@ def _documented(docstring: str) -> list[tuple[list[str], str]]:
     return [(names, " ".join(words).strip()) for names, words in found]
 
 
-def _parsed(value: Any, field: FieldInfo) -> Any:
-    """Return None for a text that can mean nothing else, and other values as they are."""
-    if not isinstance(value, str) or value.strip().lower() not in {"none", "null"}:
+def parsed(value: Any, annotation: Any) -> Any:
+    """Return None or a list for a text that can mean nothing else, and other values as they are."""
+    kinds = _kinds(annotation)
+    if not isinstance(value, str) or str in kinds or value in kinds:
         return value
-    kinds = _kinds(field.annotation)
-    return None if NoneType in kinds and not {str, value} & kinds else value
+    if NoneType in kinds and value.strip().lower() in {"none", "null"}:
+        return None
+    if not any(get_origin(kind) in {tuple, list} for kind in kinds):
+        return value
+    inside = value.strip().removeprefix("[").removesuffix("]")
+    return [part.strip() for part in inside.split(",")] if inside.strip() else []
 
 
 def _largest(value: Any) -> float:
@@ -171,14 +175,14 @@ def _largest(value: Any) -> float:
     return abs(value) if isinstance(value, int | float) else 0
 
 
-def _kinds(annotation: Any) -> set[Any]:
+def _kinds(annotation: Any) -> list[Any]:
     """Return the types of a union and the values of a literal."""
     origin, parts = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         return _kinds(parts[0])
     if origin in {Union, UnionType, Literal}:
-        return set().union(*map(_kinds, parts))
-    return {annotation}
+        return [kind for part in parts for kind in _kinds(part)]
+    return [annotation]
 
 
 def digest(value: Any) -> str:

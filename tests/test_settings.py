@@ -95,6 +95,12 @@ class Optional(Settings):
     required: int = 1
 
 
+class Lists(Settings):
+    ranks: tuple[Annotated[int, Field(ge=1)], ...] = (1,)
+    names: list[str] | None = None
+    either: tuple[int, ...] | str = ""
+
+
 @pytest.mark.parametrize("text", ["none", "None", "NULL", " null "])
 @pytest.mark.parametrize("key", ["number", "numbers", "choice"])
 def test_none_can_be_written_on_the_command_line(key, text):
@@ -104,6 +110,22 @@ def test_none_can_be_written_on_the_command_line(key, text):
 @pytest.mark.parametrize("key", ["name", "word"])
 def test_none_stays_text_where_text_is_meant(key):
     assert getattr(Optional.build({key: "none"}), key) == "none"
+
+
+@pytest.mark.parametrize("text", ["4,2", "[4, 2]", " 4 ,2 "])
+def test_a_list_can_be_written_on_the_command_line(text):
+    assert Lists.build({"ranks": text, "names": text, "either": text}) == Lists(
+        ranks=(4, 2), names=["4", "2"], either=text
+    )
+
+
+def test_a_list_of_none_can_be_written_too():
+    assert Lists.build({"ranks": "", "names": "[]"}) == Lists(ranks=(), names=[])
+
+
+def test_a_list_with_a_wrong_part_is_one_line():
+    with pytest.raises(UserError, match=r"^setting 'ranks\.1': .*, not 'x'$"):
+        Lists.build({"ranks": "4,x"})
 
 
 def test_none_is_refused_where_a_value_is_needed():

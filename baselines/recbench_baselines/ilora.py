@@ -31,7 +31,7 @@ from recbench.llm.guidance import (
 from recbench.llm.guided import GuidedLanguageModel
 from recbench.llm.inference.hybrid import Guide, root_mean_square, width_of
 from recbench.llm.recommender import CODE_OVER_ROWS, Seen
-from recbench.llm.settings import HybridSettings, Ranks, listed
+from recbench.llm.settings import HybridSettings, Ranks
 from recbench.llm.tuning.finetuning import TrainingQuestions
 from recbench.llm.tuning.gate import ExpertGate, InstanceGate, equal_ranks
 from recbench.llm.tuning.router import TokenRouter
@@ -98,7 +98,7 @@ class ILoRASettings(GatedSettings):
     @classmethod
     def _as_many_experts_as_ranks(cls, values: Any) -> Any:
         """Count the experts where only their ranks are set, so that a record has both."""
-        ranks = listed(values.get("expert_ranks"))
+        ranks = values.get("expert_ranks")
         return {"experts": len(ranks), **values} if isinstance(ranks, list | tuple) else values
 
     @model_validator(mode="after")

@@ -19,11 +19,6 @@ LLAMA2 = "meta-llama/Llama-2-7b-hf"
 """The language model of the papers."""
 
 
-def listed(value: Any) -> Any:
-    """Read "q_proj,v_proj" as a list, as it comes from a command line."""
-    return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
-
-
 def _or_none(value: Any) -> Any:
     """Read "none" as no file, as settings are printed."""
     return None if isinstance(value, str) and value.strip().lower() in {"none", "null"} else value
@@ -44,12 +39,10 @@ def _alone(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
-Names = Annotated[
-    tuple[str, ...], BeforeValidator(listed), Field(min_length=1), AfterValidator(_alone)
-]
+Names = Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_alone)]
 Place = Annotated[str | None, BeforeValidator(_or_none)]
 Cluster = Annotated[str | None, BeforeValidator(_or_none), AfterValidator(_one_of_several)]
-Ranks = Annotated[tuple[Annotated[int, Field(ge=1)], ...], BeforeValidator(listed)]
+Ranks = tuple[Annotated[int, Field(ge=1)], ...]
 
 ATTENTION_QV: tuple[str, ...] = ("q_proj", "v_proj")
 ALL_LINEAR: tuple[str, ...] = (

@@ -69,7 +69,7 @@ class Question:
             "dataset": self.dataset.card.name,
             "protocol": self.protocol.name,
             "protocol_version": self.protocol.version,
-            "rules": rules_of(self.dataset, self.protocol),
+            "rules": rules_of(self.dataset, self.protocol).decisive,
             "digests": self.digests,
             "draws": self.pack.draws,
             "candidates": self.pack.size,

@@ -5,10 +5,10 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, TypeAdapter, create_model
+from pydantic import Field, TypeAdapter, create_model
 
 from recbench.errors import UserError
-from recbench.settings import Settings
+from recbench.settings import Settings, parsed
 from recbench_baselines.recbole.installed import property_file
 from recbench_baselines.recbole.members import MEMBERS
 
@@ -55,18 +55,13 @@ class RecBoleSettings(Settings):
         return {key: list(one) if isinstance(one, tuple) else one for key, one in own.items()}
 
 
-def _parts(value: Any) -> Any:
-    """Read "0.25,0.5", as it comes from a command line, or "[0.25,0.5]" as RecBole writes it."""
-    return value.strip("[] ").split(",") if isinstance(value, str) else value
-
-
 _TYPES: dict[str, Any] = {
     "int": int,
     "float": float,
     "bool": bool,
     "str": str,
-    "list of int": Annotated[tuple[int, ...], BeforeValidator(_parts)],
-    "list of float": Annotated[tuple[float, ...], BeforeValidator(_parts)],
+    "list of int": tuple[int, ...],
+    "list of float": tuple[float, ...],
 }
 _CHOICES: dict[str, tuple[str, ...]] = {
     "hidden_act": ("gelu", "relu", "swish", "tanh", "sigmoid"),
@@ -103,7 +98,7 @@ def settings_class(model: str) -> type[RecBoleSettings]:
     for name, value, kind, meaning in _entries(model):
         if name not in MEMBERS[model].unused:
             annotation = _annotation(model, name, kind)
-            default = TypeAdapter(annotation).validate_python(value)
+            default = TypeAdapter(annotation).validate_python(parsed(value, annotation))
             fields[name] = (annotation, default)
             meanings.append(f"{name}\n    {meaning}")
     about = f"RecBole's settings of {model}.\n\nAttributes\n----------\n"
