@@ -26,7 +26,8 @@ class Settings(BaseModel):
     row of a table; those of `passing` among them, such as how long to wait, are not even recorded,
     since a finished run is the same whatever they were. `added` names those that came later: while
     they have the default that stands in the class they name no row either, so that what was
-    published before keeps its place.
+    published before keeps its place. `counts_with` names those that mean something only where
+    another has one of some values: elsewhere they cannot be changed, since nothing would follow.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -34,6 +35,7 @@ class Settings(BaseModel):
     runtime: ClassVar[frozenset[str]] = frozenset()
     passing: ClassVar[frozenset[str]] = frozenset()
     added: ClassVar[frozenset[str]] = frozenset()
+    counts_with: ClassVar[dict[str, tuple[str, tuple[Any, ...]]]] = {}
 
     @classmethod
     def build(cls, values: Mapping[str, Any], preset: str | None = None) -> Self:
@@ -52,8 +54,8 @@ class Settings(BaseModel):
         Raises
         ------
         UserError
-            For an unknown preset or setting (with the nearest name), a value out of range, or one
-            that holds a key (`recbench.secret`).
+            For an unknown preset or setting (with the nearest name), a value out of range, one that
+            holds a key (`recbench.secret`), or a change from which nothing follows (`counts_with`).
         """
         if preset is not None and preset not in cls.presets:
             raise unknown("preset", preset, cls.presets)
@@ -74,7 +76,19 @@ class Settings(BaseModel):
                 raise UserError(
                     f"setting '{name}': no number may exceed {LARGEST:g}, as {one} does"
                 )
+        made._check_counts(given)
         return made
+
+    def _check_counts(self, given: Mapping[str, Any]) -> None:
+        usual = self.own_defaults()
+        for name, (other, values) in self.counts_with.items():
+            changed = name in given and self.record()[name] != usual[name]
+            if changed and (one := getattr(self, other)) not in values:
+                needed = " or ".join(_written(value) for value in values)
+                raise UserError(
+                    f"setting '{name}' counts for nothing with {other}={_written(one)}; leave it "
+                    f"out, or set {other}={needed}"
+                )
 
     @classmethod
     def of_preset(cls, preset: str | None, given: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG003
@@ -166,6 +180,10 @@ def parsed(value: Any, annotation: Any) -> Any:
         return value
     inside = value.strip().removeprefix("[").removesuffix("]")
     return [part.strip() for part in inside.split(",")] if inside.strip() else []
+
+
+def _written(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _largest(value: Any) -> float:

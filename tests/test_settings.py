@@ -5,6 +5,7 @@ from pydantic import Field
 
 from recbench import registry
 from recbench.errors import UserError
+from recbench.models import recommender_class
 from recbench.settings import Settings, digest
 
 
@@ -126,6 +127,60 @@ def test_a_list_of_none_can_be_written_too():
 def test_a_list_with_a_wrong_part_is_one_line():
     with pytest.raises(UserError, match=r"^setting 'ranks\.1': .*, not 'x'$"):
         Lists.build({"ranks": "4,x"})
+
+
+class Dependent(Settings):
+    counts_with: ClassVar[dict[str, tuple[str, tuple[Any, ...]]]] = {
+        "heat": ("kind", ("warm", "hot")),
+        "rate": ("trained", (True,)),
+    }
+    kind: Literal["cold", "warm", "hot"] = "cold"
+    heat: int = 1
+    trained: bool = False
+    rate: float = 0.5
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (
+            {"heat": "2"},
+            "setting 'heat' counts for nothing with kind=cold; leave it out, or set kind=warm or "
+            "hot",
+        ),
+        (
+            {"rate": 0.1, "kind": "hot"},
+            "setting 'rate' counts for nothing with trained=false; leave it out, or set "
+            "trained=true",
+        ),
+    ],
+)
+def test_a_change_from_which_nothing_follows_is_refused(given, said):
+    with pytest.raises(UserError) as caught:
+        Dependent.build(given)
+    assert str(caught.value) == said
+
+
+def test_a_setting_that_counts_is_taken_and_every_record_builds_again():
+    made = Dependent.build({"heat": "2", "kind": "warm", "rate": "0.1", "trained": "true"})
+    assert (made.heat, made.rate) == (2, 0.1)
+    assert Dependent.build({"heat": "1"}) == Dependent.build(Dependent().record()) == Dependent()
+
+
+@pytest.mark.parametrize(
+    ("model", "change"),
+    [
+        ("sasrec", "negatives=8"),
+        ("gru4rec", "calibration=0.5"),
+        ("esasrec", "softmax_items=10"),
+        ("morec", "text_learning_rate=0.1"),
+        ("morec", "negatives=8"),
+    ],
+)
+def test_no_setting_of_ours_is_read_and_forgotten(model, change):
+    name, _, value = change.partition("=")
+    with pytest.raises(UserError, match=f"^setting '{name}' counts for nothing with "):
+        recommender_class(model).settings_class.build({name: value})
 
 
 def test_none_is_refused_where_a_value_is_needed():

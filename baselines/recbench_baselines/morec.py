@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -61,6 +61,11 @@ class MoRecSettings(SASRecSettings):
     text_learning_rate
         Of the encoder's weights, which do not decay.
     """
+
+    counts_with: ClassVar[dict[str, tuple[str, tuple[Any, ...]]]] = {
+        **SASRecSettings.counts_with,
+        "text_learning_rate": ("train_text_encoder", (True,)),
+    }
 
     text_encoder: str = "all-minilm-l6-v2"
     pooling: Literal["own", "mean", "cls", "max", "last"] = "own"

@@ -84,6 +84,11 @@ class NeuralSettings(Settings):
     """
 
     added: ClassVar[frozenset[str]] = frozenset({"calibration", "softmax_items"})
+    counts_with: ClassVar[dict[str, tuple[str, tuple[Any, ...]]]] = {
+        "negatives": ("loss", ("sampled-softmax", "bce", "gbce")),
+        "calibration": ("loss", ("gbce",)),
+        "softmax_items": ("loss", ("softmax",)),
+    }
 
     embedding_dim: int = Field(default=64, ge=1)
     max_length: int = Field(default=25, ge=1)
