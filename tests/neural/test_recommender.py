@@ -255,8 +255,10 @@ def test_one_that_was_saved_before_a_setting_was_there_is_read(
 
 def test_the_losses_that_came_later_rename_nothing(kind: type[NeuralRecommender]) -> None:
     assert not {"calibration", "softmax_items"} & kind.settings_class().identity().keys()
-    assert kind.settings_class.build({"softmax_items": "9"}).identity()["softmax_items"] == 9
-    assert kind.settings_class.build({"calibration": 0.5}).identity()["calibration"] == 0.5
+    named = kind.settings_class.build({"loss": "softmax", "softmax_items": "9"}).identity()
+    assert named["softmax_items"] == 9
+    named = kind.settings_class.build({"loss": "gbce", "calibration": 0.5}).identity()
+    assert named["calibration"] == 0.5
 
 
 def test_a_learning_rate_that_explodes_is_named(
