@@ -40,7 +40,7 @@ from recbench.statistics.intervals import score_interval
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "results" / "simulations"
 COVERAGE, EQUAL = RESULTS / "coverage.csv", RESULTS / "equal_systems.csv"
-PAIRS = RESULTS / "pairs.csv"
+PAIRS, FAMILIES = RESULTS / "pairs.csv", RESULTS / "families.csv"
 PAGE = ROOT / "docs" / "statistics.md"
 
 SHARED, OWN, BY_SEED = 1.3, 0.75, 0.5
@@ -279,6 +279,33 @@ def equal_systems(cell: Cell, systems: int, seeds: int, replications: int) -> di
     return {**cell._asdict(), "seeds": seeds, "systems": systems, **_rounded(names, rates)}
 
 
+def families(
+    cell: Cell, comparisons: int, seeds: int, shared: float, replications: int
+) -> dict[str, object]:
+    """Simulate matched comparisons with a baseline, all equal, of seeds counted as a sample."""
+    random, pair = generator(0, "families", seeds, *map(str, cell)), Pair((seeds, seeds), shared)
+    found = []
+    for size in _batches(replications, BATCH // comparisons):
+        right, _ = simulate(cell, comparisons + 1, seeds, size, random, shared)
+        systems = [first(right[:, one], seeds, cell.design) for one in range(comparisons + 1)]
+        each = [_difference(one, systems[0], pair) for one in systems[1:]]
+        alone, at_once = (
+            np.stack([rejected(*one, alpha=alpha) for one in each])
+            for alpha in (ALPHA, ALPHA / comparisons)
+        )
+        found.append(np.stack([alone.mean(axis=0), at_once.any(axis=0)]))
+    rates = np.concatenate(found, axis=1).mean(axis=1)
+    known = {**cell._asdict(), "seeds": seeds, "comparisons": comparisons}
+    return {**known, **_rounded(("a_pair", "some_pair_corrected"), rates)}
+
+
+def _difference(a: Crossed, b: Crossed, pair: Pair) -> tuple[Array, Array, Array]:
+    """Return a difference, its standard error and degrees of freedom, [size] each."""
+    doubt = variance((a.residuals - b.residuals).mean(axis=-2), *_with_trainings(a, b, pair))
+    value = a.by_seed.mean(axis=-1) - b.by_seed.mean(axis=-1)
+    return value, standard_error(value, doubt.total, effective_users(a.shares)), doubt.df
+
+
 def left_out(each: Crossed) -> Array:
     """
     Return what tables of K systems [size, K, ...] say, float64 [5, size].
@@ -334,6 +361,7 @@ def read(path: Path) -> list[dict[str, str]]:
 def page(text: str) -> str:
     """Return `docs/statistics.md` with its tables made anew from the files."""
     tables = {"coverage": coverage_table(), "pairs": pairs_table(), "equal": equal_table()}
+    tables |= {"families": families_table()}
     for name, lines in tables.items():
         start, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
         before, rest = text.split(start)
@@ -389,6 +417,13 @@ def equal_table() -> list[str]:
     return [*_head(heads), *(_line([row[name] for name in names]) for row in read(EQUAL))]
 
 
+def families_table() -> list[str]:
+    """Return how often comparisons with a baseline find what is not there, as Markdown."""
+    names = ["design", "draws", "spread", "seeds", "comparisons", "a_pair", "some_pair_corrected"]
+    heads = ["rows", "draws", "spread", "seeds", "K", "a pair, p < .05", "some pair, p < .05 / K"]
+    return [*_head(heads), *(_line([row[name] for name in names]) for row in read(FAMILIES))]
+
+
 def _head(cells: Sequence[str]) -> list[str]:
     return [_line(cells), "|" + "---|" * len(cells)]
 
@@ -408,8 +443,17 @@ def main() -> None:
         return
     times = asked.replications
     write(PAIRS, [row for one in other_pairs() for row in coverage(*one, times)])
+    write(FAMILIES, [families(*one, times // 2) for one in matched_families()])
     write(EQUAL, [equal_systems(*one, times) for one in tables()])
     write(COVERAGE, [row for cell in cells() for row in coverage(cell, ALIKE, times)])
+
+
+def matched_families() -> Iterator[tuple[Cell, int, int, float]]:
+    """Yield cell, comparisons, seeds and what trainings share: as studies with a baseline have."""
+    for design, spread, seeds in itertools.product(
+        ("95 users", "943 users"), (0.01, 0.038), (2, 3, 5)
+    ):
+        yield Cell(design, 5, 0.45, spread), 6, seeds, 0.5
 
 
 def tables() -> Iterator[tuple[Cell, int, int]]:

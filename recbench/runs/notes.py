@@ -7,6 +7,7 @@ from recbench.runs.leaderboard import Row, ranked_by
 from recbench.runs.published import other_data
 from recbench.runs.record import RunRecord
 from recbench.statistics.intervals import Estimate, caution
+from recbench.statistics.system import ENOUGH_TRAININGS
 
 
 def notes(rows: Sequence[Row], figure: str | None = None) -> list[str]:
@@ -99,9 +100,7 @@ def _of_row(row: Row) -> list[str]:
             *_captions(row),
             "" if all(run.record.audit for run in row.runs) else "not audited",
             f"runs of several {row.mixed}" if row.mixed else "",
-            "a single training is judged, as it is: nothing is said of another seed"
-            if given_training(row)
-            else "",
+            _of_few(len(row.runs)) if given_training(row) else "",
             data_note(row.record),
         )
         if note
@@ -125,12 +124,22 @@ def data_note(record: RunRecord) -> str:
 
 
 def given_training(row: Row) -> bool:
-    """Whether a single training of a random kind is all there is of a row."""
-    return row.record.random_training and len(row.runs) == 1
+    """Whether a row has too few trainings of a random kind for them to be a sample."""
+    return row.record.random_training and len(row.runs) < ENOUGH_TRAININGS
+
+
+def _of_few(trainings: int) -> str:
+    judged = "a single training is judged, as it is" if trainings == 1 else "two are no sample"
+    return f"{judged}: nothing is said of another seed"
 
 
 def seeds_cell(row: Row) -> str:
     """Say how many trainings a row stands on, and what it can say of others."""
     if not row.record.random_training:
         return "any"
-    return "1 (this training)" if given_training(row) else str(len(row.runs))
+    return trainings_cell(len(row.runs)) if given_training(row) else str(len(row.runs))
+
+
+def trainings_cell(trainings: int) -> str:
+    """Say that so few trainings are judged as these."""
+    return "1 (this training)" if trainings == 1 else f"{trainings} (these trainings)"

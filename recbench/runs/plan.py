@@ -185,7 +185,7 @@ def _sheet(one: Plan) -> Sheet:
         "nothing; make more seeds."
         if unknown
         else "",
-        "With one seed the claim is of that training alone.",
+        "With one seed or two the claim is of these trainings alone.",
         *notes(one.pair),
     ]
     return Sheet(tuple(blocks), question_line(record))

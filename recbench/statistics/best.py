@@ -87,7 +87,7 @@ class Differences:
     value, se, df
         float64 [..., K, K], of row less column; value and se are 0 on the diagonal.
     given_training
-        bool [..., K, K], True where a single training of a random kind took part.
+        bool [..., K, K], True where a system of one or two trainings of a random kind took part.
     """
 
     value: Array

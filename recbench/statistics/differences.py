@@ -6,8 +6,8 @@ something that was fitted (an encoder) and both have the same seeds: then these 
 design of differences. Else each system adds the doubt of its own seeds, which is careful where they
 share some: what is alike in both would cancel. The test is Student's t with the
 degrees of freedom of `crossed`, of the hypothesis that the systems are equal in expectation over
-users and trainings. A system with one training of a random kind adds nothing for it; the difference
-is then one given that training.
+users and trainings. A system with one or two trainings of a random kind adds nothing for them; the
+difference is then one given these.
 """
 
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ class Difference:
     se, df
         Standard error and degrees of freedom. Infinite and 1 for a single user, who shows nothing.
     given_training
-        True where a single training of a random kind took part.
+        True where a system of one or two trainings of a random kind took part.
     """
 
     value: float

@@ -6,7 +6,7 @@ once, with the mean over its draws, and ``n`` counts examples. Nor are the examp
 user is one observation, the sum over the user's examples (the cluster-robust variance of a mean:
 Cameron and Miller, Journal of Human Resources 50, 2015; for evaluations of language models Miller,
 arXiv:2411.00640, 2024). Nor is one training what another would be: `crossed` says how both count.
-A single training of a random kind is judged as that training; nothing is claimed of the next.
+One training of a random kind, or two, are judged as these; nothing is claimed of the next.
 
 The interval is Wilson's score interval with the number of observations replaced by the effective
 one, n_eff = p (1 - p) / variance. Franco, Little, Louis and Slud (Journal of Survey Statistics and
@@ -62,7 +62,7 @@ class Estimate:
     users
         How many equal users these are worth, from 1 to their number.
     given_training
-        True where a single training of a random kind is judged.
+        True where one or two trainings of a random kind are judged.
     """
 
     figure: Figure
@@ -117,10 +117,10 @@ def estimate(system: System) -> Estimate | None:
     _, n, _ = system.grid.shape
     if n == 0:
         return None
-    one = system.crossed
+    one, figures = system.crossed, system.each_training.by_seed
     users = float(effective_users(one.shares))
     value = float(np.clip(one.by_seed.mean(), 0.0, 1.0))
-    seed_sd = float(one.by_seed.std(ddof=1)) if len(one.by_seed) > 1 else None
+    seed_sd = float(figures.std(ddof=1)) if len(figures) > 1 else None
     se, df = 0.0, 1.0
     if one.shares.size > 1:
         doubt = variance(one.residuals.mean(axis=0), one)

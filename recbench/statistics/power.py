@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from recbench.statistics.crossed import Array, Variance, effective_users, users_df, variance
 from recbench.statistics.differences import by_training, check_pair, net, standard_error
 from recbench.statistics.intervals import CONFIDENCE
-from recbench.statistics.system import System
+from recbench.statistics.system import ENOUGH_TRAININGS, System
 
 POWER = 0.8
 
@@ -36,7 +36,7 @@ class Design:
     draws
         Of each example, at least 1.
     seeds
-        Trainings of each system, at least 1; a single one is judged as that training.
+        Trainings of each system, at least 1; one or two are judged as these.
     """
 
     users: float
@@ -131,7 +131,7 @@ def split(a: System, b: System, matched: bool = False) -> Split:
     for part in parts:
         trainings = len(part.grid)
         if trainings > 1:
-            one = variance(residuals, part.crossed)
+            one = variance(residuals, part.each_training)
             apart = part.grid - part.grid.mean(axis=0)
             inner = _within(apart, a.weights) / (trainings * (trainings - 1))
             between, within = between - float(one.rest), within - inner
@@ -185,11 +185,11 @@ def expected(single: Split, design: Design) -> Variance:
     single
         What one user, one draw and one seed have, see `split` and `assumed`.
     design
-        With a single seed the difference is that of the trainings at hand: seeds add nothing.
+        With one seed or two the difference is that of the trainings at hand: seeds add nothing.
     """
     parts = single.of(design)
     users = parts.users + parts.draws + parts.rest
-    random = design.seeds > 1 and single.systems > 0
+    random = design.seeds >= ENOUGH_TRAININGS and single.systems > 0
     of_seeds, rest = (parts.seeds + parts.rest, parts.rest) if random else (0.0, 0.0)
     df = single.systems * (design.seeds - 1) if random else 1
     amounts = (users, design.users_df, of_seeds, df, rest)

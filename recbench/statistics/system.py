@@ -9,6 +9,12 @@ from numpy.typing import NDArray
 from recbench.errors import UserError
 from recbench.statistics.crossed import Crossed, crossed
 
+ENOUGH_TRAININGS = 3
+"""
+From so many on they are a sample of all. Two leave one degree of freedom: at the levels of several
+comparisons a test that goes by it rejects up to four times too often (`docs/statistics.md`).
+"""
+
 
 @dataclass(frozen=True, eq=False)
 class System:
@@ -58,8 +64,8 @@ class System:
 
     @property
     def given_training(self) -> bool:
-        """Whether a single training of a random kind has values and is judged, and not its kind."""
-        return self.random_training and len(self.grid) == 1
+        """Whether one or two trainings of a random kind are judged as they are, not their kind."""
+        return self.random_training and len(self.grid) < ENOUGH_TRAININGS
 
     @cached_property
     def grid(self) -> NDArray[np.float64]:
@@ -83,8 +89,17 @@ class System:
         weights = 1.0 / rows[numbers] if self.each_user_once else np.ones(len(numbers))
         return weights / weights.sum()
 
-    @cached_property
+    @property
     def crossed(self) -> Crossed:
+        """As `each_training`; too few to be a sample count as one, their mean."""
+        if not self.given_training:
+            return self.each_training
+        by_seed, residuals, shares = self.each_training
+        mean = by_seed.mean(axis=0, keepdims=True), residuals.mean(axis=0, keepdims=True)
+        return Crossed(*mean, shares)
+
+    @cached_property
+    def each_training(self) -> Crossed:
         """By seed and user, users in the order of their numbers; of at least one defined value."""
         defined = ~np.isnan(self.grid)
         whose = self.users[~self._undefined]

@@ -76,7 +76,7 @@ def test_every_form_holds_every_design(table, form):
     elif form == "csv":
         assert len(list(csv.DictReader(text.splitlines()))) == len(made.options)
     else:
-        assert "With one seed the claim is of that training alone." in text
+        assert "With one seed or two the claim is of these trainings alone." in text
         assert "users for 0.1" in text
 
 

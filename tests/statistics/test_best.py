@@ -28,6 +28,14 @@ def test_the_intervals_to_the_best_by_hand():
     assert [row.may_be_best for row in (first, second, third)] == [True, True, False]
 
 
+def test_what_has_left_the_best_is_no_rival_however_unsure_its_difference_is():
+    found = table([0.50, 0.49, 0.45], 0.01)
+    found.se[1, 2] = found.se[2, 1] = 0.2  # of the second and the third, which the first beats
+    first, second, third = to_best(found)
+    assert [row.may_be_best for row in (first, second, third)] == [True, True, False]
+    assert second.low == pytest.approx(-0.01 - 0.01 * stats.norm.isf(0.025))
+
+
 def test_rows_that_never_differ_may_all_be_the_best():
     assert [row.may_be_best for row in to_best(table([0.5, 0.5, 0.5], 0.0))] == [True] * 3
 

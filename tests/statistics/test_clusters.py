@@ -19,6 +19,14 @@ def test_clusters_are_found_again_the_largest_first():
     np.testing.assert_array_equal(k_means(vectors, 3).labels, found.labels)
 
 
+def test_labels_are_those_of_the_order_by_size_however_they_were_found():
+    sizes = np.random.default_rng(0).permutation(8) + 1
+    vectors = np.repeat(10.0 * np.arange(8)[:, None], sizes, axis=0)
+    found = k_means(vectors)
+    assert found.labels.tolist() == np.repeat(8 - sizes, sizes).tolist()
+    np.testing.assert_allclose(found.centres[found.labels], vectors)
+
+
 def test_there_are_no_more_clusters_than_vectors_that_differ():
     assert len(k_means(np.zeros((5, 2)))) == 1
     hardly = np.array([[0.0], [1e-300], [1.0], [1.0]])

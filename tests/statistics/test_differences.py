@@ -65,14 +65,27 @@ def test_one_user_shows_nothing():
 @pytest.mark.honesty
 def test_each_system_adds_its_own_seeds():
     """Users are all alike, so the two-sample test of the seeds' means is all there is."""
-    a, b = np.array([[0.5], [0.6], [0.7]]), np.array([[0.3], [0.5]])
+    a, b = np.array([[0.5], [0.6], [0.7]]), np.array([[0.3], [0.5], [0.45]])
     steady = np.array([[0.1, -0.1] * 20])
     found = difference(system(a + steady), system(b + steady))
-    variance = a.var(ddof=1) / 3 + b.var(ddof=1) / 2
+    variance = a.var(ddof=1) / 3 + b.var(ddof=1) / 3
     assert found.se == pytest.approx(variance**0.5)
     welch = stats.ttest_ind(a.ravel(), b.ravel(), equal_var=False)
     assert found.df == pytest.approx(welch.df)
     assert found.p == pytest.approx(welch.pvalue)
+
+
+@pytest.mark.honesty
+@pytest.mark.parametrize("matched", [False, True])
+def test_two_seeds_add_nothing_and_are_judged_as_their_mean(matched):
+    random = np.random.default_rng(5)
+    a, b = random.random((2, 2, 40))
+    found = difference(system(a), system(b), matched)
+    of_means = difference(system(a.mean(axis=0)), system(b.mean(axis=0)))
+    assert found.given_training
+    assert (found.value, found.se, found.df) == pytest.approx(
+        (of_means.value, of_means.se, of_means.df)
+    )
 
 
 @pytest.mark.honesty
@@ -117,5 +130,8 @@ def test_what_cannot_be_paired_is_refused():
         difference(system([1, 1], [0, 1]), system([1, 1], [1, 0]))
     with pytest.raises(UserError, match="same rows"):
         difference(system(np.ones((1, 0))), system(np.ones((1, 0))))
+    each_user = replace(system(np.ones(3)), each_user_once=True)
+    with pytest.raises(UserError, match="same rows"):
+        difference(system(np.ones(3)), each_user)
     with pytest.raises(UserError, match="HitRatio@1"):
         difference(system([np.nan, 1.0]), system(np.ones(2)))

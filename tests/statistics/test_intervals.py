@@ -162,20 +162,30 @@ TWO_SEEDS = np.array([[1.0, 1.0, 0.0], [1.0, 0.0, 0.0]])
 
 @pytest.mark.honesty
 def test_seeds_widen_the_interval_by_hand():
-    # Figures 2/3 and 1/3. Users' means 1, 1/2, 0 have variance 1/4 / 3 = 1/12; the seeds' 1/18 / 2
-    # = 1/36; residuals -1/6, 1/3, -1/6 and their opposites: MS 1/3 / 2 over 6, again 1/36.
-    found = estimate(System(TWO_SEEDS, 1, np.arange(3), seeds=(0, 1)))
+    # Figures 2/3, 1/3 and 1/2. Users' means 1, 1/2, 0 have variance 1/4 / 3 = 1/12; the seeds' 1/36
+    # / 3 = 1/108; residuals -1/6, 1/3, -1/6, their opposites and 0: MS 1/3 / 4 over 9, again 1/108.
+    three = np.stack([*TWO_SEEDS, TWO_SEEDS.mean(axis=0)])
+    found = estimate(System(three, 1, np.arange(3), seeds=(0, 1, 2)))
     assert found.figure.value == 0.5
-    assert found.seed_sd == pytest.approx(18**-0.5)
+    assert found.seed_sd == pytest.approx(1 / 6)
     assert found.se**2 == pytest.approx(1 / 12)
-    # With a third of the variance in the seeds' one degree of freedom: 1 / (1/3 / 1 + 2/3 / 2).
-    assert found.df == pytest.approx(1.5)
     assert not found.given_training
     # Where seeds differ by more than the rest explains, they add to the variance:
-    apart = np.array([[1.0, 1.0, 1.0, 0.0], [0.0, 0.0, 1.0, 0.0]])
-    found = estimate(System(apart, 1, np.arange(4), seeds=(3, 8)))
-    # users' means 1/2, 1/2, 1, 0 give 1/24, the seeds' 3/4 and 1/4 1/16, residuals of 1/4 1/48.
-    assert found.se**2 == pytest.approx(1 / 24 + 1 / 16 - 1 / 48)
+    apart = np.array([[1.0, 1.0, 1.0, 0.0], [0.0, 0.0, 1.0, 0.0], [0.5, 0.5, 1.0, 0.0]])
+    found = estimate(System(apart, 1, np.arange(4), seeds=(3, 8, 9)))
+    # users' means 1/2, 1/2, 1, 0 give 1/24, the seeds' 3/4, 1/4, 1/2 1/48, residuals of 1/4 1/144.
+    assert found.se**2 == pytest.approx(1 / 24 + 1 / 48 - 1 / 144)
+    # With 3/8 of the variance in the seeds' two degrees of freedom: 1 / (3/8 / 2 + 5/8 / 3).
+    assert found.df == pytest.approx(1 / (3 / 16 + 5 / 24))
+
+
+@pytest.mark.honesty
+def test_two_seeds_are_no_sample_and_are_judged_as_their_mean():
+    two = estimate(System(TWO_SEEDS, 1, np.arange(3), seeds=(0, 1)))
+    mean = estimate(System(TWO_SEEDS.mean(axis=0, keepdims=True), 1, np.arange(3)))
+    assert two.given_training
+    assert (two.figure, two.se, two.df) == (mean.figure, mean.se, mean.df)
+    assert two.seed_sd == pytest.approx(18**-0.5)
 
 
 @pytest.mark.honesty

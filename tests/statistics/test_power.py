@@ -110,6 +110,12 @@ def test_a_training_that_is_not_random_has_no_seeds():
     assert split(fixed, replace(fixed)).seeds == 0.0
 
 
+def test_of_single_seeds_none_is_matched():
+    a, b = made(np.random.default_rng(7), SPREADS, seeds=1)
+    assert split(a, b, matched=True) == split(a, b)
+    assert split(a, b).systems == 2
+
+
 def test_clustered_users_are_worth_fewer():
     users = np.repeat(np.arange(10), [91, *[1] * 9])
     design = Design.of(users, 1, 3)

@@ -7,19 +7,23 @@ from recbench.statistics.system import System
 
 def test_values_are_summed_by_user():
     values = np.array([[1.0, 0.0, 1.0, 1.0], [0.0, 0.0, 1.0, 0.0]])
-    one = System(values, 1, np.array([7, 3, 7, 7]), seeds=(0, 1)).crossed
+    system = System(values, 1, np.array([7, 3, 7, 7]), seeds=(0, 1))
+    one = system.each_training
     assert one.by_seed.tolist() == [0.75, 0.25]
     assert one.shares.tolist() == [0.25, 0.75]  # users 3 and 7
     assert one.residuals.tolist() == [[-0.1875, 0.1875], [-0.0625, 0.0625]]
+    assert system.crossed.by_seed.tolist() == [0.5]  # two are no sample: their mean counts
+    assert system.crossed.residuals.tolist() == [[-0.125, 0.125]]
 
 
 def test_what_is_not_defined_is_left_out():
-    gaps = np.array([[1.0, np.nan, np.nan, np.nan], [np.nan, np.nan, np.nan, np.nan]])
-    system = System(gaps, 2, np.array([5, 6]), seeds=(0, 1))
+    gaps = np.full((3, 4), np.nan)
+    gaps[0, 0] = 1.0
+    system = System(gaps, 2, np.array([5, 6]), seeds=(0, 1, 2))
     assert system.grid.shape == (1, 1, 2)
     assert system.crossed.by_seed.tolist() == [1.0]
-    assert system.given_training  # the other training has no value
-    whole = System(np.nan_to_num(gaps), 2, np.array([5, 6]), seeds=(0, 1))
+    assert system.given_training  # the other trainings have no value
+    whole = System(np.nan_to_num(gaps), 2, np.array([5, 6]), seeds=(0, 1, 2))
     assert not whole.given_training
 
 

@@ -138,3 +138,22 @@ def test_the_files_are_what_the_tool_gives(tool):
             {k: str(v) for k, v in row.items()} for row in tool.coverage(cell, tool.ALIKE, 4_000)
         ]
         assert [row for row in stored if row in again] == again
+
+
+@pytest.mark.honesty
+def test_two_seeds_are_no_sample_and_families_of_more_hold(tool):
+    rows = tool.read(tool.FAMILIES)
+    assert len(rows) == len(list(tool.matched_families()))
+    worst = {
+        seeds: max(float(r["some_pair_corrected"]) for r in rows if r["seeds"] == seeds)
+        for seeds in "235"
+    }
+    assert worst["2"] > 0.12
+    assert max(worst["3"], worst["5"]) <= 0.1
+
+
+@pytest.mark.honesty
+def test_families_are_simulated_as_they_stand(tool):
+    small = tool.families(tool.Cell("95 users", 5, 0.45, 0.038), 6, 3, 0.5, 400)
+    assert float(small["some_pair_corrected"]) <= 0.07
+    assert float(small["a_pair"]) <= 0.07
