@@ -75,14 +75,15 @@ BELOW["llm"] = {"neural", *BELOW["neural"]}
 BELOW["memory"] = {"llm", "runs", *BELOW["llm"], *BELOW["runs"]}
 BELOW["endpoint"] = {"errors", "secret", "settings", "atomic_write", "sealed"}
 BELOW["recbench_baselines"] = {"llm", "endpoint", *BELOW["llm"]}
-BELOW["testing"] = {"evaluation", *BELOW["evaluation"]}
+BELOW["testing"] = {"evaluation", "models", *BELOW["evaluation"]}
 
 # The same inside the room of language models, whose own modules come after its folders.
 BELOW_IN_LLM: dict[str, set[str]] = {"cards": set(), "folder_hash": set(), "settings": {"cards"}}
-BELOW_IN_LLM["weights"] = {"cards", "folder_hash"}
-BELOW_IN_LLM["prompts"] = {"cards", "folder_hash"}
-BELOW_IN_LLM["tuning"] = {"settings", "folder_hash"}
-BELOW_IN_LLM["inference"] = {"prompts", "tuning"}
+BELOW_IN_LLM |= {"silence": set(), "tolerance": set()}
+BELOW_IN_LLM["weights"] = {"cards", "folder_hash", "silence"}
+BELOW_IN_LLM["prompts"] = {"cards", "folder_hash", "silence"}
+BELOW_IN_LLM["tuning"] = {"settings", "folder_hash", "tolerance"}
+BELOW_IN_LLM["inference"] = {"prompts", "tuning", "tolerance"}
 BELOW_IN_LLM["text_encoder"] = {"checks", "cards", "prompts", "weights"}
 
 HEAVY = {"torch", "transformers", "peft", "accelerate", "recbole"}

@@ -47,6 +47,10 @@ class BIGRec(UnlistedLanguageModel):
     summary = "language model with LoRA that writes the next title, grounded in the whole catalogue"
     reference = "Bao et al., arXiv 2308.08434"
 
+    @property
+    def _asks_without_adapter(self) -> str:
+        return "comparing titles"
+
     def _decoder(self) -> Decoder:
         return Grounding.of(self.module, self.writer).scores
 

@@ -245,6 +245,11 @@ class ILoRA(GuidedLanguageModel):
 
         return seen
 
+    @property
+    def _asks_without_adapter(self) -> str:
+        guidance = self.settings.guidance
+        return f"guidance={guidance}" if guidance in OF_PROMPTS else super()._asks_without_adapter
+
     def _groups(self) -> tuple[ParameterGroup, ...]:
         factor = self.settings.gate_learning_rate_factor
         return (*super()._groups(), ParameterGroup("gate", learning_rate_factor=factor))

@@ -61,6 +61,12 @@ REMEDIES = {
 }
 """By the field of a request that a server refuses: the way to do without it."""
 
+TOO_LONG = (
+    "the question and its answer do not fit: --set answer_tokens=N leaves less for the answer, "
+    "--history and --candidates show fewer titles"
+)
+"""Where a server speaks of the context of its model, whichever field it names."""
+
 GOES_ON = "the same command goes on where this one stopped"
 
 
@@ -240,14 +246,20 @@ class Endpoint:
                     f"{self.address} asks to wait for {pause:,.0f} s {said}; then {GOES_ON}"
                 )
             return PassingError(f"{self.address} does not answer now {said}", pause)
-        remedy = "".join(f"; {REMEDIES[field]}" for field in _refused(error, body))
-        return UserError(f"{self.address} refuses the question {said}{remedy}")
+        ways = [TOO_LONG] if _is_too_long(error) else [REMEDIES[f] for f in _refused(error, body)]
+        return UserError("; ".join([f"{self.address} refuses the question {said}", *ways]))
 
     def _shown(self, text: str) -> str:
         """Return what a server said as part of a line, without the key."""
         line = " ".join(without_key(text, self.key).split())
         printable = "".join(one if one.isprintable() else "?" for one in line)
         return printable if len(printable) <= SHOWN else f"{printable[:SHOWN]}..."
+
+
+def _is_too_long(error: "APIStatusError") -> bool:
+    """Tell whether a refusal is about what the model can read and write at most."""
+    words = f"{error.code} {error}"
+    return re.search(r"context[ _-](length|window|size)", words, re.IGNORECASE) is not None
 
 
 def _refused(error: "APIStatusError", body: dict[str, Any]) -> list[str]:

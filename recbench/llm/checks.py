@@ -14,7 +14,13 @@ from recbench.errors import RecbenchError, UserError
 from recbench.llm.prompts.text import plain_tokens
 from recbench.llm.prompts.wording import LISTED, Question
 from recbench.llm.prompts.writer import PromptWriter
-from recbench.llm.settings import LEAST_TITLE, LanguageModelSettings, PromptedSettings
+from recbench.llm.settings import (
+    LEAST_TITLE,
+    LanguageModelSettings,
+    PromptedSettings,
+    TuningSettings,
+)
+from recbench.llm.tuning.adapter import adapter_page
 from recbench.llm.tuning.targets import resolve
 from recbench.llm.weights.backbone import load_outline
 from recbench.llm.weights.reading import check_numbers
@@ -62,7 +68,8 @@ def examine(
     writer : PromptWriter
         Of the prompts.
     found : dict
-        For the run record: ``prompt_style``, ``targets``, and what the titles lose.
+        For the run record: ``prompt_style``, ``targets``, what the titles lose, the configuration
+        of an ``adapter`` that is set, and the model's own ``lm_dropout`` where it is tuned with.
 
     Raises
     ------
@@ -84,7 +91,27 @@ def examine(
         found["targets"] = list(targets)
         if targets != settings.targets:
             report(f"LoRA is on these layers of the language model: {', '.join(targets)}")
+    if isinstance(settings, TuningSettings) and (dropped := own_dropout(lm.config)):
+        found["lm_dropout"] = dropped
+        rates = ", ".join(f"{name} {rate:g}" for name, rate in dropped.items())
+        report(f"the language model's own dropout is on while it is tuned: {rates}")
+    if settings.adapter is not None:
+        found["adapter"] = adapter_page(settings.adapter)
     return writer, found
+
+
+def own_dropout(config: PretrainedConfig) -> dict[str, float]:
+    """Return the rates of dropout that a model has by its configuration, where they are not 0."""
+    said = config.get_text_config().to_dict()
+    of_other_heads = ("classifier", "summary")
+    return {
+        name: float(rate)
+        for name, rate in said.items()
+        if name.endswith(("dropout", "pdrop", "layerdrop", "dropout_prob", "dropout_rate"))
+        and not name.startswith(of_other_heads)
+        and isinstance(rate, int | float)
+        and rate > 0
+    }
 
 
 def context_of(config: PretrainedConfig) -> int | None:

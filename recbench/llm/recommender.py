@@ -40,6 +40,7 @@ from recbench.llm.tuning.adapter import (
     read_lora,
     write_lora,
 )
+from recbench.llm.tuning.bare import adapted_over_bare
 from recbench.llm.tuning.finetuning import TrainingQuestions, ValidationQuestions
 from recbench.llm.tuning.gradients import Sketch, watched
 from recbench.llm.tuning.objectives import OBJECTIVES, Likelihoods, Objective, Stages
@@ -187,7 +188,8 @@ class TunedLanguageModel(PromptedLanguageModel):
 
     def save(self, folder: Path) -> None:
         """Write the adapter in peft's own layout, and how the model was read."""
-        write_lora(self.module.lm, folder / "adapter", self.settings.llm)
+        settings = self.settings
+        write_lora(self.module.lm, folder / "adapter", settings.llm, settings.adapter)
         if self.abilities is not None:
             remember(self.abilities, folder / "abilities" / self._circumstances(self.module.device))
 
@@ -228,6 +230,12 @@ class TunedLanguageModel(PromptedLanguageModel):
     def _groups(self) -> tuple[ParameterGroup, ...]:
         """Give submodules other rates."""
         return ()
+
+    @property
+    def _asks_without_adapter(self) -> str:
+        """Say what asks the language model without its adapter; empty where nothing does."""
+        compares = any(stage.compares for stage in self.objective.stages)
+        return "the objective" if compares else ""
 
     @abstractmethod
     def _look(self, data: TrainingData, runtime: Runtime) -> tuple[Callable[[], Point], str]:
@@ -287,6 +295,10 @@ class TunedLanguageModel(PromptedLanguageModel):
     def _adapted(self, lm: PreTrainedModel) -> PeftModel:
         if self.settings.gradient_checkpointing:
             checkpoint_activations(lm)
+        asker = self._asks_without_adapter
+        return adapted_over_bare(lm, self._adapt, asker) if asker else self._adapt(lm)
+
+    def _adapt(self, lm: PreTrainedModel) -> PeftModel:
         adapter = self.settings.adapter
         if adapter is None:
             return self._new_adapter(lm)

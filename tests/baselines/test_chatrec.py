@@ -52,6 +52,17 @@ def make(server, tmp_path: Path, said):
 
 
 QUERIES = toy_queries(toy_split())[:3]
+
+
+def test_what_was_lost_is_of_the_purse_too(make, tmp_path, said):
+    under_way = tmp_path / "run" / "under-way"
+    under_way.mkdir()
+    (under_way / "somekey.700.0a1b2c3d").touch()  # of a process that was ended while it waited
+    model, runtime = make(most_tokens=800)
+    with pytest.raises(UserError, match="the purse is empty: 700 of 800 tokens are spent"):
+        model.answer(QUERIES, runtime)
+
+
 TITLES = toy_split().catalogue.titles
 
 

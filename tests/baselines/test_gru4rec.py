@@ -5,6 +5,7 @@ import pytest
 import torch
 from recbench_baselines.gru4rec import GRU4Rec, GRU4RecModule, GRU4RecSettings
 
+from recbench.neural.randomness import seeded
 from recbench.testing.contract import EncoderContract
 
 
@@ -19,6 +20,14 @@ class TestGRU4RecOnAGpu(TestGRU4Rec):
 
     device = "cuda"
     tolerance = 1e-3
+
+
+def test_states_are_dropped_out_too() -> None:
+    settings = {"embedding_dim": 4, "hidden_dim": 6, "dropout": 0.99}
+    module = GRU4RecModule(5, GRU4RecSettings.build(settings)).train()
+    with seeded(0):
+        outputs = module(torch.tensor([[3, 0, 4, 1]] * 50))
+    assert (outputs == 0).float().mean() > 0.8  # of which nothing is left, there is no bias
 
 
 def test_the_user_vector_is_the_state_after_the_last_item() -> None:

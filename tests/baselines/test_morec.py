@@ -11,6 +11,7 @@ from recbench_baselines.morec import MoRec
 from safetensors.torch import load_file, save_file
 from transformers import AutoModel, AutoTokenizer
 
+from recbench.data.catalogue import make_catalogue
 from recbench.errors import RecbenchError, UserError
 from recbench.neural import training
 from recbench.neural.ranking import full_ranking_ndcg
@@ -111,6 +112,14 @@ def test_it_learns_the_ring(encoder: Path, tmp_path: Path, trained: bool) -> Non
     rows, model = toy_split().test, fit(encoder, tmp_path, train_text_encoder=trained)
     # A perfect model puts the two items that can follow first; by chance it is below 0.1.
     assert full_ranking_ndcg(model.full_scores(rows), rows, k=2).mean() >= 0.7
+
+
+def test_titles_of_another_catalogue_are_read_anew(encoder: Path, tmp_path: Path) -> None:
+    first, data = fit(encoder, tmp_path, epochs=1), toy_training_data()
+    turned = make_catalogue(data.catalogue.raw_ids, data.catalogue.titles[::-1])
+    other = MoRec(first.settings)
+    other.fit(replace(data, catalogue=turned, digest="turned"), runtime(tmp_path))
+    torch.testing.assert_close(other.module.items.embeddings, read_by_transformers(encoder).flip(0))
 
 
 def test_an_encoder_that_learns_nothing_is_the_frozen_one(encoder: Path, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Every fault that a server can have: asked again, or one line."""
 
 import json
+import re
 from email.utils import formatdate
 from time import time
 
@@ -114,6 +115,32 @@ def test_a_field_that_is_refused_is_named_with_the_way_to_do_without_it(
     with pytest.raises(UserError) as failed:  # what was not sent is not to blame
         complete({"model": "m", "messages": []})
     assert "--set" not in str(failed.value)
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "param"),
+    [
+        (
+            "'max_tokens' or 'max_completion_tokens' is too large: 64. This model's maximum "
+            "context length is 2048 tokens and your request has 2030 input tokens",
+            *(None, "max_tokens"),
+        ),
+        ("the request exceeds the available context size", None, None),
+        ("too many tokens", "context_length_exceeded", "messages"),
+    ],
+)
+def test_what_does_not_fit_is_not_sent_under_another_name(
+    complete, chat_server, words, code, param
+):
+    error = {"error": {"message": words, "code": code, "param": param}}
+    chat_server.faults.append(Reply(error, 400))
+    with pytest.raises(UserError) as failed:
+        complete({"model": "m", "messages": [], "max_tokens": 64, "seed": 0})
+    assert "--set limit" not in str(failed.value)
+    assert str(failed.value).endswith(client.TOO_LONG)
+    name = re.search(r"--set (\w+)=N", client.TOO_LONG)[1]  # the way out is a setting
+    given = {"endpoint": "http://127.0.0.1:1/v1", "chat_model": "m", name: 8}
+    assert ChatRec.settings_class.build(given).answer_tokens == 8
 
 
 def test_the_ways_around_a_field_are_settings_that_do_so():

@@ -1,3 +1,7 @@
+from contextlib import contextmanager
+from pathlib import Path
+from unittest.mock import Mock
+
 import pytest
 
 from recbench.endpoint.answer import Answer
@@ -60,6 +64,27 @@ def test_the_next_process_reads_it_but_for_a_line_that_was_cut_off(tmp_path):
     assert second.record()["questions"] == 2
     second.add(line("d"))
     assert Ledger(path).record()["questions"] == 3
+
+
+def test_a_line_for_which_there_was_no_room_leaves_nothing(tmp_path, monkeypatch):
+    path = tmp_path / "l"
+    ledger, whole = filled(path), path.read_bytes()
+    real = Path.open
+
+    @contextmanager
+    def small(*arguments, **how):
+        with real(*arguments, **how) as file:
+            wrapped = Mock(wraps=file)
+            wrapped.write = lambda content: file.write(content[:20])
+            yield wrapped
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", small)
+        with pytest.raises(OSError, match="No space left"):
+            ledger.add(line("d"))
+    assert path.read_bytes() == whole
+    ledger.add(line("d"))
+    assert Ledger(path).record()["questions"] == 4
 
 
 def test_another_server_is_told_once(tmp_path):

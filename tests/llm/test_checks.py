@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from peft import LoraConfig
 from recbench_baselines.ilora import ILoRA, ILoRASettings
 from recbench_baselines.tallrec import TALLRec, TALLRecSettings
 from recbench_baselines.zero_shot import ZeroShot
@@ -20,16 +21,18 @@ from transformers import (
     LlamaConfig,
     MambaConfig,
     MptConfig,
+    OPTConfig,
     PretrainedConfig,
     PreTrainedTokenizerFast,
     RwkvConfig,
 )
 
 from recbench.errors import RecbenchError, UserError
-from recbench.llm.checks import check_context, check_tokens, context_of, examine
+from recbench.llm.checks import check_context, check_tokens, context_of, examine, own_dropout
 from recbench.llm.prompts.wording import UNLISTED
-from recbench.llm.prompts.writer import PromptWriter
+from recbench.llm.prompts.writer import MARGIN, PromptWriter
 from recbench.llm.settings import LanguageModelSettings, PromptedSettings
+from recbench.llm.tuning.adapter import add_adapter
 from recbench.recommender import Runtime, TrainingData
 from recbench.testing.toy_lm import toy_llm, toy_tokenizer
 
@@ -70,7 +73,10 @@ def test_the_longest_prompt_is_longer_than_any(data: TrainingData, hybrid: bool)
     for _ in range(50):
         items = random.permutation(len(data.catalogue)).astype(np.int32)
         (prompt,) = writer.prompts(items[None, :5], items[None, 5:13], [hybrid])
-        assert len(prompt.ids) + writer.lengths[items[5:13]].max() <= longest
+        assert len(prompt.ids) + writer.lengths[items[5:13]].max() + MARGIN <= longest
+    largest = np.argsort(-writer.lengths)[None].astype(np.int32)
+    (prompt,) = writer.prompts(largest[:, :5], largest[:, :8], [hybrid])
+    assert len(prompt.ids) + writer.lengths.max() + MARGIN == longest
 
 
 def test_where_no_item_tokens_are_read_none_are_counted(data: TrainingData) -> None:
@@ -221,3 +227,46 @@ def test_what_is_found_is_said_and_stands_in_the_record(data: TrainingData, tmp_
     _, found = examine(usual, data, 20, lines.append, hybrid=False)
     assert found == {"prompt_style": "plain", "targets": targets}
     assert lines == []
+
+
+def test_a_models_own_dropout_is_said_where_it_is_tuned(data: TrainingData, tmp_path: Path) -> None:
+    folder, lines = altered(tmp_path / "llm", lambda it: it.update(attention_dropout=0.25)), []
+    told = {"llm": str(folder)}
+    _, found = examine(LanguageModelSettings.build(told), data, 20, lines.append, hybrid=False)
+    assert found["lm_dropout"] == {"attention_dropout": 0.25}
+    line = "the language model's own dropout is on while it is tuned: attention_dropout 0.25"
+    assert line in lines
+    lines.clear()
+    _, found = examine(PromptedSettings.build(told), data, 20, lines.append, hybrid=False)
+    assert "lm_dropout" not in found
+    assert not lines
+
+
+@pytest.mark.parametrize(
+    ("config", "rates"),
+    [
+        (GPT2Config(), {"resid_pdrop": 0.1, "embd_pdrop": 0.1, "attn_pdrop": 0.1}),
+        (OPTConfig(), {"dropout": 0.1}),
+        (LlamaConfig(), {}),
+        (BloomConfig(hidden_dropout=0.2), {"hidden_dropout": 0.2}),
+        (Gemma3Config(text_config={"attention_dropout": 0.3}), {"attention_dropout": 0.3}),
+    ],
+)
+def test_the_dropout_of_a_model_by_whatever_name(
+    config: PretrainedConfig, rates: dict[str, float]
+) -> None:
+    assert own_dropout(config) == rates
+
+
+def test_the_configuration_of_an_adapter_stands_in_the_record(
+    data: TrainingData, tmp_path: Path
+) -> None:
+    """The settings have the rank of a LoRA that is not there."""
+    folder, adapter = toy_llm(tmp_path / "llm"), str(tmp_path / "adapter")
+    config = LoraConfig(task_type="CAUSAL_LM", r=3, target_modules=["q_proj"])
+    add_adapter(AutoModelForCausalLM.from_pretrained(folder), config).save_pretrained(adapter)
+    told = {"llm": str(folder), "adapter": adapter}
+    for settings in (LanguageModelSettings.build(told), PromptedSettings.build(told)):
+        _, found = examine(settings, data, 20, lambda _: None, hybrid=False)
+        assert (found["adapter"]["r"], found["adapter"]["target_modules"]) == (3, ["q_proj"])
+        assert str(tmp_path) not in str(found)

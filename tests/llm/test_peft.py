@@ -207,6 +207,18 @@ def test_a_gate_is_on_plain_lora_alone(tmp_path: Path, runtime: Runtime) -> None
         model.fit(toy_training_data(), runtime)
 
 
+def test_a_gate_on_a_parameter_that_is_no_layer_is_refused(
+    tmp_path: Path, runtime: Runtime
+) -> None:
+    """LoRA is added to it whole, so that no row would be weighed."""
+    config = LoraConfig(r=8, target_modules=["q_proj"], target_parameters=["down_proj.weight"])
+    model = ILoRA(ILoRASettings.build({**values(tmp_path, config), "encoder": "caser"}))
+    with pytest.raises(
+        UserError, match=r"cannot be gated: .*\(target_parameters\).*leave that out"
+    ):
+        model.rehearse(toy_training_data(), 8, runtime)
+
+
 @pytest.mark.parametrize("page", [None, "{", "[]", "{}", json.dumps({"r": 4})])
 def test_what_is_no_configuration_is_refused(tmp_path: Path, page: str | None) -> None:
     file = tmp_path / "adapter_config.json"
@@ -234,6 +246,24 @@ def test_a_kind_of_a_later_peft_is_refused(tmp_path: Path, monkeypatch: pytest.M
 def test_parts_that_are_dropped_at_a_step_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="has use_asa, by which ADAMSS drops parts in a call"):
         read_config(written(tmp_path, peft_type="ADAMSS", use_asa=True))
+
+
+@pytest.mark.parametrize("begin", ["pissa", "pissa_niter_4", "olora", "corda", "loftq", "lora_ga"])
+def test_what_changes_weights_that_are_not_saved_is_refused(tmp_path: Path, begin: str) -> None:
+    file = written(tmp_path, peft_type="LORA", init_lora_weights=begin)
+    with pytest.raises(UserError, match=f"has init_lora_weights={begin}, .*; leave it out"):
+        read_config(file)
+
+
+@pytest.mark.parametrize("begin", [True, False, "gaussian", "orthogonal"])
+def test_other_beginnings_are_taken(tmp_path: Path, begin: bool | str) -> None:
+    read_config(written(tmp_path, peft_type="LORA", init_lora_weights=begin))
+
+
+def test_what_acts_behind_given_tokens_alone_is_refused(tmp_path: Path) -> None:
+    file = written(tmp_path, peft_type="LORA", alora_invocation_tokens=[5, 6])
+    with pytest.raises(UserError, match=r"has alora_invocation_tokens, .*; leave it out"):
+        read_config(file)
 
 
 def test_the_configuration_of_a_saved_adapter_is_learnt_anew(

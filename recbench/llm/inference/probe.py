@@ -13,8 +13,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
+from peft.tuners.trainable_tokens import TrainableTokensLayer
 from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import Tensor, nn
+from transformers import PretrainedConfig
 
 from recbench.errors import RecbenchError, UserError
 from recbench.llm.inference.abilities import Abilities
@@ -23,14 +25,12 @@ from recbench.llm.inference.generation import LineEnds
 from recbench.llm.inference.hybrid import HybridLM
 from recbench.llm.inference.reader import Batch, Reader
 from recbench.llm.inference.scoring import log_likelihoods, pack
-from recbench.llm.prompts.writer import Prompt
+from recbench.llm.prompts.writer import MARGIN, Prompt
+from recbench.llm.tolerance import TOLERANCE
 from recbench.out_of_memory import lacks_memory
 from recbench.processes import DesertedError
 
-TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 2e-2, torch.float16: 5e-3}
-"""Most that two ways may differ by, in parts of a log-likelihood's size plus one."""
-
-PROBE = 2
+PROBE = 3
 """
 Version of what is tried and found here: what was remembered by another is tried again. Raise it
 when a model may come out otherwise.
@@ -74,9 +74,12 @@ def probe(model: HybridLM, batch: Batch, name: str, *, trains: bool = True) -> A
         _check_reads(model, batch, name)
         expected = _plainly(model, few)
     tokens = max(map(total, batch.prompts, batch.answers))
+    alone = reads_long_texts_otherwise(model.lm.config, tokens + MARGIN)
     plain = Abilities(tokens=tokens, reads="plain", writes="plain")
 
     def holds(asked: Batch, **changed: object) -> bool:
+        if alone and changed != {"together": False}:
+            return False
         reader = Reader(model, plain.model_copy(update=changed), _NO_ENDS)
         return _gives(model, lambda: reader.answer(asked)[0], expected, columns)
 
@@ -103,11 +106,26 @@ def probe(model: HybridLM, batch: Batch, name: str, *, trains: bool = True) -> A
     return Abilities(
         tokens=tokens,
         batches=batches,
-        lists=_gives(model, lambda: _listed(model, batch), expected, columns),
+        lists=not alone and _gives(model, lambda: _listed(model, batch), expected, columns),
         reads="packed" if packs else "stepped" if steps else "plain",
         writes="cached" if steps else "plain",
         together=together,
     )
+
+
+def reads_long_texts_otherwise(config: PretrainedConfig, tokens: int) -> bool:
+    """
+    Tell whether a text of so many tokens is read by other angles than a short one (LongRoPE).
+
+    Which ones, the last token of all that is read at once decides, for those before it, too. So no
+    other answer, row or cache may stand beside a text that can become so long.
+    """
+    text = config.get_text_config()
+    rope = getattr(text, "rope_parameters", None) or {}
+    border = rope.get("original_max_position_embeddings") or getattr(
+        text, "original_max_position_embeddings", None
+    )
+    return rope.get("rope_type") == "longrope" and border is not None and tokens > border
 
 
 def total(prompt: Prompt, answers: Sequence[Sequence[int]]) -> int:
@@ -251,7 +269,10 @@ def _check_trains(model: HybridLM, batch: Batch, expected: Tensor, name: str) ->
             "other targets"
         ) from error
     kinds = dict.fromkeys(kind for kind, _ in _adapted(model))
-    idle = {kind for kind, weight in _adapted(model) if weight.grad is None}
+    idle = {kind for kind, weight in _adapted(model) if _is_idle(weight)}
+    unheard = [
+        part for part, module in _beside(model, batch) if any(map(_is_idle, _learnt(module)))
+    ]
     model.zero_grad()
     if idle:
         useful = ",".join(kind for kind in kinds if kind not in idle)
@@ -263,6 +284,11 @@ def _check_trains(model: HybridLM, batch: Batch, expected: Tensor, name: str) ->
         raise UserError(
             f"'{name}' answers without {', '.join(sorted(idle))}: the adapter would learn nothing "
             f"there, or in some layers of the name; {remedy}"
+        )
+    if unheard:
+        raise UserError(
+            f"'{name}' answers without {' and '.join(unheard)}, which would learn nothing; choose "
+            "another language model, or other targets"
         )
     if found is not None and not _agree(model, expected, found.cpu()):
         raise UserError(
@@ -288,11 +314,32 @@ def _backward(model: HybridLM, batch: Batch) -> None:
 
 
 def _adapted(model: HybridLM) -> Iterator[tuple[str, nn.Parameter]]:
-    """Yield what is trained in the layers that have an adapter, with the layer's kind."""
+    """
+    Yield what is trained in the layers that have an adapter, with the layer's kind.
+
+    But for single words, which need not stand in a prompt.
+    """
     for name, layer in model.lm.named_modules():
-        if isinstance(layer, BaseTunerLayer):
+        if isinstance(layer, BaseTunerLayer) and not isinstance(layer, TrainableTokensLayer):
             kind = name.rsplit(".", 1)[-1]
-            yield from ((kind, weight) for weight in layer.parameters() if weight.requires_grad)
+            yield from ((kind, weight) for weight in _learnt(layer))
+
+
+def _beside(model: HybridLM, batch: Batch) -> Iterator[tuple[str, nn.Module]]:
+    """Yield what is trained beside the adapter and has a say in the answers of a batch."""
+    if model.projector is not None and any(prompt.items for prompt in batch.prompts):
+        yield "its item vectors", model.projector
+    if model.gate is not None and len(model.gate.ranks) > 1:
+        yield "its gate", model.gate
+
+
+def _learnt(module: nn.Module) -> Iterator[nn.Parameter]:
+    return (weight for weight in module.parameters() if weight.requires_grad)
+
+
+def _is_idle(weight: nn.Parameter) -> bool:
+    """Tell whether no answer depends on a weight, all of which are random here."""
+    return weight.grad is None or not bool(weight.grad.any())
 
 
 def _says_nothing(error: Exception) -> bool:

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 
 from transformers import PreTrainedTokenizerBase
 
+from recbench.llm.silence import quiet
+
 CUT = "\ud800"
 """Marks where a text is cut; no text that was ever read from a file can hold it."""
 
@@ -69,7 +71,9 @@ class TextEncoder:
 
     def _added_around(self, text: str) -> tuple[list[int], list[int]]:
         """Return what the tokenizer puts before and behind a text, asked for its own tokens."""
-        whole, own = self.tokenizer(text).input_ids, self._plain([text])[0]
+        with quiet():
+            whole = self.tokenizer(text).input_ids
+        own = self._plain([text])[0]
         for at in range(len(whole) - len(own) + 1):
             if whole[at : at + len(own)] == own:
                 return whole[:at], whole[at + len(own) :]
@@ -98,4 +102,7 @@ class TextEncoder:
         return behind[before:] if behind[:before] == self._newline else self._plain([piece])[0]
 
     def _plain(self, texts: list[str]) -> list[list[int]]:
-        return self.tokenizer(texts, add_special_tokens=False).input_ids if texts else []
+        if not texts:
+            return []
+        with quiet():  # a text may be longer than the tokenizer thinks right: not the model
+            return self.tokenizer(texts, add_special_tokens=False).input_ids

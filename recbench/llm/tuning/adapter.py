@@ -66,6 +66,8 @@ NOT_LEARNT = {
     "XLORA": "it weighs adapters that were learnt before",
 }
 """Of those that cannot, and why."""
+_REWRITING = ("pissa", "olora", "corda", "loftq", "lora_ga")
+"""Beginnings of LoRA that take its part out of the language model's own weights, in place."""
 OF_MODEL = (
     *("base_model_name_or_path", "revision"),
     *("num_layers", "token_dim", "num_attention_heads", "num_transformer_submodules"),
@@ -159,11 +161,29 @@ def _check_can_be_learnt(file: str, kind: Any, page: Mapping[str, Any]) -> None:
             f"setting 'peft': '{file}' has num_virtual_tokens={tokens!r}; write how many "
             "tokens the prefix has, a whole number from 1"
         )
+    if said := _of_given_tokens(page):
+        raise UserError(f"setting 'peft': '{file}' has {said}; leave it out")
+    begin = page.get("init_lora_weights")
+    if isinstance(begin, str) and begin.lower().startswith(_REWRITING):
+        raise UserError(
+            f"setting 'peft': '{file}' has init_lora_weights={begin}, which changes the language "
+            "model's own weights, and these are not saved with an adapter; leave it out"
+        )
     if page.get("use_asa"):
         raise UserError(
             f"setting 'peft': '{file}' has use_asa, by which {kind} drops parts in a call at every "
             "step that training here does not make; write false"
         )
+
+
+def _of_given_tokens(page: Mapping[str, Any]) -> str:
+    """Say of a configuration that its LoRA acts behind given tokens alone; empty where not."""
+    if page.get("alora_invocation_tokens") is None:
+        return ""
+    return (
+        "alora_invocation_tokens, behind which alone it acts (aLoRA), and here vectors are read, "
+        "in which no tokens are found"
+    )
 
 
 def _why_not(kind: Any) -> str:
@@ -195,10 +215,27 @@ def checkpoint_activations(lm: PreTrainedModel) -> None:
     (enable or lm.gradient_checkpointing_enable)({"use_reentrant": False})
 
 
-def write_lora(lm: PeftModel, folder: Path, llm: str) -> None:
-    """Write ``adapter_config.json`` and ``adapter_model.safetensors``, naming `llm` as the base."""
+def write_lora(lm: PeftModel, folder: Path, llm: str, tuned_from: str | None = None) -> None:
+    """
+    Write ``adapter_config.json`` and ``adapter_model.safetensors``.
+
+    Parameters
+    ----------
+    lm
+        Whose adapter it is.
+    folder
+        To be made.
+    llm
+        Named as the base.
+    tuned_from
+        Folder of the adapter that was tuned further, if one was: embeddings that came with it are
+        written again.
+    """
     folder.mkdir()
     tensors = get_peft_model_state_dict(lm, save_embedding_layers=False)
+    if tuned_from is not None and (words := _names(Path(tuned_from)).difference(tensors)):
+        every = get_peft_model_state_dict(lm, save_embedding_layers=True)
+        tensors |= {name: every[name] for name in words}
     # Cloned: layers of RandLoRA share tensors, which the format refuses.
     own = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     save_file(own, folder / WEIGHTS)
@@ -229,10 +266,16 @@ def read_lora(lm: PreTrainedModel, folder: Path, *, trainable: bool = False) -> 
     return model
 
 
+def _names(folder: Path) -> set[str]:
+    """Return the names of an adapter's weights."""
+    with safe_open(folder / WEIGHTS, "pt") as file:
+        return set(file.keys())
+
+
 def _check_all_read(model: PeftModel, folder: Path) -> None:
     """Refuse an adapter of other layers: peft leaves out what has no place, and makes up a rest."""
+    written = _names(folder)
     with safe_open(folder / WEIGHTS, "pt") as file:
-        written = set(file.keys())
         odd = {name for name in written if not file.get_tensor(name).isfinite().all()}
     read = set(get_peft_model_state_dict(model, save_embedding_layers=False))
     known = set(get_peft_model_state_dict(model, save_embedding_layers=True))
@@ -276,6 +319,21 @@ def adapter_digest(folder: str) -> str:
     return hashed(place, (CONFIG, WEIGHTS))
 
 
+def adapter_page(folder: str) -> dict[str, Any]:
+    """Return the configuration of an adapter, without what it says of its model."""
+    page = _read_page(Path(folder))
+    return {name: value for name, value in page.items() if name not in OF_MODEL}
+
+
+def _read_page(folder: Path) -> dict[str, Any]:
+    try:
+        page = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        page.get("peft_type")
+    except (OSError, ValueError, AttributeError) as error:
+        raise _unreadable(folder / CONFIG, error) from error
+    return page
+
+
 def _remedy(folder: Path) -> str:
     if (folder / PICKLED).is_file():
         return (
@@ -287,11 +345,8 @@ def _remedy(folder: Path) -> str:
 
 def _check_kind(folder: Path) -> None:
     """Refuse an adapter that does not stand in layers alone, or belongs to another task."""
-    try:
-        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-        kind, task = config.get("peft_type"), config.get("task_type")
-    except (ValueError, AttributeError) as error:
-        raise _unreadable(folder / CONFIG, error) from error
+    page = _read_page(folder)
+    kind, task, begin = (page.get(n) for n in ("peft_type", "task_type", "init_lora_weights"))
     if kind not in KINDS:
         raise UserError(
             f"setting 'adapter': the one in '{folder}' is of the kind {kind}, which cannot be "
@@ -301,6 +356,14 @@ def _check_kind(folder: Path) -> None:
         raise UserError(
             f"setting 'adapter': the one in '{folder}' was made for {task}, not to write text; "
             "name one of a causal language model (CAUSAL_LM)"
+        )
+    if said := _of_given_tokens(page):
+        raise UserError(f"setting 'adapter': the one in '{folder}' has {said}; name another")
+    if isinstance(begin, str) and "_niter_" in begin:
+        raise UserError(
+            f"setting 'adapter': the one in '{folder}' has init_lora_weights={begin}, by which the "
+            "language model's own weights are drawn anew whenever it is read; where it was tuned, "
+            "merge it into its model (merge_and_unload of peft) and name that with --llm"
         )
 
 

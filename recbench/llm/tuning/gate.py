@@ -20,7 +20,7 @@ from typing import Any, Literal, NoReturn
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from peft.tuners.lora import LoraLayer
+from peft.tuners.lora.layer import LoraLayer, ParamWrapper
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
@@ -252,6 +252,12 @@ def gated_layers(
 
 def _check(name: str, layer: LoraLayer, ranks: Sequence[int], adapter: str) -> None:
     down = dict(layer.lora_A).get(adapter)
+    if isinstance(layer, ParamWrapper):
+        raise UserError(
+            f"layer '{name}' cannot be gated: LoRA on a parameter (target_parameters) is added to "
+            "it before any row is read; leave that out of the file of --set peft and name layers "
+            "in target_modules, or name an adapter without it"
+        )
     if not isinstance(down, nn.Linear):
         raise UserError(
             f"layer '{name}' cannot be gated: only LoRA on linear layers gives every row "

@@ -26,7 +26,8 @@ from recbench.llm.cards import LANGUAGE_MODEL, Kind, card_of
 from recbench.llm.weights.dequantised import dequantised
 from recbench.llm.weights.fingerprint import commit
 from recbench.llm.weights.hub import cached_model, check_reachable, folder_of
-from recbench.llm.weights.places import InFolder, OnHub, Place, place_of
+from recbench.llm.weights.placed import check_placed
+from recbench.llm.weights.places import ADAPTER, InFolder, OnHub, Place, place_of
 from recbench.llm.weights.quantised import Bits, check_quantised, check_scaled, quantisation
 from recbench.llm.weights.reading import check_whole, reading
 from recbench.llm.weights.tokenizer import read_tokenizer
@@ -96,8 +97,16 @@ def load_backbone(
             use_safetensors=True,
             output_loading_info=True,
         )
-        check_scaled(llm, config, model, told["unexpected_keys"], folder_of(where))
+        if getattr(model, "_hf_peft_config_loaded", False):  # of the hub: no folder has one
+            raise UserError(
+                f"'{llm}' holds an adapter beside its weights, which would be asked with it; "
+                f"download it into a folder, move {ADAPTER} and adapter_model.* out of it, and "
+                "name it with --set adapter=FOLDER"
+            )
+        folder, unexpected = folder_of(where), told["unexpected_keys"]
+        check_scaled(llm, config, model, unexpected, folder)
         check_whole(told["missing_keys"])
+        check_placed(model, unexpected, folder)
     return model.eval(), tokenizer
 
 

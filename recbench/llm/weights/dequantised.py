@@ -7,12 +7,15 @@ from pathlib import Path
 import torch
 import transformers
 from huggingface_hub.constants import HF_HOME
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
+from transformers.modeling_gguf_pytorch_utils import TensorProcessor, get_gguf_hf_weights_map
 
 from recbench.atomic_write import atomic_folder
 from recbench.file_digests import folder_digest
+from recbench.llm.silence import quiet
+from recbench.llm.weights.placed import check_none
 from recbench.llm.weights.places import InGguf
-from recbench.llm.weights.reading import check_whole, explained, quiet
+from recbench.llm.weights.reading import check_whole, explained
 
 CACHE = Path(HF_HOME) / "recbench"
 """Beside the models of the hub, since both are weights that any run on the machine may share."""
@@ -72,6 +75,7 @@ def _dequantise(llm: str, place: InGguf, folder: Path) -> None:
                 **where, dtype=torch.float32, output_loading_info=True
             )
             check_whole(told["missing_keys"])
+            check_none(_unplaced_biases(file, model))
         except Exception as error:  # a broken file can raise anything: KeyError, struct.error, ...
             raise explained(llm, error, first.name) from error
         # Its weights are plain numbers by now, but it says that they are not.
@@ -81,6 +85,19 @@ def _dequantise(llm: str, place: InGguf, folder: Path) -> None:
         model.save_pretrained(folder)
     if file != first:
         file.unlink()
+
+
+def _unplaced_biases(file: Path, model: PreTrainedModel) -> list[str]:
+    """Return the biases of a file that transformers does not read: it has no name for them here."""
+    from gguf import GGUFReader
+
+    placed = get_gguf_hf_weights_map(model, TensorProcessor())
+    return [
+        tensor.name
+        for tensor in GGUFReader(file).tensors
+        if tensor.name.endswith(".bias") and "exp" not in tensor.name  # experts have own names
+        if tensor.name not in placed and tensor.data.any()
+    ]
 
 
 def _joined(place: InGguf, file: Path) -> Path:

@@ -6,9 +6,10 @@ from pathlib import Path
 from transformers.utils.hub import cached_file
 
 from recbench.llm.cards import LANGUAGE_MODEL, Kind
+from recbench.llm.silence import quiet
 from recbench.llm.weights.hub import cached_config, check_reachable
 from recbench.llm.weights.places import OnHub, place_of
-from recbench.llm.weights.reading import explained, quiet
+from recbench.llm.weights.reading import explained
 
 
 def fingerprint(name: str, kind: Kind = LANGUAGE_MODEL) -> str:

@@ -2,13 +2,13 @@
 
 import hashlib
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, distribution
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
 
 from huggingface_hub import try_to_load_from_cache
 
+from recbench.data.prepare import in_distribution
 from recbench.errors import RecbenchError, UserError, nearest
 from recbench.llm.cards import (
     LANGUAGE_MODEL,
@@ -23,6 +23,9 @@ from recbench.llm.cards import (
 from recbench.llm.folder_hash import hashed
 from recbench.llm.weights.snapshot import is_whole
 from recbench.registry import listed
+
+ADAPTER = "adapter_config.json"
+"""Where it lies beside a model, transformers adds the adapter to it without a word."""
 
 _BLOCK = 1 << 20
 
@@ -97,12 +100,33 @@ def place_of(llm: str, kind: Kind = LANGUAGE_MODEL) -> Place:
             raise UserError(f"no GGUF file '{llm}'")
         return _readable(InGguf((path,)))
     if path.is_dir():
-        if not (path / "config.json").is_file():
-            raise UserError(f"the folder '{llm}' holds no {kind.noun}: no config.json in it")
+        _check_folder(llm, path, kind)
         return InFolder(path)
     if path.is_absolute() or llm.startswith((".", "~")) or llm.count("/") > 1:
         raise UserError(f"no folder '{llm}'; {remedy(llm, kind)}")
     return OnHub(llm)
+
+
+def _check_folder(llm: str, path: Path, kind: Kind) -> None:
+    """Refuse a folder without a model, or with an adapter that transformers would apply unsaid."""
+    whole, adapted = ((path / name).is_file() for name in ("config.json", ADAPTER))
+    if adapted and not whole:
+        raise UserError(
+            f"the folder '{llm}' holds an adapter, not a {kind.noun}: name the model that it was "
+            f"made for{_as_adapter(kind, llm)}"
+        )
+    if adapted:
+        raise UserError(
+            f"the folder '{llm}' holds an adapter beside the weights of a {kind.noun}: move "
+            f"{ADAPTER} and adapter_model.* out of it{_as_adapter(kind, 'FOLDER')}"
+        )
+    if not whole:
+        raise UserError(f"the folder '{llm}' holds no {kind.noun}: no config.json in it")
+
+
+def _as_adapter(kind: Kind, folder: str) -> str:
+    """Say how an adapter is named, of a kind that can have one."""
+    return f", and name it with --set adapter={folder}" if kind is LANGUAGE_MODEL else ""
 
 
 def remedy(llm: str, kind: Kind = LANGUAGE_MODEL) -> str:
@@ -118,7 +142,7 @@ def at_hand(card: LanguageModelCard) -> bool:
     if isinstance(source, PackagedGguf):
         return len(_parts(source)) == len(source.parts)
     if isinstance(source, PackagedFolder):
-        return _installed(source.distribution, source.path) is not None
+        return in_distribution(source.distribution, source.path) is not None
     if isinstance(source, PackageFolder):
         return True
     config = try_to_load_from_cache(source.id, "config.json", revision=source.revision)
@@ -145,7 +169,7 @@ def _of_card(card: LanguageModelCard, kind: Kind) -> Place:
 def _unpacked(source: PackagedGguf | PackagedFolder) -> InGguf | InFolder | None:
     """Find what installed distributions hold; None where it is not all there."""
     if isinstance(source, PackagedFolder):
-        folder = _installed(source.distribution, source.path)
+        folder = in_distribution(source.distribution, source.path)
         return InFolder(folder) if folder is not None else None
     parts = _parts(source)
     return _readable(InGguf(parts)) if len(parts) == len(source.parts) else None
@@ -153,17 +177,8 @@ def _unpacked(source: PackagedGguf | PackagedFolder) -> InGguf | InFolder | None
 
 def _parts(source: PackagedGguf) -> tuple[Path, ...]:
     """Find the parts that are installed."""
-    found = (_installed(part.distribution, part.path) for part in source.parts)
+    found = (in_distribution(part.distribution, part.path) for part in source.parts)
     return tuple(file for file in found if file is not None)
-
-
-def _installed(name: str, path: str) -> Path | None:
-    """Find a file or folder by the list of its distribution, which is not imported."""
-    try:
-        found = Path(str(distribution(name).locate_file(path)))
-    except PackageNotFoundError:
-        return None
-    return found if found.exists() else None
 
 
 def _readable(place: InGguf) -> InGguf:

@@ -13,11 +13,11 @@ from typing import Any, Literal
 
 import torch
 from safetensors import safe_open
-from torch import nn
 from transformers import BitsAndBytesConfig, PretrainedConfig, PreTrainedModel
 from transformers.quantizers import AutoHfQuantizer
 
 from recbench.errors import UserError
+from recbench.llm.weights.placed import is_inside
 from recbench.llm.weights.snapshot import weight_files
 
 Bits = Literal["4bit", "8bit"]
@@ -103,7 +103,7 @@ def check_scaled(
         If such a scale is among them, or weights are stored in few bits and ``config.json`` does
         not say how, or in a way that transformers does not know.
     """
-    left = [name for name in unexpected if _SCALES.search(name) and _is_inside(model, name)]
+    left = [name for name in unexpected if _SCALES.search(name) and is_inside(model, name)]
     if not (left or _is_known(config)):
         left = list(_narrow(folder))
     if left:
@@ -116,20 +116,6 @@ def check_scaled(
 def _is_known(config: PretrainedConfig) -> bool:
     how = getattr(config, "quantization_config", None)
     return how is not None and bool(AutoHfQuantizer.supports_quant_method(how))
-
-
-def _is_inside(model: PreTrainedModel, name: str) -> bool:
-    """Tell whether a weight would stand in a part of the model, with or without its head."""
-    part = ".".join(name.split(".")[:-1][:2])
-    return any(_has(whole, part) for whole in (model, model.base_model))
-
-
-def _has(model: nn.Module, part: str) -> bool:
-    try:
-        model.get_submodule(part)
-    except AttributeError:
-        return False
-    return True
 
 
 def _narrow(folder: Path) -> Iterator[str]:

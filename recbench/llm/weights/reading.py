@@ -5,12 +5,10 @@ from contextlib import contextmanager
 
 import torch
 from huggingface_hub import errors as hub
-from huggingface_hub.utils import logging as hub_logging
-from transformers import modeling_gguf_pytorch_utils
-from transformers.utils import logging
 
 from recbench.errors import RecbenchError, UserError
 from recbench.llm.cards import LANGUAGE_MODEL, Kind
+from recbench.llm.silence import quiet
 from recbench.llm.weights.places import remedy
 from recbench.out_of_memory import lacks_memory
 
@@ -85,23 +83,3 @@ def check_numbers(name: str, tokens: Collection[int], rows: int) -> None:
             f"the tokenizer of '{name}' has a token {largest}, but the model's {rows} embeddings "
             f"end at {rows - 1}: they are of two models; download both again or choose another"
         )
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Silence the bars and remarks of transformers and of the hub while a model is read."""
-    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    hub_level = hub_logging.get_verbosity()
-    logging.set_verbosity_error()
-    hub_logging.set_verbosity_error()  # else a line for every try to reach the hub
-    logging.disable_progress_bar()
-    # The bar of GGUF files alone does not ask that switch by itself.
-    gguf_bar, modeling_gguf_pytorch_utils.tqdm = modeling_gguf_pytorch_utils.tqdm, logging.tqdm
-    try:
-        yield
-    finally:
-        modeling_gguf_pytorch_utils.tqdm = gguf_bar
-        logging.set_verbosity(level)
-        hub_logging.set_verbosity(hub_level)
-        if bars:
-            logging.enable_progress_bar()

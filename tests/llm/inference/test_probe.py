@@ -13,6 +13,7 @@ from peft import (
     OFTConfig,
     PeftConfig,
     PeftModel,
+    TrainableTokensConfig,
     VeraConfig,
     get_peft_model,
 )
@@ -24,6 +25,7 @@ from transformers import (
     LlamaConfig,
     MambaConfig,
     MistralConfig,
+    Phi3Config,
     PretrainedConfig,
     RwkvConfig,
 )
@@ -31,11 +33,12 @@ from transformers import (
 from recbench.errors import UserError
 from recbench.llm.inference import probe as probe_room
 from recbench.llm.inference.hybrid import HybridLM
-from recbench.llm.inference.probe import TOLERANCE, probe, randomised, total, trial
+from recbench.llm.inference.probe import probe, randomised, total, trial
 from recbench.llm.inference.scoring import Packed
-from recbench.llm.prompts.writer import Prompt
+from recbench.llm.prompts.writer import MARGIN, Prompt
 from recbench.llm.settings import LanguageModelSettings
-from recbench.llm.tuning.adapter import add_lora
+from recbench.llm.tolerance import TOLERANCE
+from recbench.llm.tuning.adapter import add_adapter, add_lora
 from recbench.llm.tuning.gate import InstanceGate
 from recbench.llm.weights.backbone import unscaled
 
@@ -138,6 +141,59 @@ def test_a_swallowed_cache_is_not_used(make_hybrid: Hybrid) -> None:
     config = MambaConfig(**SMALL, num_hidden_layers=2, state_size=8)
     slowest = {**FAST, "lists": False, "reads": "plain", "writes": "plain"}
     assert found(hybrid(config, ("in_proj",), make_hybrid)) == slowest
+
+
+LONG = Phi3Config(
+    **{**SMALL, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4},
+    **{"num_key_value_heads": 2, "max_position_embeddings": 400, "pad_token_id": 0},
+    original_max_position_embeddings=(BORDER := total(PROMPT, ANSWERS)),
+    rope_parameters={
+        **{"rope_type": "longrope", "rope_theta": 1e4},
+        **{"short_factor": [1.0] * 4, "long_factor": [4.0] * 4},
+    },
+)
+
+
+@pytest.mark.parametrize("border", [BORDER, BORDER + MARGIN])
+def test_where_a_text_may_come_to_other_angles_nothing_stands_beside_it(
+    border: int, make_hybrid: Hybrid
+) -> None:
+    """What was tried lies on one side of the border: prompts to come may cross it."""
+    LONG.rope_parameters["original_max_position_embeddings"] = border
+    LONG.original_max_position_embeddings = border
+    apart = {"batches": False, "lists": False, "together": False}
+    plain = {**apart, "reads": "plain", "writes": "plain"}
+    crosses = border == BORDER
+    assert found(hybrid(LONG, ("qkv_proj",), make_hybrid)) == (plain if crosses else FAST)
+
+
+@pytest.mark.parametrize("part", ["item vectors", "gate"])
+def test_what_is_learnt_beside_an_adapter_has_a_say(part: str, make_hybrid: Hybrid) -> None:
+    model = hybrid(LLAMA, ("q_proj", "v_proj"), make_hybrid)
+    assert model.projector is not None
+    if part == "gate":
+        model.gate.network.register_forward_hook(lambda _, __, out: out * 0)
+    else:
+        model.projector.register_forward_hook(lambda _, __, out: out * 0)
+    with pytest.raises(UserError, match=f"answers without its {part}, which would learn nothing"):
+        found(model)
+
+
+def test_an_adapter_whose_gradient_is_zero_learns_nothing(make_hybrid: Hybrid) -> None:
+    """As of LoRA behind tokens that are not there (aLoRA)."""
+    model = hybrid(LLAMA, ("q_proj", "v_proj"), make_hybrid)
+    for name, module in model.lm.named_modules():
+        if name.endswith("v_proj.lora_A.default"):
+            module.register_forward_hook(lambda _, __, out: out * 0)
+    with pytest.raises(UserError, match=r"without v_proj: .*--set targets=q_proj, "):
+        found(model)
+
+
+def test_words_that_no_prompt_has_may_be_learnt(make_hybrid: Hybrid) -> None:
+    lm = AutoModelForCausalLM.from_config(LLAMA)
+    config = TrainableTokensConfig(token_indices=[200, 201])
+    model = randomised(make_hybrid(add_adapter(lm, config), gated=False))
+    assert found(model) == FAST
 
 
 def altered(model: HybridLM, change: Callable[[dict[str, Any]], None]) -> HybridLM:

@@ -189,6 +189,7 @@ def test_the_beginning_of_the_text_is_marked_where_the_tokenizer_does(data: Trai
     marked = writer.prompts(HISTORY[None], CANDIDATES[None], [False])[0]
     assert marked.ids == [tokenizer.bos_token_id, *plain.ids]
     assert tokenizer.bos_token_id not in writer.answers[0]
+    assert tokenizer.bos_token_id in writer.framing  # of which the model must have an embedding
 
 
 def test_tiny_never_merges_across_the_joint(data: TrainingData) -> None:
@@ -380,6 +381,17 @@ def test_a_template_that_fails_is_refused(data: TrainingData, template: str) -> 
     with pytest.raises(UserError, match="--set prompt_style=plain") as refused:
         PromptWriter(data, chatting(template), "chat")
     assert "\n" not in str(refused.value)
+
+
+def test_a_tokenizer_that_thinks_texts_too_long_is_asked_in_silence(
+    data: TrainingData, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """What the model reads at most is checked by its context."""
+    tokenizer = toy_tokenizer()
+    tokenizer.model_max_length = 2
+    writer = PromptWriter(data, tokenizer)
+    writer.prompts(HISTORY[None], CANDIDATES[None], [True])
+    assert capfd.readouterr() == ("", "")
 
 
 def test_a_chat_does_not_change_by_the_day(data: TrainingData) -> None:

@@ -25,7 +25,7 @@ from transformers import AutoModelForCausalLM
 
 from recbench.errors import UserError
 from recbench.llm.tuning import adapter
-from recbench.llm.tuning.adapter import KINDS, WEIGHTS, adapter_digest, read_lora
+from recbench.llm.tuning.adapter import KINDS, WEIGHTS, adapter_digest, read_lora, write_lora
 from recbench.llm.weights.backbone import load_backbone
 
 LORA = LoraConfig(task_type="CAUSAL_LM", r=4, target_modules=["q_proj", "v_proj"])
@@ -103,6 +103,22 @@ def test_every_kind_that_can_be_read_is_tried() -> None:
     assert {name.split()[0] for name in OF_LAYERS} == set(KINDS)
 
 
+def test_embeddings_that_came_with_an_adapter_are_written_with_it(
+    toy_folder: Path, tmp_path: Path
+) -> None:
+    ids, base = torch.tensor([[5, 6, 7, 8]]), AutoModelForCausalLM.from_pretrained(toy_folder)
+    theirs = adapter.add_adapter(base, LORA)
+    torch.nn.init.normal_(theirs.get_input_embeddings().weight)
+    theirs.save_pretrained(str(tmp_path / "theirs"), save_embedding_layers=True)
+    lm = read_lora(load_backbone(str(toy_folder), "cpu")[0], tmp_path / "theirs", trainable=True)
+    write_lora(lm, tmp_path / "ours", str(toy_folder), str(tmp_path / "theirs"))
+    again = read_lora(load_backbone(str(toy_folder), "cpu")[0], tmp_path / "ours")
+    with torch.no_grad():
+        torch.testing.assert_close(again.eval()(ids).logits, theirs.eval()(ids).logits)
+    write_lora(lm, tmp_path / "lora alone", str(toy_folder))
+    assert all("lora_" in name for name in load_file(tmp_path / "lora alone" / WEIGHTS))
+
+
 def test_what_stands_before_a_prompt_is_refused_at_once(
     save: Callable[[PeftConfig], Path],
 ) -> None:
@@ -117,6 +133,8 @@ def test_what_stands_before_a_prompt_is_refused_at_once(
         ({"peft_type": "FOO"}, "of the kind FOO, which cannot be used"),
         ({"peft_type": None}, "of the kind None, which cannot be used"),
         ({"task_type": "SEQ_CLS"}, "made for SEQ_CLS"),
+        ({"alora_invocation_tokens": [5, 6]}, r"alora_invocation_tokens, .*; name another"),
+        ({"init_lora_weights": "pissa_niter_4"}, r"drawn anew whenever it is read; .* with --llm"),
     ],
 )
 def test_a_kind_that_is_none_is_refused_at_once(

@@ -298,6 +298,54 @@ def test_weights_that_lack_a_tensor_are_not_made_up(toy_folder: Path, tmp_path: 
         load_backbone(str(folder), "cpu")
 
 
+def with_more(folder: Path, toy_folder: Path, more: dict[str, Tensor], **said: object) -> str:
+    """Copy the toy model, with weights besides its own and a configuration that says other."""
+    shutil.copytree(toy_folder, folder)
+    file, page = folder / "model.safetensors", folder / "config.json"
+    save_file(load_file(file) | more, file, {"format": "pt"})
+    page.write_text(json.dumps(json.loads(page.read_text()) | said))
+    return str(folder)
+
+
+@pytest.mark.parametrize(
+    "name", ["model.layers.0.self_attn.q_proj.bias", "model.layers.7.mlp.up_proj.weight"]
+)
+def test_weights_without_a_place_in_the_model_are_refused(
+    name: str, toy_folder: Path, tmp_path: Path
+) -> None:
+    llm = with_more(tmp_path / "more", toy_folder, {name: torch.ones(32)})
+    with pytest.raises(RecbenchError, match=rf"again .*1 weights have no place .*: {name}") as told:
+        load_backbone(llm, "cpu")
+    assert "\n" not in str(told.value)
+
+
+def test_a_configuration_of_fewer_layers_than_the_weights_is_refused(
+    toy_folder: Path, tmp_path: Path
+) -> None:
+    llm = with_more(tmp_path / "fewer", toy_folder, {}, num_hidden_layers=1, layer_types=None)
+    with pytest.raises(RecbenchError, match=r"have no place .*: model\.layers\.1\."):
+        load_backbone(llm, "cpu")
+
+
+def test_what_a_model_computes_or_what_adds_nothing_may_stand_beside_its_weights(
+    toy_folder: Path, tmp_path: Path
+) -> None:
+    """Masks and angles of older files, empty biases, and layers that guess tokens to come."""
+    attention = "model.layers.0.self_attn"
+    ones = [
+        *(f"{attention}.{name}" for name in ("bias", "masked_bias", "rotary_emb.inv_freq")),
+        *("model.embed_tokens.position_ids", "model.layers.2.mlp.up_proj.weight", "v_head.weight"),
+    ]
+    more = {f"{attention}.q_proj.bias": torch.zeros(32), **dict.fromkeys(ones, torch.ones(1))}
+    llm = with_more(
+        tmp_path / "more",
+        toy_folder,
+        {name: one.clone() for name, one in more.items()},
+        num_nextn_predict_layers=1,
+    )
+    load_backbone(llm, "cpu")
+
+
 def test_a_missing_package_is_not_taken_for_a_broken_file(monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(*_: object, **__: object) -> None:
         raise ImportError("\nThe tokenizer requires some library.\nInstall it")

@@ -1,6 +1,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -17,8 +18,8 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "CACHE", tmp_path / "weights")
 
 
-def as_gguf(folder: Path, file: Path) -> Path:
-    """Write the toy model of a folder as one GGUF file; its tokenizer only nearly."""
+def as_gguf(folder: Path, file: Path, bias: float | None = None) -> Path:
+    """Write the toy model of a folder as one GGUF file, its tokenizer only nearly; with a bias."""
     gguf = pytest.importorskip("gguf")
     config = json.loads((folder / "config.json").read_text())
     tokens = list(json.loads((folder / "tokenizer.json").read_text())["model"]["vocab"])
@@ -37,6 +38,8 @@ def as_gguf(folder: Path, file: Path) -> Path:
     names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.LLAMA, config["num_hidden_layers"])
     for name, tensor in load_file(folder / "model.safetensors").items():
         writer.add_tensor(names.get_name(name, (".weight",)), tensor.numpy())
+    if bias is not None:
+        writer.add_tensor("blk.0.attn_q.bias", np.full(config["hidden_size"], bias, np.float32))
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
@@ -89,6 +92,16 @@ def test_a_file_in_parts_is_the_file(toy_folder: Path, tmp_path: Path) -> None:
     joined = dequantised("parts", InGguf(parts), lambda _: None)
     assert dequantised("whole", InGguf((file,)), pytest.fail) == joined
     assert not list(joined.glob("*.gguf"))
+
+
+def test_a_bias_that_transformers_does_not_read_is_refused(
+    toy_folder: Path, tmp_path: Path
+) -> None:
+    file = as_gguf(toy_folder, tmp_path / "model.gguf", bias=3.0)
+    said = r"download model\.gguf again .*1 weights have no place .*: blk\.0\.attn_q\.bias"
+    with pytest.raises(RecbenchError, match=said):
+        load_backbone(str(file), "cpu")
+    load_backbone(str(as_gguf(toy_folder, tmp_path / "empty.gguf", bias=0.0)), "cpu")
 
 
 def test_a_broken_gguf_file_is_named_in_one_line(tmp_path: Path) -> None:

@@ -9,9 +9,12 @@ from typing import Any
 
 import pytest
 from huggingface_hub import constants
+from peft import LoraConfig
+from transformers import AutoModelForCausalLM
 
-from recbench.errors import RecbenchError
+from recbench.errors import RecbenchError, UserError
 from recbench.llm.text_encoder.pooling import own_pooling
+from recbench.llm.tuning.adapter import add_adapter
 from recbench.llm.weights import fingerprint as module
 from recbench.llm.weights import hub
 from recbench.llm.weights.backbone import load_backbone
@@ -75,6 +78,18 @@ def test_a_model_that_is_here_is_loaded_without_asking(
     lm, tokenizer = load_backbone("some/model", "cpu")
     assert lm.config.hidden_size == 32
     assert len(tokenizer) == 259
+
+
+def test_an_adapter_beside_the_weights_is_not_applied_unsaid(
+    downloaded: Callable[..., Path], toy_folder: Path, nobody: None
+) -> None:
+    folder = downloaded()
+    adapted = add_adapter(
+        AutoModelForCausalLM.from_pretrained(toy_folder), LoraConfig(target_modules=["q_proj"])
+    )
+    adapted.save_pretrained(str(folder))
+    with pytest.raises(UserError, match="holds an adapter beside its weights, which would be"):
+        load_backbone("some/model", "cpu")
 
 
 @pytest.mark.honesty

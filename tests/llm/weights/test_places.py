@@ -197,6 +197,28 @@ def test_a_card_goes_before_a_folder_of_its_name(
     assert place_of("tiny") != InFolder(Path("tiny"))
 
 
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_folder_with_an_adapter_is_refused(whole: bool, tmp_path: Path) -> None:
+    """Transformers would add it to the weights, or read another model beneath it, unsaid."""
+    (tmp_path / "adapter_config.json").write_text("{}")
+    if whole:
+        (tmp_path / "config.json").write_text("{}")
+        said, named = (
+            "an adapter beside the weights of a language model: move adapter_config",
+            "FOLDER",
+        )
+    else:
+        said, named = "an adapter, not a language model: name the model", str(tmp_path)
+    with pytest.raises(
+        UserError, match=rf"holds {said}.*, and name it with --set adapter="
+    ) as told:
+        place_of(str(tmp_path))
+    assert str(told.value).endswith(f"adapter={named}")
+    with pytest.raises(UserError) as told:
+        place_of(str(tmp_path), TEXT_ENCODER)
+    assert "--set" not in str(told.value)
+
+
 def test_a_misspelt_name_is_answered_with_the_nearest() -> None:
     for name in ("smolm2", "SmolLM2"):
         assert places.remedy(name).startswith("did you mean 'smollm2'?")
