@@ -16,6 +16,7 @@ import typer
 from typer.core import TyperCommand, TyperOption
 
 from recbench.errors import UserError
+from recbench_cli.options import only_put_prints
 
 
 class Commands(typer.Typer):
@@ -42,6 +43,10 @@ class _Once(TyperCommand):
             for one in value if isinstance(value, list | tuple) else (value,):
                 _check_utf8(one)
         return left
+
+    def invoke(self, ctx: Any) -> Any:
+        with only_put_prints():
+            return super().invoke(ctx)
 
 
 @contextmanager

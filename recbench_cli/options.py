@@ -1,9 +1,10 @@
 """Options that several commands share, named and explained once."""
 
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TextIO
 
 import typer
 
@@ -130,6 +131,29 @@ def say(line: str) -> None:
     typer.echo(printable_lines(without_secrets(line)), err=True)
 
 
+class _Page:
+    """Where `put` writes while a command works; None: on standard output as it is."""
+
+    stream: TextIO | None = None
+
+
+@contextmanager
+def only_put_prints() -> Iterator[None]:
+    """
+    Keep standard output for `put` alone, so that JSON or CSV on it can be read.
+
+    What a plug-in prints, as it is imported or learns, goes to standard error. (Not what another
+    program writes that a plug-in starts: it has the process's own standard output.)
+    """
+    before = _Page.stream
+    _Page.stream = before or typer.get_text_stream("stdout")
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        _Page.stream = before
+
+
 def put(page: str) -> None:
     """
     Print what was asked for: everything that a command writes on standard output.
@@ -142,7 +166,7 @@ def put(page: str) -> None:
     from recbench.errors import UserError
 
     try:
-        typer.echo(printable_lines(page))
+        typer.echo(printable_lines(page), file=_Page.stream)
     except UnicodeEncodeError as error:
         sign = ascii(error.object[error.start])
         raise UserError(

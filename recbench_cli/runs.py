@@ -1,5 +1,6 @@
 """`recbench runs`: which runs there are, what unfinished ones have to do, and what may go."""
 
+import os
 import signal
 import sys
 from pathlib import Path
@@ -59,14 +60,17 @@ def show(
     """Show one run: its settings and figures, or where it stands and what goes on with it."""
     from recbench.plain_text import printable
     from recbench.runs.leaderboard import rows_of
-    from recbench.runs.listing import named, shown
+    from recbench.runs.listing import named, root_of, shown
     from recbench.runs.places import results_folder
     from recbench.runs.rendering import run_table
     from recbench.runs.store import Run
 
-    given = {"--results": results, "--cache": cache}
+    root = results_folder(results)
+    found = named(root, run)
+    lies = root_of(found)
+    given = {"--results": results if lies == Path(os.path.abspath(root)) else lies}
+    given["--cache"] = cache
     places = [word for name, path in given.items() if path for word in (name, str(path))]
-    found = named(results_folder(results), run)
     told = shown(found, places)
     if form == "json":
         put_json(told)
@@ -143,6 +147,7 @@ def import_(
     """Take in runs from elsewhere and their kept models, verified; none that stands is replaced."""
     from collections import Counter
 
+    from recbench.outside.read_again import check_given
     from recbench.runs.listing import size_in_words
     from recbench.runs.places import cache_folder, results_folder
     from recbench.runs.remade_question import Questions
@@ -153,7 +158,8 @@ def import_(
         say(f"{one.result}: {one.folder}{model}{f': {one.why}' if one.why else ''}")
 
     questions = Questions(cache_folder(cache), data_dir, say)
-    found = import_runs(paths, results_folder(results), questions, tell, not no_trainings)
+    root, trainings = results_folder(results), not no_trainings
+    found = import_runs(paths, root, questions, tell, check_given, trainings)
     count = Counter(one.result for one in found)
     put(", ".join(f"{count[one]} {one}" for one in ("imported", "there already", "refused")))
     if sizes := [one.size for one in found if one.size]:

@@ -338,10 +338,11 @@ def _carry_out(
     from recbench.registry import blamed_if_at_fault
     from recbench.runs.store import apart, finished
     from recbench.studies import cells, folder
+    from recbench.studies.returned import check_cells
 
     with blamed_if_at_fault("studies", name):
         asked = _completed(name, found, asked)
-        named = found.cells(asked)
+        named = check_cells(found.cells(asked))
         is_set = any("llm" in cell.settings for cell in named)
         if asked.settings and not is_set and all(map(class_at_hand, asked.models)):
             raise UserError(f"--set is of language models, and {name} has none here; leave it out")
@@ -358,13 +359,31 @@ def _carry_out(
             raise_for(crew.run(handed), ", and with --no-run it shows what is there")
             wanted, missing = cells.located(named, lambda _: None)
         runs = apart([run for at in wanted if (run := finished(at)) is not None])
+        if crew is None:
+            _check_llms(asked, runs)
         if not runs:
-            raise UserError(f"none of the cells of {name} is there; leave out --no-run")
+            remedy = "leave out --no-run" if crew is None else "it has none with these options"
+            raise UserError(f"none of the cells of {name} is there; {remedy}")
         written = folder.write(name, found, asked, runs, missing)
         _print(written, form)
     if missing:
         say(folder.lacking(missing))
     say(f"wrote {written.folder}")
+
+
+def _check_llms(asked: "Asked", runs: "Sequence[Run]") -> None:
+    """Refuse a language model that no run has, and that is nearly a card's name."""
+    from recbench.errors import nearest, unknown
+    from recbench.registry import listed
+    from recbench.studies.study import language_model
+
+    known = listed("language_models")
+    there = {*known, *(run.record.settings.get("llm") for run in runs)}
+    for llm in asked.llms:
+        name, _ = language_model(llm)
+        a_path = "/" in name or Path(name).exists()
+        if not a_path and name not in there and nearest(name, known):
+            raise unknown("language model", name, known)
 
 
 def _print(written: "Written", form: "Format") -> None:

@@ -30,14 +30,16 @@ def submit(
     _debug: Debug = False,
 ) -> None:
     """Verify runs and write them into one file, which recbench verify checks anywhere."""
+    from recbench.outside.read_again import check_given
     from recbench.runs.places import cache_folder
     from recbench.runs.remade_question import Questions
     from recbench.submission.verification import verified_runs
     from recbench.submission.writing import check_target, held_texts, write_bundle
 
     check_target(out)
-    runs = verified_runs(paths, Questions(cache_folder(cache), data_dir, say))
-    write_bundle(runs, out, division, search, answers or ())
+    questions, files = Questions(cache_folder(cache), data_dir, say), answers or ()
+    runs = verified_runs(paths, questions, check_given, files)
+    write_bundle(runs, out, division, search, files)
     if division == "closed":
         say(
             f"{out} is closed as far as records show it; that nothing else was tried, and no run "

@@ -22,12 +22,13 @@ def verify(
     _debug: Debug = False,
 ) -> None:
     """Check runs against their own files and, where the data are at hand, draw and rank again."""
+    from recbench.outside.read_again import check_given
     from recbench.runs.places import cache_folder
     from recbench.runs.remade_question import Questions
     from recbench.runs.verify import as_text
     from recbench.submission.verification import verify as verified
 
-    found = verified(paths, Questions(cache_folder(cache), data_dir, say))
+    found = verified(paths, Questions(cache_folder(cache), data_dir, say), check_given)
     if form == "json":
         page = [{**one.model_dump(mode="json"), "failed": one.failed} for one in found]
         put_json(page)

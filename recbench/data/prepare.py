@@ -9,10 +9,14 @@ files that changed are read anew. Where a user's folder holds what the card pins
 the card's digest as well, so that the folder need not be named again.
 """
 
+import json
 import tempfile
 from collections.abc import Callable
-from importlib.metadata import PackageNotFoundError, distribution
+from importlib.metadata import Distribution, PackageNotFoundError, distribution
+from importlib.util import find_spec
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from recbench.data.archive import unpacked
 from recbench.data.card import Card, Download, Folder, InstalledCopy, RawFiles, card
@@ -247,12 +251,42 @@ def _from_user(wanted: Card, folder: Path, report: Callable[[str], None]) -> Dat
 
 
 def _installed(source: InstalledCopy) -> Path | None:
-    """Find the copy by the distribution's list of files; its code is not imported."""
+    folder = in_distribution(source.distribution, source.folder)
+    return folder if folder is not None and folder.is_dir() else None
+
+
+def in_distribution(name: str, path: str) -> Path | None:
+    """
+    Find a file or folder of an installed distribution, which is not imported.
+
+    Parameters
+    ----------
+    name
+        Of the distribution.
+    path
+        As its wheel has it, beginning with the package.
+    """
     try:
-        folder = Path(str(distribution(source.distribution).locate_file(source.folder)))
+        found = distribution(name)
     except PackageNotFoundError:
         return None
-    return folder if folder.is_dir() else None
+    place = Path(str(found.locate_file(path)))
+    return place if place.exists() else _in_checkout(found, path)
+
+
+def _in_checkout(found: Distribution, path: str) -> Path | None:
+    """Look where a package is imported from whose installation is editable, inside its checkout."""
+    url = json.loads(found.read_text("direct_url.json") or "{}").get("url", "")
+    package, _, inside = path.partition("/")
+    if not url.startswith("file:") or not package.isidentifier():
+        return None
+    checkout = Path(url2pathname(urlsplit(url).path)).resolve()
+    spec = find_spec(package)
+    for folder in (spec and spec.submodule_search_locations) or ():
+        place = (Path(folder) / inside).resolve()
+        if place.exists() and place.is_relative_to(checkout):
+            return place
+    return None
 
 
 def _format_of(wanted: Card, folder: Path) -> str | None:

@@ -86,7 +86,8 @@ def score(
             "is named, so that the target ranks last; make a top of the whole catalogue longer, or "
             "rank the candidates alone"
         )
-    judgement = _judged(answers, sheet, matching, report)
+    outcome = outcome_of(answers, sheet, matching)
+    judgement = Judgement(outcome, answers.texts, summary(outcome, report))
     outside = Outside(
         given=answers.given,
         answers=answers.digest,
@@ -113,17 +114,13 @@ def check_name(name: str) -> None:
         )
 
 
-def _judged(
-    answers: Answers, sheet: Sheet, matching: Matching, report: Callable[[str], None]
-) -> Judgement:
-    """Judge as a model of ours is judged."""
+def outcome_of(answers: Answers, sheet: Sheet, matching: Matching) -> Outcome:
+    """Look at answers beside the targets, as at those of a model of ours."""
     question, pack = sheet.question, sheet.question.pack
     asked = question.split.test, question.split.catalogue
     if isinstance(pack, Pack):
-        outcome = looked_at(pack, *asked, answers.scores, answers.texts, matching)
-    else:
-        outcome = Outcome(draws=1, users=asked[0].users, rank=answers.rank, writes=False)
-    return Judgement(outcome, answers.texts, summary(outcome, report))
+        return looked_at(pack, *asked, answers.scores, answers.texts, matching)
+    return Outcome(draws=1, users=asked[0].users, rank=answers.rank, writes=False)
 
 
 def _record(

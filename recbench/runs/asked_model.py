@@ -190,11 +190,16 @@ def _kept(run: Run, remedy: str) -> Path:
     raise UserError(f"the model of {run.folder} ({folder}) {why}; {remedy}")
 
 
-def again(record: RunRecord, data_dir: Path | None = None) -> str:
-    """Say how a run of ours, and its model, are made again; empty for answers from a file."""
+def again(record: RunRecord, data_dir: Path | None = None, then: str = "") -> str:
+    """
+    Say how a run of ours, and its model, are made again; empty for answers from a file.
+
+    It is made elsewhere, so that what was found stays; `then` says how that is named, as a rule by
+    the run's folder.
+    """
     if record.trained is None:
         return ""
     raw = [] if data_dir is None else ["--data-dir", str(data_dir)]
     more = shlex.join([*raw, "--results", str(ELSEWHERE), "--fresh"])
     folder = run_folder(ELSEWHERE, record)
-    return f"make it again by: {command(record)} {more}; then name {folder}"
+    return f"make it again by: {command(record)} {more}; then {then or f'name {folder}'}"

@@ -1,5 +1,6 @@
 """The command that makes a run again, from its record alone."""
 
+import json
 import shlex
 from typing import Any
 
@@ -76,4 +77,10 @@ def _written(value: Any) -> str:
     """Write a setting as `recbench.settings.Settings.build` reads it."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, dict) or (isinstance(value, list) and any(map(_has_parts, value))):
+        return json.dumps(value, ensure_ascii=False)
     return ",".join(map(_written, value)) if isinstance(value, list) else str(value)
+
+
+def _has_parts(value: Any) -> bool:
+    return isinstance(value, dict | list)

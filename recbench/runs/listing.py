@@ -1,5 +1,6 @@
 """Runs as `recbench runs` lists and shows them: finished ones, and what the others have to do."""
 
+import os
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from recbench.runs.command import command
 from recbench.runs.evidence import RECORD
 from recbench.runs.examples import EXAMPLES
 from recbench.runs.leftovers import measured
-from recbench.runs.store import Run, finished, run_folders
+from recbench.runs.store import CHECKPOINTS, Run, finished, run_folders
 from recbench.runs.text import DASH, grid
 from recbench.runs.unfinished import Unfinished, unfinished
 
@@ -91,7 +92,7 @@ def as_table(found: Sequence[Listed], root: Path) -> str:
 
 def named(results: Path, name: str) -> Run | Unfinished:
     """
-    Find a run by its folder, its id, or the beginning of that.
+    Find a run by its folder, wherever that is, or below `results` by how its id begins.
 
     Raises
     ------
@@ -103,7 +104,10 @@ def named(results: Path, name: str) -> Run | Unfinished:
     begun = {one.folder: one for one in unfinished(results)}
     there = sorted({*begun, *run_folders(results)})
     path = Path(name)
-    fits = [one for one in there if one.resolve() == path.resolve()] or [
+    exact = [one for one in there if one.resolve() == path.resolve()]
+    if not exact and (elsewhere := _elsewhere(path)) is not None:
+        return elsewhere
+    fits = exact or [
         one
         for one in there
         if one.name.startswith(name) or one.relative_to(results).as_posix() == name
@@ -122,6 +126,21 @@ def named(results: Path, name: str) -> Run | Unfinished:
     if run is None:
         raise DataError(f"{folder / RECORD} has just gone; see: recbench runs list")
     return run
+
+
+def _elsewhere(path: Path) -> Run | Unfinished | None:
+    """Return the run in a folder of other results; None where there is none."""
+    if (path / CHECKPOINTS).is_dir():
+        for root in Path(os.path.abspath(path)).parents[3:4]:
+            for one in unfinished(root):
+                if one.folder.samefile(path):
+                    return one
+    return finished(path)
+
+
+def root_of(run: Run | Unfinished) -> Path:
+    """Return the folder of results that a run lies in."""
+    return Path(os.path.abspath(run.folder)).parents[3]
 
 
 def shown(run: Run | Unfinished, places: Sequence[str]) -> Fields:

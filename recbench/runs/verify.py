@@ -14,12 +14,18 @@ from typing import Literal
 from pydantic import BaseModel
 
 from recbench.errors import DataError, RecbenchError, UserError
-from recbench.evaluation.metrics import figures
+from recbench.evaluation.evaluator import summary
 from recbench.file_digests import folder_digest
 from recbench.recommender import ranks, writes
-from recbench.registry import blamed, find
+from recbench.registry import blamed, find, listed
 from recbench.runs.asked_model import as_set
-from recbench.runs.evidence import CHECKS, RECORD, check_apart, refused
+from recbench.runs.evidence import (
+    CHECKS,
+    RECORD,
+    check_apart,
+    check_same_figures,
+    refused,
+)
 from recbench.runs.examples import read_outcome
 from recbench.runs.kept_trainings import TRAINING, kept_model, parts, read_training
 from recbench.runs.record import RunRecord, caption_of
@@ -47,6 +53,8 @@ MEANING = {
 }
 """Name of each check, in order, to what holds where it passes."""
 
+OF_FILES = {"given": "the file of answers, read and judged again, gives this table"}
+"""As `MEANING`: what `recbench.submission` checks besides, where that file is at hand."""
 
 OF_RUNS, OF_EXTERNAL = ("training", "model", "claims"), ("outside",)
 """What there is to check of one kind of record alone (`recbench.runs.record.Setup.kind`)."""
@@ -147,8 +155,9 @@ def _none_of_data(record: RunRecord, why: str) -> list[Check]:
 
 
 def _check_plugins(folder: Path, record: RunRecord) -> None:
-    known = figures(read_outcome(folder, record)).keys()
-    if unknown := sorted(record.metrics.keys() - known):
+    given = summary(read_outcome(folder, record), lambda _: None, listed("metrics").keys())
+    check_same_figures(folder, record, given)
+    if unknown := sorted(record.metrics.keys() - given.keys()):
         raise NotCheckedError(f"no metric that is installed gives {', '.join(unknown)}")
 
 
@@ -199,11 +208,12 @@ def _tried(name: str, check: Callable[[], None]) -> Check:
 
 def as_text(found: Sequence[Verified]) -> str:
     """Write one block a run, and at last how many passed."""
+    meaning = MEANING | OF_FILES
     lines: list[str] = []
     for run in found:
         lines.append(f"{run.folder}: {'FAILED' if run.failed else 'verified'}")
         for one in run.checks:
             why = f": {one.why}" if one.why else ""
-            lines.append(f"  {one.result:<11}  {one.name:<8}  {MEANING[one.name]}{why}")
+            lines.append(f"  {one.result:<11}  {one.name:<8}  {meaning[one.name]}{why}")
     failed = sum(run.failed for run in found)
     return "\n".join([*lines, f"{len(found)} runs, {failed} failed"])

@@ -21,9 +21,11 @@ from recbench.runs.evidence import RECORD, check_apart
 from recbench.runs.examples import EXAMPLES, sha256
 from recbench.runs.lock import locked
 from recbench.runs.record import RunRecord
-from recbench.runs.remade_question import Questions
+from recbench.runs.remade_question import NotCheckedError, Questions
 from recbench.runs.store import finished, place, read_record, run_folder
 from recbench.sent_files import Files, write_files
+from recbench.submission.given import CheckGiven, with_given
+from recbench.submission.manifest import ANSWERS
 from recbench.submission.reading import named_in, opened
 from recbench.submission.trainings import check_no_other, take_training
 
@@ -45,6 +47,7 @@ def import_runs(
     results: Path,
     questions: Questions,
     report: Callable[[Imported], None],
+    check: CheckGiven,
     trainings: bool = True,
 ) -> list[Imported]:
     """
@@ -60,6 +63,8 @@ def import_runs(
         Makes their questions again, where the data are at hand.
     report
         Told of every run as soon as it is known what comes of it.
+    check
+        Of the file of answers that lies beside a run from outside, as in a bundle.
     trainings
         Whether kept models come with the runs that asked them.
 
@@ -75,7 +80,7 @@ def import_runs(
         bundles = {unpacked.enter_context(opened(one))[1]: one for one in paths if one.is_file()}
         folders = runs.folders_of([*bundles, *(one for one in paths if not one.is_file())])
         for folder in folders:
-            one = _import(folder, results, questions, trainings)
+            one = _import(folder, results, questions, check, trainings)
             for unpacked_at, bundle in bundles.items():
                 named, why = (named_in(text, unpacked_at, bundle) for text in (one.folder, one.why))
                 one = replace(one, folder=named, why=why)
@@ -103,16 +108,23 @@ def take_files(files: Files, results: Path, questions: Questions) -> None:
     with tempfile.TemporaryDirectory(prefix="recbench-") as name:
         folder = Path(name)
         write_files(files, folder)
-        for one in import_runs([folder], results, questions, lambda _: None):
+        for one in import_runs([folder], results, questions, lambda _: None, _none_is_sent):
             if one.result == "refused":
                 why = named_in(one.why, folder, Path(SENT))
                 raise UserError(f"{SENT} is refused: {why}")
 
 
-def _import(folder: Path, results: Path, questions: Questions, trainings: bool) -> Imported:
+def _none_is_sent(*_: object) -> None:
+    """Take the place of a check of answers: workers send runs of ours alone."""
+    raise NotCheckedError("a worker sends no file of answers")
+
+
+def _import(
+    folder: Path, results: Path, questions: Questions, check: CheckGiven, trainings: bool
+) -> Imported:
     size = 0
     try:
-        record = _verified(folder, questions)
+        record = _verified(folder, questions, check)
         target = run_folder(results, record)
         _check_siblings(folder, target, record)
         with locked(target):
@@ -130,11 +142,11 @@ def _import(folder: Path, results: Path, questions: Questions, trainings: bool) 
     return Imported(str(folder), "there already" if standing else "imported", size=size)
 
 
-def _verified(folder: Path, questions: Questions) -> RunRecord:
+def _verified(folder: Path, questions: Questions, check: CheckGiven) -> RunRecord:
     (found,) = runs.verify([folder], questions)
-    for check in found.checks:
-        if check.result == "failed":
-            raise UserError(f"it fails the check '{check.name}': {check.why}")
+    for one in with_given(found, folder / ANSWERS, questions, check).checks:
+        if one.result == "failed":
+            raise UserError(f"it fails the check '{one.name}': {one.why}")
     return read_record(folder)
 
 

@@ -1,17 +1,20 @@
 """Verification of runs wherever they are: on disk, or in a bundle that somebody sent."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 from recbench.errors import UserError
+from recbench.file_digests import file_digest
 from recbench.runs import verify as runs
 from recbench.runs.remade_question import Questions
 from recbench.runs.store import Run, read_record
+from recbench.submission.given import CheckGiven, with_given
+from recbench.submission.manifest import ANSWERS
 from recbench.submission.reading import as_in_bundle, opened
 
 
-def verify(paths: Sequence[Path], questions: Questions) -> list[runs.Verified]:
+def verify(paths: Sequence[Path], questions: Questions, check: CheckGiven) -> list[runs.Verified]:
     """
     Check runs.
 
@@ -21,6 +24,8 @@ def verify(paths: Sequence[Path], questions: Questions) -> list[runs.Verified]:
         Run folders, folders with runs below them, or bundles; a run that is in two of them fails.
     questions
         Makes their questions again, where the data are at hand.
+    check
+        Of the file of answers that lies beside a run from outside, as in a bundle.
 
     Raises
     ------
@@ -33,15 +38,29 @@ def verify(paths: Sequence[Path], questions: Questions) -> list[runs.Verified]:
         files = dict.fromkeys(path for path in paths if path.is_file())
         bundles = {unpacked.enter_context(opened(path))[1]: path for path in files}
         folders = runs.folders_of([*bundles, *(path for path in paths if path not in files)])
-        found = runs.verify(folders, questions)
+        found = [
+            with_given(one, Path(one.folder) / ANSWERS, questions, check)
+            for one in runs.verify(folders, questions)
+        ]
         for folder, bundle in bundles.items():
             found = [as_in_bundle(one, folder, bundle) for one in found]
         return found
 
 
-def verified_runs(paths: Sequence[Path], questions: Questions) -> list[Run]:
+def verified_runs(
+    paths: Sequence[Path], questions: Questions, check: CheckGiven, answers: Sequence[Path]
+) -> list[Run]:
     """
     Return the runs that are named, or lie below a folder that is, if none of them fails.
+
+    Parameters
+    ----------
+    paths
+        Which runs.
+    questions, check
+        As for `verify`.
+    answers
+        The files of answers that runs from outside were made of.
 
     Raises
     ------
@@ -49,8 +68,23 @@ def verified_runs(paths: Sequence[Path], questions: Questions) -> list[Run]:
         For a folder without a run; with the first check that failed, see `recbench.runs.verify`.
     """
     folders = runs.folders_of(paths)
+    files = {file_digest(file): file for file in answers if file.is_file()}
     for one in runs.verify(folders, questions):
-        for check in one.checks:
-            if check.result == "failed":
-                raise UserError(f"{one.folder} fails the check '{check.name}': {check.why}")
+        _check_passed(_with_file(one, files, questions, check))
     return [Run(folder, read_record(folder)) for folder in folders]
+
+
+def _with_file(
+    found: runs.Verified, files: Mapping[str, Path], questions: Questions, check: CheckGiven
+) -> runs.Verified:
+    """Check the file of a run's answers, if it is one of these, by their SHA-256."""
+    if found.failed or (outside := read_record(Path(found.folder)).outside) is None:
+        return found
+    file = files.get(outside.file)
+    return found if file is None else with_given(found, file, questions, check)
+
+
+def _check_passed(found: runs.Verified) -> None:
+    for one in found.checks:
+        if one.result == "failed":
+            raise UserError(f"{found.folder} fails the check '{one.name}': {one.why}")

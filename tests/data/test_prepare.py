@@ -1,15 +1,18 @@
 import hashlib
 import importlib
+import json
+import re
 import shutil
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from recbench.data.card import Download, Folder, WebFile, card
+from recbench.data.card import Card, Download, Folder, WebFile, card
 from recbench.data.dataset import array_digest, make_dataset
 from recbench.data.prepare import at_hand, prepare
 from recbench.errors import DataError, RecbenchError, UserError
@@ -331,3 +334,44 @@ def test_what_is_at_hand_needs_no_download(own_folder, tmp_path, monkeypatch):
     assert at_hand("ml-1m", cache)
     with pytest.raises(UserError, match="unknown dataset"):
         at_hand("nowhere", cache)
+
+
+@pytest.fixture
+def editable(tmp_path, monkeypatch):
+    """Install a package in the manner of `pip install -e`: its files stay in its checkout."""
+    site, package = tmp_path / "site", tmp_path / "checkout/src/my_package"
+    info = site / "my_package-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: my-package\nVersion: 1.0\n")
+    url = {"url": (tmp_path / "checkout").as_uri(), "dir_info": {"editable": True}}
+    (info / "direct_url.json").write_text(json.dumps(url))
+    (package / "cards/shop").mkdir(parents=True)
+    (package / "__init__.py").write_text("raise RuntimeError('imported')")
+    monkeypatch.syspath_prepend(site)
+    monkeypatch.syspath_prepend(package.parent)
+    return package
+
+
+def test_files_of_an_editable_installation_are_found_without_an_import(editable):
+    assert module.in_distribution("my-package", "my_package/cards") == editable / "cards"
+    assert module.in_distribution("my-package", "my_package/none") is None
+    assert module.in_distribution("my-package", "numpy/testing") is None  # another's
+    assert module.in_distribution("my-package", "no_package/cards") is None
+    assert module.in_distribution("no-package", "my_package/cards") is None
+
+
+def test_the_card_of_the_page_is_prepared_from_an_editable_installation(
+    editable, tmp_path, monkeypatch
+):
+    page = (Path(__file__).parents[2] / "docs/extending.md").read_text(encoding="utf-8")
+    (text,) = (one for one in re.findall(r"```toml\n(.*?)```", page, re.DOTALL) if "formats" in one)
+    whole = Card.model_validate(tomllib.loads(text))
+    monkeypatch.setattr(module, "card", lambda *_: whole)
+    bought = [f"{user},{item},{item}" for user in range(9) for item in range(user, user + 9)]
+    (editable / "cards/shop/events.csv").write_text(
+        "\n".join(["user_id,item_id,timestamp", *bought])
+    )
+    named = [f"{item},Product {item}" for item in range(17)]
+    (editable / "cards/shop/products.csv").write_text("\n".join(["item_id,title", *named]))
+    assert at_hand("shop", tmp_path / "cache")
+    assert len(prepare("shop", tmp_path / "cache", None, silent)) == len(bought)

@@ -127,6 +127,14 @@ def test_training_rows_that_stand_newest_first_are_turned_round(folder):
     assert "The training rows stand newest first; they are taken in reverse." in split.notes
 
 
+def test_training_rows_of_which_one_pair_fits_by_chance_stay(folder):
+    histories = ["5 7\t300", "9 5\t7", "8 9\t300", "300 8\t5", "7 9\t8"]  # 1 leads on to 0
+    rows = "".join(f"{user}\t{one}\n" for user, one in enumerate(histories))
+    split = read(folder(**{"shop.part1.inter": HEADER + rows}))
+    assert ids(split)[0] == [[5, 7, 300], [9, 5, 7], [8, 9, 300], [300, 8, 5], [7, 9, 8]]
+    assert not [note for note in split.notes if "reverse" in note]
+
+
 def test_of_several_splits_the_one_called_as_the_folder_is_taken(folder, tmp_path):
     place = folder(**{"other.train.inter": HEADER, "other.test.inter": HEADER, "shop.inter": ""})
     with pytest.raises(UserError, match="of one split, found those of other, shop; leave one"):

@@ -118,7 +118,21 @@ def test_other_answers_have_another_digest(sheet, rows_of, write):
         rows[0]["text"] = text
         digests.add(read(write(rows), made).digest)
     digests |= {read(write(rows_of(made, field)), made).digest for field in ("scores", "ranking")}
-    assert len(digests) == 5
+    places = rows_of(made, "scores")  # such numbers as a ranking is read into
+    for row in places:
+        row["scores"] = [1 + sum(one < own for one in row["scores"]) for own in row["scores"]]
+    digests.add(read(write(places), made).digest)
+    assert len(digests) == 6
+
+
+def test_a_nought_below_nought_is_a_nought(sheet, rows_of, write):
+    made = sheet(draws=3)
+    rows = rows_of(made)
+    digests = set()
+    for nought in (0.0, -0.0, 0):
+        rows[0]["scores"][0] = nought
+        digests.add(read(write(rows), made).digest)
+    assert len(digests) == 1
 
 
 def first(**changes):

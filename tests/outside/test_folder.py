@@ -4,6 +4,7 @@ import pytest
 from pyarrow import parquet
 
 from recbench.errors import DataError, UserError
+from recbench.outside import folder as writing
 from recbench.outside.folder import check_files, write_questions
 from recbench.outside.making import sheet_in
 from recbench.outside.manifest import MANIFEST, read_manifest
@@ -102,6 +103,18 @@ def test_a_folder_leads_back_to_its_questions(
     found, pack_seed = sheet_in(tmp_path, outside_cache, raw_folder, said.append)
     assert (found.keys, found.kind, pack_seed) == (made.keys, kind, 0)
     assert not [line for line in said if "--draws" in line]
+
+
+def test_questions_half_written_have_no_manifest_of_earlier_ones(sheet, tmp_path, monkeypatch):
+    write_questions(sheet(), 0, tmp_path)
+
+    def stopped(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(writing, "_write", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        write_questions(sheet(draws=3), 0, tmp_path)
+    assert not (tmp_path / MANIFEST).exists()
 
 
 def test_questions_may_be_written_again_and_leave_other_files_alone(sheet, tmp_path):

@@ -97,6 +97,20 @@ def test_a_record_says_that_it_is_from_outside(sheet, scored):
     assert record.outside.about.model == "a rule"
 
 
+def test_what_has_no_training_at_random_is_seed_0(sheet, scored):
+    record = scored(sheet(draws=3), maker=Maker(seed=4, random_training=False)).record
+    assert (record.seed, record.random_training) == (0, False)
+    assert record.run_id.endswith("-seed0")
+
+
+def test_how_texts_are_matched_is_nothing_to_scores(sheet, scored):
+    exact, other = (scored(sheet(draws=3), matching=one) for one in ("exact", "substring"))
+    assert (other.folder, other.reused) == (exact.folder, True)
+    assert other.record.matching == "exact"
+    text = scored(sheet("text"), "text", matching="substring").record
+    assert text.matching == "substring"
+
+
 @pytest.mark.parametrize(
     ("kind", "rule", "field"),
     [

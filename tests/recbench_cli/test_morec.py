@@ -1,11 +1,14 @@
 """MoRec from the command line: how it is run, and what is said where there is no text encoder."""
 
+import importlib
 from importlib.metadata import PackageNotFoundError
 
 import pytest
 
-from recbench.llm.weights import places
 from recbench.testing.toy_lm import toy_text_encoder
+
+# The package's function hides the module of the same name from a plain "import ... as".
+prepare = importlib.import_module("recbench.data.prepare")
 
 
 @pytest.fixture
@@ -31,7 +34,7 @@ def test_without_its_package_it_says_how_to_have_it(run, monkeypatch):
     def missing(name):
         raise PackageNotFoundError(name)
 
-    monkeypatch.setattr(places, "distribution", missing)
+    monkeypatch.setattr(prepare, "distribution", missing)
     code, _, err = run()
     assert code == 2
     assert err.splitlines()[-1] == (

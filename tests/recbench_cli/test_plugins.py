@@ -432,3 +432,32 @@ def test_an_encoder_that_fails_is_named(ask, install):
     assert last.startswith(
         "error: the model 'acme' of package acme-plugin failed: ZeroDivisionError: division by zero"
     )
+
+
+PRINTS = """
+import sys
+from recbench_baselines.popularity import Popularity
+print("imported")
+
+class Acme(Popularity):
+    def fit(self, data, runtime):
+        print("epoch 1")
+        sys.stdout.write("epoch 2\\n")
+        return super().fit(data, runtime)
+"""
+
+
+def test_what_a_plug_in_prints_is_not_on_standard_output(ask, call_here, install):
+    install(PRINTS)
+    code, out, err = ask(*RUN, "--json")
+    assert code == 0, err
+    assert set(json.loads(out)) == {"record", "metrics"}
+    assert all(line in err.splitlines() for line in ("imported", "epoch 1", "epoch 2"))
+    install(PRINTS)  # a module that was not imported yet
+    code, out, err = call_here("models", "acme", "--format", "json")
+    assert (code, json.loads(out)["model"], err) == (0, "acme", "imported\n")
+    code, out, err = call_here("leaderboard", "--format", "csv")
+    assert (code, out.count("\n"), "acme" in out) == (0, 2, True)
+    print("as before")
+    code, out, _ = call_here("models", "--help")
+    assert (code, out.startswith("as before\n"), "--llms" in out) == (0, True, True)

@@ -188,3 +188,31 @@ def test_a_sign_that_standard_output_lacks_is_named_and_the_remedy_helps(tmp_pat
     assert (code, out, err) == (2, "", f"error: {said}PYTHONIOENCODING=utf-8\n")
     code, out, err = listed("utf-8")
     assert (code, "数" in out, err) == (0, True, "")
+
+
+def test_a_folder_is_shown_wherever_it_is(run, interrupted, call_inside, tmp_path, monkeypatch):
+    assert run()[0] == 0
+    (folder,) = (path.parent for path in tmp_path.rglob("record.json"))
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    for place in (str(folder), os.path.relpath(folder)):
+        code, out, err = call_inside("runs", "show", place)
+        assert (code, err, "state: finished" in out) == (0, "", True)
+        (line,) = [one for one in out.splitlines() if one.startswith("command: recbench ")]
+        assert f"--results {tmp_path / 'results'}" in line  # so that it finds this run
+    assert call_inside("runs", "show", folder.name)[0] == 2  # below ./results there is none
+    monkeypatch.chdir(tmp_path)
+    interrupted("--pack-seed", "3")
+    ((name, _),) = (one for one in states(call_inside).items() if one[1][0] != "finished")
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    code, out, err = call_inside("runs", "show", str(folder.with_name(name)))
+    assert (code, err, "state: answering" in out) == (0, "", True)
+
+
+def test_a_folder_that_was_moved_is_not_trusted(run, call_inside, tmp_path):
+    assert run()[0] == 0
+    (folder,) = (path.parent for path in tmp_path.rglob("record.json"))
+    folder.rename(tmp_path / "moved")
+    code, out, err = call_inside("runs", "show", "moved")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "is not to be trusted: it belongs into movielens/" in err

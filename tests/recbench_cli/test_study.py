@@ -377,6 +377,62 @@ def test_a_plug_in_that_is_no_study_says_in_what(call_here, install, source, sai
     assert err == f"error: the study 'acme' of package acme-plugin: {said}\n"
 
 
+WORKING = {
+    "cells": "return list(asked.of_all_models())",
+    "data": "return frame(p for run in only_table(runs).rows for p in value(run))",
+    "figure": "return sheet()[0]",
+}
+
+
+@pytest.mark.usefixtures("saved")
+@pytest.mark.parametrize(
+    ("method", "body", "said"),
+    [
+        ("cells", "return ['popularity']", "its cells() must return a list of Experiments"),
+        ("data", "return None", "its data() must return a DataFrame: recbench.studies.points.f"),
+        ("figure", "return None", "its figure() must return a matplotlib Figure: recbench.stud"),
+        ("figure", "raise ValueError('no')", "ValueError: no"),
+    ],
+)
+def test_a_plug_in_that_returns_something_else_is_named_and_leaves_nothing(
+    study, install, tmp_path, method, body, said
+):
+    bodies = WORKING | {method: body}
+    arguments = {"cells": "self, asked", "data": "self, runs, asked", "figure": "self, data"}
+    source = (
+        "from recbench.studies.drawing import sheet\n"
+        "from recbench.studies.points import frame, only_table, value\n"
+        "from recbench.studies.study import Study\n"
+        "class Acme(Study):\n    question = place = 'x'\n    models = ('popularity',)\n"
+    ) + "".join(f"    def {name}({arguments[name]}): {bodies[name]}\n" for name in bodies)
+    install(source, group="studies")
+    code, _, err = study("acme")
+    assert code == 1
+    assert err.splitlines()[-1].startswith("error: the study 'acme' of package acme-plugin")
+    assert said in err
+    assert not (tmp_path / "results/studies/acme").exists()
+
+
+def test_a_study_without_cells_is_not_told_to_leave_out_what_was_not_given(study, install):
+    methods = "".join(f"    def {one}(*_): return []\n" for one in WORKING)
+    source = f"from recbench.studies.study import Study\nclass Acme(Study):\n{methods}"
+    install(f"{source}    question = place = 'x'\n", group="studies")
+    code, _, err = study("acme")
+    assert code == 2
+    assert err.endswith(
+        "error: none of the cells of acme is there; it has none with these options\n"
+    )
+
+
+def test_a_typo_in_a_language_model_is_told_where_nothing_is_run(study, begun):
+    assert study("cost", "--models", "popularity")[0] == 0
+    asked = ("cost", "--models", "popularity,llara", "--no-run")
+    code, _, err = study(*asked, "--llm", "tinny")
+    assert code == 2
+    assert "error: unknown language model 'tinny'; did you mean 'tiny'" in err
+    assert study(*asked, "--llm", "tiny")[0] == study(*asked, "--llm", "acme/tinny")[0] == 0
+
+
 def test_a_study_whose_models_are_its_own_takes_no_others(call_here, install):
     lines = ("def cells(*_): pass", "def data(*_): pass", "def figure(*_): pass")
     body = "".join(f"\n    {line}" for line in ("question = place = 'x'", *lines))

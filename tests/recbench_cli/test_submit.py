@@ -4,7 +4,16 @@ import json
 import shutil
 import zipfile
 
+import numpy as np
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
+
+from recbench.evaluation.evaluator import summary
+from recbench.evaluation.ranks import target_ranks
+from recbench.runs.examples import read_outcome, sha256
+from recbench.runs.store import Run, read_record
+from recbench.submission import writing
 
 pytestmark = pytest.mark.honesty
 
@@ -164,3 +173,94 @@ def test_answers_from_a_file_are_scored_again_from_the_bundle(two, tmp_path):
     old, new = (json.loads((tmp_path / one).read_text()) for one in (f"{place}/record.json", again))
     for name in ("run_id", "metrics", "examples_sha256", "outside"):
         assert old[name] == new[name]
+
+
+@pytest.fixture
+def scored(two, tmp_path):
+    """Return a function that scores answers to the made-up data: their folder and their file."""
+
+    def score(field="scores", draws="2"):
+        asked = ("--dataset", "movielens", "--protocol", "next-item", "--draws", draws)
+        kind = "text" if field == "text" else "scores"
+        assert two("questions", *asked, "--kind", kind, "--out", "asked")[0] == 0
+        lines = (tmp_path / "asked/questions.jsonl").read_text(encoding="utf-8").splitlines()
+        answer = {
+            "scores": lambda row: row["candidates"],
+            "ranking": lambda row: sorted(row["candidates"])[:5],
+            "text": lambda row: row["candidate_titles"][0],
+        }[field]
+        rows = [{"key": row["key"], field: answer(row)} for row in map(json.loads, lines)]
+        (tmp_path / "a.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+        assert two("score", "a.jsonl", "--name", "theirs", "--questions", "asked")[0] == 0
+        (folder,) = tmp_path.glob("results/movielens/next-item/external:theirs/*")
+        return folder, tmp_path / "a.jsonl"
+
+    return score
+
+
+def sign(folder):
+    """Sign a record anew, with the figures that its table gives."""
+    file, record = folder / "record.json", read_record(folder)
+    figures = summary(read_outcome(folder, record), lambda _: None)
+    signed = record.model_copy(update={"metrics": figures}).signed(sha256(folder))
+    file.write_text(signed.model_dump_json())
+
+
+def forge(folder):
+    """Give every target the best score, in a table whose ranks and answers follow from it."""
+    table = parquet.read_table(folder / "examples.parquet")
+    target = table["target_slot"].to_numpy()
+    scores = np.stack(table["scores"].to_numpy())
+    scores[np.arange(len(scores)), target] = 1e6
+    made = {"scores": list(scores), "rank": target_ranks(scores, target), "answer_slot": target}
+    for name, column in made.items():
+        place = table.column_names.index(name)
+        kind = table.schema.field(name).type
+        table = table.set_column(place, name, pa.array(column, type=kind))
+    parquet.write_table(table, folder / "examples.parquet")
+    sign(folder)
+
+
+def submit_unread(folder, file, out):
+    """Write a bundle as somebody would who leaves the checks of `recbench submit` out."""
+    writing.write_bundle([Run(folder, read_record(folder))], out, answers=[file])
+
+
+@pytest.mark.parametrize("field", ["scores", "ranking", "text"])
+def test_the_file_of_answers_is_read_again(two, scored, field):
+    folder, _ = scored(field, "1")
+    given = ("--out", "b.zip", "--answers", "a.jsonl")
+    assert two("submit", str(folder), *given)[0] == 0
+    code, out, _ = two("verify", "b.zip")
+    assert (code, out.count("  ok           given     the file of answers, read and")) == (0, 1)
+    assert two("runs", "import", "b.zip", "--results", "taken")[0] == 0
+    code, out, _ = two("verify", str(folder))
+    assert (code, "given" in out) == (0, False)  # it is not at hand there
+
+
+def test_a_table_that_is_not_that_of_its_file_is_told(two, scored, tmp_path):
+    folder, file = scored()
+    forge(folder)
+    assert two("verify", str(folder))[0] == 0  # the record agrees with itself
+    told = "the scores in its table are not those of its file of answers"
+    code, _, err = two("submit", str(folder), "--out", "b.zip", "--answers", "a.jsonl")
+    assert (code, err.count("\n"), f"fails the check 'given': {folder.name}" in err) == (
+        2,
+        1,
+        False,
+    )
+    assert told in err
+    submit_unread(folder, file, tmp_path / "b.zip")
+    code, out, _ = two("verify", "b.zip")
+    assert (code, out.splitlines()[-1]) == (1, "1 runs, 1 failed")
+    assert told in out
+    code, _, err = two("runs", "import", "b.zip", "--results", "taken")
+    assert (code, told in err) == (1, True)
+
+
+def test_without_the_data_the_file_is_not_checked(two, scored, call_inside, tmp_path):
+    folder, _ = scored()
+    assert two("submit", str(folder), "--out", "b.zip", "--answers", "a.jsonl")[0] == 0
+    code, out, _ = call_inside("verify", "b.zip", "--cache", str(tmp_path / "empty"))
+    (line,) = [one for one in out.splitlines() if " given " in one]
+    assert (code, line.split()[:2]) == (0, ["not", "checked"])

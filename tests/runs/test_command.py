@@ -4,11 +4,14 @@ import shlex
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel, Field
 
+from recbench.errors import UserError
 from recbench.request import Experiment
 from recbench.runs.command import command
 from recbench.runs.record_parts import FROM_OUTSIDE, About, Device, Outside, Training
 from recbench.runs.store import read_record, run_folders
+from recbench.settings import Settings
 from recbench.stages import build
 from recbench_cli.parsing import settings_of
 
@@ -95,3 +98,30 @@ def test_what_old_records_did_not_say_changes_no_digest():
     assert set(old.model_dump()) == {"given", "answers", "file", "about"}
     new = Outside(given="text", answers="a", file="b", format="plain", kind="text")
     assert Outside.model_validate(new.model_dump()) == new
+
+
+class Inner(BaseModel):
+    width: int = 4
+    name: str = "x"
+
+
+class OfParts(Settings):
+    rates: dict[str, float] = Field(default={"x": 1.0})
+    inner: Inner | None = None
+    layers: tuple[Inner, ...] = ()
+    pairs: tuple[tuple[int, int], ...] = ()
+    words: tuple[str, ...] = ("a", "b")
+
+
+def test_settings_of_several_parts_are_read_as_they_are_written(made):
+    inner = Inner(width=2, name='it\'s, "so" é')
+    settings = OfParts(rates={"y": 0.5}, inner=inner, layers=(inner,), pairs=((1, 2), (3, 4)))
+    line = command(made(settings=settings.record()).record)
+    assert OfParts.build(settings_of(options(line)["--set"], None)) == settings
+    line = command(made(settings=OfParts().record(), seed=1).record)
+    assert OfParts.build(settings_of(options(line)["--set"], None)) == OfParts()
+
+
+def test_what_is_no_json_is_refused_by_name():
+    with pytest.raises(UserError, match="setting 'rates': Input should be a valid dictionary"):
+        OfParts.build({"rates": "{'x': 1}"})

@@ -10,6 +10,7 @@ from recbench.runs.compare_rendering import render_comparison
 from recbench.runs.leaderboard import leaderboard
 from recbench.runs.plan import plan
 from recbench.runs.systems import matched, systems, why_not
+from recbench.statistics.power import Design, split
 
 GOOD, BAD = [1] * 12, [1, 1] + [0] * 10
 
@@ -61,6 +62,18 @@ def test_seeds_that_differ_make_a_difference_doubtful(made):
     assert shaken.parts.seeds > 10 * steady.parts.seeds
     assert shaken.smallest > steady.smallest
     assert shaken.pair.difference.df < 3
+
+
+def test_the_parts_are_those_with_the_seeds_of_the_row_with_fewer(made):
+    many, few = (
+        [made(mixture(10 * place + seed), model=model, seed=seed) for seed in range(seeds)]
+        for place, (model, seeds) in enumerate([("many", 3), ("few", 2)])
+    )
+    popular = [made(mixture(5), model="popularity", random_training=False)]
+    for rows, seeds in (([many, few], 2), ([many, popular], 3), ([few, popular], 2)):
+        (one,) = compare([run for row in rows for run in row]).pairs
+        a, b = (systems(row.runs)["HitRatio@1"] for row in (one.a, one.b))
+        assert one.parts == split(a, b).of(Design.of(a.users, a.draws, seeds))
 
 
 @pytest.mark.honesty

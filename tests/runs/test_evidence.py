@@ -14,8 +14,11 @@ from recbench.evaluation.metrics import Metric
 from recbench.runs.evidence import check_run
 from recbench.runs.examples import sha256
 from recbench.runs.identity import row_of, run_id, training_id_of
+from recbench.runs.leaderboard import leaderboard
 from recbench.runs.record import FIGURE_VERSION, RunRecord
+from recbench.runs.remade_question import Questions
 from recbench.runs.store import finished, read_record, runs
+from recbench.runs.verify import verify
 
 pytestmark = pytest.mark.honesty
 
@@ -333,10 +336,22 @@ def test_a_figure_of_a_plugin_that_is_not_installed_is_left_alone(made, root, pl
     run = made()
     assert run.record.metrics["Half"].value == 0.5
     assert left_out(root)[1] == []
-    edit(run.folder, put("metrics", "Half", "value", 0.4), careful=True)
-    assert "its Half is 0.4000" in left_out(root)[1][0]
     plugin(there=False)
     assert left_out(root)[1] == []
+
+
+@pytest.mark.honesty
+def test_a_plugin_that_was_mended_takes_no_run_out_of_a_table(made, root, plugin):
+    plugin()
+    run = made()
+    edit(run.folder, put("metrics", "Half", "value", 0.4), careful=True)
+    assert left_out(root)[1] == []
+    (row,) = [row for table in leaderboard(runs(root)) for row in table.rows]
+    assert row.estimates["Half"].figure.value == 0.5  # worked out from the examples
+    (verified,) = verify([run.folder], Questions(root / "none", None, lambda _: None))
+    (plugins,) = [one for one in verified.checks if one.name == "plug-ins"]
+    assert plugins.result == "failed"
+    assert "its Half is 0.4000" in plugins.why
 
 
 def test_runs_older_than_a_plugin_do_not_lack_its_figure(made, root, plugin):

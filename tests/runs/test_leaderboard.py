@@ -10,6 +10,7 @@ from recbench.data.card import card
 from recbench.errors import UserError
 from recbench.runs.compare import compare
 from recbench.runs.leaderboard import leaderboard, rows_of
+from recbench.runs.notes import notes
 from recbench.runs.record_parts import Training
 from recbench.runs.rendering import render, run_table
 
@@ -539,3 +540,10 @@ def test_the_first_rows_alone_stand_apart_and_are_no_result(made):
     assert [row.to_best for row in first.rows] == [None, None]
     assert "not a result: the first 6 test rows alone were asked about" in render([first], "table")
     assert "not a result" in run_table(first.rows[0])
+
+
+@pytest.mark.honesty
+def test_a_row_of_which_one_run_was_not_audited_says_so(made):
+    runs = [made(seed=0), made(seed=1, audit=None)]
+    assert "not audited" in "\n".join(notes(rows_of(runs)))
+    assert "not audited" not in "\n".join(notes(rows_of(runs[:1])))

@@ -16,7 +16,7 @@ from recbench.neural.checkpoint import Checkpoint
 from recbench.neural.progress import Position
 from recbench.runs.evidence import RECORD
 from recbench.runs.kept_trainings import TRAINING, TRAININGS
-from recbench.runs.leftovers import DAY, leftovers
+from recbench.runs.leftovers import DAY, Leftover, leftovers
 from recbench.runs.lock import locked
 from recbench.runs.record import Setup
 from recbench.runs.store import CHECKPOINTS, run_folder
@@ -197,3 +197,13 @@ def test_where_nothing_can_be_locked_nobody_holds_anything(begun, tmp_path, monk
     monkeypatch.setattr(fcntl, "flock", none)
     (one,) = unfinished(tmp_path / "results")
     assert one.process is None
+
+
+def test_of_a_link_the_link_goes_and_what_it_leads_to_stays(tmp_path):
+    folder, link = tmp_path / "folder", tmp_path / "link"
+    folder.mkdir()
+    (folder / "mine").touch()
+    link.symlink_to(folder)
+    Leftover((link,), "a link").remove()
+    assert not link.is_symlink()
+    assert (folder / "mine").exists()

@@ -2,6 +2,7 @@ import json
 import shutil
 from dataclasses import replace
 from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
@@ -9,7 +10,8 @@ import pytest
 from pyarrow import parquet
 
 from recbench.data.prepare import prepare
-from recbench.errors import UserError
+from recbench.data.titles import TitleGroups
+from recbench.errors import DataError, UserError
 from recbench.evaluation.answers import match
 from recbench.evaluation.evaluator import Judgement, summary
 from recbench.evaluation.full_ranking import FullRanking
@@ -19,20 +21,23 @@ from recbench.file_digests import folder_digest
 from recbench.llm.weights.backbone import caption
 from recbench.questions.candidates import draw
 from recbench.questions.cold_start import cold_start
+from recbench.questions.competitors import competitors
 from recbench.questions.controls import seen
 from recbench.questions.fraction import with_fraction
 from recbench.questions.limit import first_rows
 from recbench.questions.make_split import asked_split, make_split, rules_of
 from recbench.questions.protocols import protocol
+from recbench.runs import remade_question
 from recbench.runs.evidence import check_run
 from recbench.runs.examples import read_outcome
 from recbench.runs.identity import row_of, run_id, training_id_of
 from recbench.runs.kept_trainings import TRAINING, kept_model
 from recbench.runs.record import RunRecord
 from recbench.runs.record_parts import Training
-from recbench.runs.remade_question import Questions
+from recbench.runs.remade_question import NotCheckedError, Questions, check_learnt, check_ranks
 from recbench.runs.store import finish, publish, run_folder
 from recbench.runs.verify import MEANING, as_text, folders_of, verify
+from recbench.testing.toy import toy_split
 
 pytestmark = pytest.mark.honesty
 
@@ -219,6 +224,24 @@ def test_a_part_of_the_training_users_is_made_again(honest, checked):
     assert not checked()[0].failed
 
 
+@pytest.mark.parametrize("timed", [False, True])
+def test_what_was_learnt_before_it_was_known_who_was_left_out_is_the_same(tmp_path, timed):
+    times = np.arange(len(toy_split().sequences.values)) if timed else None
+    earlier = replace(toy_split(), times=times)
+    split = replace(earlier, left_out_users=np.array([3], dtype=np.int32))
+    other = replace(split, left_out_users=np.array([4], dtype=np.int32))
+
+    def check(learnt):
+        digest = learnt.timed_training_digest if timed else learnt.training_digest
+        record = SimpleNamespace(training=Training(), trained=SimpleNamespace(data=digest))
+        check_learnt(tmp_path, record, SimpleNamespace(split=split))
+
+    for learnt in (split, earlier):
+        check(learnt)
+    with pytest.raises(DataError, match="its training was of other data than this split gives"):
+        check(other)
+
+
 def test_what_a_model_learnt_that_reads_times_is_made_again(honest, checked):
     honest(timed=True)
     assert results(checked()[0])["learnt"] == "ok"
@@ -369,6 +392,20 @@ def test_a_rank_beyond_what_is_ranked(honest, checked):
     run = honest("next-item,candidates=all")
     rewrite(run, lambda rows: {"rank": [80] * len(rows["rank"])})
     assert results(checked()[0])["ranks"] == "failed"
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_the_last_place_is_that_behind_all_that_compete(tmp_path, monkeypatch, more):
+    split = toy_split()
+    ranking, groups = FullRanking.of(split, "test"), TitleGroups.apart(split.catalogue)
+    rank = 1 + competitors(groups, ranking.examples.targets, ranking.excluded)
+    rank[3] += more
+    outcome = Outcome(1, split.test.users, writes=False, rank=rank)
+    monkeypatch.setattr(remade_question, "read_outcome", lambda *_: outcome)
+    error, said = [(NotCheckedError, "no rank is too large"), (DataError, "is larger than")][more]
+    made = SimpleNamespace(split=split, candidates=ranking)
+    with pytest.raises(error, match=said):
+        check_ranks(tmp_path, SimpleNamespace(ranked=None), made)
 
 
 def test_without_the_data_it_says_what_was_not_checked(honest, checked, monkeypatch):

@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 import uuid
 from pathlib import Path
 
@@ -78,6 +79,14 @@ def test_a_control_cannot_pass_for_the_plain_result(made, export):
     assert told["metric_config"]["evaluation_description"].endswith(details["no_result"])
     said = plain["evaluation_results"][0]["source_data"]["additional_details"]
     assert not {"control", "no_result"} & set(said)
+
+
+@pytest.mark.honesty
+def test_of_a_model_behind_an_address_nobody_knows_who_deploys_it(made, export):
+    theirs = {"endpoint": "http://127.0.0.1:8000/v1", "chat_model": "theirs"}
+    logs = export([made(), made(model="chatrec", settings=theirs, writes=True)])
+    told = [log["model_info"]["additional_details"]["deployment_type"] for log in logs]
+    assert told == ["self_deployed", "unknown"]
 
 
 @pytest.mark.honesty
@@ -172,6 +181,19 @@ def test_an_organization_has_a_name(made, tmp_path, organization):
     with pytest.raises(UserError, match="--organization takes the name of whoever gives"):
         write_logs([made()], tmp_path / "out", organization, "other", tmp_path)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_time_without_a_zone_is_not_that_of_the_place(made, export, monkeypatch):
+    monkeypatch.setenv("TZ", "UTC-9")
+    time.tzset()
+    try:
+        run = made()
+        naive = run.record.model_copy(update={"finished": "2026-01-01T00:00:00"})
+        (log,) = export([Run(run.folder, naive)])
+    finally:
+        monkeypatch.delenv("TZ")
+        time.tzset()
+    assert log["evaluation_timestamp"] == "1767225600"
 
 
 @pytest.mark.parametrize("finished", ["", "yesterday", "2026-13-01"])

@@ -4,6 +4,7 @@ import shutil
 import pytest
 
 from recbench.errors import UserError
+from recbench.outside.read_again import check_given
 from recbench.runs.remade_question import Questions
 from recbench.runs.store import finished, publish
 from recbench.submission import importing
@@ -24,7 +25,9 @@ def take(here, tmp_path):
 
     def run(*paths):
         questions = Questions(tmp_path / "cache", None, lambda _: None)
-        found = import_runs(paths or [tmp_path / "results"], here, questions, lambda _: None)
+        found = import_runs(
+            paths or [tmp_path / "results"], here, questions, lambda _: None, check_given
+        )
         return [(one.result, one.why) for one in found]
 
     return run

@@ -9,6 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from recbench.errors import DataError
+from recbench.outside.read_again import check_given
 from recbench.runs.evidence import RECORD
 from recbench.runs.record import RunRecord
 from recbench.runs.remade_question import Questions
@@ -70,7 +71,7 @@ def test_a_record_that_is_signed_anew_is_told_or_refused(made, tmp_path, seed):
     path, ends, refusals = tmp_path / "theirs.zip", set(), []
     questions = Questions(tmp_path / "cache", None, print)
     write_bundle([run], path)
-    assert verify([path], questions)
+    assert verify([path], questions, check_given)
     for number in range(150):
         record = changed(run.record, chance := random.Random(f"{seed} {number}"))
         if record is None:
@@ -79,7 +80,7 @@ def test_a_record_that_is_signed_anew_is_told_or_refused(made, tmp_path, seed):
             record = record.signed(record.examples_sha256)
         write(path, record, table)
         try:
-            (found,) = verify([path], questions)
+            (found,) = verify([path], questions, check_given)
             ends.add("failed" if found.failed else "verified")
         except DataError as error:
             refusals.append(str(error))

@@ -5,6 +5,7 @@ import shutil
 import pytest
 
 from recbench.file_digests import folder_digest
+from recbench.outside.read_again import check_given
 from recbench.runs.kept_trainings import kept_model, parts, whole_training, write_training
 from recbench.runs.remade_question import Questions
 from recbench.runs.store import CHECKPOINTS, finished
@@ -31,7 +32,7 @@ def take(here, tmp_path, questions):
 
     def run(*paths, **more):
         found = import_runs(
-            paths or [tmp_path / "results"], here, questions, lambda _: None, **more
+            paths or [tmp_path / "results"], here, questions, lambda _: None, check_given, **more
         )
         return [(one.result, one.size) for one in found]
 
@@ -82,6 +83,14 @@ def test_a_model_comes_with_its_run_and_is_found_again(learnt, take, here, quest
     assert everything(here) == before
 
 
+def test_what_was_kept_of_a_training_under_way_goes_when_it_is_there(learnt, take, here):
+    begun = kept_here(here, learnt()) / CHECKPOINTS
+    begun.mkdir(parents=True)
+    (begun / "half.safetensors").touch()
+    assert take() == [("imported", 105)]
+    assert not begun.exists()
+
+
 def test_it_stays_where_it_is_when_asked_and_comes_later(learnt, take, here):
     run = learnt()
     assert take(trainings=False) == [("imported", 0)]
@@ -127,7 +136,7 @@ def test_another_making_of_a_training_is_never_replaced(learnt, take, here, ques
     other = learnt(results=here, pack="other", content=b"other")
     run = learnt()
     before = everything(here)
-    found = import_runs([run.folder], here, questions, lambda _: None)
+    found = import_runs([run.folder], here, questions, lambda _: None, check_given)
     training = kept_here(here, other)
     assert (found[0].result, found[0].size) == ("refused", 0)
     assert found[0].why.startswith(f"{training} is the same training, made another time (finished ")

@@ -1,0 +1,59 @@
+"""The file of answers that a run from outside was made of, held to the run's table."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from recbench.errors import DataError
+from recbench.runs.record import RunRecord
+from recbench.runs.remade_question import NotCheckedError, Questions, Remade
+from recbench.runs.store import read_record
+from recbench.runs.verify import Check, Verified
+
+GIVEN = "given"
+
+CheckGiven = Callable[[Path, Path, RunRecord, Remade], None]
+"""
+Compares a file of answers with a run's folder and record (`recbench.outside.read_again`).
+
+It is handed in, since how answers are read is not for this room to know. Raises DataError where
+they do not agree, NotCheckedError where nobody can tell.
+"""
+
+
+def with_given(found: Verified, file: Path, questions: Questions, check: CheckGiven) -> Verified:
+    """
+    Check the file of answers of a run, too.
+
+    Parameters
+    ----------
+    found
+        What was checked of the run before.
+    file
+        The answers; where there is no such file, and of a run of ours, nothing is added.
+    questions
+        Makes the question again.
+    check
+        How it is done.
+    """
+    # Only what came from outside, and whose record can be read, has a check of this name.
+    is_external = any(one.name == "outside" for one in found.checks)
+    if not is_external or not file.is_file():
+        return found
+    question = next(one for one in found.checks if one.name == "question")
+    if question.result == "ok":
+        last = _tried(file, Path(found.folder), questions, check)
+    else:
+        why = question.why if question.result == "not checked" else "the question is another"
+        last = Check(name=GIVEN, result="not checked", why=why)
+    return found.model_copy(update={"checks": (*found.checks, last)})
+
+
+def _tried(file: Path, folder: Path, questions: Questions, check: CheckGiven) -> Check:
+    record = read_record(folder)
+    try:
+        check(file, folder, record, questions.of(record))
+    except NotCheckedError as error:
+        return Check(name=GIVEN, result="not checked", why=str(error))
+    except DataError as error:
+        return Check(name=GIVEN, result="failed", why=str(error))
+    return Check(name=GIVEN, result="ok")
