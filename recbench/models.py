@@ -30,11 +30,28 @@ def recommender_class(name: str) -> type[System]:
     settings = found.settings_class
     if not (isinstance(settings, type) and issubclass(settings, Settings)):
         raise PluginError("its settings_class is no class made from recbench's Settings")
+    check_declared(settings)
     try:
         folder_name(name)
     except ValueError as error:
         raise PluginError(f"its name cannot be used: {error}") from None
     return found
+
+
+def check_declared(settings: type[Settings]) -> None:
+    """Refuse a class that speaks of settings which it has not: it would fail after a training."""
+    known = settings.model_fields.keys()
+    for declared in ("runtime", "passing", "added"):
+        names = getattr(settings, declared)
+        if not isinstance(names, set | frozenset):
+            raise PluginError(f"{declared} of its settings must be a frozenset, not {names!r}")
+        if strange := sorted(set(names) - known, key=repr):
+            raise PluginError(f"{declared} of its settings names {strange[0]!r}, which is none")
+    if not settings.passing <= settings.runtime:
+        raise PluginError("passing of its settings must be a part of their runtime")
+    for name, values in settings.presets.items():
+        if strange := sorted(set(values) - known, key=repr):
+            raise PluginError(f"its preset '{name}' sets {strange[0]!r}, which is no setting")
 
 
 def class_at_hand(name: str) -> type[System] | None:

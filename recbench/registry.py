@@ -13,6 +13,7 @@ Many models of one library are a family: each is an entry point ``family:Model``
 ``[project.entry-points."recbench.model_families"]`` names a `Family`, which says what is missing.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -203,8 +204,17 @@ def find(group: Group, name: str) -> EntryPoint:
     return found
 
 
+_KEPT = {"protocols": "trainings", "models": "external:.*"}
+"""Names of a group that stand for something else: a folder beside its own, answers from a file."""
+
+
 def _misnamed(point: EntryPoint) -> UnusableError | None:
-    """Refuse a name with what parts the names of folders and lists; None for any other."""
+    """Refuse a name that means something else in a list or among folders; None for any other."""
+    if re.fullmatch(_KEPT.get(point.group.removeprefix("recbench."), ""), point.name):
+        return UnusableError(
+            f"{in_words(point)} cannot be called so: recbench keeps the name for itself; its "
+            f"package must register another (to do without it: pip uninstall {owner(point)})"
+        )
     if {",", "/", "\\"}.isdisjoint(point.name):
         return None
     return UnusableError(

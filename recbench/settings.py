@@ -46,7 +46,8 @@ class Settings(BaseModel):
         ----------
         values
             Setting name to value; strings are parsed ("8", "1e-3", "true", and "none" or "null"
-            where a setting may be None but not text; "4,4" or "[4,4]" of a setting that is a list).
+            where a setting may be None but not text; "4,4" or "[4,4]" of a setting that is a list;
+            JSON of one that is a dictionary or a model, or a list of such).
             A whole number is written in digits ("1_000" and "5.0" are), not as "1e3" or "0x10".
         preset
             Name of one of `presets`, or None.
@@ -96,8 +97,10 @@ class Settings(BaseModel):
         return dict(cls.presets[preset]) if preset is not None else {}
 
     def record(self) -> dict[str, Any]:
-        """Return every setting as JSON values, for a run record."""
-        return self.model_dump(mode="json")
+        """Return every setting as JSON values, for a run record; sets in one order everywhere."""
+        dumped = self.model_dump(mode="json")
+        sets = {name for name, value in self if isinstance(value, set | frozenset)}
+        return {k: sorted(v, key=repr) if k in sets else v for k, v in dumped.items()}
 
     def identity(self) -> dict[str, Any]:
         """Return what names a row, as JSON values: without `runtime`, and see `added`."""
@@ -170,16 +173,38 @@ def _documented(docstring: str) -> list[tuple[list[str], str]]:
 
 
 def parsed(value: Any, annotation: Any) -> Any:
-    """Return None or a list for a text that can mean nothing else, and other values as they are."""
+    """
+    Return what a text means that can mean nothing else, and other values as they are.
+
+    None, a list, or what JSON says where a setting has parts, as a dictionary or a model has.
+    """
     kinds = _kinds(annotation)
     if not isinstance(value, str) or str in kinds or value in kinds:
         return value
     if NoneType in kinds and value.strip().lower() in {"none", "null"}:
         return None
-    if not any(get_origin(kind) in {tuple, list} for kind in kinds):
+    if any(map(_has_parts, kinds)) and (found := _as_json(value)) is not value:
+        return found
+    if not any(get_origin(kind) in {tuple, list, set, frozenset} for kind in kinds):
         return value
     inside = value.strip().removeprefix("[").removesuffix("]")
     return [part.strip() for part in inside.split(",")] if inside.strip() else []
+
+
+def _has_parts(kind: Any, inside: bool = False) -> bool:
+    """Tell whether values of a type hold more than texts and numbers, side by side."""
+    origin = get_origin(kind) or kind
+    if origin in {tuple, list}:
+        parts = [one for part in get_args(kind) for one in _kinds(part)]
+        return inside or any(_has_parts(part, inside=True) for part in parts)
+    return isinstance(origin, type) and issubclass(origin, Mapping | BaseModel)
+
+
+def _as_json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 def _written(value: Any) -> str:

@@ -28,6 +28,7 @@ from recbench.runs.provenance import plugin
 from recbench.runs.question import Question, frozen_question
 from recbench.runs.record import Setup, caption_of
 from recbench.runs.record_parts import FROM_OUTSIDE, Training
+from recbench.settings import Settings
 from recbench.training_source import TrainingSource, other_training, own_training
 
 
@@ -56,7 +57,7 @@ def build(experiment: Experiment) -> System:
             "--train-data-dir is the folder of --train-dataset: name that one as well, or give "
             "--data-dir"
         )
-    model = model_class(model_class.settings_class.build(experiment.settings, experiment.preset))
+    model = model_class(_settings(model_class, experiment))
     check_words(model)
     asked = asked_protocol(experiment)
     if asked.full:
@@ -68,6 +69,20 @@ def build(experiment: Experiment) -> System:
     if experiment.show_prompt and "anonymised-titles" not in model.controls:
         raise UserError(f"{experiment.model} reads no prompt; leave out --show-prompt")
     return model
+
+
+def _settings(model_class: type[System], experiment: Experiment) -> Settings:
+    """Make the settings, the same ones each time: a run is found again by them."""
+    first, second = (
+        model_class.settings_class.build(experiment.settings, experiment.preset) for _ in range(2)
+    )
+    other = [name for name, value in first.record().items() if second.record().get(name) != value]
+    if other:
+        raise PluginError(
+            f"its setting '{other[0]}' is another each time it is made; a default may hang on "
+            "neither chance nor time"
+        )
+    return first
 
 
 def _of_no_use(model: str, control: Control, known: frozenset[Control]) -> str:

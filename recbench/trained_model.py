@@ -91,7 +91,11 @@ def train_or_find(
                 runtime.report(f"{folder} is not as it was kept; its model is trained again")
         if kept is not None:
             runtime.report(f"asking the model trained before: {folder}")
-            model.load(folder / MODEL, source.asked, runtime)
+            try:
+                model.load(folder / MODEL, source.asked, runtime)
+            except Exception:
+                runtime.report(f"{folder} cannot be loaded; --fresh trains it anew")
+                raise
             return kept, False
         with as_begun(folder / CHECKPOINTS, runtime.report, processes.is_main):
             begun = replace(runtime, fresh=fresh)
@@ -142,8 +146,10 @@ def _fit(
         for data in source.datasets:
             model.rehearse(data, candidates, here)
         here.report(f"training {name}: {folder}")
-        details = model.fit(source.learnt, here)
-        _check(details)
+        set_so = model.settings.record()
+        details = _checked(model.fit(source.learnt, here))
+        if model.settings.record() != set_so:
+            raise PluginError("the model's fit may not change its settings, which name the run")
         if isinstance(model, Transferable) and source.elsewhere:
             model.transfer(source.asked, here)
     return details, watch.seconds["fit"]
@@ -186,13 +192,18 @@ def _keep(
     return trained
 
 
-def _check(details: Any) -> None:
-    """Refuse what a model reported of its fit, if it is not what a record needs."""
+def _checked(details: Any) -> dict[str, Any]:
+    """Return what a model reported of its fit, as a record holds it; refuse what none can."""
     if not isinstance(details, dict) or not isinstance(details.get("parameters_trained"), int):
         raise PluginError("the model's fit must return a dict with parameters_trained, an int")
-    if not isinstance(details.get("precision", ""), str):
-        raise PluginError("the model's fit must return its precision as text")
+    if details["parameters_trained"] < 0:
+        raise PluginError("the model's fit must return parameters_trained of at least 0")
+    if not (isinstance(of := details.get("precision", ""), str) and of.isprintable()):
+        raise PluginError("the model's fit must return its precision as one line of text")
     try:
-        json.dumps(details, ensure_ascii=False).encode()  # half a character is no text for a file
+        text = json.dumps(details, ensure_ascii=False)
+        text.encode()  # half a character is no text for a file
     except (TypeError, ValueError) as error:
         raise PluginError(f"the model's fit must return JSON values: {error}") from None
+    held: dict[str, Any] = json.loads(text)  # keys are text there
+    return held

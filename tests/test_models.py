@@ -51,6 +51,34 @@ def test_what_is_no_model_is_refused_with_what_it_lacks(monkeypatch, target, sai
         recommender_class("mine")
 
 
+@pytest.mark.parametrize(
+    ("declared", "said"),
+    [
+        ({"runtime": frozenset({"widht"})}, "runtime of its settings names 'widht', which is none"),
+        ({"added": frozenset({"widht"})}, "added of its settings names 'widht', which is none"),
+        ({"runtime": ("width",)}, "runtime of its settings must be a frozenset, not ('width',)"),
+        (
+            {"passing": frozenset({"width"})},
+            "passing of its settings must be a part of their runtime",
+        ),
+        ({"presets": {"big": {"widht": 9}}}, "its preset 'big' sets 'widht', which is no setting"),
+    ],
+)
+def test_settings_that_speak_of_none_are_refused_before_anything_is_trained(
+    monkeypatch, declared, said
+):
+    class Own(Settings):
+        width: int = 8
+
+    for name, value in declared.items():
+        setattr(Own, name, value)
+    monkeypatch.setattr(
+        registry, "load", lambda *_: type("Mine", (Whole,), {"settings_class": Own})
+    )
+    with pytest.raises(PluginError, match=f"^{re.escape(said)}$"):
+        recommender_class("mine")
+
+
 def test_a_model_is_found_by_its_name(monkeypatch):
     assert recommender_class("popularity").__name__ == "Popularity"
     with pytest.raises(UserError, match="did you mean 'popularity'"):

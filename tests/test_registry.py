@@ -104,6 +104,16 @@ def test_a_name_that_no_list_can_hold_is_refused_and_said(points, name, group):
         registry.load(group, name)
 
 
+@pytest.mark.parametrize(("group", "name"), [("protocols", "trainings"), ("models", "external:a")])
+def test_a_name_that_stands_for_something_else_is_refused_and_said(points, group, name):
+    points += [point(name, "json:dumps", "odd", group), point("ok", "json:dumps", "fine", group)]
+    lines = []
+    assert list(registry.sound(group, lines.append)) == ["ok"]
+    assert "cannot be called so: recbench keeps the name for itself" in lines[0]
+    with pytest.raises(UserError, match="keeps the name for itself"):
+        registry.load(group, name)
+
+
 def test_one_package_seen_twice_is_one(points):
     points += [point("a", "x:A", "one"), point("a", "x:A", "one")]
     assert list(registry.listed("models")) == ["a"]

@@ -249,5 +249,15 @@ def test_the_record_builds_the_same_settings_again():
     assert Sample.build(built.record()) == built
 
 
+class Kinds(Settings):
+    kinds: frozenset[str] = frozenset({"delta", "alpha", "gamma", "beta"})
+
+
+def test_a_set_stands_in_the_record_in_one_order():
+    assert Kinds().record() == {"kinds": ["alpha", "beta", "delta", "gamma"]}
+    assert Kinds.build(Kinds().record()) == Kinds()
+    assert Kinds.build({"kinds": "beta,alpha"}).kinds == {"alpha", "beta"}
+
+
 def test_a_digest_does_not_depend_on_the_order_of_keys():
     assert digest({"a": 1, "b": "é"}) == digest({"b": "é", "a": 1}) != digest({"a": 2, "b": "é"})

@@ -40,6 +40,15 @@ How the names of recbench's own figures begin. Nobody would doubt one of such a 
 another package may have it.
 """
 
+_OWN_BEGIN = tuple(name.rstrip("@").casefold() for name in OWN_NAMES)
+
+COLUMNS = frozenset(
+    {"dataset", "protocol", "protocol_version", "dataset_digest", "pack", "draws", "model", "seeds"}
+    | {"random_training", "audited", "n", "figure", "baseline", "mixed", "notes", "published"}
+    | {"published in", "each_user_once", "to_best", "may_be_best", "to_baseline"}
+)
+"""Of a leaderboard as CSV, beside the figures: whoever reads it goes by their names."""
+
 
 class Metric(ABC):
     """One metric, or a family of them."""
@@ -243,7 +252,7 @@ def each_figure(
             continue
         try:
             with blamed(point):
-                gave = loaded(point)().values(outcome)
+                gave = loaded(point)().values(outcome.read_only)
                 found = _checked(gave, given, len(outcome), is_own(point))
         except RecbenchError as error:
             report(str(error))
@@ -291,8 +300,10 @@ def _checked(given: Any, found: Collection[str], rows: int, own: bool) -> dict[s
             )
         if figure in found:
             raise PluginError(f"it gives '{figure}', which another metric gave before")
-        if not own and figure.startswith(OWN_NAMES):
+        if not own and figure.casefold().startswith(_OWN_BEGIN):
             raise PluginError(f"it gives '{figure}', which is named as recbench's own figures are")
+        if figure in COLUMNS:
+            raise PluginError(f"it gives '{figure}', which is a column of every table")
         array = np.asarray(values)
         if array.shape != (rows,) or array.dtype.kind not in "biuf" or _outside(array):
             raise PluginError(f"it must give {rows} values in [0, 1] as '{figure}'")

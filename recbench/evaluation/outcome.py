@@ -1,6 +1,7 @@
 """What happened, row by row, when a model was asked: all that a metric may read."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,6 +57,18 @@ class Outcome:
 
     def __len__(self) -> int:
         return len(self.users) * self.draws
+
+    @property
+    def read_only(self) -> "Outcome":
+        """The same, as others may see it: what they changed in place would be stored."""
+        shown: dict[str, Any] = {
+            name: value.view()
+            for name, value in vars(self).items()
+            if isinstance(value, np.ndarray)
+        }
+        for view in shown.values():
+            view.flags.writeable = False
+        return replace(self, **shown)
 
     @property
     def valid(self) -> NDArray[np.bool_]:

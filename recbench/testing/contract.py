@@ -32,6 +32,7 @@ from recbench.evaluation.asking import ask
 from recbench.evaluation.audit import scale
 from recbench.evaluation.ranks import checked_scores
 from recbench.file_digests import folder_digest
+from recbench.models import check_declared
 from recbench.questions.queries import Queries
 from recbench.questions.split import PAD, Split
 from recbench.recommender import (
@@ -221,6 +222,12 @@ class SystemContract:
         """A typo in a setting is an error, not a default."""
         with pytest.raises(UserError, match="unknown setting"):
             self.model_class.settings_class.build({"no_such_setting": 1})
+
+    def test_its_settings_are_the_same_each_time(self, fitted: System) -> None:
+        """A run is found by them: they hang on neither chance nor time, and `fit` leaves them."""
+        check_declared(self.model_class.settings_class)
+        assert fitted.settings.record() == self.build().settings.record()
+        assert self.build().settings.record() == self.build().settings.record()
 
     def test_it_is_described(self) -> None:
         """``recbench models NAME`` shows a summary and a reference."""

@@ -8,9 +8,10 @@ from recbench.errors import RecbenchError
 from recbench.evaluation import audit as module
 from recbench.evaluation.asking import ask
 from recbench.evaluation.audit import AuditError, audit, check, sample, scale
-from recbench.evaluation.evaluator import evaluate
+from recbench.evaluation.evaluator import Judgement, evaluate, looked_at
 from recbench.evaluation.fresh_process import SavedModel
 from recbench.evaluation.full_ranking import FullRanking
+from recbench.evaluation.outcome import Outcome
 from recbench.file_digests import folder_digest
 from recbench.questions.split import Examples
 from recbench.settings import Settings
@@ -120,6 +121,57 @@ def test_what_gained_nothing_passes(answer_alone, model_class, full):
         assert found.better_placed + found.worse_placed > 3
 
 
+def test_texts_may_be_worse_in_the_run_and_not_better(many):
+    asked, titles = sample(many.split.test, many.pack, 0), many.split.catalogue.titles
+    right = [titles[target] for target in np.repeat(many.split.test.targets, many.pack.draws)]
+    wrong = ["none of them"] * len(right)
+
+    def checked(in_run, alone):
+        question = many.pack, many.split.test, many.split.catalogue
+        judgement = Judgement(looked_at(*question, None, in_run), in_run, {})
+        given = None, [alone[row] for row in asked.rows]
+        rules = many.pack, many.split.catalogue, "bfloat16", "exact"
+        return check(asked, given, judgement, *rules)
+
+    found = checked(wrong, right)
+    assert (found.better_placed, found.worse_placed) == (0, 32)
+    with pytest.raises(AuditError, match=r"^answers depend .* placed 32 better and 0 worse"):
+        checked(right, wrong)
+
+
+def test_rows_of_scores_and_of_texts_are_counted_together(many):
+    asked, titles = sample(many.split.test, many.pack, 0), many.split.catalogue.titles
+    rows = len(many.split.test) * many.pack.draws
+    texts, scores = ["none of them"] * rows, np.zeros((rows, many.pack.size), np.float32)
+    question = many.pack, many.split.test, many.split.catalogue
+    judgement = Judgement(looked_at(*question, scores, texts), texts, {})
+    is_target = asked.queries.candidates == many.split.test.targets[asked.examples, None]
+    right = [titles[target] for target in many.split.test.targets[asked.examples]]
+    given, rules = (is_target.astype(np.float32), right), ("bfloat16", "exact")
+    found = check(asked, given, judgement, many.pack, many.split.catalogue, *rules)
+    assert (found.better_placed, found.worse_placed) == (0, 2 * 32)
+
+
+def test_a_place_within_rounding_is_no_other_in_full_rankings(many):
+    ranking, test = FullRanking.of(many.split, "test"), many.split.test
+    asked = sample(test, ranking, 0)
+    rows = np.arange(len(asked.rows))
+    allowed = [np.setdiff1d(np.arange(ranking.size), row) for row in ranking.excluded]
+    rivals = [allowed[row][allowed[row] != test.targets[row]][0] for row in asked.examples]
+    before = np.ones(len(test), dtype=np.int32)
+    before[asked.examples[::2]] = 2
+    scores = np.tile(np.linspace(0, 1, ranking.size, dtype=np.float32), (len(rows), 1))
+    scores[rows, test.targets[asked.examples]] = 2
+    scores[rows, rivals] = np.where(rows % 2, 2 + 1e-4, 2 - 1e-4)  # alone it is the other way
+    judgement = Judgement(Outcome(1, test.users, writes=False, rank=before), None, {})
+    given, rules = (scores, []), (many.split.catalogue, "float32", "exact")
+    found = check(asked, given, judgement, ranking, *rules)
+    assert (found.better_placed, found.worse_placed) == (16, 16)
+    scores[0, rivals[0]] = 1.9
+    with pytest.raises(AuditError, match="has its target in place 2, and in 1 to 1"):
+        check(asked, given, judgement, ranking, *rules)
+
+
 @pytest.mark.parametrize(
     ("rows", "asked"), [(1, 1), (31, 31), (33, 32), (640, 32), (1000, 50), (100_000, 2000)]
 )
@@ -152,8 +204,10 @@ def test_each_audit_asks_other_rows_and_says_which(many, monkeypatch, runtime):
 
 
 def test_differences_are_held_against_what_scores_differ_by():
-    scores = np.array([[0, 1, 2], [500, 500, 500], [7, 7, 9]], dtype=np.float32)
-    assert scale(scores).ravel().tolist() == [2, 5, 2]
+    rows = [[0, 1, 2], [500, 500, 500], [7, 7, 9], [1, 1, 1]]  # the last is held to the others'
+    scores = np.array(rows, dtype=np.float32)
+    assert scale(scores).ravel().tolist() == [2, 5, 2, 1]
+    np.testing.assert_array_equal(scale(-scores), scale(scores))
     np.testing.assert_allclose(scale(scores * np.float32(1e-6)), scale(scores) * 1e-6, rtol=1e-6)
     assert (scale(np.zeros((2, 3), dtype=np.float32)) > 0).all()
 

@@ -152,6 +152,17 @@ def test_weights_that_do_not_add_up_are_the_models_fault(split, pack, runtime):
         evaluate(Wrong(), split.test, split.catalogue, pack, runtime)
 
 
+def test_a_score_that_is_not_finite_is_told_by_its_test_row(split, pack, runtime):
+    class Broken(Scorer):
+        def score(self, queries, runtime):
+            scores = super().score(queries, runtime)
+            scores[(queries.histories == split.test.histories[5]).all(axis=1)] = np.nan
+            return scores
+
+    with pytest.raises(PluginError, match="in test row 5, candidate 0, is nan"):
+        evaluate(Broken(), split.test, split.catalogue, pack, runtime)
+
+
 def test_intervals_are_clustered_by_user(split, pack, runtime):
     alone = evaluate(Scorer(), split.test, split.catalogue, pack, runtime).metrics["MRR"]
     pairs = dataclasses.replace(split.test, users=split.test.users // 2)
@@ -189,6 +200,14 @@ def test_a_writer_is_read_and_ranked_apart(split, pack, runtime):
     best = mean.argmax(axis=1) == position
     assert best.mean() > 0.5 > ranked  # low codes win by the token, high codes by the sum
     assert judged.metrics["HitRatio@1|likelihood-per-token"].value == pytest.approx(best.mean())
+
+
+def test_a_title_has_a_token_at_least(split, pack, runtime):
+    model = Writer()
+    model.titles = split.catalogue.titles
+    model.title_lengths = lambda: np.arange(len(model.titles))
+    with pytest.raises(PluginError, match=f"return {len(model.titles)} whole numbers of at least"):
+        evaluate(model, split.test, split.catalogue, pack, runtime)
 
 
 def test_what_only_writes_is_read_and_has_no_rank(split, pack, runtime):

@@ -95,7 +95,10 @@ def test_a_damaged_file_is_asked_again_and_overwrites_none(tmp_path, each, damag
         assert again.done.tolist() == [True, False, True, False, False, False]
         answer(again, 1)
     assert said == [f"{second} is damaged and was removed: its questions are asked again"]
-    assert calls(tmp_path).done.tolist() == [True, True, True, False, False, False]
+    third = calls(tmp_path)  # one number is missing now
+    assert third.done.tolist() == [True, True, True, False, False, False]
+    answer(third, 4)
+    assert calls(tmp_path).done.tolist() == [True, True, True, False, True, False]
 
 
 @pytest.mark.parametrize(
@@ -163,6 +166,7 @@ def test_what_is_done_is_what_the_main_process_has_read(tmp_path, each):
     assert main.done.tolist() == other.done.tolist() == [True, False, True, False, False, False]
     assert main.texts == other.texts
     np.testing.assert_array_equal(main.columns["scores"], other.columns["scores"])
+    answer(other, 1)  # written by the main process alone
     assert not (tmp_path / "not seen yet").exists()
 
 

@@ -1,6 +1,9 @@
+import errno
 import json
 import os
+import subprocess
 from dataclasses import replace
+from pathlib import Path
 
 import cheats
 import forked_copies
@@ -82,6 +85,7 @@ class Recording(cheats.Guess):
 @pytest.mark.parametrize("timed", [False, True])
 def test_what_it_is_loaded_with_arrives_whole(strings, timed, tmp_path):
     data = replace(toy_training_data(timed=timed), left_out_users=np.array([3], dtype=np.int32))
+    data = replace(data, users_known=strings)
     if strings:
         ids = np.array([f"0{i}" for i in range(40)], dtype=object)
         catalogue = make_catalogue(ids, data.catalogue.titles)
@@ -96,6 +100,7 @@ def test_what_it_is_loaded_with_arrives_whole(strings, timed, tmp_path):
     np.testing.assert_array_equal(read.sequences.values, data.sequences.values)
     np.testing.assert_array_equal(read.sequences.offsets, data.sequences.offsets)
     np.testing.assert_array_equal(read.left_out_users, data.left_out_users)
+    assert read.users_known == strings
     assert (read.times is not None) == timed
     if timed:
         np.testing.assert_array_equal(read.times, data.times)
@@ -168,6 +173,22 @@ def test_why_it_failed_is_said_in_one_line(keep, runtime, monkeypatch, how, reas
     with pytest.raises(RecbenchError) as raised:
         ask_fresh(keep(cheats.Failing), queries(), runtime)
     assert str(raised.value) == f"Failing, loaded by a fresh process, could not be asked: {reason}"
+    assert list(runtime.checkpoints.iterdir()) == []
+
+
+@pytest.mark.parametrize("file", ["failure.txt", "stderr"])
+def test_a_full_disk_is_no_fault_of_the_model(keep, runtime, monkeypatch, file):
+    full = os.strerror(errno.ENOSPC)
+
+    def fails(command, **_):
+        if file == "failure.txt":
+            (Path(command[-2]) / file).write_text(f"RuntimeError: {full}", encoding="utf-8")
+        return subprocess.CompletedProcess(command, 1, "", full if file == "stderr" else "")
+
+    monkeypatch.setattr(subprocess, "run", fails)
+    with pytest.raises(OSError, match=full) as raised:
+        ask_fresh(keep(cheats.Guess), queries(), runtime)
+    assert raised.value.errno == errno.ENOSPC
     assert list(runtime.checkpoints.iterdir()) == []
 
 

@@ -110,6 +110,20 @@ def test_metrics_come_from_the_ranks(split, table, runtime):
     assert judged.metrics["NDCG@10"].value == pytest.approx(expected)
 
 
+def test_the_weights_of_experts_are_kept_of_a_full_ranking_too(split, table, runtime):
+    class Weigher(Scorer):
+        weighs_users = True
+
+        def expert_weights(self, queries):
+            first = queries.histories[:, -1] / 100
+            return np.stack([first, 1 - first], axis=1).astype(np.float32)
+
+    asked = split.test, split.catalogue, FullRanking.of(split, "test"), runtime
+    weights = evaluate(Weigher(table), *asked).outcome.expert_weights
+    np.testing.assert_allclose(weights[:, 0], split.test.histories[:, -1] / 100, rtol=1e-6)
+    assert evaluate(Scorer(table), *asked).outcome.expert_weights is None
+
+
 @pytest.mark.parametrize(("most", "rows"), [(1, 1), (40, 1), (119, 2), (200, 5), (10**6, 12)])
 def test_no_more_scores_than_allowed_are_asked_for_at_once(
     split, table, runtime, monkeypatch, most, rows

@@ -263,6 +263,32 @@ def test_entry_points_may_be_those_of_a_backport(monkeypatch):
     assert list(figures(outcome([1]), lambda _: None)) == ["Sound"]
 
 
+@pytest.mark.honesty
+@pytest.mark.parametrize("name", ["rank", "scores", "target_slot", "answer_slot", "users"])
+def test_a_plug_in_cannot_change_what_happened(plugged, monkeypatch, name):
+    whole = outcome([1, 2])
+    filled = {
+        "scores": np.ones((2, 3), dtype=np.float32),
+        "target_slot": np.zeros(2, dtype=np.int32),
+        "answer_slot": np.zeros(2, dtype=np.int32),
+    }
+    whole = replace(whole, **filled)
+    before = getattr(whole, name).copy()
+
+    def values(self, one):
+        getattr(one, name)[:] = 0
+        return {"Sound": np.ones(len(one))}
+
+    monkeypatch.setattr(Sound, "values", values)
+    plugged("Sound")
+    lines = []
+    assert figures(whole, lines.append) == {}
+    assert "the metric 'Sound' of package" in lines[0]
+    assert "read-only" in lines[0]
+    np.testing.assert_array_equal(getattr(whole, name), before)
+    assert getattr(whole, name).flags.writeable
+
+
 def test_two_metrics_cannot_give_one_figure(plugged):
     plugged("Imitation", "Sound")
     lines = []
@@ -296,6 +322,10 @@ def test_ours_come_first_whatever_others_are_called(monkeypatch):
     [
         ("HitRatio@7", "it gives 'HitRatio@7', which is named as recbench's own figures are"),
         ("MRR|likelihood", "which is named as recbench's own figures are"),
+        ("hitratio@1", "which is named as recbench's own figures are"),
+        ("HitRatio", "which is named as recbench's own figures are"),
+        ("model", "it gives 'model', which is a column of every table"),
+        ("seeds", "it gives 'seeds', which is a column of every table"),
         ("a\nb", r"must be one line of text that can be printed, not 'a\nb'"),
         ("a\u00a0b", r"must be one line of text that can be printed, not 'a\xa0b'"),
     ],

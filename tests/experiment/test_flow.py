@@ -180,3 +180,20 @@ def test_a_killed_evaluation_goes_on_in_as_many_threads(wanted, spy):
         torch.set_num_threads(before)
     assert found.record.provenance.device.threads == 2
     assert any(line.startswith("going on in 2 threads as it was begun, not in 3") for line in said)
+
+
+def test_keys_that_are_no_text_stand_in_the_record_as_text(wanted, monkeypatch):
+    monkeypatch.setattr(Spy, "fit", lambda *_: {"parameters_trained": 3, "by_epoch": {1: 0.5}})
+    assert run(wanted(), silent).record.trained.fit["by_epoch"] == {"1": 0.5}
+
+
+def test_a_training_that_cannot_be_loaded_says_what_makes_it_anew(wanted, monkeypatch):
+    def broken(self, folder, data, runtime):
+        raise FileNotFoundError("weights")
+
+    run(wanted(), silent)
+    monkeypatch.setattr(Spy, "load", broken)
+    said: list[str] = []
+    with pytest.raises(FileNotFoundError):
+        run(wanted(draws=2), said.append)
+    assert said[-1].endswith(" cannot be loaded; --fresh trains it anew")

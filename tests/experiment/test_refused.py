@@ -1,7 +1,10 @@
+from itertools import count
+
 import numpy as np
 import pytest
 import torch
-from spies import Personal, Spy, give, silent
+from pydantic import Field
+from spies import Personal, Spy, SpySettings, give, silent
 
 from recbench import stages
 from recbench.errors import PluginError, RecbenchError, UserError
@@ -61,6 +64,8 @@ def test_a_typo_ends_before_any_data_is_read(wanted, monkeypatch):
         (None, "a dict with parameters_trained"),
         ({"epochs": 3}, "a dict with parameters_trained"),
         ({"parameters_trained": 3, "loss": np.float32(0.5)}, "must return JSON values: .*float32"),
+        ({"parameters_trained": -5}, "parameters_trained of at least 0"),
+        ({"parameters_trained": 3, "precision": "a\nb"}, "its precision as one line of text"),
     ],
 )
 def test_what_fit_may_not_return_is_refused_before_a_question_is_asked(
@@ -110,3 +115,28 @@ def test_what_reads_no_prompt_is_refused_before_any_data_is_read(wanted, monkeyp
     give(monkeypatch, None)
     with pytest.raises(UserError, match="sasrec reads no prompt; leave out --show-prompt"):
         run(wanted(model="sasrec", show_prompt=True), silent)
+
+
+def test_settings_that_hang_on_chance_are_refused_before_any_data_is_read(wanted, monkeypatch):
+    class Chance(SpySettings):
+        salt: float = Field(default_factory=count().__next__)
+
+    give(monkeypatch, None)
+    monkeypatch.setattr(Spy, "settings_class", Chance)
+    with pytest.raises(PluginError, match="its setting 'salt' is another each time it is made"):
+        run(wanted(), silent)
+
+
+def test_a_fit_that_changes_its_settings_is_refused_and_not_kept(wanted, monkeypatch):
+    class Layers(SpySettings):
+        layers: list[int] = Field(default=[64, 32])
+
+    def fit(self, data, runtime):
+        self.settings.layers.append(16)
+        return {"parameters_trained": 3}
+
+    monkeypatch.setattr(Spy, "settings_class", Layers)
+    monkeypatch.setattr(Spy, "fit", fit)
+    with pytest.raises(PluginError, match="fit may not change its settings"):
+        run(wanted(), silent)
+    assert not [*wanted().results.rglob("training.json")]

@@ -1,8 +1,14 @@
+from contextlib import nullcontext
+from itertools import count
+
 import cheats
 import numpy as np
 import pytest
+from pydantic import Field, create_model
 
+from recbench.errors import PluginError
 from recbench.questions.split import PAD
+from recbench.settings import Settings
 from recbench.testing.contract import AnswererContract, RecommenderContract, telling_queries
 from recbench.testing.toy import toy_split, toy_training_data
 
@@ -80,6 +86,23 @@ def test_models_that_cheat_fail_it(cheat, test, tmp_path):
     contract, given = contract_of(cheat, tmp_path)
     with pytest.raises(AssertionError):
         getattr(contract, test)(*given)
+
+
+@pytest.mark.parametrize(
+    ("salt", "runtime"), [(Field(default_factory=count().__next__), frozenset()), (0, {"slat"})]
+)
+def test_settings_that_are_others_each_time_or_name_none_fail_it(tmp_path, salt, runtime):
+    salted = create_model("Salted", __base__=Settings, salt=(int, salt))
+    salted.runtime = frozenset(runtime)
+    cheat = type("Salty", (cheats.Guess,), {"settings_class": salted})
+    for model, told in (
+        (cheat, pytest.raises((AssertionError, PluginError))),
+        (cheats.Guess, nullcontext()),
+    ):
+        (tmp_path / model.__name__).mkdir()
+        contract, (fitted, *_) = contract_of(model, tmp_path / model.__name__)
+        with told:
+            contract.test_its_settings_are_the_same_each_time(fitted)
 
 
 @pytest.mark.parametrize("test", [BATCH, BEFORE, OTHERS, SAVED, SEED])
