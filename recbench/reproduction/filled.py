@@ -10,6 +10,7 @@ from recbench.runs.leaderboard import Row, rows_of
 from recbench.runs.record import RunRecord
 from recbench.runs.store import Run
 from recbench.runs.systems import question
+from recbench.studies.cells import at_hand
 from recbench.studies.forecast import seconds
 from recbench.studies.study import Asked
 
@@ -26,7 +27,8 @@ class Filled:
     rows
         What is on record of it, other language models and settings as rows of their own.
     missing
-        The trainings of it that have no record; none of what cannot be run.
+        The runs of it that have no record; none of what cannot be run. Of a model whose training is
+        not random all seeds are one.
     seconds
         What these would take; None where no earlier record says.
     """
@@ -49,7 +51,8 @@ class Section:
     cells
         In the paper's order; none where its study is not installed.
     seconds
-        What all those missing trainings would take together of which earlier records tell.
+        What all those missing runs would take together of which earlier records tell; a training
+        that several of them ask counts once.
     """
 
     part: Part
@@ -58,7 +61,7 @@ class Section:
 
     @property
     def missing(self) -> list[Experiment]:
-        """All trainings without a record."""
+        """All runs without a record."""
         return [one for cell in self.cells for one in cell.missing]
 
     @property
@@ -115,5 +118,15 @@ def _filled(one: Wanted, rows: Sequence[Row], records: Sequence[RunRecord]) -> F
     there = [run.record for row in own for run in row.runs if one.stands_for(run.record)]
     enough = one.impossible or any(not record.random_training for record in there)
     seeds = {record.seed for record in there}
-    missing = tuple(cell for cell in one.cells if not enough and cell.seed not in seeds)
+    missing = () if enough else _once(cell for cell in one.cells if cell.seed not in seeds)
     return Filled(one, own, missing, seconds(missing, records))
+
+
+def _once(missing: Iterable[Experiment]) -> tuple[Experiment, ...]:
+    found: dict[tuple[str, ...], Experiment] = {}
+    for cell in missing:
+        model = at_hand(cell)
+        fixed = model is not None and not model.random_training
+        one = cell.model_copy(update={"seed": 0}) if fixed else cell
+        found.setdefault(tuple(one.arguments), one)
+    return tuple(found.values())

@@ -130,9 +130,10 @@ def _lacking(section: Section) -> str:
         return f"The study that puts it to the test, {section.part.study}, is not installed here."
     if not (count := len(section.missing)):
         return ""
-    what = "1 training is" if count == 1 else f"{count} trainings are"
+    what = "1 run is" if count == 1 else f"{count} runs are"
     told, untold = count - section.untold, section.untold
-    times = [f"{told} would take {_time(section.seconds)} by earlier records"] if told else []
+    once = " (a training that several ask counts once)" if told > 1 else ""
+    times = [f"{told} would take {_time(section.seconds)} by earlier records{once}"] if told else []
     times += [f"of {untold} no earlier record tells"] if untold else []
     return f"{what} not on record: {', '.join(times)}. To run:"
 

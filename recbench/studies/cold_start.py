@@ -58,7 +58,7 @@ class ColdStart(Study):
     question = "Who is good where little is known: rare items, short histories, new users?"
     place = "asked for in the review of iLoRA, and missing there"
     models = ("sasrec", "popularity", "ease", "llara", "ilora")
-    seeds = 2
+    seeds = 3
     cut = "rows of another time"
 
     def cells(self, asked: Asked) -> list[Experiment]:

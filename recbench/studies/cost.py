@@ -10,7 +10,7 @@ from recbench.runs.places import results_folder
 from recbench.runs.store import Run
 from recbench.runs.tried import trials_of
 from recbench.studies.drawing import intervals, legend, looks, sheet
-from recbench.studies.points import frame, only_table, value
+from recbench.studies.points import frame, model_of, only_table, value
 from recbench.studies.study import Asked, Study
 
 if TYPE_CHECKING:
@@ -81,7 +81,8 @@ def draw_against(axes: "Axes", data: "DataFrame", column: str) -> None:
     for name, look in looks(list(data["system"])).items():
         some = data[data["system"] == name]
         intervals(axes, some[column], some, label=name, **look)
-    axes.set_xlabel(COSTS[column])
+    untold = ", ".join(dict.fromkeys(map(model_of, data.loc[data[column].isna(), "system"])))
+    axes.set_xlabel(f"{COSTS[column]}\nnot known: {untold}" if untold else COSTS[column])
 
 
 def cost(row: Row) -> dict[str, Any]:

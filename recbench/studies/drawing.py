@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from recbench.studies.points import THIS_TRAINING
+from recbench.studies.points import DIFFERENCE, FEW
+from recbench.studies.returned import check_figure
 from recbench.studies.study import Study
 
 if TYPE_CHECKING:
@@ -179,7 +180,7 @@ def legend(figure: "Figure", axes: "Axes", columns: int = 4) -> None:
 
 def drawn(study: Study, data: "DataFrame") -> "Figure":
     """Draw a study's data, with its question and what the intervals are of; inside `styled`."""
-    figure = study.figure(data)
+    figure: Figure = check_figure(study.figure(data))
     said = f"{fill(study.question, 110)}\n{fill(doubt(data), 110)}"
     figure.suptitle(said, x=0.01, ha="left", fontsize=8.0)
     return figure
@@ -187,12 +188,19 @@ def drawn(study: Study, data: "DataFrame") -> "Figure":
 
 def doubt(data: "DataFrame") -> str:
     """Say what the intervals of some data are of."""
-    if not (data["seeds"] == THIS_TRAINING).any():
-        return "Bars: 95% intervals over users and training seeds."
+    if not data["seeds"].isin(FEW).any():
+        return f"Intervals: 95%, over users and training seeds{_at_once(data)}."
     return (
-        "Bars: 95% intervals over users, and over training seeds where there are several; of one "
-        "seed they are of these trainings, without tests."
+        "Intervals: 95%, over users, and over training seeds where there are three or more; of "
+        f"one or two seeds they are of these trainings, without tests{_at_once(data)}."
     )
+
+
+def _at_once(data: "DataFrame") -> str:
+    """Say of several differences that their intervals hold together."""
+    several = (data["kind"].eq(DIFFERENCE) & data["low"].notna()).sum() > 1
+    said = "; those of differences hold all at once (Bonferroni), unless something else is said"
+    return said if several else ""
 
 
 def save(figure: "Figure", folder: Path) -> None:

@@ -47,7 +47,7 @@ class ExpertRanks(Study):
     question = "Should all experts have the same rank?"
     place = "iLoRA's rebuttal: experts of unequal rank"
     models = ("ilora",)
-    seeds = 2
+    seeds = 3
     cut = "the unequal ranks but 4,2,1,1"
     varies = ("experts", "rank", "expert_ranks")
 

@@ -78,6 +78,7 @@ class Experts(Study):
             legend(figure, right)
         right.set_xlabel("rows learnt from")
         right.set_ylabel(f"{FIGURE} (validation)")
+        right.set_ylim(bottom=0)  # else a row more or less of some sixty looks like a course
         return figure
 
 

@@ -19,6 +19,7 @@ from recbench.runs.text import Layout, laid_out
 from recbench.settings import digest
 from recbench.studies import cells
 from recbench.studies.drawing import doubt, drawn, save, styled
+from recbench.studies.returned import check_data
 from recbench.studies.study import Asked, Study
 
 if TYPE_CHECKING:
@@ -119,19 +120,20 @@ def write(
     Written
         What stands in the folder, which holds all files or was not touched.
     """
-    data = study.data(runs, asked)
+    data = check_data(study.data(runs, asked))
     said = *_told(study, asked, data, missing), *_notes(study, data, runs)
     written = Written(study, place(name, asked), data, said)
-    with atomic_folder(written.folder) as partial:
-        data.to_parquet(partial / DATA, index=False)
-        text = f"# {study.question}\n\n{written.page('markdown')}\n"
-        (partial / TABLE).write_text(text, encoding="utf-8")
-        with styled():
-            save(drawn(study, data), partial)
-        about = _about(name, study, asked, runs, missing)
-        (partial / ABOUT).write_text(
-            json.dumps(about, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
-        )
+    text = f"# {study.question}\n\n{written.page('markdown')}\n"
+    about = _about(name, study, asked, runs, missing)
+    with styled():
+        figure = drawn(study, data)
+        with atomic_folder(written.folder) as partial:
+            data.to_parquet(partial / DATA, index=False)
+            (partial / TABLE).write_text(text, encoding="utf-8")
+            save(figure, partial)
+            (partial / ABOUT).write_text(
+                json.dumps(about, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+            )
     return written
 
 

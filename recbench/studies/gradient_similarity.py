@@ -15,8 +15,8 @@ from recbench.request import Experiment
 from recbench.runs.leaderboard import rows_of
 from recbench.runs.store import Run
 from recbench.seeding import generator
-from recbench.statistics.bootstrap import basic_interval
 from recbench.statistics.clusters import check_can_cluster, k_means
+from recbench.statistics.intervals import CONFIDENCE
 from recbench.studies.cells import at_hand, part_of_rows
 from recbench.studies.drawing import beside, heat_map, intervals, legend, looks, sheet
 from recbench.studies.kept import kept
@@ -37,13 +37,12 @@ USERS, PLACES, SHUFFLES = 256, 8_192, 200
 COSINE, CLUSTERED, FLOOR, PAIR = "cosine", "clusters", "random clusters", "users"
 
 Array = NDArray[np.float64]
-Statistic = Callable[[Array], float]
-
-FIGURES: dict[str, tuple[Statistic, tuple[float, float]]] = {
-    "share of negative pairs": (lambda beside: float((beside < 0).mean()), (0.0, 1.0)),
-    "mean cosine": (lambda beside: float(beside.mean()), (-1.0, 1.0)),
+OPPOSED = "share of negative pairs"
+FIGURES: dict[str, Callable[[Array], float]] = {
+    OPPOSED: lambda beside: float((beside < 0).mean()),
+    "mean cosine": lambda beside: float(beside.mean()),
 }
-"""What the cosines of all pairs of clusters come to, and between which ends."""
+"""What the cosines of all pairs of clusters come to."""
 
 
 @runtime_checkable
@@ -106,10 +105,13 @@ class GradientSimilarity(Study):
     is ordered by hierarchical clustering (average linkage on 1 - cosine) of the first system's last
     point. "Over training" means trainings of a quarter, half and all of the rows, each a whole one
     with its own schedule: ordinary cells, so that nothing watches a training and nothing could
-    change it. The share of pairs of clusters that oppose each other (negative cosine), and the mean
-    cosine of all pairs, have the basic interval of a bootstrap over users; the same for random
-    clusters of the same sizes (mean and middle 95% of 200) is what they would be if clusters meant
-    nothing. Each training is a point of its own, and no difference is tested.
+    change it. A mean over some thirty users is mostly noise, which draws cosines to 0 and makes
+    signs a matter of chance: where nothing opposes anything a third of the pairs have a negative
+    cosine. So the share of pairs that oppose each other has the interval from the pairs of which
+    that is shown to those of which the contrary is not, all pairs at once (`shown_signs`); and
+    random clusters of the same sizes (mean and middle 95% of 200) say what share and mean cosine
+    would be if clusters meant nothing. Each training is a point of its own, and no difference is
+    tested.
     """
 
     question = "Do users disturb each other: do their gradients oppose, and less so with experts?"
@@ -119,8 +121,10 @@ class GradientSimilarity(Study):
     titles = ("history", "and")
     cut = "the trainings of a part of the rows"
     note = (
-        f"The interval of {FLOOR} is no interval over users: it is the middle 95% of {SHUFFLES} "
-        "random partings of the same users."
+        f"The interval of the {OPPOSED} goes from the pairs that are shown to oppose each other to "
+        "those that are not shown to agree (95% over users, all pairs at once), of these "
+        f"trainings; that of {FLOOR} is the middle 95% of {SHUFFLES} random partings of the same "
+        "users. Noise draws cosines to 0, so their mean has no interval."
     )
 
     def cells(self, asked: Asked) -> list[Experiment]:
@@ -280,19 +284,47 @@ def _beside(products: Array, clusters: NDArray[np.int64]) -> Array:
     return cosines(products, clusters)[np.triu_indices(int(clusters.max()) + 1, 1)]
 
 
+def shown_signs(products: Array, clusters: NDArray[np.int64]) -> tuple[float, float]:
+    """
+    Return the shares of the pairs of clusters that are shown to oppose each other, and to agree.
+
+    The mean product of a user of one and a user of the other has the sign of the cosine and, unlike
+    that, no bias: no gradient is multiplied with itself. Its standard error is that of the users'
+    means in both; t has the degrees of freedom of the smaller cluster, and the levels of all pairs
+    add up to .05 (Bonferroni). So the share of pairs with a negative true cosine lies between the
+    first and one less the second with confidence 95% or more.
+
+    Parameters
+    ----------
+    products, clusters
+        As for `cosines`. A pair with a cluster of a single user shows nothing.
+    """
+    from scipy.stats import t
+
+    members = [np.flatnonzero(clusters == number) for number in range(int(clusters.max()) + 1)]
+    pairs = list(combinations(members, 2))
+    signs = []
+    for one, other in pairs:
+        found = products[np.ix_(one, other)]
+        fewest = min(found.shape)
+        if fewest < 2:
+            continue
+        doubt = sum(found.mean(axis).var(ddof=1) / found.shape[1 - axis] for axis in (0, 1))
+        half = t.isf((1 - CONFIDENCE) / 2 / len(pairs), fewest - 1) * np.sqrt(doubt)
+        signs.append(int(found.mean() - half > 0) - int(found.mean() + half < 0))
+    return signs.count(-1) / len(pairs), signs.count(1) / len(pairs)
+
+
 def _over_pairs(seen: Seen, clusters: NDArray[np.int64]) -> Iterator[Point]:
     """Return what all pairs of clusters come to, and what those of random clusters would."""
     if clusters.max() == 0:
         return
     products = seen.products
-    for name, (figure, ends) in FIGURES.items():
-
-        def of(users: NDArray[np.int64], figure: Statistic = figure) -> float:
-            return figure(_beside(products[np.ix_(users, users)], clusters[users]))
-
-        low, high = basic_interval(of, clusters, generator(0, "bootstrap"), ends)
+    negative, positive = shown_signs(products, clusters)
+    known = {OPPOSED: {"low": negative, "high": 1 - positive}}
+    for name, figure in FIGURES.items():
         value = figure(_beside(products, clusters))
-        yield {**seen.own(CLUSTERED, name), "value": value, "low": low, "high": high}
+        yield {**seen.own(CLUSTERED, name), "value": value, **known.get(name, {})}
         random = generator(0, "random clusters")
         floor = [figure(_beside(products, random.permutation(clusters))) for _ in range(SHUFFLES)]
         low, high = np.quantile(floor, [0.025, 0.975])

@@ -34,7 +34,7 @@ class Guidance(Study):
     question = "What should guide the gate: the user's sequence, or is anything as good?"
     place = "iLoRA's paper and rebuttal: random, token, prompt and sequence guidance, one LoRA"
     models = ("ilora", "llara")
-    seeds = 2
+    seeds = 3
     cut = "words and tokens as guidance"
     varies = ("guidance",)
 

@@ -41,8 +41,10 @@ class Interference(Study):
     for every model and seed. A model is tuned on all users, and on each cluster alone
     (``--set cluster=1/4``), on as many rows of the cluster as of all users, or all it has where
     these are fewer, with one encoder, which has learnt from all. Both are asked about the test rows
-    whose histories are nearest to the cluster. Below 0, others' rows have done harm (interference);
-    above, good. Intervals hold for all clusters and models at once (Bonferroni).
+    whose histories are nearest to the cluster. Together a cluster has only its share of the rows:
+    below 0, rows of others in the place of own ones have cost it something, above, they were worth
+    more. So a loss bounds the harm that others do (interference), for fewer own rows are in it too.
+    Intervals hold for all clusters and models at once (Bonferroni).
     """
 
     question = "Does tuning on all users harm some of them, and does the gate mend it?"
@@ -50,6 +52,10 @@ class Interference(Study):
     models = ("llara", "ilora")
     seeds = 1
     cut = "the two smallest of four clusters"
+    note = (
+        "Both are tuned on as many rows, so that together a cluster has only its share of them: a "
+        "loss is others' rows in the place of own ones, and no measure of harm by itself."
+    )
     varies = ("cluster",)
 
     def cells(self, asked: Asked) -> list[Experiment]:

@@ -1,6 +1,5 @@
 """The models that runs have kept, for studies that look into them; nothing is trained."""
 
-import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from recbench.neural.devices import resolve
 from recbench.recommender import Runtime, System, TrainingData
 from recbench.registry import blamed_if_at_fault
 from recbench.request import Experiment
-from recbench.runs.asked_model import asked_model
+from recbench.runs.asked_model import ELSEWHERE, again, asked_model
 from recbench.runs.places import cache_folder
 from recbench.runs.question import Question
 from recbench.runs.record import RunRecord
@@ -61,8 +60,8 @@ def kept(run: Run, asked: Asked) -> Iterator[Kept]:
         command that makes it anew.
     """
     record, cell = run.record, _cell(run.record, asked)
-    command = shlex.join(["recbench", "run", *cell.arguments, "--fresh"])
-    remedy = f"this study looks into models; make it again by: {command}"
+    made = again(record, asked.data_dir, f"give the study --results {ELSEWHERE}")
+    remedy = f"this study looks into models; {made}"
     with blamed_if_at_fault("models", record.model):
         found = asked_model(run, remedy, asked.report)
     question = ask(cell, silent)

@@ -67,7 +67,7 @@ class Agreement:
     tau, low, high
         Kendall's tau, in [-1, 1], with its 95% interval.
     single
-        Which of the systems were judged by a single training of a random kind, and under what.
+        Which of the systems were judged by one or two trainings of a random kind, and under what.
     """
 
     first: Table
@@ -157,7 +157,7 @@ def render_order(found: Sequence[Agreement], form: Format) -> str:
 
 def _of_one_training(found: Sequence[Agreement]) -> str:
     single = sorted({name for one in found for name in one.single})
-    return f"Of a single training, as it is: {', '.join(single)}." if single else ""
+    return f"Of one or two trainings, as they are: {', '.join(single)}." if single else ""
 
 
 def _question(record: RunRecord) -> str:

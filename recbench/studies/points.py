@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from recbench.errors import UserError
 from recbench.models import recommender_class
 from recbench.runs.leaderboard import Row, Table, leaderboard, ranked_by
-from recbench.runs.notes import question_name, seeds_cell
+from recbench.runs.notes import question_name, seeds_cell, trainings_cell
 from recbench.runs.sheet import Grid
 from recbench.runs.store import Run
 from recbench.runs.text import DASH, interval, signed, with_sign
@@ -35,8 +35,9 @@ SAID = ("effective_users", "asked")
 COMMON = ("system", "figure", "value", "low", "high", "p", "seeds", "users", "examples", *SAID)
 """Columns of every study, which those of its own stand before."""
 
-THIS_TRAINING = "1 (this training)"
-"""How `seeds` says that a single training is judged (`recbench.runs.notes.seeds_cell`)."""
+THIS_TRAINING = trainings_cell(1)
+FEW = (THIS_TRAINING, trainings_cell(2))
+"""How `seeds` says that trainings are judged as they are (`recbench.runs.notes.seeds_cell`)."""
 
 VALUE, DIFFERENCE = "value", "difference"
 """Kinds of point that most studies have."""
@@ -132,13 +133,14 @@ def difference(a: Row, b: Row, pair: Pair, **own: Any) -> list[Point]:
     """
     Return a difference of two rows, the first less the second.
 
-    Of a single training there is no test: its difference has neither an interval nor p.
+    Of one or two trainings there is no test: their difference has neither an interval nor p.
     """
-    single = pair.difference.given_training
-    doubt = {} if single else {"low": pair.low, "high": pair.high, "p": pair.p}
+    few = pair.difference.given_training
+    doubt = {} if few else {"low": pair.low, "high": pair.high, "p": pair.p}
     point = about(a, ranked_by(a.record)) | {"value": pair.difference.value, **doubt}
-    if single:
-        point["seeds"] = THIS_TRAINING
+    if few:
+        numbers = [len(row.runs) for row in (a, b) if row.record.random_training]
+        point["seeds"] = trainings_cell(min(numbers))
     return [{"kind": DIFFERENCE, **own, "against": b.label, **point}]
 
 
@@ -173,7 +175,7 @@ def measured(
     """
     found = estimate(System(values, 1, users, seeds))
     assert found is not None  # every row has a value
-    number = THIS_TRAINING if len(seeds) == 1 else str(len(seeds))
+    number = trainings_cell(len(seeds)) if found.given_training else str(len(seeds))
     whose = {"system": system, "figure": figure, "seeds": number}
     return {**own, **whose, **estimated(found), "users": len(np.unique(users))}
 

@@ -9,7 +9,6 @@ import numpy as np
 
 from recbench.request import Experiment
 from recbench.runs.leaderboard import Row, ranked_by
-from recbench.runs.notes import given_training
 from recbench.runs.store import Run
 from recbench.statistics.best import all_pairs
 from recbench.studies.drawing import intervals, legend, looks, named_places, sheet
@@ -30,6 +29,8 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 TRAINING, ALONE, BOTH = "one training", "seeds alone", "users and seeds"
+LEVELS = {BOTH: f"{BOTH}, all pairs at once", ALONE: f"{ALONE}, each pair by itself"}
+"""The two tests, and of how many pairs their 95% are."""
 
 
 class Seeds(Study):
@@ -79,11 +80,11 @@ class Seeds(Study):
         at = [names.index(one) + 0.25 for one in trainings["system"]]
         above.plot(trainings["value"], at, ".", color="#7F7F7F", markersize=4)
         above.set_xlabel(f"{whole['figure'].iloc[0]} (share of questions); dots: single trainings")
-        for number, (test, look) in enumerate(looks([BOTH, ALONE]).items()):
+        for number, (test, look) in enumerate(looks(list(LEVELS)).items()):
             some = found[found["test"] == test]
             places = [pairs.index(one) + 0.3 * number - 0.15 for one in _pair(some)]
             if places:
-                intervals(below, places, some, upright=False, label=test, **look)
+                intervals(below, places, some, upright=False, label=LEVELS[test], **look)
         below.axvline(0, color="black", linewidth=0.8)
         below.set_xlabel(f"difference in {whole['figure'].iloc[0]}")
         named_places(above, names, upright=False)
@@ -98,10 +99,10 @@ def _pair(data: "DataFrame") -> "list[str]":
 
 
 def _trainings(row: Row) -> list[Point]:
-    if row.system is None or not row.record.random_training or given_training(row):
+    if row.system is None or not row.record.random_training or len(row.runs) == 1:
         return []
     own = about(row, ranked_by(row.record))
-    figures = zip(row.system.seeds, row.system.crossed.by_seed, strict=True)
+    figures = zip(row.system.seeds, row.system.each_training.by_seed, strict=True)
     return [{"kind": TRAINING, "seed": seed, **own, "value": one} for seed, one in figures]
 
 
@@ -109,9 +110,9 @@ def _by_seeds_alone(a: Row, b: Row) -> list[Point]:
     """Return Student's t-test of the trainings' figures, two-sided; nothing of single trainings."""
     from scipy.stats import ttest_ind
 
-    if any(row.system is None or len(row.system.crossed.by_seed) < 2 for row in (a, b)):
+    if any(row.system is None or len(row.system.each_training.by_seed) < 2 for row in (a, b)):
         return []
-    one, other = (row.system.crossed.by_seed for row in (a, b) if row.system is not None)
+    one, other = (row.system.each_training.by_seed for row in (a, b) if row.system is not None)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # trainings that are equal have no spread
         test = ttest_ind(one, other)

@@ -200,7 +200,7 @@ def test_a_study_counts_what_it_would_run_and_shows_what_is_near(made):
     text = page(PAPER, sections, asked(), "markdown")
     assert "ilora (llm=tiny, examples=8000) [batch_size=16, draws=2]" in text
     assert "Published: figure not at hand." in text
-    assert "8 trainings are not on record: 8 would take about" in text
+    assert "8 runs are not on record: 8 would take about" in text
     runs.append(made([1, 0] * 100, draws=20, **like("ilora", examples="1000")))
     again = cell_of(filled(only("Number of experts"), asked(), runs), name)
     assert (len(again.rows), again.missing, again.seconds) == (2, (), 0)
@@ -282,7 +282,7 @@ def test_a_model_that_cannot_be_had_is_named_and_stops_no_other(made, monkeypatc
 def test_without_records_nothing_is_known_of_time():
     (section,) = filled(only("40 candidates"), asked(), [])
     assert (section.seconds, section.untold) == (0, 6)
-    assert "6 trainings are not on record: of 6 no earlier record tells" in page(
+    assert "6 runs are not on record: of 6 no earlier record tells" in page(
         PAPER, [section], asked(), "table"
     )
 

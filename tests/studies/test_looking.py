@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from killed_at_work import small_encoders
+from scipy import stats
 
 from recbench.errors import PluginError, RecbenchError, UserError
 from recbench.experiment import run
@@ -21,7 +22,7 @@ from recbench.stages import build
 from recbench.statistics.best import all_pairs, differences
 from recbench.studies import expert_attention, gradient_similarity, interference, required
 from recbench.studies.drawing import drawn, save, styled
-from recbench.studies.gradient_similarity import cosines
+from recbench.studies.gradient_similarity import cosines, shown_signs
 from recbench.studies.kept import _cell, kept
 from recbench.studies.points import frame
 from recbench.studies.required import check_members
@@ -116,11 +117,10 @@ def test_a_model_that_is_gone_is_said_with_what_makes_it_anew(here, tmp_path):
             study.data(runs, asked)
     finally:
         (tmp_path / "away").rename(folder)
-    command = str(told.value).split("make it again by: ")[1]
-    assert command.endswith("--fresh")
-    assert f"--results {asked.results}" in command
+    command, _, then = str(told.value).split("make it again by: ")[1].partition("; then ")
+    assert command.endswith("--results build/results --fresh")  # what was found stays
+    assert then == "give the study --results build/results"
     assert "--set examples=24" in command
-    assert "targets" not in command  # what has its default is not said
 
 
 @pytest.mark.honesty
@@ -231,7 +231,10 @@ def test_gradient_similarity(here, tmp_path):
         assert (np.abs(matrix) <= 1).all()
     shares = data[data["kind"].isin(["clusters", "random clusters"])]
     assert len(shares) == 24
-    assert shares["value"].between(shares["low"], shares["high"]).all()
+    means = (shares["kind"] == "clusters") & (shares["figure"] == "mean cosine")
+    assert shares.loc[means, "low"].isna().all()
+    others = shares[~means]
+    assert others["value"].between(others["low"], others["high"]).all()
     pairs = data[data["kind"] == "users"]
     assert set(pairs["which"]) == {"most alike", "most opposed"}
     assert pairs["history"].str.contains("Film").all()
@@ -269,9 +272,11 @@ def test_differences_of_clusters_hold_at_once(made, here, monkeypatch):
     monkeypatch.setattr(interference, "_of_test_rows", lambda *_: np.arange(7) % 2)
     hits = {None: [1, 0] * 6, "1/4": [0, 0] * 6, "2/4": [1, 1, 0, 0] * 3}
     runs = [
-        made([*some, seed, 1 - seed], model="llara", seed=seed, settings={"cluster": cluster})
+        made(
+            [*some, seed % 2, 1 - seed % 2], model="llara", seed=seed, settings={"cluster": cluster}
+        )
         for cluster, some in hits.items()
-        for seed in range(2)
+        for seed in range(3)
     ]
     data = load("studies", "interference")().data(runs, here)
     found = data[data["kind"] == "difference"]
@@ -282,6 +287,36 @@ def test_differences_of_clusters_hold_at_once(made, here, monkeypatch):
     point = found[found["cluster"] == 2].iloc[0]
     assert point["p"] == pytest.approx(min(1, 2 * alone.p))
     assert point["high"] - point["low"] > alone.high - alone.low
+
+
+@pytest.mark.honesty
+def test_a_share_of_opposed_pairs_is_held_by_what_is_shown():
+    """Where all clusters want the same, noise makes cosines negative and shows nothing."""
+    random = np.random.default_rng(0)
+    clusters = np.repeat(np.arange(6), 20)
+    same = random.normal(size=(120, 400)) + 0.02
+    negative, _ = shown_signs(same @ same.T, clusters)
+    assert (cosines(same @ same.T, clusters) < 0).any()
+    assert negative == 0
+    sides = np.where(clusters < 3, 1.0, -1.0)[:, None]
+    apart = sides + random.normal(scale=0.1, size=(120, 4))
+    assert shown_signs(apart @ apart.T, clusters) == (9 / 15, 6 / 15)
+    assert shown_signs(apart[::20] @ apart[::20].T, np.arange(6)) == (0, 0)  # one user each
+
+
+def test_the_doubt_of_an_unequal_pair_is_that_of_both():
+    """By a loop: users of one, users of the other, and t of the smaller one."""
+    random = np.random.default_rng(1)
+    clusters = np.repeat([0, 1], [3, 9])
+    seen = set()
+    for shift in np.linspace(0, 2, 41):
+        own = random.normal(size=(12, 2)) + shift
+        found = own[:3] @ own[3:].T
+        doubt = found.mean(1).var(ddof=1) / 3 + found.mean(0).var(ddof=1) / 9
+        shown = found.mean() > stats.t.isf(0.025, 2) * np.sqrt(doubt)
+        assert shown_signs(own @ own.T, clusters) == (0, int(shown))
+        seen.add(bool(shown))
+    assert seen == {False, True}
 
 
 @pytest.mark.honesty
@@ -397,12 +432,12 @@ def test_attention_of_several_seeds_has_the_doubt_of_both(made, monkeypatch, tmp
         return expert_attention.Seen(np.arange(20), weights, half, half * 1.0, half * 0.5)
 
     monkeypatch.setattr(expert_attention, "_seen", seen)
-    runs = [made([seed, 1], model="ilora", seed=seed) for seed in range(2)]
+    runs = [made([seed % 2, 1], model="ilora", seed=seed) for seed in range(3)]
     study = load("studies", "expert-attention")()
     data = study.data(runs, Asked("movielens"))
     assert not any(axes.get_title() == "ilora" for axes in study.figure(data).axes)
     explained = data[data["kind"] == "the gate's share"].set_index("figure")
-    assert explained["seeds"].tolist() == ["2", "2"]
+    assert explained["seeds"].tolist() == ["3", "3"]
     assert explained.loc["answers changed", "value"] == pytest.approx(0.5)
     assert explained.loc["share of likelihoods", "value"] == pytest.approx(0.25)
     assert set(data.loc[data["kind"] == "cluster", "seeds"]) == {"1 (this training)"}

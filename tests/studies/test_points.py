@@ -21,11 +21,11 @@ def written(data, layout="table"):
 
 @pytest.fixture
 def table(made):
-    """A system that is always right, and one that is never, by two trainings each."""
+    """A system that is always right, and one that is never, by three trainings each."""
     runs = [
         made(hits, model=model, seed=seed, users=range(12))
         for model, hits in (("good", [1, 1] * 11 + [0, 1]), ("bad", [0, 0] * 11 + [0, 1]))
-        for seed in range(2)
+        for seed in range(3)
     ]
     return only_table(runs, "bad")
 
@@ -34,7 +34,7 @@ def test_a_point_says_what_it_is_of(table):
     data = frame(value(table.rows[0], group="all"))
     assert list(data.columns) == ["kind", "group", *COMMON]
     (one,) = data.to_dict("records")
-    assert (one["system"], one["figure"], one["seeds"]) == ("good", "HitRatio@1", "2")
+    assert (one["system"], one["figure"], one["seeds"]) == ("good", "HitRatio@1", "3")
     assert (one["users"], one["examples"]) == (12, 12)
     assert one["low"] < one["value"] < one["high"]
 

@@ -40,13 +40,13 @@ POINTS = [{"rows": 512, "HitRatio@1": 0.125}, {"rows": 600, "HitRatio@1": 0.25}]
 
 @pytest.fixture
 def runs(made):
-    """Return a function that makes runs of two seeds each; the keys are those of `made`."""
+    """Return a function that makes runs of three seeds each; the keys are those of `made`."""
 
     def make(*several):
         found = []
         for number, changes in enumerate(several):
-            for seed in range(2):
-                hits = [*(RIGHT if number % 2 else HALF), *[number % 2, seed] * 4]
+            for seed in range(3):
+                hits = [*(RIGHT if number % 2 else HALF), *[number % 2, seed % 2] * 4]
                 found.append(made(hits, seed=seed, **changes))
         return found
 
@@ -115,7 +115,7 @@ def test_a_study_shows_its_runs(name, runs, tmp_path):
     asked = Asked("movielens", llms=("tiny", "big"), models=study.models)
     data = study.data(runs(*CASES[name]), asked)
     assert data["value"].notna().all()
-    assert set(data["seeds"]) <= {"2", "several"}
+    assert set(data["seeds"]) <= {"3", "several"}
     for markdown in (True, False):
         assert all(one in study.table(data, markdown) for one in data["system"])
     data.to_parquet(tmp_path / "data.parquet", index=False)
@@ -371,7 +371,7 @@ def test_learning_curves_are_means_over_trainings(runs):
     data = study.data(found, Asked("movielens"))
     curve = data[data["kind"] == "learning curve"]
     assert curve["rows_learnt"].tolist() == [512, 600] * 4
-    assert curve["value"].tolist() == [0.625, 0.75] * 4
+    assert curve["value"].tolist() == [1.125, 1.25] * 4
     with styled():
         assert drawn(study, data).axes[1].lines
 
