@@ -6,6 +6,7 @@ import re
 import numpy as np
 import pytest
 from recbench_baselines.popularity import Popularity
+from recbench_baselines.sasrec import SASRec
 
 from recbench import load_run
 from recbench.errors import UserError
@@ -58,6 +59,19 @@ def test_a_model_of_a_part_of_the_data_is_asked_as_it_was(part, made, load, rema
     found = load(folder).recommend(["Film 1"], top=len(shown), candidates=shown)
     given = {f"id:{one.id}": one.score for one in found.items}
     assert [given[one] for one in shown] == outcome.scores[0].tolist()
+
+
+def test_a_model_is_loaded_with_the_seed_of_its_run(made, load, monkeypatch):
+    seeds, whole = [], SASRec.load
+
+    def loaded(model, folder, data, runtime):
+        seeds.append(runtime.seed)
+        whole(model, folder, data, runtime)
+
+    folder = made("sasrec", seed=3)
+    monkeypatch.setattr(SASRec, "load", loaded)
+    load(folder).recommend(["Film 1"])
+    assert seeds == [3]
 
 
 @pytest.mark.parametrize("model", ["popularity", "sasrec"])

@@ -14,6 +14,7 @@ from recbench_baselines.esasrec import ESASRec
 from recbench_baselines.gru4rec import GRU4Rec
 from recbench_baselines.sasrec import SASRec
 
+from recbench.data.ragged import chosen
 from recbench.errors import RecbenchError, UserError
 from recbench.neural import recommender, training
 from recbench.neural.ranking import full_ranking_ndcg
@@ -94,6 +95,23 @@ def ndcg(model: NeuralRecommender, split: Split, folder: Path) -> float:
     everything = np.tile(np.arange(len(split.catalogue), dtype=np.int32), (len(split.test), 1))
     scores = model.score(Queries(split.test.histories, everything), runtime(folder))
     return float(full_ranking_ndcg(scores, split.test, k=2).mean())
+
+
+def test_a_user_of_whom_nothing_is_known_has_no_vector(fitted: NeuralRecommender) -> None:
+    nothing = np.full((2, 5), PAD, dtype=np.int32)
+    assert not fitted.user_vectors(nothing).any()
+
+
+def test_a_training_on_other_data_begins_anew(tmp_path: Path) -> None:
+    fit(SASRec, tmp_path, epochs=1)
+    data = toy_training_data()
+    other = replace(data, sequences=chosen(data.sequences, np.arange(60)[::-1]), digest="other")
+    same = SASRec.settings_class.build({**QUICK, **MODELS[SASRec], "epochs": 1})
+    models = [SASRec(same), SASRec(same)]
+    for model, folder in zip(models, [tmp_path, tmp_path / "empty"], strict=True):
+        folder.mkdir(exist_ok=True)
+        model.fit(other, runtime(folder))
+    np.testing.assert_array_equal(models[0].item_vectors(), models[1].item_vectors())
 
 
 def test_it_learns_the_ring(fitted: NeuralRecommender, split: Split, tmp_path: Path) -> None:

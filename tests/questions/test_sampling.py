@@ -38,7 +38,8 @@ def test_numbers_stay_below_their_bound_and_fill_it():
 def test_a_bound_that_would_favour_some_numbers_is_drawn_again(monkeypatch):
     words = Words(0, "rejection")
     # 2**32 mod 3 = 1: of all 32-bit halves only 0 is rejected, and the next word is used instead.
-    halves = iter([np.array([0, 2**31], dtype=np.uint64), np.array([2**32 - 1], dtype=np.uint64)])
+    drawn = [[0, 2**31], [0], [2**32 - 1]]
+    halves = iter([np.array(some, dtype=np.uint64) for some in drawn])
     monkeypatch.setattr(words, "_upper_halves", lambda count: next(halves))
     assert words.below(np.array([3, 3])).tolist() == [2, 1]
 

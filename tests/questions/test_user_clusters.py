@@ -25,6 +25,15 @@ def test_only_the_end_of_a_sequence_counts_and_an_item_once():
     assert found.clusters.labels.tolist() == [0, 0, 1]
 
 
+def test_an_item_that_comes_twice_counts_once_where_it_is_asked():
+    low, high = [[0, 1, 2], [1, 2, 3], [2, 3, 4]], [[5, 6, 7], [6, 7, 8]]
+    values = np.array(low + high, dtype=np.int32)
+    found = user_clusters(Ragged(values.ravel(), np.arange(6) * 3), 10, 8, 2)
+    # Of three items two are low, however often the third one comes.
+    asked = np.array([[PAD] * 5 + [2, 3, 6], [2, 3, *[6] * 6]], dtype=np.int32)
+    assert found.of(asked).tolist() == [0, 0]
+
+
 def test_the_rows_of_all_clusters_are_all_rows():
     split = toy_split()
     labels = user_clusters(split.sequences, 40, 10, 4).clusters.labels

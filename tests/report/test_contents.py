@@ -1,17 +1,24 @@
 """A report holds what the tables print, and nothing that the records do not hold."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from recbench.errors import DataError
+from recbench.evaluation.answers import NO_CANDIDATE, SHARED_TITLE
 from recbench.inspection.look import look
+from recbench.questions.split import PAD, Examples
+from recbench.report import examples
 from recbench.report.contents import contents
 from recbench.report.costs import costs, costs_sheet
 from recbench.report.examples import browser
 from recbench.runs.compare import compare
 from recbench.runs.compare_rendering import comparison_sheet
+from recbench.runs.examples import read_outcome
 from recbench.runs.leaderboard import leaderboard
+from recbench.runs.record_parts import Memory
 from recbench.runs.remade_question import Questions
 from recbench.runs.rendering import sheet
 from recbench.runs.sheet import Grid
@@ -92,6 +99,24 @@ def test_costs_are_of_all_trainings_of_a_row(made):
     assert line[4:] == ["2.0", "1024", "a cpu"]
 
 
+def test_memory_is_the_most_that_a_training_took(made):
+    runs = [made(seed=seed) for seed in (0, 1)]
+    larger = Memory(host=3 * 2**30, device=2**20)
+    trained = runs[1].record.trained.model_copy(update={"peak_memory": larger})
+    record = runs[1].record.model_copy(update={"trained": trained})
+    (one,) = costs(leaderboard([runs[0], replace(runs[1], record=record)])[0])
+    assert (one.host, one.device) == (3 * 1024.0, 1.0)
+
+
+def test_a_difference_that_is_turned_round_has_the_other_sign(made):
+    runs = [made(HITS, model="a"), made([1] * 8, model="b")]
+    (section,) = contents(leaderboard(runs), None, 0, silent)
+    (part,) = [one for one in section.parts if one.heading == "Pair by pair"]
+    values = part.charts[0].spec["data"]["values"]
+    found = {(one["row"], one["to"]): one["difference"] for one in values}
+    assert found == {("1. b", "a"): 3 / 8, ("2. a", "b"): -3 / 8}
+
+
 def test_costs_are_without_the_encoders(made):
     """Which was trained by whichever run came first."""
     run = told(made(settings={"encoder": "sasrec"}), seconds=0.5)
@@ -123,6 +148,31 @@ def test_examples_show_ranks_and_answers_of_every_row(made):
     assert (detail["slot"], found.all["places"]) == (0, 4)
     assert detail["by"][0] == {"ranks": [1, 2, 3, 4], "answer": 0}  # no text: it may be a title
     assert "candidates" not in detail
+
+
+def test_an_answer_that_names_none_or_several_is_told_apart(made, monkeypatch):
+    (table,) = leaderboard([made(writes=True, draws=1)])
+
+    def read(folder, record):
+        slots = np.array([0, NO_CANDIDATE, SHARED_TITLE, 2], dtype=np.int32)
+        return replace(read_outcome(folder, record), answer_slot=slots)
+
+    monkeypatch.setattr(examples, "read_outcome", read)
+    found = browser(table, None, 9, silent).all["details"]
+    assert [found[str(row)]["by"][0]["answer"] for row in range(4)] == [0, "none", "shared", 2]
+
+
+def test_a_history_is_shown_without_what_fills_it_up(made, monkeypatch):
+    (table,) = leaderboard([made(draws=1)])
+    histories = np.array([[PAD, 0, 1], [PAD, PAD, 2], [3, 2, 1], [PAD] * 3], dtype=np.int32)
+    asked = Examples(histories, np.zeros(4, np.int32), np.arange(4, dtype=np.int32))
+    catalogue = SimpleNamespace(titles=("zero", "one", "two", "three"))
+    split = SimpleNamespace(catalogue=catalogue, test=asked)
+    remade = SimpleNamespace(split=split, candidates=None)
+    monkeypatch.setattr(examples, "check_digests", lambda *_: None)
+    found = browser(table, SimpleNamespace(of=lambda _: remade), 9, silent).all["details"]
+    shown = [found[str(row)]["history"] for row in range(4)]
+    assert shown == [["zero", "one"], ["two"], ["three", "two", "one"], []]
 
 
 def test_what_users_were_given_of_the_experts_is_shown(made):
