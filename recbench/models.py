@@ -47,6 +47,9 @@ def check_declared(settings: type[Settings]) -> None:
             raise PluginError(f"{declared} of its settings must be a frozenset, not {names!r}")
         if strange := sorted(set(names) - known, key=repr):
             raise PluginError(f"{declared} of its settings names {strange[0]!r}, which is none")
+    beside = {name: other for name, (other, _) in settings.counts_with.items()}
+    if strange := sorted({*beside, *beside.values()} - known, key=repr):
+        raise PluginError(f"counts_with of its settings names {strange[0]!r}, which is none")
     if not settings.passing <= settings.runtime:
         raise PluginError("passing of its settings must be a part of their runtime")
     for name, values in settings.presets.items():

@@ -3,11 +3,12 @@
 import hashlib
 import inspect
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import NoneType, UnionType
 from typing import Annotated, Any, ClassVar, Literal, Self, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic.fields import FieldInfo
 
 from recbench.errors import UserError, unknown
 from recbench.secret import check_no_secret
@@ -55,8 +56,8 @@ class Settings(BaseModel):
         Raises
         ------
         UserError
-            For an unknown preset or setting (with the nearest name), a value out of range, one that
-            holds a key (`recbench.secret`), or a change from which nothing follows (`counts_with`).
+            For an unknown preset or setting (with the nearest name), a value out of range, or one
+            that holds a key (`recbench.secret`).
         """
         if preset is not None and preset not in cls.presets:
             raise unknown("preset", preset, cls.presets)
@@ -64,7 +65,7 @@ class Settings(BaseModel):
             if key not in cls.model_fields:
                 raise unknown("setting", key, cls.model_fields)
         check_no_secret(values, "setting")
-        given = {key: parsed(one, cls.model_fields[key].annotation) for key, one in values.items()}
+        given = {key: _as_given(one, cls.model_fields[key]) for key, one in values.items()}
         try:
             made = cls.model_validate({**cls.of_preset(preset, given), **given})
         except ValidationError as error:
@@ -77,10 +78,23 @@ class Settings(BaseModel):
                 raise UserError(
                     f"setting '{name}': no number may exceed {LARGEST:g}, as {one} does"
                 )
-        made._check_counts(given)
         return made
 
-    def _check_counts(self, given: Mapping[str, Any]) -> None:
+    def check_counts(self, given: Collection[str]) -> None:
+        """
+        Refuse what a user changed and from which nothing follows (`counts_with`).
+
+        Parameters
+        ----------
+        given
+            Names of the settings that a user gave; those of a record, which may be older than
+            `counts_with`, are taken as they are.
+
+        Raises
+        ------
+        UserError
+            With what to set beside it.
+        """
         usual = self.own_defaults()
         for name, (other, values) in self.counts_with.items():
             changed = name in given and self.record()[name] != usual[name]
@@ -130,12 +144,12 @@ class Settings(BaseModel):
     @classmethod
     def own_defaults(cls) -> dict[str, Any]:
         """Return every default that stands in the class, as JSON values, whatever else is said."""
-        return cls.model_construct().model_dump(mode="json")
+        return cls.model_construct().record()
 
     @classmethod
     def defaults(cls, **said: Any) -> dict[str, Any]:
         """Return every setting that has a default, as JSON values, where these are said."""
-        return cls.model_construct(**said).model_dump(mode="json")
+        return cls.model_construct(**said).record()
 
     @classmethod
     def explained(cls) -> list[tuple[list[str], str]]:
@@ -172,6 +186,12 @@ def _documented(docstring: str) -> list[tuple[list[str], str]]:
     return [(names, " ".join(words).strip()) for names, words in found]
 
 
+def _as_given(value: Any, field: FieldInfo) -> Any:
+    """Return what a text means, where the class does not say itself how its texts are read."""
+    reads = any(isinstance(one, BeforeValidator) for one in field.metadata)
+    return value if reads else parsed(value, field.annotation)
+
+
 def parsed(value: Any, annotation: Any) -> Any:
     """
     Return what a text means that can mean nothing else, and other values as they are.
@@ -185,8 +205,12 @@ def parsed(value: Any, annotation: Any) -> Any:
         return None
     if any(map(_has_parts, kinds)) and (found := _as_json(value)) is not value:
         return found
-    if not any(get_origin(kind) in {tuple, list, set, frozenset} for kind in kinds):
+    lists = [get_origin(kind) in {tuple, list, set, frozenset} for kind in kinds]
+    alone = all(one or kind is NoneType for one, kind in zip(lists, kinds, strict=True))
+    if not any(lists) or not (alone or "," in value or value.strip().startswith("[")):
         return value
+    if '"' in value and isinstance(found := _as_json(value), list):
+        return found
     inside = value.strip().removeprefix("[").removesuffix("]")
     return [part.strip() for part in inside.split(",")] if inside.strip() else []
 

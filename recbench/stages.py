@@ -82,6 +82,7 @@ def _settings(model_class: type[System], experiment: Experiment) -> Settings:
             f"its setting '{other[0]}' is another each time it is made; a default may hang on "
             "neither chance nor time"
         )
+    first.check_counts(experiment.settings)
     return first
 
 

@@ -61,6 +61,10 @@ def test_what_is_no_model_is_refused_with_what_it_lacks(monkeypatch, target, sai
             {"passing": frozenset({"width"})},
             "passing of its settings must be a part of their runtime",
         ),
+        (
+            {"counts_with": {"width": ("widht", (1,))}},
+            "counts_with of its settings names 'widht', which is none",
+        ),
         ({"presets": {"big": {"widht": 9}}}, "its preset 'big' sets 'widht', which is no setting"),
     ],
 )

@@ -1,12 +1,13 @@
 from typing import Annotated, Any, ClassVar, Literal
 
 import pytest
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from recbench import registry
 from recbench.errors import UserError
-from recbench.models import recommender_class
+from recbench.request import Experiment
 from recbench.settings import Settings, digest
+from recbench.stages import build
 
 
 class Sample(Settings):
@@ -120,6 +121,20 @@ def test_a_list_can_be_written_on_the_command_line(text):
     )
 
 
+class Either(Settings):
+    weight: float | tuple[float, ...] = 1.0
+    own: Annotated[tuple[int, ...], BeforeValidator(lambda text: text.split())] = ()
+    words: tuple[str, ...] = ()
+
+
+def test_a_single_value_stays_one_and_own_ways_of_reading_stay_own():
+    assert Either.build({"weight": "0.5"}).weight == 0.5
+    assert Either.build({"weight": "0.5,1"}).weight == (0.5, 1.0)
+    assert Either.build({"own": "4 2"}).own == (4, 2)
+    assert Either.build({"words": '["q","v"]'}).words == ("q", "v")
+    assert Either.build({"words": "[q,v]"}).words == ("q", "v")
+
+
 def test_a_list_of_none_can_be_written_too():
     assert Lists.build({"ranks": "", "names": "[]"}) == Lists(ranks=(), names=[])
 
@@ -156,14 +171,19 @@ class Dependent(Settings):
     ],
 )
 def test_a_change_from_which_nothing_follows_is_refused(given, said):
+    made = Dependent.build(given)
     with pytest.raises(UserError) as caught:
-        Dependent.build(given)
+        made.check_counts(given)
     assert str(caught.value) == said
 
 
 def test_a_setting_that_counts_is_taken_and_every_record_builds_again():
-    made = Dependent.build({"heat": "2", "kind": "warm", "rate": "0.1", "trained": "true"})
+    given = {"heat": "2", "kind": "warm", "rate": "0.1", "trained": "true"}
+    made = Dependent.build(given)
+    made.check_counts(given)
     assert (made.heat, made.rate) == (2, 0.1)
+    assert Dependent.build({"heat": 2, "kind": "cold"}).heat == 2  # as a record of before has it
+    Dependent.build({"heat": "1"}).check_counts({"heat"})
     assert Dependent.build({"heat": "1"}) == Dependent.build(Dependent().record()) == Dependent()
 
 
@@ -180,7 +200,7 @@ def test_a_setting_that_counts_is_taken_and_every_record_builds_again():
 def test_no_setting_of_ours_is_read_and_forgotten(model, change):
     name, _, value = change.partition("=")
     with pytest.raises(UserError, match=f"^setting '{name}' counts for nothing with "):
-        recommender_class(model).settings_class.build({name: value})
+        build(Experiment(model=model, dataset="movielens", settings={name: value}))
 
 
 def test_none_is_refused_where_a_value_is_needed():
@@ -256,6 +276,7 @@ class Kinds(Settings):
 def test_a_set_stands_in_the_record_in_one_order():
     assert Kinds().record() == {"kinds": ["alpha", "beta", "delta", "gamma"]}
     assert Kinds.build(Kinds().record()) == Kinds()
+    assert Kinds.own_defaults() == Kinds.defaults() == Kinds().record()
     assert Kinds.build({"kinds": "beta,alpha"}).kinds == {"alpha", "beta"}
 
 

@@ -42,6 +42,12 @@ another package may have it.
 
 _OWN_BEGIN = tuple(name.rstrip("@").casefold() for name in OWN_NAMES)
 
+
+def named_as_own(figure: str) -> bool:
+    """Tell whether a figure is named as recbench's own are, or nearly so."""
+    return figure.casefold().startswith(_OWN_BEGIN)
+
+
 COLUMNS = frozenset(
     {"dataset", "protocol", "protocol_version", "dataset_digest", "pack", "draws", "model", "seeds"}
     | {"random_training", "audited", "n", "figure", "baseline", "mixed", "notes", "published"}
@@ -300,7 +306,7 @@ def _checked(given: Any, found: Collection[str], rows: int, own: bool) -> dict[s
             )
         if figure in found:
             raise PluginError(f"it gives '{figure}', which another metric gave before")
-        if not own and figure.casefold().startswith(_OWN_BEGIN):
+        if not own and named_as_own(figure):
             raise PluginError(f"it gives '{figure}', which is named as recbench's own figures are")
         if figure in COLUMNS:
             raise PluginError(f"it gives '{figure}', which is a column of every table")

@@ -62,7 +62,7 @@ class Outcome:
     def read_only(self) -> "Outcome":
         """The same, as others may see it: what they changed in place would be stored."""
         shown: dict[str, Any] = {
-            name: value.view()
+            name: value.copy()
             for name, value in vars(self).items()
             if isinstance(value, np.ndarray)
         }

@@ -87,6 +87,8 @@ def _check_same(folder: Path, record: RunRecord, answers: Answers, again: Outcom
         own, other = getattr(table, column), getattr(again, column)
         if (own is None) != (other is None) or not np.array_equal(own, other):
             raise refused(folder, f"the {what} in its table are not those of its file of answers")
+    if table.expert_weights is not None:
+        raise refused(folder, "its table holds weights of experts, which no file gives")
     texts = examples.read_answers(folder)
     if texts is not None and texts != answers.texts:
         raise refused(folder, "the texts in its table are not those of its file of answers")

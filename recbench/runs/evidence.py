@@ -13,7 +13,7 @@ from pathlib import Path
 
 from recbench.errors import DataError
 from recbench.evaluation.evaluator import summary
-from recbench.evaluation.metrics import OWN_NAMES
+from recbench.evaluation.metrics import named_as_own
 from recbench.registry import is_own, listed
 from recbench.runs.examples import read_outcome, sha256
 from recbench.runs.identity import row_of, run_id, training_id_of
@@ -81,7 +81,7 @@ def check_figures(folder: Path, record: RunRecord) -> None:
     if lacking := own.keys() - record.metrics.keys():
         raise refused(folder, f"it lacks the figure {min(lacking)}")
     others = record.metrics.keys() - own.keys()
-    if strange := [name for name in others if name.startswith(OWN_NAMES)]:
+    if strange := [name for name in others if named_as_own(name)]:
         raise refused(folder, f"its examples give no {min(strange)}")
     check_same_figures(folder, record, own)
 

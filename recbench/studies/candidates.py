@@ -14,7 +14,7 @@ from recbench.runs.store import Run
 from recbench.studies.cells import is_another, prompted
 from recbench.studies.drawing import beside, intervals, legend, looks, named_places, sheet
 from recbench.studies.order import Agreement, agreements
-from recbench.studies.points import THIS_TRAINING, VALUE, Point, frame, in_order, question, value
+from recbench.studies.points import OF_FEW, VALUE, Point, frame, in_order, question, value
 from recbench.studies.study import Asked, Study
 
 if TYPE_CHECKING:
@@ -143,5 +143,5 @@ def _agreement(one: Agreement) -> Point:
         "value": one.tau,
         "low": one.low,
         "high": one.high,
-        "seeds": THIS_TRAINING if one.single else "several",
+        "seeds": OF_FEW if one.single else "several",
     }

@@ -36,7 +36,8 @@ COMMON = ("system", "figure", "value", "low", "high", "p", "seeds", "users", "ex
 """Columns of every study, which those of its own stand before."""
 
 THIS_TRAINING = trainings_cell(1)
-FEW = (THIS_TRAINING, trainings_cell(2))
+OF_FEW = "1 or 2 (these trainings)"
+FEW = (THIS_TRAINING, trainings_cell(2), OF_FEW)
 """How `seeds` says that trainings are judged as they are (`recbench.runs.notes.seeds_cell`)."""
 
 VALUE, DIFFERENCE = "value", "difference"

@@ -285,6 +285,7 @@ def test_a_plug_in_cannot_change_what_happened(plugged, monkeypatch, name):
     assert figures(whole, lines.append) == {}
     assert "the metric 'Sound' of package" in lines[0]
     assert "read-only" in lines[0]
+    assert not np.shares_memory(getattr(whole.read_only, name), getattr(whole, name))
     np.testing.assert_array_equal(getattr(whole, name), before)
     assert getattr(whole, name).flags.writeable
 
