@@ -40,7 +40,7 @@ def states(toy: Toy, tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str
                 patch.setattr(finished_calls, "SECONDS", 0.0)
                 patch.setattr(training.Checkpoint, "due", True)
                 if state == TRAINED:
-                    patch.setattr(trained_model, "_check", stopped)
+                    patch.setattr(trained_model, "_checked", stopped)
                 elif state == ASKED:
                     patch.setattr(evaluator, "summary", stopped)
                 try:
