@@ -285,7 +285,10 @@ def test_what_was_learnt_elsewhere_is_transferred_before_it_is_kept(train, sourc
         ({"epochs": 3}, "a dict with parameters_trained"),
         ({"parameters_trained": 3, "loss": np.float32(0.5)}, "must return JSON values: .*float32"),
         ({"parameters_trained": 3, "said": "\ud83d"}, "must return JSON values: .*surrogates"),
-        ({"parameters_trained": 3, "precision": 16}, "must return its precision as one line of text"),
+        (
+            {"parameters_trained": 3, "precision": 16},
+            "must return its precision as one line of text",
+        ),
     ],
 )
 def test_what_fit_may_not_return_is_refused_and_not_kept(train, tmp_path, details, said):
