@@ -125,8 +125,8 @@ def _verified(folder: Path, of_row: dict[str, list[RunRecord]], questions: Quest
     own["claims"] = _check_claims
     for name in OF_RUNS if record.kind == "external" else OF_EXTERNAL:
         del own[name]
-    checks = [_tried(name, partial(check, folder, record)) for name, check in own.items()]
-    checks.append(_tried("single", partial(check_apart, folder, record, same)))
+    checks = [carried_out(name, partial(check, folder, record)) for name, check in own.items()]
+    checks.append(carried_out("single", partial(check_apart, folder, record, same)))
     same.append(record)
     if any(one.result == "failed" for one in checks):
         checks += _none_of_data(record, "a check before failed")
@@ -142,11 +142,11 @@ def _of_data(folder: Path, record: RunRecord, questions: Questions) -> list[Chec
     except NotCheckedError as error:
         return _none_of_data(record, str(error))
     wanted = checks_of(record)
-    first = _tried("question", partial(wanted.pop("question"), folder, record, made))
+    first = carried_out("question", partial(wanted.pop("question"), folder, record, made))
     if first.result != "ok":
         why = first.why if first.result == "not checked" else "the question is another"
         return [first, *_none_of_data(record, why)[1:]]
-    tried = [_tried(name, partial(one, folder, record, made)) for name, one in wanted.items()]
+    tried = [carried_out(name, partial(one, folder, record, made)) for name, one in wanted.items()]
     return [first, *tried]
 
 
@@ -196,7 +196,8 @@ def _check_model(folder: Path, record: RunRecord) -> None:
         raise refused(folder, f"the model in {model} is not the one that was asked")
 
 
-def _tried(name: str, check: Callable[[], None]) -> Check:
+def carried_out(name: str, check: Callable[[], None]) -> Check:
+    """Return what came of a check that raises DataError or NotCheckedError, or nothing."""
     try:
         check()
     except NotCheckedError as error:

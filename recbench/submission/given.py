@@ -1,13 +1,13 @@
 """The file of answers that a run from outside was made of, held to the run's table."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-from recbench.errors import DataError
 from recbench.runs.record import RunRecord
-from recbench.runs.remade_question import NotCheckedError, Questions, Remade
+from recbench.runs.remade_question import Questions, Remade
 from recbench.runs.store import read_record
-from recbench.runs.verify import Check, Verified
+from recbench.runs.verify import Check, Verified, carried_out
 
 GIVEN = "given"
 
@@ -41,19 +41,11 @@ def with_given(found: Verified, file: Path, questions: Questions, check: CheckGi
         return found
     question = next(one for one in found.checks if one.name == "question")
     if question.result == "ok":
-        last = _tried(file, Path(found.folder), questions, check)
+        folder = Path(found.folder)
+        record = read_record(folder)
+        made = questions.of(record)  # as for the check of that name
+        last = carried_out(GIVEN, partial(check, file, folder, record, made))
     else:
         why = question.why if question.result == "not checked" else "the question is another"
         last = Check(name=GIVEN, result="not checked", why=why)
     return found.model_copy(update={"checks": (*found.checks, last)})
-
-
-def _tried(file: Path, folder: Path, questions: Questions, check: CheckGiven) -> Check:
-    record = read_record(folder)
-    try:
-        check(file, folder, record, questions.of(record))
-    except NotCheckedError as error:
-        return Check(name=GIVEN, result="not checked", why=str(error))
-    except DataError as error:
-        return Check(name=GIVEN, result="failed", why=str(error))
-    return Check(name=GIVEN, result="ok")
