@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 import transformers
@@ -12,14 +13,19 @@ from transformers.modeling_gguf_pytorch_utils import TensorProcessor, get_gguf_h
 
 from recbench.atomic_write import atomic_folder
 from recbench.file_digests import folder_digest
-from recbench.llm.silence import quiet
 from recbench.llm.weights.placed import check_none
 from recbench.llm.weights.places import InGguf
-from recbench.llm.weights.reading import check_whole, explained
+from recbench.llm.weights.reading import check_whole, reading
+from recbench.llm.weights.scaled_positions import scale_positions
+
+if TYPE_CHECKING:
+    from gguf import GGUFReader
 
 CACHE = Path(HF_HOME) / "recbench"
 """Beside the models of the hub, since both are weights that any run on the machine may share."""
 
+_MADE = 2
+"""Grows with what is made of a file, or is checked of it; 1 had no place in the name."""
 _DIGEST = "recbench.sha256"
 """File in such a folder with the digest of all others."""
 
@@ -28,8 +34,8 @@ def dequantised(llm: str, place: InGguf, report: Callable[[str], None]) -> Path:
     """
     Return a folder in the layout of transformers with the weights of a GGUF file in float32.
 
-    It is named by the file's digest and the version of transformers, which does the reading. One
-    that is not as it was made is made anew.
+    It is named by the file's digest, `_MADE` and the version of transformers, which does the
+    reading. One that is not as it was made is made anew.
 
     Parameters
     ----------
@@ -46,7 +52,8 @@ def dequantised(llm: str, place: InGguf, report: Callable[[str], None]) -> Path:
         As `recbench.llm.weights.reading.explained`, where the file cannot be read. Nothing is then
         kept.
     """
-    folder = CACHE / f"{place.digest()[:16]}-transformers-{transformers.__version__}"
+    name = f"{place.digest()[:16]}-{_MADE}-transformers-{transformers.__version__}"
+    folder = CACHE / name
     if folder.is_dir() and not _is_whole(folder):
         report(f"{folder} was changed after it was made; it is made again")
         shutil.rmtree(folder)
@@ -68,16 +75,17 @@ def _dequantise(llm: str, place: InGguf, folder: Path) -> None:
     first = place.parts[0]
     file = first if len(place.parts) == 1 else _joined(place, folder / "whole.gguf")
     where = {"pretrained_model_name_or_path": str(file.parent), "gguf_file": file.name}
-    with quiet():
-        try:
-            AutoTokenizer.from_pretrained(**where).save_pretrained(folder)
-            model, told = AutoModelForCausalLM.from_pretrained(
-                **where, dtype=torch.float32, output_loading_info=True
-            )
-            check_whole(told["missing_keys"])
-            check_none(_unplaced_biases(file, model))
-        except Exception as error:  # a broken file can raise anything: KeyError, struct.error, ...
-            raise explained(llm, error, first.name) from error
+    with reading(llm, first.name):
+        AutoTokenizer.from_pretrained(**where).save_pretrained(folder)
+        model, told = AutoModelForCausalLM.from_pretrained(
+            **where, dtype=torch.float32, output_loading_info=True
+        )
+        from gguf import GGUFReader  # an extra, named above where it is missing
+
+        held = GGUFReader(file)
+        check_whole(told["missing_keys"])
+        check_none(_unplaced_biases(held, model))
+        scale_positions(llm, model.config, held)
         # Its weights are plain numbers by now, but it says that they are not.
         model.hf_quantizer = None
         if hasattr(model.config, "quantization_config"):
@@ -87,14 +95,12 @@ def _dequantise(llm: str, place: InGguf, folder: Path) -> None:
         file.unlink()
 
 
-def _unplaced_biases(file: Path, model: PreTrainedModel) -> list[str]:
+def _unplaced_biases(file: "GGUFReader", model: PreTrainedModel) -> list[str]:
     """Return the biases of a file that transformers does not read: it has no name for them here."""
-    from gguf import GGUFReader
-
     placed = get_gguf_hf_weights_map(model, TensorProcessor())
     return [
         tensor.name
-        for tensor in GGUFReader(file).tensors
+        for tensor in file.tensors
         if tensor.name.endswith(".bias") and "exp" not in tensor.name  # experts have own names
         if tensor.name not in placed and tensor.data.any()
     ]

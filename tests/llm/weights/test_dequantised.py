@@ -1,12 +1,18 @@
 import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import load_file
+from transformers import AutoModelForCausalLM, LlamaConfig, PreTrainedModel
+from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
 
-from recbench.errors import RecbenchError
+from recbench.errors import RecbenchError, UserError
 from recbench.llm.weights import dequantised as module
 from recbench.llm.weights.backbone import load_backbone
 from recbench.llm.weights.dequantised import dequantised
@@ -18,8 +24,13 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "CACHE", tmp_path / "weights")
 
 
-def as_gguf(folder: Path, file: Path, bias: float | None = None) -> Path:
-    """Write the toy model of a folder as one GGUF file, its tokenizer only nearly; with a bias."""
+def as_gguf(
+    folder: Path,
+    file: Path,
+    tensors: Mapping[str, NDArray[np.float32]] = MappingProxyType({}),
+    said: Callable[[Any], None] = lambda _: None,
+) -> Path:
+    """Write the toy model of a folder as one GGUF file, its tokenizer only nearly; with more."""
     gguf = pytest.importorskip("gguf")
     config = json.loads((folder / "config.json").read_text())
     tokens = list(json.loads((folder / "tokenizer.json").read_text())["model"]["vocab"])
@@ -38,8 +49,9 @@ def as_gguf(folder: Path, file: Path, bias: float | None = None) -> Path:
     names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.LLAMA, config["num_hidden_layers"])
     for name, tensor in load_file(folder / "model.safetensors").items():
         writer.add_tensor(names.get_name(name, (".weight",)), tensor.numpy())
-    if bias is not None:
-        writer.add_tensor("blk.0.attn_q.bias", np.full(config["hidden_size"], bias, np.float32))
+    for name, tensor in tensors.items():
+        writer.add_tensor(name, tensor)
+    said(writer)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
@@ -97,11 +109,90 @@ def test_a_file_in_parts_is_the_file(toy_folder: Path, tmp_path: Path) -> None:
 def test_a_bias_that_transformers_does_not_read_is_refused(
     toy_folder: Path, tmp_path: Path
 ) -> None:
-    file = as_gguf(toy_folder, tmp_path / "model.gguf", bias=3.0)
+    width = json.loads((toy_folder / "config.json").read_text())["hidden_size"]
+    three, none = ({"blk.0.attn_q.bias": np.full(width, v, np.float32)} for v in (3, 0))
+    file = as_gguf(toy_folder, tmp_path / "model.gguf", three)
     said = r"download model\.gguf again .*1 weights have no place .*: blk\.0\.attn_q\.bias"
     with pytest.raises(RecbenchError, match=said):
         load_backbone(str(file), "cpu")
-    load_backbone(str(as_gguf(toy_folder, tmp_path / "empty.gguf", bias=0.0)), "cpu")
+    load_backbone(str(as_gguf(toy_folder, tmp_path / "empty.gguf", none)), "cpu")
+
+
+BASE = {"rope_theta": 10000.0}
+LLAMA_3 = {
+    "rope_type": "llama3",
+    "factor": 32.0,
+    "low_freq_factor": 1.0,
+    "high_freq_factor": 4.0,
+    "original_max_position_embeddings": 8192,
+}
+
+
+def divisors(config: LlamaConfig) -> NDArray[np.float32]:
+    """Return what Llama 3.2 divides its frequencies by, as its GGUF files hold it."""
+    plain = LlamaConfig(**config.to_dict() | {"rope_parameters": {"rope_theta": 10000.0}})
+    rotary = [LlamaRotaryEmbedding(one).inv_freq for one in (plain, config)]
+    return (rotary[0] / rotary[1]).numpy()
+
+
+def logits(lm: PreTrainedModel) -> torch.Tensor:
+    with torch.no_grad():
+        return lm(torch.arange(3, 60)[None]).logits
+
+
+@pytest.mark.parametrize("scaled", [{"rope_type": "linear", "factor": 4.0}, LLAMA_3])
+@pytest.mark.honesty
+def test_positions_are_scaled_as_a_gguf_file_says(
+    toy_folder: Path, tmp_path: Path, scaled: dict[str, Any]
+) -> None:
+    config = LlamaConfig.from_pretrained(toy_folder)
+    plain = AutoModelForCausalLM.from_pretrained(toy_folder)
+    config.rope_parameters = {"rope_theta": 10000.0} | scaled
+    wanted = logits(AutoModelForCausalLM.from_pretrained(toy_folder, config=config))
+    assert not torch.allclose(wanted, logits(plain), atol=1e-3)
+
+    def linear(writer: Any) -> None:
+        writer.add_rope_scaling_type(pytest.importorskip("gguf").RopeScalingType.LINEAR)
+        writer.add_rope_scaling_factor(4.0)
+
+    if scaled is LLAMA_3:
+        own = {"rope_freqs.weight": divisors(config)}
+        file = as_gguf(toy_folder, tmp_path / "model.gguf", own)
+    else:
+        file = as_gguf(toy_folder, tmp_path / "model.gguf", said=linear)
+    assert torch.allclose(logits(load_backbone(str(file), "cpu")[0]), wanted, atol=1e-5)
+
+
+@pytest.mark.parametrize("way", ["yarn", "long", "other"])
+def test_positions_scaled_in_a_way_that_is_not_known_are_refused(
+    toy_folder: Path, tmp_path: Path, way: str
+) -> None:
+    gguf = pytest.importorskip("gguf")
+    own = divisors(LlamaConfig.from_pretrained(toy_folder, rope_parameters=LLAMA_3 | BASE))
+    tensors = {
+        "yarn": {},
+        "long": {"rope_factors_long.weight": own},
+        "other": {"rope_freqs.weight": own + np.arange(len(own), dtype=np.float32)},
+    }[way]
+
+    def said(writer: Any) -> None:
+        if way == "yarn":
+            writer.add_rope_scaling_type(gguf.RopeScalingType.YARN)
+            writer.add_rope_scaling_factor(4.0)
+
+    file = as_gguf(toy_folder, tmp_path / "model.gguf", tensors, said)
+    with pytest.raises(UserError, match=r"scales its positions \(.*config\.json and safetensors"):
+        load_backbone(str(file), "cpu")
+    assert not list((tmp_path / "weights").iterdir())
+
+
+def test_frequencies_that_are_divided_by_one_are_as_they_are(
+    toy_folder: Path, tmp_path: Path
+) -> None:
+    width = len(divisors(LlamaConfig.from_pretrained(toy_folder, rope_parameters=LLAMA_3 | BASE)))
+    ones = {"rope_freqs.weight": np.ones(width, np.float32)}
+    lm, _ = load_backbone(str(as_gguf(toy_folder, tmp_path / "model.gguf", ones)), "cpu")
+    assert lm.config.rope_parameters["rope_type"] == "default"
 
 
 def test_a_broken_gguf_file_is_named_in_one_line(tmp_path: Path) -> None:
