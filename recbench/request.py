@@ -8,7 +8,7 @@ from pydantic import Field
 from recbench.defaults import DRAWS, PACK_SEED
 from recbench.evaluation.answers import Matching
 from recbench.questions.controls import Control
-from recbench.settings import Settings
+from recbench.settings import Settings, as_text
 
 NEEDED = {"model", "dataset"}
 """What ``recbench run`` must be told."""
@@ -91,7 +91,7 @@ class Experiment(Settings):
     @property
     def arguments(self) -> list[str]:
         """Those of ``recbench run`` that mean this, those that have their default left out."""
-        changes = [f"{name}={value}" for name, value in self.settings.items()]
+        changes = [f"{name}={as_text(value)}" for name, value in self.settings.items()]
         words = [word for change in changes for word in ("--set", change)]
         for field, known in type(self).model_fields.items():
             value, option = getattr(self, field), f"--{field.replace('_', '-')}"

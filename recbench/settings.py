@@ -99,9 +99,9 @@ class Settings(BaseModel):
         for name, (other, values) in self.counts_with.items():
             changed = name in given and self.record()[name] != usual[name]
             if changed and (one := getattr(self, other)) not in values:
-                needed = " or ".join(_written(value) for value in values)
+                needed = " or ".join(map(as_text, values))
                 raise UserError(
-                    f"setting '{name}' counts for nothing with {other}={_written(one)}; leave it "
+                    f"setting '{name}' counts for nothing with {other}={as_text(one)}; leave it "
                     f"out, or set {other}={needed}"
                 )
 
@@ -203,6 +203,8 @@ def parsed(value: Any, annotation: Any) -> Any:
         return value
     if NoneType in kinds and value.strip().lower() in {"none", "null"}:
         return None
+    if found := [one for one in kinds if isinstance(one, int) and as_text(one) == value]:
+        return found[0]  # of a literal, which pydantic compares as it is
     if any(map(_has_parts, kinds)) and (found := _as_json(value)) is not value:
         return found
     lists = [get_origin(kind) in {tuple, list, set, frozenset} for kind in kinds]
@@ -231,8 +233,23 @@ def _as_json(text: str) -> Any:
         return text
 
 
-def _written(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+def as_text(value: Any) -> str:
+    """Write a setting so that `Settings.build` reads it again: as ``--set`` takes it."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, set | frozenset):
+        value = sorted(value, key=str)
+    if not isinstance(value, list | tuple | Mapping):
+        return str(value)
+    if isinstance(value, Mapping) or any(map(_needs_quotes, value)):
+        return json.dumps(value, ensure_ascii=False)
+    return ",".join(map(as_text, value))
+
+
+def _needs_quotes(value: Any) -> bool:
+    """Tell whether what stands in a list is read as something else when commas part it."""
+    has_marks = isinstance(value, str) and (set(value) & set(',"[]') or value != value.strip())
+    return isinstance(value, list | tuple | Mapping) or bool(has_marks)
 
 
 def _largest(value: Any) -> float:

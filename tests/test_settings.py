@@ -6,8 +6,9 @@ from pydantic import BeforeValidator, Field
 from recbench import registry
 from recbench.errors import UserError
 from recbench.request import Experiment
-from recbench.settings import Settings, digest
+from recbench.settings import Settings, as_text, digest
 from recbench.stages import build
+from recbench_cli.parsing import settings_of
 
 
 class Sample(Settings):
@@ -278,6 +279,48 @@ def test_a_set_stands_in_the_record_in_one_order():
     assert Kinds.build(Kinds().record()) == Kinds()
     assert Kinds.own_defaults() == Kinds.defaults() == Kinds().record()
     assert Kinds.build({"kinds": "beta,alpha"}).kinds == {"alpha", "beta"}
+
+
+class Written(Settings):
+    flag: bool = False
+    never: Literal[False] = False
+    height: int | None = None
+    ranks: int | tuple[int, ...] = 3
+    names: list[str] = Field(default=[])
+    kinds: frozenset[str] = frozenset()
+    pairs: list[tuple[str, float]] = Field(default=[])
+    told: dict[str, Any] = Field(default={})
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {},
+        {"flag": True, "height": None, "never": False},
+        {"ranks": (4, 2, 1, 1), "names": ["q_proj", "v_proj"], "kinds": {"b", "a"}},
+        {"names": ["q_proj"], "ranks": 8},
+        {"names": ["a,b", "c"]},
+        {"names": [" a", 'say "b"', "[c]"]},
+        {"pairs": [("a", 0.5)], "told": {"peft_type": "LORA", "r": 8}},
+    ],
+)
+def test_a_value_is_written_as_it_is_read(values):
+    built = Written.build(values)
+    assert Written.build({name: as_text(one) for name, one in values.items()}) == built
+    assert Written.build({name: as_text(one) for name, one in built}) == built
+    assert Written.build({name: as_text(one) for name, one in built.record().items()}) == built
+    experiment = Experiment(model="x", settings=values)
+    said = [word for word in experiment.arguments if "=" in word]
+    assert Written.build(settings_of(said, None)) == built
+
+
+@pytest.mark.parametrize("name", registry.listed("models"))
+def test_what_our_models_are_set_to_is_written_as_it_is_read(name):
+    settings = registry.load("models", name).settings_class
+    needed = {"endpoint": "http://127.0.0.1:1/v1", "chat_model": "m"} if name == "chatrec" else {}
+    for preset in (None, *settings.presets):
+        built = settings.build(needed, preset=preset)
+        assert settings.build({key: as_text(one) for key, one in built}) == built
 
 
 def test_a_digest_does_not_depend_on_the_order_of_keys():

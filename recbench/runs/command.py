@@ -1,11 +1,10 @@
 """The command that makes a run again, from its record alone."""
 
-import json
 import shlex
-from typing import Any
 
 from recbench.runs.record import RunRecord
 from recbench.runs.record_parts import FROM_OUTSIDE, Outside
+from recbench.settings import as_text
 
 ADAPTERS_OWN = frozenset({"alpha", "dropout", "targets"})
 """Settings of LoRA that are refused beside an adapter of its own; presets used to set them."""
@@ -50,7 +49,7 @@ def _run(record: RunRecord) -> list[str]:
     adapted = "llm" in record.settings and any(one is not None for one in adapters)
     for name, value in {**record.settings, **trained.runtime_settings}.items():
         if not (adapted and name in ADAPTERS_OWN):
-            words += ["--set", f"{name}={_written(value)}"]
+            words += ["--set", f"{name}={as_text(value)}"]
     return words
 
 
@@ -71,16 +70,3 @@ def _question(record: RunRecord) -> list[str]:
 
 def _given(option: str, value: str | None) -> list[str]:
     return [] if value is None else [option, value]
-
-
-def _written(value: Any) -> str:
-    """Write a setting as `recbench.settings.Settings.build` reads it."""
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    if isinstance(value, dict) or (isinstance(value, list) and any(map(_has_parts, value))):
-        return json.dumps(value, ensure_ascii=False)
-    return ",".join(map(_written, value)) if isinstance(value, list) else str(value)
-
-
-def _has_parts(value: Any) -> bool:
-    return isinstance(value, dict | list)

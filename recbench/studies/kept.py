@@ -5,7 +5,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from recbench.models import recommender_class
 from recbench.neural.devices import resolve
@@ -17,6 +16,7 @@ from recbench.runs.places import cache_folder
 from recbench.runs.question import Question
 from recbench.runs.record import RunRecord
 from recbench.runs.store import Run
+from recbench.settings import as_text
 from recbench.stages import ask
 from recbench.studies.study import Asked, silent
 from recbench.training_source import loaded_with
@@ -85,7 +85,7 @@ def _cell(record: RunRecord, asked: Asked) -> Experiment:
         model=record.model,
         dataset=record.dataset,
         protocol=record.protocol,
-        settings={name: _as_written(value) for name, value in own.items()},
+        settings={name: as_text(value) for name, value in own.items()},
         seed=record.seed,
         draws=record.draws,
         pack_seed=record.pack_seed,
@@ -95,8 +95,3 @@ def _cell(record: RunRecord, asked: Asked) -> Experiment:
         results=asked.results,
         cache=asked.cache,
     )
-
-
-def _as_written(value: Any) -> Any:
-    """Write a list as a command does: "4,2,1,1"."""
-    return ",".join(map(str, value)) if isinstance(value, list) else value
