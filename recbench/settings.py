@@ -166,16 +166,22 @@ class Settings(BaseModel):
         left = list(cls.model_fields)
         found: list[tuple[list[str], str]] = []
         for owner in cls.__mro__:
-            for names, meaning in _documented(vars(owner).get("__doc__") or ""):
+            for names, meaning in _attributes(owner):
                 if here := [name for name in names if name in left]:
                     found.append((here, meaning))
                     left = [name for name in left if name not in here]
         return [*found, *(([name], "") for name in left)]
 
 
-def _documented(docstring: str) -> list[tuple[list[str], str]]:
-    """Return names and meanings of a numpydoc docstring's section "Attributes"."""
-    _, _, section = inspect.cleandoc(docstring).partition("Attributes\n----------\n")
+def documented(kind: type) -> dict[str, str]:
+    """Return what the docstring of a class says of each of its attributes."""
+    return {name: meaning for names, meaning in _attributes(kind) for name in names}
+
+
+def _attributes(kind: type) -> list[tuple[list[str], str]]:
+    """Return names and meanings of the section "Attributes" of a class's own docstring."""
+    docstring = inspect.cleandoc(vars(kind).get("__doc__") or "")
+    _, _, section = docstring.partition("Attributes\n----------\n")
     found: list[tuple[list[str], list[str]]] = []
     for line in section.replace("`", "").splitlines():
         if line[:1].strip():

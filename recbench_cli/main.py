@@ -55,6 +55,9 @@ RESUMING = frozenset(
 )
 """Commands that keep what they have done when they are interrupted; the others begin anew."""
 
+ASKING = frozenset({"--rotate", "--templates"})
+"""Of ``inspect``: an endpoint's answers to these may be paid for, and are kept."""
+
 app = Commands(
     help="The evaluation harness for sequential recommendation with and without language models.",
     add_completion=False,
@@ -145,6 +148,8 @@ def _interrupted(arguments: list[str]) -> str:
     shows = arguments[:1] == ["leaderboard"] and "--run" not in arguments
     resumes = not RESUMING.isdisjoint(named) and not shows and "--fresh" not in arguments
     told = "goes on where this one stopped" if resumes else "begins anew"
+    if arguments[:1] == ["inspect"] and not ASKING.isdisjoint(arguments):
+        told += ", but for what an endpoint has answered"
     return f"interrupted; the same command {told}"
 
 

@@ -59,6 +59,9 @@ rounding decides between equal words.
 DOUBT = 1e-3
 """Where rows are better placed in the run than in the copy by chance this seldom, it is refused."""
 
+Rows = NDArray[np.bool_]
+"""Of the rows that were asked again, bool [n], which."""
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -188,19 +191,19 @@ def check(
         If they do not agree; a row that does not is named.
     """
     scores, texts = given
-    difference, better, worse = None, 0, 0
+    difference, better, worse = None, *np.zeros((2, len(asked.rows)), dtype=np.bool_)
     if judgement.outcome.rank is not None:
         difference, better, worse = _check_ranks(asked, scores, judgement, pack, precision)
     if judgement.answers is not None:
         slots = match(texts, asked.queries.candidates, catalogue.titles, matching)
         more, fewer = _check_texts(asked, texts, slots, judgement, precision)
-        better, worse = better + more, worse + fewer
+        better, worse = better | more, worse | fewer
     return Audit(
         rows=len(asked.rows),
         seed=asked.seed,
         largest_difference=difference,
-        better_placed=better,
-        worse_placed=worse,
+        better_placed=int(better.sum()),
+        worse_placed=int(worse.sum()),
     )
 
 
@@ -230,8 +233,8 @@ def _check_ranks(
     judgement: Judgement,
     pack: Pack | FullRanking,
     precision: str,
-) -> tuple[float | None, int, int]:
-    """Return the largest difference of a score, and how many rows are better placed and worse."""
+) -> tuple[float | None, Rows, Rows]:
+    """Return the largest difference of a score, and which rows are better placed, and worse."""
     assert judgement.outcome.rank is not None
     scores = checked_scores(given, asked.queries.candidates.shape, asked.examples)
     before, difference = judgement.outcome.rank[asked.rows], None
@@ -241,7 +244,7 @@ def _check_ranks(
         places = pack.target_position.reshape(-1)[asked.rows].astype(np.int32)
         rank = target_ranks(scores, places)
         difference = _check_scores(asked, scores, judgement, precision)
-    return difference, *_counted(before < rank, before > rank, _subject(judgement))
+    return difference, *_by_chance(before < rank, before > rank, _subject(judgement))
 
 
 def _check_texts(
@@ -250,8 +253,8 @@ def _check_texts(
     slots: NDArray[np.int32],
     judgement: Judgement,
     precision: str,
-) -> tuple[int, int]:
-    """Return how many rows the run answered better, and worse; `slots` are what `texts` mean."""
+) -> tuple[Rows, Rows]:
+    """Return which rows the run answered better, and worse; `slots` are what `texts` mean."""
     assert judgement.answers is not None
     subject, answers = _subject(judgement), judgement.answers
     other = np.array([answers[row] != text for row, text in zip(asked.rows, texts, strict=True)])
@@ -260,7 +263,7 @@ def _check_texts(
     assert judgement.outcome.target_slot is not None  # a pack was asked
     hit, before = slots == judgement.outcome.target_slot[asked.rows], judgement.outcome.hit
     hit_before = before[asked.rows]
-    return _counted(hit_before & ~hit, hit & ~hit_before, subject)
+    return _by_chance(hit_before & ~hit, hit & ~hit_before, subject)
 
 
 def _subject(judgement: Judgement) -> str:
@@ -312,10 +315,8 @@ def _check_full_ranks(
     return target_ranks(ranked, targets)
 
 
-def _counted(
-    is_better: NDArray[np.bool_], is_worse: NDArray[np.bool_], subject: str
-) -> tuple[int, int]:
-    """Count the rows that the run placed better, and worse; refuse what is no chance."""
+def _by_chance(is_better: Rows, is_worse: Rows, subject: str) -> tuple[Rows, Rows]:
+    """Return the rows that the run placed better, and worse, unless that is no chance."""
     from scipy.stats import binomtest
 
     better, worse = int(is_better.sum()), int(is_worse.sum())
@@ -325,7 +326,7 @@ def _counted(
             f"was asked again, singly, the run placed {better} better and {worse} worse; the run "
             "is refused"
         )
-    return better, worse
+    return is_better, is_worse
 
 
 def _refuse(example: int, what: str, subject: str = "scores") -> None:

@@ -1,8 +1,9 @@
 """The run record: everything that is needed to know what was run and what came out."""
 
-from typing import Any, Literal, Self
+from collections.abc import Iterator
+from typing import Any, Literal, Self, get_args
 
-from pydantic import Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
 from recbench.data.card import Rules
 from recbench.evaluation.answers import Matching
@@ -13,8 +14,6 @@ from recbench.questions.protocols.choice import brought
 from recbench.runs.record_parts import (
     FROM_OUTSIDE,
     USUAL,
-    About,
-    Device,
     Digests,
     Memory,
     Outside,
@@ -23,7 +22,7 @@ from recbench.runs.record_parts import (
     Times,
     Training,
 )
-from recbench.settings import digest
+from recbench.settings import digest, documented
 from recbench.statistics.intervals import Figure
 
 SCHEMA_VERSION: Literal[2] = 2
@@ -258,23 +257,21 @@ def caption_of(model: str, training: Training, dataset: str) -> str:
 def documentation() -> str:
     """Return a Markdown list of every field of the record and what it means."""
     lines: list[str] = []
-    for part in (
-        RunRecord,
-        Training,
-        Digests,
-        Trained,
-        Outside,
-        About,
-        Figure,
-        Audit,
-        Provenance,
-        Device,
-        Times,
-        Memory,
-    ):
+    for part in dict.fromkeys(_parts(RunRecord)):
         first = (part.__doc__ or "").strip().splitlines()[0]
         lines += [f"### {part.__name__}", "", first, ""]
+        said = documented(part)
         for name, field in part.model_fields.items():
-            lines.append(f"- `{name}`: {field.description}")
+            lines.append(f"- `{name}`: {field.description or said[name]}")
         lines.append("")
     return "\n".join(lines)
+
+
+def _parts(kind: Any) -> Iterator[type[BaseModel]]:
+    """Yield a part of the record and the parts of which it is made, those of its fields first."""
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        yield kind
+        for field in kind.model_fields.values():
+            yield from _parts(field.annotation)
+    for one in get_args(kind):
+        yield from _parts(one)

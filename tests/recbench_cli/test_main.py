@@ -272,6 +272,11 @@ def test_a_broken_card_breaks_no_other(call, monkeypatch):
         (("runs", "clean"), "begins anew"),
         (("leaderboard", "--run", "--models", "popularity"), "goes on where this one stopped"),
         (("leaderboard",), "begins anew"),
+        (("inspect", "RUN"), "begins anew"),
+        (
+            ("inspect", "RUN", "--templates"),
+            "begins anew, but for what an endpoint has answered",
+        ),
     ],
     ids=" ".join,
 )
