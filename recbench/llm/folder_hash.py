@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Collection
 from pathlib import Path
 
-from recbench.file_digests import file_digest
+from recbench.file_digests import digest_once
 
 SUFFIXES = {".json", ".safetensors", ".gguf", ".model", ".txt", ".jinja"}
 """Of files that decide what a model or its tokenizer does."""
@@ -16,5 +16,5 @@ def hashed(path: Path, names: Collection[str] | None = None) -> str:
     for part in sorted(path.iterdir()):
         wanted = part.suffix.lower() in SUFFIXES if names is None else part.name in names
         if wanted and part.is_file():
-            total.update(f"{part.name} {file_digest(part)}\n".encode())
+            total.update(f"{part.name} {digest_once(part)}\n".encode())
     return total.hexdigest()

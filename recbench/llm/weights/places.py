@@ -1,6 +1,5 @@
 """Where the files of a language model are: of a card, in a folder, in a GGUF file, on the hub."""
 
-import hashlib
 from dataclasses import dataclass
 from importlib.resources import files
 from importlib.util import find_spec
@@ -10,6 +9,7 @@ from huggingface_hub import try_to_load_from_cache
 
 from recbench.data.prepare import in_distribution
 from recbench.errors import RecbenchError, UserError, nearest
+from recbench.file_digests import digest_once
 from recbench.llm.cards import (
     LANGUAGE_MODEL,
     TEXT_ENCODER,
@@ -26,8 +26,6 @@ from recbench.registry import listed
 
 ADAPTER = "adapter_config.json"
 """Where it lies beside a model, transformers adds the adapter to it without a word."""
-
-_BLOCK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -49,12 +47,7 @@ class InGguf:
 
     def digest(self) -> str:
         """Return the SHA-256 of the whole."""
-        total = hashlib.sha256()
-        for part in self.parts:
-            with part.open("rb") as file:
-                while block := file.read(_BLOCK):
-                    total.update(block)
-        return total.hexdigest()
+        return digest_once(*self.parts)
 
 
 @dataclass(frozen=True)
