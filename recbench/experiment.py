@@ -89,8 +89,13 @@ def run(
         with processes.main_first():
             found = None if experiment.fresh else store.finished(folder)
         if found:
-            how = wanted.is_audited, experiment.deterministic
-            report_age(found.record, wanted.model.settings, *how, report)
+            report_age(
+                found.record,
+                wanted.model.settings,
+                audited=wanted.is_audited,
+                deterministic=experiment.deterministic,
+                report=report,
+            )
             return found
         checkpoints, cache = folder / store.CHECKPOINTS, cache_folder(experiment.cache)
         if experiment.fresh and processes.is_main:
@@ -154,8 +159,15 @@ def _understood(
     data = replace(source.asked, catalogue=shown.split.catalogue)
     if experiment.show_prompt:
         report(first_prompt(model, data, shown))
-    is_audited = experiment.audit and model.auditable
-    return _Wanted(model, question, shown, source, data, setup, is_audited)
+    return _Wanted(
+        model=model,
+        question=question,
+        shown=shown,
+        source=source,
+        data=data,
+        setup=setup,
+        is_audited=experiment.audit and model.auditable,
+    )
 
 
 @dataclass(frozen=True)
@@ -213,15 +225,36 @@ def _judged(
     precision = model.scores_in
     check_line(precision, "scores_in")
     made = provenance(setup.model, runtime.device, precision)
-    answered = answered_by(trained, made, runtime.checkpoints)
-    asked = wanted.shown.split.test, wanted.shown.split.catalogue, wanted.shown.pack
+    answered, shown = answered_by(trained, made, runtime.checkpoints), wanted.shown
     with watch.stage("score"):
-        judgement = evaluate(model, *asked, runtime, experiment.matching, answered)
-    account = _account(model, runtime, judgement) if runtime.processes.is_main else {}
-    stored = kept / MODEL, trained.weights, data, control, model.knows_users
-    saved = SavedModel(type(model), model.settings, *stored)
-    told = judgement, account, answered, made, saved, precision
-    return _Judged(trained, kept, *told)
+        judgement = evaluate(
+            model,
+            shown.split.test,
+            shown.split.catalogue,
+            shown.pack,
+            runtime,
+            matching=experiment.matching,
+            finished=answered,
+        )
+    saved = SavedModel(
+        model=type(model),
+        settings=model.settings,
+        folder=kept / MODEL,
+        weights=trained.weights,
+        data=data,
+        control=control,
+        told=model.knows_users,
+    )
+    return _Judged(
+        trained=trained,
+        kept=kept,
+        judgement=judgement,
+        account=_account(model, runtime, judgement) if runtime.processes.is_main else {},
+        answered=answered,
+        made=made,
+        saved=saved,
+        precision=precision,
+    )
 
 
 def _recorded(
@@ -229,14 +262,28 @@ def _recorded(
 ) -> store.Run:
     """Ask a copy of the model some rows again, and write the record."""
     shown, setup, audited = wanted.shown, wanted.setup, None
-    asked = shown.split.test, shown.split.catalogue, shown.pack, runtime
-    training = judged.kept, judged.trained
-    with watch.stage("audit"), forgotten_if_refused(judged.answered, *training):
+    kept = forgotten_if_refused(judged.answered, training=judged.kept, trained=judged.trained)
+    with watch.stage("audit"), kept:
         if wanted.is_audited:
-            how = judged.precision, setup.matching
-            audited = audit(judged.saved, judged.judgement, *asked, *how)
-    done = judged.judgement, judged.account, audited, judged.made, watch.seconds
-    record = complete(setup, judged.trained, *done)
+            audited = audit(
+                judged.saved,
+                judged.judgement,
+                shown.split.test,
+                shown.split.catalogue,
+                shown.pack,
+                runtime,
+                precision=judged.precision,
+                matching=setup.matching,
+            )
+    record = complete(
+        setup,
+        judged.trained,
+        judged.judgement,
+        account=judged.account,
+        audited=audited,
+        made=judged.made,
+        seconds=watch.seconds,
+    )
     return store.finish(folder, record, judged.judgement, cold_start(wanted.source.split))
 
 

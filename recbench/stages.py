@@ -190,9 +190,14 @@ def training_folder(
     experiment: Experiment, model: System, source: TrainingSource, seed: int
 ) -> Path:
     """Return the folder of a training, named after all that decides what is learnt."""
-    settings, ingredients = model.settings.identity(), ingredients_of(model)
-    learnt_from = source.digest, source.training, plugin(experiment.model)
-    digest = training_digest(experiment.model, settings, ingredients, *learnt_from)
+    digest = training_digest(
+        model=experiment.model,
+        settings=model.settings.identity(),
+        ingredients=ingredients_of(model),
+        data=source.digest,
+        training=source.training,
+        plugin=plugin(experiment.model),
+    )
     root = results_folder(experiment.results) / experiment.dataset / TRAININGS
     return root / experiment.model / run_id(digest, seed)
 
@@ -215,8 +220,16 @@ def describe(
     """
     settings, ingredients = model.settings.identity(), ingredients_of(model)
     matching = matching_of(experiment, model)
-    asked = question.digests, question.protocol.name, matching, training, experiment.control
-    row = row_digest(experiment.model, settings, ingredients, *asked)
+    row = row_digest(
+        model=experiment.model,
+        settings=settings,
+        ingredients=ingredients,
+        digests=question.digests,
+        protocol=question.protocol.name,
+        matching=matching,
+        training=training,
+        control=experiment.control,
+    )
     seed = experiment.seed if model.random_training else 0
     setup = Setup(
         run_id=run_id(row, seed),

@@ -138,9 +138,14 @@ class Search:
         """Return SHA-256 over all that decides a figure, except the seed."""
         question = self.question
         source = own_training(question.dataset.card, question.split, 1.0, model)
-        settings, learnt_from = model.settings.identity(), (source.digest, source.training)
-        code = foreign_package("models", name) or "recbench"  # whose version is that of figures
-        learnt = training_digest(name, settings, ingredients_of(model), *learnt_from, code)
+        learnt = training_digest(
+            model=name,
+            settings=model.settings.identity(),
+            ingredients=ingredients_of(model),
+            data=source.digest,
+            training=source.training,
+            plugin=foreign_package("models", name) or "recbench",  # whose version is of figures
+        )
         drawn_so = [] if over_all_sets(model, question.protocol) else [self.draws, PACK_SEED]
         return digest([learnt, question.split.digest, question.protocol.digest, *drawn_so])
 

@@ -23,8 +23,9 @@ from recbench.registry import blamed_if_at_fault
 from recbench.runs.asked_model import AskedModel, again, asked_model
 from recbench.runs.lock import LOCK, locked
 from recbench.runs.places import LOOKS
+from recbench.runs.question import Question
 from recbench.runs.record import RunRecord
-from recbench.runs.remade_question import NotCheckedError, Questions, Remade, check_digests
+from recbench.runs.remade_question import NotCheckedError, Questions, check_digests
 from recbench.runs.store import Run
 from recbench.seeding import generator
 from recbench.statistics.intervals import Figure, figure
@@ -144,15 +145,15 @@ def asked_again(
     with blamed_if_at_fault("models", run.record.model):
         found = asked_model(run, again(run.record), report, passing)
         made = _made(run, questions)
-        split = made.seen(run.record.control)
+        split = made.seen(run.record.control).split
         own = cache / LOOKS / f"{run.record.record_sha256[:16]}-{look}"
         with _kept_until_done(own, report) as folder:
             runtime = Runtime(run.record.seed, resolve(device), folder, cache, report, True)
             model = _loaded(found, made, split, runtime)
             assert writes(model)
-            assert isinstance(made.candidates, Pack)
+            assert isinstance(made.pack, Pack)
             count = min(rows, run.record.examples)
-            random = generator(0, "asked again", made.candidates.hash)
+            random = generator(0, "asked again", made.pack.hash)
             chosen = np.sort(random.permutation(run.record.examples)[:count])
             yield Asked(
                 model,
@@ -160,8 +161,8 @@ def asked_again(
                 run.record,
                 split,
                 chosen,
-                made.candidates.candidates[chosen, 0],
-                made.candidates.target_position[chosen, 0].astype(np.int64),
+                made.pack.candidates[chosen, 0],
+                made.pack.target_position[chosen, 0].astype(np.int64),
             )
             model.account(runtime)
 
@@ -189,7 +190,7 @@ def _check_lists(run: Run) -> None:
         )
 
 
-def _made(run: Run, questions: Questions) -> Remade:
+def _made(run: Run, questions: Questions) -> Question:
     try:
         made = questions.of(run.record)
         check_digests(run.folder, run.record, made)
@@ -198,7 +199,7 @@ def _made(run: Run, questions: Questions) -> Remade:
     return made
 
 
-def _loaded(found: AskedModel, made: Remade, split: Split, runtime: Runtime) -> System:
+def _loaded(found: AskedModel, made: Question, split: Split, runtime: Runtime) -> System:
     """Load the model of a run, with the titles of `split`, and put it under the run's control."""
     data = loaded_with(found, made.dataset, made.split)
     model = found.load(replace(data, catalogue=split.catalogue), runtime)

@@ -29,7 +29,6 @@ from recbench.runs.examples import read_answers, read_outcome
 from recbench.runs.remade_question import (
     NotCheckedError,
     Questions,
-    Remade,
     check_digests,
     learnt_from,
 )
@@ -221,14 +220,14 @@ def _outcome(run: Run) -> Outcome:
 
 
 def _asked(run: Run, questions: Questions) -> _Asked:
-    made: Remade = questions.of(run.record)
+    made = questions.of(run.record)
     check_digests(run.folder, run.record, made)
-    assert isinstance(made.candidates, Pack)  # `_outcome` refuses full rankings
-    split = made.seen(run.record.control)
+    assert isinstance(made.pack, Pack)  # `_outcome` refuses full rankings
+    split = made.seen(run.record.control).split
     return _Asked(
         learnt=learnt_from(run.record, made),
         split=split,
-        candidates=made.candidates.candidates.reshape(-1, made.candidates.size),
+        candidates=made.pack.candidates.reshape(-1, made.pack.size),
         histories=np.repeat(split.test.histories, run.record.draws, axis=0),
         texts=read_answers(run.folder),
     )

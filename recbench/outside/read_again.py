@@ -16,7 +16,7 @@ from recbench.runs.evidence import refused
 from recbench.runs.question import Question
 from recbench.runs.record import RunRecord
 from recbench.runs.record_parts import Outside
-from recbench.runs.remade_question import NotCheckedError, Remade
+from recbench.runs.remade_question import NotCheckedError
 
 COLUMNS = {
     "scores": "scores",
@@ -26,7 +26,7 @@ COLUMNS = {
 """What of a table follows from the file, and what a message calls it."""
 
 
-def check_given(file: Path, folder: Path, record: RunRecord, made: Remade) -> None:
+def check_given(file: Path, folder: Path, record: RunRecord, made: Question) -> None:
     """
     Compare a run's table with what its file of answers gives, judged again.
 
@@ -61,13 +61,12 @@ def check_given(file: Path, folder: Path, record: RunRecord, made: Remade) -> No
 
 
 def _judged(
-    file: Path, outside: Outside, record: RunRecord, made: Remade
+    file: Path, outside: Outside, record: RunRecord, made: Question
 ) -> tuple[Answers, Outcome]:
     if outside.format not in FORMATS:
         raise DataError(f"{outside.format!a} is no format of answers")
-    question = Question(made.dataset, made.protocol, made.split, made.candidates)
     assert outside.kind is not None  # it was looked at
-    sheet = Sheet.of(question, outside.kind)
+    sheet = Sheet.of(made, outside.kind)
     answers = read_answers(file, FORMATS[outside.format](file, sheet), sheet)
     return answers, outcome_of(answers, sheet, record.matching)
 

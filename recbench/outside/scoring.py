@@ -136,7 +136,14 @@ def _record(
     question, model = sheet.question, f"{FROM_OUTSIDE}{name}"
     writes = outside.given == "text"
     matching = matching if writes else "exact"
-    row = row_digest(model, {}, {}, question.digests, question.protocol.name, matching)
+    row = row_digest(
+        model=model,
+        settings={},
+        ingredients={},
+        digests=question.digests,
+        protocol=question.protocol.name,
+        matching=matching,
+    )
     seed = maker.seed if maker.random_training else 0
     seconds = time.monotonic() - began
     return RunRecord(

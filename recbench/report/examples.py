@@ -20,7 +20,8 @@ from recbench.questions.split import PAD
 from recbench.runs.examples import read_answers, read_outcome
 from recbench.runs.groups import counts_of
 from recbench.runs.leaderboard import Row, Table
-from recbench.runs.remade_question import NotCheckedError, Questions, Remade, check_digests
+from recbench.runs.question import Question
+from recbench.runs.remade_question import NotCheckedError, Questions, check_digests
 from recbench.runs.sheet import Grid, Sheet
 from recbench.runs.text import question_line
 
@@ -105,7 +106,7 @@ def browser(
     )
 
 
-def _made(table: Table, questions: Questions, report: Callable[[str], None]) -> Remade | None:
+def _made(table: Table, questions: Questions, report: Callable[[str], None]) -> Question | None:
     """Make the question of a table again; None, with the reason, where it is not the same."""
     try:
         made = questions.of(table.record)
@@ -139,7 +140,7 @@ def _cells(one: _Told, line: int) -> list[str]:
     return cells
 
 
-def _details(told: list[_Told], made: Remade | None, number: int, draws: int) -> dict[str, Any]:
+def _details(told: list[_Told], made: Question | None, number: int, draws: int) -> dict[str, Any]:
     line, outcome = number * draws, told[0].outcome
     slot = None if outcome.target_slot is None else int(outcome.target_slot[line])
     named = {} if made is None else _named(made, number)
@@ -147,13 +148,13 @@ def _details(told: list[_Told], made: Remade | None, number: int, draws: int) ->
     return {"user": int(outcome.users[number]), "slot": slot, "by": by, **named}
 
 
-def _named(made: Remade, number: int) -> dict[str, Any]:
+def _named(made: Question, number: int) -> dict[str, Any]:
     """Return titles: the history, the oldest first, the target, and the candidates if drawn."""
     titles, test = made.split.catalogue.titles, made.split.test
     history = [titles[item] for item in test.histories[number] if item != PAD]
     named: dict[str, Any] = {"history": history, "target": titles[test.targets[number]]}
-    if isinstance(made.candidates, Pack):
-        shown = made.candidates.candidates[number, 0]
+    if isinstance(made.pack, Pack):
+        shown = made.pack.candidates[number, 0]
         named["candidates"] = [titles[item] for item in shown]
     return named
 

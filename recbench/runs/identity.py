@@ -10,6 +10,7 @@ from recbench.settings import digest
 
 
 def row_digest(
+    *,
     model: str,
     settings: dict[str, Any],
     ingredients: dict[str, Any],
@@ -41,11 +42,20 @@ def row_digest(
 
 def row_of(setup: Setup) -> str:
     """Return the row digest that belongs to what a record says."""
-    asked = setup.digests, setup.protocol, setup.matching, setup.training, setup.control
-    return row_digest(setup.model, setup.settings, setup.ingredients, *asked)
+    return row_digest(
+        model=setup.model,
+        settings=setup.settings,
+        ingredients=setup.ingredients,
+        digests=setup.digests,
+        protocol=setup.protocol,
+        matching=setup.matching,
+        training=setup.training,
+        control=setup.control,
+    )
 
 
 def training_digest(
+    *,
     model: str,
     settings: dict[str, Any],
     ingredients: dict[str, Any],
@@ -80,9 +90,16 @@ def training_id_of(record: RunRecord) -> str:
     """Return the name of the training that belongs to what a record says."""
     trained = record.trained
     assert trained is not None  # nobody asks for that of what came from outside
-    by = trained.provenance.plugin, trained.provenance.figure_version
-    learnt = record.model, record.settings, record.ingredients, trained.data, record.training
-    return run_id(training_digest(*learnt, *by), trained.seed)
+    learnt = training_digest(
+        model=record.model,
+        settings=record.settings,
+        ingredients=record.ingredients,
+        data=trained.data,
+        training=record.training,
+        plugin=trained.provenance.plugin,
+        figure_version=trained.provenance.figure_version,
+    )
+    return run_id(learnt, trained.seed)
 
 
 def run_id(row: str, seed: int) -> str:

@@ -1,7 +1,7 @@
 """The question of a record, made again from the data, and what of the record can be held to it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,15 +18,14 @@ from recbench.evaluation.ranks import target_ranks
 from recbench.questions.candidates import Pack, draw
 from recbench.questions.cold_start import cold_start
 from recbench.questions.competitors import competitors
-from recbench.questions.controls import Control, seen
 from recbench.questions.fraction import with_fraction
-from recbench.questions.limit import first_rows
 from recbench.questions.make_split import asked_split, rules_of
 from recbench.questions.protocols import Protocol
 from recbench.questions.protocols.choice import protocol_of
 from recbench.questions.split import Split, nobody
 from recbench.runs.evidence import refused
 from recbench.runs.examples import read_answers, read_cold_start, read_outcome
+from recbench.runs.question import Question
 from recbench.runs.record import RunRecord
 
 
@@ -34,28 +33,7 @@ class NotCheckedError(RecbenchError):
     """Why something cannot be checked, which is no fault of the run."""
 
 
-@dataclass(frozen=True)
-class Remade:
-    """What a model was asked, if the record tells the truth; the candidates are drawn anew."""
-
-    dataset: Dataset
-    protocol: Protocol
-    split: Split
-    candidates: Pack | FullRanking
-
-    def first(self, rows: int | None) -> "Remade":
-        """Return what was asked if the first test rows alone were; None for all."""
-        if rows is None or rows >= len(self.candidates):
-            return self
-        split, candidates = first_rows(self.split, self.candidates, rows)
-        return replace(self, split=split, candidates=candidates)
-
-    def seen(self, control: Control | None) -> Split:
-        """Return the split as a model saw it under a control."""
-        return seen(self.split, control)
-
-
-Check = Callable[[Path, RunRecord, Remade], None]
+Check = Callable[[Path, RunRecord, Question], None]
 """Raises DataError where a record is not of this question, NotCheckedError where none can tell."""
 
 
@@ -77,9 +55,9 @@ class Questions:
         self._cache, self._data_dir, self._report = cache, data_dir, report
         self._datasets: dict[str, Dataset] = {}
         self._splits: dict[tuple[str, str, Rules], Split] = {}
-        self._made: dict[tuple[str, str, Rules | None, int, int], Remade] = {}
+        self._made: dict[tuple[str, str, Rules | None, int, int], Question] = {}
 
-    def of(self, record: RunRecord) -> Remade:
+    def of(self, record: RunRecord) -> Question:
         """
         Make the question of a record again.
 
@@ -96,7 +74,8 @@ class Questions:
                 raise
             except RecbenchError as error:
                 raise NotCheckedError(str(error)) from None
-        return self._made[key].first(record.limit)
+        made = self._made[key]
+        return made if record.limit is None else made.first(record.limit)
 
     def split_of(self, record: RunRecord) -> tuple[Dataset, Protocol, Split]:
         """
@@ -128,15 +107,15 @@ class Questions:
             self._splits[key] = asked_split(dataset, rule)
         return dataset, rule, self._splits[key]
 
-    def _make(self, record: RunRecord) -> Remade:
+    def _make(self, record: RunRecord) -> Question:
         dataset, rule, split = self.split_of(record)
         if rule.full:
-            return Remade(dataset, rule, split, FullRanking.of(split, "test"))
+            return Question(dataset, rule, split, FullRanking.of(split, "test"))
         pack = draw(split, rule, "test", record.draws, record.pack_seed)
-        return Remade(dataset, rule, split, pack)
+        return Question(dataset, rule, split, pack)
 
 
-def check_digests(folder: Path, record: RunRecord, made: Remade) -> None:
+def check_digests(folder: Path, record: RunRecord, made: Question) -> None:
     """
     Compare the data, the split, and the candidates that were drawn again from the pack seed.
 
@@ -163,7 +142,7 @@ def check_digests(folder: Path, record: RunRecord, made: Remade) -> None:
         "dataset": made.dataset.digest,
         "catalogue": made.split.catalogue.digest,
         "split": made.split.digest,
-        "pack": made.candidates.hash,
+        "pack": made.pack.hash,
     }
     for name, own in found.items():
         if (recorded := getattr(record.digests, name)) == own:
@@ -178,26 +157,26 @@ def check_digests(folder: Path, record: RunRecord, made: Remade) -> None:
     rules = rules_of(made.dataset, made.protocol)
     if record.rules is not None and record.rules.decisive != rules.decisive:
         raise refused(folder, f"its rules are not those of the card of {record.dataset}")
-    shape = made.candidates.draws, made.candidates.size, len(made.candidates)
+    shape = made.pack.draws, made.pack.size, len(made.pack)
     said = record.draws, record.candidates, record.examples, record.left_out
     if said != (*shape, made.split.left_out_test):
         raise refused(folder, "draws, candidates and examples are not those of its question")
 
 
-def check_rows(folder: Path, record: RunRecord, made: Remade) -> None:
+def check_rows(folder: Path, record: RunRecord, made: Question) -> None:
     """Compare the users, the targets' places and the counts of every row."""
     outcome, counts = read_outcome(folder, record), read_cold_start(folder, record)
     _check_same(folder, "users", outcome.users, made.split.test.users)
-    if isinstance(made.candidates, Pack) and outcome.target_slot is not None:
-        places = made.candidates.target_position.reshape(-1)
+    if isinstance(made.pack, Pack) and outcome.target_slot is not None:
+        places = made.pack.target_position.reshape(-1)
         _check_same(folder, "targets' places", outcome.target_slot, places)
     for name, own in vars(cold_start(learnt_from(record, made))).items():
         _check_same(folder, name.replace("_", " "), getattr(counts, name), own)
 
 
-def check_ranks(folder: Path, record: RunRecord, made: Remade) -> None:
+def check_ranks(folder: Path, record: RunRecord, made: Question) -> None:
     """Work the ranks out again from the stored scores and the targets of the candidates drawn."""
-    outcome, asked = read_outcome(folder, record), made.candidates
+    outcome, asked = read_outcome(folder, record), made.pack
     assert outcome.rank is not None  # nobody asks for those of what only writes
     if isinstance(asked, Pack) and outcome.scores is not None:
         own = target_ranks(outcome.scores, asked.target_position.reshape(-1))
@@ -214,17 +193,17 @@ def check_ranks(folder: Path, record: RunRecord, made: Remade) -> None:
         )
 
 
-def check_answers(folder: Path, record: RunRecord, made: Remade) -> None:
+def check_answers(folder: Path, record: RunRecord, made: Question) -> None:
     """Match the texts again to the candidates drawn."""
     texts, slots = read_answers(folder), read_outcome(folder, record).answer_slot
-    if texts is None or slots is None or not isinstance(made.candidates, Pack):
+    if texts is None or slots is None or not isinstance(made.pack, Pack):
         raise NotCheckedError("its texts are not kept, as in every published copy")
-    shown = made.candidates.candidates.reshape(-1, made.candidates.size)
-    own = match(texts, shown, made.seen(record.control).catalogue.titles, record.matching)
+    shown = made.pack.candidates.reshape(-1, made.pack.size)
+    own = match(texts, shown, made.seen(record.control).split.catalogue.titles, record.matching)
     _check_same(folder, "answers", slots, own)
 
 
-def check_learnt(folder: Path, record: RunRecord, made: Remade) -> None:
+def check_learnt(folder: Path, record: RunRecord, made: Question) -> None:
     """Compare the data that were learnt from."""
     if record.training.dataset is not None:
         raise NotCheckedError(f"it learnt from {record.training.dataset}")
@@ -254,7 +233,7 @@ def checks_of(record: RunRecord) -> dict[str, Check]:
     return {name: check for name, check in QUESTION.items() if there.get(name, True)}
 
 
-def learnt_from(record: RunRecord, made: Remade) -> Split:
+def learnt_from(record: RunRecord, made: Question) -> Split:
     """Return the split with the training users that were learnt from; all, if it was elsewhere."""
     if record.training.dataset is not None:
         return made.split

@@ -4,14 +4,15 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from recbench.runs.question import Question
 from recbench.runs.record import RunRecord
-from recbench.runs.remade_question import Questions, Remade
+from recbench.runs.remade_question import Questions
 from recbench.runs.store import read_record
 from recbench.runs.verify import Check, Verified, carried_out
 
 GIVEN = "given"
 
-CheckGiven = Callable[[Path, Path, RunRecord, Remade], None]
+CheckGiven = Callable[[Path, Path, RunRecord, Question], None]
 """
 Compares a file of answers with a run's folder and record (`recbench.outside.read_again`).
 

@@ -37,7 +37,7 @@ def ids(catalogue, codes):
 def test_a_test_row_has_the_scores_of_the_evaluation(model, made, load, remade):
     folder = made(model)
     loaded, (asked, outcome) = load(folder), remade(folder)
-    catalogue, pack = asked.split.catalogue, asked.candidates
+    catalogue, pack = asked.split.catalogue, asked.pack
     for example in range(3):
         history = ids(catalogue, asked.split.test.histories[example])
         shown = ids(catalogue, pack.candidates[example, 1])
@@ -55,7 +55,7 @@ def test_a_model_of_a_part_of_the_data_is_asked_as_it_was(part, made, load, rema
     """Of the users that it has learnt from, or of the test rows that it was asked about."""
     folder = made("popularity", **part)
     asked, outcome = remade(folder)
-    shown = ids(asked.split.catalogue, asked.candidates.candidates[0, 0])
+    shown = ids(asked.split.catalogue, asked.pack.candidates[0, 0])
     found = load(folder).recommend(["Film 1"], top=len(shown), candidates=shown)
     given = {f"id:{one.id}": one.score for one in found.items}
     assert [given[one] for one in shown] == outcome.scores[0].tolist()

@@ -168,7 +168,7 @@ def test_a_history_is_shown_without_what_fills_it_up(made, monkeypatch):
     asked = Examples(histories, np.zeros(4, np.int32), np.arange(4, dtype=np.int32))
     catalogue = SimpleNamespace(titles=("zero", "one", "two", "three"))
     split = SimpleNamespace(catalogue=catalogue, test=asked)
-    remade = SimpleNamespace(split=split, candidates=None)
+    remade = SimpleNamespace(split=split, pack=None)
     monkeypatch.setattr(examples, "check_digests", lambda *_: None)
     found = browser(table, SimpleNamespace(of=lambda _: remade), 9, silent).all["details"]
     shown = [found[str(row)]["history"] for row in range(4)]

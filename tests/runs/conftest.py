@@ -80,9 +80,13 @@ def provenance(
 
 def trained(record, made, parts=None, weights=None):
     """Describe the training of a record's fields; another row or seed has other weights."""
-    learnt = record["model"], record["settings"], record["ingredients"], "data"
-    by = record["training"], made.plugin, made.figure_version
-    named = run_id(training_digest(*learnt, *by), record["seed"])
+    learnt = training_digest(
+        **{name: record[name] for name in ("model", "settings", "ingredients", "training")},
+        data="data",
+        plugin=made.plugin,
+        figure_version=made.figure_version,
+    )
+    named = run_id(learnt, record["seed"])
     return Trained(
         training_id=named,
         runtime_settings={},
@@ -135,9 +139,9 @@ def record(
         "audit": AUDIT,
         "candidates": 4 if outcome.scores is None else outcome.scores.shape[1],
     } | changes
-    asked = digests, fields["protocol"], fields["matching"], fields["training"]
-    asked = *asked, fields.get("control")
-    row = row_digest(model, fields["settings"], fields["ingredients"], *asked)
+    named = ("settings", "ingredients", "protocol", "matching", "training")
+    asked = {name: fields[name] for name in named} | {"control": fields.get("control")}
+    row = row_digest(model=model, digests=digests, **asked)
     made = provenance(**(trained_by or {}))
     return RunRecord(
         run_id=run_id(row, fields["seed"]),

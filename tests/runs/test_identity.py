@@ -17,8 +17,16 @@ def test_a_row_is_everything_that_may_change_a_figure_but_the_seed():
         fraction=1,
         control=None,
     ):
-        asked = digests, protocol, matching, Training(fraction=fraction), control
-        return row_digest(model, {"a": settings}, {"llm": llm}, *asked)
+        return row_digest(
+            model=model,
+            settings={"a": settings},
+            ingredients={"llm": llm},
+            digests=digests,
+            protocol=protocol,
+            matching=matching,
+            training=Training(fraction=fraction),
+            control=control,
+        )
 
     other_pack = DIGESTS.model_copy(update={"pack": "q"})
     other_data = DIGESTS.model_copy(update={"dataset": "e"})
@@ -51,8 +59,15 @@ def test_a_training_is_everything_that_decides_what_is_learnt_but_the_seed():
         plugin="p 1",
         version=FIGURE_VERSION,
     ):
-        learnt = {"a": settings}, {"llm": llm}, data, Training(fraction=fraction)
-        return training_digest(model, *learnt, plugin, version)
+        return training_digest(
+            model=model,
+            settings={"a": settings},
+            ingredients={"llm": llm},
+            data=data,
+            training=Training(fraction=fraction),
+            plugin=plugin,
+            figure_version=version,
+        )
 
     trainings = {
         training(),

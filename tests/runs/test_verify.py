@@ -403,7 +403,7 @@ def test_the_last_place_is_that_behind_all_that_compete(tmp_path, monkeypatch, m
     outcome = Outcome(1, split.test.users, writes=False, rank=rank)
     monkeypatch.setattr(remade_question, "read_outcome", lambda *_: outcome)
     error, said = [(NotCheckedError, "no rank is too large"), (DataError, "is larger than")][more]
-    made = SimpleNamespace(split=split, candidates=ranking)
+    made = SimpleNamespace(split=split, pack=ranking)
     with pytest.raises(error, match=said):
         check_ranks(tmp_path, SimpleNamespace(ranked=None), made)
 
