@@ -147,7 +147,7 @@ class ChatRec(Answerer):
         self._left = rows
         read, written = rows * self._about(candidates), rows * self.settings.answer_tokens
         most = self.settings.most_tokens
-        spent = self._asked(runtime).ledger.spent
+        spent = self._asked(runtime).purse.spent
         runtime.report(
             f"asking {self._model} at {self._address} {rows:,} questions: about {read:,} tokens to "
             f"read and at most {written:,} to write, less what is kept from before; "
@@ -246,7 +246,7 @@ class ChatRec(Answerer):
         rows = len(bodies) if self._left is None else self._left
         left = rows - sum(asking.key(body) in asking.ledger for body in bodies)
         paid = asking.ledger.paid
-        each = error.spent / paid if paid else float(sum(price(bodies[0])))
+        each = asking.ledger.spent / paid if paid else float(sum(price(bodies[0])))
         return UserError(
             f"the purse is empty: {error.spent:,} of {self.settings.most_tokens:,} tokens are "
             f"spent, and the next question may take {error.price:,}; {left:,} questions are left, "

@@ -88,12 +88,19 @@ def _whole(value: Any) -> Any:
     return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
 
 
+def _joined(value: Any) -> Any:
+    """Join the texts of a message in parts, as some servers give it; thoughts are parts, too."""
+    if not isinstance(value, list) or not all(isinstance(part, dict) for part in value):
+        return value
+    return "".join(part["text"] for part in value if isinstance(part.get("text"), str))
+
+
 _Text = Annotated[str, BeforeValidator(_whole)]
 _Said = Annotated[_Text | None, WrapValidator(_or_none)]
 
 
 class _Message(BaseModel):
-    content: _Text | None = None
+    content: Annotated[_Text | None, BeforeValidator(_joined)] = None
 
 
 class _Choice(BaseModel):

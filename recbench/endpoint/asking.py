@@ -8,7 +8,7 @@ from typing import Any
 
 from recbench.endpoint.answer import Answer
 from recbench.endpoint.client import Endpoint, StoppedError
-from recbench.endpoint.kept import KeptAnswers, key_of
+from recbench.endpoint.kept import KeptAnswers, Turn, key_of
 from recbench.endpoint.ledger import Ledger, Line
 from recbench.endpoint.purse import Purse
 from recbench.endpoint.under_way import UnderWay
@@ -87,11 +87,15 @@ class Asking:
 
     def _ask(self, bodies: Sequence[Body]) -> list[Answer]:
         self._stop.clear()
-        with self.endpoint.connected() as client, ThreadPoolExecutor(self.at_once) as pool:
+        with (
+            self.kept.turns(self._stop) as turn,
+            self.endpoint.connected() as client,
+            ThreadPoolExecutor(self.at_once) as pool,
+        ):
             futures: list[Future[Answer]] = []
             try:
                 for body in bodies:
-                    futures.append(pool.submit(self._one, client, body))
+                    futures.append(pool.submit(self._one, client, turn, body))
                 for done in as_completed(futures):
                     if not isinstance(done.exception(), StoppedError):  # another one says why
                         done.result()
@@ -110,19 +114,32 @@ class Asking:
                 "what does not come counts as paid for"
             )
 
-    def _one(self, client: Any, body: Body) -> Answer:
+    def _one(self, client: Any, turn: Turn, body: Body) -> Answer:
         try:
-            key, most = self.key(body), sum(price(body))
-            with self.purse.paying(most):
-                with self.under_way.waiting(key, most) as mark:
-                    answer = self.endpoint.complete(client, body, self._stop)
-                self._take(key, body, answer, most)
-                mark.unlink()
+            key = self.key(body)
+            with turn(key):
+                if self.kept.holds(key):  # by now: another process has asked
+                    return self._kept_meanwhile(key, body)
+                return self._paid(client, key, body)
         except StoppedError:
             raise
         except BaseException:
             self._stop.set()
             raise
+
+    def _kept_meanwhile(self, key: str, body: Body) -> Answer:
+        known = self.kept.find(self.endpoint.address, body)
+        assert known is not None  # nobody takes an answer away that is whole
+        self._write(key, body, known, kept=True)
+        return known
+
+    def _paid(self, client: Any, key: str, body: Body) -> Answer:
+        most = sum(price(body))
+        with self.purse.paying(most):
+            with self.under_way.waiting(key, most) as mark:
+                answer = self.endpoint.complete(client, body, self._stop)
+            self._take(key, body, answer, most)
+            mark.unlink()
         return answer
 
     def _take(self, key: str, body: Body, answer: Answer, most: int) -> None:

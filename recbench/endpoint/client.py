@@ -6,6 +6,7 @@ again, with growing pauses or after those that the server asks for; what cannot 
 """
 
 import json
+import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -67,6 +68,11 @@ TOO_LONG = (
 )
 """Where a server speaks of the context of its model, whichever field it names."""
 
+PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+ACCOUNTS = ("OPENAI_ORG_ID", "OPENAI_PROJECT_ID")
+"""Variables of the environment by which the client connects; proxies in small letters, too."""
+
 GOES_ON = "the same command goes on where this one stopped"
 
 
@@ -127,15 +133,27 @@ class Endpoint:
 
     @contextmanager
     def connected(self) -> Iterator["OpenAI"]:
-        """Open connections, which `complete` uses, and close them when the block ends."""
-        from openai import OpenAI
+        """
+        Open connections, which `complete` uses, and close them when the block ends.
 
-        with OpenAI(
-            base_url=self.address,
-            api_key=self.key or "none",  # the client wants one, and a server without any ignores it
-            timeout=self.timeout,
-            max_retries=0,
-        ) as client:
+        A redirect is not followed: a question is put to the address that the record names.
+
+        Raises
+        ------
+        UserError
+            If the environment says how to connect, and it cannot be done so.
+        """
+        from openai import DefaultHttpxClient, OpenAI
+
+        with _as_the_environment_says(self.address):
+            opened = OpenAI(
+                base_url=self.address,
+                api_key=self.key or "none",  # the client wants one; a server without any ignores it
+                timeout=self.timeout,
+                max_retries=0,
+                http_client=DefaultHttpxClient(follow_redirects=False, timeout=self.timeout),
+            )
+        with opened as client:
             yield client
 
     def complete(self, client: "OpenAI", body: dict[str, Any], stop: Event) -> Answer:
@@ -179,7 +197,8 @@ class Endpoint:
         if stop.is_set():
             raise StoppedError("not asked any more")
         try:
-            reply = client.chat.completions.with_raw_response.create(**body)
+            with _as_the_environment_says(self.address):
+                reply = client.chat.completions.with_raw_response.create(**body)
         except APIError as error:
             if getattr(error, "code", None) == FILTERED:  # a prompt that is not even read
                 return Answer(text="", finish=FILTERED)
@@ -193,13 +212,16 @@ class Endpoint:
             self.report(f"{state.outcome.exception()}; asked again in {pause:.0f} s")
 
     def _read(self, content: bytes) -> Answer:
+        said: Any = None
         try:
-            answer = Completion.model_validate(json.loads(content.decode())).answer
+            said = json.loads(content.decode("utf-8-sig"))
+            answer = Completion.model_validate(said).answer
         except (ValueError, RecursionError):
             shown = self._shown(content.decode(errors="replace"))
-            raise PassingError(
-                f"{self.address} answers what is no chat completion: {shown or 'nothing'}"
-            ) from None
+            no_completion = f"{self.address} answers what is no chat completion"
+            if isinstance(said, dict) and said.get("choices"):  # it would be paid for again
+                raise RecbenchError(f"{no_completion} that can be read: {shown}") from None
+            raise PassingError(f"{no_completion}: {shown or 'nothing'}") from None
         # Not before it is read, when it may be escaped in ways that are undone only then.
         return answer.with_texts(lambda text: without_key(text, self.key))
 
@@ -213,9 +235,11 @@ class Endpoint:
             )
         if isinstance(error, APIConnectionError):
             why = self._shown(str(error.__cause__ or error))
+            through = _set_in_the_environment(PROXIES)
+            proxy = f", and the proxy that {through} names" if through else ""
             return PassingError(
                 f"{self.address} cannot be reached ({why}): check the address, and that its server "
-                "runs"
+                f"runs{proxy}"
             )
         if isinstance(error, APIStatusError):
             return self._refusal(error, body)
@@ -231,6 +255,11 @@ class Endpoint:
                 )
             return UserError(
                 f"{self.address} does not take the key in the environment variable {KEY} {said}"
+            )
+        if (elsewhere := error.response.headers.get("location")) and 300 <= status < 400:
+            return UserError(
+                f"{self.address} redirects to {self._shown(elsewhere)}, and no question follows: "
+                "set endpoint to that, up to /chat/completions"
             )
         if status == 404:
             return UserError(
@@ -254,6 +283,28 @@ class Endpoint:
         line = " ".join(without_key(text, self.key).split())
         printable = "".join(one if one.isprintable() else "?" for one in line)
         return printable if len(printable) <= SHOWN else f"{printable[:SHOWN]}..."
+
+
+@contextmanager
+def _as_the_environment_says(address: str) -> Iterator[None]:
+    """Name the variables that decide how an address is asked, where it cannot be done so."""
+    try:
+        yield
+    except (ImportError, OSError, UnicodeError, ValueError) as error:
+        named = _set_in_the_environment(PROXIES + CERTIFICATES + ACCOUNTS)
+        if not named:
+            raise
+        # What else is said may hold a proxy's password.
+        why = str(error) if isinstance(error, ImportError | OSError) else type(error).__name__
+        raise UserError(
+            f"{address} cannot be asked as the environment says ({why}); look at {named}"
+        ) from None
+
+
+def _set_in_the_environment(names: tuple[str, ...]) -> str:
+    """Return which of these variables are set, without what they hold."""
+    there = [one for name in names for one in (name, name.lower()) if os.environ.get(one)]
+    return " and ".join(there)
 
 
 def _is_too_long(error: "APIStatusError") -> bool:

@@ -1,7 +1,10 @@
 """Answers kept on disk, a file each, so that the same question is never paid for twice."""
 
-from collections.abc import Callable, Iterable
+import fcntl
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -9,6 +12,15 @@ from pydantic import BaseModel, ConfigDict
 from recbench.atomic_write import atomic_file, check_writable
 from recbench.endpoint.answer import Answer
 from recbench.settings import digest
+
+LOOKED = 0.1
+"""Seconds after which it is looked again whether another process has its answer by now."""
+
+TURNS = "turns"
+"""Name of the file in which processes take a place each while they ask."""
+
+Turn = Callable[[str], AbstractContextManager[None]]
+"""Lets one process at a time put the question of a name, for a block."""
 
 
 class _Entry(BaseModel):
@@ -76,6 +88,35 @@ class KeptAnswers:
             return False
         return True
 
+    @contextmanager
+    def turns(self, stop: Event) -> Iterator[Turn]:
+        """
+        Let processes that share the folder put the same question in turn, for the block.
+
+        A turn is a lock of the operating system, of one byte: it ends with its process. Where a
+        file system has none, nobody is waited for.
+
+        Yields
+        ------
+        Turn
+            Of this process, in which no two threads put the same question; it ends without one
+            where `stop` is set.
+        """
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with (self._folder / TURNS).open("wb") as file:
+
+            @contextmanager
+            def turn(key: str) -> Iterator[None]:
+                place = int(key[:15], 16)
+                while not _takes(file.fileno(), place) and not stop.wait(LOOKED):
+                    pass
+                try:
+                    yield
+                finally:
+                    _leaves(file.fileno(), place)
+
+            yield turn
+
     def _read(self, key: str) -> Answer:
         """Read an answer; ValueError if it is damaged, or to another question."""
         entry = _Entry.model_validate_json(self._path(key).read_bytes())
@@ -85,6 +126,22 @@ class KeptAnswers:
 
     def _path(self, key: str) -> Path:
         return self._folder / key[:2] / f"{key}.json"
+
+
+def _takes(file: int, place: int) -> bool:
+    """Take a place in a file; tell whether it is free, or nobody can tell."""
+    try:
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, place)
+    except (BlockingIOError, PermissionError):
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _leaves(file: int, place: int) -> None:
+    with suppress(OSError):
+        fcntl.lockf(file, fcntl.LOCK_UN, 1, place)
 
 
 def key_of(address: str, body: dict[str, Any]) -> str:

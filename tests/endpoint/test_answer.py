@@ -58,6 +58,11 @@ def test_an_answer_is_not_lost_by_broken_counts(usage):
     assert read(choice("a"), usage=usage, model=4, system_fingerprint=[]) == Answer(text="a")
 
 
+def test_a_message_in_parts_is_its_texts():
+    parts = [{"type": "thinking", "thinking": "b"}, {"type": "text", "text": "a\ud800"}]
+    assert read(choice([*parts, {"type": "text", "text": "c"}])) == Answer(text="a?c")
+
+
 def test_half_a_character_is_replaced():
     assert read(choice("a\ud800"), model="m\ud800") == Answer(text="a?", model="m?")
 
@@ -66,7 +71,7 @@ def test_half_a_character_is_replaced():
     "value",
     [None, [], "text", {}, {"error": {"message": "x"}}, {"choices": []}, {"choices": None}]
     + [{"choices": [one]} for one in ("a", {}, {"message": None}, {"message": {}}, choice(3))]
-    + [{"choices": [choice([{"type": "text", "text": "a"}])]}, {"choices": {"a": 1}}],
+    + [{"choices": [choice(["a"])]}, {"choices": {"a": 1}}],
 )
 def test_what_is_no_completion_is_refused(value):
     with pytest.raises(ValidationError):

@@ -1,15 +1,19 @@
 import errno
+import json
 import os
+import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from subprocess import PIPE, Popen
 from threading import Barrier, Event
+from time import sleep
 
 import pytest
 from chat_server import Reply, completion, refusal, request
 
 from recbench.endpoint.asking import price
-from recbench.endpoint.kept import KeptAnswers
+from recbench.endpoint.kept import LOOKED, KeptAnswers
 from recbench.endpoint.ledger import Ledger
 from recbench.endpoint.purse import EmptyError
 from recbench.errors import RecbenchError, UserError
@@ -43,6 +47,50 @@ def test_another_run_pays_nothing_for_what_is_kept(asking, tmp_path):
     found = other.ledger.record()
     assert (found["from_cache"], found["prompt_tokens"]) == (24, 0)
     assert found["tokens_from_cache"] == 24 * 105
+
+
+OTHER = """
+import json
+import sys
+from pathlib import Path
+from threading import Event
+from recbench.endpoint.answer import Answer
+from recbench.endpoint.kept import KeptAnswers
+
+folder, key, address, body = sys.argv[1:]
+kept = KeptAnswers(Path(folder), print)
+with kept.turns(Event()) as turn, turn(key):
+    print("asking", flush=True)
+    sys.stdin.readline()
+    kept.keep(address, json.loads(body), Answer(text="theirs"))
+"""
+
+
+def test_two_processes_that_ask_at_once_pay_once(asking, chat_server, tmp_path):
+    one = asking()
+    address, body = one.endpoint.address, json.dumps(BODIES[0])
+    told = [str(tmp_path / "answers"), one.key(BODIES[0]), address, body]
+    with (
+        Popen([sys.executable, "-c", OTHER, *told], stdin=PIPE, stdout=PIPE, text=True) as other,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        assert other.stdout.readline() == "asking\n"
+        found = pool.submit(one.answers, BODIES[:2])
+        while not chat_server.bodies:  # the second question, of which nobody else knows
+            sleep(0.01)
+        sleep(3 * LOOKED)
+        assert not found.done()
+        other.communicate("\n")
+        assert texts(found.result()) == ["theirs", TITLES[1]]
+    assert len(chat_server.bodies) == 1
+    assert (one.ledger.paid, one.ledger.record()["from_cache"]) == (1, 1)
+
+
+def test_a_turn_is_waited_for_no_more_when_it_is_stopped(tmp_path):
+    stop = Event()
+    stop.set()
+    with KeptAnswers(tmp_path, print).turns(stop) as turn, turn("a" * 64):
+        pass
 
 
 def test_as_many_are_under_way_as_may_be(asking, chat_server):

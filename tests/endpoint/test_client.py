@@ -6,12 +6,12 @@ from email.utils import formatdate
 from time import time
 
 import pytest
-from chat_server import KEY, Reply, completion, refusal, request
+from chat_server import KEY, ChatServer, Reply, completion, refusal, request
 from recbench_baselines.chatrec import ChatRec
 
 from recbench.endpoint import client
 from recbench.endpoint.answer import Answer
-from recbench.endpoint.client import _asked_pause, check_installed
+from recbench.endpoint.client import PassingError, _asked_pause, check_installed
 from recbench.errors import NotInstalledError, RecbenchError, UserError
 from recbench.questions.queries import Queries
 from recbench.testing.toy import toy_training_data
@@ -75,6 +75,59 @@ LASTING = {
     "refuses the question (Error code: 422": (refusal(422), KEY),
     "refuses the question (Error code: 303": (Reply(b"", 303), KEY),
 }
+
+
+def test_a_completion_that_cannot_be_read_is_not_paid_for_again(complete, chat_server):
+    chat_server.faults.append(Reply({"choices": [{"message": 3}]}))
+    with pytest.raises(RecbenchError, match="is no chat completion that can be read: ") as failed:
+        complete()
+    assert not isinstance(failed.value, PassingError)
+    assert len(chat_server.bodies) == 1
+
+
+def test_a_byte_order_mark_is_no_fault(complete, chat_server):
+    content = json.dumps(completion("A")).encode("utf-8-sig")
+    chat_server.faults.append(Reply(content, 200, {"Content-Type": "application/json"}))
+    assert complete() == ANSWER
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_is_named_and_not_followed(complete, chat_server, status):
+    with ChatServer().running() as other:
+        chat_server.faults.append(Reply(b"", status, {"Location": f"{other.url}/?key={KEY}"}))
+        with pytest.raises(UserError) as failed:
+            complete()
+        assert other.bodies == []
+    said = f"redirects to {other.url}/?key=[key], and no question follows: set endpoint to that"
+    assert said in str(failed.value)
+    assert len(chat_server.bodies) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ALL_PROXY", "nonsense://secret@127.0.0.1:1"),
+        ("SSL_CERT_FILE", "/no/such/secret.pem"),
+        ("OPENAI_ORG_ID", "secret-\u2713"),
+    ],
+)
+def test_a_variable_that_lets_nothing_be_asked_is_named(complete, monkeypatch, name, value):
+    for known in client.PROXIES + client.CERTIFICATES + client.ACCOUNTS:
+        monkeypatch.delenv(known, raising=False)
+        monkeypatch.delenv(known.lower(), raising=False)
+    monkeypatch.setenv(name, value)
+    with pytest.raises(UserError, match=f"as the environment says .*; look at {name}$") as failed:
+        complete()
+    assert name == "SSL_CERT_FILE" or "secret" not in str(failed.value)
+
+
+def test_a_proxy_that_is_not_there_is_named(complete, monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://user:secret@127.0.0.1:9")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    with pytest.raises(RecbenchError, match="and the proxy that http_proxy names") as failed:
+        complete(address="http://recbench.invalid/v1", retries=0)
+    assert "secret" not in str(failed.value)
 
 
 @pytest.mark.parametrize(("words", "fault"), LASTING.items(), ids=LASTING)
