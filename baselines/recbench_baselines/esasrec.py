@@ -33,8 +33,12 @@ class ESASRecSettings(TransformerSettings):
         How many times as wide as `embedding_dim` the networks are inside.
     """
 
-    dropout: float = Field(default=0.2, ge=0, lt=1)
-    batch_size: int = Field(default=64, ge=1)
+    embedding_dim: int = Field(default=96, ge=1)
+    layers: int = Field(default=1, ge=1)
+    dropout: float = Field(default=0.4, ge=0, lt=1)
+    learning_rate: float = Field(default=4e-3, gt=0)
+    weight_decay: float = Field(default=0.5, ge=0)
+    batch_size: int = Field(default=128, ge=1)
     loss: LossName = "sampled-softmax"
     negatives: int = Field(default=256, ge=1)
     expansion: int = Field(default=4, ge=1)
