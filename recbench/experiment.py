@@ -84,19 +84,12 @@ def run(
         device = resolve(experiment.device, processes)
         wanted = _understood(experiment, processes, report, show_progress)
     folder = store.run_folder(results_folder(experiment.results), wanted.setup)
+    if found := _finished(experiment, wanted, folder, processes, report):
+        return found
     lock = processes.by_main(locked(folder, report))
     with lock, deterministic(experiment.deterministic):
-        with processes.main_first():
-            found = None if experiment.fresh else store.finished(folder)
-        if found:
-            report_age(
-                found.record,
-                wanted.model.settings,
-                audited=wanted.is_audited,
-                deterministic=experiment.deterministic,
-                report=report,
-            )
-            return found
+        if found := _finished(experiment, wanted, folder, processes, report):
+            return found  # by the process that was waited for
         checkpoints, cache = folder / store.CHECKPOINTS, cache_folder(experiment.cache)
         if experiment.fresh and processes.is_main:
             shutil.rmtree(checkpoints, ignore_errors=True)
@@ -168,6 +161,27 @@ def _understood(
         setup=setup,
         is_audited=experiment.audit and model.auditable,
     )
+
+
+def _finished(
+    experiment: Experiment,
+    wanted: _Wanted,
+    folder: Path,
+    processes: Processes,
+    report: Callable[[str], None],
+) -> store.Run | None:
+    """Return the run that is there, which takes nothing to be written; None where one is made."""
+    with processes.main_first():
+        found = None if experiment.fresh else store.finished(folder)
+    if found is not None:
+        report_age(
+            found.record,
+            wanted.model.settings,
+            audited=wanted.is_audited,
+            deterministic=experiment.deterministic,
+            report=report,
+        )
+    return found
 
 
 @dataclass(frozen=True)

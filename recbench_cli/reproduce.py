@@ -60,6 +60,8 @@ def reproduce(
     )
     with left_out_are_said() as broken:
         there = runs(root, broken.append, place)
+        if not there:
+            say(f"no finished run below {root}: nothing of the paper is on record there")
         if llm is not None and all(run.record.settings.get("llm") != llm for run in there):
             say(f"no record is of the language model '{llm}'; known: recbench models --llms")
         sections = filled(known, asked, there)

@@ -19,6 +19,9 @@ from recbench.registry import blamed_if_at_fault
 from recbench.runs.asked_model import AskedModel
 from recbench.runs.store import Run
 
+Several = Sequence[str | int]
+"""Titles, or ids."""
+
 
 class LoadedRun:
     """
@@ -51,9 +54,9 @@ class LoadedRun:
 
     def recommend(
         self,
-        history: Sequence[str],
+        history: Several,
         top: int = 10,
-        candidates: Sequence[str] | None = None,
+        candidates: Several | None = None,
         repeats: bool = False,
         explain: bool = False,
     ) -> Recommendation:
@@ -63,8 +66,8 @@ class LoadedRun:
         Parameters
         ----------
         history
-            Titles, oldest first, or ids as ``"id:1"`` (`recbench.by_hand.lookup`); at least one. Of
-            more than `longest` the last ones are read, as in the run.
+            Titles, oldest first, or ids as ``"id:1"`` or 1 (`recbench.by_hand.lookup`); at least
+            one. Of more than `longest` the last ones are read, as in the run.
         top
             How many are returned at most, at least 1.
         candidates
@@ -107,9 +110,7 @@ class LoadedRun:
             explanation=why,
         )
 
-    def _question(
-        self, history: Sequence[str], candidates: Sequence[str] | None, repeats: bool
-    ) -> OneQuestion:
+    def _question(self, history: Several, candidates: Several | None, repeats: bool) -> OneQuestion:
         if candidates is None and reads_candidates(self._asked.model):
             raise UserError(
                 f"{self.run.record.model} reads its candidates in a prompt, which cannot list the "
@@ -120,9 +121,9 @@ class LoadedRun:
         return OneQuestion.of(self._data.catalogue, seen, given, self.longest, repeats)
 
 
-def _several(titles: Sequence[str]) -> Sequence[str]:
+def _several(titles: Several) -> Several:
     """Take one title for a list of it, not for its letters."""
-    return [titles] if isinstance(titles, str) else titles
+    return [titles] if isinstance(titles, str | int) else titles
 
 
 def _listing(run: Run) -> str:

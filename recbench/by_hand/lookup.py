@@ -48,18 +48,18 @@ class Lookup:
         self._codes = {str(one): code for code, one in enumerate(self._ids)}
         self._indexes = [_index(read, self._titles) for read in READINGS]
 
-    def items(self, several: Sequence[str]) -> list[int]:
+    def items(self, several: Sequence[str | int]) -> list[int]:
         """Return the catalogue code of each; see `item`."""
         return [self.item(words) for words in several]
 
-    def item(self, words: str) -> int:
+    def item(self, words: str | int) -> int:
         """
         Return the catalogue code of one item.
 
         Parameters
         ----------
         words
-            Its title, or `ID` and its id.
+            Its title, or `ID` and its id; a number is an id, as of an `Item`.
 
         Raises
         ------
@@ -67,6 +67,8 @@ class Lookup:
             Where no item is meant, or several may be, with those that come near.
         """
         word_for_word, *_ = self._indexes
+        if not isinstance(words, str):
+            return self._by_id(str(words))
         if words.startswith(ID) and words not in word_for_word:
             return self._by_id(words.removeprefix(ID))
         for read, index in zip(READINGS, self._indexes, strict=True):

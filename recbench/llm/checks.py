@@ -188,16 +188,18 @@ def check_context(
     if longest <= left:
         return
     fitting = _fitting(writer, left, history, candidates, hybrid=hybrid)
-    shorter = f", or --set title_tokens={fitting}" if fitting else ""
     prefix = f", {prefix_tokens} of them for a prefix" if prefix_tokens else ""
-    shorter += ", or take a shorter prefix" if prefix else ""
     shown, fewer = f"{history} items seen", "--history"
     if candidates:
         shown += f" and {candidates} candidates"
         fewer += ", --candidates and --set candidates"
+    least = writer.longest(1, min(candidates, 2), hybrid=hybrid)
+    ways = [f"show fewer with {fewer}"] if least <= left else []
+    ways += [f"--set title_tokens={fitting}"] if fitting else []
+    ways += ["take a shorter prefix"] if prefix else []
     raise UserError(
         f"a prompt of {shown}, with its answer, may have {longest} tokens, but the language model "
-        f"reads {context}{prefix}; show fewer with {fewer}{shorter}"
+        f"reads {context}{prefix}; {', or '.join(ways) or 'choose another model with --llm'}"
     )
 
 

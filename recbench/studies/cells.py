@@ -85,11 +85,11 @@ def located(
             broken.append(cell)
         else:
             found.setdefault(*there)
-    refused = [one for one in questions.values() if isinstance(one, UserError)]
+    refused = {key[1]: one for key, one in questions.items() if isinstance(one, UserError)}
     if not found and refused:
-        raise refused[0]
-    for one in refused:
-        report(f"left out: {one}")
+        raise next(iter(refused.values()))
+    for named, error in refused.items():  # whose remedy is an option that a study lacks
+        report(f"left out: {named}, of which recbench run says: {error}")
     return found, broken
 
 

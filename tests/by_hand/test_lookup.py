@@ -85,6 +85,13 @@ def test_ids_may_be_text():
     assert lookup.items(["id:a", "two"]) == [0, 1]
 
 
+def test_a_number_is_an_id():
+    lookup = Lookup(make_catalogue(np.array([7, 3]), ["Two", "One"]), "")
+    assert lookup.items([3, np.int64(7)]) == lookup.items(["id:3", "id:7"])
+    with pytest.raises(UserError, match="no item has the id '4'"):
+        lookup.items([4])
+
+
 def test_spaces_may_be_of_an_id():
     ids = np.array([" 42", "42", "43", " 44 "], dtype=object)
     lookup = Lookup(make_catalogue(ids, ["One", "Two", "Three", "Four"]), "")

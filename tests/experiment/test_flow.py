@@ -29,6 +29,13 @@ def test_a_second_run_finds_the_first(wanted, spy):
     assert spy.fitted == 1
 
 
+def test_a_run_that_is_there_is_found_where_nothing_can_be_written(wanted, spy, monkeypatch):
+    first = run(wanted(), silent)
+    monkeypatch.setattr(experiment, "locked", pytest.fail)
+    monkeypatch.setattr(type(first.folder), "mkdir", pytest.fail)
+    assert run(wanted(), silent).record == first.record
+
+
 def test_other_ingredients_are_another_run(wanted, spy):
     first = run(wanted(), silent)
     spy.brought = {"llm": "0a1b"}

@@ -115,6 +115,14 @@ def test_a_prompt_without_candidates_is_refused_by_what_it_shows(data: TrainingD
     check(writer, small, 4, 0)
 
 
+def test_fewer_titles_are_no_remedy_where_one_is_too_long(data: TrainingData) -> None:
+    writer, check = PromptWriter(data, toy_tokenizer()), partial(check_context, hybrid=False)
+    small = LlamaConfig(max_position_embeddings=writer.longest(1, 2, hybrid=False) - 1)
+    with pytest.raises(UserError) as refused:
+        check(writer, small, 5, 8)
+    assert "--history" not in str(refused.value)
+
+
 def test_a_prefix_takes_its_tokens_of_the_context(data: TrainingData) -> None:
     writer, check = PromptWriter(data, toy_tokenizer()), partial(check_context, hybrid=True)
     config = LlamaConfig(max_position_embeddings=writer.longest(5, 8, hybrid=True) + 3)

@@ -104,7 +104,7 @@ def test_a_question_that_cannot_be_asked_is_left_out(here):
     said: list[str] = []
     (found,) = cells.located(wanted, said.append)[0].values()
     assert found.cell.protocol == "paper,candidates=10"
-    assert said[-1].startswith("left out: ")
+    assert said[-1].startswith("left out: paper,candidates=500, of which recbench run says: ")
     with pytest.raises(UserError, match="500"):
         cells.located(wanted[1:], said.append)
 
