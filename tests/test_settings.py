@@ -1,4 +1,5 @@
-from typing import Annotated, Any, ClassVar, Literal
+import re
+from typing import Annotated, Any, ClassVar, Literal, get_args, get_origin
 
 import pytest
 from pydantic import BeforeValidator, Field
@@ -82,6 +83,21 @@ def test_every_setting_of_our_models_is_explained(name):
     assert sorted(names) == sorted(settings.model_fields)
     assert all(meaning for _, meaning in settings.explained())
     assert settings.defaults() == settings().record()
+
+
+@pytest.mark.parametrize("name", registry.listed("models"))
+def test_every_value_that_an_explanation_names_is_taken(name):
+    settings = registry.load("models", name).settings_class
+    for names, meaning in settings.explained():
+        for value in re.findall(r'"([^"]+)"', meaning):
+            literals = [_literals(settings.model_fields[one].annotation) for one in names]
+            assert all(value in known for known in literals if known), (names, value)
+
+
+def _literals(annotation):
+    """Return the texts that a setting can be, where it can be nothing but some; else none."""
+    kinds = get_args(annotation) if get_origin(annotation) is Literal else ()
+    return {one for one in kinds if isinstance(one, str)}
 
 
 def test_strings_from_the_command_line_are_parsed():

@@ -27,6 +27,8 @@ class LoRAEnsembleSettings(GatedSettings):
 
     Attributes
     ----------
+    experts
+        K: how many whole LoRAs.
     routing
         ``"soft"``, all of them by their weights, or ``"top1"``, the heaviest alone.
     peft

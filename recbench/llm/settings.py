@@ -132,7 +132,8 @@ class TuningSettings(PromptedSettings):
     Attributes
     ----------
     epochs
-        Passes over the training examples; candidates are drawn anew each time.
+        Passes over the training examples; where prompts list candidates, these are drawn anew each
+        time.
     examples
         Training rows to learn from, a random part; None for all of them.
     batch_size
@@ -207,9 +208,8 @@ class LanguageModelSettings(TuningSettings):
         Peak of the rate, rows an optimizer step, and training rows to learn from, a random part;
         None for all. They are those of the language model's card (``recbench models --llms``),
         where it names any; else LLaRA's and iLoRA's rate, batches half as large as theirs, and
-        8,000 rows. Their rate, which the preset ``paper`` has for every dataset, is that of their
-        scripts for MovieLens (8e-4); iLoRA's have 7e-4 for LastFM and 5e-4 for Steam, its appendix
-        E has 1e-4, 2e-4 for LastFM and 1e-4 for Steam.
+        8,000 rows. Their rate is that of their scripts for MovieLens (8e-4); iLoRA's have 7e-4
+        for LastFM and 5e-4 for Steam, its appendix E has 1e-4, 2e-4 for LastFM and 1e-4 for Steam.
     rank, alpha, dropout, targets
         Of LoRA (Hu et al., ICLR 2022): rank, scale alpha / rank, dropout on its input, names of
         layers, or ``"all-linear"``, which also takes the place of the default, or of a preset's, in
@@ -327,6 +327,9 @@ class HybridSettings(LanguageModelSettings):
     ----------
     encoder
         Model whose vectors guide it; trained on the same rows, with its own defaults, and frozen.
+    objective
+        What is learnt: ``"title"``, to write the target's title (the papers), or ``"listwise"``, to
+        find the title likelier than those of the other candidates.
     curriculum
         Whether step t of T uses the hybrid prompt with probability t / T, else a text-only one
         (LLaRA); if not, every prompt is hybrid.
