@@ -117,7 +117,7 @@ def _named(
     """Find the runs that are meant: by folder, or all of a model or label below the results."""
     from recbench.errors import unknown
     from recbench.runs.asked_for import asked_for
-    from recbench.runs.leaderboard import labelled
+    from recbench.runs.leaderboard import labelled, meant_by
     from recbench.runs.store import RECORD, finished
 
     folder = Path(name)
@@ -128,11 +128,14 @@ def _named(
         return _inside(folder, asked)
     there = asked_for(below(), asked, exact=True)
     of_model = [run for run in there if run.record.model == name]
-    if found := of_model or labelled(there).get(name):
+    if found := of_model or labelled(there).get(name) or meant_by(there, name):
         return found
     if folder.is_dir():
         return _inside(folder, asked)
-    raise unknown("model with a run of what was asked", name, {run.record.model for run in there})
+    model, is_label, _ = name.partition(" (")
+    there_of = labelled([run for run in there if run.record.model == model]) if is_label else ()
+    known = there_of or {run.record.model for run in there}
+    raise unknown("model with a run of what was asked", name, known)
 
 
 def _inside(folder: Path, asked: Mapping[str, Sequence[object]]) -> "list[Run]":

@@ -209,6 +209,44 @@ def labelled(runs: Sequence[Run]) -> dict[str, list[Run]]:
     return found
 
 
+def meant_by(runs: Sequence[Run], label: str) -> list[Run]:
+    """
+    Return the runs that a label means among these, though other rows once stood beside it.
+
+    A label says what tells a row from its neighbours, ``ilora (llm=smollm2, examples=2000)``. Here
+    it may say less or more, if it means one system alone; a control, rows of the test, and what
+    else was learnt from must be said.
+
+    Raises
+    ------
+    UserError
+        If it may mean several systems, with their labels.
+    """
+    model, _, rest = label.partition(" (")
+    wanted = set(rest.removesuffix(")").split(", ")) if rest else set()
+    found: dict[str, list[Run]] = {}
+    for run in (one for one in runs if one.record.model == model):
+        own, brought = _choices(run.record), _brought(run.record)
+        parts = _parts(own | brought)
+        must = _parts({k: v for k, v in own.items() if k not in {*run.record.settings, "matching"}})
+        if must <= wanted <= parts:
+            found.setdefault(" ".join(sorted(parts)), []).append(run)
+    if len(found) > 1:
+        rows = labelled([run for some in found.values() for run in some])
+        raise UserError(f"several rows are of {label}: {'; '.join(rows)}; name one of them, whole")
+    return next(iter(found.values()), [])
+
+
+def _of_parts(rows: Sequence[Row], label: str) -> list[int]:
+    """Return the number of the row that `meant_by` finds."""
+    found = meant_by([run for row in rows for run in row.runs], label)
+    return [number for number, row in enumerate(rows) if row.runs[0] in found[:1]]
+
+
+def _parts(values: dict[str, Any]) -> set[str]:
+    return {f"{name}={_short(value)}" for name, value in values.items()}
+
+
 def compared(rows: Sequence[Row], baseline: str | None = None, families: int = 1) -> Table:
     """
     Compare rows that were asked the same, the best first, with one another.
@@ -253,7 +291,7 @@ def row_named(rows: Sequence[Row], baseline: str) -> int | None:
     exact = [number for number, row in enumerate(rows) if row.label == baseline]
     named = [number for number, row in enumerate(rows) if row.record.model == baseline]
     of_model = [number for number in named if rows[number].record.control is None]
-    meant = exact or of_model
+    meant = exact or of_model or _of_parts(rows, baseline)
     if len(meant) > 1:
         labels = "; ".join(rows[number].label for number in meant)
         raise UserError(f"several rows are of {baseline}: {labels}; name one of them, in quotes")

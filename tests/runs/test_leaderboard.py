@@ -9,7 +9,7 @@ import pytest
 from recbench.data.card import card
 from recbench.errors import UserError
 from recbench.runs.compare import compare
-from recbench.runs.leaderboard import leaderboard, rows_of
+from recbench.runs.leaderboard import leaderboard, meant_by, rows_of
 from recbench.runs.notes import notes
 from recbench.runs.record_parts import Training
 from recbench.runs.rendering import render, run_table
@@ -328,6 +328,33 @@ def test_seeds_are_averaged_only_inside_a_row(made):
 def test_the_language_model_is_always_named(made):
     (table,) = leaderboard([made(model="ilora", writes=True, settings={"llm": "tiny", "rank": 8})])
     assert labels(table) == ["ilora (llm=tiny)"]
+
+
+def test_a_label_means_its_row_whatever_stands_beside_it(made):
+    def run(**changes):
+        return made(model="ilora", writes=True, settings={"llm": "tiny", "rank": 8} | changes)
+
+    usual, large, shuffled = (
+        run(),
+        run(rank=16),
+        made(
+            model="ilora",
+            writes=True,
+            settings={"llm": "tiny", "rank": 8},
+            control="shuffled-history",
+        ),
+    )
+    runs = [usual, large, shuffled]
+    assert meant_by(runs, "ilora (llm=tiny, rank=8)") == [usual]
+    assert meant_by(runs, "ilora (rank=16)") == [large]
+    assert meant_by([usual, shuffled], "ilora (llm=tiny)") == [usual]
+    control = "ilora (rank=8, control=shuffled-history)"
+    assert meant_by(runs, control) == [shuffled]
+    assert meant_by(runs, "ilora (rank=4)") == meant_by(runs, "sasrec (rank=8)") == []
+    with pytest.raises(UserError, match=r"several rows .*ilora \(llm=tiny, rank=16\); ilora .* name one"):
+        meant_by(runs, "ilora (llm=tiny)")
+    (table,) = leaderboard([usual, large], baseline="ilora (rank=16)")
+    assert table.baseline == "ilora (llm=tiny, rank=16)"
 
 
 def test_less_training_data_is_always_named(made):
