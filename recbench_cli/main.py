@@ -5,6 +5,8 @@ import sys
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -34,7 +36,7 @@ from recbench_cli import (
 )
 from recbench_cli.leaving import Told, leaving_in_time, say_last
 from recbench_cli.once import Commands
-from recbench_cli.options import say
+from recbench_cli.options import put, say
 
 REMEDIES = {
     PermissionError: "you may not read or write there; change its permissions or name another path",
@@ -64,6 +66,33 @@ app = Commands(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+def _tell_version(wanted: bool) -> None:
+    """Say by what code anything is computed here, as a record does, and end."""
+    if wanted:
+        from recbench import __version__
+        from recbench.runs.provenance import commit
+        from recbench.runs.record import FIGURE_VERSION
+
+        own = commit(Path(__file__).parents[1] / "recbench")
+        at = "" if own is None else f", commit {own}"
+        put(f"recbench {__version__}, figure version {FIGURE_VERSION}{at}")
+        raise typer.Exit
+
+
+@app.callback()
+def _about(
+    _: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_tell_version, is_eager=True, help="Show what is installed."
+        ),
+    ] = False,
+) -> None:
+    """Hold what concerns no command."""
+
+
 COMMANDS: dict[str, tuple[Callable[..., None] | typer.Typer, str]] = {
     "run": (run.run, "Train a model and judge it on frozen questions."),
     "leaderboard": (leaderboard.leaderboard, "Print the tables of all records, or make records."),

@@ -26,7 +26,7 @@ Cache = Annotated[
     typer.Option(
         "--cache",
         help="Folder of prepared data and fitted encoders; also RECBENCH_CACHE.",
-        show_default="the user's cache folder",
+        show_default="the system's for you, such as ~/.cache/recbench",
     ),
 ]
 DataDir = Annotated[

@@ -145,6 +145,29 @@ def test_a_folder_of_language_models_imports_only_those_below_it(room):
         assert used <= {room, *BELOW_IN_LLM[room]}, path
 
 
+def rooms() -> list[str]:
+    """Return the lines of the table in docs/architecture.md, each room behind all it stands on."""
+    above: dict[str, set[str]] = {
+        room: {one.partition(".")[0] for one in below} for room, below in BELOW.items()
+    }
+    lines = []
+    for room in sorted(BELOW, key=lambda one: (len(above[one]), one)):
+        package = ROOT / "recbench" / room
+        folder = SOURCES.get(room, package)
+        file = folder / "__init__.py" if folder.is_dir() else folder.with_suffix(".py")
+        said = (ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or "").splitlines()
+        through = {far for near in BELOW[room] for far in BELOW.get(near, set())}
+        stands = ", ".join(f"`{one}`" for one in sorted(BELOW[room] - through))
+        lines.append(f"| `{room}` | {said[0]} | {stands} |")
+    return lines
+
+
+def test_the_page_of_rooms_is_what_is_checked_here():
+    page = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    table = [line for line in page.splitlines() if line.startswith("| `")]
+    assert table == rooms()
+
+
 def test_the_core_is_torch_free():
     found = [
         (path, name)

@@ -1,1 +1,1 @@
-"""From raw files to a split: cards, readers, filters, protocols, the prepared dataset."""
+"""From raw files to a prepared dataset: cards, sources, readers, the catalogue and its titles."""

@@ -1,1 +1,1 @@
-"""From scores and written answers to per-example values, means and what a difference is worth."""
+"""From questions to judged answers: asking, ranks, per-example values, their means, the audit."""

@@ -1,1 +1,1 @@
-"""A closer look at one run, of which nothing is asked again."""
+"""A closer look at one run: at its answers, and at those of its model when asked otherwise."""

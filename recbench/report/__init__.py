@@ -1,1 +1,1 @@
-"""A page of results to look at: one HTML file, made from records alone."""
+"""Results to look at, one HTML file or a site, made from records alone."""

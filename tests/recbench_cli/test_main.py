@@ -6,8 +6,9 @@ from importlib.metadata import EntryPoint
 
 import pytest
 
-from recbench import registry
+from recbench import __version__, registry
 from recbench.errors import RecbenchError, UserError
+from recbench.runs.record import FIGURE_VERSION
 
 LATIN = os.fsdecode(b"/tmp/r\xe9sultats")
 """A path that is not UTF-8."""
@@ -84,6 +85,12 @@ def test_what_a_command_is_for_is_said_whole(call, group):
     _, out, _ = call(*group, "--help")
     assert "Commands:" in out
     assert "..." not in out.partition("Commands:")[2]
+
+
+def test_the_version_is_told(call):
+    code, out, err = call("--version")
+    assert (code, err) == (0, "")
+    assert out.startswith(f"recbench {__version__}, figure version {FIGURE_VERSION}")
 
 
 @pytest.mark.parametrize("arguments", [[], ["data"]], ids=["recbench", "recbench data"])
