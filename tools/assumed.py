@@ -23,7 +23,7 @@ from recbench.runs.leaderboard import leaderboard
 from recbench.runs.places import cache_folder
 from recbench.runs.record import RunRecord
 from recbench.runs.store import runs
-from recbench.statistics.system import System
+from recbench.statistics.values import SystemValues
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -50,7 +50,7 @@ class Measured(NamedTuple):
     seed_sd: float
 
 
-def measured(systems: Sequence[System]) -> Measured:
+def measured(systems: Sequence[SystemValues]) -> Measured:
     """Measure systems that were asked the same, at least two."""
     pairs = np.array([_pair(a, b) for a, b in combinations(systems, 2)])
     several = [one.crossed.by_seed for one in systems if len(one.seeds) > 1]
@@ -60,7 +60,7 @@ def measured(systems: Sequence[System]) -> Measured:
     return Measured(*pairs.mean(axis=0), seed_sd=seed_sd)
 
 
-def _pair(a: System, b: System) -> tuple[float, float, float]:
+def _pair(a: SystemValues, b: SystemValues) -> tuple[float, float, float]:
     each = np.stack([one - other for one in a.grid for other in b.grid])  # [pairs, rows, draws]
     discordance, whole = float((each != 0).mean()), float((each**2).mean() - each.mean() ** 2)
     share = each.var(axis=-1, ddof=1).mean() / whole if a.draws > 1 else np.nan
@@ -73,7 +73,7 @@ def _pair(a: System, b: System) -> tuple[float, float, float]:
     return discordance, share, float(products / (counts * (counts - 1)).sum() / whole)
 
 
-def asked(results: Path) -> Iterator[tuple[str, list[System]]]:
+def asked(results: Path) -> Iterator[tuple[str, list[SystemValues]]]:
     """Yield each question with its systems of the trained ID models."""
     found = runs(results, print, cache_folder(None))
     for table in leaderboard(found):

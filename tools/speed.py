@@ -98,9 +98,8 @@ class Lab:
         own = copy(model)
         own.settings = model.settings.model_copy(update=said)
         questions, precision = self.questions(own), training_precision(own.settings.precision, CPU)
-        tuning, plan = own._tuning(questions, self.seen), own._plan(questions, HERE)
-        told = own.module, tuning.loss, len(questions), plan, HERE, precision
-        return OwnStep(own, TrainingRun(*told, sizes=tuning.sizes, weights=tuning.weights))
+        task, plan = own._task(questions, self.seen), own._plan(questions, HERE)
+        return OwnStep(own, TrainingRun(own.module, task, plan, HERE, precision))
 
 
 def _untrained(

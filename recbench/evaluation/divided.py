@@ -65,6 +65,8 @@ def divided(
         The same in all processes.
     answer
         Answers one.
+    processes
+        Among which the calls are divided.
 
     Yields
     ------

@@ -9,7 +9,6 @@ candidates is in `recbench.llm.unlisted`.
 from abc import abstractmethod
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -46,7 +45,7 @@ from recbench.llm.tuning.gradients import Sketch, watched
 from recbench.llm.tuning.objectives import OBJECTIVES, Likelihoods, Objective, Stages
 from recbench.llm.weights.quantised import check_quantised
 from recbench.neural.curve import Curve, Point
-from recbench.neural.loop import Loss, Sizes, Weights
+from recbench.neural.loop import Task
 from recbench.neural.plan import ParameterGroup, Plan, Step
 from recbench.neural.precision import Precision, computing, training_precision, whole_float32
 from recbench.neural.randomness import seeded
@@ -71,15 +70,6 @@ CODE_OVER_ROWS = 4
 """
 The same where a gate mixes rows: up to 3 it mixed those of a micro-batch. The next `CODE` is 5.
 """
-
-
-@dataclass(frozen=True)
-class Tuning:
-    """What a training is told of its questions; see `recbench.neural.training.train`."""
-
-    loss: Loss
-    sizes: Sizes
-    weights: Weights
 
 
 class TunedLanguageModel(PromptedLanguageModel):
@@ -121,7 +111,7 @@ class TunedLanguageModel(PromptedLanguageModel):
             self.module = self._module(lm, self._adapted, guide, runtime)
         taught = self._taught(data)
         questions = TrainingQuestions(taught, len(data.catalogue), self.settings, runtime.seed)
-        tuning = self._tuning(questions, self._seen(questions))
+        task = self._task(questions, self._seen(questions))
         precision = training_precision(self.settings.precision, self.module.device)
         plan = self._plan(questions, runtime)
         name = self.settings.llm.rstrip("/").rsplit("/", 1)[-1]
@@ -129,15 +119,12 @@ class TunedLanguageModel(PromptedLanguageModel):
         with self._attending(precision):
             report = train(
                 self.module,
-                tuning.loss,
-                len(questions),
+                task,
                 plan,
                 runtime,
                 name=name,
                 identity=identity,
                 curve=self._curve(data, runtime),
-                sizes=tuning.sizes,
-                weights=tuning.weights,
                 precision=precision,
             )
         if self.module.user_gate is not None:
@@ -243,8 +230,8 @@ class TunedLanguageModel(PromptedLanguageModel):
 
     # What all share.
 
-    def _tuning(self, questions: TrainingQuestions, seen: Seen | None) -> Tuning:
-        """Return what a training is told of these questions."""
+    def _task(self, questions: TrainingQuestions, seen: Seen | None) -> Task:
+        """Return what is learnt of these questions."""
 
         def loss(rows: NDArray[np.int64], step: Step) -> Tensor:
             return self._loss(questions, seen, rows, step)
@@ -256,7 +243,7 @@ class TunedLanguageModel(PromptedLanguageModel):
         def weights(rows: NDArray[np.int64], step: Step) -> NDArray[np.int64]:
             return self._weights(questions, rows, step)
 
-        return Tuning(loss, sizes, weights)
+        return Task(loss, len(questions), sizes, weights)
 
     def _attending(self, precision: Precision) -> AbstractContextManager[None]:
         """Attend as is fastest for a training in a precision, inside a block."""

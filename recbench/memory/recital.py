@@ -11,7 +11,7 @@ from recbench.data.titles import REPAIRS, normalised
 from recbench.memory.probes import SEPARATOR, Probe, Probes
 from recbench.statistics.differences import difference
 from recbench.statistics.intervals import Figure, figure
-from recbench.statistics.system import System
+from recbench.statistics.values import SystemValues
 
 Write = Callable[[Sequence[str]], list[str]]
 """Goes on behind each text, greedily, up to the line's end."""
@@ -63,7 +63,7 @@ def recital(probes: Probes, dataset: Dataset, write: Write) -> Recital:
     real, control = (write([one.text for one in part]) for part in (probes.real, probes.control))
     right = _right(probes.real, real, dataset), _right(probes.control, control, dataset)
     whose = np.arange(len(probes.real))
-    a, b = (System(one[None], 1, whose) for one in right)
+    a, b = (SystemValues(one[None], 1, whose) for one in right)
     apart = difference(a, b)
     shares = [figure(one, 1) for one in right]
     assert shares[0] is not None  # there is a probe

@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,35 @@ Loss = Callable[[NDArray[np.int64], Step], Tensor]
 Watch = Callable[[], float]
 Sizes = Callable[[NDArray[np.int64], Step], NDArray[np.integer[Any]]]
 Weights = Callable[[NDArray[np.int64], Step], NDArray[np.integer[Any]]]
+
+
+@dataclass(frozen=True)
+class Task:
+    """
+    What is learnt.
+
+    Attributes
+    ----------
+    loss
+        ``loss(rows, step)``: scalar tensor, the mean loss of those row numbers (int64 [B],
+        0..rows-1). Called in training mode and in the training's precision, for a part of
+        ``step.batch`` at a time: in one of several processes, or where memory does not suffice for
+        all of it.
+    rows
+        Number of training rows, at least 1. Every epoch visits each once, in an order drawn from
+        (seed, epoch); the last batch may be smaller.
+    sizes
+        ``sizes(rows, step)``: how large each row is, [B]. Micro-batches are then cut from a batch
+        in the order of size, so that little is padded. None: as they come.
+    weights
+        ``weights(rows, step)``: how much each row counts in the mean of all of ``step.batch``, [B],
+        for example the targets in it; None: all the same.
+    """
+
+    loss: Loss
+    rows: int
+    sizes: Sizes | None = None
+    weights: Weights | None = None
 
 
 class TrainingRun:
@@ -58,25 +88,22 @@ class TrainingRun:
     def __init__(
         self,
         module: nn.Module,
-        loss: Loss,
-        rows: int,
+        task: Task,
         plan: Plan,
         runtime: Runtime,
         precision: Precision,
         watch: Watch | None = None,
         curve: Curve | None = None,
-        sizes: Sizes | None = None,
-        weights: Weights | None = None,
     ) -> None:
-        self.module, self.loss, self.rows, self.plan = module, loss, rows, plan
+        self.module, self.task, self.plan = module, task, plan
         self.precision, self.report = precision, runtime.report
-        self.watch, self.curve, self.sizes, self.weights = watch, curve, sizes, weights
+        self.watch, self.curve = watch, curve
         self.processes = runtime.processes
-        self._looks = looks(plan, rows)
+        self._looks = looks(plan, task.rows)
         self.seed, self.device = runtime.seed, torch.device(runtime.device)
         self.accelerator = _accelerator(self.device)
         module.to(self.device)
-        self.steps_per_epoch = -(-rows // plan.batch_size)
+        self.steps_per_epoch = -(-task.rows // plan.batch_size)
         self.total = plan.epochs * self.steps_per_epoch
         stored = module.state_dict()
         self.buffers = [buffer for name, buffer in module.named_buffers() if name in stored]
@@ -91,7 +118,7 @@ class TrainingRun:
     def epoch(self) -> Iterator[None]:
         """Make the steps that are left of the running epoch, yielding after each."""
         epoch = len(self.position.losses)
-        order = generator(self.seed, "order", epoch).permutation(self.rows)
+        order = generator(self.seed, "order", epoch).permutation(self.task.rows)
         self.module.train()
         for step in range(self.position.step, (epoch + 1) * self.steps_per_epoch):
             start = (step - epoch * self.steps_per_epoch) * self.plan.batch_size
@@ -102,8 +129,8 @@ class TrainingRun:
 
     def _step(self, batch: NDArray[np.int64], index: int) -> float:
         """Make one optimizer step; return the batch's mean loss."""
-        if self.sizes is not None:  # rows of like size together: less padding
-            sizes = self.sizes(batch, Step(index, self.total, batch))
+        if self.task.sizes is not None:  # rows of like size together: less padding
+            sizes = self.task.sizes(batch, Step(index, self.total, batch))
             batch = batch[np.argsort(-sizes, kind="stable")]
         step = Step(index, self.total, batch)
         mean = self._gradients_that_fit(batch, step)
@@ -115,7 +142,7 @@ class TrainingRun:
             group["lr"] = self.plan.rate(step.index, step.total) * group["factor"]
         self.optimizer.step()
         self.optimizer.zero_grad()
-        if self.sizes is not None:
+        if self.task.sizes is not None:
             give_back()
         if self.plan.averaged_epochs is not None:
             self._add_to_average(step.index, self.plan.averaged_epochs * self.steps_per_epoch)
@@ -200,16 +227,16 @@ class TrainingRun:
             seed = derived_seed(self.seed, "training", step.index, start)
             with seeded(seed, self.device), computing(self.precision, self.device):
                 part = float(weights[step.share(rows)[1]].sum() / weights.sum())
-                loss = self.loss(rows, step) * part
+                loss = self.task.loss(rows, step) * part
             self.accelerator.backward(loss)
             total += loss.detach()
         return total.item()
 
     def _row_weights(self, batch: NDArray[np.int64], step: Step) -> NDArray[np.integer[Any]]:
         """Return what each row counts in the mean of its batch, integers [rows]."""
-        if self.weights is None or self._at_once >= len(batch):  # one part: any weights do
+        if self.task.weights is None or self._at_once >= len(batch):  # one part: any weights do
             return np.ones(len(batch), dtype=np.int64)
-        return self.weights(batch, step)
+        return self.task.weights(batch, step)
 
     @torch.no_grad()
     def _add_to_average(self, step: int, span: float) -> None:
@@ -252,7 +279,7 @@ class TrainingRun:
         """Evaluate; note whether training ends here."""
         position, watch = self.position, self.watch
         self._check_finite()
-        position.losses.append(position.loss_sum / self.rows)
+        position.losses.append(position.loss_sum / self.task.rows)
         position.loss_sum = 0.0
         epochs = len(position.losses)
         self.align()

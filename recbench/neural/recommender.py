@@ -20,6 +20,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from recbench.errors import UserError
+from recbench.neural.loop import Task
 from recbench.neural.losses import (
     estimated_softmax,
     full_softmax,
@@ -235,14 +236,18 @@ class NeuralRecommender(Encoder):
         at_once = self._rows_at_once(targets.shape[1], len(data.catalogue), runtime)
         report = train(
             self.module,
-            lambda rows, step: self._loss(self._lesson(taught, rows, step, runtime.seed)),
-            len(inputs),
+            Task(
+                lambda rows, step: self._loss(self._lesson(taught, rows, step, runtime.seed)),
+                rows=len(inputs),
+                weights=lambda rows, step: _counts(
+                    self._shown(taught, rows, step, runtime.seed)[1]
+                ),
+            ),
             replace(self.plan(), micro_batch_size=at_once),
             runtime,
             name=name,
             identity={"settings": self.settings.decisive(), "data": data.digest},
             watch=lambda: self.validated(steps),
-            weights=lambda rows, step: _counts(self._shown(taught, rows, step, runtime.seed)[1]),
         )
         return report.record() | cut(self.settings.items_read, data)
 

@@ -20,7 +20,7 @@ from recbench.errors import UserError
 from recbench.neural.checkpoint import Checkpoint, learnt
 from recbench.neural.curve import Curve, Point
 from recbench.neural.devices import WAYS, way_of
-from recbench.neural.loop import Loss, Sizes, TrainingRun, Watch, Weights
+from recbench.neural.loop import Task, TrainingRun, Watch
 from recbench.neural.plan import Plan
 from recbench.neural.precision import FLOAT32, NAMES, Precision, whole_float32
 from recbench.neural.progress import TrainingBar
@@ -107,8 +107,7 @@ class TrainingReport:
 
 def train(
     module: nn.Module,
-    loss: Loss,
-    rows: int,
+    task: Task,
     plan: Plan,
     runtime: Runtime,
     *,
@@ -116,8 +115,6 @@ def train(
     identity: Any,
     watch: Watch | None = None,
     curve: Curve | None = None,
-    sizes: Sizes | None = None,
-    weights: Weights | None = None,
     precision: Precision = FLOAT32,
     checkpoint_seconds: float = 30.0,
 ) -> TrainingReport:
@@ -125,21 +122,16 @@ def train(
     Train the parameters of `module` that require gradients, in place.
 
     The module is moved to ``runtime.device`` and is left there, in evaluation mode, with the best
-    weights (by `watch`) or the last ones. Global random state is left untouched: inside `loss`,
-    torch draws from a stream seeded by (seed, step, micro-batch); anything else that `loss` draws
+    weights (by `watch`) or the last ones. Global random state is left untouched: inside the loss,
+    torch draws from a stream seeded by (seed, step, micro-batch); anything else that it draws
     should come from ``recbench.seeding.generator(runtime.seed, use, step.index)``.
 
     Parameters
     ----------
     module
         Its trained parameters and its buffers are checkpointed; frozen weights are not.
-    loss
-        ``loss(rows, step)``: scalar tensor, the mean loss of those row numbers (int64 [B],
-        0..rows-1). Called in training mode and in `precision`, for a part of ``step.batch`` at a
-        time: in one of several processes, or where memory does not suffice for all of it.
-    rows
-        Number of training rows, at least 1. Every epoch visits each once, in an order drawn from
-        (seed, epoch); the last batch may be smaller.
+    task
+        What is learnt.
     plan
         Sizes, rates and when to stop.
     runtime
@@ -155,12 +147,6 @@ def train(
         first of equal values is kept. NaN is an error.
     curve
         When training is looked at on the way, and whether it ends by what is seen; without `watch`.
-    sizes
-        ``sizes(rows, step)``: how large each row is, [B]. Micro-batches are then cut from a batch
-        in the order of size, so that little is padded.
-    weights
-        ``weights(rows, step)``: how much each row counts in the mean of all of ``step.batch``, [B],
-        for example the targets in it; None: all the same.
     precision
         In which the loss is computed; gradients and what is trained are float32.
     checkpoint_seconds
@@ -180,19 +166,12 @@ def train(
         fit the memory. The checkpoint that was last written is a sound one, and stays.
     """
     _check_same_precision(precision, runtime.processes)
-    run = TrainingRun(module, loss, rows, plan, runtime, precision, watch, curve, sizes, weights)
+    run = TrainingRun(module, task, plan, runtime, precision, watch, curve)
     # How many rows are computed at once may follow the memory that is free; what was begun with a
     # number goes on with it.
     decisive = asdict(plan) | {"micro_batch_size": "the checkpoint's"}
-    decides = [name, identity, decisive, rows, runtime.seed]
-    own = _key(decides, way_of(runtime.device), precision.name)
-    begun = {_key(decides, way, one) for way in WAYS for one in NAMES} - {own}
-    checkpoint = Checkpoint(runtime.checkpoints, name, own, checkpoint_seconds)
-    others = [] if checkpoint.path.exists() else checkpoint.others()
-    if others:
-        elsewhere = {Checkpoint(runtime.checkpoints, name, key, 0).path for key in begun}
-        how = _ELSEWHERE if elsewhere.intersection(others) else _OTHERWISE
-        runtime.report(f"what was begun {how} is not gone on with; this training begins anew")
+    decides = [name, identity, decisive, task.rows, runtime.seed]
+    checkpoint = _checkpoint(name, decides, precision, runtime, checkpoint_seconds)
     if (saved := checkpoint.read(runtime.report)) is not None:
         run.resume(*saved)
         began = run.position.micro_batch_size
@@ -208,6 +187,21 @@ def train(
             _train_on(run, checkpoint, bar, writes)
     module.eval()
     return TrainingReport.of(run)
+
+
+def _checkpoint(
+    name: str, decides: list[Any], precision: Precision, runtime: Runtime, seconds: float
+) -> Checkpoint:
+    """Return the checkpoint of this training; say if another one was begun that is not resumed."""
+    own = _key(decides, way_of(runtime.device), precision.name)
+    checkpoint = Checkpoint(runtime.checkpoints, name, own, seconds)
+    others = [] if checkpoint.path.exists() else checkpoint.others()
+    if others:
+        begun = {_key(decides, way, one) for way in WAYS for one in NAMES} - {own}
+        elsewhere = {Checkpoint(runtime.checkpoints, name, key, 0).path for key in begun}
+        how = _ELSEWHERE if elsewhere.intersection(others) else _OTHERWISE
+        runtime.report(f"what was begun {how} is not gone on with; this training begins anew")
+    return checkpoint
 
 
 def _key(decides: list[Any], way: tuple[str, ...], precision: str) -> str:

@@ -71,6 +71,8 @@ def subsets(words: Words, sizes: NDArray[np.int64], count: int) -> NDArray[np.in
 
     Parameters
     ----------
+    words
+        The stream that is drawn from.
     sizes
         int64 [rows], each at least `count`.
     count
@@ -117,6 +119,8 @@ def weighted_subsets(
 
     Parameters
     ----------
+    words
+        The stream that is drawn from.
     totals
         int64 [rows], the sum of each row's weights, in 1..2**32 - 1.
     count

@@ -12,8 +12,8 @@ from recbench.runs.leaderboard import Row, ranked_by, row_named, rows_of
 from recbench.runs.store import Run
 from recbench.runs.systems import matched, systems, why_not
 from recbench.statistics.best import ALPHA, Pair, all_pairs, differences
-from recbench.statistics.power import Design, Split, smallest_difference, split
-from recbench.statistics.system import System
+from recbench.statistics.power import Design, VarianceParts, smallest_difference, split
+from recbench.statistics.values import SystemValues
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Compared:
     pair: Pair
     matched: bool
     discordant: int
-    parts: Split
+    parts: VarianceParts
     smallest: float
 
 
@@ -120,7 +120,7 @@ def check_alike(runs: Sequence[Run]) -> None:
             )
 
 
-def _system(row: Row, metric: str) -> System:
+def _system(row: Row, metric: str) -> SystemValues:
     k = cutoff_of(metric)
     found = systems(row.runs, () if k is None else (k,))
     if metric not in found:
@@ -128,7 +128,9 @@ def _system(row: Row, metric: str) -> System:
     return found[metric]
 
 
-def _compared(rows: Sequence[Row], asked: Sequence[System], pair: Pair, pairs: int) -> Compared:
+def _compared(
+    rows: Sequence[Row], asked: Sequence[SystemValues], pair: Pair, pairs: int
+) -> Compared:
     a, b = rows[pair.a], rows[pair.b]
     one, other = asked[pair.a], asked[pair.b]
     same = matched(a.runs, b.runs)
@@ -146,7 +148,7 @@ def _compared(rows: Sequence[Row], asked: Sequence[System], pair: Pair, pairs: i
     )
 
 
-def _of_users(system: System) -> NDArray[np.float64]:
+def _of_users(system: SystemValues) -> NDArray[np.float64]:
     """Return the sum of each user's values over its examples, float64 [users]."""
     one = system.crossed
     shares = one.residuals.mean(axis=0) + one.by_seed.mean() * one.shares

@@ -20,7 +20,7 @@ from recbench.questions.cold_start import ColdStart
 from recbench.runs.examples import read_cold_start
 from recbench.runs.leaderboard import Row, Table, compared, ranked_by, with_per_user
 from recbench.statistics.intervals import Estimate, estimate
-from recbench.statistics.system import System
+from recbench.statistics.values import SystemValues
 
 Grouping = Literal["target-count", "user-count", "history-length", "user"]
 
@@ -140,7 +140,7 @@ def _group(
     return Group(name, examples, users, whole.rows, found)
 
 
-def _only(row: Row, system: System, found: Estimate | None) -> Row:
+def _only(row: Row, system: SystemValues, found: Estimate | None) -> Row:
     """Return a row that says nothing of the whole table any more."""
     own = {} if found is None else {ranked_by(row.record): found}
     return Row(row.label, row.runs, own, system)

@@ -28,7 +28,7 @@ from recbench.statistics.best import (
     to_best,
 )
 from recbench.statistics.intervals import Estimate, estimate
-from recbench.statistics.system import System
+from recbench.statistics.values import SystemValues
 
 ALWAYS_NAMED = ("llm", "examples", "train_fraction", "train_dataset", "control", "first_rows")
 """
@@ -65,7 +65,7 @@ class Row:
     label: str
     runs: tuple[Run, ...]
     estimates: dict[str, Estimate]
-    system: System | None
+    system: SystemValues | None
     per_user: Estimate | None = None
     to_best: ToBest | None = None
     to_baseline: Pair | None = None

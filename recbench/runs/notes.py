@@ -7,7 +7,7 @@ from recbench.runs.leaderboard import Row, ranked_by
 from recbench.runs.published import other_data
 from recbench.runs.record import RunRecord
 from recbench.statistics.intervals import Estimate, caution
-from recbench.statistics.system import ENOUGH_TRAININGS
+from recbench.statistics.values import ENOUGH_TRAININGS
 
 
 def notes(rows: Sequence[Row], figure: str | None = None) -> list[str]:

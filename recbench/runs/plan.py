@@ -19,7 +19,7 @@ from recbench.runs.notes import notes
 from recbench.runs.sheet import Grid, Sheet
 from recbench.runs.systems import matched
 from recbench.runs.text import Format, as_csv, laid_out, question_as_json, question_line, told
-from recbench.statistics.power import Design, Split, expected, split, told_apart
+from recbench.statistics.power import Design, VarianceParts, expected, split, told_apart
 
 DRAWS, SEEDS = (1, 5, 20), (1, 3, 5, 10)
 """Designs that are looked at."""
@@ -75,7 +75,7 @@ class Plan:
 
     table: Table
     pair: tuple[Row, Row]
-    single: Split
+    single: VarianceParts
     effective_users: float
     users: int
     wanted: float | None
@@ -126,19 +126,19 @@ def plan(table: Table, wanted: float | None = None) -> Plan | None:
     return Plan(table, pair, single, here.users, users, wanted, tuple(options))
 
 
-def _split(a: Row, b: Row) -> Split:
+def _split(a: Row, b: Row) -> VarianceParts:
     assert a.system is not None
     assert b.system is not None
     return split(a.system, b.system, matched(a.runs, b.runs))
 
 
-def _option(single: Split, design: Design, wanted: float | None) -> Option:
+def _option(single: VarianceParts, design: Design, wanted: float | None) -> Option:
     smallest = told_apart(single, design)
     users = None if wanted is None else _users_needed(single, design, wanted)
     return Option(design.draws, design.seeds, smallest, users)
 
 
-def _users_needed(single: Split, design: Design, wanted: float) -> int | None:
+def _users_needed(single: VarianceParts, design: Design, wanted: float) -> int | None:
     """Search for the fewest effective users; their degrees of freedom grow with their number."""
 
     def enough(users: int) -> bool:

@@ -18,7 +18,7 @@ from recbench.runs.notes import notes_by_part
 from recbench.runs.sheet import Grid, Sheet
 from recbench.runs.text import figure_cell, question_line
 from recbench.statistics.intervals import Estimate, estimate
-from recbench.statistics.system import System
+from recbench.statistics.values import SystemValues
 
 FIGURE = "HitRatio@1"
 
@@ -85,7 +85,7 @@ def places(
     candidates
         C, of each row.
     seeds, random_training
-        As in `recbench.statistics.system.System`.
+        As in `recbench.statistics.values.SystemValues`.
     """
     first = outcomes[0]
     hits = np.stack([one.hit for one in outcomes]).astype(np.float64)
@@ -96,7 +96,7 @@ def places(
     for slot in range(candidates):
         inside = slots == slot
         # Draws of one example may share a place: each is a row of its user, as examples are.
-        here = System(hits[:, inside], 1, users[inside], seeds, random_training)
+        here = SystemValues(hits[:, inside], 1, users[inside], seeds, random_training)
         if (made := estimate(here) if inside.any() else None) is not None:
             found.append(Place(slot + 1, int(inside.sum()), made))
     return tuple(found)

@@ -8,7 +8,7 @@ from recbench.evaluation.metrics import at_cutoffs, constant, figures, tells
 from recbench.runs.examples import read_outcome
 from recbench.runs.record import RunRecord
 from recbench.runs.store import Run
-from recbench.statistics.system import System
+from recbench.statistics.values import SystemValues
 
 
 def question(record: RunRecord) -> tuple[str, str, str, str]:
@@ -39,7 +39,7 @@ def why_not(a: RunRecord, b: RunRecord) -> str:
     return ", ".join(reasons)
 
 
-def systems(runs: Sequence[Run], cutoffs: Iterable[int] = ()) -> dict[str, System]:
+def systems(runs: Sequence[Run], cutoffs: Iterable[int] = ()) -> dict[str, SystemValues]:
     """
     Return the values of every figure of one row.
 
@@ -52,7 +52,7 @@ def systems(runs: Sequence[Run], cutoffs: Iterable[int] = ()) -> dict[str, Syste
 
     Returns
     -------
-    dict of str to System
+    dict of str to SystemValues
         The ones that all runs have, but for those that say nothing (`tells`).
 
     Raises
@@ -64,7 +64,7 @@ def systems(runs: Sequence[Run], cutoffs: Iterable[int] = ()) -> dict[str, Syste
     record, first = runs[0].record, outcomes[0]
     values = [figures(outcome) | at_cutoffs(outcome, cutoffs) for outcome in outcomes]
     return {
-        name: System(
+        name: SystemValues(
             values=np.stack([one[name] for one in values]),
             draws=first.draws,
             users=first.users,

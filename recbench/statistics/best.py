@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from recbench.statistics.crossed import Array
 from recbench.statistics.differences import Difference, difference
 from recbench.statistics.intervals import CONFIDENCE
-from recbench.statistics.system import System
+from recbench.statistics.values import SystemValues
 
 ALPHA = 1 - CONFIDENCE
 
@@ -108,7 +108,7 @@ class Differences:
 
 
 def differences(
-    systems: Sequence[System], matched: Callable[[int, int], bool] = lambda _a, _b: False
+    systems: Sequence[SystemValues], matched: Callable[[int, int], bool] = lambda _a, _b: False
 ) -> Differences:
     """
     Compare every two systems.

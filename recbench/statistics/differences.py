@@ -18,7 +18,7 @@ import numpy as np
 from recbench.errors import UserError
 from recbench.statistics.crossed import Array, effective_users, variance
 from recbench.statistics.intervals import CONFIDENCE
-from recbench.statistics.system import System
+from recbench.statistics.values import SystemValues
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Difference:
         return float(t.isf(alpha / 2, self.df) * self.se)
 
 
-def difference(a: System, b: System, matched: bool = False) -> Difference:
+def difference(a: SystemValues, b: SystemValues, matched: bool = False) -> Difference:
     """
     Compare two systems that were asked the same.
 
@@ -120,7 +120,7 @@ def standard_error(value: Array, total: Array, users: Array) -> Array:
     return np.where(total > 1e-18, np.sqrt(total), unvaried)  # rounding leaves a trace
 
 
-def by_training(a: System, b: System, matched: bool) -> tuple[System, ...]:
+def by_training(a: SystemValues, b: SystemValues, matched: bool) -> tuple[SystemValues, ...]:
     """Return what has trainings of its own: the differences of matched seeds, or each system."""
     same = {*a.seeds} == {*b.seeds} and len(a.seeds) > 1
     if not (matched and same and a.random_training and b.random_training):
@@ -134,7 +134,7 @@ def net(parts: Sequence[Array]) -> Array:
     return parts[0] - parts[1] if len(parts) == 2 else parts[0]
 
 
-def check_pair(a: System, b: System) -> None:
+def check_pair(a: SystemValues, b: SystemValues) -> None:
     """Refuse what cannot be paired, with a `UserError`."""
     same = a.draws == b.draws and a.each_user_once == b.each_user_once
     same = same and np.array_equal(a.users, b.users)

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from recbench.statistics.crossed import Array, effective_users, variance
-from recbench.statistics.system import System
+from recbench.statistics.values import SystemValues
 
 CONFIDENCE = 0.95
 
@@ -91,14 +91,14 @@ def figure(
     users
         [examples], whose each is, by any numbers; None where each is of a user of its own.
     constant
-        Whether the figure is what it is by construction; see `System`.
+        Whether the figure is what it is by construction; see `SystemValues`.
     """
     whose = np.arange(len(values) // draws) if users is None else users
-    found = estimate(System(values[None], draws, whose, constant=constant))
+    found = estimate(SystemValues(values[None], draws, whose, constant=constant))
     return None if found is None else found.figure
 
 
-def estimate(system: System) -> Estimate | None:
+def estimate(system: SystemValues) -> Estimate | None:
     """
     Average a system's values and say how sure the average is.
 

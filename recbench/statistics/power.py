@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from recbench.statistics.crossed import Array, Variance, effective_users, users_df, variance
 from recbench.statistics.differences import by_training, check_pair, net, standard_error
 from recbench.statistics.intervals import CONFIDENCE
-from recbench.statistics.system import ENOUGH_TRAININGS, System
+from recbench.statistics.values import ENOUGH_TRAININGS, SystemValues
 
 POWER = 0.8
 
@@ -59,7 +59,7 @@ class Design:
 
 
 @dataclass(frozen=True)
-class Split:
+class VarianceParts:
     """
     Variance of a difference, by what makes it smaller; all at least 0, and their sum is the whole.
 
@@ -90,10 +90,10 @@ class Split:
         """Users by seeds and draws by seeds."""
         return self.users_by_seeds + self.draws_by_seeds
 
-    def of(self, design: Design) -> "Split":
+    def of(self, design: Design) -> "VarianceParts":
         """Return the parts of the variance of a difference in `design`, of parts of single ones."""
         users, draws, seeds = design.users, design.users * design.draws, design.seeds
-        return Split(
+        return VarianceParts(
             self.users / users,
             self.draws / draws,
             self.seeds / seeds,
@@ -103,7 +103,7 @@ class Split:
         )
 
 
-def split(a: System, b: System, matched: bool = False) -> Split:
+def split(a: SystemValues, b: SystemValues, matched: bool = False) -> VarianceParts:
     """
     Split the variance of a difference into what one user, one draw and one seed have.
 
@@ -114,7 +114,7 @@ def split(a: System, b: System, matched: bool = False) -> Split:
 
     Returns
     -------
-    Split
+    VarianceParts
         Of a single effective user, draw and seed: ``split(...).of(design)`` is that of any design.
         Moments of the crossed and nested layout, cut at 0. With one draw, what draws do is in
         `users`; with one training, what trainings do to users is in `users` and draws, and `seeds`
@@ -138,7 +138,7 @@ def split(a: System, b: System, matched: bool = False) -> Split:
             of_seeds += trainings * float(one.seeds - one.rest)
             of_users += trainings * (float(one.rest) - inner)
             of_draws += trainings * inner
-    return Split(
+    return VarianceParts(
         users=users * max(between - within, 0.0),
         draws=users * draws * max(within, 0.0),
         seeds=max(of_seeds, 0.0),
@@ -156,7 +156,7 @@ def _within(grid: Array, weights: Array) -> float:
 
 def assumed(
     discordance: float, seed_sd: float, draws_share: float = 0.0, systems: int = 2
-) -> Split:
+) -> VarianceParts:
     """
     Return what one user, one draw and one seed have, where no runs are at hand.
 
@@ -170,13 +170,13 @@ def assumed(
         Of the discordance, what is by chance of the draw, in [0, 1]; 0 is the careful assumption,
         with which more draws help nothing.
     systems
-        See `Split`.
+        See `VarianceParts`.
     """
     of_draws = draws_share * discordance
-    return Split(discordance - of_draws, of_draws, systems * seed_sd**2, 0.0, 0.0, systems)
+    return VarianceParts(discordance - of_draws, of_draws, systems * seed_sd**2, 0.0, 0.0, systems)
 
 
-def expected(single: Split, design: Design) -> Variance:
+def expected(single: VarianceParts, design: Design) -> Variance:
     """
     Return the variance that a difference has in a design.
 
@@ -197,7 +197,7 @@ def expected(single: Split, design: Design) -> Variance:
 
 
 def told_apart(
-    single: Split, design: Design, alpha: float = 1 - CONFIDENCE, power: float = POWER
+    single: VarianceParts, design: Design, alpha: float = 1 - CONFIDENCE, power: float = POWER
 ) -> float:
     """Return the `smallest_difference` of a design, above 0; see `standard_error`."""
     doubt = expected(single, design)

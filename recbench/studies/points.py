@@ -24,7 +24,7 @@ from recbench.runs.store import Run
 from recbench.runs.text import DASH, interval, signed, with_sign
 from recbench.statistics.best import Pair
 from recbench.statistics.intervals import Estimate, estimate
-from recbench.statistics.system import System
+from recbench.statistics.values import SystemValues
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -174,7 +174,7 @@ def measured(
     system, figure, **own
         As the columns have them.
     """
-    found = estimate(System(values, 1, users, seeds))
+    found = estimate(SystemValues(values, 1, users, seeds))
     assert found is not None  # every row has a value
     number = trainings_cell(len(seeds)) if found.given_training else str(len(seeds))
     whose = {"system": system, "figure": figure, "seeds": number}

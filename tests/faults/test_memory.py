@@ -35,6 +35,7 @@ import resource, sys
 import numpy as np, torch
 from pathlib import Path
 from torch import nn
+from recbench.neural.loop import Task
 from recbench.neural.plan import Plan
 from recbench.neural.training import train
 from recbench.recommender import Runtime
@@ -50,7 +51,7 @@ resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 folder = Path(sys.argv[1])
 plan = Plan(batch_size=16, epochs=1, learning_rate=1e-2, weight_decay=0.0)
 runtime = Runtime(0, "cpu", folder, folder, print)
-report = train(weight, loss, 16, plan, runtime, name="toy", identity=None)
+report = train(weight, Task(loss, 16), plan, runtime, name="toy", identity=None)
 print(report.micro_batch_size, report.halved)
 """
 """Trains 16 rows of 128 MB each in 700 MB."""

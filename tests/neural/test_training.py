@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from recbench.errors import RecbenchError, UserError
 from recbench.neural import loop, training
 from recbench.neural.curve import Curve
-from recbench.neural.loop import Sizes, TrainingRun
+from recbench.neural.loop import Sizes, Task, TrainingRun
 from recbench.neural.plan import ParameterGroup, Plan, Step, cosine
 from recbench.neural.precision import FLOAT32, Precision
 from recbench.neural.tensor_file import read_tensors
@@ -46,7 +46,7 @@ class Toy(nn.Module):
         return self.gate(self.frozen(x))[:, 0]
 
 
-class Task:
+class ToyTask:
     """Rows, a loss on them, and a record of what the loop asked for."""
 
     checkpoint_seconds = 0.0
@@ -81,15 +81,13 @@ class Task:
     ) -> TrainingReport:
         return train(
             self.module,
-            self.loss,
-            len(self.x),
+            Task(self.loss, len(self.x), sizes),
             plan,
             Runtime(seed, "cpu", checkpoints=folder, cache=folder, report=report),
             name="toy",
             identity={"data": "toy"},
             watch=self.watch if watch else None,
             checkpoint_seconds=self.checkpoint_seconds,
-            sizes=sizes,
             precision=precision,
         )
 
@@ -102,7 +100,7 @@ def equal(a: dict[str, Tensor], b: dict[str, Tensor]) -> bool:
 
 
 def test_an_epoch_visits_every_row_once_in_an_order_of_its_own(tmp_path: Path) -> None:
-    task = Task()
+    task = ToyTask()
     report = task.run(tmp_path)
     epochs = [
         [row for index, rows in task.seen for row in rows if index // 4 == epoch]
@@ -116,7 +114,7 @@ def test_an_epoch_visits_every_row_once_in_an_order_of_its_own(tmp_path: Path) -
 
 
 def test_the_seed_decides_everything(tmp_path: Path) -> None:
-    one, again, other = Task(), Task(), Task()
+    one, again, other = ToyTask(), ToyTask(), ToyTask()
     one.run(tmp_path / "1")
     torch.manual_seed(99)
     again.run(tmp_path / "2")
@@ -126,7 +124,7 @@ def test_the_seed_decides_everything(tmp_path: Path) -> None:
 
 
 def test_global_randomness_is_left_alone(tmp_path: Path) -> None:
-    task = Task()
+    task = ToyTask()
     before = torch.random.get_rng_state(), str(np.random.get_state())
     task.run(tmp_path)
     assert torch.equal(torch.random.get_rng_state(), before[0])
@@ -136,12 +134,12 @@ def test_global_randomness_is_left_alone(tmp_path: Path) -> None:
 @pytest.mark.parametrize("step", [1, 6, 8, 15])
 @pytest.mark.parametrize("watch", [True, False])
 def test_an_interrupted_run_ends_with_the_same_bits(tmp_path: Path, step: int, watch: bool) -> None:
-    whole = Task()
+    whole = ToyTask()
     expected = whole.run(tmp_path / "whole", watch=watch)
     assert (expected.best_epoch < expected.epochs) == watch
     with pytest.raises(KeyboardInterrupt):
-        Task(interrupt_at=step).run(tmp_path / "killed", watch=watch)
-    rest = Task()
+        ToyTask(interrupt_at=step).run(tmp_path / "killed", watch=watch)
+    rest = ToyTask()
     report = rest.run(tmp_path / "killed", watch=watch)
     assert rest.seen == [seen for seen in whole.seen if seen[0] >= step]
     assert equal(rest.weights(), whole.weights())
@@ -150,10 +148,10 @@ def test_an_interrupted_run_ends_with_the_same_bits(tmp_path: Path, step: int, w
 
 @pytest.mark.parametrize("step", [0, 6, 9])
 def test_a_run_that_is_told_to_stop_loses_no_step(tmp_path: Path, step: int) -> None:
-    whole = Task()
+    whole = ToyTask()
     whole.run(tmp_path / "whole")
 
-    class Told(Task):
+    class Told(ToyTask):
         checkpoint_seconds = math.inf
 
         def loss(self, rows: NDArray[np.int64], step_: Step) -> Tensor:
@@ -167,7 +165,7 @@ def test_a_run_that_is_told_to_stop_loses_no_step(tmp_path: Path, step: int) -> 
             Told().run(tmp_path / "told")
     finally:
         signal.signal(signal.SIGINT, before)
-    rest = Task()
+    rest = ToyTask()
     rest.run(tmp_path / "told")
     assert rest.seen == [seen for seen in whole.seen if seen[0] > step]
     assert equal(rest.weights(), whole.weights())
@@ -175,11 +173,11 @@ def test_a_run_that_is_told_to_stop_loses_no_step(tmp_path: Path, step: int) -> 
 
 def test_a_long_step_is_kept_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "LONG_STEP", 0.0)
-    killed = Task(interrupt_at=6)
+    killed = ToyTask(interrupt_at=6)
     killed.checkpoint_seconds = math.inf
     with pytest.raises(KeyboardInterrupt):
         killed.run(tmp_path)
-    rest = Task()
+    rest = ToyTask()
     rest.run(tmp_path)
     assert rest.seen[0][0] == 6
 
@@ -187,14 +185,14 @@ def test_a_long_step_is_kept_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_the_seconds_of_a_killed_run_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = map(float, itertools.count())
     monkeypatch.setattr(loop, "time", SimpleNamespace(monotonic=lambda: next(clock)))
-    whole = Task().run(tmp_path / "whole").seconds
+    whole = ToyTask().run(tmp_path / "whole").seconds
     with pytest.raises(KeyboardInterrupt):
-        Task(interrupt_at=15).run(tmp_path / "killed")
-    assert Task().run(tmp_path / "killed").seconds == whole
+        ToyTask(interrupt_at=15).run(tmp_path / "killed")
+    assert ToyTask().run(tmp_path / "killed").seconds == whole
 
 
 def test_a_finished_run_is_not_repeated(tmp_path: Path) -> None:
-    first, second = Task(), Task()
+    first, second = ToyTask(), ToyTask()
     report = first.run(tmp_path)
     assert second.run(tmp_path) == report
     assert second.seen == []
@@ -203,10 +201,10 @@ def test_a_finished_run_is_not_repeated(tmp_path: Path) -> None:
 
 def test_a_checkpoint_of_another_seed_or_plan_is_left_alone(tmp_path: Path) -> None:
     said: list[str] = []
-    Task().run(tmp_path, report=said.append)
+    ToyTask().run(tmp_path, report=said.append)
     assert said == []
     for plan, seed in ((PLAN, 1), (replace(PLAN, learning_rate=1e-3), 0)):
-        task = Task()
+        task = ToyTask()
         task.run(tmp_path, plan, seed, report=said.append)
         assert task.seen[0][0] == 0
     assert len(list(tmp_path.iterdir())) == 3
@@ -220,19 +218,19 @@ def test_what_was_begun_in_another_way_begins_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, then: tuple[str, ...]
 ) -> None:
     with pytest.raises(KeyboardInterrupt):
-        Task(interrupt_at=7).run(tmp_path)
+        ToyTask(interrupt_at=7).run(tmp_path)
     said: list[str] = []
     with monkeypatch.context() as patch:
         patch.setattr(training, "way_of", lambda _: then)
-        anew = Task()
+        anew = ToyTask()
         anew.run(tmp_path, report=said.append)
         assert anew.seen[0][0] == 0
         assert [line.rpartition("; ")[2] for line in said] == ["this training begins anew"]
-        again = Task()
+        again = ToyTask()
         again.run(tmp_path, report=said.append)
         assert not again.seen
         assert len(said) == 1
-    gone_on = Task()  # the first one's stays, and is found
+    gone_on = ToyTask()  # the first one's stays, and is found
     gone_on.run(tmp_path, report=said.append)
     assert gone_on.seen[0][0] == 7
     assert len(said) == 1
@@ -246,12 +244,12 @@ def test_what_was_begun_in_another_precision_begins_anew(
     """As where a queue of a cluster gives another processor: ``precision=auto`` follows it."""
     said: list[str] = []
     with pytest.raises(KeyboardInterrupt):
-        Task(interrupt_at=7).run(tmp_path, precision=first)
-    anew = Task()
+        ToyTask(interrupt_at=7).run(tmp_path, precision=first)
+    anew = ToyTask()
     assert anew.run(tmp_path, report=said.append, precision=then).precision == then.name
     assert anew.seen[0][0] == 0
     assert [line.rpartition("; ")[2] for line in said] == ["this training begins anew"]
-    gone_on = Task()
+    gone_on = ToyTask()
     gone_on.run(tmp_path, report=said.append, precision=first)
     assert gone_on.seen[0][0] == 7
     assert len(said) == 1
@@ -264,11 +262,11 @@ def test_processes_of_different_precisions_are_refused(tmp_path: Path) -> None:
         def of_main(self, value: Any) -> Any:
             return "bfloat16"
 
-    task = Task()
+    task = ToyTask()
     runtime = Runtime(0, "cpu", checkpoints=tmp_path, cache=tmp_path, processes=Second())
     said = "process 1 computes in float32, but the main process in bfloat16; give --set precision="
     with pytest.raises(UserError, match=said):
-        train(task.module, task.loss, 29, PLAN, runtime, name="toy", identity=None)
+        train(task.module, Task(task.loss, 29), PLAN, runtime, name="toy", identity=None)
     assert not task.seen
 
 
@@ -285,9 +283,9 @@ def test_what_a_look_chooses_is_the_main_processes(tmp_path: Path) -> None:
             for tensor in tensors:
                 tensor.fill_(7)
 
-    task, runtime = Task(), Runtime(0, "cpu", tmp_path, tmp_path, processes=Second())
+    task, runtime = ToyTask(), Runtime(0, "cpu", tmp_path, tmp_path, processes=Second())
     curve = Curve(lambda: {}, by="hits", patience=1)
-    run = TrainingRun(task.module, task.loss, 29, PLAN, runtime, FLOAT32, curve=curve)
+    run = TrainingRun(task.module, Task(task.loss, 29), PLAN, runtime, FLOAT32, curve=curve)
     run.position.step = run.total
     run.look()
     assert any("running_mean" in name for name in run.best)
@@ -295,14 +293,14 @@ def test_what_a_look_chooses_is_the_main_processes(tmp_path: Path) -> None:
 
 
 def test_a_checkpoint_of_a_cpu_keeps_its_name(tmp_path: Path) -> None:
-    Task().run(tmp_path)
+    ToyTask().run(tmp_path)
     decisive = asdict(PLAN) | {"micro_batch_size": "the checkpoint's"}
     (file,) = tmp_path.iterdir()
     assert digest(["toy", {"data": "toy"}, decisive, 29, 0])[:16] in file.name
 
 
 def test_frozen_weights_are_neither_trained_nor_stored(tmp_path: Path) -> None:
-    task = Task()
+    task = ToyTask()
     before = task.weights()
     task.run(tmp_path)
     assert torch.equal(before["frozen.weight"], task.weights()["frozen.weight"])
@@ -315,7 +313,7 @@ def test_frozen_weights_are_neither_trained_nor_stored(tmp_path: Path) -> None:
 
 
 def test_the_best_weights_are_kept_and_patience_ends_the_run(tmp_path: Path) -> None:
-    task = Task()
+    task = ToyTask()
     values = iter([0.1, 0.5, 0.5, 0.4, 0.3, 0.9])
     kept: list[dict[str, Tensor]] = []
 
@@ -339,7 +337,7 @@ def test_what_is_watched_and_kept_is_the_moving_average(
     tmp_path: Path, epochs: float, shares: list[float]
 ) -> None:
     plan = replace(PLAN, epochs=2, schedule="constant", averaged_epochs=epochs)  # of 4 steps each
-    task, trained, watched = Task(rows=27), [], []
+    task, trained, watched = ToyTask(rows=27), [], []
     loss = task.loss
 
     def observed(rows: NDArray[np.int64], step: Step) -> Tensor:
@@ -358,7 +356,7 @@ def test_what_is_watched_and_kept_is_the_moving_average(
 
 def test_micro_batches_give_the_gradient_of_the_batch(tmp_path: Path) -> None:
     plan = replace(PLAN, epochs=1, max_gradient_norm=0.5)
-    whole, parts = Task(), Task()
+    whole, parts = ToyTask(), ToyTask()
     for task in (whole, parts):
         task.module.gate = nn.Sequential(task.module.gate[2])  # nothing that depends on the batch
     whole.run(tmp_path / "whole", plan)
@@ -371,11 +369,11 @@ def test_micro_batches_give_the_gradient_of_the_batch(tmp_path: Path) -> None:
 def test_a_killed_run_goes_on_with_its_micro_batches(tmp_path: Path) -> None:
     """Dropout depends on them, and less memory may be free the next time."""
     began, later = replace(PLAN, micro_batch_size=3), replace(PLAN, micro_batch_size=5)
-    whole = Task()
+    whole = ToyTask()
     expected = whole.run(tmp_path / "whole", began)
     with pytest.raises(KeyboardInterrupt):
-        Task(interrupt_at=6).run(tmp_path / "killed", began)
-    rest = Task()
+        ToyTask(interrupt_at=6).run(tmp_path / "killed", began)
+    rest = ToyTask()
     lines: list[str] = []
     report = rest.run(tmp_path / "killed", later, report=lines.append)
     assert lines == ["going on with 3 rows computed at once, as this training did so far"]
@@ -384,7 +382,7 @@ def test_a_killed_run_goes_on_with_its_micro_batches(tmp_path: Path) -> None:
     assert replace(report, seconds=0) == replace(expected, seconds=0)
 
 
-class Small(Task):
+class Small(ToyTask):
     """Runs out of memory above so many rows, after it has drawn dropout and moved the means."""
 
     told: Exception = torch.OutOfMemoryError("CUDA out of memory")
@@ -418,7 +416,7 @@ def test_out_of_memory_the_step_is_made_again_with_half_the_rows(
     small = Small(most=2, rows=28)
     small.told = told
     report = small.run(tmp_path / "small", report=lines.append)
-    expected = Task(rows=28)
+    expected = ToyTask(rows=28)
     whole = expected.run(tmp_path / "two", replace(PLAN, micro_batch_size=2))
     assert equal(small.weights(), expected.weights())
     assert lines == [f"out of memory: going on with {n} rows computed at once" for n in (4, 2)]
@@ -427,7 +425,7 @@ def test_out_of_memory_the_step_is_made_again_with_half_the_rows(
 
 
 def test_a_later_micro_batch_that_does_not_fit_leaves_no_gradient(tmp_path: Path) -> None:
-    task, expected, calls = Task(), Task(), itertools.count()
+    task, expected, calls = ToyTask(), ToyTask(), itertools.count()
     loss = task.loss
 
     def fails_once(rows: NDArray[np.int64], step: Step) -> Tensor:
@@ -466,7 +464,7 @@ def test_a_row_that_does_not_fit_alone_is_one_line(tmp_path: Path) -> None:
 def test_the_loss_is_computed_in_the_precision_that_is_reported(
     tmp_path: Path, mixed: bool
 ) -> None:
-    task, seen = Task(), []
+    task, seen = ToyTask(), []
     precision = BFLOAT16 if mixed else FLOAT32
 
     def loss(rows: NDArray[np.int64], step: Step) -> Tensor:
@@ -476,7 +474,7 @@ def test_the_loss_is_computed_in_the_precision_that_is_reported(
     runtime = Runtime(0, "cpu", checkpoints=tmp_path, cache=tmp_path)
     with torch.autocast("cpu", torch.bfloat16, enabled=not mixed):
         report = train(
-            *(task.module, loss, 29, replace(PLAN, epochs=1), runtime),
+            *(task.module, Task(loss, 29), replace(PLAN, epochs=1), runtime),
             **{"name": "toy", "identity": None, "precision": precision},  # type: ignore[arg-type]
         )
     assert set(seen) == {mixed}
@@ -485,7 +483,7 @@ def test_the_loss_is_computed_in_the_precision_that_is_reported(
 
 def test_groups_have_rates_of_their_own(tmp_path: Path) -> None:
     plan = replace(PLAN, groups=(ParameterGroup("gate.2", learning_rate_factor=0.0),))
-    task = Task()
+    task = ToyTask()
     before = task.weights()
     task.run(tmp_path, plan)
     assert torch.equal(task.weights()["gate.2.weight"], before["gate.2.weight"])
@@ -495,7 +493,7 @@ def test_groups_have_rates_of_their_own(tmp_path: Path) -> None:
     assert plan.group("frozen.weight").weight_decay == PLAN.weight_decay
 
 
-class Diverging(Task):
+class Diverging(ToyTask):
     """Its loss, or the gradient of its loss, is of no use from a step on."""
 
     def __init__(self, step: int, value: float, *, gradient: bool) -> None:
@@ -520,7 +518,7 @@ def test_a_training_that_diverges_ends_with_advice_and_keeps_a_sound_checkpoint(
 ) -> None:
     """At the last step, too: nobody is given, and no checkpoint holds, what is not finite."""
     with pytest.raises(KeyboardInterrupt):
-        Task(interrupt_at=step).run(tmp_path / "sound")
+        ToyTask(interrupt_at=step).run(tmp_path / "sound")
     task = Diverging(step, value, gradient=gradient)
     what = "gate.* is not finite" if gradient else f"the loss is {abs(value)}"
     told = rf"diverged: {what} at step {step + gradient}; try a learning_rate below 0.01$"
@@ -534,7 +532,7 @@ def test_a_training_that_diverges_ends_with_advice_and_keeps_a_sound_checkpoint(
 
 
 def test_lower_precision_is_part_of_the_advice(tmp_path: Path) -> None:
-    task = Task()
+    task = ToyTask()
     task.x[3] = math.nan
     with pytest.raises(RecbenchError, match=r"below 0.01, or --set precision=float32$"):
         task.run(tmp_path, precision=BFLOAT16)
@@ -545,9 +543,9 @@ def test_after_steps_on_rows_of_other_sizes_memory_is_given_back(
 ) -> None:
     given: list[None] = []
     monkeypatch.setattr("recbench.neural.loop.give_back", lambda: given.append(None))
-    Task().run(tmp_path / "one-size")
+    ToyTask().run(tmp_path / "one-size")
     assert not given
-    task = Task()
+    task = ToyTask()
     task.run(tmp_path / "sizes", sizes=lambda rows, step: rows)
     assert len(given) == len({step for step, _ in task.seen})
 

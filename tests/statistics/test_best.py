@@ -3,7 +3,7 @@ import pytest
 from scipy import stats
 
 from recbench.statistics.best import Differences, all_pairs, differences, one_sided, to_best
-from recbench.statistics.system import System
+from recbench.statistics.values import SystemValues
 
 
 def table(values, se, df=1e9):
@@ -85,7 +85,7 @@ def test_several_lists_hold_together():
 
 def test_differences_are_those_of_two_and_two():
     values = np.random.default_rng(1).random((3, 2, 30))
-    systems = [System(one, 1, np.arange(30), seeds=(0, 1)) for one in values]
+    systems = [SystemValues(one, 1, np.arange(30), seeds=(0, 1)) for one in values]
     found = differences(systems, matched=lambda a, b: {a, b} == {0, 2})
     assert found[0, 1].value == -found[1, 0].value == pytest.approx(np.mean(values[0] - values[1]))
     apart = differences(systems)

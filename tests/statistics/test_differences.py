@@ -6,13 +6,13 @@ from scipy import stats
 
 from recbench.errors import UserError
 from recbench.statistics.differences import difference
-from recbench.statistics.system import System
+from recbench.statistics.values import SystemValues
 
 
 def system(values, users=None, seeds=None, draws=1, **kind):
     values = np.atleast_2d(np.asarray(values, dtype=float))
     users = np.arange(values.shape[1] // draws) if users is None else np.asarray(users)
-    return System(values, draws, users, seeds or tuple(range(len(values))), **kind)
+    return SystemValues(values, draws, users, seeds or tuple(range(len(values))), **kind)
 
 
 def test_one_seed_each_is_the_paired_t_test():

@@ -6,7 +6,7 @@ from scipy import stats
 
 from recbench.statistics.crossed import users_df
 from recbench.statistics.intervals import caution, estimate, figure
-from recbench.statistics.system import System
+from recbench.statistics.values import SystemValues
 
 
 def score_interval(p, trials, t):
@@ -87,7 +87,7 @@ def test_the_variance_of_a_ratio_by_hand():
     # 1, .5, .5, 1: residuals over the sum of 3 are 1/9, 1/18, -1/9, -1/18. The shares 1/3, 1/6,
     # 1/6, 1/3 leave 11/18, 17/18, 17/18, 11/18 of each: the variance is 70/1683.
     values = np.array([1, 1, 1, np.nan, 0, np.nan, 0, 1])
-    found = estimate(System(values[None], 2, np.arange(4)))
+    found = estimate(SystemValues(values[None], 2, np.arange(4)))
     assert found.figure.value == pytest.approx(2 / 3)
     assert found.se**2 == pytest.approx(70 / 1683)
     assert found.users == pytest.approx(3.6)
@@ -165,14 +165,14 @@ def test_seeds_widen_the_interval_by_hand():
     # Figures 2/3, 1/3 and 1/2. Users' means 1, 1/2, 0 have variance 1/4 / 3 = 1/12; the seeds' 1/36
     # / 3 = 1/108; residuals -1/6, 1/3, -1/6, their opposites and 0: MS 1/3 / 4 over 9, again 1/108.
     three = np.stack([*TWO_SEEDS, TWO_SEEDS.mean(axis=0)])
-    found = estimate(System(three, 1, np.arange(3), seeds=(0, 1, 2)))
+    found = estimate(SystemValues(three, 1, np.arange(3), seeds=(0, 1, 2)))
     assert found.figure.value == 0.5
     assert found.seed_sd == pytest.approx(1 / 6)
     assert found.se**2 == pytest.approx(1 / 12)
     assert not found.given_training
     # Where seeds differ by more than the rest explains, they add to the variance:
     apart = np.array([[1.0, 1.0, 1.0, 0.0], [0.0, 0.0, 1.0, 0.0], [0.5, 0.5, 1.0, 0.0]])
-    found = estimate(System(apart, 1, np.arange(4), seeds=(3, 8, 9)))
+    found = estimate(SystemValues(apart, 1, np.arange(4), seeds=(3, 8, 9)))
     # users' means 1/2, 1/2, 1, 0 give 1/24, the seeds' 3/4, 1/4, 1/2 1/48, residuals of 1/4 1/144.
     assert found.se**2 == pytest.approx(1 / 24 + 1 / 48 - 1 / 144)
     # With 3/8 of the variance in the seeds' two degrees of freedom: 1 / (3/8 / 2 + 5/8 / 3).
@@ -181,8 +181,8 @@ def test_seeds_widen_the_interval_by_hand():
 
 @pytest.mark.honesty
 def test_two_seeds_are_no_sample_and_are_judged_as_their_mean():
-    two = estimate(System(TWO_SEEDS, 1, np.arange(3), seeds=(0, 1)))
-    mean = estimate(System(TWO_SEEDS.mean(axis=0, keepdims=True), 1, np.arange(3)))
+    two = estimate(SystemValues(TWO_SEEDS, 1, np.arange(3), seeds=(0, 1)))
+    mean = estimate(SystemValues(TWO_SEEDS.mean(axis=0, keepdims=True), 1, np.arange(3)))
     assert two.given_training
     assert (two.figure, two.se, two.df) == (mean.figure, mean.se, mean.df)
     assert two.seed_sd == pytest.approx(18**-0.5)
@@ -190,7 +190,7 @@ def test_two_seeds_are_no_sample_and_are_judged_as_their_mean():
 
 @pytest.mark.honesty
 def test_one_seed_is_said_to_be_one_training():
-    one = System(TWO_SEEDS[:1], 1, np.arange(3))
+    one = SystemValues(TWO_SEEDS[:1], 1, np.arange(3))
     found = estimate(one)
     assert found.given_training
     assert found.seed_sd is None
@@ -199,7 +199,7 @@ def test_one_seed_is_said_to_be_one_training():
 
 def test_a_training_that_is_not_random_is_complete():
     same = np.stack([TWO_SEEDS[0]] * 2)
-    found = estimate(System(same, 1, np.arange(3), seeds=(0, 1), random_training=False))
+    found = estimate(SystemValues(same, 1, np.arange(3), seeds=(0, 1), random_training=False))
     assert not found.given_training
     assert found.seed_sd is None
     assert found.figure == figure(TWO_SEEDS[0], 1)
@@ -212,7 +212,7 @@ def test_what_is_constant_by_construction_has_no_interval():
 
 def test_a_seed_without_a_defined_row_is_left_out():
     gaps = np.stack([TWO_SEEDS[0], np.full(3, np.nan)])
-    assert estimate(System(gaps, 1, np.arange(3), seeds=(0, 1))).figure == figure(gaps[0], 1)
+    assert estimate(SystemValues(gaps, 1, np.arange(3), seeds=(0, 1))).figure == figure(gaps[0], 1)
 
 
 def test_a_table_says_where_intervals_are_too_narrow():

@@ -13,7 +13,7 @@ from recbench.statistics.power import (
     split,
     told_apart,
 )
-from recbench.statistics.system import System
+from recbench.statistics.values import SystemValues
 
 
 @pytest.mark.parametrize("df", [2.0, 9.3, 94.0])
@@ -40,7 +40,9 @@ def made(random, sd, users=300, draws=4, seeds=5):
         values = values + sd["users_by_seeds"] * random.standard_normal((seeds, users, 1))
         values = values + sd["draws_by_seeds"] * random.standard_normal((seeds, users, draws))
         shape = (seeds, users * draws)
-        systems.append(System(values.reshape(shape), draws, np.arange(users), tuple(range(seeds))))
+        systems.append(
+            SystemValues(values.reshape(shape), draws, np.arange(users), tuple(range(seeds)))
+        )
     return systems
 
 
@@ -104,7 +106,7 @@ def test_draws_help_against_their_share_only():
 
 def test_a_training_that_is_not_random_has_no_seeds():
     a, b = made(np.random.default_rng(6), SPREADS)
-    fixed = System(b.values[:1], 4, b.users, random_training=False)
+    fixed = SystemValues(b.values[:1], 4, b.users, random_training=False)
     assert split(a, fixed).systems == 1
     assert split(fixed, replace(fixed)).systems == 0
     assert split(fixed, replace(fixed)).seeds == 0.0

@@ -6,7 +6,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from recbench.statistics.system import System
+from recbench.statistics.values import SystemValues
 
 ROOT = Path(__file__).parents[2]
 
@@ -23,7 +23,7 @@ def made(random, alike, users=2_000, rows=4, draws=3, seeds=4, seed_sd=0.05):
     of_seed = random.normal(0, seed_sd, size=(seeds, 1, 1, 1))
     right = (of_user + of_draw + of_seed > 0).astype(float)
     values = right.reshape(seeds, -1)
-    return System(values, draws, np.repeat(np.arange(users), rows), tuple(range(seeds)))
+    return SystemValues(values, draws, np.repeat(np.arange(users), rows), tuple(range(seeds)))
 
 
 def test_what_was_put_in_is_measured(tool):

@@ -13,6 +13,7 @@ from torch import Tensor
 from recbench.errors import PluginError, UserError
 from recbench.file_digests import file_digest
 from recbench.neural.checkpoint import learnt, restore
+from recbench.neural.loop import Task
 from recbench.neural.plan import Plan, Step
 from recbench.neural.precision import FLOAT32, computing
 from recbench.neural.randomness import one_thread, seeded
@@ -142,8 +143,11 @@ class RecBoleRecommender(Recommender):
         with one_thread():
             report = train(
                 self.network.module,
-                lambda chosen, step: self._loss(rows, chosen, step, runtime),
-                len(rows),
+                Task(
+                    lambda chosen, step: self._loss(rows, chosen, step, runtime),
+                    rows=len(rows),
+                    weights=lambda chosen, step: self._counts(rows[chosen], step, runtime),
+                ),
                 Plan(
                     batch_size=settings.batch_size,
                     epochs=settings.epochs,
@@ -156,7 +160,6 @@ class RecBoleRecommender(Recommender):
                 name=self.name.lower(),
                 identity=[settings.decisive(), self.ingredients(), data.digest],
                 watch=lambda: mean_ndcg(self._full_scores, steps, len(data.catalogue)),
-                weights=lambda chosen, step: self._counts(rows[chosen], step, runtime),
             )
         return report.record() | cut(self.settings.max_length, data)
 

@@ -17,7 +17,7 @@ comparisons a test that goes by it rejects up to four times too often (`docs/sta
 
 
 @dataclass(frozen=True, eq=False)
-class System:
+class SystemValues:
     """
     One figure of one system.
 
@@ -106,7 +106,7 @@ class System:
         total = np.where(defined, self.grid, 0.0).mean(axis=2) * self.weights
         return crossed(_by_user(total, whose), _by_user(defined.mean(axis=2) * self.weights, whose))
 
-    def only(self, examples: NDArray[np.bool_]) -> "System":
+    def only(self, examples: NDArray[np.bool_]) -> "SystemValues":
         """Return the system on some of the examples, bool [examples]."""
         grid = self.values.reshape(len(self.seeds), len(self.users), self.draws)[:, examples]
         users = self.users[examples]
