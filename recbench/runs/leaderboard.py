@@ -18,6 +18,7 @@ from recbench.runs.record import RunRecord
 from recbench.runs.record_parts import Provenance
 from recbench.runs.store import Run
 from recbench.runs.systems import matched, question, systems, why_not
+from recbench.settings import as_text
 from recbench.statistics.best import (
     ALPHA,
     Differences,
@@ -411,7 +412,7 @@ def _flat(values: dict[str, Any], before: str = "") -> dict[str, Any]:
 
 
 def _short(value: Any) -> str:
-    """Write a value; of a digest its beginning."""
-    text = str(value)
+    """Write a value, a list as ``--set`` takes it; of a digest its beginning."""
+    text = as_text(value) if isinstance(value, list | dict) else str(value)
     is_digest = len(text) >= 40 and set(text) <= set("0123456789abcdef")
     return text[:8] if is_digest else text

@@ -357,6 +357,13 @@ def test_a_label_means_its_row_whatever_stands_beside_it(made):
     assert table.baseline == "ilora (llm=tiny, rank=16)"
 
 
+def test_a_list_stands_in_a_label_as_it_is_set(made):
+    runs = [made(model="ilora", settings={"expert_ranks": one}) for one in ([4, 2], [3, 3])]
+    (table,) = leaderboard(runs)
+    assert sorted(labels(table)) == ["ilora (expert_ranks=3,3)", "ilora (expert_ranks=4,2)"]
+    assert meant_by(runs, "ilora (expert_ranks=4,2)") == runs[:1]
+
+
 def test_less_training_data_is_always_named(made):
     less, whole = made(training=Training(fraction=0.1)), made(model="sasrec")
     (table,) = leaderboard([less, whole])
