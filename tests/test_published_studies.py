@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from recbench.registry import load
 from recbench.runs.evidence import RECORD
 from recbench.runs.store import read_record
+from recbench.statistics.values import ENOUGH_TRAININGS
 from recbench.studies.drawing import drawn, save, styled
 from recbench.studies.folder import ABOUT, DATA, STUDIES, TABLE
 
@@ -44,6 +45,15 @@ def test_its_table_is_that_of_its_data(folder: Path) -> None:
     assert {"effective_users", "asked"} <= set(data)  # what the notes below the table go by
     assert text.startswith(f"# {study.question}\n\n{study.table(data)}\n\n")
     assert not set(study.titles) & set(data)
+
+
+def test_of_few_trainings_it_tests_nothing(folder: Path) -> None:
+    data = pd.read_parquet(folder / DATA)
+    count = data["seeds"].astype(str).str.extract(r"^(?:\d+ or )?(\d+)$")[0].astype(float)
+    assert not (count < ENOUGH_TRAININGS).any()  # else it says "(these trainings)"
+    few = data["seeds"].astype(str).str.contains("this|these")
+    tested = data["kind"].eq("difference") if "kind" in data else few
+    assert data.loc[few & tested, ["low", "high", "p"]].isna().all(axis=None)
 
 
 @pytest.mark.usefixtures("svg_alone")

@@ -30,7 +30,6 @@ class DataSize(Study):
     question = "How much does each system learn from less data?"
     place = "iLoRA's rebuttal: training data cut by 25, 50, 75 and 90%"
     models = ("popularity", "sasrec", "ilora")
-    seeds = 2
     cut = "25 and 75% of the users"
 
     def cells(self, asked: Asked) -> list[Experiment]:
