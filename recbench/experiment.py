@@ -173,6 +173,8 @@ def _finished(
     """Return the run that is there, which takes nothing to be written; None where one is made."""
     with processes.main_first():
         found = None if experiment.fresh else store.finished(folder)
+    if not processes.of_main(found is not None):
+        return None  # the others may have looked a moment later
     if found is not None:
         report_age(
             found.record,

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -50,10 +51,9 @@ def test_a_step_is_a_runs_and_has_the_numbers_of_the_plain_loop(
     with pytest.raises(AssertionError):
         speed.same_gradients(found, (wanted[0], 1.01 * wanted[1]))
     parts: list[list[int]] = []
-    loss = step.run.loss
-    monkeypatch.setattr(
-        step.run, "loss", lambda rows, at: parts.append(rows.tolist()) or loss(rows, at)
-    )
+    task = step.run.task
+    noted = replace(task, loss=lambda rows, at: parts.append(rows.tolist()) or task.loss(rows, at))
+    monkeypatch.setattr(step.run, "task", noted)
     step()
     questions = lab.questions(step.model)
     shown = questions.histories[speed.ROWS], questions.candidates(speed.ROWS, speed.FIRST)
