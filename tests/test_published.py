@@ -14,7 +14,7 @@ from recbench.runs.record import FIGURE_VERSION, RunRecord
 from recbench.runs.store import run_folders, runs
 from recbench.stages import build
 
-SAID = ("llm", "examples", "batch_size", "learning_rate")
+SAID = ("llm", "examples", "batch_size", "learning_rate", "objective")
 """What is set for a pretrained model: as many rows as a laptop can, at the rate of its search."""
 
 RESULTS = Path(__file__).parents[1] / "results"
