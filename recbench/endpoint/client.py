@@ -220,7 +220,10 @@ class Endpoint:
             shown = self._shown(content.decode(errors="replace"))
             no_completion = f"{self.address} answers what is no chat completion"
             if isinstance(said, dict) and said.get("choices"):  # it would be paid for again
-                raise RecbenchError(f"{no_completion} that can be read: {shown}") from None
+                raise RecbenchError(
+                    f"{no_completion} that can be read: {shown}; look at what serves it, then "
+                    f"{GOES_ON}"
+                ) from None
             raise PassingError(f"{no_completion}: {shown or 'nothing'}") from None
         # Not before it is read, when it may be escaped in ways that are undone only then.
         return answer.with_texts(lambda text: without_key(text, self.key))
