@@ -4,6 +4,7 @@ import hashlib
 import inspect
 import json
 from collections.abc import Collection, Mapping
+from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, ClassVar, Literal, Self, Union, get_args, get_origin
 
@@ -243,19 +244,22 @@ def as_text(value: Any) -> str:
     """Write a setting so that `Settings.build` reads it again: as ``--set`` takes it."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, BaseModel):
+        value = value.model_dump(mode="json")
     if isinstance(value, set | frozenset):
         value = sorted(value, key=str)
     if not isinstance(value, list | tuple | Mapping):
         return str(value)
     if isinstance(value, Mapping) or any(map(_needs_quotes, value)):
-        return json.dumps(value, ensure_ascii=False)
+        return json.dumps(value, ensure_ascii=False, default=str)
     return ",".join(map(as_text, value))
 
 
 def _needs_quotes(value: Any) -> bool:
     """Tell whether what stands in a list is read as something else when commas part it."""
-    has_marks = isinstance(value, str) and (set(value) & set(',"[]') or value != value.strip())
-    return isinstance(value, list | tuple | Mapping) or bool(has_marks)
+    text = str(value) if isinstance(value, str | Path) else ""
+    has_marks = bool(set(text) & set(',"[]')) or text != text.strip()
+    return has_marks or isinstance(value, list | tuple | Mapping)
 
 
 def _largest(value: Any) -> float:

@@ -1,8 +1,9 @@
 import re
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, get_args, get_origin
 
 import pytest
-from pydantic import BeforeValidator, Field
+from pydantic import BaseModel, BeforeValidator, Field
 
 from recbench import registry
 from recbench.errors import UserError
@@ -297,6 +298,11 @@ def test_a_set_stands_in_the_record_in_one_order():
     assert Kinds.build({"kinds": "beta,alpha"}).kinds == {"alpha", "beta"}
 
 
+class Part(BaseModel):
+    name: str
+    place: Path = Path("a")
+
+
 class Written(Settings):
     flag: bool = False
     never: Literal[False] = False
@@ -306,6 +312,8 @@ class Written(Settings):
     kinds: frozenset[str] = frozenset()
     pairs: list[tuple[str, float]] = Field(default=[])
     told: dict[str, Any] = Field(default={})
+    part: Part | None = None
+    places: list[Path] = Field(default=[])
 
 
 @pytest.mark.parametrize(
@@ -318,6 +326,7 @@ class Written(Settings):
         {"names": ["a,b", "c"]},
         {"names": [" a", 'say "b"', "[c]"]},
         {"pairs": [("a", 0.5)], "told": {"peft_type": "LORA", "r": 8}},
+        {"part": Part(name="b"), "places": [Path("c,d"), Path("e")]},
     ],
 )
 def test_a_value_is_written_as_it_is_read(values):

@@ -85,11 +85,11 @@ def located(
             broken.append(cell)
         else:
             found.setdefault(*there)
-    refused = {key[1]: one for key, one in questions.items() if isinstance(one, UserError)}
+    refused = [(key, one) for key, one in questions.items() if isinstance(one, UserError)]
     if not found and refused:
-        raise next(iter(refused.values()))
-    for named, error in refused.items():  # whose remedy is an option that a study lacks
-        report(f"left out: {named}, of which recbench run says: {error}")
+        raise refused[0][1]
+    for (dataset, named, *_), error in refused:  # whose remedy is an option that a study lacks
+        report(f"left out: {named} of {dataset}, of which recbench run says: {error}")
     return found, broken
 
 
