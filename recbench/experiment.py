@@ -16,10 +16,10 @@ from recbench.errors import UserError
 from recbench.evaluation.audit import audit
 from recbench.evaluation.evaluator import Judgement, evaluate
 from recbench.evaluation.fresh_process import SavedModel, release_memory
+from recbench.hardware.devices import deterministic, resolve
+from recbench.hardware.launched import launched
+from recbench.hardware.threads import as_begun
 from recbench.models import as_json, check_line
-from recbench.neural.devices import deterministic, resolve
-from recbench.neural.launched import launched
-from recbench.neural.threads import as_begun
 from recbench.processes import Processes
 from recbench.questions.cold_start import cold_start
 from recbench.questions.controls import MEANING

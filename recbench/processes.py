@@ -3,7 +3,7 @@ The processes that share one run; as a rule there is one.
 
 `accelerate launch` starts several, of which each does the same but for its part of the rows. What
 they have to tell each other goes through `Processes`: this module has the process that is alone,
-`recbench.neural.launched` those that are several.
+`recbench.hardware.launched` those that are several.
 """
 
 import os

@@ -45,7 +45,7 @@ class Experiment(Settings):
         ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
     deterministic
         Whether to use only operations that give the same bits every time
-        (`recbench.neural.devices.deterministic`); on a GPU they are slower.
+        (`recbench.hardware.devices.deterministic`); on a GPU they are slower.
     fresh
         Whether to train and ask anew, going on with nothing. A finished run or a training that
         stands is replaced when the new one is done.

@@ -17,7 +17,7 @@ from typing import Any
 from recbench.atomic_write import atomic_folder
 from recbench.errors import PluginError, UserError
 from recbench.file_digests import folder_digest
-from recbench.neural.threads import as_begun
+from recbench.hardware.threads import as_begun
 from recbench.recommender import Encoder, Runtime, System, Transferable
 from recbench.runs import environment
 from recbench.runs.kept_trainings import (

@@ -28,11 +28,11 @@ def memory(
     from functools import partial
 
     from recbench.data.prepare import prepare
+    from recbench.hardware.devices import resolve
     from recbench.llm.continuation import Continuation
     from recbench.memory.probes import of_items, of_users
     from recbench.memory.recital import Memory, recital
     from recbench.memory.rendering import render
-    from recbench.neural.devices import resolve
     from recbench.runs.places import cache_folder
 
     there = resolve(device)

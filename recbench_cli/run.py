@@ -119,7 +119,7 @@ def run(
 ) -> None:
     """Train a model and judge it on a frozen pack; a run that stands already is found again."""
     from recbench import experiment
-    from recbench.neural.launched import launched
+    from recbench.hardware.launched import launched
     from recbench.questions.protocols.choice import protocol_of
     from recbench.registry import blamed_if_at_fault
     from recbench.request import Experiment

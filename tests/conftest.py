@@ -30,7 +30,7 @@ FIRST_DAY = 874_724_710
 
 LONG_FILES = (
     "tests/cells/test_cluster.py",
-    "tests/neural/test_launched.py",
+    "tests/hardware/test_launched.py",
     "tests/recbench_cli/test_launched.py",
     "tests/studies/test_looking.py",
     "tests/test_interruption.py",

@@ -40,37 +40,39 @@ BELOW["data"] = {
     "out_of_memory",
     *BELOW["registry"],
 }
+BELOW["hardware"] = {"processes", "out_of_memory", "sealed", "atomic_write", *BELOW["sealed"]}
 BELOW["questions"] = {"statistics", "data", "defaults", *BELOW["data"]}
 BELOW["recommender"] = {"questions", "processes", *BELOW["questions"]}
 BELOW["models"] = {"recommender", *BELOW["recommender"]}
-BELOW["evaluation"] = {"recommender", "neural.devices", "leash", *BELOW["recommender"]}
+BELOW["evaluation"] = {"recommender", "hardware", "leash", *BELOW["recommender"]}
+BELOW["evaluation"] |= BELOW["hardware"]
 BELOW["sent_files"] = {"errors", "atomic_write", "data.toml_cards"}
 BELOW["cells"] = {"sent_files", "errors", "atomic_write", "secret", "plain_text", "leash"}
-BELOW["cells"] |= {"neural.threads"}
+BELOW["cells"] |= {"hardware", *BELOW["hardware"]}
 BELOW["runs"] = {"models", "evaluation", *BELOW["evaluation"]}
 BELOW["inspection"] = {
-    *{"training_source", "neural.devices", "llm.prompts.wording", "runs"},
+    *{"training_source", "llm.prompts.wording", "runs"},
     *BELOW["runs"],
 }
 BELOW["submission"] = {"runs", "sent_files", *BELOW["runs"]}
 BELOW["outside"] = {"runs", "llm.prompts.wording", *BELOW["runs"]}
 BELOW["training_source"] = {"runs", *BELOW["runs"]}
 BELOW["trained_model"] = {
-    *{"training_source", "neural.threads", "llm.encoders"},
+    *{"training_source", "llm.encoders"},
     *BELOW["training_source"],
 }
 BELOW["request"] = {"evaluation", *BELOW["evaluation"]}
 BELOW["stages"] = {"request", "training_source", *BELOW["training_source"]}
 BELOW["experiment"] = {
-    *{"stages", "trained_model", "neural.launched"},
+    *{"stages", "trained_model"},
     *BELOW["stages"],
     *BELOW["trained_model"],
 }
 BELOW["studies"] = {"experiment", "cells", "llm.cards", *BELOW["experiment"]}
-BELOW["by_hand"] = {"models", "neural.devices", *BELOW["training_source"], "training_source"}
+BELOW["by_hand"] = {"models", "training_source", *BELOW["training_source"]}
 BELOW["reproduction"] = {"studies", *BELOW["studies"]}
 BELOW["report"] = {"inspection", "studies", *BELOW["inspection"], *BELOW["studies"]}
-BELOW["neural"] = {"recommender", *BELOW["recommender"]}
+BELOW["neural"] = {"recommender", "hardware", *BELOW["recommender"], *BELOW["hardware"]}
 BELOW["llm"] = {"neural", *BELOW["neural"]}
 BELOW["memory"] = {"llm", "runs", *BELOW["llm"], *BELOW["runs"]}
 BELOW["endpoint"] = {"errors", "secret", "settings", "atomic_write", "sealed"}
@@ -87,7 +89,7 @@ BELOW_IN_LLM["inference"] = {"prompts", "tuning", "tolerance"}
 BELOW_IN_LLM["text_encoder"] = {"checks", "cards", "prompts", "weights"}
 
 HEAVY = {"torch", "transformers", "peft", "accelerate", "recbole"}
-TORCH_ROOMS = {"neural", "llm", "recbench_baselines"}
+TORCH_ROOMS = {"hardware", "neural", "llm", "recbench_baselines"}
 
 
 def modules() -> list[tuple[str, Path]]:

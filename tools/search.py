@@ -33,8 +33,8 @@ import typer
 from recbench.atomic_write import atomic_file
 from recbench.data.card import ships
 from recbench.evaluation.evaluator import evaluate
+from recbench.hardware.devices import resolve
 from recbench.models import ingredients_of
-from recbench.neural.devices import resolve
 from recbench.neural.ranking import expected_hit_ratio, validation_steps
 from recbench.questions.candidates import Pack, draw
 from recbench.questions.protocols import Protocol

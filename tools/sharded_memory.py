@@ -19,11 +19,11 @@ import torch
 from safetensors.torch import save_file
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from recbench.hardware.launched import launched
 from recbench.llm.settings import LanguageModelSettings
 from recbench.llm.tuning.adapter import add_lora
 from recbench.llm.weights.backbone import load_backbone
 from recbench.llm.weights.sharded import shard
-from recbench.neural.launched import launched
 from recbench.processes import Sharding
 from recbench.testing.toy_lm import toy_tokenizer
 

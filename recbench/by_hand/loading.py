@@ -12,8 +12,8 @@ from typing import Any
 
 from recbench.by_hand.loaded_run import LoadedRun
 from recbench.errors import UserError
+from recbench.hardware.devices import resolve
 from recbench.models import recommender_class
-from recbench.neural.devices import resolve
 from recbench.questions.limit import first_of
 from recbench.recommender import Runtime, TrainingData
 from recbench.registry import blamed_if_at_fault

@@ -11,8 +11,8 @@ from recbench.cells.board import Board
 from recbench.cells.cell import Cell
 from recbench.cells.process import Ended, run_cell
 from recbench.errors import UserError
+from recbench.hardware.threads import VARIABLE, own_cores
 from recbench.leash import Leash
-from recbench.neural.threads import VARIABLE, own_cores
 
 
 class Local:

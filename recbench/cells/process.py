@@ -7,8 +7,8 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from recbench.hardware.threads import VARIABLE
 from recbench.leash import LEASH, Leash, signal_name
-from recbench.neural.threads import VARIABLE
 
 OTHER_THREADS = ("MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 """What else would decide it, and is left out where the number of threads is given."""

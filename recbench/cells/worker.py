@@ -16,8 +16,8 @@ from recbench import __version__
 from recbench.cells.process import Ended, run_cell
 from recbench.cells.reached import Reached
 from recbench.errors import UserError
+from recbench.hardware.threads import VARIABLE
 from recbench.leash import Leash
-from recbench.neural.threads import VARIABLE
 
 OWN = "recbench-cells"
 """Folder of a worker that shares none, below the one in which it was started; of cells by name."""

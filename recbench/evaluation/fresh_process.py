@@ -29,8 +29,8 @@ from recbench.data.ragged import Ragged
 from recbench.errors import PluginError
 from recbench.evaluation.asking import ask
 from recbench.file_digests import folder_digest
+from recbench.hardware.devices import deterministic, is_deterministic
 from recbench.leash import Leash, on_a_leash, signal_name
-from recbench.neural.devices import deterministic, is_deterministic
 from recbench.processes import ALONE, OnHost, Sharding
 from recbench.questions.controls import Control
 from recbench.questions.queries import Queries

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from recbench.errors import UserError
 from recbench.evaluation.answers import match
 from recbench.evaluation.asking import ROWS_AT_ONCE
-from recbench.neural.devices import resolve
+from recbench.hardware.devices import resolve
 from recbench.progress import progress_bar
 from recbench.questions.candidates import Pack
 from recbench.questions.queries import Queries

@@ -6,6 +6,7 @@ from functools import partial
 import torch
 
 from recbench.errors import RecbenchError, UserError
+from recbench.hardware.memory import if_it_fits
 from recbench.llm.checks import context_of
 from recbench.llm.inference.generation import LineEnds
 from recbench.llm.inference.hybrid import HybridLM
@@ -16,7 +17,6 @@ from recbench.llm.prompts.writer import MARGIN, Prompt
 from recbench.llm.weights.backbone import load_backbone
 from recbench.llm.weights.particulars import closing_tokens
 from recbench.llm.weights.reading import check_numbers
-from recbench.neural.memory import if_it_fits
 from recbench.neural.precision import computing, reading_precision, training_precision
 from recbench.progress import progress_bar
 

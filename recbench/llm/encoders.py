@@ -10,7 +10,7 @@ from typing import Any
 from recbench.atomic_write import atomic_folder, check_writable
 from recbench.errors import UserError
 from recbench.file_digests import folder_digest
-from recbench.neural.devices import way_of
+from recbench.hardware.devices import way_of
 from recbench.neural.precision import FLOAT32
 from recbench.recommender import Encoder, Runtime, TrainingData
 from recbench.registry import foreign_package, load

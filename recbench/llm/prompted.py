@@ -21,6 +21,7 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from recbench.errors import RecbenchError
+from recbench.hardware.memory import give_back, if_it_fits
 from recbench.llm.checks import check_context, examine
 from recbench.llm.inference.abilities import Abilities, remember, remembered
 from recbench.llm.inference.batching import TOO_LARGE
@@ -36,7 +37,6 @@ from recbench.llm.weights.backbone import caption, load_backbone, load_outline
 from recbench.llm.weights.fingerprint import fingerprint
 from recbench.llm.weights.particulars import closing_tokens, particulars
 from recbench.llm.weights.sharded import check_can_be_sharded, or_whole, shard
-from recbench.neural.memory import give_back, if_it_fits
 from recbench.neural.precision import (
     Precision,
     computing,

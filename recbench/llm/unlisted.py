@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recbench.errors import RecbenchError
+from recbench.hardware.memory import if_it_fits
 from recbench.llm.inference.reader import Reader
 from recbench.llm.prompted import Answers
 from recbench.llm.prompts.wording import UNLISTED
@@ -22,7 +23,6 @@ from recbench.llm.prompts.writer import Prompt
 from recbench.llm.recommender import TunedLanguageModel
 from recbench.llm.settings import UnlistedSettings
 from recbench.neural.curve import Point
-from recbench.neural.memory import if_it_fits
 from recbench.neural.precision import computing
 from recbench.neural.ranking import full_ranking_ndcg, full_ranks
 from recbench.questions.queries import Queries

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from recbench.errors import RecbenchError
+from recbench.hardware.memory import give_back, if_it_fits
 from recbench.neural.checkpoint import Tensors, copied, learnt, restore
 from recbench.neural.curve import ROWS, Curve, looks
-from recbench.neural.memory import give_back, if_it_fits
 from recbench.neural.plan import Plan, Step
 from recbench.neural.precision import Precision, computing
 from recbench.neural.progress import Position

@@ -17,9 +17,9 @@ from typing import Any
 from torch import nn
 
 from recbench.errors import UserError
+from recbench.hardware.devices import WAYS, way_of
 from recbench.neural.checkpoint import Checkpoint, learnt
 from recbench.neural.curve import Curve, Point
-from recbench.neural.devices import WAYS, way_of
 from recbench.neural.loop import Task, TrainingRun, Watch
 from recbench.neural.plan import Plan
 from recbench.neural.precision import FLOAT32, NAMES, Precision, whole_float32

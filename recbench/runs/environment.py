@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from recbench.neural.devices import is_deterministic
+from recbench.hardware.devices import is_deterministic
 from recbench.runs.record_parts import Device, Memory
 
 PACKAGES = (

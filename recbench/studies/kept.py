@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from recbench.hardware.devices import resolve
 from recbench.models import recommender_class
-from recbench.neural.devices import resolve
 from recbench.recommender import Runtime, System, TrainingData
 from recbench.registry import blamed_if_at_fault
 from recbench.request import Experiment

@@ -5,7 +5,7 @@ import pytest
 from recbench.cells import local
 from recbench.cells.local import shared_out, threads_each
 from recbench.errors import UserError
-from recbench.neural.threads import VARIABLE
+from recbench.hardware.threads import VARIABLE
 
 
 def test_devices_go_round():

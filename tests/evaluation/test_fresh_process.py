@@ -15,7 +15,7 @@ from recbench.errors import RecbenchError
 from recbench.evaluation import fresh_process
 from recbench.evaluation.fresh_process import SavedModel, ask_fresh
 from recbench.file_digests import folder_digest
-from recbench.neural.devices import deterministic
+from recbench.hardware.devices import deterministic
 from recbench.questions.queries import Queries
 from recbench.settings import Settings
 from recbench.testing.toy import toy_split, toy_training_data

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from recbench.errors import UserError
+from recbench.hardware.devices import deterministic
 from recbench.llm import encoders
-from recbench.neural.devices import deterministic
 from recbench.processes import Processes
 from recbench.questions.queries import Queries
 from recbench.recommender import Encoder, Runtime, TrainingData

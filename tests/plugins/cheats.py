@@ -11,7 +11,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from recbench.neural.devices import is_deterministic
+from recbench.hardware.devices import is_deterministic
 from recbench.questions.split import PAD
 from recbench.recommender import Answerer, RankingAnswerer, Recommender
 from recbench.settings import Settings

@@ -32,7 +32,7 @@ import torch
 from timing import matrix_peak
 
 from recbench.evaluation.ranks import target_ranks
-from recbench.neural.devices import resolve
+from recbench.hardware.devices import resolve
 from recbench.neural.precision import training_precision
 from recbench.recommender import Recommender, Runtime
 from recbench.registry import load
@@ -136,7 +136,10 @@ def gpu_tests() -> dict[str, Any]:
     # -P: else the folder datasets/ of the project would stand for the package of that name.
     command = [sys.executable, "-P", "-m", "pytest", "-q", "-m", "gpu", "-p", "no:cacheprovider"]
     done = subprocess.run(
-        [*command, *(str(ROOT / "tests" / room) for room in ("neural", "llm", "baselines"))],
+        [
+            *command,
+            *(str(ROOT / "tests" / room) for room in ("hardware", "neural", "llm", "baselines")),
+        ],
         cwd=ROOT,
         env=os.environ | {"HF_HUB_OFFLINE": "1"},
         capture_output=True,

@@ -8,6 +8,7 @@ from timing import Work, interleaved, peak_memory
 from torch import Tensor
 from transformers import AutoModelForCausalLM, LlamaConfig
 
+from recbench.hardware.memory import free_memory
 from recbench.llm.inference.hybrid import HybridLM
 from recbench.llm.inference.scoring import Packed, log_likelihoods, pack
 from recbench.llm.prompts.writer import Prompt
@@ -15,7 +16,6 @@ from recbench.llm.settings import LanguageModelSettings
 from recbench.llm.tuning.adapter import add_lora
 from recbench.llm.tuning.gate import InstanceGate, equal_ranks
 from recbench.llm.tuning.narrow_scale import scale_where_narrow
-from recbench.neural.memory import free_memory
 from recbench.neural.precision import Precision, computing
 
 RANK, EXPERTS, USERS = 8, 4, 64

@@ -12,7 +12,7 @@ from peft import PeftModel
 from transformers import PretrainedConfig
 
 from recbench.errors import RecbenchError
-from recbench.neural.memory import free_memory, if_it_fits
+from recbench.hardware.memory import free_memory, if_it_fits
 from recbench.neural.precision import Precision
 
 _CPU_ROWS, _CPU_MEMORY = 16, 3 << 30

@@ -14,8 +14,8 @@ from transformers import (
 )
 
 from recbench.errors import RecbenchError
+from recbench.hardware.memory import free_memory
 from recbench.llm.inference.batching import bytes_a_row, in_batches, rows_at_once, rows_that_fit
-from recbench.neural.memory import free_memory
 from recbench.neural.precision import FLOAT32, Precision
 
 HALF = Precision("bfloat16", torch.bfloat16, torch.bfloat16)

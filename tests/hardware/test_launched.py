@@ -15,8 +15,8 @@ import pytest
 
 from recbench import experiment
 from recbench.errors import UserError
-from recbench.neural import launched
-from recbench.neural.devices import resolve
+from recbench.hardware import launched
+from recbench.hardware.devices import resolve
 from recbench.processes import ALONE, Processes, launched_as
 from recbench.registry import load
 

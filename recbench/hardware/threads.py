@@ -4,7 +4,7 @@ In how many threads a numerical operation computes on the CPU.
 A sum of several threads is rounded otherwise than that of one, in the last bits, so their number is
 part of what a training is: it never depends on what else the machine is doing, a record tells it,
 and a training goes on with as many as it was begun with. Beside other work they wait without
-turning (`recbench.neural`), so that a thread without a core holds up nobody.
+turning (`recbench.hardware`), so that a thread without a core holds up nobody.
 """
 
 import json

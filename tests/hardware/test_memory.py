@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from recbench.neural.memory import free_memory, give_back, if_it_fits
+from recbench.hardware.memory import free_memory, give_back, if_it_fits
 
 
 def test_nothing_of_a_failed_attempt_is_held() -> None:

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from recbench.errors import RecbenchError, UserError
-from recbench.neural.devices import WAYS, deterministic, resolve, way_of
+from recbench.hardware.devices import WAYS, deterministic, resolve, way_of
 
 
 @pytest.fixture

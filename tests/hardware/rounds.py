@@ -14,7 +14,7 @@ import sys
 import torch
 import torch.distributed as messages
 
-from recbench.neural.launched import launched
+from recbench.hardware.launched import launched
 from recbench.processes import Sharding
 
 

@@ -23,8 +23,8 @@ import golden
 
 from recbench.evaluation import asking
 from recbench.evaluation.evaluator import evaluate
+from recbench.hardware.launched import launched
 from recbench.neural.checkpoint import Checkpoint, learnt, restore
-from recbench.neural.launched import launched
 from recbench.neural.loop import TrainingRun
 from recbench.neural.randomness import one_thread
 from recbench.processes import Processes

@@ -7,8 +7,8 @@ import sys
 import pytest
 import torch
 
-from recbench.neural import threads
-from recbench.neural.threads import FILE, VARIABLE, as_begun, own_cores, quota
+from recbench.hardware import threads
+from recbench.hardware.threads import FILE, VARIABLE, as_begun, own_cores, quota
 
 
 @pytest.mark.parametrize(
