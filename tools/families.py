@@ -261,6 +261,17 @@ FAMILIES = (
             "linear_value_head_dim": 8,
         },
     ),
+    Family(
+        "deepseek_v3",
+        _EXPERTS,
+        "DeepSeek-V3, Moonlight, Kimi K2",
+        {
+            **{**_USUAL, "num_key_value_heads": 4},
+            **{"n_routed_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 16},
+            **{"n_group": 2, "topk_group": 1, "first_k_dense_replace": 1, "q_lora_rank": 16},
+            **{"kv_lora_rank": 16, "qk_rope_head_dim": 8, "qk_nope_head_dim": 8, "v_head_dim": 8},
+        },
+    ),
     Family("qwen3_moe", _EXPERTS, "Qwen3-30B-A3B", {**_USUAL, **_MIXTURE, "head_dim": 8}),
     Family(
         "mixtral", _EXPERTS, "Mixtral", {**_USUAL, "num_local_experts": 4, "num_experts_per_tok": 2}

@@ -15,6 +15,7 @@ NeurIPS 2024, arXiv 2408.10159.
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Literal, NoReturn
 
 import numpy as np
@@ -62,13 +63,13 @@ class ExpertGate(nn.Module, ABC):
             If there is no LoRA layer, or one that cannot be gated.
         """
         layers = gated_layers(model, self.ranks.tolist(), adapter)
-        for number, layer in enumerate(layers):
-            layer.lora_A[adapter].register_forward_hook(self._hook(number))
+        for number, (name, layer) in enumerate(layers.items()):
+            layer.lora_A[adapter].register_forward_hook(self._hook(number, name))
             layer.merge = _refuse_to_merge
 
     @abstractmethod
-    def _hook(self, number: int) -> Hook:
-        """Return what weighs the output of the `number`-th layer's A."""
+    def _hook(self, number: int, name: str) -> Hook:
+        """Return what weighs the output of the `number`-th layer's A; errors say its name."""
 
     def _weights(self, logits: Tensor) -> Tensor:
         """Return the expert weights [..., K] of logits; they add up to 1."""
@@ -207,32 +208,30 @@ class InstanceGate(ExpertGate):
         finally:
             self.release()
 
-    def _hook(self, number: int) -> Hook:  # noqa: ARG002
+    def _hook(self, number: int, name: str) -> Hook:  # noqa: ARG002
         """Return the same for every layer."""
-        return self._weigh
+        return partial(self._weigh, name)
 
-    def _weigh(self, _: nn.Module, __: tuple[Any, ...], output: Tensor) -> Tensor:
+    def _weigh(self, name: str, _: nn.Module, __: tuple[Any, ...], output: Tensor) -> Tensor:
         if self._factors is None:
             raise RecbenchError("the gate is not set: call hold(users) before the forward pass")
         rows = len(self._factors)
-        if output.dim() == 2 and len(output) % rows == 0:  # OPT folds batch and tokens into one
-            folded = output.view(rows, -1, output.shape[-1])
-            return (folded * self._factors.to(output.dtype)).view_as(output)
-        if output.dim() != 3:
+        folds = output.dim() == 2 and len(output) % rows == 0  # OPT: batch and tokens in one
+        if not folds and (output.dim() == 2 or len(output) != rows):
             raise RecbenchError(
-                f"the gate needs inputs [batch, tokens, width]; a layer gave {list(output.shape)} "
-                "(experts of a mixture?), so its rows are not users: leave it out of targets"
+                f"the gate holds {rows} users, and layer '{name}' gave {list(output.shape)}: its "
+                "rows are others (experts of a mixture?); leave it out of targets"
             )
-        if len(output) != rows:
-            raise RecbenchError(f"the gate holds {rows} rows, the batch has {len(output)}")
-        return output * self._factors.to(output.dtype)  # [B, T, r]
+        factors = self._factors.to(output.dtype)  # [B, 1, r]
+        by_user = output.view(rows, -1, output.shape[-1]) if folds else output.flatten(1, -2)
+        return (by_user * factors).view_as(output)  # [B, ..., r]
 
 
 def gated_layers(
     model: nn.Module, ranks: Sequence[int], adapter: str = "default"
-) -> list[LoraLayer]:
+) -> dict[str, LoraLayer]:
     """
-    Return the LoRA layers of a model, all of them, in their order.
+    Return the LoRA layers of a model by their names, all of them, in their order.
 
     Raises
     ------
@@ -247,7 +246,7 @@ def gated_layers(
         )
     for name, layer in layers.items():
         _check(name, layer, ranks, adapter)
-    return list(layers.values())
+    return layers
 
 
 def _check(name: str, layer: LoraLayer, ranks: Sequence[int], adapter: str) -> None:

@@ -35,10 +35,10 @@ class TokenRouter(ExpertGate):
 
     def __init__(self, model: nn.Module, ranks: Sequence[int]) -> None:
         super().__init__(ranks)
-        downs = [layer.lora_A["default"] for layer in gated_layers(model, ranks)]
+        downs = [layer.lora_A["default"] for layer in gated_layers(model, ranks).values()]
         self.routers = nn.ModuleList(nn.Linear(down.in_features, len(ranks)) for down in downs)
 
-    def _hook(self, number: int) -> Hook:
+    def _hook(self, number: int, name: str) -> Hook:  # noqa: ARG002
         """Return what weighs each token by the router of that layer."""
         return partial(self._weigh, self.routers[number])
 

@@ -139,7 +139,10 @@ def test_a_missing_gate_is_an_error(projection: PeftModel) -> None:
 def test_other_rows_than_the_batch_are_an_error(projection: PeftModel) -> None:
     gate = gate_for()
     gate.attach(projection)
-    with gate.held(USERS), pytest.raises(RecbenchError, match="holds 2 rows, the batch has 3"):
+    with (
+        gate.held(USERS),
+        pytest.raises(RecbenchError, match="holds 2 users, and layer"),
+    ):
         projection(torch.zeros(3, 4, 6, dtype=torch.float64))
 
 
@@ -150,6 +153,19 @@ def test_rows_folded_into_one_with_their_tokens_are_gated_as_users(projection: P
     x = torch.randn(2, 4, 6, dtype=torch.float64)
     with gate.held(USERS):
         torch.testing.assert_close(projection(x.flatten(0, 1)), projection(x).flatten(0, 1))
+
+
+def test_tokens_of_several_dimensions_are_gated_as_those_of_their_user(
+    projection: PeftModel,
+) -> None:
+    """As latent attention (DeepSeek) gives a layer one head, [batch, 1, tokens, width]."""
+    gate = gate_for()
+    gate.attach(projection)
+    x = torch.randn(2, 3, 4, 6, dtype=torch.float64)
+    with gate.held(USERS):
+        whole = projection(x)
+        for head in range(3):
+            torch.testing.assert_close(whole[:, head], projection(x[:, head]))
 
 
 def test_rows_that_are_no_users_are_refused(projection: PeftModel) -> None:
