@@ -1,10 +1,11 @@
 """
-Train RecBole's own SASRec on exported rows, and save its scores for frozen questions.
+Train a model in RecBole itself on exported rows, and save its scores for frozen questions.
 
     python docs/recbole_answers.py SPLITS QUESTIONS OUT.npz [NAME=VALUE ...]
 
 It needs RecBole and nothing of recbench: SPLITS is what `recbench data export` wrote, of which
-training and validation rows are read, and QUESTIONS what `recbench questions` wrote.
+training and validation rows are read, and QUESTIONS what `recbench questions` wrote. NAME=VALUE is
+a setting of RecBole's; `model=NARM` takes another model than SASRec.
 """
 
 import json
@@ -38,6 +39,15 @@ def lines(file):
     return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
 
 
+def as_given(change):
+    """Read NAME=VALUE, the value as JSON or, where it is none, as the text itself."""
+    name, _, value = change.partition("=")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value
+
+
 def write_atomic(file, rows):
     """Write (user, history, target) as RecBole reads a finished split."""
     header = "user_id:token\titem_id_list:token_seq\titem_id:token\n"
@@ -62,7 +72,7 @@ def main(splits, questions, out, *changes):
         first = asked[0]["history"][0]
         write_atomic(here / "asked.test.inter", [(a["key"], a["history"], first) for a in asked])
         settings = SETTINGS | {"data_path": folder, "checkpoint_dir": folder}
-        settings |= {name: json.loads(value) for name, value in (c.split("=") for c in changes)}
+        settings |= dict(map(as_given, changes))
         sys.argv = sys.argv[:1]  # RecBole reads it, too
         config = Config(dataset="asked", config_dict=settings)
         init_seed(config["seed"], config["reproducibility"])

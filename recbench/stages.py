@@ -100,7 +100,7 @@ def _check_users_train(experiment: Experiment, asked: Protocol) -> None:
     if asked.split != "last-items":
         raise UserError(
             f"{why}, and {asked.name} asks about users who have not trained; take --protocol "
-            "next-item, under which all users train"
+            "next-item, which asks about those who have trained"
         )
     if experiment.train_fraction != 1:
         raise UserError(

@@ -154,7 +154,10 @@ def check_settings(file: Path, saved: Saved, model: str, settings: RecBoleSettin
 
 
 def put(file: Path, saved: Saved, module: nn.Module) -> None:
-    """Copy a checkpoint's weights into a module; DataError where they do not fit."""
+    """Copy a checkpoint's weights into a module; DataError where they do not fit or are NaN."""
+    for name, tensor in saved.weights.items():
+        if not torch.isfinite(tensor).all():
+            raise DataError(f"{file}: expected finite weights, found others in {name}")
     try:
         module.load_state_dict(saved.weights)
     except RuntimeError as error:

@@ -1,7 +1,7 @@
 """Which models of RecBole 1.2.1 are models here, what is particular to them, why others are not."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from recbench.registry import Family
@@ -15,6 +15,11 @@ def never(_: dict[str, Any]) -> bool:
 def always(_: dict[str, Any]) -> bool:
     """Say yes."""
     return True
+
+
+def repeats(given: dict[str, Any]) -> bool:
+    """Whether RepeatNet adds the loss of its choice, a product of two means over the batch."""
+    return bool(given["joint_train"])
 
 
 def weighs_norms(given: dict[str, Any]) -> bool:
@@ -38,10 +43,16 @@ class Member:
         Whether it has a vector of each user.
     unused
         Names in its property file that decide nothing here, and so are no settings.
+    counts_with
+        Settings that decide something only where another has one of some values, as of
+        `recbench.settings.Settings`.
     masks
         Whether RecBole masks items of a batch before a loss.
     left_padded
         Whether it reads histories that are padded on the left.
+    makes_room
+        Whether RecBole drops the first place of what it is asked about, to put a mask at the end:
+        it reads one item less than it is given places.
     needs_whole_batch
         Whether, with some hyper-parameters, its loss is no mean over the rows of a batch, so that
         it cannot be computed for some of them at a time.
@@ -52,29 +63,40 @@ class Member:
     losses: tuple[str, ...] = ("CE", "BPR")
     knows_users: bool = False
     unused: frozenset[str] = frozenset()
+    counts_with: Mapping[str, tuple[str, tuple[Any, ...]]] = field(default_factory=dict)
     masks: bool = False
     left_padded: bool = False
+    makes_room: bool = False
     needs_whole_batch: Callable[[dict[str, Any]], bool] = never
 
+
+_OF_LAYERS = (
+    *("inner_size", "n_layers", "n_heads", "hidden_dropout_prob", "attn_dropout_prob"),
+    *("hidden_act", "layer_norm_eps"),
+)
+_OF_TWO_DOMAINS = ("n_heads", "std", "spatial_ratio", "attn_dropout_prob")
 
 MEMBERS: Mapping[str, Member] = {
     "BERT4Rec": Member(
         "bidirectional self-attention, trained to fill in masked items",
         "Sun et al., CIKM 2019, arXiv 1904.06690",
-        # RecBole 1.2.1 looks for ft_ratio where it never is, and so takes 0.
-        unused=frozenset({"transform", "ft_ratio"}),
+        unused=frozenset({"transform"}),
         masks=True,
+        makes_room=True,
     ),
     "CORE": Member(
         "a weighted mean of item vectors, compared with items in their own space",
         "Hou et al., SIGIR 2022, arXiv 2204.11067",
         losses=("CE",),
+        unused=frozenset({"initializer_range"}),  # all weights are drawn again by their sizes
+        counts_with=dict.fromkeys(_OF_LAYERS, ("dnn_type", ("trm",))),
     ),
     "FEARec": Member(
         "self-attention mixed with an auto-correlation in the frequency domain",
         "Du et al., SIGIR 2023, arXiv 2304.09184",
         # Of its contrastive losses, which RecBole's property file leaves off.
         unused=frozenset({"lmd", "lmd_sem", "fredom", "fredom_type"}),
+        counts_with=dict.fromkeys(_OF_TWO_DOMAINS, ("dual_domain", (True,))),
         needs_whole_batch=always,  # it mixes a row's items at the distances that suit the batch
     ),
     "GCSAN": Member(
@@ -104,6 +126,7 @@ MEMBERS: Mapping[str, Member] = {
         "Ren et al., AAAI 2019, arXiv 1812.02646",
         losses=(),
         unused=frozenset({"loss_type"}),
+        needs_whole_batch=repeats,
     ),
     "SASRec": Member(
         "self-attention over the sequence of items",
@@ -118,6 +141,7 @@ MEMBERS: Mapping[str, Member] = {
         "a few interests a user, chosen from many prototypes",
         "Tan et al., WSDM 2021, arXiv 2102.09267",
         losses=("CE", "BPR", "NLL"),
+        counts_with={"reg_loss_ratio": ("loss_type", ("NLL",))},
     ),
     "SRGNN": Member("a graph network over the session", "Wu et al., AAAI 2019, arXiv 1811.00855"),
     "STAMP": Member(

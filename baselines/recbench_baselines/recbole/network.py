@@ -85,10 +85,11 @@ class Network:
     def __init__(self, model: str, settings: RecBoleSettings, tables: Tables, device: str) -> None:
         self.tables, self.length, self.device = tables, settings.max_length, torch.device(device)
         self.sizes = Sizes(tables.rows, len(tables.users) + 1, settings.max_length)
-        given = settings.hyperparameters()
+        given = settings.fixed | settings.hyperparameters()
         config = configuration(given, settings.max_length, settings.batch_size, device)
         masks = MEMBERS[model].masks
         self._left_padded = MEMBERS[model].left_padded
+        self._makes_room = MEMBERS[model].makes_room
         try:
             _check(given, tables.rows, settings.max_length)
             with contained(torch.initial_seed()):
@@ -109,8 +110,9 @@ class Network:
         histories = np.array([[PAD, 0], [0, 1]], dtype=np.int32)
         users, codes = self.tables.users[[0, -1]], histories[1]
         self.module.train()
-        self.loss(histories, users, codes, codes[::-1], 0, np.ones(2, dtype=bool))
-        self.scores(histories, users)
+        loss = self.loss(histories, users, codes, codes[::-1], 0, np.ones(2, dtype=bool))
+        if not (torch.isfinite(loss).all() and np.isfinite(self.scores(histories, users)).all()):
+            raise ValueError("its loss or its scores of two rows are no finite numbers")
 
     def loss(
         self,
@@ -184,7 +186,7 @@ class Network:
         asked = np.flatnonzero((histories != PAD).any(axis=1))
         for start in range(0, len(asked), size):
             rows = asked[start : start + size]
-            batch = self._batch(histories[rows], users[rows])
+            batch = self._batch(histories[rows], users[rows], self._makes_room)
             # Two models compute a loss as well, of no use here: any item will do.
             batch[ITEM] = torch.ones(len(rows), dtype=torch.long, device=self.device)
             if self._left_padded:  # as in training, and in `predict`; RecBole forgets it here
@@ -194,9 +196,15 @@ class Network:
             found[rows] = scores.cpu().numpy()[:, self.tables.places]
         return found
 
-    def _batch(self, histories: Codes, users: NDArray[np.int32]) -> dict[str, Tensor]:
-        latest = last_columns(histories, self.length)
+    def _batch(
+        self, histories: Codes, users: NDArray[np.int32], room: bool = False
+    ) -> dict[str, Tensor]:
+        """Return what RecBole reads of a batch; `room` leaves the first place empty."""
+        latest = last_columns(histories, self.length - room)
         moved, lengths = flush_left(latest)
+        if room:
+            moved = np.pad(moved, [(0, 0), (1, 0)], constant_values=PAD)
+            lengths = lengths + 1
         return {
             ITEMS: self._items(moved),
             INVERSE: self._items(latest),
@@ -221,6 +229,20 @@ def _check(given: dict[str, Any], rows: int, length: int) -> None:
     """Refuse what RecBole would fail at in words of its inside, or only for some batches."""
     if int(given.get("mask_ratio", 1) * length) < 1:
         raise ValueError("mask_ratio times max_length must be at least 1, an item to mask")
-    largest = max(map(int, str(given.get("reranker_CAN_NUM", 1)).split(",")))
-    if largest > rows:
+    if "n_facet" in given:
+        _check_facets(given, rows)
+
+
+def _check_facets(given: dict[str, Any], rows: int) -> None:
+    """Refuse what the two CPR models refuse without a word: sizes of parts that do not fit."""
+    sizes = [int(one) for one in given["reranker_CAN_NUM"].split(",")]
+    if max(sizes) > rows:
         raise ValueError(f"reranker_CAN_NUM must be at most {rows}, all there is to rank")
+    if given["n_facet_emb"] not in {0, 2}:
+        raise ValueError("n_facet_emb must be 0 or 2")
+    parts = given["n_facet"] + given["n_facet_context"] + given["n_facet_emb"]
+    if (facets := parts + given["n_facet_reranker"] * len(sizes)) != given["n_facet_all"]:
+        raise ValueError(
+            "n_facet_all must be n_facet + n_facet_context + n_facet_emb + n_facet_reranker times "
+            f"the sizes in reranker_CAN_NUM, here {facets}"
+        )

@@ -124,16 +124,22 @@ class RecBoleRecommender(Recommender):
     def rehearse(self, data: TrainingData, candidates: int, runtime: Runtime) -> None:  # noqa: ARG002
         """Build it, and try a loss and scores; say how much of a history it reads of more."""
         self._begin(data, runtime)
-        if found := cut(self.settings.max_length, data):
+        if found := cut(self._items_read, data):
             free = self.settings.checkpoint is None  # a checkpoint has a length of its own
-            more = f"--set max_length={found['items_shown']} reads them all" if free else ""
+            longer = self.settings.max_length + found["items_shown"] - found["items_read"]
+            more = f"--set max_length={longer} reads them all" if free else ""
             runtime.report(said_of(found, f"RecBole's {self.name}", more))
+        if untrained := self._untrained(data).get("users_untrained"):
+            runtime.report(
+                f"{untrained} of {len(data.sequence_users)} users have no two items to learn from: "
+                f"RecBole's {self.name} ranks for them by a vector as it was drawn"
+            )
 
     def fit(self, data: TrainingData, runtime: Runtime) -> dict[str, Any]:
         """Learn from the training users' sequences, or take over a checkpoint's weights."""
         self._begin(data, runtime)
         if self.settings.checkpoint is not None:
-            return {"parameters_trained": 0} | cut(self.settings.max_length, data)
+            return {"parameters_trained": 0} | cut(self._items_read, data)
         settings = self.settings
         rows = windows(data.sequences, data.sequence_users, settings.max_length, min_history=1)
         if not len(rows):
@@ -161,7 +167,17 @@ class RecBoleRecommender(Recommender):
                 identity=[settings.decisive(), self.ingredients(), data.digest],
                 watch=lambda: mean_ndcg(self._full_scores, steps, len(data.catalogue)),
             )
-        return report.record() | cut(self.settings.max_length, data)
+        return report.record() | cut(self._items_read, data) | self._untrained(data)
+
+    @property
+    def _items_read(self) -> int:
+        """Of a history, at most."""
+        return self.settings.max_length - MEMBERS[self.name].makes_room
+
+    def _untrained(self, data: TrainingData) -> dict[str, int]:
+        """Return for the record how many of the users whom it knows it learns nothing about."""
+        alone = int((np.diff(data.sequences.offsets) < 2).sum()) if self.knows_users else 0
+        return {"users_untrained": alone} if alone else {}
 
     def _begin(self, data: TrainingData, runtime: Runtime) -> None:
         """Build the network, with random weights or those of the checkpoint."""

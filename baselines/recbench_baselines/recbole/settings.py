@@ -3,14 +3,20 @@
 import re
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
+from annotated_types import Ge, Gt, Le, Lt
 from pydantic import Field, TypeAdapter, create_model
 
 from recbench.errors import UserError
 from recbench.settings import Settings, parsed
 from recbench_baselines.recbole.installed import property_file
 from recbench_baselines.recbole.members import MEMBERS
+
+_OF_TRAINING = (
+    *("learning_rate", "weight_decay", "batch_size"),
+    *("epochs", "patience", "averaged_epochs"),
+)
 
 
 class RecBoleSettings(Settings):
@@ -49,6 +55,13 @@ class RecBoleSettings(Settings):
     checkpoint: Path | None = None
     item_tokens: Path | None = None
 
+    counts_with: ClassVar[dict[str, tuple[str, tuple[Any, ...]]]] = dict.fromkeys(
+        _OF_TRAINING, ("checkpoint", (None,))
+    )
+
+    fixed: ClassVar[dict[str, Any]] = {}
+    """What its models read besides, though nothing follows from it: as in the property file."""
+
     def hyperparameters(self) -> dict[str, Any]:
         """Return RecBole's own, as its models read them."""
         own = self.model_dump(exclude=set(RecBoleSettings.model_fields))
@@ -77,6 +90,14 @@ _CHOICES: dict[str, tuple[str, ...]] = {
 
 _SIZES = re.compile(r".*_(size|layers|heads|num|interests|order|len|length)|step|nv|nh")
 
+_RANGES: dict[str, tuple[object, ...]] = {
+    r".*_eps|temperature|tau_ratio": (Gt(0),),
+    r"(mask|ft|spatial|global)_ratio|weight": (Ge(0), Le(1)),
+    r".*dropout.*": (Ge(0), Lt(1)),
+    r"reg_.*|initializer_range": (Ge(0),),
+}
+"""Where a number means anything: RecBole computes with others, too."""
+
 _ENTRY = re.compile(
     r"(?P<name>\w+):\s*(?P<value>'[^']*'|\"[^\"]*\"|\[[^]]*\]|[^\s#]+)\s*(?P<rest>.*)"
 )
@@ -95,12 +116,15 @@ def settings_class(model: str) -> type[RecBoleSettings]:
     """
     fields: dict[str, Any] = {}
     meanings: list[str] = []
+    fixed: dict[str, Any] = {}
     for name, value, kind, meaning in _entries(model):
-        if name not in MEMBERS[model].unused:
-            annotation = _annotation(model, name, kind)
-            default = TypeAdapter(annotation).validate_python(parsed(value, annotation))
-            fields[name] = (annotation, default)
-            meanings.append(f"{name}\n    {meaning}")
+        annotation = _annotation(model, name, kind, value)
+        default = TypeAdapter(annotation).validate_python(parsed(value, annotation))
+        if name in MEMBERS[model].unused:
+            fixed[name] = default
+            continue
+        fields[name] = (annotation, default)
+        meanings.append(f"{name}\n    {meaning}")
     about = f"RecBole's settings of {model}.\n\nAttributes\n----------\n"
     made: type[RecBoleSettings] = create_model(
         f"{model}Settings",
@@ -109,6 +133,8 @@ def settings_class(model: str) -> type[RecBoleSettings]:
         __doc__=about + "\n".join(meanings),
         **fields,
     )
+    made.fixed = fixed
+    made.counts_with = RecBoleSettings.counts_with | dict(MEMBERS[model].counts_with)
     return made
 
 
@@ -131,13 +157,18 @@ def _entries(model: str) -> list[tuple[str, str, str, str]]:
     return found
 
 
-def _annotation(model: str, name: str, kind: str) -> Any:
+def _annotation(model: str, name: str, kind: str, value: str) -> Any:
     """Return the type of a setting, with the range in which it means anything."""
     choices = MEMBERS[model].losses if name == "loss_type" else _CHOICES.get(name, ())
     if choices:
         return Literal[choices]
     if kind == "int" and _SIZES.fullmatch(name):
         return Annotated[int, Field(ge=1)]
-    if kind == "float" and "dropout" in name:
-        return Annotated[float, Field(ge=0, lt=1)]
-    return _TYPES[kind]
+    if kind not in {"float", "list of float"}:
+        return _TYPES[kind]
+    ranges = [one for names, ones in _RANGES.items() if re.fullmatch(names, name) for one in ones]
+    number: Any = Annotated[(float, *ranges)] if ranges else float
+    if kind == "float":
+        return number
+    places = (number,) * (value.count(",") + 1)  # each has a meaning of its own
+    return tuple.__class_getitem__(places)

@@ -18,10 +18,16 @@ ITEMS, LENGTH, INVERSE = "item_id_list", "item_length", "Inverse_item_id_list"
 
 
 class Configuration(dict[str, Any]):
-    """RecBole's configuration: what it has not is None."""
+    """RecBole's configuration: what it has not is None, and no attribute."""
 
     def __missing__(self, key: str) -> None:
         return None
+
+    def __getattr__(self, name: str) -> Any:
+        """Return what it has: RecBole asks by `hasattr` whether ``ft_ratio`` is there."""
+        if name not in self:
+            raise AttributeError(name)
+        return self[name]
 
 
 def configuration(hyperparameters: dict[str, Any], length: int, batch: int, device: str) -> Any:

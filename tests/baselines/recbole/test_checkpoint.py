@@ -102,6 +102,17 @@ def test_settings_that_differ_are_named_and_the_remedy_works(small, toy, runtime
     remedied.fit(toy(model)[1], runtime)
 
 
+def test_weights_that_are_no_numbers_are_refused_by_their_file(small, toy, runtime, trained, saved):
+    spoilt = trained.network.module.item_embedding.weight.detach().clone()
+    spoilt = torch.cat([spoilt, spoilt[:2]])
+    spoilt[3, 0] = torch.nan
+    write(trained, spoilt, (saved / "items.txt").read_text().splitlines(), saved)
+    model = small("NARM", **files(saved))
+    said = r"NARM.pth: expected finite weights, found others in item_embedding.weight$"
+    with pytest.raises(DataError, match=said):
+        model.fit(toy(model)[1], runtime)
+
+
 def test_one_of_another_model_is_refused(small, toy, runtime, saved):
     model = small("STAMP", **files(saved))
     with pytest.raises(UserError, match=r"NARM.pth is of NARM: take --model recbole:NARM"):

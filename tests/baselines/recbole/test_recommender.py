@@ -5,7 +5,9 @@ import pytest
 import torch
 from recbench_baselines.recbole.members import MEMBERS
 
+from recbench.data.ragged import ragged
 from recbench.errors import UserError
+from recbench.neural.randomness import seeded
 from recbench.questions.queries import Queries
 from recbench.questions.split import PAD
 from recbench.recommender import Runtime
@@ -23,6 +25,8 @@ def begun_later(histories):
 def by_recbole(model, histories, users, trained_users):
     """Ask RecBole's `full_sort_predict`, in tensors that are made here by hand."""
     rows = [[code + 1 for code in row if code != PAD] for row in histories.tolist()]
+    if model.name == "BERT4Rec":  # drops the first place, to put a mask at the end
+        rows = [[0, *row[1 - model.settings.max_length :]] for row in rows]
     padding = [[0] * (model.settings.max_length - len(row)) for row in rows]
     pairs = zip(padding, rows, strict=True)
     is_left = model.name in LEFT_PADDED
@@ -134,6 +138,7 @@ def test_out_of_memory_it_goes_on_with_the_batch_as_it_was(
         ("FEARec", {}),
         ("SHAN", {}),
         ("HGN", {"reg_weight": "0,0.01"}),
+        ("RepeatNet", {"joint_train": True}),
         pytest.param("FOSSIL", {"reg_weight": 0.01}, marks=pytest.mark.slow),
     ],
 )
@@ -162,7 +167,8 @@ def test_a_user_who_did_not_train_has_the_row_of_the_padding(small, toy, runtime
     [
         ("SASRec", {"n_heads": 5}, "hidden size"),
         ("SASRecCPR", {"reranker_CAN_NUM": "100"}, "reranker_CAN_NUM must be at most 41"),
-        ("GRU4RecCPR", {"n_facet": 7}, "AssertionError"),
+        ("GRU4RecCPR", {"n_facet": 7}, "n_facet_all must be n_facet .* here 11"),
+        ("SASRecCPR", {"n_facet_emb": 1}, "n_facet_emb must be 0 or 2"),
         ("BERT4Rec", {"mask_ratio": 0.01}, "mask_ratio times max_length"),
         ("HRM", {"high_order": 11}, "high_order can't longer"),
     ],
@@ -190,6 +196,121 @@ def test_of_a_longer_history_it_says_and_records_how_much_it_reads(small, toy, r
     assert (report["items_read"], report["items_shown"]) == (6, 10)
     small("GRU4Rec").rehearse(data, 20, told)
     assert len(said) == 1
+
+
+def test_bert4rec_reads_the_only_item_of_a_history_and_one_less_than_its_places(
+    small, toy, runtime
+):
+    """RecBole drops the first place of what it is asked about."""
+    model, said = small("BERT4Rec"), []
+    split, data = toy(model)
+    model.rehearse(data, 20, replace(runtime, report=said.append))
+    assert said == [
+        "of a history of up to 10 items RecBole's BERT4Rec reads the latest 9; --set max_length=11 "
+        "reads them all, --history 9 shows no more"
+    ]
+    histories = np.full((2, 10), PAD, dtype=np.int32)
+    histories[:, -1] = 3, 17
+    scores = model.score(Queries.of_all(histories, len(split.catalogue)), runtime)
+    assert np.abs(scores[0] - scores[1]).max() > 1e-3
+    full = np.arange(1, 11, dtype=np.int32)[None].repeat(2, axis=0)
+    full[1, 0] = 30
+    scores = model.score(Queries.of_all(full, len(split.catalogue)), runtime)
+    assert (scores[0] == scores[1]).all()
+
+
+def test_bert4rec_hides_the_last_item_alone_as_often_as_recbole_does(small, toy, runtime):
+    def share(**settings):
+        model = small("BERT4Rec", max_length=10, mask_ratio=0.4, **settings)
+        split, data = toy(model)
+        model.rehearse(data, 20, runtime)
+        asked = split.test.histories[:8], split.test.users[:8]
+        counts = [model.network.counts(*asked, seed) for seed in range(200)]
+        return np.mean([(one == 1).all() for one in counts])
+
+    assert 0.4 < share() < 0.6
+    assert share(ft_ratio=1) == 1
+    assert share(ft_ratio=0) == 0
+
+
+IDLE = {"n_facet_hidden", "context_norm", "layer_norm_eps"}
+"""The layers bound it; it counts where a history has an item twice; it changes last digits."""
+
+OTHER_WORDS = {
+    **{"hidden_act": "relu", "dnn_type": "ave", "weight_mode": "static", "dilations": "1,2"},
+    **{"pooling_type": "max", "pooling_type_layer_1": "average", "pooling_type_layer_2": "average"},
+    "ft_ratio": "1",
+    **{"partition_merging_mode": "add", "reranker_merging_mode": "add", "reranker_CAN_NUM": "7"},
+}
+
+
+def another(name, value):
+    """Return another value of a setting, as text."""
+    if name in OTHER_WORDS:
+        return OTHER_WORDS[name]
+    if isinstance(value, list):
+        return ",".join(str(one / 2 + 0.1) for one in value)
+    if isinstance(value, bool):
+        return str(not value).lower()
+    if isinstance(value, int):
+        return str(2 * value if value else 1)
+    return str(value / 2 if value else 0.25)
+
+
+def computed(model, split, data, runtime):
+    """Return loss, gradient and scores of a model as it begins."""
+    model.rehearse(data, 20, runtime)
+    network, test = model.network, split.test
+    network.module.train()
+    others = (test.targets + 1) % len(split.catalogue)
+    asked = test.histories, test.users, test.targets, others, 5
+    with seeded(1):
+        loss = network.loss(*asked, np.ones(len(test), dtype=bool))
+    loss.backward()
+    slope = sum(p.grad.abs().sum() for p in network.module.parameters() if p.grad is not None)
+    scores = network.scores(test.histories, test.users)
+    return float(loss.detach()), float(slope), float(scores.sum(dtype=np.float64))
+
+
+@pytest.mark.honesty
+@pytest.mark.parametrize("name", MEMBERS)
+def test_every_setting_changes_something_or_is_refused(small, toy, runtime, name):
+    usual = small(name)
+    split, data = toy(usual)
+    before = computed(usual, split, data, runtime)
+    for setting, value in usual.settings.hyperparameters().items():
+        if setting in IDLE or setting == "loss_type":
+            continue
+        try:
+            changed = small(name, **{setting: another(setting, value)})
+            changed.settings.check_counts([setting])
+            after = computed(changed, split, data, runtime)
+        except UserError:
+            continue
+        assert after != before, setting
+
+
+def test_what_a_checkpoint_has_behind_it_cannot_be_set(small):
+    model = small("SASRec", checkpoint="a.pth", item_tokens="b.txt")
+    said = "'epochs' counts for nothing with checkpoint=a.pth; leave it out"
+    with pytest.raises(UserError, match=said):
+        model.settings.check_counts(["epochs"])
+
+
+def test_users_with_nothing_to_learn_from_are_counted(small, toy, runtime):
+    model, said = small("FPMC", epochs=1), []
+    _, data = toy(model)
+    sequences = data.sequences
+    sizes, kept = np.diff(sequences.offsets), np.ones(len(sequences.values), dtype=bool)
+    kept[sequences.offsets[3] + 1 : sequences.offsets[4]] = False
+    sizes[3] = 1
+    data = replace(data, sequences=ragged(sequences.values[kept], sizes))
+    model.rehearse(data, 20, replace(runtime, report=said.append))
+    assert said == [
+        f"1 of {len(data.sequence_users)} users have no two items to learn from: RecBole's FPMC "
+        "ranks for them by a vector as it was drawn"
+    ]
+    assert model.fit(data, runtime)["users_untrained"] == 1
 
 
 def test_weights_are_drawn_from_the_seed_alone(small, toy, tmp_path):
