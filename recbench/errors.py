@@ -20,6 +20,26 @@ class UserError(RecbenchError):
     exit_code = 2
 
 
+class TooLongError(UserError):
+    """
+    A prompt may be longer than what a language model reads.
+
+    Parameters
+    ----------
+    what
+        What is too long for what.
+    ways
+        What helps in a run.
+    """
+
+    def __init__(self, what: str, ways: str) -> None:
+        super().__init__(what, ways)
+        self.what = what
+
+    def __str__(self) -> str:
+        return "; ".join(self.args)
+
+
 class UnusableError(UserError):
     """A plug-in cannot be had as things are installed, whatever it is asked."""
 

@@ -53,7 +53,8 @@ def compare(
         below = lru_cache(lambda: _all(results, cache, broken))
         runs = _each_once([run for name in named for run in _named(name, asked, below)])
         runs, base = _with_baseline(runs, baseline, lambda name: _named(name, asked, below))
-        put(render_comparison(compared(apart(runs), metric, base), form))
+        there = below() if below.cache_info().currsize else []
+        put(render_comparison(compared(apart(runs), metric, base, there), form))
 
 
 def plan(
@@ -118,11 +119,11 @@ def _named(
     from recbench.errors import unknown
     from recbench.runs.asked_for import asked_for
     from recbench.runs.leaderboard import labelled, meant_by
-    from recbench.runs.store import RECORD, finished
+    from recbench.runs.store import RECORD, finished, own_folder
 
     folder = Path(name)
     if (folder / RECORD).is_file():
-        run = finished(folder)
+        run = finished(own_folder(folder))
         return [] if run is None else [run]
     if "/" in name and folder.is_dir():  # any other name may be that of a model, too
         return _inside(folder, asked)

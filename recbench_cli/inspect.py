@@ -56,11 +56,11 @@ def inspect(
     from recbench.inspection.rendering import render, render_example
     from recbench.runs.places import cache_folder
     from recbench.runs.remade_question import Questions
-    from recbench.runs.store import finished
+    from recbench.runs.store import finished, own_folder
 
     again = {"--rows": rows, "--device": device, "--set": changes or None}
     _check_goes_together(example, draw, rotate, templates, again)
-    there = finished(run)
+    there = finished(own_folder(run))
     if there is None:
         raise UserError(
             f"{run} holds no finished run; name the folder that recbench run wrote record.json into"

@@ -207,11 +207,12 @@ def leaderboard(
         failed = filling.run()
     with left_out_are_said() as broken:
         none = say if site is None or failed else partial(_refuse_site, site)
-        found = found_runs((root,), chosen, place, broken.append, none)
+        found, there = found_runs((root,), chosen, place, broken.append, none)
+        tables = _tables(found, baseline, cutoffs, there)
         if site is None:
-            _print(found, by, baseline, cutoffs, form)
+            _print(tables, by, baseline, cutoffs, form)
         elif found:
-            _write(site, found, baseline)
+            _write(site, tables)
         raise_for(failed)
 
 
@@ -266,7 +267,7 @@ def _refuse_dry(options: Mapping[str, Any]) -> None:
 
 
 def _print(
-    runs: "Sequence[Run]",
+    tables: "list[Table]",
     by: "Grouping | None",
     baseline: str | None,
     cutoffs: Sequence[int],
@@ -277,30 +278,29 @@ def _print(
     from recbench.runs.groups import grouped
     from recbench.runs.rendering import render
 
-    tables = _tables(runs, baseline, cutoffs)
     if by is None:
         put(render(tables, form, cutoffs))
     else:
         put(render_groups(grouped(tables, by, baseline), by, form))
 
 
-def _write(site: Path, runs: "Sequence[Run]", baseline: str | None) -> None:
+def _write(site: Path, tables: "list[Table]") -> None:
     """Write the tables as pages."""
     from recbench.report.site import write_site
 
-    tables = _tables(runs, baseline)
     written = write_site(site, tables, say)
     size = sum((site / name).stat().st_size for name in written) / 2**20
-    put(f"{site}: runs: {len(runs)}, tables: {len(tables)}, {size:.1f} MiB")
+    runs = sum(len(row.runs) for table in tables for row in table.rows)
+    put(f"{site}: runs: {runs}, tables: {len(tables)}, {size:.1f} MiB")
 
 
 def _tables(
-    runs: "Sequence[Run]", baseline: str | None, cutoffs: Sequence[int] = ()
+    runs: "Sequence[Run]", baseline: str | None, cutoffs: Sequence[int], there: "Sequence[Run]"
 ) -> "list[Table]":
     from recbench.errors import UserError
     from recbench.runs.leaderboard import leaderboard as tables_of
 
-    tables = tables_of(runs, baseline, cutoffs)
+    tables = tables_of(runs, baseline, cutoffs, there)
     if baseline is not None and tables and not any(table.baseline for table in tables):
         raise UserError(f"no row is of {baseline}: give a model or a label of the table")
     return tables

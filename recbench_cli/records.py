@@ -86,9 +86,9 @@ def found_runs(
     cache: Path,
     broken: Callable[[str], None],
     none: Callable[[str], None],
-) -> "list[Run]":
+) -> "tuple[list[Run], list[Run]]":
     """
-    Read the runs that were asked for.
+    Read the runs that were asked for, and all that they were chosen from.
 
     `broken` is told of each record that cannot be read, `none` what to do where there is no run.
     """
@@ -100,7 +100,7 @@ def found_runs(
     if not found:
         places, why = " or ".join(map(str, roots)), " is what was asked for" if there else ""
         none(f"no finished run below {places}{why}; make one with: recbench run")
-    return found
+    return found, there
 
 
 def earlier_records(results: Path) -> "list[RunRecord]":

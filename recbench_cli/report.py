@@ -18,8 +18,8 @@ from recbench_cli.options import (
 )
 
 if TYPE_CHECKING:
+    from recbench.runs.leaderboard import Table
     from recbench.runs.remade_question import Questions
-    from recbench.runs.store import Run
 
 Out = Annotated[Path, typer.Option("--out", help="File to write, *.html.")]
 Results = Annotated[
@@ -63,6 +63,7 @@ def report(
     """Write what the records below --results say as one HTML file that needs no network."""
     from recbench.errors import UserError
     from recbench.report.page import check_installed
+    from recbench.runs.leaderboard import leaderboard
     from recbench.runs.places import cache_folder, results_folder
     from recbench.runs.remade_question import Questions
     from recbench_cli.records import (
@@ -83,8 +84,13 @@ def report(
     rule = protocol_name(protocol, candidates=candidates, negatives=negatives, history=history)
     chosen = chosen_records(*named, rule, draws, pack_seed)
     with left_out_are_said() as broken:
-        runs = found_runs(folders, chosen, place, broken.append, _refuse)
-        _write(out, runs, examples, None if no_titles else Questions(place, data_dir, say))
+        runs, there = found_runs(folders, chosen, place, broken.append, _refuse)
+        _write(
+            out,
+            leaderboard(runs, there=there),
+            examples,
+            None if no_titles else Questions(place, data_dir, say),
+        )
 
 
 def _refuse(why: str) -> None:
@@ -93,16 +99,16 @@ def _refuse(why: str) -> None:
     raise UserError(f"there is nothing to report: {why}")
 
 
-def _write(out: Path, runs: "list[Run]", examples: int, questions: "Questions | None") -> None:
-    """Write the page of these runs, with titles if there are `questions`."""
+def _write(out: Path, tables: "list[Table]", examples: int, questions: "Questions | None") -> None:
+    """Write the page of these tables, with titles if there are `questions`."""
     from recbench.atomic_write import atomic_file
     from recbench.report.contents import contents
     from recbench.report.page import page
-    from recbench.runs.leaderboard import leaderboard
 
-    sections = contents(leaderboard(runs), questions, examples, say)
+    sections = contents(tables, questions, examples, say)
     text = page(sections)
     with atomic_file(out) as partial:
         partial.write_text(text, encoding="utf-8")
     size = out.stat().st_size / 2**20
-    put(f"{out}: runs: {len(runs)}, tables: {len(sections)}, {size:.1f} MiB")
+    runs = sum(section.runs for section in sections)
+    put(f"{out}: runs: {runs}, tables: {len(sections)}, {size:.1f} MiB")

@@ -6,14 +6,18 @@ A question is put as an evaluation puts it, so a test row gets the very scores t
 
 import shutil
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
+from numbers import Integral
+
+import numpy as np
 
 from recbench.by_hand.explanation import explain as explained
 from recbench.by_hand.lookup import Lookup
 from recbench.by_hand.one_question import OneQuestion
 from recbench.by_hand.recommendation import Item, Recommendation, answer_meant, answered
-from recbench.errors import UserError
+from recbench.errors import TooLongError, UserError
 from recbench.recommender import Runtime, System, TrainingData, ranks, reads_candidates, writes
 from recbench.registry import blamed_if_at_fault
 from recbench.runs.asked_model import AskedModel
@@ -44,7 +48,8 @@ class LoadedRun:
     ) -> None:
         self.run, self.longest = asked.run, longest
         self._asked, self._data, self._runtime = asked, data, runtime
-        self._lookup = Lookup(data.catalogue, _listing(self.run))
+        counts = np.bincount(data.sequences.values, minlength=len(data.catalogue))
+        self._lookup = Lookup(data.catalogue, _listing(self.run), counts, runtime.report)
         weakref.finalize(self, shutil.rmtree, runtime.checkpoints, ignore_errors=True)
 
     @cached_property
@@ -87,10 +92,10 @@ class LoadedRun:
         RecbenchError
             If the model gives nothing that can be ranked.
         """
-        if top < 1:
-            raise UserError(f"--top must be at least 1, not {top}")
+        if not isinstance(top, Integral) or top < 1:
+            raise UserError(f"--top must be a whole number, at least 1, not {top}")
         question = self._question(history, candidates, repeats)
-        with blamed_if_at_fault("models", self.run.record.model):
+        with blamed_if_at_fault("models", self.run.record.model), _in_words_of_one_question():
             answer = answered(self._model, question, self._runtime)
             why = explained(self._model, question, answer, self._runtime) if explain else None
         record, catalogue = self.run.record, question.catalogue
@@ -104,7 +109,7 @@ class LoadedRun:
             ranked=len(answer.codes),
             whole_catalogue=candidates is None,
             likelihood=ranks(self._model) and writes(self._model),
-            items=answer.named(catalogue, top),
+            items=answer.named(catalogue, int(top)),
             text=answer.text,
             answer=answer_meant(answer, catalogue, record.matching),
             explanation=why,
@@ -123,7 +128,16 @@ class LoadedRun:
 
 def _several(titles: Several) -> Several:
     """Take one title for a list of it, not for its letters."""
-    return [titles] if isinstance(titles, str | int) else titles
+    return [titles] if isinstance(titles, str | Integral) else titles
+
+
+@contextmanager
+def _in_words_of_one_question() -> Iterator[None]:
+    """Say what helps where a prompt is too long: no setting of the run may be another."""
+    try:
+        yield
+    except TooLongError as error:
+        raise UserError(f"{error.what}; give fewer by --candidates") from error
 
 
 def _listing(run: Run) -> str:

@@ -20,7 +20,7 @@ from recbench.registry import blamed_if_at_fault
 from recbench.runs.asked_model import AskedModel, again, asked_model
 from recbench.runs.places import cache_folder
 from recbench.runs.remade_question import NotCheckedError, Questions
-from recbench.runs.store import Run, finished
+from recbench.runs.store import Run, finished, own_folder
 from recbench.training_source import loaded_with
 
 
@@ -60,7 +60,7 @@ def load_run(
     DataError
         If the record is broken.
     """
-    folder, place = Path(path), cache_folder(None if cache is None else Path(cache))
+    folder, place = own_folder(Path(path)), cache_folder(None if cache is None else Path(cache))
     raw = None if data_dir is None else Path(data_dir)
     run = finished(folder)
     if run is None:

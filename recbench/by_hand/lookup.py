@@ -3,11 +3,14 @@ From what a user writes to the item that is meant, and never by a guess.
 
 A title is read word for word, then without regard to case and spaces, then with its article in
 front, then without its year; the first reading that any title shares decides. Where several items
-share it, or none does, the choices are told.
+share it, or none does, the choices are told, and so is a year that no title could be held to.
 """
 
 import difflib
 from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
 
 from recbench.data.catalogue import Catalogue
 from recbench.data.titles import article_first, normalised, without_year, year_of
@@ -39,10 +42,20 @@ class Lookup:
         Of the dataset.
     listing
         Where a user finds all titles, as a sentence without its end.
+    counts
+        int64 [items], training interactions of each: they tell items of one title apart.
+    report
+        Told one line of what was taken for another than it may have meant.
     """
 
-    def __init__(self, catalogue: Catalogue, listing: str) -> None:
-        self._listing = listing
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        listing: str,
+        counts: NDArray[np.int64],
+        report: Callable[[str], None],
+    ) -> None:
+        self._listing, self._counts, self._report = listing, counts, report
         self._titles = catalogue.titles
         self._ids = catalogue.raw_ids.tolist()
         self._codes = {str(one): code for code, one in enumerate(self._ids)}
@@ -69,11 +82,12 @@ class Lookup:
         word_for_word, *_ = self._indexes
         if not isinstance(words, str):
             return self._by_id(str(words))
-        if words.startswith(ID) and words not in word_for_word:
-            return self._by_id(words.removeprefix(ID))
+        if words[: len(ID)].lower() == ID and words not in word_for_word:
+            return self._by_id(words[len(ID) :])
         for read, index in zip(READINGS, self._indexes, strict=True):
             found = [code for code in index.get(read(words), []) if self._may_be(code, words)]
             if len(found) == 1:
+                self._tell_unread_year(found[0], words)
                 return found[0]
             if found:
                 raise UserError(
@@ -98,6 +112,13 @@ class Lookup:
         said, known = year_of(words), year_of(self._titles[code])
         return said is None or known is None or said == known
 
+    def _tell_unread_year(self, code: int, words: str) -> None:
+        if year_of(words) is not None and year_of(self._titles[code]) is None:
+            self._report(
+                f"'{printable(words)}' is taken for {self._named([code])}: this dataset has its "
+                "title without a year"
+            )
+
     def _unknown(self, words: str) -> UserError:
         if near := self._near(words):
             hint = f"did you mean {self._named(near)}?"
@@ -116,10 +137,12 @@ class Lookup:
         return [code for key in keys for code in index[key]][:CHOICES]
 
     def _named(self, codes: Sequence[int]) -> str:
-        """Write titles with their ids, as they may be given."""
+        """Write titles with their ids, as they may be given; of one title, with their counts."""
+        titles = [self._titles[code] for code in codes]
         return ", ".join(
-            f"'{printable(self._titles[code])}' ({ID}{printable(str(self._ids[code]))})"
-            for code in codes
+            f"'{printable(title)}' ({ID}{printable(str(self._ids[code]))})"
+            + (f" of {self._counts[code]} training interactions" * (titles.count(title) > 1))
+            for code, title in zip(codes, titles, strict=True)
         )
 
 

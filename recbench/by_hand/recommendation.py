@@ -15,17 +15,26 @@ from recbench.recommender import Runtime, System, ranks, writes
 
 
 class Item(BaseModel):
-    """An item by its id and title."""
+    """
+    An item by its id and title.
+
+    Attributes
+    ----------
+    shares_title
+        Whether another item of the catalogue is called the same.
+    """
 
     id: int | str
     title: str
+    shares_title: bool = False
 
     @classmethod
     def of(cls, catalogue: Catalogue, code: int) -> "Item":
         """Name a catalogue code."""
         raw_id = catalogue.raw_ids[code]
         named = raw_id if isinstance(raw_id, str) else int(raw_id)
-        return cls(id=named, title=catalogue.titles[code])
+        title = catalogue.titles[code]
+        return cls(id=named, title=title, shares_title=catalogue.titles.count(title) > 1)
 
 
 class Ranked(Item):

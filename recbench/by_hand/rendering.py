@@ -36,7 +36,10 @@ def _items(found: Recommendation) -> list[str]:
     if not found.items:
         return []
     of = "items of the catalogue" if found.whole_catalogue else "candidates"
-    lines = [[str(one.rank), _title(one), str(one.id), _digits(one.score)] for one in found.items]
+    lines = [
+        [str(one.rank), printable(one.title), str(one.id), _digits(one.score)]
+        for one in found.items
+    ]
     headers = ["rank", "item", "id", "log-likelihood" if found.likelihood else "score"]
     return [f"Of {found.ranked:,} {of}:\n{grid(headers, lines)}"]
 
@@ -86,7 +89,8 @@ def _indented(lines: Sequence[str]) -> str:
 
 
 def _title(item: Item) -> str:
-    return printable(item.title)
+    """Write a title, with the id where another item has it, too."""
+    return printable(f"{item.title} (id:{item.id})" if item.shares_title else item.title)
 
 
 def _digits(score: float) -> str:

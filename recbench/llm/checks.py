@@ -10,7 +10,7 @@ from typing import Any
 
 from transformers import PretrainedConfig, PreTrainedModel
 
-from recbench.errors import RecbenchError, UserError
+from recbench.errors import RecbenchError, TooLongError
 from recbench.llm.prompts.text import plain_tokens
 from recbench.llm.prompts.wording import LISTED, Question
 from recbench.llm.prompts.writer import PromptWriter
@@ -178,7 +178,7 @@ def check_context(
 
     Raises
     ------
-    UserError
+    TooLongError
         If the longest titles of the catalogue, so many, do not fit, with what would.
     """
     context = context_of(config)
@@ -189,7 +189,7 @@ def check_context(
         return
     fitting = _fitting(writer, left, history, candidates, hybrid=hybrid)
     prefix = f", {prefix_tokens} of them for a prefix" if prefix_tokens else ""
-    shown, fewer = f"{history} items seen", "--history"
+    shown, fewer = f"up to {history} items seen", "--history"
     if candidates:
         shown += f" and {candidates} candidates"
         fewer += ", --candidates and --set candidates"
@@ -197,9 +197,10 @@ def check_context(
     ways = [f"show fewer with {fewer}"] if least <= left else []
     ways += [f"--set title_tokens={fitting}"] if fitting else []
     ways += ["take a shorter prefix"] if prefix else []
-    raise UserError(
+    raise TooLongError(
         f"a prompt of {shown}, with its answer, may have {longest} tokens, but the language model "
-        f"reads {context}{prefix}; {', or '.join(ways) or 'choose another model with --llm'}"
+        f"reads {context}{prefix}",
+        ", or ".join(ways) or "choose another model with --llm",
     )
 
 

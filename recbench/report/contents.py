@@ -1,7 +1,7 @@
 """What a report holds, table by table; what the records do not hold is left out."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -139,7 +139,7 @@ def _costs(table: Table) -> Part | None:
     found, figure = costs(table), ranked_by(table.record)
     if not found:
         return None
-    seconds = [(one, one.seconds) for one in found]
+    seconds = [(one, one.seconds) for one in found if one.seconds is not None]
     memory = [(one, one.host) for one in found]
     device = [(one, one.device) for one in found if one.device is not None]
     drawn = [
@@ -168,6 +168,7 @@ def _pairs(table: Table) -> Part | None:
     if not 1 < len(able) == len(table.rows) or len(np.unique(able[0].users)) < 2:
         return None
     found = compare([run for row in table.rows for run in row.runs])
+    found = replace(found, unshown=table.unshown)
     about = (
         f"Which row is better than which in {found.metric}, all at once with 95%: ▲ better, "
         "▼ worse, · not told apart"

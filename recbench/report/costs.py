@@ -13,8 +13,8 @@ from recbench.statistics.intervals import Figure
 
 NOTE = (
     "Seconds: the mean over trainings, by the clock, so that what the machine did besides counts; "
-    "of what an encoder guides those of the tuning alone: the encoder is trained once for all, and "
-    "costs what its own row says. "
+    "of a language model those of the tuning alone: an encoder that guides it is trained once for "
+    "all, and costs what its own row says. "
     "Memory: the largest resident set of their processes, and the most that was allocated on a GPU."
 )
 
@@ -33,7 +33,7 @@ class Cost:
     figure
         What the table is ranked by; None where the row does not have it.
     seconds
-        Of one training, without its encoder's.
+        Of one training, without its encoder's; None where nothing is trained.
     host, device
         Peak memory, MiB; the second is None where there was no GPU.
     hardware
@@ -43,7 +43,7 @@ class Cost:
     number: int
     row: Row
     figure: Figure | None
-    seconds: float
+    seconds: float | None
     host: float
     device: float | None
     hardware: str
@@ -60,13 +60,13 @@ def costs(table: Table) -> list[Cost]:
 
 def _cost(number: int, row: Row, trained: Sequence[Trained]) -> Cost:
     found = row.estimates.get(ranked_by(row.record))
-    seconds = [run.record.training_seconds for run in row.runs]
+    seconds = [one for run in row.runs if (one := run.record.training_seconds) is not None]
     devices = [one.peak_memory.device for one in trained if one.peak_memory.device is not None]
     return Cost(
         number=number,
         row=row,
         figure=None if found is None else found.figure,
-        seconds=fmean(one for one in seconds if one is not None),
+        seconds=fmean(seconds) if seconds else None,
         host=max(one.peak_memory.host for one in trained) / 2**20,
         device=max(devices) / 2**20 if devices else None,
         hardware=", ".join(sorted({one.provenance.device.hardware for one in trained})),
@@ -90,5 +90,7 @@ def costs_sheet(found: list[Cost], figure: str) -> Sheet:
     return Sheet((Grid(headers, lines), NOTE))
 
 
-def _seconds(value: float) -> str:
+def _seconds(value: float | None) -> str:
+    if value is None:
+        return DASH
     return f"{value:.1f}" if value >= 1 else f"{value:.4f}"

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from recbench.errors import UserError, unknown
 from recbench.evaluation.metrics import check_cutoffs, cutoff_of
-from recbench.runs.leaderboard import Row, ranked_by, row_named, rows_of
+from recbench.runs.leaderboard import Row, ranked_by, row_named, rows_beside, rows_of
 from recbench.runs.store import Run
 from recbench.runs.systems import matched, systems, why_not
 from recbench.statistics.best import ALPHA, Pair, all_pairs, differences
@@ -60,15 +60,21 @@ class Comparison:
         The best first, with an estimate of `metric`.
     pairs
         Every two of them, or every other one with the baseline.
+    unshown
+        Rows that were asked the same and are none of these.
     """
 
     metric: str
     rows: tuple[Row, ...]
     pairs: tuple[Compared, ...]
+    unshown: int = 0
 
 
 def compare(
-    runs: Sequence[Run], metric: str | None = None, baseline: str | None = None
+    runs: Sequence[Run],
+    metric: str | None = None,
+    baseline: str | None = None,
+    there: Sequence[Run] = (),
 ) -> Comparison:
     """
     Compare rows two by two.
@@ -83,6 +89,8 @@ def compare(
     baseline
         Label or model of the row that the others are compared with; None for all pairs. Chosen
         before looking, it leaves fewer pairs to correct for.
+    there
+        All runs that these were chosen from, as far as they are known.
 
     Raises
     ------
@@ -105,9 +113,8 @@ def compare(
     if baseline is not None and base is None:
         raise unknown("row", baseline, [row.label for row in rows])
     pairs = all_pairs(found, baseline=base)
-    return Comparison(
-        figure, tuple(rows), tuple(_compared(rows, asked, pair, len(pairs)) for pair in pairs)
-    )
+    each = tuple(_compared(rows, asked, pair, len(pairs)) for pair in pairs)
+    return Comparison(figure, tuple(rows), each, rows_beside(runs, there))
 
 
 def check_alike(runs: Sequence[Run]) -> None:

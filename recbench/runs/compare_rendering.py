@@ -6,12 +6,13 @@ from typing import Any
 
 from recbench.plain_text import as_json
 from recbench.runs.compare import Compared, Comparison
-from recbench.runs.notes import estimate_of, notes, notes_of, seeds_cell
+from recbench.runs.notes import estimate_of, notes, notes_of, seeds_cell, unshown_note
 from recbench.runs.sheet import Grid, Sheet
 from recbench.runs.text import (
     Format,
     as_csv,
     laid_out,
+    probability,
     question_as_json,
     question_line,
     signed,
@@ -36,7 +37,7 @@ def comparison_sheet(found: Comparison) -> Sheet:
     lines = [
         [
             *(one.a.label, one.b.label, _difference(one)),
-            *(f"{one.pair.p:.4f}", f"{one.pair.difference.df:.1f}", str(one.discordant)),
+            *(probability(one.pair.p), f"{one.pair.difference.df:.1f}", str(one.discordant)),
             *(f"{share:.0%}" for share in _shares(one)),
             *("matched" if one.matched else "apart", told(one.smallest)),
         ]
@@ -53,6 +54,7 @@ def comparison_sheet(found: Comparison) -> Sheet:
         "Users, draws, seeds and the rest: their shares of the variance of the difference. The "
         "smallest true difference that such a table tells apart: with 80% power.",
         *notes(found.rows, found.metric),
+        unshown_note(found.unshown),
     ]
     return Sheet(tuple(blocks), question_line(found.rows[0].record))
 
@@ -88,6 +90,7 @@ def _as_json(found: Comparison) -> dict[str, Any]:
     return {
         **question_as_json(found.rows[0].record),
         "metric": found.metric,
+        "rows_left_out": found.unshown,
         "rows": [
             {
                 "label": row.label,

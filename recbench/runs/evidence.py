@@ -48,7 +48,7 @@ def check_place(folder: Path, record: RunRecord) -> None:
     """Check that the folder is named as the run is; links are not followed."""
     belongs = (record.dataset, record.protocol, record.model, record.run_id)
     if (found := Path(os.path.abspath(folder)).parts[-4:]) != belongs:
-        raise refused(folder, f"it belongs into {'/'.join(belongs)}, not {'/'.join(found)}")
+        raise refused(folder, f"it belongs into {'/'.join(belongs)}, not {Path(*found)}")
 
 
 def check_training(folder: Path, record: RunRecord) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from recbench.plain_text import as_json
 from recbench.runs.groups import Group, GroupedTable
 from recbench.runs.leaderboard import Row, ranked_by
-from recbench.runs.notes import notes_by_part, notes_of, seeds_cell
+from recbench.runs.notes import notes_by_part, notes_of, seeds_cell, unshown_note
 from recbench.runs.sheet import Grid, Sheet
 from recbench.runs.text import (
     DASH,
@@ -82,6 +82,7 @@ def groups_sheet(table: GroupedTable, by: str) -> Sheet:
         "95% intervals over the users of a group and training seeds; differences as in the "
         "leaderboard (multiple comparisons with the best), inside each group, and wide enough to "
         "hold in all groups at once.",
+        unshown_note(table.table.unshown),
     ]
     return Sheet(tuple(blocks), question_line(record), f"; {figure} by {by}")
 

@@ -106,12 +106,15 @@ class Table:
         already.
     baseline
         Label of the row that all others are compared with; empty where none was named.
+    unshown
+        Rows that were asked the same and are none of these, since these were chosen.
     """
 
     rows: tuple[Row, ...]
     differences: Differences | None = None
     apart: str = ""
     baseline: str = ""
+    unshown: int = 0
 
     @property
     def record(self) -> RunRecord:
@@ -130,7 +133,10 @@ def ranked_by(record: RunRecord) -> str:
 
 
 def leaderboard(
-    runs: Sequence[Run], baseline: str | None = None, cutoffs: Sequence[int] = ()
+    runs: Sequence[Run],
+    baseline: str | None = None,
+    cutoffs: Sequence[int] = (),
+    there: Sequence[Run] = (),
 ) -> list[Table]:
     """
     Make tables of runs.
@@ -143,6 +149,8 @@ def leaderboard(
         Label, or model, of the row that the others are compared with, where it is in a table.
     cutoffs
         K of HitRatio@K and NDCG@K that are wanted besides, where they say something.
+    there
+        All runs that these were chosen from, where they were.
 
     Returns
     -------
@@ -168,8 +176,16 @@ def leaderboard(
         before = tables[-1].record if tables else record
         alike = (before.dataset, before.protocol) == (record.dataset, record.protocol)
         table = compared(rows_of(members, cutoffs), baseline)
-        tables.append(replace(table, apart=why_not(before, record) if alike else ""))
+        apart, unshown = why_not(before, record) if alike else "", rows_beside(members, there)
+        tables.append(replace(table, apart=apart, unshown=unshown))
     return tables
+
+
+def rows_beside(shown: Sequence[Run], there: Iterable[Run]) -> int:
+    """Return how many results were asked the same as those that are shown, and are none of them."""
+    asked, rows = question(shown[0].record), {run.record.row for run in shown}
+    others = (run.record for run in there if not run.record.no_result)
+    return len({one.row for one in others if question(one) == asked} - rows)
 
 
 def rows_of(runs: Sequence[Run], cutoffs: Sequence[int] = ()) -> list[Row]:

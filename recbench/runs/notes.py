@@ -51,6 +51,17 @@ def notes_of_figures(rows: Iterable[Row], figures: Iterable[tuple[str, float, fl
     ]
 
 
+def unshown_note(rows: int) -> str:
+    """Say that rows were left out of what is compared; empty where none was."""
+    if not rows:
+        return ""
+    more = "1 more row was" if rows == 1 else f"{rows} more rows were"
+    return (
+        f"{more} asked the same and left out here: with them as well, intervals would be wider, "
+        "and fewer rows told apart."
+    )
+
+
 def question_name(record: RunRecord) -> str:
     """Name what was asked, where rows that were asked other things stand beside it."""
     return f"{record.dataset} under {record.protocol}"

@@ -31,6 +31,9 @@ FIGURE_VERSION = 1
 """Of all code that decides a figure: raise it when a golden run moves (`tests/golden`)."""
 
 
+_BEGUN_WITH = ("llm", "encoder")
+"""Settings of what is begun with something that was trained, or tried, before."""
+
 LATER = (
     *("left_out", "ranks", "account", "kind", "outside", "control", "limit", "ranked"),
     "rules",
@@ -219,14 +222,18 @@ class RunRecord(Setup):
     @property
     def training_seconds(self) -> float | None:
         """
-        Seconds of the training, without its encoder's; None of what came from outside.
+        Seconds of the training; None where nothing was trained.
 
-        An encoder is trained once for all that it guides, by whichever run comes first.
+        Of a language model, and of what an encoder guides, those of the tuning: an encoder is
+        trained once for all, by whichever run comes first, and how a model can be read is tried
+        once, too. A language model that is asked as it is has none.
         """
         if self.trained is None:
             return None
-        tuning = self.trained.fit.get("seconds") if "encoder" in self.settings else None
-        return float(tuning) if isinstance(tuning, int | float) else self.trained.seconds
+        tuning = self.trained.fit.get("seconds")
+        if isinstance(tuning, int | float) and not self.settings.keys().isdisjoint(_BEGUN_WITH):
+            return float(tuning)
+        return None if "llm" in self.settings else self.trained.seconds
 
     @property
     def telling(self) -> dict[str, Figure]:

@@ -9,7 +9,14 @@ from recbench.plain_text import as_json
 from recbench.runs import published
 from recbench.runs.leaderboard import Row, Table, ranked_by
 from recbench.runs.learning_curve import points_of
-from recbench.runs.notes import data_note, estimate_of, notes, notes_of, seeds_cell
+from recbench.runs.notes import (
+    data_note,
+    estimate_of,
+    notes,
+    notes_of,
+    seeds_cell,
+    unshown_note,
+)
 from recbench.runs.sheet import Grid, Sheet
 from recbench.runs.text import (
     DASH,
@@ -112,6 +119,7 @@ def sheet(table: Table, cutoffs: Sequence[int] = ()) -> Sheet:
         f"95% intervals over users and training seeds; '{DASH}' is what a system cannot give. Rows "
         f"stand by {figure}.",
         *_rule(table),
+        unshown_note(table.unshown),
     ]
     return Sheet(tuple(blocks), question_line(record))
 
@@ -217,7 +225,8 @@ def _as_csv(tables: Sequence[Table]) -> str:
     best += ["to_best", "to_best low", "to_best high", "may_be_best"]
     base = ["baseline", "to_baseline", "to_baseline low", "to_baseline high"]
     lines = [_csv_line(table, row, names) for table in tables for row in table.rows]
-    other = ["published", "published in"]
+    other = ["published", "published in", "published note"]
+    other += ["compared rows", "rows left out", "apart"]
     return as_csv([*place, *row_heads, *best, *base, "mixed", "notes", *other], lines)
 
 
@@ -249,6 +258,8 @@ def _csv_line(table: Table, row: Row, names: Sequence[str]) -> list[object]:
         *(table.baseline, *pair_cells(row.to_baseline)),
         *(row.mixed, "; ".join(notes_of(row, estimate_of(row)))),
         *("; ".join(map(str, each)) for each in (values, sources)),
+        published.note([others]),
+        *(sum(one.to_best is not None for one in table.rows), table.unshown, table.apart),
     ]
 
 
@@ -257,6 +268,7 @@ def _as_json(table: Table) -> dict[str, Any]:
         **question_as_json(table.record),
         "figure": ranked_by(table.record),
         "apart": table.apart,
+        "rows_left_out": table.unshown,
         "baseline": table.baseline,
         "published_note": published.note(_others(table)),
         "rows": [_row_as_json(row) for row in table.rows],

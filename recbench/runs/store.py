@@ -52,6 +52,11 @@ def run_folder(results: Path, setup: Setup) -> Path:
     return results / setup.dataset / setup.protocol / setup.model / setup.run_id
 
 
+def own_folder(named: Path) -> Path:
+    """Return the folder that a link is of: a run is known by the name of its own."""
+    return named.resolve() if named.is_symlink() else named
+
+
 def finished(folder: Path) -> Run | None:
     """
     Read and check a run, or return None where it is not complete.

@@ -117,6 +117,11 @@ def told(smallest: float) -> str:
     return f"{smallest:.3f}" if smallest <= 1 else "more than there is"
 
 
+def probability(p: float) -> str:
+    """Write a p, in [0, 1], that is never printed as nought."""
+    return f"{p:.4f}" if p >= 0.0001 else "<0.0001"
+
+
 def signed(value: float, low: float, high: float) -> str:
     """Write a difference with its interval; nought has no sign."""
     return f"{with_sign(value)} [{with_sign(low)}, {with_sign(high)}]"

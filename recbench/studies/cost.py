@@ -88,11 +88,11 @@ def draw_against(axes: "Axes", data: "DataFrame", column: str) -> None:
 def cost(row: Row) -> dict[str, Any]:
     """Return the mean of every cost over a row's trainings."""
     trained = [run.record.trained for run in row.runs if run.record.trained is not None]
-    seconds = [run.record.training_seconds for run in row.runs]
+    seconds = [one for run in row.runs if (one := run.record.training_seconds) is not None]
     memory = [one.peak_memory for one in trained]
     on_gpu = [one.device for one in memory if one.device is not None]
     return {
-        "training_seconds": fmean(one for one in seconds if one is not None),
+        "training_seconds": fmean(seconds) if seconds else None,
         "memory_gib": fmean(one.host for one in memory) / 2**30,
         "gpu_memory_gib": fmean(on_gpu) / 2**30 if on_gpu else None,
         "parameters": fmean(one.parameters_trained for one in trained),

@@ -148,8 +148,8 @@ def render_order(found: Sequence[Agreement], form: Format) -> str:
     blocks: list[str | Grid] = [
         Grid([*headers, "Kendall's tau"], lines),
         "Agreement of the order of systems under two questions: 1 the same, -1 the reverse. The "
-        "95% interval counts every pair that is not told apart under both as the one and as the "
-        "other.",
+        "95% interval counts every pair that is not told apart under both, at 97.5% each, as the "
+        "one and as the other.",
         _of_one_training(found),
     ]
     return laid_out(Sheet(tuple(blocks)), form)

@@ -122,7 +122,8 @@ def test_of_a_long_history_the_last_are_read_as_in_the_run(made, load):
     ("asked", "says"),
     [
         ({"history": []}, "a history has at least one item"),
-        ({"history": ["Film 1"], "top": 0}, "--top must be at least 1, not 0"),
+        ({"history": ["Film 1"], "top": 0}, "--top must be a whole number, at least 1, not 0"),
+        ({"history": ["Film 1"], "top": 2.5}, "--top must be a whole number, at least 1, not 2.5"),
         ({"history": ["Film 1"], "candidates": []}, "give titles by --candidates"),
         (
             {"history": ["Film 1"], "candidates": ["Film 2", "id:2"]},
@@ -153,6 +154,18 @@ def test_a_language_model_writes_and_ranks_by_likelihood(made, load):
     assert "Weights of the experts: 0." in page
     assert "Prompt:" in page
     assert "Written: " in page
+
+
+def test_more_candidates_than_a_prompt_holds_are_refused_in_words_of_one_question(
+    made, load, monkeypatch
+):
+    from recbench.llm import checks
+
+    monkeypatch.setattr(checks, "context_of", lambda config: 300)
+    shown = [f"id:{number}" for number in range(2, 81)]
+    loaded = load(made("ilora"))
+    with pytest.raises(UserError, match=r"reads \d+; give fewer by --candidates$"):
+        loaded.recommend(["Film 1"], candidates=shown)
 
 
 def test_a_language_model_that_lists_candidates_needs_them(made, load):

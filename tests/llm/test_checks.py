@@ -107,7 +107,7 @@ def test_a_prompt_without_candidates_is_refused_by_what_it_shows(data: TrainingD
     writer = PromptWriter(data, toy_tokenizer(), question=UNLISTED)
     check = partial(check_context, hybrid=False)
     small = LlamaConfig(max_position_embeddings=writer.longest(5, 0, hybrid=False) - 1)
-    said = r"a prompt of 5 items seen, with its answer, .*fewer with --history, or --set title_tok"
+    said = "a prompt of up to 5 items seen, with its answer, .*with --history, or --set title_tok"
     with pytest.raises(UserError, match=said) as refused:
         check(writer, small, 5, 0)
     named = int(str(refused.value).rpartition("title_tokens=")[2])

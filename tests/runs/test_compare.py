@@ -10,6 +10,7 @@ from recbench.runs.compare_rendering import render_comparison
 from recbench.runs.leaderboard import leaderboard
 from recbench.runs.plan import plan
 from recbench.runs.systems import matched, systems, why_not
+from recbench.runs.text import probability
 from recbench.statistics.power import Design, split
 
 GOOD, BAD = [1] * 12, [1, 1] + [0] * 10
@@ -183,6 +184,23 @@ def test_one_row_is_no_comparison_and_a_baseline_must_be_there(made):
     with pytest.raises(UserError, match="several rows are of b: b "):
         compare(runs, baseline="b")
     assert compare(runs, baseline="b (matching=exact)").pairs[0].b.label == "b (matching=exact)"
+
+
+@pytest.mark.honesty
+def test_rows_that_were_left_out_are_counted(made):
+    runs = [made(mixture(seed), model=model) for seed, model in enumerate("abcd")]
+    text = render_comparison(compare(runs[:3], there=runs), "table")
+    assert "1 more row was asked the same and left out here" in text
+    assert "left out" not in render_comparison(compare(runs[:3]), "table")
+
+
+@pytest.mark.honesty
+def test_no_p_is_printed_as_nought(made):
+    assert [probability(p) for p in (0.00009, 0.0001, 1.0)] == ["<0.0001", "0.0001", "1.0000"]
+    rows = [made(mixture(1, share, 600), model=name) for share, name in ((0.9, "a"), (0.1, "b"))]
+    text = render_comparison(compare(rows), "table")
+    assert "<0.0001" in text
+    assert " 0.0000" not in text
 
 
 @pytest.mark.parametrize("form", ["table", "markdown", "latex", "csv", "json"])

@@ -487,6 +487,30 @@ def test_csv_and_json_hold_every_figure(mixed):
     assert (render([], "json"), render([], "table")) == ("[]", "")
 
 
+@pytest.mark.honesty
+@pytest.mark.parametrize("form", ["table", "markdown", "latex"])
+def test_rows_that_were_left_out_are_counted(made, form):
+    runs = [made(GOOD, model=model) for model in ("a", "b", "c", "d")]
+    runs.append(made(GOOD, model="a", control="shuffled-history"))
+    runs.append(made(GOOD, model="a", protocol="next-item"))
+    (table,) = leaderboard(runs[:2], there=runs)
+    said = "2 more rows were asked the same and left out here: with them as well"
+    assert said in " ".join(render([table], form).split())
+    (found,) = json.loads(render([table], "json"))
+    assert found["rows_left_out"] == 2
+    first = next(csv.DictReader(render([table], "csv").splitlines()))
+    assert (first["compared rows"], first["rows left out"]) == ("2", "2")
+    assert leaderboard(runs[:1], there=runs[:2])[0].unshown == 1
+    assert "left out" not in render(leaderboard(runs[:4], there=runs), form)
+    assert leaderboard(runs[:2])[0].unshown == 0
+
+
+def test_csv_says_of_what_is_published_that_it_was_another_question(mixed):
+    first, *_ = csv.DictReader(render(mixed, "csv").splitlines())
+    assert first["published"]
+    assert "It was not the same question" in first["published note"]
+
+
 def test_the_closing_table_of_a_run(made):
     data = {"dataset_digest": card("movielens").digest}
     text = run_table(rows_of([made(writes=True, caption="mechanism test", **data)])[0])
