@@ -44,6 +44,11 @@ _USUAL = {
     "num_key_value_heads": 2,
 }
 _MIXTURE = {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 16}
+_LINEAR = {
+    **{**_USUAL, "num_hidden_layers": 4, "head_dim": 8},
+    **{"linear_num_key_heads": 2, "linear_key_head_dim": 8},
+    **{"linear_num_value_heads": 4, "linear_value_head_dim": 8},
+}
 _OLDER = {"n_embd": 32, "n_layer": 2, "n_head": 4}
 _STATES = {"hidden_size": 32, "num_hidden_layers": 2, "state_size": 8}
 
@@ -246,19 +251,15 @@ FAMILIES = (
         },
     ),
     Family("lfm2", _HYBRID, "LFM2", {**_USUAL, "num_hidden_layers": 3, "full_attn_idxs": [1]}),
+    Family("qwen3_next", _HYBRID, "Qwen3-Next", {**_LINEAR, **_MIXTURE}),
+    Family("qwen3_5_text", _HYBRID, "Qwen3.5", _LINEAR),
     Family(
-        "qwen3_next",
+        "falcon_h1",
         _HYBRID,
-        "Qwen3-Next",
+        "Falcon-H1",
         {
-            **_USUAL,
-            **_MIXTURE,
-            "head_dim": 8,
-            "num_hidden_layers": 4,
-            "linear_num_value_heads": 4,
-            "linear_num_key_heads": 2,
-            "linear_key_head_dim": 8,
-            "linear_value_head_dim": 8,
+            **{**_USUAL, "mamba_d_ssm": 64, "mamba_n_heads": 8, "mamba_d_head": 8},
+            **{"mamba_d_state": 8, "mamba_n_groups": 2, "mamba_chunk_size": 16},
         },
     ),
     Family(
