@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from recbench_cli.options import Cache, Debug, Results, TableForm, left_out_are_said, put
+from recbench_cli.options import Cache, Debug, Results, TableForm, left_out_are_said, put, say
 
 if TYPE_CHECKING:
     from recbench.runs.store import Run
@@ -52,6 +52,8 @@ def compare(
     with left_out_are_said() as broken:
         below = lru_cache(lambda: _all(results, cache, broken))
         runs = _each_once([run for name in named for run in _named(name, asked, below)])
+        if baseline is None:
+            runs = _without_controls(runs, named)
         runs, base = _with_baseline(runs, baseline, lambda name: _named(name, asked, below))
         there = below() if below.cache_info().currsize else []
         put(render_comparison(compared(apart(runs), metric, base, there), form))
@@ -137,6 +139,14 @@ def _named(
     there_of = labelled([run for run in there if run.record.model == model]) if is_label else ()
     known = there_of or {run.record.model for run in there}
     raise unknown("model with a run of what was asked", name, known)
+
+
+def _without_controls(runs: "list[Run]", named: Sequence[str]) -> "list[Run]":
+    """Leave out the controls of a model that is named as a whole: pairs of theirs would count."""
+    shown = [run for run in runs if run.record.control is None or run.record.model not in named]
+    if len(shown) < len(runs):
+        say("controls are left out; name them by their labels, or compare with --baseline")
+    return shown
 
 
 def _inside(folder: Path, asked: Mapping[str, Sequence[object]]) -> "list[Run]":

@@ -83,6 +83,21 @@ def test_rows_are_compared_two_by_two_by_model_and_by_folder(call, popular, tmp_
     assert (code, "known:" in err) == (2, True)
 
 
+@pytest.mark.honesty
+def test_a_model_that_is_named_brings_its_controls_only_to_a_baseline(call, made):
+    made([1, 0, 1, 1], model="a", settings={"llm": "x"})
+    made([1, 1, 1, 0], model="b", settings={"llm": "x"})
+    made([0, 0, 1, 0], model="a", settings={"llm": "x"}, control="shuffled-history")
+    code, out, err = call("compare", "a", "b")
+    assert (code, "adjusted for 1 pair (" in out) == (0, True)
+    assert err == "controls are left out; name them by their labels, or compare with --baseline\n"
+    code, out, err = call("compare", "a", "--baseline", "a (llm=x)")
+    assert (code, err, "control=shuffled-history" in out) == (0, "", True)
+    control = "a (llm=x, control=shuffled-history)"
+    code, out, err = call("compare", "b", control)
+    assert (code, err, "control=shuffled-history" in out) == (0, "", True)
+
+
 def test_rows_are_compared_by_labels_of_tables_and_by_folders_of_several(call, popular, tmp_path):
     half, most = (f"popularity (train_fraction={fraction})" for fraction in (0.5, 0.9))
     model = tmp_path / "results/movielens/paper/popularity"
