@@ -67,6 +67,9 @@ class MoRecSettings(SASRecSettings):
         "text_learning_rate": ("train_text_encoder", (True,)),
     }
 
+    dropout: float = Field(default=0.2, ge=0, lt=1)
+    weight_decay: float = Field(default=0.0, ge=0)
+    batch_size: int = Field(default=32, ge=1)
     text_encoder: str = "all-minilm-l6-v2"
     pooling: Literal["own", "mean", "cls", "max", "last"] = "own"
     train_text_encoder: bool = False
