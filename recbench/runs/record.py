@@ -233,7 +233,8 @@ class RunRecord(Setup):
         tuning = self.trained.fit.get("seconds")
         if isinstance(tuning, int | float) and not self.settings.keys().isdisjoint(_BEGUN_WITH):
             return float(tuning)
-        return None if "llm" in self.settings else self.trained.seconds
+        as_it_is = "llm" in self.settings and not self.trained.parameters_trained
+        return None if as_it_is else self.trained.seconds
 
     @property
     def telling(self) -> dict[str, Figure]:

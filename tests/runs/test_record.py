@@ -73,6 +73,13 @@ def test_seconds_are_added_up():
     assert Times(prepare=1, fit=2, score=3, audit=4).total == 10
 
 
+def test_nothing_is_trained_of_a_language_model_that_is_asked_as_it_is(made):
+    record = made(settings={"llm": "tiny"}).record
+    assert record.training_seconds == record.trained.seconds
+    as_it_is = record.trained.model_copy(update={"parameters_trained": 0})
+    assert record.model_copy(update={"trained": as_it_is}).training_seconds is None
+
+
 def test_what_is_no_result_says_so_and_what_is_one_says_nothing(made):
     assert made().record.no_result == ""
     assert made(control="other-user").record.no_result.startswith("a control, not a result to rank")

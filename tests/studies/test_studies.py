@@ -515,6 +515,7 @@ def test_the_order_of_full_rankings_is_said_to_be_of_another_figure(made):
     [
         (llara(encoder="sasrec"), {"seconds": 60.0}, 60.0),
         (llara(encoder="sasrec"), {}, 900.0),
+        (plain("popularity"), {}, 900.0),
         (plain("morec"), {"seconds": 60.0}, 900.0),  # it reads titles before
         (plain("acme", settings={"encoder": "x"}), {"seconds": "soon"}, 900.0),
     ],
