@@ -135,7 +135,8 @@ class TuningSettings(PromptedSettings):
         Passes over the training examples; where prompts list candidates, these are drawn anew each
         time.
     examples
-        Training rows to learn from, a random part; None for all of them.
+        Training rows to learn from, a random part: as many as the language model's card names
+        (``recbench models --llms``), where it does; None for all of them.
     batch_size
         Rows an optimizer step.
     micro_batch_size
@@ -180,6 +181,8 @@ class TuningSettings(PromptedSettings):
         "curve_rows",
     }
     added: ClassVar[frozenset[str]] = PromptedSettings.added | {"objective", "patience"}
+    of_card: ClassVar[frozenset[str]] = frozenset({"examples"})
+    """What a card says of LoRA that holds for whatever is tuned: how many rows suffice."""
 
     @field_validator("patience")
     @classmethod
@@ -187,6 +190,25 @@ class TuningSettings(PromptedSettings):
         if patience is not None and others.data.get("curve_rows") == 0:
             raise ValueError("curve_rows=0 leaves no learning curve; leave out one of the two")
         return patience
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_the_card_says(cls, values: Any) -> Any:
+        """Take from the card what is not said, as if it had been: a record names what was used."""
+        return cls._of_the_card(values) | values
+
+    @classmethod
+    def _of_the_card(cls, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what a card says; a class that has a default of its own is tuned otherwise."""
+        fields, usual = cls.model_fields, TuningSettings.model_fields
+        found = usual_tuning(values.get("llm", fields["llm"].default))
+        taken = found.keys() & cls.of_card
+        return {k: found[k] for k in taken if fields[k].default == usual[k].default}
+
+    @classmethod
+    def defaults(cls, **said: Any) -> dict[str, Any]:
+        """Return the defaults, of which some hang on the language model."""
+        return super().defaults(**(cls._of_the_card(said) | said))
 
     def identity(self) -> dict[str, Any]:
         """Add the rows of the learning curve where they decide when training ends."""
@@ -229,6 +251,7 @@ class LanguageModelSettings(TuningSettings):
 
     presets: ClassVar[dict[str, dict[str, Any]]] = {"paper": PAPER}
     added: ClassVar[frozenset[str]] = TuningSettings.added | {"peft"}
+    of_card: ClassVar[frozenset[str]] = frozenset({"learning_rate", "batch_size", "examples"})
     of_lora: ClassVar[frozenset[str]] = frozenset({"rank", "alpha", "dropout", "targets"})
     """What `peft` or `adapter` takes the place of."""
 
@@ -261,24 +284,6 @@ class LanguageModelSettings(TuningSettings):
         """Return which of `of_lora` have another value here than their default."""
         own = {name: one for name, one in cls.model_fields.items() if name in cls.of_lora}
         return [name for name, one in own.items() if values.get(name, one.default) != one.default]
-
-    @model_validator(mode="before")
-    @classmethod
-    def _as_the_card_says(cls, values: Any) -> Any:
-        """Take from the card what is not said, as if it had been: a record names what was used."""
-        return cls._of_the_card(values) | values
-
-    @classmethod
-    def _of_the_card(cls, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what a card says; a class that has a default of its own is tuned otherwise."""
-        fields, usual = cls.model_fields, LanguageModelSettings.model_fields
-        found = usual_tuning(values.get("llm", fields["llm"].default))
-        return {k: v for k, v in found.items() if fields[k].default == usual[k].default}
-
-    @classmethod
-    def defaults(cls, **said: Any) -> dict[str, Any]:
-        """Return the defaults, of which some hang on the language model."""
-        return super().defaults(**(cls._of_the_card(said) | said))
 
     @classmethod
     def as_recorded(cls, record: Mapping[str, Any]) -> dict[str, Any]:

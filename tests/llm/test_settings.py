@@ -56,9 +56,9 @@ def test_a_card_says_how_its_model_is_tuned_where_nobody_else_does(llm: str) -> 
     assert rates({"batch_size": "32"}) == RATES[llm] | {"batch_size": 32}
     assert rates({}, "paper") == {"learning_rate": 8e-4, "batch_size": 128, "examples": None}
     assert LanguageModelSettings.defaults(llm=llm) == LanguageModelSettings(llm=llm).record()
-    # A prefix is no LoRA: it has a rate of its own, and is learnt from nothing.
+    # A prefix is no LoRA: it has a rate and batches of its own.
     usual = PrefixRecSettings.build({"llm": llm})
-    assert (usual.batch_size, usual.examples) == (64, 8000)
+    assert (usual.batch_size, usual.examples) == (64, RATES[llm]["examples"])
     prefixes = {PrefixRecSettings.build({"llm": one}).learning_rate for one in RATES}
     assert prefixes == {PrefixRecSettings.build({}).learning_rate}
 
@@ -95,6 +95,13 @@ def test_settings_of_a_plugin_are_built_upon() -> None:
 def test_a_preset_with_a_rate_of_its_own_keeps_it() -> None:
     paper = TALLRecSettings.build({"llm": "smollm2"}, "paper")
     assert (paper.learning_rate, paper.batch_size) == (1e-4, 128)
+
+
+def test_how_many_rows_a_card_names_holds_for_whatever_is_tuned_but_the_rate_is_loras() -> None:
+    settings = PrefixRecSettings.build({"llm": "tiny"})
+    assert (settings.examples, settings.learning_rate) == (1000, 1e-2)
+    assert PrefixRecSettings.build({"llm": "tiny", "examples": 8000}).examples == 8000
+    assert PrefixRecSettings.defaults(llm="tiny")["examples"] == 1000
 
 
 def test_a_rate_of_the_card_that_is_said_names_the_same_row() -> None:
