@@ -55,6 +55,7 @@ def compare(
         if baseline is None:
             runs = _without_controls(runs, named)
         runs, base = _with_baseline(runs, baseline, lambda name: _named(name, asked, below))
+        # Where folders were named, the results were not read: nobody said where they are.
         there = below() if below.cache_info().currsize else []
         put(render_comparison(compared(apart(runs), metric, base, there), form))
 

@@ -34,7 +34,7 @@ class Item(BaseModel):
         raw_id = catalogue.raw_ids[code]
         named = raw_id if isinstance(raw_id, str) else int(raw_id)
         title = catalogue.titles[code]
-        return cls(id=named, title=title, shares_title=catalogue.titles.count(title) > 1)
+        return cls(id=named, title=title, shares_title=title in catalogue.shared_titles)
 
 
 class Ranked(Item):

@@ -1,7 +1,9 @@
 """The items of a dataset: raw ids and titles, numbered from 0."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +33,11 @@ class Catalogue:
 
     def __len__(self) -> int:
         return len(self.titles)
+
+    @cached_property
+    def shared_titles(self) -> frozenset[str]:
+        """Titles that more than one item has."""
+        return frozenset(title for title, count in Counter(self.titles).items() if count > 1)
 
 
 def make_catalogue(

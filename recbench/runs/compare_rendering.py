@@ -72,7 +72,7 @@ def _shares(one: Compared) -> list[float]:
 def _as_csv(found: Comparison) -> str:
     headers = ["metric", "first", "second", "difference", "low", "high", "p", "df", "se"]
     headers += ["users_apart", *(f"{part}_share" for part in PARTS), "matched", "smallest"]
-    headers += ["first notes", "second notes"]
+    headers += ["first notes", "second notes", "rows left out"]
     return as_csv(headers, [_values(found, one) for one in found.pairs])
 
 
@@ -83,6 +83,7 @@ def _values(found: Comparison, one: Compared) -> Sequence[object]:
         *(one.pair.p, whole.df, whole.se, one.discordant, *_shares(one)),
         *(one.matched, one.smallest),
         *("; ".join(notes_of(row, estimate_of(row, found.metric))) for row in (one.a, one.b)),
+        found.unshown,
     ]
 
 

@@ -103,7 +103,8 @@ def _as_csv(tables: Sequence[GroupedTable], by: str) -> str:
         for table in tables
         for group, row, found in _lines(table)
     ]
-    return as_csv([*place, *ends, *best, *once, *base, "mixed", "notes"], lines)
+    last = ["mixed", "notes", "rows left out"]
+    return as_csv([*place, *ends, *best, *once, *base, *last], lines)
 
 
 def _csv_line(table: GroupedTable, group: Group, row: Row, found: Estimate | None) -> list[object]:
@@ -115,7 +116,7 @@ def _csv_line(table: GroupedTable, group: Group, row: Row, found: Estimate | Non
         *(("", "", "", "") if row.to_best is None else row.to_best),
         *estimate_cells(row.per_user),
         *(table.table.baseline, *pair_cells(row.to_baseline)),
-        *(row.mixed, "; ".join(notes_of(row, found))),
+        *(row.mixed, "; ".join(notes_of(row, found)), table.table.unshown),
     ]
 
 
@@ -124,6 +125,7 @@ def _as_json(table: GroupedTable, by: str) -> dict[str, object]:
         **question_as_json(table.table.record),
         "figure": ranked_by(table.table.record),
         "by": by,
+        "rows_left_out": table.table.unshown,
         "baseline": table.table.baseline,
         "groups": [
             {

@@ -216,6 +216,12 @@ def test_what_answers_otherwise_than_for_the_run_is_said(popular, places, raw_fo
     assert "was asked in float32 on cpu, here its model answers in bfloat16 on cpu" in said[-1]
 
 
+def test_a_link_to_a_run_is_the_run(popular, load, tmp_path):
+    (tmp_path / "link").symlink_to(popular)
+    found = load(tmp_path / "link").recommend(["Film 1"], top=3)
+    assert found.items == load(popular).recommend(["Film 1"], top=3).items
+
+
 def test_one_title_is_not_read_letter_by_letter(popular, load):
     found = load(popular).recommend("Film 1", candidates="Film 2")
     assert ([one.title for one in found.history], found.ranked) == (["Film 1"], 1)

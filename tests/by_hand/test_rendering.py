@@ -1,3 +1,6 @@
+import numpy as np
+import pytest
+
 from recbench.by_hand.recommendation import (
     Explanation,
     Item,
@@ -7,6 +10,26 @@ from recbench.by_hand.recommendation import (
     Rival,
 )
 from recbench.by_hand.rendering import render
+from recbench.data.catalogue import make_catalogue
+
+
+@pytest.mark.honesty
+def test_items_of_one_title_are_told_apart_wherever_they_are_named():
+    catalogue = make_catalogue(np.arange(3), ["Sabrina", "Heat", "Sabrina"])
+    assert catalogue.shared_titles == {"Sabrina"}
+    first, other, second = (Item.of(catalogue, code) for code in range(3))
+    found = Recommendation(
+        run="r",
+        model="m",
+        dataset="d",
+        protocol="p",
+        history=[first, other, second],
+        unread=0,
+        ranked=0,
+        whole_catalogue=True,
+        likelihood=False,
+    )
+    assert "  Sabrina (id:0)\n  Heat\n  Sabrina (id:2)" in str(found)
 
 
 def test_changes_are_seen_whatever_the_scale_of_the_scores():

@@ -213,7 +213,11 @@ def test_rows_of_a_plug_in_that_is_not_installed_are_chosen_by_name(call, made, 
         made(model=model)
     code, out, _ = call("leaderboard", "--models", "theirs", "--format", "json")
     assert code == 0
-    assert [[row["model"] for row in table["rows"]] for table in json.loads(out)] == [["theirs"]]
+    (table,) = json.loads(out)
+    assert ([row["model"] for row in table["rows"]], table["rows_left_out"]) == (["theirs"], 1)
+    groups = call("leaderboard", "--models", "theirs", "--group-by", "user", "--format", "json")
+    assert json.loads(groups[1])[0]["rows_left_out"] == 1
+    assert "1 more row was asked the same" in call("leaderboard", "--models", "theirs")[1]
     code, _, err = call("leaderboard", "--models", "thiers")
     assert (code, err.startswith("error: unknown model 'thiers'")) == (2, True)
     code, _, err = call("leaderboard", "--run", "--models", "theirs", "--datasets", "movielens")

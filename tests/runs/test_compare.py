@@ -192,6 +192,8 @@ def test_rows_that_were_left_out_are_counted(made):
     text = render_comparison(compare(runs[:3], there=runs), "table")
     assert "1 more row was asked the same and left out here" in text
     assert "left out" not in render_comparison(compare(runs[:3]), "table")
+    found = render_comparison(compare(runs[:3], there=runs), "csv").splitlines()
+    assert [one["rows left out"] for one in csv.DictReader(found)] == ["1"] * 3
 
 
 @pytest.mark.honesty
