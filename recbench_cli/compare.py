@@ -51,9 +51,10 @@ def compare(
     asked = _asked(dataset, protocol, draws, pack_seed)
     with left_out_are_said() as broken:
         below = lru_cache(lambda: _all(results, cache, broken))
-        runs = _each_once([run for name in named for run in _named(name, asked, below)])
+        meant = {name: _named(name, asked, below) for name in named}
         if baseline is None:
-            runs = _without_controls(runs, named)
+            meant = {name: _without_controls(name, found) for name, found in meant.items()}
+        runs = _each_once([run for found in meant.values() for run in found])
         runs, base = _with_baseline(runs, baseline, lambda name: _named(name, asked, below))
         # Where folders were named, the results were not read: nobody said where they are.
         there = below() if below.cache_info().currsize else []
@@ -142,11 +143,11 @@ def _named(
     raise unknown("model with a run of what was asked", name, known)
 
 
-def _without_controls(runs: "list[Run]", named: Sequence[str]) -> "list[Run]":
+def _without_controls(name: str, runs: "list[Run]") -> "list[Run]":
     """Leave out the controls of a model that is named as a whole: pairs of theirs would count."""
-    shown = [run for run in runs if run.record.control is None or run.record.model not in named]
+    shown = [run for run in runs if run.record.control is None or run.record.model != name]
     if len(shown) < len(runs):
-        say("controls are left out; name them by their labels, or compare with --baseline")
+        say(f"controls of {name} are left out; name them by their labels, or give --baseline")
     return shown
 
 

@@ -90,12 +90,14 @@ def test_a_model_that_is_named_brings_its_controls_only_to_a_baseline(call, made
     made([0, 0, 1, 0], model="a", settings={"llm": "x"}, control="shuffled-history")
     code, out, err = call("compare", "a", "b")
     assert (code, "adjusted for 1 pair (" in out) == (0, True)
-    assert err == "controls are left out; name them by their labels, or compare with --baseline\n"
+    assert err == "controls of a are left out; name them by their labels, or give --baseline\n"
     code, out, err = call("compare", "a", "--baseline", "a (llm=x)")
     assert (code, err, "control=shuffled-history" in out) == (0, "", True)
     control = "a (llm=x, control=shuffled-history)"
     code, out, err = call("compare", "b", control)
     assert (code, err, "control=shuffled-history" in out) == (0, "", True)
+    code, out, err = call("compare", "a", control)
+    assert (code, "adjusted for 1 pair (" in out, "control=shuffled-history" in out) == (0, 1, 1)
 
 
 def test_rows_are_compared_by_labels_of_tables_and_by_folders_of_several(call, popular, tmp_path):
