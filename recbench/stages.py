@@ -22,8 +22,7 @@ from recbench.questions.queries import Queries
 from recbench.recommender import System, TrainingData, Transferable, ranks, writes
 from recbench.request import Experiment
 from recbench.runs.identity import row_digest, run_id, training_digest
-from recbench.runs.kept_trainings import TRAININGS
-from recbench.runs.places import cache_folder, results_folder
+from recbench.runs.places import cache_folder, results_folder, training_place
 from recbench.runs.provenance import plugin
 from recbench.runs.question import Question, frozen_question
 from recbench.runs.record import Setup, caption_of
@@ -198,8 +197,8 @@ def training_folder(
         training=source.training,
         plugin=plugin(experiment.model),
     )
-    root = results_folder(experiment.results) / experiment.dataset / TRAININGS
-    return root / experiment.model / run_id(digest, seed)
+    root = results_folder(experiment.results)
+    return training_place(root, experiment.dataset, experiment.model, run_id(digest, seed))
 
 
 def matching_of(experiment: Experiment, model: System) -> Matching:

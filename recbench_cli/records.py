@@ -53,6 +53,7 @@ def model_names(names: str | None, roots: Sequence[Path]) -> list[str] | None:
     A plug-in that is known and cannot be had is no mistake: its cells say so, where any are run.
     """
     from recbench.registry import check_known
+    from recbench.runs.places import folder_name
     from recbench.runs.store import run_folders
 
     if names is None:
@@ -60,7 +61,7 @@ def model_names(names: str | None, roots: Sequence[Path]) -> list[str] | None:
     there = {folder.parent.name for root in roots for folder in run_folders(root)}
     wanted = names_of(names, "--models")
     for name in wanted:
-        if name not in there:
+        if folder_name(name) not in there:
             check_known("models", name)
     return wanted
 

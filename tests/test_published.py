@@ -52,6 +52,11 @@ def test_every_one_passes_the_checks_of_a_table() -> None:
     assert len(found) >= 5
 
 
+def test_every_file_can_be_checked_out_on_windows() -> None:
+    names = {path.name for path in RESULTS.rglob("*")}
+    assert not [name for name in names if set(name) & set('<>:"|?*\\') or name[-1] in ". "]
+
+
 @each_run
 def test_the_command_that_made_it_would_make_the_same_row(record: RunRecord) -> None:
     said = _said(record) if "llm" in record.settings else {}

@@ -46,9 +46,8 @@ def check_row(folder: Path, record: RunRecord) -> None:
 
 def check_place(folder: Path, record: RunRecord) -> None:
     """Check that the folder is named as the run is; links are not followed."""
-    belongs = (record.dataset, record.protocol, record.model, record.run_id)
-    if (found := Path(os.path.abspath(folder)).parts[-4:]) != belongs:
-        raise refused(folder, f"it belongs into {'/'.join(belongs)}, not {Path(*found)}")
+    if (found := Path(os.path.abspath(folder)).parts[-4:]) != record.place:
+        raise refused(folder, f"it belongs into {'/'.join(record.place)}, not {Path(*found)}")
 
 
 def check_training(folder: Path, record: RunRecord) -> None:

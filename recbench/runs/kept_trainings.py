@@ -6,11 +6,11 @@ from pathlib import Path
 from recbench.atomic_write import atomic_file
 from recbench.errors import RecbenchError
 from recbench.file_digests import folder_digest
+from recbench.runs.places import training_place
 from recbench.runs.record import RunRecord, Trained
 from recbench.sealed import sealed, unsealed
 from recbench.settings import digest
 
-TRAININGS = "trainings"
 TRAINING = "training.json"
 MODEL = "model"
 
@@ -19,7 +19,7 @@ def kept_model(results: Path, record: RunRecord) -> Path:
     """Return the folder of the model that a run asked, which need not exist any more."""
     assert record.trained is not None  # nobody looks for that of what came from outside
     named = record.trained.training_id
-    return results / record.dataset / TRAININGS / record.model / named / MODEL
+    return training_place(results, record.dataset, record.model, named) / MODEL
 
 
 def read_training(folder: Path) -> Trained | None:

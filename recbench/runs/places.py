@@ -8,6 +8,9 @@ from recbench.errors import UserError
 
 CACHE_VARIABLE = "RECBENCH_CACHE"
 
+TRAININGS = "trainings"
+"""Folder of a dataset's trained models, beside those of its protocols."""
+
 LOOKS = "looks"
 """Folder in the cache of what looks at runs have paid for that were not done to their end."""
 
@@ -32,6 +35,21 @@ def cache_folder(given: Path | None = None) -> Path:
     named = given or os.environ.get(CACHE_VARIABLE)
     chosen = Path(named) if named else user_cache_path("recbench", appauthor=False)
     return _free_for_a_folder(chosen, f"--cache or {CACHE_VARIABLE}")
+
+
+def folder_name(model: str) -> str:
+    """
+    Return the name of a model's folders: ``recbole.NARM`` of ``recbole:NARM``.
+
+    No file of Windows may hold a colon in its name: results that are kept in a repository, as those
+    here are, could not be checked out there, nor a bundle unpacked.
+    """
+    return model.replace(":", ".")
+
+
+def training_place(results: Path, dataset: str, model: str, training: str) -> Path:
+    """Return the folder of a training below a results folder, which need not exist."""
+    return results / dataset / TRAININGS / folder_name(model) / training
 
 
 def results_folder(given: Path | None = None) -> Path:

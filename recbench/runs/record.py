@@ -11,6 +11,7 @@ from recbench.evaluation.audit import Audit
 from recbench.evaluation.metrics import tells
 from recbench.questions.controls import MEANING, Control
 from recbench.questions.protocols.choice import brought
+from recbench.runs.places import folder_name
 from recbench.runs.record_parts import (
     FROM_OUTSIDE,
     USUAL,
@@ -126,6 +127,11 @@ class Setup(Part):
         description="How many test rows were asked about, the first ones (`--limit`); null for all "
         "of them.",
     )
+
+    @property
+    def place(self) -> tuple[str, str, str, str]:
+        """The names of the run's folder and of those around it, the outermost first."""
+        return self.dataset, self.protocol, folder_name(self.model), self.run_id
 
     @property
     def words(self) -> dict[str, str]:

@@ -1,10 +1,10 @@
 """
 Runs on disk.
 
-``results/<dataset>/<protocol>/<model>/<run id>/`` holds ``examples.parquet`` (one row an example
-and draw) and ``record.json``, which is written last: where it stands, the run is complete. A second
-run of the same row and seed finds the same folder, finished or to be gone on with. Whoever reads a
-run has it checked (`recbench.runs.evidence`).
+``results/<dataset>/<protocol>/<model>/<run id>/`` (`Setup.place`) holds ``examples.parquet`` (one
+row an example and draw) and ``record.json``, which is written last: where it stands, the run is
+complete. A second run of the same row and seed finds the same folder, finished or to be gone on
+with. Whoever reads a run has it checked (`recbench.runs.evidence`).
 """
 
 import json
@@ -49,7 +49,7 @@ class Run:
 
 def run_folder(results: Path, setup: Setup) -> Path:
     """Return the folder of a run, which need not exist."""
-    return results / setup.dataset / setup.protocol / setup.model / setup.run_id
+    return results.joinpath(*setup.place)
 
 
 def own_folder(named: Path) -> Path:

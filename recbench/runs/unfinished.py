@@ -19,8 +19,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from recbench.atomic_write import atomic_file
 from recbench.runs.busy_folder import below, changed
 from recbench.runs.evidence import RECORD
-from recbench.runs.kept_trainings import TRAINING, TRAININGS
+from recbench.runs.kept_trainings import TRAINING
 from recbench.runs.lock import holder
+from recbench.runs.places import TRAININGS, training_place
 from recbench.runs.record import Setup
 from recbench.runs.store import CHECKPOINTS
 
@@ -118,7 +119,8 @@ def _run(folder: Path) -> Unfinished | None:
         if anew:
             return None
         return Unfinished(folder, None, "unknown", "", (own,), holder(folder), anew=False)
-    training = folder.parents[2] / TRAININGS / begun.setup.model / begun.training
+    setup = begun.setup
+    training = training_place(folder.parents[3], setup.dataset, setup.model, begun.training)
     kept = (own, *([training / CHECKPOINTS] if (training / CHECKPOINTS).is_dir() else []))
     stage, done = _progress(begun.setup, own, training)
     return Unfinished(folder, begun, stage, done, kept, holder(folder), anew)

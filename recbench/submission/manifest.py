@@ -68,7 +68,7 @@ class Manifest(BaseModel):
 
 def place_of(record: RunRecord) -> str:
     """Return the folder of a run in a bundle."""
-    return "/".join([RESULTS, record.dataset, record.protocol, record.model, record.run_id])
+    return "/".join([RESULTS, *record.place])
 
 
 def command_of(record: RunRecord) -> str:

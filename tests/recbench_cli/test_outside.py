@@ -39,7 +39,7 @@ def test_answers_become_a_row_beside_a_model_of_ours(ask, call_inside, tmp_path)
     code, out, _ = ask(*told)
     assert code == 0
     assert "answers from a file; its maker says: model: lowest id" in out
-    assert "wrote results/movielens/next-item/external:theirs/" in out
+    assert "wrote results/movielens/next-item/external.theirs/" in out
     code, again, _ = ask(*told)
     assert (code, again.splitlines()[-1].split()[0]) == (0, "found")
     same = ("--protocol", "next-item", "--dataset", "movielens", "--draws", "2")
@@ -63,7 +63,7 @@ def test_the_questions_may_be_named_by_their_options(ask, tmp_path):
     write(tmp_path / "a.jsonl", answered(tmp_path / "asked"))
     code, out, _ = ask("score", "a.jsonl", "--name", "theirs", *asked, "--json")
     assert code == 0
-    assert json.loads(out)["record"].startswith("results/movielens/paper,candidates=10/external:th")
+    assert json.loads(out)["record"].startswith("results/movielens/paper,candidates=10/external.th")
 
 
 def test_texts_answer_prompts(ask, tmp_path):

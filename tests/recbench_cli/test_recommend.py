@@ -134,7 +134,7 @@ def test_answers_from_a_file_have_no_model(call_inside, raw_folder, recommend, r
     Path("answers.jsonl").write_text("\n".join(answers) + "\n")
     score = ("score", "answers.jsonl", "--name", "theirs", "--questions", "asked")
     assert call_inside(*score, "--data-dir", str(raw_folder))[0] == 0
-    (record,) = Path("results").glob("*/*/external:theirs/*/record.json")
+    (record,) = Path("results").glob("*/*/external.theirs/*/record.json")
     assert "there is no model to ask" in refused(record.parent, "--history", "Film 1")
 
 

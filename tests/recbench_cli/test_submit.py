@@ -157,7 +157,7 @@ def test_answers_from_a_file_are_scored_again_from_the_bundle(two, tmp_path):
     (tmp_path / "about.toml").write_text('model = "highest id"\nseed = 4\n')
     told = ("--name", "theirs", "--questions", "asked", "--about", "about.toml")
     assert two("score", "a.jsonl", *told)[0] == 0
-    runs = "results/movielens/next-item/external:theirs"
+    runs = "results/movielens/next-item/external.theirs"
     code, _, err = two("submit", runs, "--out", "b.zip")
     assert code == 2
     assert "external:theirs, seed 4, came from a file of answers" in err
@@ -192,7 +192,7 @@ def scored(two, tmp_path):
         rows = [{"key": row["key"], field: answer(row)} for row in map(json.loads, lines)]
         (tmp_path / "a.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
         assert two("score", "a.jsonl", "--name", "theirs", "--questions", "asked")[0] == 0
-        (folder,) = tmp_path.glob("results/movielens/next-item/external:theirs/*")
+        (folder,) = tmp_path.glob("results/movielens/next-item/external.theirs/*")
         return folder, tmp_path / "a.jsonl"
 
     return score

@@ -22,3 +22,6 @@ def test_a_run_is_made_and_audited(recbole, raw_folder, tmp_path, name):
     assert record.audit is not None
     assert record.settings["embedding_size"] == 64
     assert record.ingredients == {"recbole": "1.2.1"}
+    made = [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")]
+    assert any(f"/recbole.{name}/" in path for path in made)
+    assert not [path for path in made if ":" in path]  # no file of Windows may have one
