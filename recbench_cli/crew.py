@@ -114,6 +114,8 @@ class Crew:
         from recbench.cells.fill import fill
         from recbench.cells.local import Local
 
+        if not wanted:
+            return {}
         if self.scheduler is not None:
             board = Board(len(wanted), say, live=True)
             first = devices_of(self.device)[0]

@@ -10,6 +10,7 @@ Workers that share none write each into a folder of its own, and send what their
 import json
 import logging
 import os
+import time
 import uuid
 from collections.abc import Callable, Mapping
 from concurrent.futures import CancelledError, Future
@@ -39,6 +40,9 @@ GPU = "GPU"
 PATIENCE = 30.0
 """Seconds in which a scheduler must answer."""
 
+GLANCE = 1.0
+"""Seconds between two looks whether a worker has come."""
+
 
 def check_installed() -> None:
     """Raise NotInstalledError where Dask is missing, before anything is run."""
@@ -59,8 +63,9 @@ class Cluster:
     results
         Folder that all workers must see.
     device
-        ``"auto"``: a cell that uses a GPU goes to a worker that has one, if any has. ``"cpu"``:
-        none does. ``"cuda"``: all do that use one, when there is such a worker.
+        ``"auto"``: a cell that uses a GPU goes to a worker that has one, if any has when the first
+        have come. ``"cpu"``: none does. ``"cuda"``: all do that use one, when there is such a
+        worker.
     board
         Told of every cell that begins, and what it says.
     report
@@ -93,7 +98,8 @@ class Cluster:
             self._mark.parent.mkdir(parents=True, exist_ok=True)
             self._mark.touch()
         try:
-            self._has_gpus = self._checked()
+            self._check()
+            self._on_gpus = self._chosen()
         except BaseException:
             self._leave()
             raise
@@ -112,7 +118,7 @@ class Cluster:
 
     def submit(self, cell: Cell) -> Future[Ended]:
         """Hand a cell over; it begins as soon as a worker is free that has what it needs."""
-        on_gpu = cell.uses_gpu and (self._device == "cuda" or self._has_gpus)
+        on_gpu = cell.uses_gpu and self._on_gpus
         task = {
             "name": cell.name,
             "arguments": cell.arguments,
@@ -172,8 +178,10 @@ class Cluster:
         self._mark.unlink(missing_ok=True)
         self._client.close()
 
-    def _checked(self) -> bool:
-        """Refuse workers that could not do right; return whether one has a GPU."""
+    def _check(self) -> None:
+        """Refuse workers that could not do right; whether a GPU is to be had is known by one."""
+        if self._device == "auto":
+            self._wait_for_one()
         try:
             faults = self._client.run(fault, self._shared, __version__)
         except Exception as error:  # whatever Dask makes of a worker that cannot even be asked
@@ -184,13 +192,37 @@ class Cluster:
             ) from None
         if wrong := [why for why in faults.values() if why]:
             raise UserError(wrong[0])
-        if not faults:
-            self._report(f"no worker at {self._address} yet; cells begin when one comes")
-        found: Mapping[str, Any] = self._client.scheduler_info(n_workers=-1)["workers"]
-        has_gpus = any(one["resources"].get(GPU, 0) for one in found.values())
+
+    def _wait_for_one(self) -> None:
+        """Wait for the first worker: of jobs that are not running yet none has said what it has."""
+        if not self._workers():
+            self._report(
+                f"no worker at {self._address} yet; the first tells whether cells have a GPU "
+                "(--device cuda or cpu waits for none)"
+            )
+            while not self._workers():
+                time.sleep(GLANCE)
+
+    def _chosen(self) -> bool:
+        """Choose whether cells that use a GPU are to have one, and say so."""
+        there = self._workers()
+        has_gpus = any(one["resources"].get(GPU, 0) for one in there.values())
         if self._device == "cuda" and not has_gpus:
             self._report(f'no worker has the resource "{GPU}=1" yet; cells wait for one')
-        return has_gpus and self._device != "cpu"
+        elif not there:
+            self._report(f"no worker at {self._address} yet; cells begin when one comes")
+        if self._device == "auto":
+            said = "some worker has" if has_gpus else "no worker has"
+            kind = "cuda" if has_gpus else "cpu"
+            self._report(
+                f'{said} the resource "{GPU}=1": cells that use a GPU run with --device {kind}'
+            )
+        return self._device == "cuda" or (has_gpus and self._device == "auto")
+
+    def _workers(self) -> Mapping[str, Any]:
+        """Return what the scheduler knows of each worker, by its address."""
+        found: Mapping[str, Any] = self._client.scheduler_info(n_workers=-1)["workers"]
+        return found
 
     def _hear(self, event: tuple[float, dict[str, str]]) -> None:
         said = event[1]

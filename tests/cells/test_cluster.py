@@ -62,8 +62,9 @@ class Handed:
 class Client:
     """A client whose workers have these resources; all cells end well at once."""
 
-    def __init__(self, *workers):
+    def __init__(self, *workers, later=()):
         self.workers, self.tasks, self.ran = workers, [], []
+        self.later, self.glances = later, 0
         self.handed, self.ends = [], Ended(0)
         self.kept = {}
 
@@ -72,6 +73,10 @@ class Client:
         return {i: function(*arguments) for i in range(len(self.workers))}
 
     def scheduler_info(self, n_workers):
+        self.glances += 1
+        if self.glances > 3:
+            self.workers = (*self.workers, *self.later)
+            self.later = ()
         return {"workers": {i: {"resources": own} for i, own in enumerate(self.workers)}}
 
     def subscribe_topic(self, topic, handler):
@@ -106,8 +111,8 @@ CELLS = [
 def handed_over(monkeypatch, tmp_path):
     """Hand CELLS to workers of such resources; return the client, lines and what failed."""
 
-    def hand_over(*workers, device="auto", ends=Ended(0), take=None, reached=None):  # noqa: B008 (it is frozen)
-        client, lines = Client(*workers), []
+    def hand_over(*workers, device="auto", ends=Ended(0), take=None, reached=None, later=()):  # noqa: B008 (it is frozen)
+        client, lines = Client(*workers, later=later), []
         client.ends = ends
         for cell in CELLS if reached else ():
             folder = tmp_path / "afar"
@@ -130,7 +135,8 @@ def handed_over(monkeypatch, tmp_path):
         ([{}, {}], "auto", [None, None]),
         ([{"GPU": 1.0}], "cpu", [None, None]),
         ([{}], "cuda", [None, {"GPU": 1}]),
-        ([], "auto", [None, None]),
+        ([], "cuda", [None, {"GPU": 1}]),
+        ([], "cpu", [None, None]),
     ],
     ids=str,
 )
@@ -143,7 +149,24 @@ def test_a_cell_is_handed_to_a_worker_that_has_what_it_needs(handed_over, worker
     assert all(one.released for one in client.handed)
     waits = 'no worker has the resource "GPU=1" yet; cells wait for one'
     assert (waits in lines) == (device == "cuda")
-    assert ("no worker at tcp://here:1 yet; cells begin when one comes" in lines) == (not workers)
+    none = "no worker at tcp://here:1 yet; cells begin when one comes"
+    assert (none in lines) == (not workers and device == "cpu")
+    has, kind = ("some worker has", "cuda") if needs[1] else ("no worker has", "cpu")
+    chosen = f'{has} the resource "GPU=1": cells that use a GPU run with --device {kind}'
+    assert (chosen in lines) == (device == "auto")
+
+
+@pytest.mark.parametrize(("worker", "device"), [({"GPU": 1.0}, "cuda"), ({}, "cpu")])
+def test_the_first_worker_is_waited_for_before_a_device_is_chosen(
+    handed_over, monkeypatch, worker, device
+):
+    """SLURM starts jobs when it likes: cells that use a GPU are not for the CPU till then."""
+    monkeypatch.setattr(cluster, "GLANCE", 0.0)
+    client, lines, _ = handed_over(later=[worker])
+    assert [task["device"] for task, _ in client.tasks] == ["cpu", device]
+    assert client.ran == [fault]
+    assert lines[0].startswith("no worker at tcp://here:1 yet; the first tells whether cells")
+    assert lines[1].endswith(f"run with --device {device}")
 
 
 def test_a_lost_scheduler_and_lost_workers_are_said(handed_over):
