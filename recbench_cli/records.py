@@ -61,7 +61,7 @@ def model_names(names: str | None, roots: Sequence[Path]) -> list[str] | None:
     there = {folder.parent.name for root in roots for folder in run_folders(root)}
     wanted = names_of(names, "--models")
     for name in wanted:
-        if folder_name(name) not in there:
+        if there.isdisjoint({name, folder_name(name)}):
             check_known("models", name)
     return wanted
 

@@ -46,7 +46,7 @@ def check_row(folder: Path, record: RunRecord) -> None:
 
 def check_place(folder: Path, record: RunRecord) -> None:
     """Check that the folder is named as the run is; links are not followed."""
-    if (found := Path(os.path.abspath(folder)).parts[-4:]) != record.place:
+    if not record.belongs_into(found := Path(os.path.abspath(folder)).parts[-4:]):
         raise refused(folder, f"it belongs into {'/'.join(record.place)}, not {Path(*found)}")
 
 

@@ -47,9 +47,15 @@ def folder_name(model: str) -> str:
     return model.replace(":", ".")
 
 
+def folder_of(parent: Path, model: str) -> Path:
+    """Return a model's folder, which need not exist; one of before, with a colon, stays in use."""
+    former = parent / model
+    return former if former.is_dir() else parent / folder_name(model)
+
+
 def training_place(results: Path, dataset: str, model: str, training: str) -> Path:
     """Return the folder of a training below a results folder, which need not exist."""
-    return results / dataset / TRAININGS / folder_name(model) / training
+    return folder_of(results / dataset / TRAININGS, model) / training
 
 
 def results_folder(given: Path | None = None) -> Path:

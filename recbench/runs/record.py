@@ -1,6 +1,6 @@
 """The run record: everything that is needed to know what was run and what came out."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal, Self, get_args
 
 from pydantic import BaseModel, Field, model_validator
@@ -132,6 +132,10 @@ class Setup(Part):
     def place(self) -> tuple[str, str, str, str]:
         """The names of the run's folder and of those around it, the outermost first."""
         return self.dataset, self.protocol, folder_name(self.model), self.run_id
+
+    def belongs_into(self, place: Sequence[str]) -> bool:
+        """Whether a place is the run's: its own, or that of before, with the model's own name."""
+        return tuple(place) in (self.place, (self.dataset, self.protocol, self.model, self.run_id))
 
     @property
     def words(self) -> dict[str, str]:

@@ -22,6 +22,7 @@ from recbench.questions.cold_start import ColdStart
 from recbench.runs.checked_runs import CheckedRuns
 from recbench.runs.evidence import RECORD, check_apart, check_run
 from recbench.runs.examples import EXAMPLES, copy_without_answers, write_examples
+from recbench.runs.places import folder_of
 from recbench.runs.record import SCHEMA_VERSION, RunRecord, Setup
 
 CHECKPOINTS = "checkpoints"
@@ -49,7 +50,7 @@ class Run:
 
 def run_folder(results: Path, setup: Setup) -> Path:
     """Return the folder of a run, which need not exist."""
-    return results.joinpath(*setup.place)
+    return folder_of(results / setup.dataset / setup.protocol, setup.model) / setup.run_id
 
 
 def own_folder(named: Path) -> Path:

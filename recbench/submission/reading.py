@@ -141,6 +141,11 @@ def _check_contents(folder: Path, manifest: Manifest) -> None:
     for path in sorted(folder.glob(f"*/*/*/*/*/{RECORD}")):
         record = read_record(path.parent)
         if place_of(record) != (found := path.parent.relative_to(folder).as_posix()):
+            if record.belongs_into(found.split("/")[1:]):
+                raise DataError(
+                    f"{quoted(found)} is named as an earlier recbench did, with a colon: have its "
+                    "run submitted anew"
+                )
             raise DataError(f"{found}/{RECORD} is of {quoted(place_of(record))}")
         records.append(record)
     if not records:

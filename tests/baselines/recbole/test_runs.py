@@ -4,6 +4,7 @@ import pytest
 
 from recbench.experiment import run
 from recbench.request import Experiment
+from recbench.runs.store import runs
 
 
 @pytest.mark.parametrize("name", ["STAMP", "FPMC"])
@@ -18,10 +19,17 @@ def test_a_run_is_made_and_audited(recbole, raw_folder, tmp_path, name):
         device="cpu",
         draws=2,
     )
-    record = run(experiment, lambda _: None).record
+    made = run(experiment, lambda _: None)
+    record = made.record
     assert record.audit is not None
     assert record.settings["embedding_size"] == 64
     assert record.ingredients == {"recbole": "1.2.1"}
-    made = [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")]
-    assert any(f"/recbole.{name}/" in path for path in made)
-    assert not [path for path in made if ":" in path]  # no file of Windows may have one
+    paths = [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")]
+    assert any(f"/recbole.{name}/" in path for path in paths)
+    assert not [path for path in paths if ":" in path]  # no file of Windows may have one
+    for folder in list((tmp_path / "results").glob(f"*/*/recbole.{name}")):  # as named before
+        folder.rename(folder.with_name(f"recbole:{name}"))
+    again = run(experiment, lambda _: None)
+    assert again.reused
+    assert f"recbole:{name}" in again.folder.parts
+    assert [one.folder for one in runs(tmp_path / "results")] == [again.folder]
