@@ -3,10 +3,12 @@
 WORDS = (
     *("can't allocate memory", "out of memory", "std::bad_alloc", "could not create a memory"),
     "Cannot allocate memory",
+    *("_ALLOC_FAILED", "_ALLOCATION_FAILED", "calling `cublasCreate", "CUDA calloc"),
+    *("find a valid cuDNN algorithm", "unable to find an engine to execute"),
 )
 """
 Of torch on a CPU and on a GPU, of C++, of torch's library for products of matrices, and of the
-system.
+system; then of NVIDIA's libraries, and of torch where none of cuDNN's ways has the room it needs.
 """
 
 

@@ -31,6 +31,26 @@ def test_nothing_of_a_failed_attempt_is_held() -> None:
     assert if_it_fits(lambda: 5) == 5
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasGemmEx(...)`",
+        "CUDA error: CUBLAS_STATUS_NOT_INITIALIZED when calling `cublasCreate(handle)`",
+        "cuDNN error: CUDNN_STATUS_ALLOC_FAILED",
+        "cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED",
+        "cusolver error: CUSOLVER_STATUS_ALLOC_FAILED, when calling `cusolverDnCreate(handle)`",
+        "Unable to find a valid cuDNN algorithm to run convolution",
+        "FIND was unable to find an engine to execute this computation",
+        "NCCL error\nLast error:\nFailed to CUDA calloc 10485760 bytes",
+    ],
+)
+def test_the_libraries_of_a_gpu_have_words_of_their_own(said: str) -> None:
+    def too_much() -> None:
+        raise RuntimeError(said)
+
+    assert if_it_fits(too_much) is None
+
+
 def test_another_failure_is_not_taken_for_it() -> None:
     def broken() -> None:
         raise RuntimeError("shapes do not match")

@@ -35,8 +35,8 @@ def explained(
     text = " ".join(str(link) for link in chain)
     if any(isinstance(link, torch.OutOfMemoryError) for link in chain):
         return UserError(
-            f"'{llm}' does not fit the memory of the GPU; load it in fewer bits "
-            "(--set load_in=4bit), choose a smaller model or --device cpu"
+            f"'{llm}' does not fit the memory of the GPU; choose a smaller model, --device cpu or "
+            "fewer bits (recbench run --set load_in=4bit)"
         )
     if any(map(lacks_memory, chain)):
         return UserError(f"'{llm}' does not fit the memory of this machine; choose a smaller model")
