@@ -9,8 +9,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from accelerate import Accelerator
-from accelerate.state import AcceleratorState, GradientState
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -101,14 +99,13 @@ class TrainingRun:
         self.processes = runtime.processes
         self._looks = looks(plan, task.rows)
         self.seed, self.device = runtime.seed, torch.device(runtime.device)
-        self.accelerator = _accelerator(self.device)
         module.to(self.device)
         self.steps_per_epoch = -(-task.rows // plan.batch_size)
         self.total = plan.epochs * self.steps_per_epoch
         stored = module.state_dict()
         self.buffers = [buffer for name, buffer in module.named_buffers() if name in stored]
         self.parameters = {n: p for n, p in module.named_parameters() if p.requires_grad}
-        self.optimizer = self.accelerator.prepare_optimizer(_optimizer(self.parameters, plan))
+        self.optimizer = _optimizer(self.parameters, plan)
         at_once = self.processes.of_main(plan.micro_batch_size or plan.batch_size)
         self.position = Position(at_once, total=self.total)
         self.average: Tensors = {}
@@ -137,10 +134,14 @@ class TrainingRun:
         if not math.isfinite(mean):
             raise self._diverged(f"the loss is {mean}")
         if self.plan.max_gradient_norm is not None:
-            self.accelerator.clip_grad_norm_(self.parameters.values(), self.plan.max_gradient_norm)
+            nn.utils.clip_grad_norm_(self.parameters.values(), self.plan.max_gradient_norm)
         for group in self.optimizer.param_groups:
             group["lr"] = self.plan.rate(step.index, step.total) * group["factor"]
-        self.optimizer.step()
+        if if_it_fits(lambda: self.optimizer.step() or True) is None:
+            raise RecbenchError(
+                f"the memory of {self.device} does not suffice for the optimizer, which keeps two "
+                "numbers of each that is trained; take a smaller model, or --device cpu"
+            )
         self.optimizer.zero_grad()
         if self.task.sizes is not None:
             give_back()
@@ -228,7 +229,7 @@ class TrainingRun:
             with seeded(seed, self.device), computing(self.precision, self.device):
                 part = float(weights[step.share(rows)[1]].sum() / weights.sum())
                 loss = self.task.loss(rows, step) * part
-            self.accelerator.backward(loss)
+            loss.backward()
             total += loss.detach()
         return total.item()
 
@@ -377,12 +378,3 @@ def _optimizer(parameters: dict[str, nn.Parameter], plan: Plan) -> torch.optim.A
         ],
         lr=plan.learning_rate,
     )
-
-
-def _accelerator(device: torch.device) -> Accelerator:
-    """Make the accelerator of one training; its precision is ours, see `computing`."""
-    # accelerate keeps its device for a whole process; ours is that of one training.
-    AcceleratorState._reset_state(reset_partial_state=True)
-    GradientState._reset_state()
-    on_cpu = device.type == "cpu"
-    return Accelerator(cpu=on_cpu, device_placement=False, mixed_precision="no")

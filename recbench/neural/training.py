@@ -1,9 +1,8 @@
 """
 The one training loop, for ID models and language models alike.
 
-AdamW over mini-batches on `accelerate` (device, gradient accumulation, clipping), with early
-stopping. Every random choice is a function of the run's seed and the step, so a run that was killed
-goes on from its checkpoint and ends with the same numbers.
+AdamW over mini-batches, with early stopping. Every random choice is a function of the run's seed
+and the step, so a run that was killed goes on from its checkpoint and ends with the same numbers.
 
 Several processes (`recbench.processes`) divide the rows of every batch among them. What the loss
 draws is drawn for the whole batch, so that the gradients are those of one process but for the order

@@ -460,6 +460,27 @@ def test_a_row_that_does_not_fit_alone_is_one_line(tmp_path: Path) -> None:
         small.run(tmp_path)
 
 
+def test_an_optimizer_that_does_not_fit_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: Any) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", full)
+    with pytest.raises(RecbenchError, match=r"of cpu does not suffice for the optimizer"):
+        ToyTask().run(tmp_path)
+
+
+def test_what_another_library_is_told_changes_no_gradient(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan, plain, told = replace(PLAN, max_gradient_norm=0.01), ToyTask(), ToyTask()
+    plain.run(tmp_path / "plain", plan)
+    monkeypatch.setenv("ACCELERATE_GRADIENT_ACCUMULATION_STEPS", "8")
+    told.run(tmp_path / "told", plan)
+    assert equal(plain.weights(), told.weights())
+
+
 @pytest.mark.parametrize("mixed", [True, False])
 def test_the_loss_is_computed_in_the_precision_that_is_reported(
     tmp_path: Path, mixed: bool
