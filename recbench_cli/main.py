@@ -217,6 +217,11 @@ def _explained(error: Exception) -> tuple[int, str]:
             f"there is not enough memory: {_one_line(str(error))[:160]}; ask for less, for example "
             "fewer --draws or smaller settings"
         )
+    if "AcceleratorError" in {kind.__name__ for kind in type(error).__mro__}:  # torch's
+        return 1, (
+            f"the GPU failed: {_one_line(str(error).splitlines()[0])}; where the same command "
+            "fails again, take another by --device cuda:N, or --device cpu"
+        )
     return 1, (
         f"this is a bug in recbench or a plug-in: {_one_line(f'{type(error).__name__}: {error}')}; "
         "run the same command with --debug for the traceback"

@@ -1,6 +1,7 @@
 """From the name of a device to one that is there, and whether it gives the same bits twice."""
 
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,12 +17,13 @@ WAYS: tuple[tuple[str, ...], ...] = ((), ("cuda",), ("cuda", "deterministic"))
 
 def resolve(name: str, processes: Processes = ALONE) -> str:
     """
-    Choose and check a device.
+    Choose and check a device; a GPU is then the current one of this process.
 
     Parameters
     ----------
     name
-        ``"auto"`` (the first GPU, else the CPU), ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
+        ``"auto"`` (the first GPU, if torch can compute on it, else the CPU), ``"cpu"``, ``"cuda"``
+        or ``"cuda:N"``.
     processes
         Those that share the work: of several, each has the GPU of its number on its host.
 
@@ -33,8 +35,8 @@ def resolve(name: str, processes: Processes = ALONE) -> str:
     Raises
     ------
     UserError
-        For another name, where there is no GPU, or no GPU of that number; for a number where there
-        are several processes.
+        For another name, where there is no GPU, or no GPU of that number, or one for which torch
+        was not built; for a number where there are several processes.
     """
     if name == "cpu":
         return name
@@ -60,7 +62,31 @@ def resolve(name: str, processes: Processes = ALONE) -> str:
         raise UserError(
             f"there is no device 'cuda:{index}'{whose}; the last GPU is cuda:{count - 1}"
         )
+    if not _has_kernels(index):
+        if name == "auto":  # torch has warned of it
+            return "cpu"
+        raise UserError(
+            f"the installed torch cannot compute on 'cuda:{index}', whose kind it was not built "
+            "for; install another build of it, or use --device cpu"
+        )
+    torch.cuda.set_device(index)  # kernels that are not torch's own go by it
     return f"cuda:{index}"
+
+
+def _has_kernels(index: int) -> bool:
+    """Whether torch was built for a GPU: for its generation, or in a form that is compiled anew."""
+    import torch
+
+    own = torch.cuda.get_device_capability(index)
+    built = [
+        re.fullmatch(r"(sm|compute)_(\d+)(\d)[af]?", one) for one in torch.cuda.get_arch_list()
+    ]
+    if not all(built):  # of another maker
+        return True
+    versions = [(found[1], (int(found[2]), int(found[3]))) for found in built if found]
+    return any(
+        version <= own and (kind == "compute" or version[0] == own[0]) for kind, version in versions
+    )
 
 
 def way_of(device: str) -> tuple[str, ...]:
@@ -79,6 +105,11 @@ def is_deterministic() -> bool:
     """Return whether this process keeps to such operations now; imports nothing."""
     torch = sys.modules.get("torch")
     return torch is not None and bool(torch.are_deterministic_algorithms_enabled())
+
+
+def lacks_deterministic_form(error: BaseException) -> bool:
+    """Tell whether torch refused an operation since it gives no same bits every time."""
+    return isinstance(error, RuntimeError) and "deterministic" in str(error)
 
 
 @contextmanager
@@ -105,7 +136,7 @@ def deterministic(asked: bool) -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        if "deterministic" not in str(error):
+        if not lacks_deterministic_form(error):
             raise
         said = str(error).partition(", but ")[0].splitlines()[0]
         raise RecbenchError(

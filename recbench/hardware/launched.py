@@ -15,7 +15,8 @@ from datetime import timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from recbench.errors import UserError
+from recbench.errors import RecbenchError, UserError
+from recbench.out_of_memory import lacks_memory
 from recbench.processes import ALONE, DesertedError, Processes, Sharding, launched_as
 
 if TYPE_CHECKING:
@@ -239,13 +240,30 @@ class LaunchedSharding(Launched, Sharding):
         return shard.new_empty(self.count * len(shard))
 
 
+_CLOSED = ("closed by peer", "reset by peer", "Broken pipe", "Socket Closed", "failed to recv")
+"""What torch and its libraries say of a connection whose other end is gone."""
+
+
 @contextmanager
 def _heard() -> Iterator[None]:
-    """Say in one line that another process has ended, where torch says which socket was closed."""
+    """Say in one line what failed between processes: one has ended, or the network says why."""
     try:
         yield
     except RuntimeError as error:  # torch's own errors of the network are of this kind
-        raise DesertedError(
-            "another process of this run has ended before its time, see its own message; when that "
-            "is mended, the same command goes on"
+        if lacks_memory(error):
+            raise
+        if any(words.lower() in str(error).lower() for words in _CLOSED):
+            raise DesertedError(
+                "another process of this run has ended before its time, see its own message; when "
+                "that is mended, the same command goes on"
+            ) from error
+        raise RecbenchError(
+            f"the processes of this run cannot reach one another: {_reason(error)}; when that is "
+            "mended, the same command goes on"
         ) from error
+
+
+def _reason(error: RuntimeError) -> str:
+    """Return in a line what torch says of the network; NCCL gives its reason last."""
+    first, *more = str(error).strip().splitlines() or [""]
+    return " ".join([first, *more[-1:]] if "Last error" in str(error) else [first])[:300]

@@ -12,9 +12,15 @@ from recbench.hardware.devices import WAYS, deterministic, resolve, way_of
 def gpus(monkeypatch):
     """Pretend that there are that many GPUs."""
 
-    def pretend(count):
+    current = []
+
+    def pretend(count, own=(8, 0), built=("sm_75", "sm_80", "sm_90a", "compute_90")):
         monkeypatch.setattr(torch.cuda, "is_available", lambda: count > 0)
         monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
+        monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: own)
+        monkeypatch.setattr(torch.cuda, "get_arch_list", lambda: list(built))
+        monkeypatch.setattr(torch.cuda, "set_device", current.append)
+        return current
 
     return pretend
 
@@ -30,8 +36,31 @@ def gpus(monkeypatch):
     ],
 )
 def test_a_device_that_is_there(gpus, name, count, found):
-    gpus(count)
+    current = gpus(count)
     assert resolve(name) == found
+    kind, _, number = found.partition(":")
+    assert current == ([int(number)] if kind == "cuda" else [])  # kernels of others go by it
+
+
+@pytest.mark.parametrize(
+    ("own", "built", "serves"),
+    [
+        ((6, 1), ("sm_75", "sm_80"), False),
+        ((8, 6), ("sm_75", "sm_80"), True),
+        ((9, 0), ("sm_80", "sm_86"), False),
+        ((9, 0), ("sm_80", "sm_90a"), True),
+        ((12, 0), ("sm_80", "compute_90"), True),
+        ((10, 3), ("sm_80", "sm_120"), False),
+        ((9, 4), ("gfx90a", "gfx942"), True),
+    ],
+)
+def test_a_gpu_that_torch_was_not_built_for_is_not_taken(gpus, own, built, serves):
+    current = gpus(1, own, built)
+    assert resolve("auto") == ("cuda:0" if serves else "cpu")
+    if not serves:
+        with pytest.raises(UserError, match=r"cannot compute on 'cuda:0'.* use --device cpu"):
+            resolve("cuda")
+        assert not current
 
 
 @pytest.mark.parametrize(

@@ -9,15 +9,17 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 from random import SystemRandom
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from recbench import experiment
-from recbench.errors import UserError
+from recbench.errors import RecbenchError, UserError
 from recbench.hardware import launched
 from recbench.hardware.devices import resolve
-from recbench.processes import ALONE, Processes, launched_as
+from recbench.processes import ALONE, DesertedError, Processes, launched_as
 from recbench.registry import load
 
 SCRIPT = Path(__file__).with_name("side_by_side.py")
@@ -153,6 +155,9 @@ def test_that_weights_are_sharded_is_told_to_us_alone(monkeypatch: pytest.Monkey
 def test_each_process_has_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     monkeypatch.setattr("torch.cuda.device_count", lambda: 3)
+    monkeypatch.setattr("torch.cuda.get_device_capability", lambda _: (9, 0))
+    monkeypatch.setattr("torch.cuda.get_arch_list", lambda: ["sm_90"])
+    monkeypatch.setattr("torch.cuda.set_device", lambda _: None)
     monkeypatch.setenv("LOCAL_RANK", "2")
     assert resolve("cuda") == resolve("auto") == "cuda:0"
     assert resolve("cuda", Several()) == resolve("auto", Several()) == "cuda:2"
@@ -175,3 +180,29 @@ def test_what_only_writes_is_asked_by_one_process() -> None:
     experiment._check_can_be_divided(chatrec, "chatrec", ALONE)
     with pytest.raises(UserError, match="chatrec only writes, and is asked by one process"):
         experiment._check_can_be_divided(chatrec, "chatrec", Several())
+
+
+CLOSED = "[gloo/transport/tcp/pair.cc:538] Connection closed by peer [127.0.0.1]:3456"
+TWICE = "NCCL error in: x.cpp:3384, invalid usage\nncclInvalidUsage\nLast error:\nDuplicate GPU"
+
+
+@pytest.mark.parametrize(
+    ("told", "kind", "said"),
+    [
+        (RuntimeError(CLOSED), DesertedError, "another process of this run has ended"),
+        (RuntimeError(TWICE), RecbenchError, "invalid usage Duplicate GPU; when that is mended"),
+        (RuntimeError("No backend for cuda"), RecbenchError, "No backend for cuda"),
+        (torch.OutOfMemoryError("CUDA out of memory"), torch.OutOfMemoryError, "CUDA out of"),
+    ],
+    ids=["closed", "NCCL", "other", "memory"],
+)
+def test_what_fails_between_processes_keeps_its_reason(
+    told: Exception, kind: type[Exception], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: Any) -> None:
+        raise told
+
+    monkeypatch.setattr("torch.distributed.all_reduce", fails)
+    with pytest.raises(kind, match=said) as caught:
+        launched.Launched(0, 2).add_up([torch.zeros(2)])
+    assert type(caught.value) is kind

@@ -13,6 +13,11 @@ from recbench.runs.record import FIGURE_VERSION
 LATIN = os.fsdecode(b"/tmp/r\xe9sultats")
 """A path that is not UTF-8."""
 
+
+class AcceleratorError(RuntimeError):
+    """As torch's, which is not imported here."""
+
+
 HEAVY = {"torch", "transformers", "pandas", "recbole", "peft", "accelerate"}
 
 
@@ -180,12 +185,17 @@ def test_a_cache_of_the_environment_is_refused_as_an_option_is(call, monkeypatch
             "error: there is not enough memory: DefaultCPUAllocator: can't allocate memory: you",
         ),
         (
+            AcceleratorError("CUDA error: the launch timed out\nCompile with ..."),
+            1,
+            "error: the GPU failed: CUDA error: the launch timed out; where the same command fails",
+        ),
+        (
             KeyboardInterrupt(),
             130,
             "interrupted; the same command begins anew\n",
         ),
     ],
-    ids=["mistake", "failure", "bug", "memory", "torch", "interrupt"],
+    ids=["mistake", "failure", "bug", "memory", "torch", "GPU", "interrupt"],
 )
 def test_every_end_is_one_line_with_its_code(call, monkeypatch, error, code, said):
     monkeypatch.setattr(registry, "listed", raising(error))
