@@ -256,7 +256,10 @@ def read_lora(lm: PreTrainedModel, folder: Path, *, trainable: bool = False) -> 
     """
     with _quiet_peft():
         try:
-            model = PeftModel.from_pretrained(lm, str(folder), is_trainable=trainable)
+            where = str(lm.get_input_embeddings().weight.device)  # peft's own is the first GPU
+            model = PeftModel.from_pretrained(
+                lm, str(folder), is_trainable=trainable, torch_device=where
+            )
         except (RuntimeError, ValueError, KeyError, TypeError, SafetensorError) as error:
             if lacks_memory(error):
                 raise

@@ -58,13 +58,18 @@ def quantisation(bits: Bits | None, weights: torch.dtype) -> dict[str, Any]:
     Return what transformers must be told to load weights in so few bits; nothing for None.
 
     Four bits are NormalFloat with doubly quantised scales (QLoRA, Dettmers et al., NeurIPS 2023),
-    multiplied in the type `weights`; eight are LLM.int8 (Dettmers et al., NeurIPS 2022).
+    multiplied in the type `weights`; eight are LLM.int8 (Dettmers et al., NeurIPS 2022), but for
+    its columns of large numbers, which it multiplies in 16 bits: which columns these are, all rows
+    and tokens of a call decide together, so that a token's numbers would depend on the rows beside
+    it and on the tokens behind it.
     """
     if bits is None:
         return {}
     if bits == "8bit":
         logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # it remarks on every product
-        return {"quantization_config": BitsAndBytesConfig(load_in_8bit=True)}
+        return {
+            "quantization_config": BitsAndBytesConfig(load_in_8bit=True, llm_int8_threshold=0.0)
+        }
     return {
         "quantization_config": BitsAndBytesConfig(
             load_in_4bit=True,

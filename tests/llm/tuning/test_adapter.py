@@ -242,3 +242,20 @@ def test_too_little_memory_is_not_taken_for_an_adapter_that_does_not_fit(
         adapter.add_adapter(lm, LORA)
     with pytest.raises(type(error)):
         read_lora(lm, tmp_path)
+
+
+def test_an_adapter_is_read_to_where_its_model_is(
+    toy_folder: Path, save: Callable[[PeftConfig], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Left to itself peft reads it onto the first GPU, whatever the model is on."""
+    folder, read = save(LORA), []
+    real = adapter.PeftModel.from_pretrained
+
+    def told(*given: Any, torch_device: str, **others: Any) -> PeftModel:
+        read.append(torch_device)
+        return real(*given, torch_device="cpu", **others)
+
+    monkeypatch.setattr(adapter.PeftModel, "from_pretrained", told)
+    lm, _ = load_backbone(str(toy_folder), "cpu")
+    read_lora(lm, folder)
+    assert read == ["cpu"]

@@ -56,6 +56,7 @@ def test_eight_bits(toy_folder: Path, given: dict[str, Any]) -> None:
     load_backbone(str(toy_folder), "cuda:0", torch.bfloat16, "8bit")
     config = given["quantisation"]
     assert (config.load_in_4bit, config.load_in_8bit) == (False, True)
+    assert config.llm_int8_threshold == 0  # else rows of a batch decide on one another's numbers
 
 
 class Guided(LanguageModelRecommender):
@@ -105,7 +106,7 @@ def test_a_model_that_does_not_fit_is_not_taken_for_a_broken_file(
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.\nGPU 0 has ...")
 
     monkeypatch.setattr(backbone.AutoModelForCausalLM, "from_pretrained", full)
-    said = r"does not fit the memory of the GPU; load it in fewer bits \(--set load_in=4bit\)"
+    said = r"the GPU; choose a smaller model, .* fewer bits \(recbench run --set load_in=4bit\)"
     with pytest.raises(UserError, match=said) as caught:
         load_backbone(str(toy_folder), "cuda:0")
     assert "\n" not in str(caught.value)
