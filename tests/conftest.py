@@ -193,3 +193,28 @@ def svg_alone(monkeypatch: pytest.MonkeyPatch) -> None:
             real(figure, file, **how)
 
     monkeypatch.setattr(Figure, "savefig", savefig)
+
+
+@pytest.fixture
+def rounded_products() -> Iterator[list[str]]:
+    """Let torch multiply float32 in fewer bits, and list what is multiplied while it may."""
+    import torch
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    found: list[str] = []
+
+    class Watching(TorchDispatchMode):
+        def __torch_dispatch__(self, function: Any, _: Any, given: Any = (), named: Any = None):  # type: ignore[no-untyped-def]
+            name = str(function)
+            multiplies = any(part in name for part in ("mm.", "linear", "conv", "matmul"))
+            if multiplies and torch.get_float32_matmul_precision() != "highest":
+                found.append(name)
+            return function(*given, **(named or {}))
+
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("high")
+    try:
+        with Watching():
+            yield found
+    finally:
+        torch.set_float32_matmul_precision(before)

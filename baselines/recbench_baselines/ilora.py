@@ -36,7 +36,7 @@ from recbench.llm.tuning.finetuning import TrainingQuestions
 from recbench.llm.tuning.gate import ExpertGate, InstanceGate, equal_ranks
 from recbench.llm.tuning.router import TokenRouter
 from recbench.neural.plan import ParameterGroup, Step
-from recbench.neural.precision import computing
+from recbench.neural.precision import FLOAT32, computing
 from recbench.neural.reach import cut, said_of
 from recbench.neural.recommender import NeuralSettings
 from recbench.questions.controls import Control
@@ -170,7 +170,7 @@ class ILoRA(GuidedLanguageModel):
         """
         gate, seen = self._user_gate, self._gate_inputs(queries)
         assert seen is not None
-        with self.module.reading(None):
+        with self.module.reading(None), computing(FLOAT32, self.module.device):
             return gate(seen).cpu().numpy()
 
     @contextmanager

@@ -23,6 +23,7 @@ from torch.nn import functional as F
 from recbench.atomic_write import check_writable
 from recbench.data.catalogue import Catalogue
 from recbench.errors import DataError, RecbenchError
+from recbench.hardware.devices import way_of
 from recbench.llm.cards import TEXT_ENCODER
 from recbench.llm.text_encoder.pooling import Pooling, own_pooling
 from recbench.llm.text_encoder.reading_all import read_all
@@ -157,7 +158,8 @@ class TitleTable(nn.Module):
     def read_all(self) -> None:
         """Read all titles, where the encoder may have changed."""
         if self.encoder is not None:
-            self.embeddings.copy_(self.encoder(self._tokens))
+            with computing(FLOAT32, self.embeddings.device):
+                self.embeddings.copy_(self.encoder(self._tokens))
 
     def turn_to(self, embeddings: Tensor, tokens: list[list[int]]) -> None:
         """Stand for other items."""
@@ -259,8 +261,8 @@ class MoRec(SASRec, Transferable):
 
     def _embedded(self, catalogue: Catalogue, runtime: Runtime) -> Tensor:
         """Return what the encoder as it comes makes of each title [N, w], kept in the cache."""
-        kind = torch.device(runtime.device).type
-        key = digest([_VERSION, *self.ingredients().values(), catalogue.digest, kind])
+        way = way_of(runtime.device) or ("cpu",)
+        key = digest([_VERSION, *self.ingredients().values(), catalogue.digest, *way])
         file = runtime.cache / "title-embeddings" / f"{key[:16]}.safetensors"
         if file.is_file():
             try:

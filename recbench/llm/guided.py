@@ -32,6 +32,7 @@ from recbench.llm.settings import HybridSettings
 from recbench.llm.tuning.finetuning import TrainingQuestions
 from recbench.llm.tuning.gate import ExpertGate
 from recbench.neural.plan import ParameterGroup, Step
+from recbench.neural.precision import FLOAT32, computing
 from recbench.questions.controls import Control
 from recbench.questions.queries import Queries
 from recbench.questions.split import Examples
@@ -119,7 +120,8 @@ class GuidedLanguageModel(LanguageModelRecommender):
         gate = self.module.user_gate
         if gate is None or seen is None:
             return said
-        return said | {"experts": gate(seen)[0].tolist()}
+        with computing(FLOAT32, self.module.device):
+            return said | {"experts": gate(seen)[0].tolist()}
 
     def _taught(self, data: TrainingData) -> Examples:
         if self.settings.cluster is None:

@@ -338,13 +338,15 @@ class NeuralRecommender(Encoder):
                 self.module.user_vectors(histories[start : start + SCORING_ROWS]).cpu().numpy()
                 for start in range(0, len(histories), SCORING_ROWS)
             ]
-        none = np.empty((0, self.module.item_vectors().shape[1]), np.float32)
-        return np.concatenate([none, *blocks])
+        if not blocks:
+            return np.empty((0, self.item_vectors().shape[1]), np.float32)
+        return np.concatenate(blocks)
 
     @torch.no_grad()
     def item_vectors(self) -> NDArray[np.float32]:
         """Return float32 [items, d]."""
-        return self.module.item_vectors().cpu().numpy()
+        with computing(FLOAT32, self.module.device):
+            return self.module.item_vectors().cpu().numpy()
 
     def score(self, queries: Queries, runtime: Runtime) -> NDArray[np.float32]:  # noqa: ARG002
         """Return the dot products of history and candidates, float32 [rows, C]."""

@@ -24,7 +24,7 @@ from recbench.neural.checkpoint import learnt
 from recbench.neural.plan import Step
 from recbench.questions.split import PAD, Examples, Split
 from recbench.recommender import Recommender, Runtime
-from recbench.testing.contract import AnswererContract, TransferableContract
+from recbench.testing.contract import AnswererContract, TransferableContract, toy_queries
 from recbench.testing.toy import toy_split, toy_training_data
 from recbench.testing.toy_lm import toy_llm
 
@@ -52,6 +52,13 @@ class TestILoRA(AnswererContract, TransferableContract):
         weights = gate(torch.from_numpy(fitted.encoder.user_vectors(split.test.histories)))
         assert weights.shape == (len(split.test), 4)
         assert float(weights.detach().std(dim=0).max()) > 0.01
+
+    def test_what_the_gate_says_is_float32_whatever_torch_may_round(
+        self, fitted: Recommender, split: Split, workplace: Path, rounded_products: list[str]
+    ) -> None:
+        assert isinstance(fitted, ILoRA)
+        fitted.expert_weights(toy_queries(split))
+        assert not rounded_products
 
     def test_it_is_llara_but_for_the_gate(
         self, fitted: Recommender, split: Split, workplace: Path

@@ -17,7 +17,7 @@ from recbench.neural import training
 from recbench.neural.ranking import full_ranking_ndcg
 from recbench.questions.queries import Queries
 from recbench.recommender import Runtime
-from recbench.testing.contract import EncoderContract, TransferableContract
+from recbench.testing.contract import EncoderContract, TransferableContract, toy_queries
 from recbench.testing.toy import toy_split, toy_training_data
 from recbench.testing.toy_lm import toy_text_encoder
 
@@ -40,9 +40,15 @@ class TestFrozen(EncoderContract, TransferableContract):
         table = fitted.module.items
         embeddings = read_by_transformers(encoder)
         centre, length = embeddings.mean(0), (embeddings - embeddings.mean(0)).norm(dim=1).mean()
-        expected = (embeddings - centre) / length @ table.projection.weight.T
-        expected = (expected + table.projection.bias).detach().numpy()
+        weight, bias = table.projection.weight.detach().cpu(), table.projection.bias.detach().cpu()
+        expected = ((embeddings - centre) / length @ weight.T + bias).numpy()
         np.testing.assert_allclose(fitted.item_vectors(), expected, atol=1e-5)
+
+    def test_its_scores_are_float32_whatever_torch_may_round(
+        self, fitted: MoRec, workplace: Path, rounded_products: list[str]
+    ) -> None:
+        fitted.score(toy_queries(toy_split()), self.runtime(workplace, "rounded"))
+        assert not rounded_products
 
     def test_no_item_has_an_embedding_of_its_own(self, fitted: MoRec) -> None:
         names = dict(fitted.module.named_parameters())
@@ -63,11 +69,13 @@ class TestTrained(EncoderContract, TransferableContract):
     settings: ClassVar = {}
 
     def test_the_encoder_learns_and_what_is_kept_is_what_it_makes_of_the_titles(
-        self, fitted: MoRec, encoder: Path
+        self, fitted: MoRec, encoder: Path, rounded_products: list[str]
     ) -> None:
         kept, before = fitted.module.items.embeddings, read_by_transformers(encoder)
         assert (kept - before).abs().max() > 1e-4
+        rounded_products.clear()  # transformers' own, in the line above
         fitted.module.items.read_all()
+        assert not rounded_products
         torch.testing.assert_close(fitted.module.items.embeddings, kept)
 
     def test_its_weights_learn_at_their_own_rate_and_do_not_decay(self) -> None:

@@ -1,7 +1,8 @@
 """The output head: where it is computed, and that scores come out of it in float32."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
 
 import torch
 from peft import PeftModel
@@ -28,22 +29,44 @@ def head_on(lm: PeftModel | PreTrainedModel, reads: Tensor) -> Iterator[None]:
         bool [B, T], P places: logits become [P, V].
     """
     head = lm.get_output_embeddings()
-    own, usual = vars(head).get("forward"), head.forward
+    usual = head.forward
 
     def forward(hidden: Tensor) -> Tensor:
         hidden = hidden[reads]
-        plain = isinstance(head, nn.Linear) and head.weight.is_floating_point()
-        exact = plain and not torch.is_grad_enabled()
-        return _float32_logits(hidden, head.weight, head.bias) if exact else usual(hidden)
+        if torch.is_grad_enabled() or not all(w.is_floating_point() for w in head.parameters()):
+            return usual(hidden)
+        if isinstance(head, nn.Linear):
+            return _float32_logits(hidden, head.weight, head.bias)
+        with torch.autocast(hidden.device.type, enabled=False), _products_in_float32(head):
+            return usual(hidden.float())  # of a head that an adapter stands on
 
-    head.forward = forward
+    with _given(head, forward):
+        yield
+
+
+@contextmanager
+def _products_in_float32(head: nn.Module) -> Iterator[None]:
+    """Let every product with narrow weights in a head give float32 inside the block."""
+    with ExitStack() as stack:
+        for part in head.modules():
+            if isinstance(part, nn.Linear) and part.weight.dtype != torch.float32:
+                exact = partial(_float32_logits, weight=part.weight, bias=part.bias)
+                stack.enter_context(_given(part, exact))
+        yield
+
+
+@contextmanager
+def _given(module: nn.Module, forward: Callable[[Tensor], Tensor]) -> Iterator[None]:
+    """Have a module compute by another function inside the block."""
+    own = vars(module).get("forward")
+    module.forward = forward
     try:
         yield
     finally:
         if own is None:
-            del head.forward
+            del module.forward
         else:  # accelerate puts one there, too
-            head.forward = own
+            module.forward = own
 
 
 def _float32_logits(hidden: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:

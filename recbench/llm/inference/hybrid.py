@@ -25,6 +25,7 @@ from transformers.utils import ModelOutput
 
 from recbench.llm.inference.head import head_on
 from recbench.llm.tuning.gate import ExpertGate, InstanceGate
+from recbench.neural.precision import whole_float32
 from recbench.seeding import generator
 
 
@@ -92,7 +93,7 @@ class ItemProjector(nn.Module):
         last = nn.Linear(width, width)
         self.network = nn.Sequential(nn.Linear(vectors.shape[1], width), nn.GELU(), last)
         mean, spread = words
-        with torch.no_grad():
+        with torch.no_grad(), whole_float32():
             first = self.network(self.vectors)
             last.weight.mul_(spread / max(float((first - first.mean(dim=0)).std()), 1e-6))
             last.bias.add_(mean - self.network(self.vectors).mean(dim=0))

@@ -1,10 +1,12 @@
 """The output head in float32, whatever the rest computes in."""
 
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from peft import PeftModel
+from peft import LoraConfig, PeftModel, get_peft_model
 from torch import nn
 
 from recbench.llm.inference import head as room
@@ -14,6 +16,7 @@ from recbench.llm.inference.hybrid import HybridLM
 from recbench.llm.inference.prefix import read
 from recbench.llm.inference.scoring import log_likelihoods, pack
 from recbench.llm.prompts.writer import Prompt, PromptWriter
+from recbench.llm.weights.backbone import load_backbone
 from recbench.neural.precision import Precision, computing
 
 HALF = Precision("bfloat16", torch.bfloat16, torch.bfloat16)
@@ -37,6 +40,32 @@ def test_logits_are_those_of_a_float32_head(
     torch.testing.assert_close(logits, exact)
     with torch.no_grad(), computing(HALF, CPU):
         assert lm(input_ids=ids).logits.dtype == torch.bfloat16  # nothing of it is left
+
+
+HEADS: dict[str, dict[str, Any]] = {
+    "adapted": {"target_modules": ["q_proj", "lm_head"]},
+    "trained whole": {"target_modules": ["q_proj"], "modules_to_save": ["lm_head"]},
+}
+
+
+@pytest.mark.filterwarnings("ignore")  # of weights that head and embeddings share
+@pytest.mark.parametrize("kind", HEADS)
+def test_so_they_are_where_an_adapter_stands_on_the_head(toy_folder: Path, kind: str) -> None:
+    lm, _ = load_backbone(str(toy_folder), "cpu", torch.bfloat16)
+    lm = get_peft_model(lm, LoraConfig(r=2, task_type="CAUSAL_LM", **HEADS[kind])).eval()
+    for name, weight in lm.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.constant_(weight, 0.01)
+    ids = torch.arange(12).view(2, 6)
+    reads = ids % 5 == 0
+    with torch.no_grad(), computing(HALF, CPU):
+        rounded = lm(input_ids=ids).logits[reads]
+        with head_on(lm, reads):
+            logits = lm(input_ids=ids).logits
+        assert torch.equal(lm(input_ids=ids).logits[reads], rounded)  # nothing of it is left
+    assert logits.dtype == torch.float32
+    assert not torch.equal(logits, logits.bfloat16().float())
+    torch.testing.assert_close(logits, rounded.float(), rtol=0.02, atol=0.02)
 
 
 def test_training_and_float32_are_as_they_were(any_lm: PeftModel) -> None:

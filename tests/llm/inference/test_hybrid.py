@@ -23,10 +23,13 @@ def test_vectors_are_moved_and_scaled_by_one_factor() -> None:
     assert not standardised(np.ones((2, 3), dtype=np.float32)).any()
 
 
-def test_item_tokens_start_with_the_mean_and_the_spread_of_words() -> None:
+def test_item_tokens_start_with_the_mean_and_the_spread_of_words(
+    rounded_products: list[str],
+) -> None:
     vectors = np.random.default_rng(0).normal(size=(50, 64)).astype(np.float32)
     mean = torch.linspace(-1, 1, 48)
     projector = ItemProjector(vectors, 48, (mean, 0.07))
+    assert not rounded_products
     tokens = projector(torch.arange(50)).detach()
     assert tokens.shape == (50, 48)
     torch.testing.assert_close(tokens.mean(dim=0), mean, atol=1e-5, rtol=1e-5)
