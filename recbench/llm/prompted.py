@@ -21,6 +21,7 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from recbench.errors import RecbenchError
+from recbench.hardware.devices import way_of
 from recbench.hardware.memory import give_back, if_it_fits
 from recbench.llm.checks import check_context, examine
 from recbench.llm.inference.abilities import Abilities, remember, remembered
@@ -305,16 +306,15 @@ class PromptedLanguageModel(Transferable):
         return {} if adapter is None else {"adapter": adapter_digest(adapter)}
 
     def _place(self, runtime: Runtime) -> Path:
-        device = torch.device(runtime.device)
-        return runtime.cache / "abilities" / self._circumstances(device)
+        return runtime.cache / "abilities" / self._circumstances(torch.device(runtime.device))
 
     def _circumstances(self, device: torch.device) -> str:
         """Return the name of a file that remembers abilities: a digest of all that decides them."""
-        settings = self.settings.record()
+        settings, way = self.settings.record(), way_of(str(device)) or ("cpu",)
         circumstances = [
             [CODE, PROBE, fingerprint(self.settings.llm), type(self).__name__],
             {name: settings[name] for name in SHAPE if name in settings} | self._adapter,
-            [device.type, reading_precision(self.settings.precision, device).name],
+            [*way, reading_precision(self.settings.precision, device).name],
             [torch.__version__, transformers.__version__, peft.__version__],
             {package: _installed(package) for package in KERNELS},
         ]

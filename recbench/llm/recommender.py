@@ -107,7 +107,7 @@ class TunedLanguageModel(PromptedLanguageModel):
         examined = self._rehearsed(data, self.settings.candidates, runtime)
         guide = self._fit_guide(data, runtime)
         lm = self._load_lm(data, runtime)
-        with seeded(derived_seed(runtime.seed, "initial weights")):
+        with seeded(derived_seed(runtime.seed, "initial weights"), runtime.device):
             self.module = self._module(lm, self._adapted, guide, runtime)
         taught = self._taught(data)
         questions = TrainingQuestions(taught, len(data.catalogue), self.settings, runtime.seed)

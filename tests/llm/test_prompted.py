@@ -13,6 +13,7 @@ import torch
 from peft import LoraConfig
 from recbench_baselines.tallrec import TALLRec, TALLRecSettings
 
+from recbench.hardware.devices import deterministic
 from recbench.llm import prompted
 from recbench.neural import precision
 from recbench.recommender import Runtime, TrainingData
@@ -60,6 +61,22 @@ def test_a_precision_counts_by_what_is_computed_in(
     assert native == narrow != whole
     monkeypatch.setattr(precision, "computes_bfloat16", lambda _: False)
     assert places("cuda") == [whole, whole, narrow]
+
+
+def test_whether_it_is_deterministic_counts_on_a_gpu_alone(
+    build: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(precision, "computes_bfloat16", lambda _: True)
+
+    def places(device: str) -> set[str]:
+        found = set()
+        for asked in (False, True):
+            with deterministic(asked):
+                found.add(build()._circumstances(torch.device(device)))
+        return found
+
+    assert len(places("cpu")) == 1
+    assert len(places("cuda:0")) == 2
 
 
 def test_kernels_that_are_installed_count_with_their_versions(

@@ -456,3 +456,19 @@ def test_prompts_longer_than_what_was_tried_are_tried_on_the_way(
     assert len([line for line in lines if line.startswith("trying how")]) > 1
     assert model.abilities is not None
     assert model.abilities.tokens > 400
+
+
+def test_first_weights_are_drawn_by_the_seed_on_the_device_that_draws_them(
+    build: Build, data: TrainingData, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some kinds of adapter draw theirs on a GPU, where its own stream must be seeded."""
+    devices: list[str] = []
+
+    def told(_: int, device: str = "none") -> Any:
+        devices.append(device)
+        raise InterruptedError
+
+    monkeypatch.setattr(room, "seeded", told)
+    with pytest.raises(InterruptedError):
+        build().fit(data, runtime)
+    assert devices == [runtime.device]

@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from recbench.errors import UserError
+from recbench.hardware.devices import is_deterministic, lacks_deterministic_form
 from recbench.neural.ranking import SCORES_AT_ONCE
 from recbench.neural.sequences import Codes, flush_left, last_columns
+from recbench.out_of_memory import lacks_memory
 from recbench.questions.split import PAD
 from recbench_baselines.recbole.installed import interaction, mask_transform, module_class
 from recbench_baselines.recbole.members import MEMBERS
@@ -98,6 +100,8 @@ class Network:
                 self.module: Any = with_quick_gelu(made).to(self.device)
             self._try()
         except (Exception, SystemExit) as error:  # RecBole's refusals are of any kind
+            if lacks_memory(error) or (is_deterministic() and lacks_deterministic_form(error)):
+                raise
             first = next(iter(str(error).strip().splitlines()), "")
             raise UserError(
                 f"RecBole's {model} cannot be built with these settings and "

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from transformers import PretrainedConfig
 
 from recbench.errors import RecbenchError, UserError
+from recbench.hardware.devices import is_deterministic, lacks_deterministic_form
 from recbench.llm.inference.abilities import Abilities
 from recbench.llm.inference.as_trained import likelihoods_as_trained
 from recbench.llm.inference.generation import LineEnds
@@ -344,7 +345,9 @@ def _is_idle(weight: nn.Parameter) -> bool:
 
 def _says_nothing(error: Exception) -> bool:
     """Whether what was raised is no word on the architecture, and has to be let through."""
-    return isinstance(error, DesertedError) or lacks_memory(error)
+    if isinstance(error, DesertedError) or lacks_memory(error):
+        return True
+    return is_deterministic() and lacks_deterministic_form(error)
 
 
 def _in_a_line(error: Exception) -> str:

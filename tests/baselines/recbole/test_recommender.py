@@ -6,7 +6,8 @@ import torch
 from recbench_baselines.recbole.members import MEMBERS
 
 from recbench.data.ragged import ragged
-from recbench.errors import UserError
+from recbench.errors import RecbenchError, UserError
+from recbench.hardware.devices import deterministic
 from recbench.neural.randomness import seeded
 from recbench.questions.queries import Queries
 from recbench.questions.split import PAD
@@ -152,6 +153,31 @@ def test_a_loss_of_a_whole_batch_is_not_computed_in_parts(
         model.fit(toy(model)[1], runtime)
     model = small(name, batch_size=16, epochs=1, **settings)
     assert model.fit(toy(model)[1], runtime)["halved"] == 0
+
+
+@pytest.mark.honesty
+@pytest.mark.parametrize(
+    ("error", "asked"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory"), False),
+        (RuntimeError("put_ does not have a deterministic implementation, but you set"), True),
+    ],
+    ids=["memory", "deterministic"],
+)
+def test_what_no_setting_can_help_is_not_laid_to_the_settings(
+    small, toy, runtime, monkeypatch, error, asked
+):
+    from recbench_baselines.recbole.network import Network
+
+    def fails(_):
+        raise error
+
+    monkeypatch.setattr(Network, "_try", fails)
+    model = small("STAMP")
+    said = "leave out --deterministic" if asked else "out of memory"
+    kind = RecbenchError if asked else RuntimeError
+    with pytest.raises(kind, match=said), deterministic(asked):
+        model.fit(toy(model)[1], runtime)
 
 
 def test_a_user_who_did_not_train_has_the_row_of_the_padding(small, toy, runtime):

@@ -30,7 +30,8 @@ from transformers import (
     RwkvConfig,
 )
 
-from recbench.errors import UserError
+from recbench.errors import RecbenchError, UserError
+from recbench.hardware.devices import deterministic
 from recbench.llm.inference import probe as probe_room
 from recbench.llm.inference.hybrid import HybridLM
 from recbench.llm.inference.probe import probe, randomised, total, trial
@@ -419,6 +420,21 @@ def test_too_little_memory_is_not_taken_for_a_lack_of_ability(
     with pytest.raises(type(error)) as caught:
         found(model)
     assert caught.value is error
+
+
+def test_what_has_no_deterministic_form_is_not_laid_to_the_model(make_hybrid: Hybrid) -> None:
+    model = hybrid(LLAMA, ("q_proj", "v_proj"), make_hybrid)
+
+    def puts(*_: Any) -> None:
+        torch.zeros(3).put_(torch.tensor([1]), torch.tensor([2.0]))
+
+    model.lm.get_base_model().register_forward_pre_hook(puts)
+    with (
+        pytest.raises(RecbenchError, match="leave out --deterministic"),
+        deterministic(asked=True),
+    ):
+        found(model)
+    assert found(model)["reads"] == "packed"
 
 
 OTHERS: dict[str, PeftConfig] = {
