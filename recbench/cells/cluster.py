@@ -26,7 +26,7 @@ from recbench.cells.board import Board
 from recbench.cells.cell import Cell
 from recbench.cells.process import Ended
 from recbench.cells.reached import Reached
-from recbench.cells.worker import fault, let_go, on_worker
+from recbench.cells.worker import Refused, fault, let_go, on_worker
 from recbench.errors import NotInstalledError, RecbenchError, UserError
 from recbench.sent_files import Files
 
@@ -42,6 +42,9 @@ PATIENCE = 30.0
 
 GLANCE = 1.0
 """Seconds between two looks whether a worker has come."""
+
+NAP = 10.0
+"""Seconds for which a refused worker is kept busy, so that the scheduler chooses another."""
 
 
 def check_installed() -> None:
@@ -89,6 +92,7 @@ class Cluster:
         self._take = take
         self._name = f"recbench-{uuid.uuid4().hex[:12]}"
         self._handed: set[Handed] = set()
+        self._refused: set[str] = set()
         # Named as half-written files are: `recbench runs clean` takes it if this process is killed.
         self._mark = results.resolve() / f".{self._name}.{os.getpid()}{PARTIAL}"
 
@@ -118,6 +122,11 @@ class Cluster:
 
     def submit(self, cell: Cell) -> Future[Ended]:
         """Hand a cell over; it begins as soon as a worker is free that has what it needs."""
+        found = Future[Ended]()
+        self._hand_over(cell, found)
+        return found
+
+    def _hand_over(self, cell: Cell, found: Future[Ended]) -> None:
         on_gpu = cell.uses_gpu and self._on_gpus
         task = {
             "name": cell.name,
@@ -130,9 +139,7 @@ class Cluster:
         needs = {GPU: 1} if on_gpu else None
         handed = self._client.submit(on_worker, json.dumps(task), pure=False, resources=needs)
         self._handed.add(handed)
-        found = Future[Ended]()
         handed.add_done_callback(partial(self._take_back, cell, found))
-        return found
 
     def _take_back(self, cell: Cell, found: Future[Ended], handed: "Handed") -> None:
         """Pass on how a cell ended; let go of it, lest Dask runs it again if its worker dies."""
@@ -140,17 +147,46 @@ class Cluster:
 
         goes_on = "the same command goes on"
         try:
-            found.set_result(self._taken(cell, handed.result()))
+            ended = handed.result()
+            if isinstance(ended, Refused):
+                self._refuse(ended.worker, ended.why)
+                self._hand_over(cell, found)
+            else:
+                found.set_result(self._taken(cell, ended))
         except CancelledError:
             gone = f"the scheduler at {self._address} is gone; start one, and {goes_on}"
             found.set_result(Ended(1, gone))
         except KilledWorker:
-            lost = f"each worker that had it died; see its log, and {goes_on}"
-            found.set_result(Ended(1, lost))
-        except Exception as error:
-            found.set_exception(error)
+            lost = "each worker that had it died, as one without recbench does; see its log"
+            found.set_result(Ended(1, f"{lost}, and {goes_on}"))
+        except Exception as error:  # of a worker that cannot begin a cell: `on_worker` raises none
+            self._blame(error, cell, found)
         self._handed.discard(handed)
         handed.release()
+
+    def _blame(self, error: Exception, cell: Cell, found: Future[Ended]) -> None:
+        """Refuse the workers that cannot even be asked, and hand their cell to others."""
+        try:
+            wrong = {one: why for one, why in self._faults().items() if why}
+        except Exception:  # whatever Dask makes of a scheduler that has gone meanwhile
+            wrong = {}
+        for worker, why in wrong.items():
+            self._refuse(worker, why)
+        if wrong:
+            self._hand_over(cell, found)
+        else:
+            found.set_exception(error)
+
+    def _refuse(self, worker: str, why: str) -> None:
+        """Say once what a worker lacks that has come later, and keep it busy for a while."""
+        if worker not in self._refused:
+            self._refused.add(worker)
+            self._report(f"{why} (cells wait for other workers)")
+        # Others of its scheduler may have use for it, so it is not sent away; but whoever is free
+        # is handed the next cell, and it would be free at once, time and again.
+        nap = self._client.submit(time.sleep, NAP, pure=False, workers=[worker])
+        self._handed.add(nap)
+        nap.add_done_callback(self._handed.discard)
 
     def _taken(self, cell: Cell, ended: Ended) -> Ended:
         """Take what a finished cell has sent; one of which that is refused has failed."""
@@ -182,16 +218,16 @@ class Cluster:
         """Refuse workers that could not do right; whether a GPU is to be had is known by one."""
         if self._device == "auto":
             self._wait_for_one()
-        try:
-            faults = self._client.run(fault, self._shared, __version__)
-        except Exception as error:  # whatever Dask makes of a worker that cannot even be asked
-            said = " ".join(str(error).split())
-            raise RecbenchError(
-                f"the workers at {self._address} cannot be asked for their recbench ({said}); "
-                f"install 'recbench[dask]' {__version__} where they run, and start them again"
-            ) from None
-        if wrong := [why for why in faults.values() if why]:
+        if wrong := [why for why in self._faults().values() if why]:
             raise UserError(wrong[0])
+
+    def _faults(self) -> dict[str, str]:
+        """Return why each worker that is there could not do right, by its address; empty if not."""
+        asked = self._client.run(fault, self._shared, __version__, on_error="return")
+        return {
+            worker: _unasked(worker, why) if isinstance(why, BaseException) else why
+            for worker, why in asked.items()
+        }
 
     def _wait_for_one(self) -> None:
         """Wait for the first worker: of jobs that are not running yet none has said what it has."""
@@ -230,6 +266,15 @@ class Cluster:
             self._board.begun(said["name"], said["where"])
         else:
             self._board.said(said["name"], said["line"])
+
+
+def _unasked(worker: str, error: BaseException) -> str:
+    """Say that a worker has no recbench, or another one that cannot be asked for it."""
+    said = " ".join(str(error).split())
+    return (
+        f"the worker at {worker} cannot be asked for its recbench ({said}); "
+        f"install 'recbench[dask]' {__version__} where it runs, and start it again"
+    )
 
 
 def _connected(address: str) -> "Client":

@@ -87,4 +87,4 @@ def _end(future: Future[Ended]) -> Ended:
     try:
         return future.result()
     except Exception as error:
-        return Ended(1, " ".join(f"{type(error).__name__}: {error}".split()))
+        return Ended.by(error)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 from recbench.hardware.threads import VARIABLE
 from recbench.leash import LEASH, Leash, signal_name
@@ -31,6 +32,11 @@ class Ended:
 
     code: int
     said: str = ""
+
+    @classmethod
+    def by(cls, error: Exception) -> Self:
+        """Return how a cell ended that something beside it has broken."""
+        return cls(1, " ".join(f"{type(error).__name__}: {error}".split()))
 
     @property
     def from_outside(self) -> bool:

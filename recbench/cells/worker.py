@@ -8,14 +8,15 @@ worker.
 import json
 import os
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from recbench import __version__
 from recbench.cells.process import Ended, run_cell
 from recbench.cells.reached import Reached
-from recbench.errors import UserError
 from recbench.hardware.threads import VARIABLE
 from recbench.leash import Leash
 
@@ -26,9 +27,26 @@ _LEASHES: dict[str, list[Leash]] = {}
 """Of the cells that run on this worker, by the name of whoever fills them."""
 
 
-def on_worker(task: str) -> Ended:
+@dataclass(frozen=True)
+class Refused:
     """
-    Run a cell on this worker.
+    What becomes of a cell on a worker that could not do right: it is not begun, and others may.
+
+    Attributes
+    ----------
+    worker
+        Its address.
+    why
+        In a line.
+    """
+
+    worker: str
+    why: str
+
+
+def on_worker(task: str) -> Ended | Refused:
+    """
+    Run a cell on this worker; nothing is raised, so that what is comes from no recbench like this.
 
     Parameters
     ----------
@@ -39,10 +57,17 @@ def on_worker(task: str) -> Ended:
     """
     from distributed import get_worker
 
-    asked = json.loads(task)
+    asked, worker = json.loads(task), get_worker()
     if why := fault(asked["mark"], asked["version"]):
-        return Ended(UserError.exit_code, why)
-    worker, topic, name = get_worker(), asked["filling"], asked["name"]
+        return Refused(worker.address, why)
+    try:
+        return _run(asked, worker)
+    except Exception as error:
+        return Ended.by(error)
+
+
+def _run(asked: Mapping[str, Any], worker: Any) -> Ended:
+    topic, name = asked["filling"], asked["name"]
     worker.log_event(topic, {"name": name, "where": f"{socket.gethostname()} {worker.name}"})
 
     def tell(line: str) -> None:

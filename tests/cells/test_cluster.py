@@ -24,7 +24,7 @@ from recbench.cells.cluster import Cluster
 from recbench.cells.fill import fill
 from recbench.cells.process import Ended
 from recbench.cells.reached import Reached
-from recbench.cells.worker import fault, let_go, on_worker
+from recbench.cells.worker import Refused, fault, let_go, on_worker
 from recbench.errors import NotInstalledError, RecbenchError, UserError
 from recbench.experiment import run
 from recbench.registry import listed, load
@@ -64,11 +64,11 @@ class Client:
 
     def __init__(self, *workers, later=()):
         self.workers, self.tasks, self.ran = workers, [], []
-        self.later, self.glances = later, 0
+        self.later, self.glances, self.naps = later, 0, []
         self.handed, self.ends = [], Ended(0)
         self.kept = {}
 
-    def run(self, function, *arguments):
+    def run(self, function, *arguments, on_error="raise"):
         self.ran.append(function)
         return {i: function(*arguments) for i in range(len(self.workers))}
 
@@ -82,10 +82,15 @@ class Client:
     def subscribe_topic(self, topic, handler):
         self.hear = handler
 
-    def submit(self, function, task, pure, resources):
-        assert (function, pure) == (on_worker, False)
+    def submit(self, function, task, pure, resources=None, workers=None):
+        assert not pure
+        if function is time.sleep:
+            self.naps += workers
+            return Handed(None)
+        assert function is on_worker
         self.tasks.append((json.loads(task), resources))
-        self.handed.append(Handed(self.ends))
+        ends = self.ends.pop(0) if isinstance(self.ends, list) else self.ends
+        self.handed.append(Handed(ends))
         return self.handed[-1]
 
     def cancel(self, handed):
@@ -175,7 +180,8 @@ def test_a_lost_scheduler_and_lost_workers_are_said(handed_over):
     assert [how.said for how in failed.values()] == [gone] * 2
     killed = distributed.KilledWorker("on_worker", SimpleNamespace(address="a"), 3)
     _, _, failed = handed_over({}, ends=killed)
-    lost = "each worker that had it died; see its log, and the same command goes on"
+    lost = "each worker that had it died, as one without recbench does; see its log, and the same "
+    lost += "command goes on"
     assert [how.said for how in failed.values()] == [lost] * 2
 
 
@@ -205,14 +211,50 @@ def test_workers_that_could_not_do_right_are_refused(handed_over, monkeypatch, t
     assert not list((tmp_path / "results").iterdir())
 
 
-def test_workers_without_recbench_are_a_line(handed_over, monkeypatch, tmp_path):
-    def run(*_):
-        raise Exception("ModuleNotFoundError(\"No module\nnamed 'recbench'\")")  # as Dask does
+NONE = ModuleNotFoundError("No module\nnamed 'recbench'")
+OTHER = TypeError("fault() takes 2 positional arguments")
 
-    monkeypatch.setattr(Client, "run", run)
-    with pytest.raises(RecbenchError, match=r"named 'recbench'.*; install 'recbench\[dask\]' \d"):
+
+def test_workers_without_recbench_are_a_line(handed_over, monkeypatch, tmp_path):
+    monkeypatch.setattr(Client, "run", lambda *_, on_error: {"tcp://b:1": NONE})  # as Dask does
+    said = r"worker at tcp://b:1 .*\(No module named 'recbench'\); install 'recbench\[dask\]' \d"
+    with pytest.raises(RecbenchError, match=said):
         handed_over({})
     assert not list((tmp_path / "results").iterdir())
+
+
+def test_a_cell_of_a_worker_that_is_refused_later_is_handed_to_others(handed_over):
+    """One that joins late would eat the table: whoever fails at once is always free."""
+    lacks = Refused("tcp://b:1", "the workers on b do not see /results: mount it")
+    client, lines, failed = handed_over({}, ends=[lacks, lacks, Ended(0), Ended(2, "error: no")])
+    assert [task["name"] for task, _ in client.tasks] == [CELLS[0].name] * 3 + [CELLS[1].name]
+    assert client.naps == ["tcp://b:1"] * 2  # while it is busy others are chosen
+    assert lines.count(f"{lacks.why} (cells wait for other workers)") == 1
+    assert {cell: how.code for cell, how in failed.items()} == {CELLS[1]: 2}
+
+
+def test_a_cell_that_a_worker_of_another_recbench_had_is_handed_to_others(handed_over, monkeypatch):
+    asked = [{"a": ""}, {"a": "", "tcp://b:1": OTHER}]
+    monkeypatch.setattr(Client, "run", lambda *_, on_error: asked.pop(0))
+    client, lines, failed = handed_over({}, ends=[KeyError("marks"), Ended(0), Ended(0)])
+    assert failed == {}
+    assert len(client.tasks) == 3
+    assert client.naps == ["tcp://b:1"]
+    assert sum("worker at tcp://b:1 cannot be asked" in line for line in lines) == 1
+
+
+@pytest.mark.parametrize("then", [{"a": ""}, OSError("gone")], ids=str)
+def test_what_dask_breaks_without_such_a_worker_is_a_failure_of_its_cell(
+    handed_over, monkeypatch, then
+):
+    def run(self, *_, on_error):
+        if self.tasks and isinstance(then, OSError):
+            raise then
+        return {"a": ""}
+
+    monkeypatch.setattr(Client, "run", run)
+    _, _, failed = handed_over({}, ends=[ValueError("odd\nend"), Ended(0)])
+    assert list(failed.values()) == [Ended(1, "ValueError: odd end")]
 
 
 def test_a_worker_says_what_it_lacks(tmp_path):
@@ -254,7 +296,8 @@ def test_without_dask_there_is_a_remedy(monkeypatch, tmp_path):
 
 def test_a_worker_runs_a_cell_and_lets_go_of_it_when_told(monkeypatch, tmp_path):
     events, seen = [], []
-    worker = SimpleNamespace(name="w", log_event=lambda topic, said: events.append((topic, said)))
+    worker = SimpleNamespace(name="w", address="tcp://w:1")
+    worker.log_event = lambda topic, said: events.append((topic, said))
     monkeypatch.setattr(distributed, "get_worker", lambda: worker)
 
     def run_cell(arguments, device, leash, tell, threads):
@@ -274,7 +317,10 @@ def test_a_worker_runs_a_cell_and_lets_go_of_it_when_told(monkeypatch, tmp_path)
     assert on_worker(json.dumps(task)) == Ended(143)
     assert seen == [(["--seed", "0"], "cpu", 3)]
     assert [said.get("line") for _, said in events] == [None, "training"]
-    assert on_worker(json.dumps(task | {"version": "99"})).code == UserError.exit_code
+    assert on_worker(json.dumps(task | {"version": "99"})).worker == "tcp://w:1"
+    seen.clear()
+    monkeypatch.setattr(working, "run_cell", lambda *_: seen[0])
+    assert on_worker(json.dumps(task)) == Ended(1, "IndexError: list index out of range")
 
 
 def test_models_say_whether_they_use_a_gpu():
@@ -406,6 +452,54 @@ def workers_apart(address, tmp_path, count=2):
 def scheduler():
     with distributed.LocalCluster(n_workers=0, dashboard_address=":0") as local:
         yield local.scheduler_address
+
+
+BAD = {
+    "sees no disk": "w.Path = lambda mark: pathlib.Path('/nowhere', mark[1:])",
+    "has another recbench": "w.on_worker = lambda task: {}['an argument']; w.fault = lambda: ''",
+    "has no recbench": "sys.modules['recbench.cells.worker'] = None",  # Dask ends it
+}
+"""What is done to a worker that could not do right."""
+
+
+def test_workers_that_come_later_and_could_not_do_right_eat_no_cell(scheduler, tmp_path):
+    """On Dask itself: the cells are all run by the one worker that can run them."""
+    begin = "import pathlib, sys, recbench.cells.worker as w; from recbench.cells.process import "
+    begin += "Ended; import time; w.run_cell = lambda *_: time.sleep(0.3) or Ended(0); "
+    start = "; from distributed.cli.dask_worker import main; main()"
+    words = [scheduler, "--no-dashboard", "--nthreads", "1", "--no-nanny"]
+    started, lines = [], []
+
+    def come(name, what="pass"):
+        command = [sys.executable, "-c", begin + what + start, *words, "--name", name]
+        started.append(subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL))
+
+    class Joined(Board):
+        def begun(self, name, where):
+            if not self._running and len(started) == 1:
+                for bad, what in BAD.items():
+                    come(bad, what)
+            super().begun(name, where)
+
+    with distributed.Client(scheduler, set_as_default=False) as client:
+        try:
+            come("good")
+            client.wait_for_workers(1)
+            cells = [Cell(f"{number} on d", ("--seed", str(number))) for number in range(40)]
+            board = Joined(len(cells), lines.append)
+            places = Cluster(scheduler, tmp_path / "results", "cpu", board, lines.append)
+            assert fill(cells, places, board) == {}
+        finally:
+            for one in started:
+                one.kill()
+                one.wait()
+    begun = [line for line in lines if line.endswith("begun")]
+    assert len(begun) == 40
+    assert all(" good: " in line for line in begun)
+    refused = sorted(line for line in lines if "cells wait for other workers" in line)
+    assert len(refused) == 2
+    assert "cannot be asked for its recbench (<lambda>() takes 0 positional" in refused[0]
+    assert "do not see /nowhere/" in refused[1]
 
 
 @pytest.mark.slow
