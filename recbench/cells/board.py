@@ -1,5 +1,6 @@
 """What becomes of cells, told as it happens: one live table on a terminal, else a line an event."""
 
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,9 +13,12 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from recbench.cells.process import Ended
+from recbench.cells.process import ERROR, Ended
 from recbench.plain_text import printable
 from recbench.secret import without_secrets
+
+BAR = re.compile(r"\d%\|")
+"""In each state of a library's progress bar."""
 
 
 @dataclass
@@ -33,7 +37,8 @@ class Board:
     cells
         How many there are.
     report
-        Told of every cell that begins, ends or fails.
+        Told of every cell that begins, ends or fails, and what it says, as one that runs alone
+        shows it itself.
     live
         Whether to draw a table of those that run, on standard error where that is a terminal.
     """
@@ -69,9 +74,11 @@ class Board:
         self._report(f"{name} on {where}: begun")
 
     def said(self, name: str, line: str) -> None:
-        """Note the latest line of a cell."""
+        """Note the latest line of a cell; pass on what is neither a bar nor how it ends."""
         if (running := self._running.get(name)) is not None:
             running.said = line
+        if not BAR.search(line) and not line.startswith(ERROR):
+            self._report(f"{name}: {line}")
 
     def ended(self, name: str, how: Ended, again: bool) -> None:
         """Note how a cell ended, and whether it will be gone on with."""

@@ -1,6 +1,7 @@
 """One cell in a process of its own, which ends with the one that started it."""
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -11,8 +12,14 @@ from typing import Self
 from recbench.hardware.threads import VARIABLE
 from recbench.leash import LEASH, Leash, signal_name
 
+FRESH = "--fresh"
+"""An option of ``recbench run``, by which a cell says how it is made anew; a table has none."""
+
 OTHER_THREADS = ("MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 """What else would decide it, and is left out where the number of threads is given."""
+
+ERROR = "error: "
+"""How the line begins that says why a run failed."""
 
 TOLD_TO_LEAVE = (128 + signal.SIGINT, 128 + signal.SIGTERM)
 
@@ -72,13 +79,15 @@ def run_cell(
     leash
         The process leaves when it is let go.
     tell
-        Called with each line that the cell says; None shows them to the user, with progress bars.
+        Called with each line that the cell says, where ``--fresh`` is a command of its own; None
+        shows them to the user, with progress bars.
     threads
         For a numerical operation on the CPU; None for the environment's.
     """
-    command = [sys.executable, "-P", "-m", "recbench_cli", "run", *arguments]
+    words = ["run", *arguments, "--device", device]
+    again = shlex.join(["recbench", *words, FRESH])
     with subprocess.Popen(
-        [*command, "--device", device],
+        [sys.executable, "-P", "-m", "recbench_cli", *words],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=None if tell is None else subprocess.PIPE,
@@ -90,7 +99,7 @@ def run_cell(
         last = ""
         for line in process.stderr or ():
             if tell is not None and line.strip():
-                tell(last := line.strip())
+                tell(last := line.strip().replace(FRESH, again))
         return Ended(process.wait(), last)
 
 

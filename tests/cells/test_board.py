@@ -36,10 +36,29 @@ def test_the_table_shows_what_runs_and_counts_the_rest():
     assert lines == [
         "a on d, seed 0 on host 1: begun",
         "b on d, seed 0 on host 2: begun",
+        "a on d, seed 0: training a: [bold]results[/bold]",
+        "c on d, seed 0: from nobody",
         "a on d, seed 0 on host 1: done",
         "b on d, seed 0 on host 2: ended by SIGKILL, goes on where it stopped",
         "b on d, seed 0 on host 1: begun",
         "b on d, seed 0 on host 1: failed with exit code 1: error: no",
+    ]
+
+
+def test_what_a_cell_says_is_passed_on_but_for_bars_and_its_error():
+    """A table must not be filled with runs that were made otherwise, without a word."""
+    lines = []
+    with Board(1, lines.append) as board:
+        board.begun("a on d, seed 0", "cpu")
+        bar = "Loading weights:  50%|█████     | 1/2 [00:00<00:00]"
+        board.said("a on d, seed 0", bar)
+        assert bar[:20] in drawn(board)
+        board.said("a on d, seed 0", "found a run that was not audited")
+        board.said("a on d, seed 0", "error: no")
+        board.ended("a on d, seed 0", Ended(1, "error: no"), again=False)
+    assert lines[1:] == [
+        "a on d, seed 0: found a run that was not audited",
+        "a on d, seed 0 on cpu: failed with exit code 1: error: no",
     ]
 
 

@@ -58,6 +58,14 @@ def test_what_a_cell_says_is_told_line_by_line(started):
     assert not ended.from_outside
 
 
+def test_how_a_cell_is_made_anew_is_a_command(started):
+    """Whoever fills a table or a study cannot give --fresh."""
+    started("import sys; print('found a run; --fresh runs it anew', file=sys.stderr)")
+    lines = []
+    run(lines.append)
+    assert lines == ["found a run; recbench run --model a --device cpu --fresh runs it anew"]
+
+
 def test_a_killed_cell_may_go_on(started):
     started("import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
     ended = run(lambda line: None)
