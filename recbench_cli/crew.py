@@ -119,7 +119,7 @@ class Crew:
         if self.scheduler is not None:
             board = Board(len(wanted), say, live=True)
             first = devices_of(self.device)[0]
-            far = Cluster(self.scheduler, self.results, first, board, say, self._takes())
+            far = Cluster(self.scheduler, self._shared(), first, board, say, self._takes())
             return fill([self._far(one) for one in wanted], far, board)
         devices = self.places()
         board = Board(len(wanted), say, live=len(devices) > 1)
@@ -130,15 +130,25 @@ class Crew:
         from recbench.models import class_at_hand
 
         raw = {
-            field: folder.resolve()
+            field: folder.absolute()  # with its links: they may lead elsewhere on a worker
             for field in ("data_dir", "train_data_dir")
             if (folder := getattr(one, field)) is not None
         }
-        shared = {"results": self.results.resolve(), "cache": self.cache.resolve()}
-        folders = dict.fromkeys(shared) if self.fetch else shared
+        folders = {"results": None, "cache": None, **self._shared()}
         found = class_at_hand(one.model)
         uses_gpu = found is None or found.uses_gpu  # it may be there, where it is run
         return _cell(one.model_copy(update={**raw, **folders}), uses_gpu)
+
+    def _shared(self) -> dict[str, Path]:
+        """Return the folders that the workers of a cluster share with this machine, by option."""
+        from recbench.runs.places import cache_folder
+
+        if self.fetch:
+            return {}
+        shared = {"results": self.results.absolute()}
+        if self.cache != cache_folder():  # else each machine has its own
+            shared["cache"] = self.cache.absolute()
+        return shared
 
     def _takes(self) -> "Callable[[Files], None] | None":
         """Return what takes the runs that workers send; None where they write them here."""

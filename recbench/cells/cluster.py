@@ -7,14 +7,15 @@ died to another one, which goes on from the checkpoint: all workers write into o
 Workers that share none write each into a folder of its own, and send what their cells have reached.
 """
 
+import fcntl
 import json
 import logging
 import os
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import CancelledError, Future
-from contextlib import suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -63,8 +64,9 @@ class Cluster:
     ----------
     address
         Of the scheduler.
-    results
-        Folder that all workers must see.
+    shared
+        Folders that all workers must see, by the name of their option; none where they share no
+        folder.
     device
         ``"auto"``: a cell that uses a GPU goes to a worker that has one, if any has when the first
         have come. ``"cpu"``: none does. ``"cuda"``: all do that use one, when there is such a
@@ -75,13 +77,13 @@ class Cluster:
         Told what the user must know of the workers.
     take
         Takes what a finished cell has left, where workers share no folder; it raises RecbenchError
-        for what is not to be trusted. None where they share `results`.
+        for what is not to be trusted.
     """
 
     def __init__(
         self,
         address: str,
-        results: Path,
+        shared: Mapping[str, Path],
         device: str,
         board: Board,
         report: Callable[[str], None],
@@ -89,25 +91,22 @@ class Cluster:
     ) -> None:
         check_installed()
         self._address, self._device, self._board, self._report = address, device, board, report
-        self._take = take
+        self._shared, self._take = shared, take
         self._name = f"recbench-{uuid.uuid4().hex[:12]}"
         self._handed: set[Handed] = set()
         self._refused: set[str] = set()
-        # Named as half-written files are: `recbench runs clean` takes it if this process is killed.
-        self._mark = results.resolve() / f".{self._name}.{os.getpid()}{PARTIAL}"
 
     def __enter__(self) -> Self:
-        self._client = _connected(self._address)
-        if self._take is None:
-            self._mark.parent.mkdir(parents=True, exist_ok=True)
-            self._mark.touch()
-        try:
+        with ExitStack() as held:
+            self._client = held.enter_context(closing(_connected(self._address)))
+            self._marks = {
+                name: str(held.enter_context(_marked(folder, f"{self._name}-{name}")))
+                for name, folder in self._shared.items()
+            }
             self._check()
             self._on_gpus = self._chosen()
-        except BaseException:
-            self._leave()
-            raise
-        self._client.subscribe_topic(self._name, self._hear)
+            self._client.subscribe_topic(self._name, self._hear)
+            self._held = held.pop_all()
         return self
 
     def __exit__(
@@ -116,9 +115,9 @@ class Cluster:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if error is not None:
-            self.stop()
-        self._leave()
+        with self._held:
+            if error is not None:
+                self.stop()
 
     def submit(self, cell: Cell) -> Future[Ended]:
         """Hand a cell over; it begins as soon as a worker is free that has what it needs."""
@@ -133,7 +132,7 @@ class Cluster:
             "arguments": cell.arguments,
             "device": "cuda" if on_gpu else "cpu",
             "filling": self._name,
-            "mark": self._shared,
+            "marks": self._marks,
             "version": __version__,
         }
         needs = {GPU: 1} if on_gpu else None
@@ -199,20 +198,11 @@ class Cluster:
             reached.forget()
         return ended
 
-    @property
-    def _shared(self) -> str:
-        """The file by which a worker knows the folder that it shares; empty where there is none."""
-        return str(self._mark) if self._take is None else ""
-
     def stop(self) -> None:
         """Begin no other cell, and have those that run leave."""
         with suppress(OSError, RuntimeError, TimeoutError):
             self._client.cancel(list(self._handed))
             self._client.run(let_go, self._name)
-
-    def _leave(self) -> None:
-        self._mark.unlink(missing_ok=True)
-        self._client.close()
 
     def _check(self) -> None:
         """Refuse workers that could not do right; whether a GPU is to be had is known by one."""
@@ -223,7 +213,7 @@ class Cluster:
 
     def _faults(self) -> dict[str, str]:
         """Return why each worker that is there could not do right, by its address; empty if not."""
-        asked = self._client.run(fault, self._shared, __version__, on_error="return")
+        asked = self._client.run(fault, self._marks, __version__, on_error="return")
         return {
             worker: _unasked(worker, why) if isinstance(why, BaseException) else why
             for worker, why in asked.items()
@@ -266,6 +256,25 @@ class Cluster:
             self._board.begun(said["name"], said["where"])
         else:
             self._board.said(said["name"], said["line"])
+
+
+@contextmanager
+def _marked(folder: Path, name: str) -> Iterator[Path]:
+    """
+    Leave a file in a folder, by which a worker knows it.
+
+    It is named as half-written files are, and held: `recbench runs clean` takes it, on whatever
+    host, once this process has ended, and not before.
+    """
+    mark = folder.absolute() / f".{name}.{os.getpid()}{PARTIAL}"
+    mark.parent.mkdir(parents=True, exist_ok=True)
+    with mark.open("w") as file:
+        try:
+            with suppress(OSError):  # a file system without locks, on which every run is refused
+                fcntl.flock(file, fcntl.LOCK_EX)
+            yield mark
+        finally:
+            mark.unlink(missing_ok=True)
 
 
 def _unasked(worker: str, error: BaseException) -> str:

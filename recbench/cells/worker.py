@@ -23,6 +23,12 @@ from recbench.leash import Leash
 OWN = "recbench-cells"
 """Folder of a worker that shares none, below the one in which it was started; of cells by name."""
 
+OTHERWISE = {
+    "results": "have finished runs sent here by --fetch",
+    "cache": "leave it out: each machine then has a cache of its own",
+}
+"""What can be done where no disk is shared, by the option that names a folder on one."""
+
 _LEASHES: dict[str, list[Leash]] = {}
 """Of the cells that run on this worker, by the name of whoever fills them."""
 
@@ -52,13 +58,13 @@ def on_worker(task: str) -> Ended | Refused:
     ----------
     task
         JSON object: name and arguments of the cell, device, the name of whoever fills cells, the
-        file that marks its results folder (empty where none is shared), and its version of
-        recbench.
+        files that mark the folders which it shares, by the options that name these, and its version
+        of recbench.
     """
     from distributed import get_worker
 
     asked, worker = json.loads(task), get_worker()
-    if why := fault(asked["mark"], asked["version"]):
+    if why := fault(asked["marks"], asked["version"]):
         return Refused(worker.address, why)
     try:
         return _run(asked, worker)
@@ -79,7 +85,7 @@ def _run(asked: Mapping[str, Any], worker: Any) -> Ended:
         try:
             # Dask gives a worker one thread, unless its own environment says more.
             threads = int(os.environ.get(VARIABLE) or 1)
-            with _writing(asked["arguments"], asked["mark"]) as where:
+            with _writing(asked["arguments"], asked["marks"]) as where:
                 given = [*asked["arguments"], *where]
                 return run_cell(given, asked["device"], leash, tell, threads)
         finally:
@@ -87,11 +93,11 @@ def _run(asked: Mapping[str, Any], worker: Any) -> Ended:
 
 
 @contextmanager
-def _writing(arguments: Sequence[str], mark: str) -> Iterator[list[str]]:
+def _writing(arguments: Sequence[str], marks: Mapping[str, str]) -> Iterator[list[str]]:
     """Give the option that says where a cell writes, if need be; keep what it reaches there."""
     from distributed import get_client
 
-    if mark:
+    if marks:
         yield []
         return
     reached = Reached(get_client(), arguments)
@@ -101,7 +107,7 @@ def _writing(arguments: Sequence[str], mark: str) -> Iterator[list[str]]:
         yield ["--results", str(own)]
 
 
-def fault(mark: str, version: str) -> str:
+def fault(marks: Mapping[str, str], version: str) -> str:
     """Say in a line why this worker could not do right; empty where it can."""
     host = socket.gethostname()
     if version != __version__:
@@ -109,11 +115,12 @@ def fault(mark: str, version: str) -> str:
             f"the workers on {host} have recbench {__version__}, and this is {version}; install "
             "the same everywhere"
         )
-    if mark and not Path(mark).is_file():
-        return (
-            f"the workers on {host} do not see {Path(mark).parent}: give --results a folder on a "
-            "disk that all machines share, or have finished runs sent here by --fetch"
-        )
+    for name, mark in marks.items():
+        if not Path(mark).is_file():
+            return (
+                f"the workers on {host} do not see {Path(mark).parent}: give --{name} a folder on "
+                f"a disk that all machines share, or {OTHERWISE[name]}"
+            )
     return ""
 
 

@@ -125,7 +125,8 @@ def handed_over(monkeypatch, tmp_path):
             Reached(client, cell.arguments).send(folder)
         monkeypatch.setattr(cluster, "_connected", lambda address: client)
         board = Board(len(CELLS), lines.append)
-        own = tmp_path / "results", device, board, lines.append, take
+        shared = {} if take else {"results": tmp_path / "results"}
+        own = shared, device, board, lines.append, take
         failed = fill(CELLS, Cluster("tcp://here:1", *own), board)
         assert not list((tmp_path / "results").glob("*"))  # no mark is left
         return client, lines, failed
@@ -189,7 +190,7 @@ def test_what_is_handed_over_is_plain_data(handed_over, tmp_path):
     client, _, _ = handed_over({})
     task = dict(client.tasks[0][0])
     assert task.pop("filling").startswith("recbench-")
-    mark = Path(task.pop("mark"))
+    (mark,) = map(Path, task.pop("marks").values())
     assert mark.parent == tmp_path / "results"
     assert task.pop("version")
     assert task == {"name": "popularity, seed 0", "arguments": ["--seed", "0"], "device": "cpu"}
@@ -198,14 +199,14 @@ def test_what_is_handed_over_is_plain_data(handed_over, tmp_path):
 def test_what_a_killed_command_leaves_is_cleaned_away(monkeypatch, tmp_path):
     monkeypatch.setattr(cluster, "_connected", lambda address: Client({}))
     monkeypatch.setattr(os, "getpid", lambda: 4194304)  # no process has so high an id
-    with Cluster("tcp://here:1", tmp_path, "auto", Board(0, print), print):
+    with Cluster("tcp://here:1", {"results": tmp_path}, "auto", Board(0, print), print):
         (left,) = leftovers(tmp_path, tmp_path / "cache", days=0)
         left.remove()
         assert not list(tmp_path.iterdir())
 
 
 def test_workers_that_could_not_do_right_are_refused(handed_over, monkeypatch, tmp_path):
-    monkeypatch.setattr(cluster, "fault", lambda mark, version: "the workers on a have no disk")
+    monkeypatch.setattr(cluster, "fault", lambda marks, version: "the workers on a have no disk")
     with pytest.raises(UserError, match="the workers on a have no disk"):
         handed_over({})
     assert not list((tmp_path / "results").iterdir())
@@ -259,17 +260,21 @@ def test_what_dask_breaks_without_such_a_worker_is_a_failure_of_its_cell(
 
 def test_a_worker_says_what_it_lacks(tmp_path):
     (tmp_path / "mark").touch()
-    assert fault(str(tmp_path / "mark"), cluster.__version__) == ""
-    assert "have recbench" in fault(str(tmp_path / "mark"), "99")
-    said = fault(str(tmp_path / "other"), cluster.__version__)
+    here, there = str(tmp_path / "mark"), str(tmp_path / "other")
+    own = cluster.__version__
+    assert fault({"results": here, "cache": here}, own) == fault({}, own) == ""
+    assert "have recbench" in fault({"results": here}, "99")
+    said = fault({"results": there}, own)
     assert f"do not see {tmp_path}: give --results a folder on a disk that all" in said
     assert said.endswith("or have finished runs sent here by --fetch")
-    assert fault("", cluster.__version__) == ""
+    said = fault({"results": here, "cache": there}, own)
+    assert f"do not see {tmp_path}: give --cache a folder on a disk that all" in said
+    assert said.endswith("or leave it out: each machine then has a cache of its own")
 
 
 def test_no_scheduler_is_a_line(monkeypatch, tmp_path):
     monkeypatch.setattr(cluster, "PATIENCE", 1.0)
-    places = Cluster("tcp://127.0.0.1:9", tmp_path, "auto", Board(0, print), print)
+    places = Cluster("tcp://127.0.0.1:9", {"results": tmp_path}, "auto", Board(0, print), print)
     with pytest.raises(RecbenchError, match="answers at tcp://"), places:
         pass
     for name in ("distributed.client", "distributed.core"):  # of a scheduler that goes later
@@ -281,7 +286,7 @@ def test_no_scheduler_is_a_line(monkeypatch, tmp_path):
 )
 def test_what_is_no_address_is_refused_at_once(monkeypatch, tmp_path, address):
     monkeypatch.setattr(distributed, "Client", None)  # which would complain in a thread of its own
-    places = Cluster(address, tmp_path / "results", "auto", Board(0, print), print)
+    places = Cluster(address, {"results": tmp_path / "results"}, "auto", Board(0, print), print)
     said = f"'{address}' is no address of a scheduler .*, such as tcp://HOST:8786"
     with pytest.raises(UserError, match=said), places:
         pass
@@ -291,7 +296,7 @@ def test_what_is_no_address_is_refused_at_once(monkeypatch, tmp_path, address):
 def test_without_dask_there_is_a_remedy(monkeypatch, tmp_path):
     monkeypatch.setitem(__import__("sys").modules, "distributed", None)
     with pytest.raises(NotInstalledError, match=r"pip install 'recbench\[dask\]'"):
-        Cluster("tcp://here:1", tmp_path, "auto", Board(0, print), print)
+        Cluster("tcp://here:1", {"results": tmp_path}, "auto", Board(0, print), print)
 
 
 def test_a_worker_runs_a_cell_and_lets_go_of_it_when_told(monkeypatch, tmp_path):
@@ -313,7 +318,7 @@ def test_a_worker_runs_a_cell_and_lets_go_of_it_when_told(monkeypatch, tmp_path)
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
     (tmp_path / "mark").touch()
     task = {"name": "a", "arguments": ["--seed", "0"], "device": "cpu", "filling": "mine"}
-    task |= {"mark": str(tmp_path / "mark"), "version": cluster.__version__}
+    task |= {"marks": {"results": str(tmp_path / "mark")}, "version": cluster.__version__}
     assert on_worker(json.dumps(task)) == Ended(143)
     assert seen == [(["--seed", "0"], "cpu", 3)]
     assert [said.get("line") for _, said in events] == [None, "training"]
@@ -367,7 +372,11 @@ def killed_and_serial(cells, kill_at, shared, tmp_path):
 
         board = Killing(len(cells), kill_at, kill)
         places = Cluster(
-            local.scheduler_address, tmp_path / "far", "auto", board, board.lines.append
+            local.scheduler_address,
+            {"results": tmp_path / "far"},
+            "auto",
+            board,
+            board.lines.append,
         )
         assert fill(cells, places, board) == {}
     for cell in cells:
@@ -487,7 +496,9 @@ def test_workers_that_come_later_and_could_not_do_right_eat_no_cell(scheduler, t
             client.wait_for_workers(1)
             cells = [Cell(f"{number} on d", ("--seed", str(number))) for number in range(40)]
             board = Joined(len(cells), lines.append)
-            places = Cluster(scheduler, tmp_path / "results", "cpu", board, lines.append)
+            places = Cluster(
+                scheduler, {"results": tmp_path / "results"}, "cpu", board, lines.append
+            )
             assert fill(cells, places, board) == {}
         finally:
             for one in started:
@@ -548,7 +559,7 @@ def test_a_worker_without_a_shared_folder_goes_on_where_a_killed_one_was(
 
         # Its training is over by then, and its record not written.
         board = Killing(1, [cell.name], kill, begins="audit")
-        places = Cluster(scheduler, tmp_path / "far", "cpu", board, board.lines.append, take)
+        places = Cluster(scheduler, {}, "cpu", board, board.lines.append, take)
         assert fill([cell], places, board) == {}
     assert sum(line.endswith("begun") for line in board.lines) == 2
     assert sum(line.startswith("training") for line in board.heard) == 1  # by the first alone
@@ -581,7 +592,7 @@ def test_a_worker_that_shares_no_folder_sends_what_a_cell_has_reached(monkeypatc
 
     monkeypatch.setattr(working, "run_cell", run_cell)
     task = {"name": "a", "arguments": ["--seed", "0"], "device": "cpu", "filling": "mine"}
-    task |= {"mark": "", "version": cluster.__version__}
+    task |= {"marks": {}, "version": cluster.__version__}
     reached = Reached(client, ["--seed", "0"])
     assert on_worker(json.dumps(task)) == Ended(-9)
     assert reached.files == {"d/record.json": b"x"}
@@ -612,7 +623,7 @@ def test_a_run_that_is_refused_is_a_failure_of_its_cell(handed_over):
     sent = {"a": b"x"}
     client, _, failed = handed_over({}, take=take, reached=sent)
     assert set(failed.values()) == {Ended(2, "no {'a': b'x'}")}
-    assert {task["mark"] for task, _ in client.tasks} == {""}
+    assert [task["marks"] for task, _ in client.tasks] == [{}] * 2
     _, _, failed = handed_over({}, ends=Ended(1, "why"), take=take, reached=sent)
     assert set(failed.values()) == {Ended(1, "why")}
 

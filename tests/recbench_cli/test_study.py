@@ -138,8 +138,8 @@ def test_a_cluster_is_handed_the_cells_that_are_missing(study, begun, tmp_path, 
     seen = []
 
     class Near(local.Local):
-        def __init__(self, address, results, device, board, report, take):
-            seen.append((address, results, device, take))
+        def __init__(self, address, shared, device, board, report, take):
+            seen.append((address, shared, device, take))
             super().__init__([device], board)
 
     monkeypatch.setattr(cluster, "Cluster", Near)
@@ -147,7 +147,8 @@ def test_a_cluster_is_handed_the_cells_that_are_missing(study, begun, tmp_path, 
     assert study("cost", "--models", "popularity")[0] == 0
     code, _, err = study("cost", *TWO, "--scheduler", "tcp://here:1")
     assert code == 0, err
-    assert seen == [("tcp://here:1", tmp_path / "results", "cpu", None)]
+    shared = {name: tmp_path / name for name in ("results", "cache")}
+    assert seen == [("tcp://here:1", shared, "cpu", None)]
     assert len(begun) == 3
     for command in begun[1:]:
         for option in ("--results", "--cache", "--data-dir"):
