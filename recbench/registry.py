@@ -13,12 +13,14 @@ Many models of one library are a family: each is an entry point ``family:Model``
 ``[project.entry-points."recbench.model_families"]`` names a `Family`, which says what is missing.
 """
 
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, EntryPoints, entry_points
+from pathlib import Path
 from traceback import walk_tb
 from types import TracebackType
 from typing import Any, Literal, TypeAlias, TypeVar
@@ -296,7 +298,7 @@ def loaded(point: EntryPoint) -> Any:
     except (NotInstalledError, KeyboardInterrupt):
         raise
     except BaseException as error:  # SystemExit, too: it would end recbench without a word
-        raise _failure(point, "cannot be imported", error) from error
+        raise _failure(in_words(point), "cannot be imported", error) from error
 
 
 def if_usable(work: Callable[[], T]) -> T | None:
@@ -332,13 +334,14 @@ def blamed(point: EntryPoint, what: str = "failed") -> Iterator[None]:
         have their words already and pass, but a `PluginError`, which lacks the name; Ctrl-C passes.
     """
     try:
-        yield
+        with _where_it_was():
+            yield
     except PluginError as error:
         raise RecbenchError(f"{in_words(point)}: {error}") from error
     except (RecbenchError, KeyboardInterrupt):
         raise
     except BaseException as error:
-        raise _failure(point, what, error) from error
+        raise _failure(in_words(point), what, error) from error
 
 
 @contextmanager
@@ -350,17 +353,32 @@ def blamed_if_at_fault(group: Group, name: str) -> Iterator[None]:
     package of another plug-in of the group (a model's encoder), that one is named; our own never.
     """
     try:
-        yield
+        with _where_it_was():
+            yield
     except PluginError as error:
         raise RecbenchError(f"{in_words(find(group, name))}: {error}") from error
     except (RecbenchError, KeyboardInterrupt):
         raise
     except BaseException as error:
-        passed = _packages(error.__traceback__)
-        for point in (find(group, name), *claims(group)):
+        passed, asked = _packages(error.__traceback__), find(group, name)
+        for point in (asked, *claims(group)):
             if owner(point) != _OURS and _package(point) in passed:
-                raise _failure(point, "failed", error) from error
+                others = sum(_package(one) == _package(point) for one in claims(group))
+                which = in_words(point)
+                if point is not asked and others > 1:  # nothing tells which of them it is
+                    which = f"a {_kind_of(point)} of package {owner(point)}"
+                raise _failure(which, "failed", error) from error
         raise
+
+
+@contextmanager
+def _where_it_was() -> Iterator[None]:
+    """Come back to the working directory, to which results may be relative, if it is left."""
+    before = Path.cwd()
+    try:
+        yield
+    finally:
+        os.chdir(before)
 
 
 def in_words(point: EntryPoint) -> str:
@@ -404,10 +422,10 @@ def _kind(group: str) -> str:
     return irregular.get(group) or group.removesuffix("s").replace("_", " ")
 
 
-def _failure(point: EntryPoint, what: str, error: BaseException) -> RecbenchError:
+def _failure(which: str, what: str, error: BaseException) -> RecbenchError:
     first = next(iter(str(error).strip().splitlines()), "")
     said = f"{type(error).__name__}: {first}" if first else type(error).__name__
-    return RecbenchError(f"{in_words(point)} {what}: {said} (--debug shows the traceback)")
+    return RecbenchError(f"{which} {what}: {said} (--debug shows the traceback)")
 
 
 def _packages(traceback: TracebackType | None) -> set[str]:

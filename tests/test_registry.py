@@ -1,6 +1,8 @@
+import os
 import subprocess
 import sys
 from importlib.metadata import EntryPoint
+from pathlib import Path
 
 import pytest
 
@@ -191,3 +193,35 @@ def test_what_a_plugin_lacks_is_said_in_its_own_words(points, monkeypatch):
     monkeypatch.setattr(EntryPoint, "load", load)
     with pytest.raises(UserError, match=r"^it needs its library: pip install library$"):
         registry.load("models", "lacking")
+
+
+def failing_in(module):
+    """Return a function of a module that raises."""
+    names = {"__name__": module}
+    exec("def fails(): raise ValueError('x')", names)
+    return names["fails"]
+
+
+@pytest.mark.parametrize(
+    ("others", "named"),
+    [
+        ([("guide", "many.b:B")], "the model 'guide' of package many failed: ValueError: x"),
+        ([("a", "many.a:A"), ("b", "many.b:B")], "a model of package many failed: ValueError: x"),
+    ],
+)
+def test_of_several_in_a_package_none_is_accused_at_random(points, others, named):
+    points.append(point("asked", "recbench.x:X", "recbench"))
+    points += [point(name, value, "many") for name, value in others]
+    door = registry.blamed_if_at_fault("models", "asked")
+    with pytest.raises(RecbenchError, match=named), door:
+        failing_in("many.b")()
+
+
+@pytest.mark.parametrize("door", [registry.blamed, registry.blamed_if_at_fault])
+def test_whoever_leaves_the_working_directory_is_brought_back(points, door, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    points.append(point("one", "x:A", "one"))
+    asked = ("models", "one") if door is registry.blamed_if_at_fault else (points[0],)
+    with door(*asked):
+        os.chdir("/")
+    assert Path.cwd() == tmp_path

@@ -2,18 +2,23 @@
 
 import json
 import shutil
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from recbench.atomic_write import atomic_folder, check_writable
-from recbench.errors import UserError
+from recbench.errors import PluginError, UserError
 from recbench.file_digests import folder_digest
 from recbench.hardware.devices import way_of
+from recbench.models import ingredients_of, recommender_class
 from recbench.neural.precision import FLOAT32
 from recbench.recommender import Encoder, Runtime, TrainingData
-from recbench.registry import foreign_package, load
+from recbench.registry import blamed, find, foreign_package
 from recbench.sealed import sealed, unsealed
 from recbench.settings import digest
 
@@ -35,12 +40,58 @@ def build_encoder(name: str) -> Encoder:
     UserError
         If no model has that name, or it has no vectors to guide another.
     """
-    model_class = load("models", name)
-    if not (isinstance(model_class, type) and issubclass(model_class, Encoder)):
-        raise UserError(
-            f"'{name}' cannot be an encoder: it has no item and user vectors; try sasrec"
+    with as_encoder(name):
+        model_class = recommender_class(name)
+        if not issubclass(model_class, Encoder):
+            raise UserError(
+                f"'{name}' cannot be an encoder: it has no item and user vectors; try sasrec"
+            )
+        try:
+            settings = model_class.settings_class.build({})
+        except UserError as error:
+            raise PluginError(f"an encoder has the defaults of its settings: {error}") from None
+        return model_class(settings)
+
+
+@contextmanager
+def as_encoder(name: str) -> Iterator[None]:
+    """Name the encoder, if it is a plug-in's, where it fails; not the model that it guides."""
+    if foreign_package("models", name):
+        with blamed(find("models", name)):
+            yield
+    else:
+        yield
+
+
+def item_vectors(name: str, encoder: Encoder, items: int) -> NDArray[np.float32]:
+    """
+    Return what an encoder gives for the items, float32 [items, d].
+
+    Raises
+    ------
+    PluginError
+        If it gives anything else: rows too many would give every item the vector of its neighbour.
+    """
+    with as_encoder(name):
+        return _checked(encoder.item_vectors(), "item_vectors", items)
+
+
+def user_vectors(name: str, encoder: Encoder, histories: NDArray[np.int32]) -> NDArray[np.float32]:
+    """Return what it sees in histories, float32 [rows, d]; as `item_vectors` otherwise."""
+    with as_encoder(name):
+        return _checked(encoder.user_vectors(histories), "user_vectors", len(histories))
+
+
+def _checked(found: Any, what: str, rows: int) -> NDArray[np.float32]:
+    if not isinstance(found, np.ndarray) or found.dtype != np.float32:
+        raise PluginError(f"its {what} must give a float32 array of NumPy")
+    if found.ndim != 2 or len(found) != rows:
+        raise PluginError(
+            f"its {what} must give {rows} rows of numbers, not the shape {found.shape}"
         )
-    return model_class(model_class.settings_class.build({}))
+    if not np.isfinite(found).all():
+        raise PluginError(f"its {what} gives numbers that are not finite")
+    return found
 
 
 def made_of(name: str, encoder: Encoder) -> dict[str, Any]:
@@ -50,8 +101,10 @@ def made_of(name: str, encoder: Encoder) -> dict[str, Any]:
     Its own ingredients, and the package and version of a plug-in: the code of recbench's own
     encoders is known by `_VERSION` and the figure version.
     """
+    with as_encoder(name):
+        own = ingredients_of(encoder)
     found = {
-        "encoder_ingredients": encoder.ingredients(),
+        "encoder_ingredients": own,
         "encoder_package": foreign_package("models", name),
     }
     return {part: value for part, value in found.items() if value}
@@ -85,13 +138,15 @@ def fitted_encoder(name: str, data: TrainingData, runtime: Runtime) -> Encoder:
         foreign = foreign_package("models", name)
         anew = runtime.fresh and bool(foreign) and runtime.processes.is_main
         if folder.is_dir() and not anew:
-            encoder.load(folder, data, own)
+            with as_encoder(name):
+                encoder.load(folder, data, own)
             runtime.report(f"encoder {name}: from the cache")
             return encoder
         check_writable(folder.parent)
         runtime.report(f"encoder {name}: training it first")
         own.checkpoints.mkdir(parents=True, exist_ok=True)
-        details = encoder.fit(data, own)
+        with as_encoder(name):
+            details = encoder.fit(data, own)
         if anew or not folder.is_dir():  # else another run was faster and stored the same
             _keep(folder, name, encoder, runtime.seed, details)
         return encoder

@@ -18,7 +18,14 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from recbench.errors import UserError
-from recbench.llm.encoders import build_encoder, fitted_encoder, made_of
+from recbench.llm.encoders import (
+    as_encoder,
+    build_encoder,
+    fitted_encoder,
+    item_vectors,
+    made_of,
+    user_vectors,
+)
 from recbench.llm.inference.hybrid import (
     Guide,
     HybridLM,
@@ -86,12 +93,14 @@ class GuidedLanguageModel(LanguageModelRecommender):
             tensors = {key: tensor.cpu().contiguous() for key, tensor in part.state_dict().items()}
             save_file(tensors, folder / f"{name}.safetensors")
         (folder / "encoder").mkdir()
-        self.encoder.save(folder / "encoder")
+        with as_encoder(self.settings.encoder):
+            self.encoder.save(folder / "encoder")
 
     def load(self, folder: Path, data: TrainingData, runtime: Runtime) -> None:
         """Read back what `save` wrote; nothing is fitted."""
         self.encoder = build_encoder(self.settings.encoder)
-        self.encoder.load(folder / "encoder", data, runtime)
+        with as_encoder(self.settings.encoder):
+            self.encoder.load(folder / "encoder", data, runtime)
         super().load(folder, data, runtime)
         for name, part in self._learnt().items():
             part.load_state_dict(load_file(folder / f"{name}.safetensors"))
@@ -152,8 +161,9 @@ class GuidedLanguageModel(LanguageModelRecommender):
         return self._guide(data)
 
     def _guide(self, data: TrainingData) -> Guide:
-        users = self.encoder.user_vectors(data.train.histories[:1024])
-        return Guide(self.encoder.item_vectors(), users)
+        name, encoder = self.settings.encoder, self.encoder
+        users = user_vectors(name, encoder, data.train.histories[:1024])
+        return Guide(item_vectors(name, encoder, len(data.catalogue)), users)
 
     def _stand_in(self, data: TrainingData) -> Guide:
         return Guide.random(len(data.catalogue))
@@ -167,7 +177,7 @@ class GuidedLanguageModel(LanguageModelRecommender):
 
     def _user_vectors(self, histories: NDArray[np.int32]) -> NDArray[np.float32]:
         """Return what a gate is told of histories, [rows, width]: what the encoder sees in them."""
-        return self.encoder.user_vectors(histories)
+        return user_vectors(self.settings.encoder, self.encoder, histories)
 
     def _gate_inputs(self, queries: Queries) -> Tensor | None:
         if self.module.user_gate is None:

@@ -1,12 +1,13 @@
 from collections.abc import Callable
 from dataclasses import replace
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 
-from recbench.errors import UserError
+from recbench.errors import RecbenchError, UserError
 from recbench.hardware.devices import deterministic
 from recbench.llm import encoders
 from recbench.processes import Processes
@@ -50,7 +51,9 @@ class Fake(Encoder):
 
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> type[Fake]:
-    monkeypatch.setattr(encoders, "load", lambda group, name: Fake)
+    monkeypatch.setattr(encoders, "recommender_class", lambda name: Fake)
+    point = EntryPoint("fake", "fake:Fake", "recbench.models")
+    monkeypatch.setattr(encoders, "find", lambda *_: point)
     Fake.fits.clear()
     return Fake
 
@@ -271,3 +274,44 @@ def test_a_model_without_vectors_is_refused() -> None:
         encoders.build_encoder("popularity")
     with pytest.raises(UserError, match="did you mean 'sasrec'"):
         encoders.build_encoder("sasrek")
+
+
+ITEMS = 40
+SHIFTED = np.zeros((ITEMS + 1, 3), dtype=np.float32)
+"""With a row for the padding before those of the items, the commonest slip."""
+
+
+@pytest.mark.honesty
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (SHIFTED, r"must give 40 rows of numbers, not the shape \(41, 3\)"),
+        (SHIFTED[:1], "must give 40 rows"),
+        (SHIFTED[:ITEMS, 0], "must give 40 rows"),
+        (np.full((ITEMS, 3), np.nan, dtype=np.float32), "numbers that are not finite"),
+        (np.zeros((ITEMS, 3)), "a float32 array of NumPy"),
+        ([[0.0]] * ITEMS, "a float32 array of NumPy"),
+    ],
+    ids=["shifted", "one", "flat", "NaN", "float64", "list"],
+)
+def test_vectors_that_are_not_of_the_items_are_refused(
+    fake: type[Fake], monkeypatch: pytest.MonkeyPatch, given: Any, said: str
+) -> None:
+    monkeypatch.setattr(fake, "item_vectors", lambda _: given)
+    monkeypatch.setattr(fake, "user_vectors", lambda *_: given)
+    encoder = fake(FakeSettings())
+    with pytest.raises(RecbenchError, match=f"its item_vectors .*{said}"):
+        encoders.item_vectors("fake", encoder, ITEMS)
+    with pytest.raises(RecbenchError, match=f"its user_vectors .*{said}"):
+        encoders.user_vectors("fake", encoder, np.zeros((ITEMS, 2), dtype=np.int32))
+
+
+def test_an_encoder_is_taken_with_its_defaults(
+    fake: type[Fake], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Asking(Settings):
+        width: int
+
+    monkeypatch.setattr(fake, "settings_class", Asking)
+    with pytest.raises(RecbenchError, match=r"an encoder has the defaults .* 'width'"):
+        encoders.build_encoder("fake")
