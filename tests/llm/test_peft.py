@@ -255,6 +255,34 @@ def test_what_changes_weights_that_are_not_saved_is_refused(tmp_path: Path, begi
         read_config(file)
 
 
+@pytest.mark.parametrize(
+    ("page", "said"),
+    [
+        ({"lora_alpa": 64}, "an unknown entry 'lora_alpa'; did you mean 'lora_alpha'"),
+        ({"init_lora_weights": "eva"}, "in a call that training here does not make; leave it out"),
+        ({"lora_alpha": 0}, "has lora_alpha=0, by which the adapter changes nothing"),
+    ],
+)
+def test_what_would_be_other_than_it_says_is_refused(
+    tmp_path: Path, page: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(UserError, match=said):
+        read_config(written(tmp_path, peft_type="LORA", **page))
+
+
+@pytest.mark.parametrize(
+    "page", [{"target_modules": ".*(q_proj"}, {"trainable_token_indices": [99999]}], ids=str
+)
+def test_what_peft_cannot_use_is_one_line(
+    tmp_path: Path, toy_folder: Path, page: dict[str, Any]
+) -> None:
+    page = {"target_modules": ATTENTION} | page
+    config = read_config(written(tmp_path, peft_type="LORA", **page))
+    lm, _ = load_backbone(str(toy_folder), "cpu")
+    with pytest.raises(UserError, match="peft cannot give this language model LORA as configured"):
+        add_adapter(lm, config)
+
+
 @pytest.mark.parametrize("begin", [True, False, "gaussian", "orthogonal"])
 def test_other_beginnings_are_taken(tmp_path: Path, begin: bool | str) -> None:
     read_config(written(tmp_path, peft_type="LORA", init_lora_weights=begin))

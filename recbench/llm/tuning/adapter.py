@@ -1,10 +1,12 @@
 """Adapters by peft, stock LoRA (Hu et al., ICLR 2022) as a rule: added, written and read."""
 
 import json
+import re
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from copy import copy
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +19,13 @@ from peft import (
     get_peft_model,
     get_peft_model_state_dict,
 )
+from peft.mapping import PEFT_TYPE_TO_CONFIG_MAPPING
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
-from recbench.errors import UserError
+from recbench.errors import UserError, unknown
 from recbench.llm.folder_hash import hashed
 from recbench.llm.settings import LanguageModelSettings
 from recbench.llm.tuning.narrow_scale import scale_where_narrow
@@ -68,6 +71,11 @@ NOT_LEARNT = {
 """Of those that cannot, and why."""
 _REWRITING = ("pissa", "olora", "corda", "loftq", "lora_ga")
 """Beginnings of LoRA that take its part out of the language model's own weights, in place."""
+_OF_PEFT = (
+    *(RuntimeError, ValueError, KeyError, TypeError, AttributeError, IndexError),
+    *(ImportError, re.error),
+)
+"""What peft raises at an adapter that a model cannot have, whatever is wrong with it."""
 OF_MODEL = (
     *("base_model_name_or_path", "revision"),
     *("num_layers", "token_dim", "num_attention_heads", "num_transformer_submodules"),
@@ -108,7 +116,7 @@ def add_adapter(lm: PreTrainedModel, config: PeftConfig) -> PeftModel:
     with _quiet_peft():
         try:
             model = get_peft_model(lm, config)
-        except (RuntimeError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except _OF_PEFT as error:
             if lacks_memory(error):
                 raise  # it says nothing of the adapter
             raise UserError(
@@ -169,11 +177,37 @@ def _check_can_be_learnt(file: str, kind: Any, page: Mapping[str, Any]) -> None:
             f"setting 'peft': '{file}' has init_lora_weights={begin}, which changes the language "
             "model's own weights, and these are not saved with an adapter; leave it out"
         )
+    if isinstance(begin, str) and begin.lower() == "eva":
+        raise UserError(
+            f"setting 'peft': '{file}' has init_lora_weights={begin}, which begins from what "
+            "layers read of the data, in a call that training here does not make; leave it out"
+        )
+    if nought := [name for name in ("lora_alpha", "alpha") if page.get(name) == 0]:
+        raise UserError(
+            f"setting 'peft': '{file}' has {nought[0]}=0, by which the adapter changes nothing; "
+            "write a number above 0"
+        )
+    if strange := _strange(kind, page):
+        raise UserError(
+            f"setting 'peft': '{file}' has an {unknown('entry', strange, _entries(kind))}"
+        )
     if page.get("use_asa"):
         raise UserError(
             f"setting 'peft': '{file}' has use_asa, by which {kind} drops parts in a call at every "
             "step that training here does not make; write false"
         )
+
+
+def _strange(kind: str, page: Mapping[str, Any]) -> str:
+    """Name what peft would leave out of a configuration, unless it says no more than no."""
+    left_out = (name for name in page.keys() - _entries(kind) if page[name])
+    return min(left_out, default="")
+
+
+def _entries(kind: str) -> set[str]:
+    """Return the names of all that a configuration of a kind may have."""
+    config = PEFT_TYPE_TO_CONFIG_MAPPING[PeftType[kind]]
+    return {field.name for field in fields(config)}
 
 
 def _of_given_tokens(page: Mapping[str, Any]) -> str:
@@ -260,7 +294,7 @@ def read_lora(lm: PreTrainedModel, folder: Path, *, trainable: bool = False) -> 
             model = PeftModel.from_pretrained(
                 lm, str(folder), is_trainable=trainable, torch_device=where
             )
-        except (RuntimeError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        except (*_OF_PEFT, SafetensorError) as error:
             if lacks_memory(error):
                 raise
             raise _unfit(folder, " ".join(str(error).split())[:200]) from error
@@ -362,6 +396,11 @@ def _check_kind(folder: Path) -> None:
         )
     if said := _of_given_tokens(page):
         raise UserError(f"setting 'adapter': the one in '{folder}' has {said}; name another")
+    if strange := _strange(kind, page):
+        raise UserError(
+            f"setting 'adapter': the one in '{folder}' has {strange}={page[strange]!r}, which peft "
+            f"{peft.__version__} would leave out; install the peft that it was saved by"
+        )
     if isinstance(begin, str) and "_niter_" in begin:
         raise UserError(
             f"setting 'adapter': the one in '{folder}' has init_lora_weights={begin}, by which the "

@@ -84,7 +84,7 @@ def test_an_adapter_of_layers_is_read_in_silence_as_peft_reads_it(
     save: Callable[[PeftConfig], Path], toy_folder: Path, name: str
 ) -> None:
     folder = save(OF_LAYERS[name])
-    alter_config(folder, of_a_later_peft=1)
+    alter_config(folder, of_a_later_peft=None)
     assert adapter_digest(str(folder))
     ids = torch.tensor([[5, 6, 7, 8]])
     plain = load_backbone(str(toy_folder), "cpu")[0]
@@ -134,6 +134,7 @@ def test_what_stands_before_a_prompt_is_refused_at_once(
         ({"peft_type": None}, "of the kind None, which cannot be used"),
         ({"task_type": "SEQ_CLS"}, "made for SEQ_CLS"),
         ({"alora_invocation_tokens": [5, 6]}, r"alora_invocation_tokens, .*; name another"),
+        ({"use_sqrt_scaling_v9": True}, r"has use_sqrt_scaling_v9=True, which peft .* leave out"),
         ({"init_lora_weights": "pissa_niter_4"}, r"drawn anew whenever it is read; .* with --llm"),
     ],
 )
@@ -144,6 +145,12 @@ def test_a_kind_that_is_none_is_refused_at_once(
     alter_config(folder, **changed)
     with pytest.raises(UserError, match=said):
         adapter_digest(str(folder))
+
+
+def test_what_a_later_peft_says_no_to_is_nothing(save: Callable[[PeftConfig], Path]) -> None:
+    folder = save(LORA)
+    alter_config(folder, use_sqrt_scaling_v9=False, other_config=None)
+    adapter_digest(str(folder))
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "3", "\x00", ""])
