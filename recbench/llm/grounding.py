@@ -25,6 +25,9 @@ from recbench.llm.prompts.writer import MARGIN, Prompt, PromptWriter
 _AT_ONCE = 64
 """Texts that are embedded together, at most."""
 
+_NOWHERE = 1e9
+"""Every number of the vector of a title of which the tokenizer leaves nothing: near to no text."""
+
 
 @dataclass(frozen=True)
 class Grounding:
@@ -53,7 +56,10 @@ class Grounding:
         """Embed the titles of a catalogue."""
         titles = [writer.line(ids) for ids in writer.answers]
         texts = {text: number for number, text in enumerate(dict.fromkeys(titles))}
-        vectors = embedded(model, writer.alone(list(texts)))
+        read = [text for text in texts if text]
+        given = embedded(model, writer.alone(read))
+        vectors = torch.full((len(texts), given.shape[1]), _NOWHERE)
+        vectors[[texts[text] for text in read]] = given
         return cls(writer, texts, vectors, np.array([texts[title] for title in titles]))
 
     def scores(self, reader: Reader, prompt: Prompt) -> NDArray[np.float32]:

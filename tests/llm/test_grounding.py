@@ -93,6 +93,20 @@ def test_equal_titles_are_equally_near(toy_lora: tuple[PeftModel, PromptWriter])
     assert len(set(scores.tolist())) == len(scores) - 1
 
 
+def test_a_title_of_which_nothing_is_left_is_near_to_nothing(
+    toy_lora: tuple[PeftModel, PromptWriter],
+) -> None:
+    lm, writer = toy_lora
+    model = HybridLM(lm, writer.item_token)
+    (end,) = writer.tokenizer(["\n"], add_special_tokens=False).input_ids
+    writer.answers[3] = writer.answers[11] = end
+    (prompt,) = prompts(writer)
+    grounding = Grounding.of(model, writer)
+    scores = grounding.scores(written(model, writer.answers[5]), prompt)
+    assert np.isfinite(scores).all()
+    assert scores[3] == scores[11] == scores.min()
+
+
 def test_an_empty_line_means_nothing(grounded: tuple[HybridLM, Grounding]) -> None:
     model, grounding = grounded
     (prompt,) = prompts(grounding.writer)
