@@ -10,6 +10,7 @@ import os
 import re
 import secrets
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -45,6 +46,7 @@ def atomic_file(target: Path) -> Iterator[Path]:
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
             yield partial
+            _for_others(partial)
             to_disk(partial)
             partial.replace(target)
             to_disk(target.parent)
@@ -71,6 +73,7 @@ def atomic_folder(target: Path) -> Iterator[Path]:
             yield partial
             for path in (*partial.rglob("*"), partial):
                 if not path.is_symlink():
+                    _for_others(path)
                     to_disk(path)
             with folder_aside(target) as replaced:
                 _exchange(partial, target, replaced)
@@ -100,6 +103,15 @@ def folder_aside(target: Path) -> Iterator[Path]:
         yield partial
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _for_others(path: Path) -> None:
+    """Let others read a file as the umask says: some libraries make theirs their owner's alone."""
+    umask = os.umask(0)
+    os.umask(umask)
+    own = path.stat().st_mode
+    if not stat.S_ISDIR(own):
+        path.chmod(stat.S_IMODE(own) | 0o666 & ~umask)
 
 
 def _aside(target: Path) -> Path:

@@ -59,11 +59,15 @@ def test_others_may_read_what_the_umask_says(tmp_path, umask):
     try:
         fill(tmp_path / "folder", "text")
         with atomic_file(tmp_path / "alone") as partial:
-            partial.touch()
+            partial.touch(0o600)  # as safetensors makes its own
+        with atomic_folder(tmp_path / "own") as partial:
+            (partial / "model").touch(0o600)
     finally:
         os.umask(before)
     modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.rglob("*")}
-    assert modes == {"folder": 0o777 & ~umask, "file": 0o666 & ~umask, "alone": 0o666 & ~umask}
+    folders, files = 0o777 & ~umask, 0o666 & ~umask
+    expected = {"folder": folders, "own": folders, "file": files, "alone": files, "model": files}
+    assert modes == expected
 
 
 def test_what_is_not_whole_is_named_after_its_writer(tmp_path):

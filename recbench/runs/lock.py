@@ -61,11 +61,14 @@ def _acquire(path: Path, report: Callable[[str], None] | None) -> int:
     while True:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+            handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         except FileNotFoundError:
             if path.parent.is_dir():
                 raise
             continue  # whoever cleans up has removed the folder, which was empty
+        except PermissionError:
+            _outwait(path, report)
+            continue
         try:
             _wait(handle, path.parent, report)
             # Its owner may have removed the file between our opening and locking it: then we hold
@@ -75,6 +78,17 @@ def _acquire(path: Path, report: Callable[[str], None] | None) -> int:
         except BaseException:  # an interrupt, too, may end the waiting
             os.close(handle)
             raise
+        os.close(handle)
+
+
+def _outwait(path: Path, report: Callable[[str], None] | None) -> None:
+    """Wait for somebody whose file may only be read, and remove it; PermissionError if neither."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        _wait(handle, path.parent, report)
+        if _is_at(path, handle):
+            path.unlink()
+    finally:
         os.close(handle)
 
 

@@ -103,6 +103,31 @@ def test_a_lock_file_that_a_dead_process_left_holds_nobody_up(tmp_path, left):
         pass
 
 
+def test_a_lock_file_that_may_only_be_read_holds_nobody_up(tmp_path, monkeypatch):
+    """Another person's, who was of the same group and whose files others may not write."""
+    (tmp_path / "lock").write_bytes(b"4711 on another.host")
+    another, real = (tmp_path / "lock").stat().st_ino, os.open
+
+    def of_another(path, flags, *mode):
+        there = os.path.exists(path) and os.stat(path).st_ino == another
+        if there and flags & os.O_RDWR:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return real(path, flags, *mode)
+
+    monkeypatch.setattr(os, "open", of_another)
+    with locked(tmp_path, pytest.fail):
+        assert (tmp_path / "lock").stat().st_ino != another
+
+
+def test_a_lock_may_be_written_by_whom_the_umask_says(tmp_path):
+    before = os.umask(0o002)
+    try:
+        with locked(tmp_path):
+            assert (tmp_path / "lock").stat().st_mode & 0o777 == 0o664
+    finally:
+        os.umask(before)
+
+
 def test_what_an_owner_wrote_cannot_steer_a_terminal(tmp_path, monkeypatch):
     (tmp_path / "lock").write_bytes(b"1 on \x1b[31mhost")
     told, real = [], fcntl.flock
