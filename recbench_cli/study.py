@@ -166,7 +166,7 @@ def study(
     found = _study(name)
     if isinstance(found, Reading):
         _refuse(given, f"changes nothing in {name}, which reads what is there; leave it out")
-        _read(found, asked, draws, form)
+        _read(name, found, asked, draws, form)
         return
     if quick and seeds is not None:
         raise UserError("--quick has one seed; leave out --quick or --seeds")
@@ -197,6 +197,7 @@ def _study(name: str) -> "Study | Reading":
     """
     from recbench.errors import PluginError
     from recbench.registry import blamed, find, load
+    from recbench.studies.returned import check_text
     from recbench.studies.study import Reading, Study
 
     kind = load("studies", name)
@@ -206,6 +207,8 @@ def _study(name: str) -> "Study | Reading":
         lacking = {"question", "place"} - set(dir(kind)) | kind.__abstractmethods__
         if lacking:
             raise PluginError(f"it lacks {', '.join(sorted(lacking))}")
+        for said in ("question", "place"):
+            check_text(getattr(kind, said), said)
         made: Study | Reading = kind()
         return made
 
@@ -302,13 +305,16 @@ def _completed(name: str, found: "Study", asked: "Asked") -> "Asked":
 
 
 def _read(
+    name: str,
     found: "Reading",
     asked: "Asked",
     draws: int | None,
     form: "Format",
 ) -> None:
     """Print what a study reads from all runs on the dataset; say at the end which were left out."""
+    from recbench.registry import blamed, find
     from recbench.runs.store import runs
+    from recbench.studies.returned import check_text
 
     assert asked.results is not None
     with left_out_are_said() as broken:
@@ -317,7 +323,9 @@ def _read(
             for run in runs(asked.results, broken.append, asked.cache)
             if run.record.dataset == asked.dataset and _has(run, draws)
         ]
-        put(found.printed(there, asked.dataset, form))
+        with blamed(find("studies", name)):
+            printed = check_text(found.printed(there, asked.dataset, form), "printed()")
+        put(printed)
 
 
 def _has(run: "Run", draws: int | None) -> bool:

@@ -28,12 +28,18 @@ def _line(text: str) -> str:
     return text
 
 
+LONGEST = 200
+"""Bytes of a name: most file systems take 255, and other words stand beside it."""
+
+
 def folder_name(text: str) -> str:
     """Return a name for a folder and for lists parted by commas; ValueError for any other."""
     if not text or text.startswith(".") or not {"/", "\\", ","}.isdisjoint(_line(text)):
         raise ValueError(
             f"expected a name without slashes and commas, found {text!r}: it names folders"
         )
+    if len(text.encode()) > LONGEST:
+        raise ValueError(f"expected {LONGEST} bytes at most, as it names folders: {text[:20]!r}...")
     return text
 
 

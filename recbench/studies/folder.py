@@ -19,7 +19,7 @@ from recbench.runs.text import Layout, laid_out
 from recbench.settings import digest
 from recbench.studies import cells
 from recbench.studies.drawing import doubt, drawn, save, styled
-from recbench.studies.returned import check_data
+from recbench.studies.returned import check_data, check_text
 from recbench.studies.study import Asked, Study
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class Written:
     def page(self, layout: Layout) -> str:
         """Write the table, and below it what is said, without a last line end."""
         below = laid_out(Sheet(self.said), layout)
-        return f"{self.study.table(self.data, layout)}\n\n{below}"
+        return f"{check_text(self.study.table(self.data, layout), 'table()')}\n\n{below}"
 
 
 def place(name: str, asked: Asked) -> Path:

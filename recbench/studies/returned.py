@@ -28,6 +28,13 @@ def check_data(found: Any) -> Any:
     return found
 
 
+def check_text(found: Any, what: str) -> str:
+    """Return what is to be printed; a `PluginError` where it is no text."""
+    if isinstance(found, str):
+        return found
+    raise PluginError(f"its {what} must be a text, not {found!r}")
+
+
 def check_figure(found: Any) -> Any:
     """Return the figure; a `PluginError` where it is none."""
     from matplotlib.figure import Figure

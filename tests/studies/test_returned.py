@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 from recbench.errors import PluginError
 from recbench.request import Experiment
 from recbench.studies.points import COMMON
-from recbench.studies.returned import check_cells, check_data, check_figure
+from recbench.studies.returned import check_cells, check_data, check_figure, check_text
 
 WHOLE = pd.DataFrame(columns=["kind", *COMMON])
 
@@ -40,3 +40,10 @@ def test_data_have_the_columns_of_every_study(name):
 def test_a_figure_is_one():
     with pytest.raises(PluginError, match=r"its figure\(\) must return a matplotlib Figure"):
         check_figure(None)
+
+
+@pytest.mark.parametrize("wrong", [None, 3, ["a"]], ids=str)
+def test_what_is_printed_is_a_text(wrong):
+    with pytest.raises(PluginError, match=r"its printed\(\) must be a text, not"):
+        check_text(wrong, "printed()")
+    assert check_text("a", "printed()") == "a"
