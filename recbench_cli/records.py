@@ -53,7 +53,7 @@ def model_names(names: str | None, roots: Sequence[Path]) -> list[str] | None:
     A plug-in that is known and cannot be had is no mistake: its cells say so, where any are run.
     """
     from recbench.registry import check_known
-    from recbench.runs.places import folder_name
+    from recbench.runs.places import as_folder
     from recbench.runs.store import run_folders
 
     if names is None:
@@ -61,7 +61,7 @@ def model_names(names: str | None, roots: Sequence[Path]) -> list[str] | None:
     there = {folder.parent.name for root in roots for folder in run_folders(root)}
     wanted = names_of(names, "--models")
     for name in wanted:
-        if there.isdisjoint({name, folder_name(name)}):
+        if there.isdisjoint({name, as_folder(name)}):
             check_known("models", name)
     return wanted
 

@@ -37,7 +37,7 @@ def cache_folder(given: Path | None = None) -> Path:
     return _free_for_a_folder(chosen, f"--cache or {CACHE_VARIABLE}")
 
 
-def folder_name(model: str) -> str:
+def as_folder(model: str) -> str:
     """
     Return the name of a model's folders: ``recbole.NARM`` of ``recbole:NARM``.
 
@@ -50,7 +50,7 @@ def folder_name(model: str) -> str:
 def folder_of(parent: Path, model: str) -> Path:
     """Return a model's folder, which need not exist; one of before, with a colon, stays in use."""
     former = parent / model
-    return former if former.is_dir() else parent / folder_name(model)
+    return former if former.is_dir() else parent / as_folder(model)
 
 
 def training_place(results: Path, dataset: str, model: str, training: str) -> Path:

@@ -11,7 +11,7 @@ from recbench.evaluation.audit import Audit
 from recbench.evaluation.metrics import tells
 from recbench.questions.controls import MEANING, Control
 from recbench.questions.protocols.choice import brought
-from recbench.runs.places import folder_name
+from recbench.runs.places import as_folder
 from recbench.runs.record_parts import (
     FROM_OUTSIDE,
     USUAL,
@@ -131,7 +131,7 @@ class Setup(Part):
     @property
     def place(self) -> tuple[str, str, str, str]:
         """The names of the run's folder and of those around it, the outermost first."""
-        return self.dataset, self.protocol, folder_name(self.model), self.run_id
+        return self.dataset, self.protocol, as_folder(self.model), self.run_id
 
     def belongs_into(self, place: Sequence[str]) -> bool:
         """Whether a place is the run's: its own, or that of before, with the model's own name."""
