@@ -1,6 +1,7 @@
 """One cell in a process of its own, which ends with the one that started it."""
 
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -20,6 +21,17 @@ OTHER_THREADS = ("MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 ERROR = "error: "
 """How the line begins that says why a run failed."""
+
+LAUNCHED = re.compile(
+    "(RANK|WORLD_SIZE|(LOCAL|GROUP|ROLE)_(RANK|WORLD_SIZE)|ROLE_NAME)$"
+    "|(MASTER|ACCELERATE|FSDP|TORCHELASTIC|PMI|OMPI_COMM_WORLD|MV2_COMM_WORLD)_|MPI_LOCAL"
+)
+"""
+What tells a process that it shares its work with others.
+
+A cell is alone, and would wait for those others for days. Whoever starts it may have been launched
+as one of several: a worker by ``srun`` or ``mpirun``, a command by ``accelerate launch``.
+"""
 
 TOLD_TO_LEAVE = (128 + signal.SIGINT, 128 + signal.SIGTERM)
 
@@ -104,7 +116,7 @@ def run_cell(
 
 
 def _environment(threads: int | None) -> dict[str, str]:
-    if threads is None:
-        return dict(os.environ)
-    kept = {name: value for name, value in os.environ.items() if name not in OTHER_THREADS}
-    return kept | {VARIABLE: str(threads)}
+    left_out = () if threads is None else OTHER_THREADS
+    given = {} if threads is None else {VARIABLE: str(threads)}
+    own = {name: value for name, value in os.environ.items() if not LAUNCHED.match(name)}
+    return {name: value for name, value in own.items() if name not in left_out} | given

@@ -83,13 +83,17 @@ def _run(asked: Mapping[str, Any], worker: Any) -> Ended:
         leashes = _LEASHES.setdefault(topic, [])
         leashes.append(leash)
         try:
-            # Dask gives a worker one thread, unless its own environment says more.
-            threads = int(os.environ.get(VARIABLE) or 1)
             with _writing(asked["arguments"], asked["marks"]) as where:
                 given = [*asked["arguments"], *where]
-                return run_cell(given, asked["device"], leash, tell, threads)
+                return run_cell(given, asked["device"], leash, tell, _threads())
         finally:
             leashes.remove(leash)
+
+
+def _threads() -> int:
+    """Return those of the outermost level (``2,1``); Dask gives one, unless a worker's own says."""
+    outermost = os.environ.get(VARIABLE, "").partition(",")[0].strip()
+    return max(1, int(outermost)) if outermost.isdecimal() else 1
 
 
 @contextmanager

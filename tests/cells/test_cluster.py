@@ -328,6 +328,24 @@ def test_a_worker_runs_a_cell_and_lets_go_of_it_when_told(monkeypatch, tmp_path)
     assert on_worker(json.dumps(task)) == Ended(1, "IndexError: list index out of range")
 
 
+@pytest.mark.parametrize(
+    ("variable", "threads"),
+    [(None, 1), ("", 1), ("3", 3), ("2,1", 2), (" 4 , 2", 4), ("0", 1), ("many", 1)],
+)
+def test_threads_are_those_of_the_worker(monkeypatch, variable, threads):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    if variable is not None:
+        monkeypatch.setenv("OMP_NUM_THREADS", variable)
+    given = []
+    monkeypatch.setattr(working, "run_cell", lambda *asked: given.append(asked[-1]) or Ended(0))
+    worker = SimpleNamespace(name="w", log_event=lambda *_: None)
+    monkeypatch.setattr(distributed, "get_worker", lambda: worker)
+    task = {"name": "a", "arguments": [], "device": "cpu", "filling": "mine"}
+    task |= {"marks": {"results": __file__}, "version": cluster.__version__}
+    assert on_worker(json.dumps(task)) == Ended(0)
+    assert given == [threads]
+
+
 def test_models_say_whether_they_use_a_gpu():
     own = [name for name in listed("models") if not name.startswith("recbole:")]
     without = {name for name in own if not load("models", name).uses_gpu}

@@ -82,4 +82,22 @@ def test_a_number_of_threads_is_the_only_one(started, monkeypatch):
     run()
     (_, two), (_, own) = seen
     assert (two["OMP_NUM_THREADS"], "MKL_NUM_THREADS" in two) == ("2", False)
-    assert own.items() >= dict(os.environ).items()
+    assert own["OMP_NUM_THREADS"] == own["MKL_NUM_THREADS"] == "7"
+    assert own["HOME"] == os.environ["HOME"]
+
+
+@pytest.mark.parametrize("threads", [None, 2])
+def test_a_cell_is_one_process_whoever_was_launched_as_several(started, monkeypatch, threads):
+    """It would wait for the others, for days."""
+    told = {
+        *("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"),
+        *("GROUP_RANK", "ROLE_WORLD_SIZE", "ACCELERATE_USE_FSDP", "ACCELERATE_MIXED_PRECISION"),
+        *("FSDP_VERSION", "TORCHELASTIC_RUN_ID", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE"),
+    }
+    for name in (*told, "RANKED", "MY_RANK"):
+        monkeypatch.setenv(name, "2")
+    seen = started("")
+    run(threads=threads)
+    ((_, environment),) = seen
+    assert told.isdisjoint(environment)
+    assert environment["RANKED"] == environment["MY_RANK"] == "2"
