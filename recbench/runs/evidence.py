@@ -8,6 +8,7 @@ figures and digests, cannot be told from a run in this way: only running it agai
 """
 
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
@@ -26,14 +27,23 @@ RECORD = "record.json"
 ROUNDING = 1e-9
 """Of a figure that is worked out again on another machine."""
 
+_UNSEEN = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2800\u3164\ufe00-\ufe0f\uffa0"
+    "\U000e0100-\U000e01ef]"
+)
+"""What shows nothing though it can be printed: with it two names would look like one."""
+
 Check = Callable[[Path, RunRecord], None]
 """Raises DataError where a run's folder and record are not what they say."""
 
 
 def check_words(folder: Path, record: RunRecord) -> None:
     """Check that what a table prints is one line: it could otherwise hold rows of its own."""
-    if not all(text.isprintable() for text in (*record.words.values(), *record.metrics)):
+    names = [text for field, text in record.words.items() if field != "caption"]
+    if not all(text.isprintable() for text in (*names, record.caption, *record.metrics)):
         raise refused(folder, "a name or its caption holds signs that cannot be printed")
+    if any(map(_UNSEEN.search, (*names, *record.metrics))):
+        raise refused(folder, "a name holds letters that nobody sees")
 
 
 def check_row(folder: Path, record: RunRecord) -> None:

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recbench.data.card import Rules, ships
+from recbench.data.card import Card, Rules, cards, ships
 from recbench.data.dataset import Dataset
 from recbench.data.prepare import at_hand, prepare
 from recbench.data.titles import TitleGroups
@@ -56,6 +57,16 @@ class Questions:
         self._datasets: dict[str, Dataset] = {}
         self._splits: dict[tuple[str, str, Rules], Split] = {}
         self._made: dict[tuple[str, str, Rules | None, int, int], Question] = {}
+
+    @cached_property
+    def _cards(self) -> dict[str, Card]:
+        return cards(lambda _: None, self._cache)
+
+    def other_name(self, record: RunRecord) -> str:
+        """Return what a record's data are called here; empty for as it says, or if unknown."""
+        digest = record.digests.dataset
+        named = [name for name, card in self._cards.items() if card.digest == digest]
+        return "" if record.dataset in named else next(iter(named), "")
 
     def of(self, record: RunRecord) -> Question:
         """

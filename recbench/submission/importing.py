@@ -8,7 +8,7 @@ other figures is refused. A training that was kept beside a run comes with it.
 
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,9 +20,10 @@ from recbench.runs import verify as runs
 from recbench.runs.evidence import RECORD, check_apart
 from recbench.runs.examples import EXAMPLES, sha256
 from recbench.runs.lock import locked
+from recbench.runs.places import folder_of
 from recbench.runs.record import RunRecord
 from recbench.runs.remade_question import NotCheckedError, Questions
-from recbench.runs.store import finished, place, read_record, run_folder
+from recbench.runs.store import Run, finished, place, read_record, run_folder
 from recbench.sent_files import Files, write_files
 from recbench.submission.given import CheckGiven, with_given
 from recbench.submission.manifest import ANSWERS
@@ -125,8 +126,9 @@ def _import(
     size = 0
     try:
         record = _verified(folder, questions, check)
+        _check_named(record, questions)
         target = run_folder(results, record)
-        _check_siblings(folder, target, record)
+        _check_siblings(folder, results, target, record)
         with locked(target):
             if (standing := finished(target)) is not None:
                 _check_same(target, standing.record, record)
@@ -169,11 +171,35 @@ def _check_same(target: Path, standing: RunRecord, record: RunRecord) -> None:
     )
 
 
-def _check_siblings(folder: Path, target: Path, record: RunRecord) -> None:
-    """Refuse a run that stands under another seed already."""
-    of_row = sorted(target.parent.glob(f"{record.row[:12]}-seed*/{RECORD}"))
-    others = [read_record(path.parent) for path in of_row if path.parent != target]
-    check_apart(folder, record, [one for one in others if one.row == record.row])
+def _check_named(record: RunRecord, questions: Questions) -> None:
+    """Refuse data that have another name here: a row knows them by their digest alone."""
+    if name := questions.other_name(record):
+        raise UserError(
+            f"its data are {name}, and it calls them {record.dataset}: a row would have two names; "
+            f"ask for runs of {name}"
+        )
+
+
+def _check_siblings(folder: Path, results: Path, target: Path, record: RunRecord) -> None:
+    """Refuse a run that stands under another seed already, or under another name of its data."""
+    others = [Run(one, read_record(one)) for one in _of_row(results, record) if one != target]
+    same = [run for run in others if run.record.row == record.row]
+    for run in same:
+        if run.record.dataset != record.dataset:
+            raise UserError(
+                f"{run.folder} is of the same row, and calls its data {run.record.dataset}, not "
+                f"{record.dataset}: one would push the other out of every table; import it into "
+                "another folder by --results"
+            )
+    check_apart(folder, record, [run.record for run in same])
+
+
+def _of_row(results: Path, record: RunRecord) -> Iterator[Path]:
+    """Yield the folders of runs that may be of a row, whatever their data are called."""
+    for dataset in sorted(results.glob("*")):
+        of_model = folder_of(dataset / record.protocol, record.model)
+        for path in sorted(of_model.glob(f"{record.row[:12]}-seed*/{RECORD}")):
+            yield path.parent
 
 
 def _copy(folder: Path, target: Path, record: RunRecord) -> None:

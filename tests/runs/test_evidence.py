@@ -418,3 +418,17 @@ def test_the_paths_of_a_check_do_not_depend_on_the_working_folder(made, monkeypa
     run = made()
     monkeypatch.chdir(run.folder.parent)
     check_run(type(run.folder)(os.curdir) / run.folder.name, run.record)
+
+
+@pytest.mark.parametrize("letter", ["\u3164", "\u034f", "\u115f", "\u180b", "\ufe0f", "\U000e0100"])
+@pytest.mark.parametrize("name", ["model", "dataset", "protocol"])
+def test_no_name_holds_letters_that_nobody_sees(made, name, letter):
+    """Each of them can be printed, as Python has it, and shows nothing."""
+    run = made(**{name: f"movielens{letter}"})
+    with pytest.raises(DataError, match="a name holds letters that nobody sees; move"):
+        check_run(run.folder, run.record)
+
+
+def test_a_caption_may_hold_what_a_maker_writes(made):
+    run = made(caption="with ❤\ufe0f")
+    check_run(run.folder, run.record)

@@ -3,6 +3,9 @@ import shutil
 
 import pytest
 
+from recbench.data.card import card
+from recbench.data.own import add
+from recbench.data.own_files import Files
 from recbench.errors import UserError
 from recbench.outside.read_again import check_given
 from recbench.runs.remade_question import Questions
@@ -31,6 +34,17 @@ def take(here, tmp_path):
         return [(one.result, one.why) for one in found]
 
     return run
+
+
+@pytest.fixture
+def add_shop(tmp_path):
+    """Return a function that adds one file of interactions under a name, and gives the digest."""
+    file = tmp_path / "shop.csv"
+    rows = [f"{user},{item},{user + item}" for user in range(5) for item in range(4)]
+    file.write_text("\n".join(["user,item,time", *rows]))
+    return lambda name: (
+        add(name, Files("table", file, None), tmp_path / "cache", lambda _: None).digest
+    )
 
 
 def everything(folder):
@@ -130,3 +144,31 @@ def test_a_bundle_is_taken_in_as_well(made, take, here, tmp_path):
 def test_a_folder_without_a_run_is_said(take, tmp_path):
     with pytest.raises(UserError, match="holds no finished run"):
         take(tmp_path)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_row_has_one_name_of_its_data_in_a_folder(made, take, here, seed):
+    """A row knows its data by their digest: whoever came later would push one's own out."""
+    own = made(dataset="shop", results=here)
+    made(dataset="store", seed=seed)
+    before = everything(here)
+    ((result, why),) = take()
+    assert result == "refused"
+    assert f"{own.folder} is of the same row, and calls its data shop" in why
+    assert everything(here) == before
+
+
+def test_published_data_have_the_name_of_their_card(made, take, here):
+    made(dataset="Movielens", dataset_digest=card("movielens").digest)
+    ((result, why),) = take()
+    assert result == "refused"
+    assert why.startswith("its data are movielens, and it calls them Movielens")
+    assert everything(here) == {}
+
+
+def test_data_that_are_at_hand_have_the_name_that_they_have_here(made, take, add_shop):
+    digest = add_shop("shop")
+    made(dataset="store", dataset_digest=digest)
+    assert take()[0][1].startswith("its data are shop, and it calls them store")
+    add_shop("store")  # whoever has them under that name, too, may have runs of it
+    assert take() == [("imported", "")]
