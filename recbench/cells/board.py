@@ -86,7 +86,7 @@ class Board:
         self._done += how.code == 0
         self._failed += how.code != 0 and not again
         where = f" on {running.where}" if running is not None else ""
-        self._report(f"{name}{where}: {how.words}{', goes on where it stopped' * again}")
+        self._report(f"{name}{where}: {how.words}{'; it goes on where it stopped' * again}")
 
     def table(self) -> Group:
         """Draw the cells that run now."""

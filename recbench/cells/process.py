@@ -46,7 +46,8 @@ class Ended:
     code
         Exit code of its process; a signal that ended it as a negative number.
     said
-        The last line that it said; empty where it was shown to the user at once.
+        The last line by which it said why it failed, else the last of all: libraries complain as
+        they end. Empty where it was shown to the user at once.
     """
 
     code: int
@@ -67,9 +68,12 @@ class Ended:
         """Say it in a line."""
         if self.code == 0:
             return "done"
+        how = f"failed with exit code {self.code}"
         if self.code < 0:
-            return f"ended by {signal_name(-self.code)}"
-        return f"failed with exit code {self.code}" + (f": {self.said}" if self.said else "")
+            how = f"ended by {signal_name(-self.code)}"
+        if self.code == -signal.SIGKILL:
+            how += " (often for want of memory: fewer workers take less)"
+        return f"{how}: {self.said}" if self.said else how
 
 
 def run_cell(
@@ -108,11 +112,12 @@ def run_cell(
         env=_environment(threads) | {LEASH: str(leash.end)},
         pass_fds=(leash.end,),
     ) as process:
-        last = ""
+        last = why = ""
         for line in process.stderr or ():
             if tell is not None and line.strip():
                 tell(last := line.strip().replace(FRESH, again))
-        return Ended(process.wait(), last)
+                why = last if last.startswith(ERROR) else why
+        return Ended(process.wait(), why or last)
 
 
 def _environment(threads: int | None) -> dict[str, str]:

@@ -39,7 +39,7 @@ def test_the_table_shows_what_runs_and_counts_the_rest():
         "a on d, seed 0: training a: [bold]results[/bold]",
         "c on d, seed 0: from nobody",
         "a on d, seed 0 on host 1: done",
-        "b on d, seed 0 on host 2: ended by SIGKILL, goes on where it stopped",
+        f"b on d, seed 0 on host 2: {Ended(-9).words}; it goes on where it stopped",
         "b on d, seed 0 on host 1: begun",
         "b on d, seed 0 on host 1: failed with exit code 1: error: no",
     ]

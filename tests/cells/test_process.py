@@ -58,6 +58,13 @@ def test_what_a_cell_says_is_told_line_by_line(started):
     assert not ended.from_outside
 
 
+def test_why_a_cell_failed_is_what_it_said_of_it(started):
+    """What a library complains of as the process ends comes later."""
+    lines = ["training", "error: the disk is full", "sys:1: ResourceWarning: unclosed socket"]
+    started(f"import sys; print(*{lines}, sep='\\n', file=sys.stderr); sys.exit(1)")
+    assert run(lambda line: None).words == "failed with exit code 1: error: the disk is full"
+
+
 def test_how_a_cell_is_made_anew_is_a_command(started):
     """Whoever fills a table or a study cannot give --fresh."""
     started("import sys; print('found a run; --fresh runs it anew', file=sys.stderr)")
@@ -67,9 +74,13 @@ def test_how_a_cell_is_made_anew_is_a_command(started):
 
 
 def test_a_killed_cell_may_go_on(started):
-    started("import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+    last = "import os, signal, sys; print('training', file=sys.stderr, flush=True); "
+    started(last + "os.kill(os.getpid(), signal.SIGKILL)")
     ended = run(lambda line: None)
-    assert (ended.code, ended.words, ended.from_outside) == (-9, "ended by SIGKILL", True)
+    assert (ended.code, ended.from_outside) == (-9, True)
+    lack = "ended by SIGKILL (often for want of memory: fewer workers take less): training"
+    assert ended.words == lack
+    assert Ended(-11, "training").words == "ended by SIGSEGV: training"
     assert Ended(-35).words == "ended by signal 35"  # which has no name
     assert Ended(143).from_outside
 
