@@ -145,15 +145,19 @@ def _partial(results: Path, cache: Path) -> Iterator[Leftover]:
     for path in _half_written(results):
         parts = path.relative_to(results).parts
         owners = (results.joinpath(*parts[:4]),) if len(parts) > 4 else ()
-        writer = writer_of(path)
         # The writer of a run may be on another host, and holds the run; without one it is not ours.
-        if writer is not None and not (_lives(writer) or any(map(holder, owners))):
+        if writer_of(path) is not None and not (_is_worked_on(path) or any(map(holder, owners))):
             yield Leftover((path,), f"half-written: {path}", owners)
     for path in _half_written(cache):
-        writer = writer_of(path)
-        if not (is_held(path) if writer is None else _lives(writer)):
+        if not _is_worked_on(path):
             version = [one for one in (version_file(path),) if one.exists()]
             yield Leftover((path, *version), f"half-written: {path}")
+
+
+def _is_worked_on(path: Path) -> bool:
+    """Tell whether a process here writes what is half-written, or one on any host holds it."""
+    writer = writer_of(path)
+    return (writer is not None and _lives(writer)) or (path.is_file() and is_held(path))
 
 
 def _half_written(root: Path) -> Iterator[Path]:

@@ -196,13 +196,19 @@ def test_what_is_handed_over_is_plain_data(handed_over, tmp_path):
     assert task == {"name": "popularity, seed 0", "arguments": ["--seed", "0"], "device": "cpu"}
 
 
-def test_what_a_killed_command_leaves_is_cleaned_away(monkeypatch, tmp_path):
+def test_what_a_killed_command_leaves_is_cleaned_away_and_not_before(monkeypatch, tmp_path):
+    """Whoever cleans up on another host than the command's does not see its process."""
     monkeypatch.setattr(cluster, "_connected", lambda address: Client({}))
     monkeypatch.setattr(os, "getpid", lambda: 4194304)  # no process has so high an id
-    with Cluster("tcp://here:1", {"results": tmp_path}, "auto", Board(0, print), print):
-        (left,) = leftovers(tmp_path, tmp_path / "cache", days=0)
+    shared = {name: tmp_path / name for name in ("results", "cache")}
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", lambda *_, **__: None)  # it is killed
+        with Cluster("tcp://here:1", shared, "auto", Board(0, print), print):
+            assert len(list(tmp_path.glob("*/.recbench-*"))) == 2
+            assert leftovers(**shared, days=0) == []
+    for left in leftovers(**shared, days=0):
         left.remove()
-        assert not list(tmp_path.iterdir())
+    assert not list(tmp_path.glob("*/.*"))
 
 
 def test_workers_that_could_not_do_right_are_refused(handed_over, monkeypatch, tmp_path):
