@@ -1,6 +1,9 @@
 """A file of answers read again, as `recbench.outside.scoring.score` reads it, beside its record."""
 
+from contextlib import suppress
+from itertools import product
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 
@@ -10,13 +13,14 @@ from recbench.file_digests import file_digest
 from recbench.outside.answers import Answers, read_answers
 from recbench.outside.formats import FORMATS
 from recbench.outside.scoring import outcome_of
-from recbench.outside.sheet import Sheet
+from recbench.outside.sheet import Kind, Sheet
 from recbench.runs import examples
 from recbench.runs.evidence import refused
 from recbench.runs.question import Question
 from recbench.runs.record import RunRecord
 from recbench.runs.record_parts import Outside
-from recbench.runs.remade_question import NotCheckedError
+
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 COLUMNS = {
     "scores": "scores",
@@ -44,31 +48,39 @@ def check_given(file: Path, folder: Path, record: RunRecord, made: Question) -> 
     DataError
         If the file is not the one that was scored, `recbench score` would refuse it or its
         question, or it gives other answers than the record, or another table.
-    NotCheckedError
-        Where the record does not say how the file is read, as early ones do not.
     """
     outside = record.outside
     assert outside is not None  # nobody asks for those of a run of ours
     if file_digest(file) != outside.file:
         raise refused(folder, f"{file.name} is not the file that it was made of")
-    if outside.format is None or outside.kind is None:
-        raise NotCheckedError("it does not say how its file is read; score that anew")
     try:
-        answers, again = _judged(file, outside, record, made)
+        answers, sheet = _as_recorded(file, outside, made)
+        again = outcome_of(answers, sheet, record.matching)
     except RecbenchError as error:
         raise refused(folder, f"its file of answers cannot be scored: {error}") from None
     _check_same(folder, record, answers, again)
 
 
-def _judged(
-    file: Path, outside: Outside, record: RunRecord, made: Question
-) -> tuple[Answers, Outcome]:
-    if outside.format not in FORMATS:
-        raise DataError(f"{outside.format!a} is no format of answers")
-    assert outside.kind is not None  # it was looked at
-    sheet = Sheet.of(made, outside.kind)
-    answers = read_answers(file, FORMATS[outside.format](file, sheet), sheet)
-    return answers, outcome_of(answers, sheet, record.matching)
+def _as_recorded(file: Path, outside: Outside, made: Question) -> tuple[Answers, Sheet]:
+    """Read a file as its record says; of an early one, which does not, in whatever way fits it."""
+    if outside.format is not None and outside.kind is not None:
+        return _read(file, outside.format, outside.kind, made)
+    for form, kind in product(FORMATS, KINDS):
+        with suppress(RecbenchError):
+            answers, sheet = _read(file, form, kind, made)
+            if answers.digest == outside.answers:
+                return answers, sheet
+    raise DataError(
+        f"read in every format, its file gives other answers than the record's "
+        f"{outside.answers[:12]}"
+    )
+
+
+def _read(file: Path, form: str, kind: Kind, made: Question) -> tuple[Answers, Sheet]:
+    if form not in FORMATS:
+        raise DataError(f"{form!a} is no format of answers")
+    sheet = Sheet.of(made, kind)
+    return read_answers(file, FORMATS[form](file, sheet), sheet), sheet
 
 
 def _check_same(folder: Path, record: RunRecord, answers: Answers, again: Outcome) -> None:

@@ -198,11 +198,11 @@ def scored(two, tmp_path):
     return score
 
 
-def sign(folder):
+def sign(folder, **changes):
     """Sign a record anew, with the figures that its table gives."""
     file, record = folder / "record.json", read_record(folder)
     figures = summary(read_outcome(folder, record), lambda _: None)
-    signed = record.model_copy(update={"metrics": figures}).signed(sha256(folder))
+    signed = record.model_copy(update={"metrics": figures} | changes).signed(sha256(folder))
     file.write_text(signed.model_dump_json())
 
 
@@ -256,6 +256,38 @@ def test_a_table_that_is_not_that_of_its_file_is_told(two, scored, tmp_path):
     assert told in out
     code, _, err = two("runs", "import", "b.zip", "--results", "taken")
     assert (code, told in err) == (1, True)
+
+
+def as_early(folder):
+    """Leave out of a record what early ones did not say: how its file is read."""
+    outside = read_record(folder).outside
+    sign(folder, outside=outside.model_copy(update={"format": None, "kind": None}))
+
+
+@pytest.mark.parametrize("field", ["scores", "text"])
+def test_a_file_is_read_again_of_a_record_that_does_not_say_how(two, scored, tmp_path, field):
+    """What the answers are depends on no format: of all the right one is found."""
+    folder, file = scored(field, "1")
+    as_early(folder)
+    submit_unread(folder, file, tmp_path / "b.zip")
+    code, out, _ = two("verify", "b.zip")
+    assert (code, out.count("  ok           given     the file of answers, read and")) == (0, 1)
+
+
+def test_who_leaves_out_how_a_file_is_read_is_found_out(two, scored, tmp_path):
+    folder, file = scored()
+    forge(folder)
+    as_early(folder)
+    submit_unread(folder, file, tmp_path / "b.zip")
+    told = "the scores in its table are not those of its file of answers"
+    code, out, _ = two("verify", "b.zip")
+    assert (code, told in out) == (1, True)
+    outside = read_record(folder).outside.model_copy(update={"answers": "0" * 64})
+    sign(folder, outside=outside)
+    submit_unread(folder, file, tmp_path / "b.zip")
+    told = "read in every format, its file gives other answers than the record's 000000000000"
+    code, out, _ = two("verify", "b.zip")
+    assert (code, told in out) == (1, True)
 
 
 def test_without_the_data_the_file_is_not_checked(two, scored, call_inside, tmp_path):
