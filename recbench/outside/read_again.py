@@ -5,8 +5,6 @@ from itertools import product
 from pathlib import Path
 from typing import get_args
 
-import numpy as np
-
 from recbench.errors import DataError, RecbenchError
 from recbench.evaluation.outcome import Outcome
 from recbench.file_digests import file_digest
@@ -14,20 +12,13 @@ from recbench.outside.answers import Answers, read_answers
 from recbench.outside.formats import FORMATS
 from recbench.outside.scoring import outcome_of
 from recbench.outside.sheet import Kind, Sheet
-from recbench.runs import examples
+from recbench.outside.table import check_table
 from recbench.runs.evidence import refused
 from recbench.runs.question import Question
 from recbench.runs.record import RunRecord
 from recbench.runs.record_parts import Outside
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
-
-COLUMNS = {
-    "scores": "scores",
-    "rank": "ranks",
-    "answer_slot": "answers",
-}
-"""What of a table follows from the file, and what a message calls it."""
 
 
 def check_given(file: Path, folder: Path, record: RunRecord, made: Question) -> None:
@@ -93,13 +84,4 @@ def _check_same(folder: Path, record: RunRecord, answers: Answers, again: Outcom
             f"its file holds the answers {answers.digest[:12]} ({answers.given}), not "
             f"{outside.answers[:12]} ({outside.given}) as it says",
         )
-    table = examples.read_outcome(folder, record)
-    for column, what in COLUMNS.items():
-        own, other = getattr(table, column), getattr(again, column)
-        if (own is None) != (other is None) or not np.array_equal(own, other):
-            raise refused(folder, f"the {what} in its table are not those of its file of answers")
-    if table.expert_weights is not None:
-        raise refused(folder, "its table holds weights of experts, which no file gives")
-    texts = examples.read_answers(folder)
-    if texts is not None and texts != answers.texts:
-        raise refused(folder, "the texts in its table are not those of its file of answers")
+    check_table(folder, record, again, answers.texts)

@@ -22,10 +22,11 @@ from recbench.outside.answers import Answers, read_answers
 from recbench.outside.formats import FORMATS
 from recbench.outside.formats.objects import check_file
 from recbench.outside.sheet import Sheet
+from recbench.outside.table import check_table
 from recbench.questions.candidates import Pack
 from recbench.questions.cold_start import cold_start
 from recbench.runs import environment, store
-from recbench.runs.evidence import answers_alike
+from recbench.runs.evidence import answers_alike, check_same_figures
 from recbench.runs.identity import row_digest, run_id
 from recbench.runs.lock import locked
 from recbench.runs.provenance import provenance
@@ -74,7 +75,8 @@ def score(
     UserError
         For a name that cannot be one; for other answers than those that stand under it.
     DataError
-        As the format's reader and `read_answers`; nothing is then written.
+        As the format's reader and `read_answers`; nothing is then written. And where a record
+        stands with a table or figures that these answers do not give.
     """
     check_name(name)
     check_file(file)
@@ -101,7 +103,7 @@ def score(
     _check_siblings(folder, record)
     with locked(folder, report):
         if found := store.finished(folder):
-            return _same(found, record)
+            return _same(found, record, judgement)
         return store.finish(folder, record, judgement, cold_start(sheet.question.split))
 
 
@@ -173,8 +175,17 @@ def _record(
     )
 
 
-def _same(found: store.Run, record: RunRecord) -> store.Run:
+def _same(found: store.Run, record: RunRecord, judgement: Judgement) -> store.Run:
     """Return the run that stands, if it is of the same answers and says the same of them."""
+    _check_alike(found, record)
+    # It may have come from elsewhere: nobody is shown figures that these answers do not give.
+    check_table(found.folder, found.record, judgement.outcome, judgement.answers)
+    check_same_figures(found.folder, found.record, record.metrics)
+    return found
+
+
+def _check_alike(found: store.Run, record: RunRecord) -> None:
+    """Refuse other answers, and other words of their maker."""
     own, other = found.record.outside, record.outside
     assert own is not None
     assert other is not None
@@ -190,7 +201,6 @@ def _same(found: store.Run, record: RunRecord) -> store.Run:
             f"{found.folder} holds these answers, with other words of their maker; leave --about "
             f"as it was, or move {found.folder} away and give the same command again"
         )
-    return found
 
 
 def _check_siblings(folder: Path, record: RunRecord) -> None:
