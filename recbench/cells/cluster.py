@@ -25,7 +25,7 @@ from recbench import __version__
 from recbench.atomic_write import PARTIAL
 from recbench.cells.board import Board
 from recbench.cells.cell import Cell
-from recbench.cells.process import Ended
+from recbench.cells.process import Ended, own_code
 from recbench.cells.reached import Reached
 from recbench.cells.worker import Refused, fault, let_go, on_worker
 from recbench.errors import NotInstalledError, RecbenchError, UserError
@@ -103,6 +103,7 @@ class Cluster:
                 name: str(held.enter_context(_marked(folder, f"{self._name}-{name}")))
                 for name, folder in self._shared.items()
             }
+            self._code = own_code()
             self._check()
             self._on_gpus = self._chosen()
             self._client.subscribe_topic(self._name, self._hear)
@@ -133,7 +134,7 @@ class Cluster:
             "device": "cuda" if on_gpu else "cpu",
             "filling": self._name,
             "marks": self._marks,
-            "version": __version__,
+            "code": self._code,
         }
         needs = {GPU: 1} if on_gpu else None
         handed = self._client.submit(on_worker, json.dumps(task), pure=False, resources=needs)
@@ -213,7 +214,7 @@ class Cluster:
 
     def _faults(self) -> dict[str, str]:
         """Return why each worker that is there could not do right, by its address; empty if not."""
-        asked = self._client.run(fault, self._marks, __version__, on_error="return")
+        asked = self._client.run(fault, self._name, self._marks, self._code, on_error="return")
         return {
             worker: _unasked(worker, why) if isinstance(why, BaseException) else why
             for worker, why in asked.items()

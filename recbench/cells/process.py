@@ -22,6 +22,8 @@ OTHER_THREADS = ("MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 ERROR = "error: "
 """How the line begins that says why a run failed."""
 
+RECBENCH = (sys.executable, "-P", "-m", "recbench_cli")
+
 LAUNCHED = re.compile(
     "(RANK|WORLD_SIZE|(LOCAL|GROUP|ROLE)_(RANK|WORLD_SIZE)|ROLE_NAME)$"
     "|(MASTER|ACCELERATE|FSDP|TORCHELASTIC|PMI|OMPI_COMM_WORLD|MV2_COMM_WORLD)_|MPI_LOCAL"
@@ -103,7 +105,7 @@ def run_cell(
     words = ["run", *arguments, "--device", device]
     again = shlex.join(["recbench", *words, FRESH])
     with subprocess.Popen(
-        [sys.executable, "-P", "-m", "recbench_cli", *words],
+        [*RECBENCH, *words],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=None if tell is None else subprocess.PIPE,
@@ -118,6 +120,13 @@ def run_cell(
                 tell(last := line.strip().replace(FRESH, again))
                 why = last if last.startswith(ERROR) else why
         return Ended(process.wait(), why or last)
+
+
+def own_code() -> str:
+    """Say by what code a cell would be run here, as ``recbench --version`` says it."""
+    command, environment = [*RECBENCH, "--version"], _environment(None)
+    ran = subprocess.run(command, capture_output=True, text=True, errors="replace", env=environment)
+    return " ".join((ran.stdout or ran.stderr).split())
 
 
 def _environment(threads: int | None) -> dict[str, str]:

@@ -11,11 +11,11 @@ import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from recbench import __version__
-from recbench.cells.process import Ended, run_cell
+from recbench.cells.process import Ended, own_code, run_cell
 from recbench.cells.reached import Reached
 from recbench.hardware.threads import VARIABLE
 from recbench.leash import Leash
@@ -58,13 +58,13 @@ def on_worker(task: str) -> Ended | Refused:
     ----------
     task
         JSON object: name and arguments of the cell, device, the name of whoever fills cells, the
-        files that mark the folders which it shares, by the options that name these, and its version
-        of recbench.
+        files that mark the folders which it shares, by the options that name these, and by what
+        code it would run a cell itself (`recbench.cells.process.own_code`).
     """
     from distributed import get_worker
 
     asked, worker = json.loads(task), get_worker()
-    if why := fault(asked["marks"], asked["version"]):
+    if why := fault(asked["filling"], asked["marks"], asked["code"]):
         return Refused(worker.address, why)
     try:
         return _run(asked, worker)
@@ -111,14 +111,20 @@ def _writing(arguments: Sequence[str], marks: Mapping[str, str]) -> Iterator[lis
         yield ["--results", str(own)]
 
 
-def fault(marks: Mapping[str, str], version: str) -> str:
-    """Say in a line why this worker could not do right; empty where it can."""
+def fault(filling: str, marks: Mapping[str, str], code: str) -> str:
+    """
+    Say in a line why this worker could not do right; empty where it can.
+
+    Parameters
+    ----------
+    filling
+        Name of whoever fills cells.
+    marks, code
+        As for `on_worker`.
+    """
     host = socket.gethostname()
-    if version != __version__:
-        return (
-            f"the workers on {host} have recbench {__version__}, and this is {version}; install "
-            "the same everywhere"
-        )
+    if other := _other_code(filling, code):
+        return f"the workers on {host} have {other}; install the same everywhere"
     for name, mark in marks.items():
         if not Path(mark).is_file():
             return (
@@ -126,6 +132,13 @@ def fault(marks: Mapping[str, str], version: str) -> str:
                 f"a disk that all machines share, or {OTHERWISE[name]}"
             )
     return ""
+
+
+@cache
+def _other_code(filling: str, code: str) -> str:  # noqa: ARG001 (it is asked anew by each)
+    """Say what differs between the code here and there; a commit counts where both have one."""
+    both = zip(own_code().split(", "), code.split(", "), strict=False)
+    return " and ".join(f"{own} where this has {asked}" for own, asked in both if own != asked)
 
 
 def let_go(filling: str) -> None:

@@ -41,6 +41,17 @@ distributed = pytest.importorskip("distributed", reason="Dask comes with the ext
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Dask's own
 
 
+CODE = "recbench 1, figure version 2, commit 3"
+
+
+@pytest.fixture(autouse=True)
+def _code(request, monkeypatch):
+    """Ask no process for it, but where workers are processes themselves."""
+    if {"scheduler", "one_thread"}.isdisjoint(request.fixturenames):
+        for module in (cluster, working):
+            monkeypatch.setattr(module, "own_code", lambda: CODE)
+
+
 class Handed:
     """A future of Dask's that is done."""
 
@@ -192,7 +203,7 @@ def test_what_is_handed_over_is_plain_data(handed_over, tmp_path):
     assert task.pop("filling").startswith("recbench-")
     (mark,) = map(Path, task.pop("marks").values())
     assert mark.parent == tmp_path / "results"
-    assert task.pop("version")
+    assert task.pop("code") == CODE
     assert task == {"name": "popularity, seed 0", "arguments": ["--seed", "0"], "device": "cpu"}
 
 
@@ -212,7 +223,7 @@ def test_what_a_killed_command_leaves_is_cleaned_away_and_not_before(monkeypatch
 
 
 def test_workers_that_could_not_do_right_are_refused(handed_over, monkeypatch, tmp_path):
-    monkeypatch.setattr(cluster, "fault", lambda marks, version: "the workers on a have no disk")
+    monkeypatch.setattr(cluster, "fault", lambda *_: "the workers on a have no disk")
     with pytest.raises(UserError, match="the workers on a have no disk"):
         handed_over({})
     assert not list((tmp_path / "results").iterdir())
@@ -267,15 +278,37 @@ def test_what_dask_breaks_without_such_a_worker_is_a_failure_of_its_cell(
 def test_a_worker_says_what_it_lacks(tmp_path):
     (tmp_path / "mark").touch()
     here, there = str(tmp_path / "mark"), str(tmp_path / "other")
-    own = cluster.__version__
-    assert fault({"results": here, "cache": here}, own) == fault({}, own) == ""
-    assert "have recbench" in fault({"results": here}, "99")
-    said = fault({"results": there}, own)
+    assert fault("me", {"results": here, "cache": here}, CODE) == fault("me", {}, CODE) == ""
+    said = fault("me", {"results": there}, CODE)
     assert f"do not see {tmp_path}: give --results a folder on a disk that all" in said
     assert said.endswith("or have finished runs sent here by --fetch")
-    said = fault({"results": here, "cache": there}, own)
+    said = fault("me", {"results": here, "cache": there}, CODE)
     assert f"do not see {tmp_path}: give --cache a folder on a disk that all" in said
     assert said.endswith("or leave it out: each machine then has a cache of its own")
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("recbench 1, figure version 2", ""),  # installed from a wheel
+        ("recbench 0, figure version 2", "recbench 1 where this has recbench 0;"),
+        ("recbench 1, figure version 3", "figure version 2 where this has figure version 3;"),
+        ("recbench 1, figure version 2, commit 3+", "commit 3 where this has commit 3+; install"),
+        ("recbench 0, figure version 2, commit 4", "recbench 0 and commit 3 where this has commit"),
+    ],
+)
+def test_a_worker_with_other_code_says_what_differs(code, said):
+    """Every commit has the same version."""
+    found = fault("me", {}, code)
+    assert said in found
+    assert bool(said) == bool(found)
+
+
+def test_a_worker_is_asked_for_its_code_by_each_who_fills_cells(monkeypatch):
+    assert fault("one", {}, CODE) == ""
+    monkeypatch.setattr(working, "own_code", lambda: "recbench 2")
+    assert fault("one", {}, CODE) == ""
+    assert "have recbench 2 where this has recbench 1" in fault("another", {}, CODE)
 
 
 def test_no_scheduler_is_a_line(monkeypatch, tmp_path):
@@ -324,11 +357,11 @@ def test_a_worker_runs_a_cell_and_lets_go_of_it_when_told(monkeypatch, tmp_path)
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
     (tmp_path / "mark").touch()
     task = {"name": "a", "arguments": ["--seed", "0"], "device": "cpu", "filling": "mine"}
-    task |= {"marks": {"results": str(tmp_path / "mark")}, "version": cluster.__version__}
+    task |= {"marks": {"results": str(tmp_path / "mark")}, "code": CODE}
     assert on_worker(json.dumps(task)) == Ended(143)
     assert seen == [(["--seed", "0"], "cpu", 3)]
     assert [said.get("line") for _, said in events] == [None, "training"]
-    assert on_worker(json.dumps(task | {"version": "99"})).worker == "tcp://w:1"
+    assert on_worker(json.dumps(task | {"code": "recbench 99"})).worker == "tcp://w:1"
     seen.clear()
     monkeypatch.setattr(working, "run_cell", lambda *_: seen[0])
     assert on_worker(json.dumps(task)) == Ended(1, "IndexError: list index out of range")
@@ -347,7 +380,7 @@ def test_threads_are_those_of_the_worker(monkeypatch, variable, threads):
     worker = SimpleNamespace(name="w", log_event=lambda *_: None)
     monkeypatch.setattr(distributed, "get_worker", lambda: worker)
     task = {"name": "a", "arguments": [], "device": "cpu", "filling": "mine"}
-    task |= {"marks": {"results": __file__}, "version": cluster.__version__}
+    task |= {"marks": {"results": __file__}, "code": CODE}
     assert on_worker(json.dumps(task)) == Ended(0)
     assert given == [threads]
 
@@ -616,7 +649,7 @@ def test_a_worker_that_shares_no_folder_sends_what_a_cell_has_reached(monkeypatc
 
     monkeypatch.setattr(working, "run_cell", run_cell)
     task = {"name": "a", "arguments": ["--seed", "0"], "device": "cpu", "filling": "mine"}
-    task |= {"marks": {}, "version": cluster.__version__}
+    task |= {"marks": {}, "code": CODE}
     reached = Reached(client, ["--seed", "0"])
     assert on_worker(json.dumps(task)) == Ended(-9)
     assert reached.files == {"d/record.json": b"x"}

@@ -6,9 +6,11 @@ import sys
 
 import pytest
 
+from recbench import __version__
 from recbench.cells import process
-from recbench.cells.process import Ended, run_cell
+from recbench.cells.process import Ended, own_code, run_cell
 from recbench.leash import LEASH, Leash
+from recbench.runs.record import FIGURE_VERSION
 
 
 @pytest.fixture
@@ -112,3 +114,11 @@ def test_a_cell_is_one_process_whoever_was_launched_as_several(started, monkeypa
     ((_, environment),) = seen
     assert told.isdisjoint(environment)
     assert environment["RANKED"] == environment["MY_RANK"] == "2"
+
+
+def test_the_code_of_a_cell_is_what_its_recbench_says_of_itself(monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", "0")
+    assert own_code().startswith(f"recbench {__version__}, figure version {FIGURE_VERSION}")
+    monkeypatch.setattr(process, "RECBENCH", (sys.executable, "-c", "import no_recbench"))
+    assert own_code().endswith("No module named 'no_recbench'")
