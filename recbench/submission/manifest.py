@@ -21,6 +21,9 @@ from recbench.runs.record import RunRecord
 MANIFEST, SEARCH = "manifest.json", "search.csv"
 RESULTS, ANSWERS, ABOUT = "results", "answers", "about.toml"
 
+ANEW = "anew"
+"""Folder of results that the commands of a bundle write into."""
+
 Division = Literal["open", "closed"]
 
 
@@ -35,7 +38,8 @@ class Manifest(BaseModel):
     division
         In which the runs are submitted, see `recbench.submission.division`.
     runs
-        Folder of each run to the command that makes it again, in the folder of the bundle.
+        Folder of each run to the command that makes it again, in the folder of the bundle, below
+        `ANEW`.
     files
         Every other member to its SHA-256.
     """
@@ -72,7 +76,12 @@ def place_of(record: RunRecord) -> str:
 
 
 def command_of(record: RunRecord) -> str:
-    """Return the command that makes a run again."""
+    """Return the command that makes a run again, in a folder of its own: it would else be found."""
+    return f"{former_command_of(record)} --results {ANEW}"
+
+
+def former_command_of(record: RunRecord) -> str:
+    """Return the command that bundles of before have."""
     place = place_of(record)
     return command(record, f"{place}/{ANSWERS}", f"{place}/{ABOUT}")
 

@@ -28,6 +28,7 @@ from recbench.submission.manifest import (
     Manifest,
     about_text,
     command_of,
+    former_command_of,
     members_of,
     place_of,
 )
@@ -163,11 +164,11 @@ def _check_belongs(records: Sequence[RunRecord], manifest: Manifest) -> None:
         raise DataError(f"{quoted(strange[0])} belongs to no run")
     if missing := sorted(own - manifest.files.keys()):
         raise DataError(f"it lacks {quoted(missing[0])}")
-    wanted = {place_of(record): command_of(record) for record in records}
+    wanted = {place_of(one): (command_of(one), former_command_of(one)) for one in records}
     if wrong := sorted(wanted.keys() ^ manifest.runs.keys()):
         raise DataError(f"{MANIFEST} and the records do not agree on the run {quoted(wrong[0])}")
-    for place, line in wanted.items():
-        if manifest.runs[place] != line:
+    for place, lines in wanted.items():
+        if manifest.runs[place] not in lines:
             raise DataError(f"the command of {place} is not that of its record")
 
 

@@ -52,7 +52,8 @@ def test_a_bundle_is_verified_as_its_runs_are(two, tmp_path):
     assert first["folder"].startswith("b.zip/results/movielens/paper/last-id/")
 
 
-def test_the_command_of_a_bundle_finds_the_run(two, tmp_path):
+def test_the_command_of_a_bundle_makes_the_run_anew(two, tmp_path):
+    """Where it is given, the run of the bundle itself lies at the place of every run."""
     assert two("submit", "results", "--out", "b.zip")[0] == 0
     with zipfile.ZipFile(tmp_path / "b.zip") as archive:
         manifest = json.loads(archive.read("manifest.json"))
@@ -60,7 +61,8 @@ def test_the_command_of_a_bundle_finds_the_run(two, tmp_path):
         program, *words = command.split()
         assert program == "recbench"
         code, out, _ = two(*words, "--no-audit")
-        assert (code, out.splitlines()[-1]) == (0, f"found {place}/record.json")
+        anew = place.replace("results", "anew", 1)
+        assert (code, out.splitlines()[-1]) == (0, f"wrote {anew}/record.json")
 
 
 def test_a_run_that_fails_is_not_submitted(two, tmp_path):
@@ -166,9 +168,9 @@ def test_answers_from_a_file_are_scored_again_from_the_bundle(two, tmp_path):
     with zipfile.ZipFile(tmp_path / "b.zip") as archive:
         archive.extractall(tmp_path)
     ((place, command),) = json.loads((tmp_path / "manifest.json").read_text())["runs"].items()
-    code, out, _ = two(*command.split()[1:], "--results", "again")
+    code, out, _ = two(*command.split()[1:])
     assert code == 0
-    again = f"{place.replace('results', 'again', 1)}/record.json"
+    again = f"{place.replace('results', 'anew', 1)}/record.json"
     assert out.splitlines()[-1] == f"wrote {again}"
     old, new = (json.loads((tmp_path / one).read_text()) for one in (f"{place}/record.json", again))
     for name in ("run_id", "metrics", "examples_sha256", "outside"):

@@ -39,7 +39,7 @@ def test_it_holds_the_runs_as_they_are_and_names_every_member(runs, tmp_path):
         assert len(run_folders(folder / "results")) == 3
         for run in runs:
             place = f"results/{run.folder.relative_to(tmp_path / 'results').as_posix()}"
-            assert manifest.runs[place] == command(run.record)
+            assert manifest.runs[place] == f"{command(run.record)} --results anew"
             for path in run.folder.iterdir():
                 content = (folder / place / path.name).read_bytes()
                 assert content == path.read_bytes()
@@ -137,7 +137,7 @@ def test_answers_from_outside_are_brought_along(scored, tmp_path):
         assert line == (
             f"recbench score {place}/answers --name b --format plain --kind scores "
             f"--about {place}/about.toml --dataset movielens --protocol paper --draws 2 "
-            "--pack-seed 0"
+            "--pack-seed 0 --results anew"
         )
 
 

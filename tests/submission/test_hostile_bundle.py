@@ -214,6 +214,16 @@ def test_a_command_that_is_not_the_records(bundle):
     assert "the command of results/movielens/paper/a/" in why_refused(path)
 
 
+def test_a_bundle_of_before_commands_named_a_folder_is_read(bundle):
+    path, members = bundle
+    runs = json.loads(members["manifest.json"])["runs"]
+    before = {place: line.removesuffix(" --results anew") for place, line in runs.items()}
+    assert before != runs
+    write(path, signed(members, runs=before).items())
+    with opened(path) as (manifest, _):
+        assert manifest.runs == before
+
+
 def test_a_record_that_is_none_or_of_another_place(bundle):
     path, members = bundle
     a, b = record_of(members, "a"), record_of(members, "b")
