@@ -120,10 +120,20 @@ class Crew:
             board = Board(len(wanted), say, live=True)
             first = devices_of(self.device)[0]
             far = Cluster(self.scheduler, self._shared(), first, board, say, self._takes())
-            return fill([self._far(one) for one in wanted], far, board)
+            behind = sorted(wanted, key=self._is_held)
+            return fill([self._far(one) for one in behind], far, board)
         devices = self.places()
         board = Board(len(wanted), say, live=len(devices) > 1)
-        return fill([_cell(one) for one in wanted], Local(devices, board), board)
+        cells = {_cell(one): one for one in wanted}
+        near = Local(devices, board, lambda cell: self._is_held(cells[cell]))
+        return fill([*cells], near, board)
+
+    def _is_held(self, one: "Experiment") -> bool:
+        """Tell whether a process works on a run by now, as far as its arguments tell."""
+        from recbench.runs.unfinished import unfinished
+
+        begun = [run.begun for run in unfinished(self.results) if run.process and run.begun]
+        return bool(begun) and _said(one) in [_without_device(run.arguments) for run in begun]
 
     def _far(self, one: "Experiment") -> "Cell":
         """Return the cell of an experiment that is run where another folder is the current one."""
@@ -161,6 +171,23 @@ class Crew:
             return None
         questions = Questions(self.cache, self.data_dir, say)
         return partial(take_files, results=self.results, questions=questions)
+
+
+def _said(one: "Experiment") -> list[str]:
+    """Return what a run that has begun says that it was asked; of what cannot be run, nothing."""
+    from recbench.errors import RecbenchError
+    from recbench.stages import asked_protocol
+
+    try:
+        protocol = asked_protocol(one).name
+    except RecbenchError:
+        return []
+    return one.model_copy(update={"protocol": protocol, "device": "auto"}).goes_on
+
+
+def _without_device(arguments: "Sequence[str]") -> list[str]:
+    at = arguments.index("--device") if "--device" in arguments else len(arguments)
+    return [*arguments[:at], *arguments[at + 2 :]]
 
 
 def _cell(one: "Experiment", uses_gpu: bool = False) -> "Cell":

@@ -92,7 +92,7 @@ class Filling:
         return [*(place.cell for place in missing), *broken]
 
     def _experiments(self) -> "list[Experiment]":
-        """Return every one of datasets x models x seeds, seeds running fastest."""
+        """Return every one of datasets x models x seeds, seeds fastest, but for like runs."""
         from recbench.request import Experiment
 
         given: dict[str, Any] = {
@@ -108,12 +108,32 @@ class Filling:
             "cache": self.crew.cache,
         }
         shared = {name: value for name, value in given.items() if value is not None}
-        return [
-            Experiment(model=model, dataset=dataset, seed=seed, **shared)
+        first = [
+            Experiment(model=model, dataset=dataset, **shared)
             for dataset in self.chosen["dataset"]
             for model in self.chosen["model"]
-            for seed in range(self.seeds)
         ]
+        return [
+            one.model_copy(update={"seed": seed})
+            for one in first
+            for seed in range(self._seeds_of(one))
+        ]
+
+    def _seeds_of(self, one: "Experiment") -> int:
+        """Return how many trainings a model has; one where another seed trains no other."""
+        return self.seeds if self.seeds == 1 or _is_changed_by_seed(one) else 1
+
+
+def _is_changed_by_seed(one: "Experiment") -> bool:
+    """Tell whether another seed is another run; of what cannot be had each cell says why."""
+    from recbench.errors import UserError
+    from recbench.studies.cells import at_hand
+
+    try:
+        model = at_hand(one)
+    except UserError:
+        return True
+    return model is None or model.random_training
 
 
 def _build(name: str, settings: dict[str, str], preset: str | None) -> None:

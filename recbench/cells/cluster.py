@@ -120,13 +120,13 @@ class Cluster:
             if error is not None:
                 self.stop()
 
-    def submit(self, cell: Cell) -> Future[Ended]:
+    def submit(self, cell: Cell) -> Future[Ended | None]:
         """Hand a cell over; it begins as soon as a worker is free that has what it needs."""
-        found = Future[Ended]()
+        found = Future[Ended | None]()
         self._hand_over(cell, found)
         return found
 
-    def _hand_over(self, cell: Cell, found: Future[Ended]) -> None:
+    def _hand_over(self, cell: Cell, found: Future[Ended | None]) -> None:
         on_gpu = cell.uses_gpu and self._on_gpus
         task = {
             "name": cell.name,
@@ -141,7 +141,7 @@ class Cluster:
         self._handed.add(handed)
         handed.add_done_callback(partial(self._take_back, cell, found))
 
-    def _take_back(self, cell: Cell, found: Future[Ended], handed: "Handed") -> None:
+    def _take_back(self, cell: Cell, found: Future[Ended | None], handed: "Handed") -> None:
         """Pass on how a cell ended; let go of it, lest Dask runs it again if its worker dies."""
         from distributed import KilledWorker
 
@@ -164,7 +164,7 @@ class Cluster:
         self._handed.discard(handed)
         handed.release()
 
-    def _blame(self, error: Exception, cell: Cell, found: Future[Ended]) -> None:
+    def _blame(self, error: Exception, cell: Cell, found: Future[Ended | None]) -> None:
         """Refuse the workers that cannot even be asked, and hand their cell to others."""
         try:
             wrong = {one: why for one, why in self._faults().items() if why}

@@ -29,8 +29,8 @@ class Places(Protocol):
         traceback: TracebackType | None,
     ) -> None: ...
 
-    def submit(self, cell: Cell) -> Future[Ended]:
-        """Run a cell as soon as there is room."""
+    def submit(self, cell: Cell) -> Future[Ended | None]:
+        """Run a cell as soon as there is room; None where it is put off behind the others."""
         ...
 
     def stop(self) -> None:
@@ -68,7 +68,10 @@ def fill(cells: Sequence[Cell], places: Places, board: Board) -> dict[Cell, Ende
                 done = wait(running, return_when=FIRST_COMPLETED).done
                 for future in [one for one in running if one in done]:  # a set has no order
                     cell = running.pop(future)
-                    ended, tried[cell] = _end(future), tried[cell] + 1
+                    if (ended := _end(future)) is None:
+                        running[places.submit(cell)] = cell
+                        continue
+                    tried[cell] += 1
                     again = ended.from_outside and tried[cell] <= AGAIN
                     board.ended(cell.name, ended, again)
                     if again:
@@ -82,7 +85,7 @@ def fill(cells: Sequence[Cell], places: Places, board: Board) -> dict[Cell, Ende
     return failed
 
 
-def _end(future: Future[Ended]) -> Ended:
+def _end(future: Future[Ended | None]) -> Ended | None:
     """Return how a cell ended; what has come between it and us is a failure of it."""
     try:
         return future.result()

@@ -1,7 +1,7 @@
 """Cells on this machine, a thread here for each that runs at a time."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from queue import SimpleQueue
 from types import TracebackType
@@ -25,10 +25,16 @@ class Local:
         One a place, as for ``recbench run``; a place works on one cell at a time.
     board
         Told of every cell that begins, and what it says.
+    held
+        Tells whether another process works on a cell by now: it is put off once, since it may be
+        finished when its turn comes again, and so two who fill one table share its cells.
     """
 
-    def __init__(self, devices: Sequence[str], board: Board) -> None:
+    def __init__(
+        self, devices: Sequence[str], board: Board, held: Callable[[Cell], bool] = lambda _: False
+    ) -> None:
         self._board, self._leash = board, Leash()
+        self._held, self._put_off = held, set[Cell]()
         self._alone = len(devices) == 1
         self._threads = threads_each(len(devices))
         self._free: SimpleQueue[str] = SimpleQueue()
@@ -50,8 +56,8 @@ class Local:
                 self.stop()
             self._pool.shutdown()
 
-    def submit(self, cell: Cell) -> Future[Ended]:
-        """Run a cell as soon as a place is free."""
+    def submit(self, cell: Cell) -> Future[Ended | None]:
+        """Run a cell as soon as a place is free, or put it off."""
         return self._pool.submit(self._run, cell)
 
     def stop(self) -> None:
@@ -59,7 +65,11 @@ class Local:
         self._pool.shutdown(wait=False, cancel_futures=True)
         self._leash.let_go()
 
-    def _run(self, cell: Cell) -> Ended:
+    def _run(self, cell: Cell) -> Ended | None:
+        if cell not in self._put_off and self._held(cell):
+            self._put_off.add(cell)
+            self._board.said(cell.name, "another process works on it; it is put off")
+            return None
         device = self._free.get()
         self._board.begun(cell.name, device)
         try:

@@ -73,6 +73,23 @@ def test_a_failed_cell_stops_no_other(started):
     assert "bad on d, seed 0 on cpu: failed with exit code 2: error: no" in lines
 
 
+def test_a_cell_that_another_process_works_on_is_put_off_once(started):
+    """Two who fill one table would do each cell together, one of them waiting."""
+    wanted, asked = cells("a", 3), []
+
+    def held(cell):
+        asked.append(cell)
+        return cell is wanted[0]
+
+    lines = []
+    board = Board(3, lines.append)
+    assert fill(wanted, Local(["cpu"], board, held), board) == {}
+    assert [seed for seed, _ in started] == ["1", "2", "0"]
+    assert asked == wanted  # as each is to begin
+    assert lines[0] == "a on d, seed 0: another process works on it; it is put off"
+    assert sum(line.endswith(": done") for line in lines) == 3
+
+
 def test_a_killed_cell_is_gone_on_with(started):
     failed, lines = filled(cells("killed", 2))
     assert failed == {}

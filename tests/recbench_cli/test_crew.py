@@ -4,10 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from recbench import experiment
 from recbench.cells import cluster, local
 from recbench.cells import fill as filling
 from recbench.request import Experiment
-from recbench_cli.crew import Crew
+from recbench_cli.crew import Crew, _cell
+from recbench_cli.main import main
 
 
 @pytest.fixture
@@ -74,3 +76,36 @@ def test_a_shared_path_is_named_as_it_was_given(crew, monkeypatch, tmp_path):
     assert {name: options[name] for name in named} == {
         name: f"{tmp_path}/disk/{folder}" for name, folder in named.items()
     }
+
+
+def test_a_run_that_a_process_works_on_is_known_by_its_arguments(crew, raw_folder, monkeypatch):
+    """By whatever device, and whoever asked for it."""
+    one = crew()
+    told = {"data_dir": raw_folder, "settings": {"days": 3}, "results": one.results, "draws": 2}
+    wanted = Experiment(model="recent-popularity", cache=one.cache, **told)
+    seen = []
+
+    def evaluated(*_, **__):
+        seen.append(one._is_held(wanted))
+        for other in ({"seed": 1}, {"dataset": "unknown"}):
+            seen.append(one._is_held(wanted.model_copy(update=other)))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(experiment, "evaluate", evaluated)
+    assert not one._is_held(wanted)
+    words = [*_cell(wanted).arguments, "--device", "cpu"]
+    with pytest.raises(SystemExit):
+        main(["run", *words])
+    assert seen == [True, False, False]
+    assert not one._is_held(wanted)  # it is unfinished, and nobody works on it
+
+
+def test_on_a_cluster_what_others_work_on_comes_last(crew, monkeypatch):
+    one = crew(scheduler="tcp://here:1")
+    wanted = [Experiment(model="ilora", seed=seed) for seed in range(3)]
+    order = []
+    monkeypatch.setattr(Crew, "_is_held", lambda _, one: one.seed == 0)
+    monkeypatch.setattr(cluster, "Cluster", lambda *_: None)
+    monkeypatch.setattr(filling, "fill", lambda cells, *_: order.extend(cells) or {})
+    one.run(wanted)
+    assert [cell.name[-1] for cell in order] == ["1", "2", "0"]
