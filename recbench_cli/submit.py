@@ -38,7 +38,7 @@ def submit(
 
     check_target(out)
     questions, files = Questions(cache_folder(cache), data_dir, say), answers or ()
-    runs = verified_runs(paths, questions, check_given, files)
+    runs = verified_runs(paths, questions, check_given, files, division)
     write_bundle(runs, out, division, search, files)
     if division == "closed":
         say(

@@ -68,6 +68,14 @@ class Questions:
         named = [name for name, card in self._cards.items() if card.digest == digest]
         return "" if record.dataset in named else next(iter(named), "")
 
+    def can_be_made(self, record: RunRecord) -> bool:
+        """Tell whether the data of a record are at hand, and its protocol is installed."""
+        try:
+            self.of(record)
+        except NotCheckedError:
+            return False
+        return True
+
     def of(self, record: RunRecord) -> Question:
         """
         Make the question of a record again.

@@ -53,8 +53,11 @@ MEANING = {
 }
 """Name of each check, in order, to what holds where it passes."""
 
-OF_FILES = {"given": "the file of answers, read and judged again, gives this table"}
-"""As `MEANING`: what `recbench.submission` checks besides, where that file is at hand."""
+OF_BUNDLES = {
+    "given": "the file of answers, read and judged again, gives this table",
+    "division": "what the data at hand can tell of a run of the closed division is checked",
+}
+"""As `MEANING`: what `recbench.submission` checks besides."""
 
 OF_RUNS, OF_EXTERNAL = ("training", "model", "claims"), ("outside",)
 """What there is to check of one kind of record alone (`recbench.runs.record.Setup.kind`)."""
@@ -209,7 +212,7 @@ def carried_out(name: str, check: Callable[[], None]) -> Check:
 
 def as_text(found: Sequence[Verified]) -> str:
     """Write one block a run, and at last how many passed."""
-    meaning = MEANING | OF_FILES
+    meaning = MEANING | OF_BUNDLES
     lines: list[str] = []
     for run in found:
         lines.append(f"{run.folder}: {'FAILED' if run.failed else 'verified'}")

@@ -12,14 +12,23 @@ from pathlib import Path
 from recbench.defaults import PACK_SEED
 from recbench.errors import DataError, RecbenchError, UserError
 from recbench.models import recommender_class
+from recbench.questions.protocols import protocol
 from recbench.questions.protocols.choice import means
 from recbench.runs.published import other_data
 from recbench.runs.record import RunRecord
+from recbench.runs.remade_question import Questions
+from recbench.runs.store import read_record
 from recbench.runs.tried import Tried, compared, read_tried
+from recbench.runs.verify import Check, Verified
 from recbench.submission.manifest import Division, place_of
 
 TRIALS = 27
 """Settings that the search for a model may try: as many as were tried for those of recbench."""
+
+DIVISION = "division"
+
+OF_DATA = ("question", "learnt")
+"""Checks without which a run of the closed division may be of any question."""
 
 SEEDS = 3
 """Trainings of a row whose training is random, at least."""
@@ -66,6 +75,32 @@ def check_division(
             raise _not_closed(row[0], f"a row has the seeds 0 to {SEEDS - 1} at least, this {said}")
 
 
+def with_division(found: Verified, division: Division, questions: Questions) -> Verified:
+    """
+    Check of a run of the closed division that all is checked which its data at hand can tell.
+
+    Parameters
+    ----------
+    found
+        What was checked of the run before.
+    division
+        In which it is submitted; of the open one nothing is asked.
+    questions
+        Makes the question again, as it did for those checks.
+    """
+    left = [one for one in found.checks if one.name in OF_DATA and one.result == "not checked"]
+    if division == "open" or found.failed or not left:
+        return found
+    if not questions.can_be_made(read_record(Path(found.folder))):
+        return found
+    why = (
+        "the closed division asks for it where the data are at hand, and its "
+        f"{left[0].name} cannot be told: {left[0].why}"
+    )
+    last = Check(name=DIVISION, result="failed", why=why)
+    return found.model_copy(update={"checks": (*found.checks, last)})
+
+
 def read_search(file: Path) -> Tried:
     """
     Read the settings that were tried.
@@ -104,6 +139,8 @@ def _why_not(record: RunRecord, tried: Tried) -> str:
         return "it did not learn from all training rows of its protocol, and from those alone"
     if not means(card, asked.removesuffix(",candidates=all")):
         return f"it asks {asked}, not {card} as it stands or with all candidates"
+    if record.protocol_version != (version := _version(card)):
+        return f"it asks version {record.protocol_version} of {card}, which today is {version}"
     if record.pack_seed != PACK_SEED:
         return f"its candidates are of pack seed {record.pack_seed}, expected {PACK_SEED}"
     if record.matching != "exact":
@@ -117,6 +154,14 @@ def _why_not(record: RunRecord, tried: Tried) -> str:
     if not _was_tried(record, tried):
         return "its settings are neither defaults nor a preset, and were not tried in the search"
     return ""
+
+
+def _version(card: str) -> int:
+    """Return the version of a protocol as it stands: of no other can a question be made again."""
+    try:
+        return protocol(card).version
+    except RecbenchError as error:
+        raise UserError(f"the version of {card} cannot be told: {error}") from None
 
 
 def _was_tried(record: RunRecord, tried: Tried) -> bool:

@@ -9,7 +9,6 @@ other figures is refused. A training that was kept beside a run comes with it.
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -25,10 +24,11 @@ from recbench.runs.record import RunRecord
 from recbench.runs.remade_question import NotCheckedError, Questions
 from recbench.runs.store import Run, finished, place, read_record, run_folder
 from recbench.sent_files import Files, write_files
-from recbench.submission.given import CheckGiven, with_given
-from recbench.submission.manifest import ANSWERS
-from recbench.submission.reading import named_in, opened
+from recbench.submission.given import CheckGiven
+from recbench.submission.manifest import Division
+from recbench.submission.reading import Unpacked, all_opened, division_of, named_in
 from recbench.submission.trainings import check_no_other, take_training
+from recbench.submission.verification import with_all
 
 SENT = "the run that a worker sent"
 
@@ -41,6 +41,13 @@ class Imported:
     result: Literal["imported", "there already", "refused"]
     why: str = ""
     size: int = 0
+
+    def named_in(self, bundle: Unpacked) -> "Imported":
+        """Name places as they are in a bundle, not as in the folder that it lies in meanwhile."""
+        named, why = (
+            named_in(one, bundle.folder, bundle.bundle) for one in (self.folder, self.why)
+        )
+        return replace(self, folder=named, why=why)
 
 
 def import_runs(
@@ -77,14 +84,13 @@ def import_runs(
         For a bundle that is refused, before anything is imported.
     """
     found: list[Imported] = []
-    with ExitStack() as unpacked:
-        bundles = {unpacked.enter_context(opened(one))[1]: one for one in paths if one.is_file()}
-        folders = runs.folders_of([*bundles, *(one for one in paths if not one.is_file())])
-        for folder in folders:
-            one = _import(folder, results, questions, check, trainings)
-            for unpacked_at, bundle in bundles.items():
-                named, why = (named_in(text, unpacked_at, bundle) for text in (one.folder, one.why))
-                one = replace(one, folder=named, why=why)
+    with all_opened(one for one in paths if one.is_file()) as bundles:
+        others = [one for one in paths if not one.is_file()]
+        for folder in runs.folders_of([*(one.folder for one in bundles), *others]):
+            division = division_of(folder, bundles)
+            one = _import(folder, division, results, questions, check, trainings)
+            for bundle in bundles:
+                one = one.named_in(bundle)
             report(one)
             found.append(one)
     return found
@@ -121,11 +127,16 @@ def _none_is_sent(*_: object) -> None:
 
 
 def _import(
-    folder: Path, results: Path, questions: Questions, check: CheckGiven, trainings: bool
+    folder: Path,
+    division: Division,
+    results: Path,
+    questions: Questions,
+    check: CheckGiven,
+    trainings: bool,
 ) -> Imported:
     size = 0
     try:
-        record = _verified(folder, questions, check)
+        record = _verified(folder, division, questions, check)
         _check_named(record, questions)
         target = run_folder(results, record)
         _check_siblings(folder, results, target, record)
@@ -144,9 +155,11 @@ def _import(
     return Imported(str(folder), "there already" if standing else "imported", size=size)
 
 
-def _verified(folder: Path, questions: Questions, check: CheckGiven) -> RunRecord:
+def _verified(
+    folder: Path, division: Division, questions: Questions, check: CheckGiven
+) -> RunRecord:
     (found,) = runs.verify([folder], questions)
-    for one in with_given(found, folder / ANSWERS, questions, check).checks:
+    for one in with_all(found, division, questions, check).checks:
         if one.result == "failed":
             raise UserError(f"it fails the check '{one.name}': {one.why}")
     return read_record(folder)

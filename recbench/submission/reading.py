@@ -7,8 +7,9 @@ Only those members come out, into a folder of their own, that the manifest and t
 import hashlib
 import re
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -25,6 +26,7 @@ from recbench.submission.manifest import (
     ANSWERS,
     MANIFEST,
     SEARCH,
+    Division,
     Manifest,
     about_text,
     command_of,
@@ -67,6 +69,31 @@ def opened(bundle: Path) -> Iterator[tuple[Manifest, Path]]:
                     _unpack(members, path, folder, digest)
             _check_contents(folder, manifest)
         yield manifest, folder
+
+
+@dataclass(frozen=True)
+class Unpacked:
+    """A bundle that was checked, the folder that it lies in meanwhile, and what it calls itself."""
+
+    bundle: Path
+    folder: Path
+    division: Division
+
+
+@contextmanager
+def all_opened(bundles: Iterable[Path]) -> Iterator[list[Unpacked]]:
+    """Open bundles as `opened`; one that is named twice once."""
+    with ExitStack() as unpacked:
+        found = []
+        for bundle in dict.fromkeys(bundles):
+            manifest, folder = unpacked.enter_context(opened(bundle))
+            found.append(Unpacked(bundle, folder, manifest.division))
+        yield found
+
+
+def division_of(folder: Path, bundles: Iterable[Unpacked]) -> Division:
+    """Return the division of a run's folder, that of the bundle which it lies in."""
+    return next((one.division for one in bundles if folder.is_relative_to(one.folder)), "open")
 
 
 def read_manifest(bundle: Path) -> Manifest:

@@ -1,7 +1,6 @@
 """Verification of runs wherever they are: on disk, or in a bundle that somebody sent."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from pathlib import Path
 
 from recbench.errors import UserError
@@ -9,9 +8,10 @@ from recbench.file_digests import file_digest
 from recbench.runs import verify as runs
 from recbench.runs.remade_question import Questions
 from recbench.runs.store import Run, read_record
+from recbench.submission.division import with_division
 from recbench.submission.given import CheckGiven, with_given
-from recbench.submission.manifest import ANSWERS
-from recbench.submission.reading import as_in_bundle, opened
+from recbench.submission.manifest import ANSWERS, Division
+from recbench.submission.reading import all_opened, as_in_bundle, division_of
 
 
 def verify(paths: Sequence[Path], questions: Questions, check: CheckGiven) -> list[runs.Verified]:
@@ -34,21 +34,33 @@ def verify(paths: Sequence[Path], questions: Questions, check: CheckGiven) -> li
     DataError
         For a bundle that is refused, see `recbench.submission.reading.opened`.
     """
-    with ExitStack() as unpacked:
-        files = dict.fromkeys(path for path in paths if path.is_file())
-        bundles = {unpacked.enter_context(opened(path))[1]: path for path in files}
-        folders = runs.folders_of([*bundles, *(path for path in paths if path not in files)])
+    files = [path for path in paths if path.is_file()]
+    with all_opened(files) as bundles:
+        others = [path for path in paths if path not in files]
+        folders = runs.folders_of([*(one.folder for one in bundles), *others])
         found = [
-            with_given(one, Path(one.folder) / ANSWERS, questions, check)
+            with_all(one, division_of(Path(one.folder), bundles), questions, check)
             for one in runs.verify(folders, questions)
         ]
-        for folder, bundle in bundles.items():
-            found = [as_in_bundle(one, folder, bundle) for one in found]
+        for one in bundles:
+            found = [as_in_bundle(run, one.folder, one.bundle) for run in found]
         return found
 
 
+def with_all(
+    found: runs.Verified, division: Division, questions: Questions, check: CheckGiven
+) -> runs.Verified:
+    """Check of a run that was verified what else there is: the file beside it, its division."""
+    given = with_given(found, Path(found.folder) / ANSWERS, questions, check)
+    return with_division(given, division, questions)
+
+
 def verified_runs(
-    paths: Sequence[Path], questions: Questions, check: CheckGiven, answers: Sequence[Path]
+    paths: Sequence[Path],
+    questions: Questions,
+    check: CheckGiven,
+    answers: Sequence[Path],
+    division: Division,
 ) -> list[Run]:
     """
     Return the runs that are named, or lie below a folder that is, if none of them fails.
@@ -61,6 +73,8 @@ def verified_runs(
         As for `verify`.
     answers
         The files of answers that runs from outside were made of.
+    division
+        In which they are to be submitted.
 
     Raises
     ------
@@ -70,7 +84,8 @@ def verified_runs(
     folders = runs.folders_of(paths)
     files = {file_digest(file): file for file in answers if file.is_file()}
     for one in runs.verify(folders, questions):
-        _check_passed(_with_file(one, files, questions, check))
+        given = _with_file(one, files, questions, check)
+        _check_passed(with_division(given, division, questions))
     return [Run(folder, read_record(folder)) for folder in folders]
 
 

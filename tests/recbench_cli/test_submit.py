@@ -12,6 +12,7 @@ from pyarrow import parquet
 from recbench.evaluation.evaluator import summary
 from recbench.evaluation.ranks import target_ranks
 from recbench.runs.examples import read_outcome, sha256
+from recbench.runs.identity import row_of, run_id
 from recbench.runs.store import Run, read_record
 from recbench.submission import writing
 
@@ -105,6 +106,49 @@ def test_what_is_only_declared_of_the_closed_division_is_told(call_inside, atomi
     )
     code, out, _ = call_inside("verify", "b.zip", *data)
     assert (code, out.splitlines()[-1]) == (0, "1 runs, 0 failed")
+
+
+@pytest.fixture
+def of_a_shop(call_inside, tmp_path):
+    """Run a model on data of a user's own; return the run's folder."""
+    chance = np.random.default_rng(0)
+    rows = [
+        f"{user},{item},{time}"
+        for user in range(20)
+        for time, item in enumerate(chance.choice(40, 10, replace=False))
+    ]
+    (tmp_path / "shop.csv").write_text("\n".join(["user,item,time", *rows]))
+    assert call_inside("data", "add", "shop", "--interactions", "shop.csv")[0] == 0
+    asked = ("--dataset", "shop", "--protocol", "next-item", "--draws", "1")
+    assert call_inside("run", "--model", "popularity", *asked)[0] == 0
+    (folder,) = tmp_path.glob("results/shop/next-item/popularity/*")
+    return folder
+
+
+def test_what_nobody_can_check_is_not_closed_where_the_data_are_at_hand(
+    call_inside, of_a_shop, tmp_path
+):
+    """A split of own data that was made up passes for one of rules that were not written down."""
+    closed = ("submit", "results", "--out", "b.zip", "--division", "closed")
+    assert call_inside(*closed)[0] == 0
+    record = read_record(of_a_shop)
+    digests = record.digests.model_copy(update={"split": "ab" * 32})
+    made_up = record.model_copy(update={"digests": digests, "rules": None})
+    made_up = made_up.model_copy(update={"row": row_of(made_up)})
+    made_up = made_up.model_copy(update={"run_id": run_id(made_up.row, 0)})
+    folder = of_a_shop.rename(of_a_shop.with_name(made_up.run_id))
+    (folder / "record.json").write_text(made_up.signed(sha256(folder)).model_dump_json())
+    told = "the closed division asks for it where the data are at hand, and its question cannot be"
+    code, _, err = call_inside(*closed)
+    assert (code, told in err, err.count("\n")) == (2, True, 1)
+    writing.write_bundle([Run(folder, read_record(folder))], tmp_path / "b.zip", "closed")
+    code, out, _ = call_inside("verify", "b.zip")
+    assert (code, told in out) == (1, True)
+    code, _, err = call_inside("runs", "import", "b.zip", "--results", "taken")
+    assert (code, told in err) == (1, True)
+    assert call_inside("verify", "b.zip", "--cache", str(tmp_path / "empty"))[0] == 0
+    assert call_inside("submit", "results", "--out", "b.zip")[0] == 0
+    assert call_inside("verify", "b.zip")[0] == 0
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pytest
 
 from recbench.data.card import card
 from recbench.errors import DataError, UserError
+from recbench.questions.protocols import protocol
 from recbench.registry import load
 from recbench.runs.record_parts import Training
 from recbench.submission.division import SEEDS, TRIALS, check_division, read_search
@@ -97,7 +98,19 @@ def test_what_the_closed_division_does_not_take_the_open_one_does(rows, changes,
 
 @pytest.mark.parametrize("rule", ["paper,candidates=all", "released,candidates=6,negatives=given"])
 def test_a_full_ranking_and_given_candidates_are_the_protocol_as_it_stands(rows, rule):
-    check_division("closed", rows(protocol=rule))
+    check_division("closed", rows(protocol=rule, protocol_version=protocol(rule).version))
+
+
+def test_a_protocol_stands_as_it_is_today(rows):
+    """Of one that was retired no question can be made again, so that nothing of it is checked."""
+    today = protocol("next-item").version
+    asked = {"protocol": "next-item"}
+    check_division("closed", rows(**asked, protocol_version=today))
+    for version in (1, today - 1, today + 1):
+        with pytest.raises(UserError, match=f"asks version {version} of next-item, .* is {today}$"):
+            check_division("closed", rows(**asked, protocol_version=version))
+    with pytest.raises(UserError, match="cannot be told: unknown protocol 'theirs'"):
+        check_division("closed", rows(protocol="theirs"))
 
 
 def test_the_defaults_of_what_is_not_installed_cannot_be_told(rows):
