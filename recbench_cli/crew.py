@@ -122,7 +122,7 @@ class Crew:
             far = Cluster(self.scheduler, self._shared(), first, board, say, self._takes())
             behind = sorted(wanted, key=self._is_held)
             return fill([self._far(one) for one in behind], far, board)
-        devices = self.places()
+        devices = self.places()[: len(wanted)]  # others would have a share of the cores for nothing
         board = Board(len(wanted), say, live=len(devices) > 1)
         cells = {_cell(one): one for one in wanted}
         near = Local(devices, board, lambda cell: self._is_held(cells[cell]))

@@ -7,6 +7,7 @@ import pytest
 from recbench import experiment
 from recbench.cells import cluster, local
 from recbench.cells import fill as filling
+from recbench.cells.process import Ended
 from recbench.request import Experiment
 from recbench_cli.crew import Crew, _cell
 from recbench_cli.main import main
@@ -109,3 +110,14 @@ def test_on_a_cluster_what_others_work_on_comes_last(crew, monkeypatch):
     monkeypatch.setattr(filling, "fill", lambda cells, *_: order.extend(cells) or {})
     one.run(wanted)
     assert [cell.name[-1] for cell in order] == ["1", "2", "0"]
+
+
+@pytest.mark.parametrize(("cells", "threads"), [(1, None), (2, 4), (5, 2)])
+def test_cores_are_divided_among_as_many_as_have_a_cell(crew, monkeypatch, cells, threads):
+    """A worker without one would keep its share from the others."""
+    given = []
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(local, "own_cores", lambda: 8)
+    monkeypatch.setattr(local, "run_cell", lambda *asked: given.append(asked[-1]) or Ended(0))
+    crew(workers=4).run([Experiment(model="ilora", seed=seed) for seed in range(cells)])
+    assert given == [threads] * cells
