@@ -82,11 +82,14 @@ def check_figures(folder: Path, record: RunRecord) -> None:
     """
     Work every figure of recbench's own out again.
 
-    Intervals are compared where this recbench makes them as the record's did. What a plug-in gave
-    is left alone: it may have been mended since, and tables work it out from the examples anyway.
+    Intervals are compared where this recbench makes them as the record's did (`of_values_alone`).
+    What a plug-in gave is left alone: it may have been mended since, and tables work it out from
+    the examples anyway.
     """
-    ours = {name for name, claimed in listed("metrics").items() if is_own(claimed)}
-    own = summary(read_outcome(folder, record), _nobody, ours)
+    if (version := record.provenance.figure_version) > FIGURE_VERSION:
+        made = f"its figures are of version {version}, and this recbench makes {FIGURE_VERSION}"
+        raise refused(folder, f"{made}: update recbench")
+    own = _own_figures(folder, record)
     if lacking := own.keys() - record.metrics.keys():
         raise refused(folder, f"it lacks the figure {min(lacking)}")
     others = record.metrics.keys() - own.keys()
@@ -97,11 +100,30 @@ def check_figures(folder: Path, record: RunRecord) -> None:
 
 def check_same_figures(folder: Path, record: RunRecord, own: Mapping[str, Figure]) -> None:
     """Compare recorded figures with those that the examples give."""
-    exact = record.provenance.figure_version == FIGURE_VERSION
+    exact = not of_values_alone(record)
     for name, recorded in record.metrics.items():
         if name in own and not _alike(own[name], recorded, exact):
             given = f"its examples give {_written(own[name])}"
             raise refused(folder, f"its {name} is {_written(recorded)}, {given}")
+
+
+def of_values_alone(record: RunRecord) -> str:
+    """Say why the intervals of a record are not compared with any; empty where they are."""
+    if (version := record.provenance.figure_version) == FIGURE_VERSION:
+        return ""
+    return f"of values alone: its intervals are of figure version {version}"
+
+
+def of_today(folder: Path, record: RunRecord) -> RunRecord:
+    """Return a record whose intervals are those of this recbench, of which any may be shown."""
+    if not of_values_alone(record):
+        return record
+    return record.model_copy(update={"metrics": record.metrics | _own_figures(folder, record)})
+
+
+def _own_figures(folder: Path, record: RunRecord) -> dict[str, Figure]:
+    ours = {name for name, claimed in listed("metrics").items() if is_own(claimed)}
+    return summary(read_outcome(folder, record), _nobody, ours)
 
 
 def check_record(folder: Path, record: RunRecord) -> None:

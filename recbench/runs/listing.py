@@ -10,7 +10,7 @@ from typing import Any
 from recbench.errors import DataError, UserError
 from recbench.plain_text import printable
 from recbench.runs.command import command
-from recbench.runs.evidence import RECORD
+from recbench.runs.evidence import RECORD, of_today
 from recbench.runs.examples import EXAMPLES
 from recbench.runs.leftovers import measured
 from recbench.runs.store import CHECKPOINTS, Run, finished, run_folders
@@ -155,7 +155,7 @@ def shown(run: Run | Unfinished, places: Sequence[str]) -> Fields:
         Arguments of that command that name the folders of results and cache.
     """
     if isinstance(run, Run):
-        record = run.record
+        record = of_today(run.folder, run.record)
         return {
             "run": str(run.folder),
             "state": "finished",

@@ -24,6 +24,7 @@ from recbench.runs.evidence import (
     RECORD,
     check_apart,
     check_same_figures,
+    of_values_alone,
     refused,
 )
 from recbench.runs.examples import read_outcome
@@ -63,8 +64,16 @@ OF_RUNS, OF_EXTERNAL = ("training", "model", "claims"), ("outside",)
 """What there is to check of one kind of record alone (`recbench.runs.record.Setup.kind`)."""
 
 
+OF_FIGURES = ("figures", "plug-ins")
+"""Checks that compare intervals, too, where the record's are of today's figure version."""
+
+
 class Check(BaseModel):
-    """One check of one run: its name in `MEANING`, what came out, and why if it did not pass."""
+    """
+    One check of one run: its name in `MEANING`, what came out, and why.
+
+    Of one that passed `why` says what it leaves out, and mostly nothing.
+    """
 
     name: str
     result: Literal["ok", "failed", "not checked"]
@@ -128,7 +137,8 @@ def _verified(folder: Path, of_row: dict[str, list[RunRecord]], questions: Quest
     own["claims"] = _check_claims
     for name in OF_RUNS if record.kind == "external" else OF_EXTERNAL:
         del own[name]
-    checks = [carried_out(name, partial(check, folder, record)) for name, check in own.items()]
+    done = (carried_out(name, partial(check, folder, record)) for name, check in own.items())
+    checks = [_as_far_as_compared(one, record) for one in done]
     checks.append(carried_out("single", partial(check_apart, folder, record, same)))
     same.append(record)
     if any(one.result == "failed" for one in checks):
@@ -136,6 +146,13 @@ def _verified(folder: Path, of_row: dict[str, list[RunRecord]], questions: Quest
     else:
         checks += _of_data(folder, record, questions)
     return Verified(folder=str(folder), checks=tuple(checks))
+
+
+def _as_far_as_compared(check: Check, record: RunRecord) -> Check:
+    """Say of figures whose intervals nobody could compare that their values are right alone."""
+    if check.result != "ok" or check.name not in OF_FIGURES:
+        return check
+    return check.model_copy(update={"why": of_values_alone(record)})
 
 
 def _of_data(folder: Path, record: RunRecord, questions: Questions) -> list[Check]:

@@ -20,6 +20,7 @@ from recbench.data.card import card
 from recbench.errors import DataError, UserError
 from recbench.evaluation.metrics import lower_is_better
 from recbench.runs.command import command
+from recbench.runs.evidence import of_today
 from recbench.runs.published import of_other_data, other_data
 from recbench.runs.record import RunRecord
 from recbench.runs.record_parts import FROM_OUTSIDE
@@ -67,7 +68,8 @@ def write_logs(
     UserError
         For an organization without a name, or a run of the first test rows alone.
     DataError
-        If a record does not say when it was made.
+        If a record does not say when it was made; if the examples are damaged from which one of
+        another figure version has its intervals worked out.
     """
     if not organization.strip() or not organization.isprintable():
         raise UserError("--organization takes the name of whoever gives the figures, in one line")
@@ -77,9 +79,10 @@ def write_logs(
         if run.record.limit is not None:
             why = f"{run.folder} is {run.record.no_result}"
             raise UserError(f"{why}; name the others alone, or run it without --limit")
+    records = [of_today(run.folder, run.record) for run in runs]
     logs = {
-        folder / path_of(run.record): log_of(run.record, said, homepage_of(run.record, cache))
-        for run in runs
+        folder / path_of(record): log_of(record, said, homepage_of(record, cache))
+        for record in records
     }
     for path, log in logs.items():
         with atomic_file(path) as partial:

@@ -11,10 +11,11 @@ import pytest
 from recbench import registry
 from recbench.errors import DataError
 from recbench.evaluation.metrics import Metric
-from recbench.runs.evidence import check_run
+from recbench.runs.evidence import check_run, of_today
 from recbench.runs.examples import sha256
 from recbench.runs.identity import row_of, run_id, training_id_of
 from recbench.runs.leaderboard import leaderboard
+from recbench.runs.listing import shown
 from recbench.runs.record import FIGURE_VERSION, RunRecord
 from recbench.runs.remade_question import Questions
 from recbench.runs.store import finished, read_record, runs
@@ -202,12 +203,41 @@ def test_who_also_mends_the_digest_of_the_record_is_found_out(made, root, what):
 
 
 def test_an_interval_of_another_figure_version_is_not_worked_out_but_must_hold_its_value(made):
-    run = made(trained_by={"figure_version": FIGURE_VERSION + 1})
+    run = made(trained_by={"figure_version": FIGURE_VERSION - 1})
     edit(run.folder, put("metrics", "HitRatio@1", "low", 0.49), careful=True)
     assert finished(run.folder)
     edit(run.folder, put("metrics", "HitRatio@1", "low", 0.51), careful=True)
     with pytest.raises(DataError, match=r"HitRatio@1 is 0\.5000 \[0\.5100"):
         finished(run.folder)
+
+
+def test_figures_of_a_version_to_come_are_refused(made):
+    """Nobody here can tell how its intervals come about, whatever they hold."""
+    run = made(trained_by={"figure_version": FIGURE_VERSION + 1})
+    said = "its figures are of version 2, and this recbench makes 1: update recbench; move"
+    with pytest.raises(DataError, match=said):
+        finished(run.folder)
+
+
+def test_that_intervals_were_not_compared_is_said(made, root):
+    today = made()
+    run = made(seed=1, trained_by={"figure_version": FIGURE_VERSION - 1})
+    edit(run.folder, put("metrics", "HitRatio@1", "low", 0.0), careful=True)
+    found = verify([today.folder, run.folder], Questions(root / "none", None, lambda _: None))
+    whole, values = ({one.name: one for one in run.checks} for run in found)
+    for name in ("figures", "plug-ins"):
+        assert (whole[name].result, whole[name].why) == ("ok", "")
+        assert values[name].result == "ok"
+        assert values[name].why == "of values alone: its intervals are of figure version 0"
+
+
+def test_intervals_of_another_figure_version_are_shown_as_the_examples_give_them(made, root):
+    run = made(trained_by={"figure_version": FIGURE_VERSION - 1})
+    honest = run.record.metrics["HitRatio@1"]
+    edit(run.folder, put("metrics", "HitRatio@1", "low", 0.4999), careful=True)
+    shown_again = of_today(run.folder, read_record(run.folder)).metrics["HitRatio@1"]
+    assert shown_again == honest
+    assert shown(finished(run.folder), [])["metrics"]["HitRatio@1"] == honest.model_dump()
 
 
 @pytest.mark.parametrize("link", [False, True])

@@ -65,6 +65,17 @@ def test_a_record_says_the_same_there(made, export):
 
 
 @pytest.mark.honesty
+def test_intervals_that_nobody_compared_are_worked_out(made, export):
+    run = made(trained_by={"figure_version": 0})
+    narrow = run.record.metrics["MRR"].model_copy(update={"low": run.record.metrics["MRR"].value})
+    lie = run.record.model_copy(update={"metrics": run.record.metrics | {"MRR": narrow}})
+    (log,) = export([Run(run.folder, lie)])
+    told = {one["metric_config"]["metric_name"]: one for one in log["evaluation_results"]}
+    ends = told["MRR"]["score_details"]["uncertainty"]["confidence_interval"]
+    assert ends["lower"] == run.record.metrics["MRR"].low
+
+
+@pytest.mark.honesty
 def test_a_control_cannot_pass_for_the_plain_result(made, export):
     plain, control = export([made(), made(control="shuffled-history")])
     named = {one["evaluation_name"] for one in control["evaluation_results"]}
