@@ -26,7 +26,7 @@ from recbench.outside.table import check_table
 from recbench.questions.candidates import Pack
 from recbench.questions.cold_start import cold_start
 from recbench.runs import environment, store
-from recbench.runs.evidence import answers_alike, check_same_figures
+from recbench.runs.evidence import answers_alike, check_same_figures, other_system
 from recbench.runs.identity import row_digest, run_id
 from recbench.runs.lock import locked
 from recbench.runs.provenance import provenance
@@ -215,6 +215,11 @@ def _check_siblings(folder: Path, record: RunRecord) -> None:
                 f"{path.parent} is seed {other.seed} of {record.model}: what has several seeds has "
                 "a random training; leave random_training out of --about, give another --name, or "
                 f"move {path.parent} away"
+            )
+        if why := other_system(record, other):
+            raise UserError(
+                f"{path.parent} is seed {other.seed} of {record.model}, {why}: one name is one "
+                f"system; give another --name, or say the same in --about"
             )
         if not answers_alike(record, other):
             raise UserError(

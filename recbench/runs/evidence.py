@@ -213,6 +213,24 @@ def answers_alike(one: RunRecord, other: RunRecord) -> bool:
     return (one.writes, one.ranks) == (other.writes, other.ranks)
 
 
+def other_system(record: RunRecord, other: RunRecord) -> str:
+    """
+    Say of a run from outside why it is not of the system of another of its row; empty if it may be.
+
+    A name was given to both, and each by its own maker; what was said of both decides.
+    """
+    if record.outside is None or other.outside is None:
+        return ""
+    said = record.outside.about, other.outside.about
+    for field in ("model", "code"):
+        own, theirs = (getattr(one, field) for one in said)
+        if own != theirs:
+            return f"whose {field} is {theirs!r}, not {own!r}"
+    if record.random_training != other.random_training:
+        return f"whose training is {'random' if other.random_training else 'not random'}"
+    return ""
+
+
 def _learnt(record: RunRecord) -> str:
     """Name what answered: the weights, or of what came from outside the answers themselves."""
     if record.trained is not None:

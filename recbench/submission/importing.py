@@ -16,7 +16,7 @@ from typing import Literal
 from recbench.atomic_write import folder_aside
 from recbench.errors import RecbenchError, UserError
 from recbench.runs import verify as runs
-from recbench.runs.evidence import RECORD, check_apart
+from recbench.runs.evidence import RECORD, check_apart, other_system
 from recbench.runs.examples import EXAMPLES, sha256
 from recbench.runs.lock import locked
 from recbench.runs.places import folder_of
@@ -31,6 +31,9 @@ from recbench.submission.trainings import check_no_other, take_training
 from recbench.submission.verification import with_all
 
 SENT = "the run that a worker sent"
+
+RENAMED = "score one of the files under another --name"
+"""What helps where two systems from outside were given one name."""
 
 
 @dataclass(frozen=True)
@@ -178,9 +181,10 @@ def _check_same(target: Path, standing: RunRecord, record: RunRecord) -> None:
         "none" if name not in one.metrics else f"{one.metrics[name].value:.6f}"
         for one in (standing, record)
     ]
+    helps = "run it anew to see which holds" if record.outside is None else RENAMED
     raise UserError(
         f"{target} is the same cell with other figures ({name} {figures[0]}, here {figures[1]}); "
-        f"run it anew to see which holds, or move {target} away"
+        f"{helps}, or move {target} away"
     )
 
 
@@ -194,7 +198,7 @@ def _check_named(record: RunRecord, questions: Questions) -> None:
 
 
 def _check_siblings(folder: Path, results: Path, target: Path, record: RunRecord) -> None:
-    """Refuse a run that stands under another seed already, or under another name of its data."""
+    """Refuse a run that stands under another seed or name of its data, or is no seed of its row."""
     others = [Run(one, read_record(one)) for one in _of_row(results, record) if one != target]
     same = [run for run in others if run.record.row == record.row]
     for run in same:
@@ -204,6 +208,9 @@ def _check_siblings(folder: Path, results: Path, target: Path, record: RunRecord
                 f"{record.dataset}: one would push the other out of every table; import it into "
                 "another folder by --results"
             )
+        if why := other_system(record, run.record):
+            of = f"{run.folder} is seed {run.record.seed} of {record.model}"
+            raise UserError(f"{of}, {why}: one name is one system; {RENAMED}")
     check_apart(folder, record, [run.record for run in same])
 
 

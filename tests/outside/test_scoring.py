@@ -268,6 +268,18 @@ def test_seeds_of_one_name_are_one_row(sheet, scored, tmp_path):
     assert len(row.runs) == 2
 
 
+@pytest.mark.parametrize("field", ["model", "code"])
+def test_seeds_of_one_row_are_of_one_system(sheet, scored, field):
+    """Two makers may have called theirs alike, and one mean would be of both."""
+    made = sheet(draws=3)
+    first = scored(made, maker=Maker(seed=0, **{field: "ours, v1"}))
+    said = rf"is seed 0 of external:theirs, whose {field} is 'ours, v1', not 'theirs': .*--name"
+    with pytest.raises(UserError, match=said):
+        scored(made, "ranking", maker=Maker(seed=1, **{field: "theirs"}))
+    assert [path.parent for path in first.folder.parent.glob("*/*.json")] == [first.folder]
+    scored(made, "ranking", maker=Maker(seed=1, data="said of this seed", **{field: "ours, v1"}))
+
+
 @pytest.mark.parametrize(
     ("first", "second", "did"), [("ranking", "text", "ranked"), ("text", "scores", "wrote")]
 )

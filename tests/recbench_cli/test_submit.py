@@ -225,7 +225,9 @@ def test_answers_from_a_file_are_scored_again_from_the_bundle(two, tmp_path):
 def scored(two, tmp_path):
     """Return a function that scores answers to the made-up data: their folder and their file."""
 
-    def score(field="scores", draws="2"):
+    def score(field="scores", draws="2", results="results", about=""):
+        (tmp_path / "about.toml").write_text(about)
+        told = ("--about", "about.toml", "--results", results)
         asked = ("--dataset", "movielens", "--protocol", "next-item", "--draws", draws)
         kind = "text" if field == "text" else "scores"
         assert two("questions", *asked, "--kind", kind, "--out", "asked")[0] == 0
@@ -237,8 +239,8 @@ def scored(two, tmp_path):
         }[field]
         rows = [{"key": row["key"], field: answer(row)} for row in map(json.loads, lines)]
         (tmp_path / "a.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
-        assert two("score", "a.jsonl", "--name", "theirs", "--questions", "asked")[0] == 0
-        (folder,) = tmp_path.glob("results/movielens/next-item/external.theirs/*")
+        assert two("score", "a.jsonl", "--name", "theirs", "--questions", "asked", *told)[0] == 0
+        (folder,) = tmp_path.glob(f"{results}/movielens/next-item/external.theirs/*")
         return folder, tmp_path / "a.jsonl"
 
     return score
@@ -302,6 +304,25 @@ def test_a_table_that_is_not_that_of_its_file_is_told(two, scored, tmp_path):
     assert told in out
     code, _, err = two("runs", "import", "b.zip", "--results", "taken")
     assert (code, told in err) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("field", "about", "mine", "why"),
+    [
+        ("ranking", 'model = "another"\nseed = 1', "", "whose model is '', not 'another'"),
+        ("ranking", "random_training = false", "seed = 1", "whose training is random"),
+        ("ranking", "", "", "the same cell with other figures"),
+        ("ranking", "seed = 1", "", ""),
+    ],
+)
+def test_two_makers_of_one_name_are_not_one_row(two, scored, field, about, mine, why):
+    scored(results="mine", about=mine)
+    folder, _ = scored(field, about=about)
+    given = ("--out", "b.zip", "--answers", "a.jsonl")
+    assert two("submit", str(folder), *given)[0] == 0
+    code, _, err = two("runs", "import", "b.zip", "--results", "mine")
+    assert (code, why in err) == (bool(why), True)
+    assert ("score one of the files under another --name" in err) == bool(why)
 
 
 def as_early(folder):
