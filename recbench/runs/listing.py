@@ -13,7 +13,7 @@ from recbench.runs.command import command
 from recbench.runs.evidence import RECORD, of_today
 from recbench.runs.examples import EXAMPLES
 from recbench.runs.leftovers import measured
-from recbench.runs.store import CHECKPOINTS, Run, finished, run_folders
+from recbench.runs.store import CHECKPOINTS, Run, finished, origin, run_folders
 from recbench.runs.text import DASH, grid
 from recbench.runs.unfinished import Unfinished, unfinished
 
@@ -35,7 +35,7 @@ class Listed:
     folder
         Where it lies.
     state
-        ``finished``, or the stage that it has come to.
+        ``finished``, and from where if it was imported; or the stage that it has come to.
     left
         How far that has come; empty for nothing to say.
     age
@@ -72,7 +72,9 @@ def _unfinished(run: Unfinished) -> Listed:
 
 def _finished(folder: Path) -> Listed:
     size, age = measured([folder / RECORD, folder / EXAMPLES])
-    return Listed(folder, "finished", "", age, size)
+    came = origin(folder)
+    state = "finished" if came is None else f"finished, imported from {came.source}"
+    return Listed(folder, state, "", age, size)
 
 
 def as_table(found: Sequence[Listed], root: Path) -> str:
@@ -80,7 +82,7 @@ def as_table(found: Sequence[Listed], root: Path) -> str:
     lines = [
         [
             printable(one.folder.relative_to(root).as_posix()),
-            one.state,
+            printable(one.state),
             one.left or DASH,
             age_in_words(one.age),
             size_in_words(one.size),
@@ -155,10 +157,11 @@ def shown(run: Run | Unfinished, places: Sequence[str]) -> Fields:
         Arguments of that command that name the folders of results and cache.
     """
     if isinstance(run, Run):
-        record = of_today(run.folder, run.record)
+        record, came = of_today(run.folder, run.record), origin(run.folder)
         return {
             "run": str(run.folder),
             "state": "finished",
+            **({} if came is None else {"imported": came.words}),
             "settings": record.settings,
             "seed": record.seed,
             "metrics": {name: one.model_dump() for name, one in record.telling.items()},

@@ -6,6 +6,7 @@ from dataclasses import replace
 from recbench.runs.leaderboard import Row, ranked_by
 from recbench.runs.published import other_data
 from recbench.runs.record import RunRecord
+from recbench.runs.store import origin
 from recbench.statistics.intervals import Estimate, caution
 from recbench.statistics.values import ENOUGH_TRAININGS
 
@@ -111,11 +112,19 @@ def _of_row(row: Row) -> list[str]:
             *_captions(row),
             "" if all(run.record.audit for run in row.runs) else "not audited",
             f"runs of several {row.mixed}" if row.mixed else "",
+            _imported(row),
             _of_few(len(row.runs)) if given_training(row) else "",
             data_note(row.record),
         )
         if note
     ]
+
+
+def _imported(row: Row) -> str:
+    """Say how many runs of a row others have made; empty for none."""
+    count = sum(origin(run.folder) is not None for run in row.runs)
+    verb = "was" if count == 1 else "were"
+    return f"{count} of {len(row.runs)} runs {verb} imported" if count else ""
 
 
 def _captions(row: Row) -> list[str]:

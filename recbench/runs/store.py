@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from recbench.atomic_write import atomic_file, folder_aside, to_disk
 from recbench.errors import DataError, UserError
@@ -26,6 +26,9 @@ from recbench.runs.places import folder_of
 from recbench.runs.record import SCHEMA_VERSION, RunRecord, Setup
 
 CHECKPOINTS = "checkpoints"
+
+IMPORTED = "from.json"
+"""Beside the record of a run that was taken in from elsewhere: `Origin`."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,43 @@ class Run:
     folder: Path
     record: RunRecord
     reused: bool = False
+
+
+class Origin(BaseModel):
+    """
+    Where a run came from that was taken in: no part of it, and of no digest.
+
+    Attributes
+    ----------
+    source, sha256
+        The bundle, or the folder, which has no SHA-256.
+    when
+        UTC, ISO 8601.
+    record_sha256
+        Of the record that came: of one that was made in its place since, nothing is said.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    source: str
+    sha256: str
+    when: str
+    record_sha256: str
+
+    @property
+    def words(self) -> str:
+        """All of it in one line."""
+        named = f" (SHA-256 {self.sha256[:12]})" if self.sha256 else ""
+        return f"from {self.source}{named}, {self.when}"
+
+
+def origin(folder: Path) -> Origin | None:
+    """Return where the finished run in a folder came from; None if it was made here."""
+    try:
+        found = Origin.model_validate_json((folder / IMPORTED).read_bytes())
+        return found if found.record_sha256 == read_record(folder).record_sha256 else None
+    except (OSError, ValidationError, DataError):
+        return None
 
 
 def run_folder(results: Path, setup: Setup) -> Path:
@@ -242,7 +282,8 @@ def place(folder: Path, record: RunRecord, aside: Path, text: bytes | None = Non
     record
         Of these examples.
     aside
-        Folder of the examples, on the same disk; they are moved.
+        Folder of the examples, and of what else belongs beside the record, on the same disk; all of
+        it is moved.
     text
         The record as it was written before, to be kept so; None writes it.
     """
@@ -250,5 +291,6 @@ def place(folder: Path, record: RunRecord, aside: Path, text: bytes | None = Non
     with atomic_file(folder / RECORD) as partial:
         partial.write_bytes(written)
         (folder / RECORD).unlink(missing_ok=True)  # one never stands beside another's examples
-        to_disk(aside / EXAMPLES)
-        (aside / EXAMPLES).replace(folder / EXAMPLES)
+        for file in sorted(aside.iterdir()):
+            to_disk(file)
+            file.replace(folder / file.name)

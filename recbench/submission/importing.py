@@ -3,13 +3,15 @@ Runs from elsewhere, taken into a results folder: from another one, or from a bu
 
 Each is verified as ``recbench verify`` does it. A run is there as a whole or not at all, and none
 that stands is replaced: one of the same figures is the same run, made twice or copied, and one of
-other figures is refused. A training that was kept beside a run comes with it.
+other figures is refused. A training that was kept beside a run comes with it. Beside what was taken
+in stands from where (`recbench.runs.store.Origin`).
 """
 
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
@@ -22,11 +24,10 @@ from recbench.runs.lock import locked
 from recbench.runs.places import folder_of
 from recbench.runs.record import RunRecord
 from recbench.runs.remade_question import NotCheckedError, Questions
-from recbench.runs.store import Run, finished, place, read_record, run_folder
+from recbench.runs.store import IMPORTED, Origin, Run, finished, place, read_record, run_folder
 from recbench.sent_files import Files, write_files
 from recbench.submission.given import CheckGiven
-from recbench.submission.manifest import Division
-from recbench.submission.reading import Unpacked, all_opened, division_of, named_in
+from recbench.submission.reading import Unpacked, all_opened, bundle_of, named_in
 from recbench.submission.trainings import check_no_other, take_training
 from recbench.submission.verification import with_all
 
@@ -60,6 +61,7 @@ def import_runs(
     report: Callable[[Imported], None],
     check: CheckGiven,
     trainings: bool = True,
+    marked: bool = True,
 ) -> list[Imported]:
     """
     Take runs into a results folder.
@@ -78,6 +80,8 @@ def import_runs(
         Of the file of answers that lies beside a run from outside, as in a bundle.
     trainings
         Whether kept models come with the runs that asked them.
+    marked
+        Whether it is written down where they came from: not of what one's own workers made.
 
     Raises
     ------
@@ -90,10 +94,10 @@ def import_runs(
     with all_opened(one for one in paths if one.is_file()) as bundles:
         others = [one for one in paths if not one.is_file()]
         for folder in runs.folders_of([*(one.folder for one in bundles), *others]):
-            division = division_of(folder, bundles)
-            one = _import(folder, division, results, questions, check, trainings)
-            for bundle in bundles:
-                one = one.named_in(bundle)
+            bundle = bundle_of(folder, bundles)
+            one = _import(folder, bundle, results, questions, check, trainings, marked)
+            for unpacked in bundles:
+                one = one.named_in(unpacked)
             report(one)
             found.append(one)
     return found
@@ -118,7 +122,8 @@ def take_files(files: Files, results: Path, questions: Questions) -> None:
     with tempfile.TemporaryDirectory(prefix="recbench-") as name:
         folder = Path(name)
         write_files(files, folder)
-        for one in import_runs([folder], results, questions, lambda _: None, _none_is_sent):
+        asked = [folder], results, questions, lambda _: None, _none_is_sent
+        for one in import_runs(*asked, marked=False):
             if one.result == "refused":
                 why = named_in(one.why, folder, Path(SENT))
                 raise UserError(f"{SENT} is refused: {why}")
@@ -131,15 +136,16 @@ def _none_is_sent(*_: object) -> None:
 
 def _import(
     folder: Path,
-    division: Division,
+    bundle: Unpacked | None,
     results: Path,
     questions: Questions,
     check: CheckGiven,
     trainings: bool,
+    marked: bool,
 ) -> Imported:
     size = 0
     try:
-        record = _verified(folder, division, questions, check)
+        record = _verified(folder, bundle, questions, check)
         _check_named(record, questions)
         target = run_folder(results, record)
         _check_siblings(folder, results, target, record)
@@ -152,16 +158,17 @@ def _import(
             if trainings and (standing is None or standing.record.trained == record.trained):
                 size = take_training(folder, results, record)
             if standing is None:
-                _copy(folder, target, record)
+                _copy(folder, target, record, _origin(folder, bundle, record) if marked else None)
     except RecbenchError as error:
         return Imported(str(folder), "refused", str(error), size)
     return Imported(str(folder), "there already" if standing else "imported", size=size)
 
 
 def _verified(
-    folder: Path, division: Division, questions: Questions, check: CheckGiven
+    folder: Path, bundle: Unpacked | None, questions: Questions, check: CheckGiven
 ) -> RunRecord:
     (found,) = runs.verify([folder], questions)
+    division = "open" if bundle is None else bundle.division
     for one in with_all(found, division, questions, check).checks:
         if one.result == "failed":
             raise UserError(f"it fails the check '{one.name}': {one.why}")
@@ -222,11 +229,20 @@ def _of_row(results: Path, record: RunRecord) -> Iterator[Path]:
             yield path.parent
 
 
-def _copy(folder: Path, target: Path, record: RunRecord) -> None:
+def _origin(folder: Path, bundle: Unpacked | None, record: RunRecord) -> Origin:
+    """Say where a run comes from, and when that is."""
+    name, digest = (str(folder), "") if bundle is None else (bundle.bundle.name, bundle.sha256)
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return Origin(source=name, sha256=digest, when=now, record_sha256=record.record_sha256)
+
+
+def _copy(folder: Path, target: Path, record: RunRecord, origin: Origin | None) -> None:
     text = (folder / RECORD).read_bytes()
     with folder_aside(target / EXAMPLES) as aside:
         shutil.copyfile(folder / EXAMPLES, aside / EXAMPLES)
         copied = sha256(aside), RunRecord.model_validate_json(text)
         if copied != (record.examples_sha256, record):
             raise UserError("it was changed while it was read; import it again")
+        if origin is not None:
+            (aside / IMPORTED).write_text(f"{origin.model_dump_json(indent=2)}\n", encoding="utf-8")
         place(target, record, aside, text)

@@ -10,11 +10,13 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from recbench.errors import DataError, UserError
+from recbench.file_digests import file_digest
 from recbench.runs.evidence import RECORD
 from recbench.runs.record import RunRecord
 from recbench.runs.store import read_record
@@ -79,6 +81,11 @@ class Unpacked:
     folder: Path
     division: Division
 
+    @cached_property
+    def sha256(self) -> str:
+        """Of the bundle."""
+        return file_digest(self.bundle)
+
 
 @contextmanager
 def all_opened(bundles: Iterable[Path]) -> Iterator[list[Unpacked]]:
@@ -91,9 +98,15 @@ def all_opened(bundles: Iterable[Path]) -> Iterator[list[Unpacked]]:
         yield found
 
 
+def bundle_of(folder: Path, bundles: Iterable[Unpacked]) -> Unpacked | None:
+    """Return the bundle that a run's folder lies in; None if that is no bundle's."""
+    return next((one for one in bundles if folder.is_relative_to(one.folder)), None)
+
+
 def division_of(folder: Path, bundles: Iterable[Unpacked]) -> Division:
     """Return the division of a run's folder, that of the bundle which it lies in."""
-    return next((one.division for one in bundles if folder.is_relative_to(one.folder)), "open")
+    bundle = bundle_of(folder, bundles)
+    return "open" if bundle is None else bundle.division
 
 
 def read_manifest(bundle: Path) -> Manifest:

@@ -7,11 +7,15 @@ from recbench.data.card import card
 from recbench.data.own import add
 from recbench.data.own_files import Files
 from recbench.errors import UserError
+from recbench.file_digests import file_digest
 from recbench.outside.read_again import check_given
+from recbench.runs.leaderboard import leaderboard
+from recbench.runs.listing import listed, shown
+from recbench.runs.notes import notes_of
 from recbench.runs.remade_question import Questions
-from recbench.runs.store import finished, publish
+from recbench.runs.store import finished, origin, publish, runs
 from recbench.submission import importing
-from recbench.submission.importing import import_runs
+from recbench.submission.importing import import_runs, take_files
 from recbench.submission.writing import write_bundle
 
 pytestmark = pytest.mark.honesty
@@ -56,8 +60,9 @@ def test_runs_are_taken_in_as_they_are_and_found_again(made, take, here, tmp_pat
     assert take() == [("imported", "")] * 2
     for run in runs:
         own = here / run.folder.relative_to(tmp_path / "results")
-        assert sorted(path.name for path in own.iterdir()) == ["examples.parquet", "record.json"]
-        for file in own.iterdir():
+        files = "examples.parquet", "from.json", "record.json"
+        assert sorted(path.name for path in own.iterdir() if path.is_file()) == [*files]
+        for file in map(own.joinpath, (files[0], files[2])):
             assert file.read_bytes() == (run.folder / file.name).read_bytes()
     before = everything(here)
     assert take() == [("there already", "")] * 2
@@ -139,6 +144,60 @@ def test_a_bundle_is_taken_in_as_well(made, take, here, tmp_path):
     own = here / run.folder.relative_to(tmp_path / "results")
     assert finished(own).record == run.record
     assert take(bundle, run.folder) == [("there already", "")] * 2
+
+
+def test_what_was_imported_is_marked(made, take, here, tmp_path):
+    """Whoever takes in a seed of a row of their own has others' figures in its mean."""
+    own = made(hits=[1, 0, 0, 1], results=here)
+    made(seed=1)
+    bundle = tmp_path / "bobs.zip"
+    write_bundle([made(seed=2)], bundle)
+    assert take(bundle) == [("imported", "")]
+    (table,) = leaderboard(runs(here))
+    (row,) = table.rows
+    assert "1 of 2 runs was imported" in notes_of(row, None)
+    taken = own.folder.with_name(own.folder.name.replace("seed0", "seed2"))
+    found = origin(taken)
+    assert (found.source, found.sha256) == ("bobs.zip", file_digest(bundle))
+    assert found.when.endswith("+00:00")
+    assert origin(own.folder) is None
+    states = [one.state for one in listed(here)]
+    assert states == ["finished", "finished, imported from bobs.zip"]
+    assert "imported" not in shown(finished(own.folder), [])
+    told = shown(finished(taken), [])["imported"]
+    assert told == f"from bobs.zip (SHA-256 {found.sha256[:12]}), {found.when}"
+    assert take() == [("imported", ""), ("there already", "")]
+    (table,) = leaderboard(runs(here))
+    assert "2 of 3 runs were imported" in notes_of(table.rows[0], None)
+
+
+def test_the_mark_goes_no_further_and_with_the_run(made, take, here, tmp_path):
+    run = made(model="sasrec")
+    assert take() == [("imported", "")]
+    taken = here / run.folder.relative_to(tmp_path / "results")
+    for one, out in ((run, "a.zip"), (finished(taken), "b.zip")):
+        write_bundle([one], tmp_path / out)
+    assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
+    assert not (publish(finished(taken), tmp_path / "public") / "from.json").exists()
+    made(model="sasrec", results=here, hits=[1, 1, 0, 1])  # made here, in its place
+    assert origin(taken) is None
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"source": 3}', "\xff"])
+def test_a_mark_that_is_damaged_is_none(made, text):
+    folder = made().folder
+    (folder / "from.json").write_bytes(text.encode("latin-1"))
+    assert origin(folder) is None
+
+
+def test_what_a_worker_sent_was_made_here(made, here, tmp_path):
+    run = made()
+    files = {
+        path.relative_to(tmp_path / "results").as_posix(): path.read_bytes()
+        for path in run.folder.iterdir()
+    }
+    take_files(files, here, Questions(tmp_path / "cache", None, lambda _: None))
+    assert origin(here / run.folder.relative_to(tmp_path / "results")) is None
 
 
 def test_a_folder_without_a_run_is_said(take, tmp_path):
