@@ -1,20 +1,21 @@
 """The file of answers that a run from outside was made of, held to the run's table."""
 
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
+from recbench.file_digests import file_digest
+from recbench.runs.evidence import refused
 from recbench.runs.question import Question
 from recbench.runs.record import RunRecord
-from recbench.runs.remade_question import Questions
+from recbench.runs.remade_question import NotCheckedError, Questions
 from recbench.runs.store import read_record
-from recbench.runs.verify import Check, Verified, carried_out
+from recbench.runs.verify import Verified, carried_out
 
 GIVEN = "given"
 
 CheckGiven = Callable[[Path, Path, RunRecord, Question], None]
 """
-Compares a file of answers with a run's folder and record (`recbench.outside.read_again`).
+Compares the file that a run was made of with its folder and record (`recbench.outside.read_again`).
 
 It is handed in, since how answers are read is not for this room to know. Raises DataError where
 they do not agree, NotCheckedError where nobody can tell.
@@ -41,12 +42,21 @@ def with_given(found: Verified, file: Path, questions: Questions, check: CheckGi
     if not is_external or not file.is_file():
         return found
     question = next(one for one in found.checks if one.name == "question")
-    if question.result == "ok":
-        folder = Path(found.folder)
-        record = read_record(folder)
-        made = questions.of(record)  # as for the check of that name
-        last = carried_out(GIVEN, partial(check, file, folder, record, made))
-    else:
-        why = question.why if question.result == "not checked" else "the question is another"
-        last = Check(name=GIVEN, result="not checked", why=why)
+    folder = Path(found.folder)
+    record = read_record(folder)
+
+    def whole() -> None:
+        _check_file(file, folder, record)
+        if question.result != "ok":
+            unchecked = question.result == "not checked"
+            raise NotCheckedError(question.why if unchecked else "the question is another")
+        check(file, folder, record, questions.of(record))
+
+    last = carried_out(GIVEN, whole)
     return found.model_copy(update={"checks": (*found.checks, last)})
+
+
+def _check_file(file: Path, folder: Path, record: RunRecord) -> None:
+    """Check that a file is the one that a run was made of, which takes no data."""
+    if record.outside is None or file_digest(file) != record.outside.file:
+        raise refused(folder, f"{file.name} is not the file that it was made of")

@@ -17,6 +17,7 @@ from typing import Literal
 
 from recbench.atomic_write import folder_aside
 from recbench.errors import RecbenchError, UserError
+from recbench.file_digests import file_digest
 from recbench.runs import verify as runs
 from recbench.runs.evidence import RECORD, check_apart, other_system
 from recbench.runs.examples import EXAMPLES, sha256
@@ -27,6 +28,7 @@ from recbench.runs.remade_question import NotCheckedError, Questions
 from recbench.runs.store import IMPORTED, Origin, Run, finished, place, read_record, run_folder
 from recbench.sent_files import Files, write_files
 from recbench.submission.given import CheckGiven
+from recbench.submission.manifest import ABOUT, ANSWERS, about_text
 from recbench.submission.reading import Unpacked, all_opened, bundle_of, named_in
 from recbench.submission.trainings import check_no_other, take_training
 from recbench.submission.verification import with_all
@@ -243,6 +245,17 @@ def _copy(folder: Path, target: Path, record: RunRecord, origin: Origin | None) 
         copied = sha256(aside), RunRecord.model_validate_json(text)
         if copied != (record.examples_sha256, record):
             raise UserError("it was changed while it was read; import it again")
+        _copy_answers(folder, aside, record)
         if origin is not None:
             (aside / IMPORTED).write_text(f"{origin.model_dump_json(indent=2)}\n", encoding="utf-8")
         place(target, record, aside, text)
+
+
+def _copy_answers(folder: Path, aside: Path, record: RunRecord) -> None:
+    """Copy the file that a run from outside was made of, where it is, with its maker's words."""
+    if record.outside is None or not (folder / ANSWERS).is_file():
+        return
+    shutil.copyfile(folder / ANSWERS, aside / ANSWERS)
+    if file_digest(aside / ANSWERS) != record.outside.file:
+        raise UserError("its answers were changed while they were read; import it again")
+    (aside / ABOUT).write_bytes(about_text(record).encode())

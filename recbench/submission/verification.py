@@ -72,7 +72,7 @@ def verified_runs(
     questions, check
         As for `verify`.
     answers
-        The files of answers that runs from outside were made of.
+        The files of answers that runs from outside were made of, where they do not lie beside them.
     division
         In which they are to be submitted.
 
@@ -92,11 +92,11 @@ def verified_runs(
 def _with_file(
     found: runs.Verified, files: Mapping[str, Path], questions: Questions, check: CheckGiven
 ) -> runs.Verified:
-    """Check the file of a run's answers, if it is one of these, by their SHA-256."""
-    if found.failed or (outside := read_record(Path(found.folder)).outside) is None:
+    """Check the file of a run's answers: one of these, by their SHA-256, or that beside it."""
+    folder = Path(found.folder)
+    if found.failed or (outside := read_record(folder).outside) is None:
         return found
-    file = files.get(outside.file)
-    return found if file is None else with_given(found, file, questions, check)
+    return with_given(found, files.get(outside.file, folder / ANSWERS), questions, check)
 
 
 def _check_passed(found: runs.Verified) -> None:

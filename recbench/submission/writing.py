@@ -14,7 +14,6 @@ from recbench.atomic_write import atomic_file
 from recbench.errors import DataError, UserError
 from recbench.file_digests import file_digest
 from recbench.runs.examples import read_answers
-from recbench.runs.record import RunRecord
 from recbench.runs.store import Run
 from recbench.submission.archive import LARGEST, archive
 from recbench.submission.division import check_division
@@ -59,7 +58,7 @@ def write_bundle(
     search
         The settings that were tried, as ``tools/search.py`` writes them.
     answers
-        The files of those runs whose answers came from outside.
+        The files of those runs whose answers came from outside, where they do not lie beside them.
 
     Returns
     -------
@@ -79,7 +78,7 @@ def write_bundle(
             raise UserError(f"--{option} names a file, and {file} is none; check its path")
     records = [run.record for run in runs]
     check_division(division, records, search)
-    files = _answers(records, answers)
+    files = _answers(runs, answers)
     sources: dict[str, Source] = {} if search is None else {SEARCH: search}
     for run in runs:
         own: dict[str, Source] = {}
@@ -121,9 +120,11 @@ def check_target(out: Path) -> None:
             ) from None
 
 
-def _answers(records: Sequence[RunRecord], files: Sequence[Path]) -> dict[str, Path]:
+def _answers(runs: Sequence[Run], named: Sequence[Path]) -> dict[str, Path]:
     """Return the files of answers by their SHA-256, each of them some run's."""
-    found = {_sha256(file): file for file in files}
+    beside = [run.folder / ANSWERS for run in runs if (run.folder / ANSWERS).is_file()]
+    found = {_sha256(file): file for file in (*beside, *named)}
+    records = [run.record for run in runs]
     wanted = {record.outside.file: record for record in records if record.outside is not None}
     for digest, record in wanted.items():
         if digest not in found:
@@ -131,8 +132,8 @@ def _answers(records: Sequence[RunRecord], files: Sequence[Path]) -> dict[str, P
                 f"{record.model}, seed {record.seed}, came from a file of answers, without which "
                 f"nobody could judge it again: name it with --answers (SHA-256 {digest[:12]})"
             )
-    for digest, file in found.items():
-        if digest not in wanted:
+    for file in named:
+        if _sha256(file) not in wanted:
             raise UserError(f"{file} holds the answers of none of these runs; leave it out")
     return found
 

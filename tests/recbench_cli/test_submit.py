@@ -325,6 +325,33 @@ def test_two_makers_of_one_name_are_not_one_row(two, scored, field, about, mine,
     assert ("score one of the files under another --name" in err) == bool(why)
 
 
+def test_the_file_of_answers_is_taken_in_with_its_run(two, scored, tmp_path):
+    """Without it nobody could check what was imported, nor pass it on."""
+    folder, file = scored(about='model = "a rule"')
+    assert two("submit", str(folder), "--out", "b.zip", "--answers", "a.jsonl")[0] == 0
+    assert two("runs", "import", "b.zip", "--results", "taken")[0] == 0
+    (taken,) = tmp_path.glob("taken/movielens/next-item/external.theirs/*")
+    assert (taken / "answers").read_bytes() == file.read_bytes()
+    assert 'model = "a rule"' in (taken / "about.toml").read_text()
+    code, out, _ = two("verify", "taken")
+    assert (code, out.count("  ok           given ")) == (0, 1)
+    assert two("submit", "taken", "--out", "again.zip")[0] == 0
+    assert (tmp_path / "again.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
+    assert two("runs", "import", "taken", "--results", "on")[0] == 0
+    (on,) = tmp_path.glob("on/movielens/next-item/external.theirs/*")
+    assert (on / "answers").read_bytes() == file.read_bytes()
+    (taken / "answers").write_text("others")
+    code, _, err = two("submit", "taken", "--out", "again.zip")
+    assert (code, "answers is not the file that it was made of" in err) == (2, True)
+
+
+def test_another_file_of_answers_is_told_without_the_data(scored, call_inside, tmp_path):
+    folder, _ = scored()
+    (folder / "answers").write_text("others")
+    code, out, _ = call_inside("verify", "results", "--cache", str(tmp_path / "empty"))
+    assert (code, "answers is not the file that it was made of" in out) == (1, True)
+
+
 def as_early(folder):
     """Leave out of a record what early ones did not say: how its file is read."""
     outside = read_record(folder).outside
