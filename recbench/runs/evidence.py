@@ -246,10 +246,16 @@ def _scores_as(one: RunRecord, other: RunRecord) -> bool:
     return scored and one.examples_sha256 == other.examples_sha256
 
 
+def differing(a: Figure, b: Figure, exact: bool) -> str:
+    """Name the first field in which two figures differ, their ends only where `exact`; or none."""
+    fields = ("value", "n", "low", "high") if exact else ("value", "n")
+    # What is no number is as no other is.
+    return next((f for f in fields if not abs(getattr(a, f) - getattr(b, f)) <= ROUNDING), "")
+
+
 def _alike(a: Figure, b: Figure, exact: bool) -> bool:
-    pairs = [(a.value, b.value), *([(a.low, b.low), (a.high, b.high)] if exact else [])]
     within = 0 <= b.low <= b.value + ROUNDING and b.value - ROUNDING <= b.high <= 1
-    return a.n == b.n and within and all(abs(one - other) <= ROUNDING for one, other in pairs)
+    return within and not differing(a, b, exact)
 
 
 def _written(one: Figure) -> str:

@@ -19,7 +19,7 @@ from recbench.atomic_write import folder_aside
 from recbench.errors import RecbenchError, UserError
 from recbench.file_digests import file_digest
 from recbench.runs import verify as runs
-from recbench.runs.evidence import RECORD, check_apart, other_system
+from recbench.runs.evidence import RECORD, check_apart, differing, other_system
 from recbench.runs.examples import EXAMPLES, sha256
 from recbench.runs.lock import locked
 from recbench.runs.places import folder_of
@@ -27,6 +27,7 @@ from recbench.runs.record import RunRecord
 from recbench.runs.remade_question import NotCheckedError, Questions
 from recbench.runs.store import IMPORTED, Origin, Run, finished, place, read_record, run_folder
 from recbench.sent_files import Files, write_files
+from recbench.statistics.intervals import Figure
 from recbench.submission.given import CheckGiven
 from recbench.submission.manifest import ABOUT, ANSWERS, about_text
 from recbench.submission.reading import Unpacked, all_opened, bundle_of, named_in
@@ -179,22 +180,22 @@ def _verified(
 
 def _check_same(target: Path, standing: RunRecord, record: RunRecord) -> None:
     """Refuse other figures of the same cell; what else differs is how they were come by."""
-    if standing.metrics == record.metrics:
-        return
-    name = min(
-        one
-        for one in {*standing.metrics, *record.metrics}
-        if standing.metrics.get(one) != record.metrics.get(one)
-    )
-    figures = [
-        "none" if name not in one.metrics else f"{one.metrics[name].value:.6f}"
-        for one in (standing, record)
-    ]
-    helps = "run it anew to see which holds" if record.outside is None else RENAMED
-    raise UserError(
-        f"{target} is the same cell with other figures ({name} {figures[0]}, here {figures[1]}); "
-        f"{helps}, or move {target} away"
-    )
+    exact = standing.provenance.figure_version == record.provenance.figure_version
+    for name in sorted(standing.metrics.keys() & record.metrics.keys()):
+        own, other = standing.metrics[name], record.metrics[name]
+        if field := differing(own, other, exact):
+            what = name if field == "value" else f"{name}'s {field}"
+            helps = "run it anew to see which holds" if record.outside is None else RENAMED
+            raise UserError(
+                f"{target} is the same cell with other figures ({what} {_digits(own, field)}, "
+                f"here {_digits(other, field)}); {helps}, or move {target} away"
+            )
+
+
+def _digits(figure: Figure, field: str) -> str:
+    """Write a field of a figure so that a difference shows (`recbench.runs.evidence.ROUNDING`)."""
+    value = getattr(figure, field)
+    return str(value) if field == "n" else f"{value:.10f}"
 
 
 def _check_named(record: RunRecord, questions: Questions) -> None:

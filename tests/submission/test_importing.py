@@ -89,6 +89,54 @@ def test_other_figures_of_one_cell_are_refused_by_name(made, take, here):
     assert everything(here) == before
 
 
+def put(run, name, figure, figure_version=1):
+    """Put a figure into a record, and sign it anew."""
+    made = run.record.provenance.model_copy(update={"figure_version": figure_version})
+    changes = {"metrics": run.record.metrics | {name: figure}, "provenance": made}
+    record = run.record.model_copy(update=changes)
+    text = record.signed(record.examples_sha256).model_dump_json()
+    (run.folder / "record.json").write_text(text)
+
+
+def test_figures_are_the_same_up_to_what_another_machine_rounds(made, take, here):
+    made(results=here)
+    figure = (run := made()).record.metrics["MRR"]
+    put(run, "MRR", figure.model_copy(update={"low": figure.low + 1e-15}))
+    assert take() == [("there already", "")]
+
+
+def test_figures_of_two_versions_are_the_same_where_their_values_are(made, take, here):
+    made(results=here)
+    figure = (run := made()).record.metrics["MRR"]
+    put(run, "MRR", figure.model_copy(update={"low": 0.0}), figure_version=0)
+    assert take() == [("there already", "")]
+
+
+@pytest.mark.parametrize(
+    ("field", "more", "said"),
+    [
+        ("value", 3e-9, "(Mine 0.7500000000, here 0.7500000030)"),
+        ("high", -3e-9, "(Mine's high 0."),
+        ("n", 1, "(Mine's n 2, here 3)"),
+    ],
+)
+def test_what_differs_is_named_so_that_it_shows(made, take, here, field, more, said):
+    """A plug-in's figure, which neither record is held to here."""
+    own, run = made(results=here), made()
+    figure = run.record.metrics["MRR"]
+    put(own, "Mine", figure)
+    put(run, "Mine", figure.model_copy(update={field: getattr(figure, field) + more}))
+    ((result, why),) = take()
+    assert (result, said in why) == ("refused", True)
+
+
+def test_a_figure_of_a_plugin_that_one_of_them_lacks_contradicts_nothing(made, take, here):
+    made(results=here)
+    run = made()
+    put(run, "Mine", run.record.metrics["MRR"])
+    assert take() == [("there already", "")]
+
+
 def test_what_is_not_what_it_says_is_refused_and_the_rest_taken(made, take, here):
     bad, good = made(model="caser"), made(model="gru4rec")
     file = bad.folder / "record.json"
