@@ -291,6 +291,81 @@ def test_a_map_that_names_an_id_twice_is_refused(sheet, rows_of, tmp_path):
         read(tmp_path / "a", made)
 
 
+def parquet_of(tmp_path, **columns):
+    file = tmp_path / "a.parquet"
+    parquet.write_table(pa.table(columns), file, compression="zstd")
+    return file
+
+
+def nested(values, sizes=None):
+    ends = np.cumsum([0, *([len(values)] if sizes is None else sizes)]).astype(np.int32)
+    return pa.ListArray.from_arrays(pa.array(ends), pa.array(values))
+
+
+@pytest.mark.parametrize("name", ["scores", "ranking", "candidates"])
+def test_a_small_file_that_stands_for_many_values_is_not_read(sheet, tmp_path, name, monkeypatch):
+    """A million noughts take a few hundred bytes, and a hundred million of them not many more."""
+    made = sheet(draws=3)
+    values = np.zeros(1_000_000) if name == "scores" else ["1"] * 1_000_000
+    columns = {"key": made.keys[:1], name: nested(values)}
+    file = parquet_of(tmp_path, **columns)
+    assert file.stat().st_size < 100_000
+    monkeypatch.setattr(parquet.ParquetFile, "iter_batches", None)
+    with pytest.raises(DataError, match=r"at most 3600 values in a column, found 1000000 in "):
+        read(file, made)
+
+
+def test_a_struct_of_more_ids_than_there_are_items_is_not_read(sheet, tmp_path):
+    made = sheet(draws=3)
+    scores = {f"x{number}": 0.0 for number in range(len(made.ids) + 10)}
+    file = parquet_of(tmp_path, key=made.keys[:1], scores=[scores])
+    with pytest.raises(DataError, match=r"at most 88 columns, found 91; write"):
+        read(file, made)
+
+
+def test_what_comes_to_much_more_than_its_file_is_not_read(sheet, tmp_path, monkeypatch):
+    made = sheet("text")
+    texts = [chr(97 + number % 26) * 1_000_000 for number in range(len(made.keys))]
+    file = parquet_of(tmp_path, key=list(made.keys), text=texts)
+    assert file.stat().st_size < 1_000_000 / 2
+    monkeypatch.setattr(parquet.ParquetFile, "iter_batches", None)
+    with pytest.raises(DataError, match=r"it unpacks to more than 100 times its size"):
+        read(file, made)
+
+
+@pytest.mark.parametrize("name", ["text", "ranking"])
+def test_one_text_that_stands_for_many_is_not_written_out(sheet, tmp_path, name):
+    made = sheet("text")
+    count = len(made.keys)
+    texts = ["".join(map(str, np.random.default_rng(0).integers(0, 9, 100_000)))] * count
+    value = texts if name == "text" else nested(texts, [1] * count)
+    file = parquet_of(tmp_path, key=list(made.keys), **{name: value})
+    with pytest.raises(DataError, match=r"it unpacks to more than 100 times its size"):
+        read(file, made)
+
+
+@pytest.mark.parametrize("name", ["key", "scores", "candidates"])
+def test_a_column_that_is_there_twice_is_refused(sheet, rows_of, tmp_path, name):
+    """The last would count, and the first be what somebody looks at."""
+    made = sheet(draws=3)
+    table = pa.Table.from_pylist(rows_of(made))
+    if name == "candidates":
+        table = table.append_column(name, table["scores"])
+    file = tmp_path / "a.parquet"
+    parquet.write_table(table.append_column(name, table[name]), file)
+    with pytest.raises(DataError, match=f"row 1: expected each column once, found {name} twice; "):
+        read(file, made)
+
+
+def test_other_columns_of_parquet_may_be_there_twice_and_of_any_size(sheet, rows_of, tmp_path):
+    made = sheet(draws=3)
+    table = pa.Table.from_pylist(rows_of(made))
+    for _ in range(2):
+        table = table.append_column("note", pa.array(["x" * 100_000] * len(table)))
+    parquet.write_table(table, tmp_path / "a.parquet")
+    np.testing.assert_array_equal(read(tmp_path / "a.parquet", made).scores, by_id(made))
+
+
 def test_empty_lines_and_other_fields_are_passed_over(sheet, rows_of, tmp_path):
     made = sheet(draws=3)
     rows = [json.dumps(row | {"note": {"a": [1]}}) for row in rows_of(made)]

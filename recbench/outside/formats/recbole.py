@@ -12,6 +12,7 @@ Whole numbers are refused where tokens belong: RecBole's own numbers are mostly 
 Items that are no candidates, and RecBole's own ``[PAD]``, are passed over.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recbench.errors import DataError
+from recbench.outside.formats.room import check_room
 from recbench.outside.given import Given, Words, wrong
 from recbench.outside.sheet import Sheet
 
@@ -56,6 +58,7 @@ def _arrays(file: Path) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], bool]
             raise wrong(file, "row 1", _EXPECTED, Words("another kind of file"), _REMEDY)
     try:
         with file.open("rb") as stream, np.load(stream, allow_pickle=False) as kept:
+            _check_members(file, kept)
             is_whole = "scores" in kept
             names = "key", *(("scores", "iid") if is_whole else ("topk_score", "topk_iid_list"))
             if missing := [name for name in names if name not in kept]:
@@ -75,3 +78,13 @@ def _arrays(file: Path) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], bool]
     except Exception:  # numpy and zipfile tell of a broken file by whatever went wrong
         found = "an array of Python objects, or a damaged file"
     raise wrong(file, "row 1", _EXPECTED, Words(found[:160]), _REMEDY)
+
+
+def _check_members(file: Path, kept: Any) -> None:
+    """Refuse arrays that come to more than their file may hold, or of which one is there twice."""
+    found = kept.zip.infolist()
+    check_room(file, sum(one.file_size for one in found))
+    for name, times in Counter(one.filename for one in found).items():
+        if times > 1:
+            twice = Words(f"{ascii(name)[1:-1][:60]} twice")
+            raise wrong(file, "row 1", "each array once", twice, "save the arrays again")

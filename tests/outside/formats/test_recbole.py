@@ -1,5 +1,7 @@
 """What RecBole's ``full_sort_topk`` and ``full_sort_scores`` give, kept by ``numpy.savez``."""
 
+import zipfile
+
 import numpy as np
 import pytest
 
@@ -135,3 +137,24 @@ def test_a_single_array_is_refused(sheet, tmp_path):
     np.save(tmp_path / "a.npy", np.zeros(3))
     with pytest.raises(DataError, match=r"row 1: expected an .npz file"):
         read(tmp_path / "a.npy", sheet())
+
+
+def test_a_small_archive_of_many_bytes_is_not_read(sheet, tmp_path, monkeypatch):
+    np.savez_compressed(tmp_path / "a.npz", key=np.array(["a"]), scores=np.zeros((1, 10**7)))
+    assert (tmp_path / "a.npz").stat().st_size < 100_000
+    monkeypatch.setattr(np.lib.npyio.NpzFile, "__getitem__", None)
+    with pytest.raises(
+        DataError, match=r"a\.npz is refused: it unpacks to more than 100 times its"
+    ):
+        read(tmp_path / "a.npz", sheet())
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_an_array_that_is_there_twice_is_refused(sheet, saved):
+    made = sheet(draws=1)
+    keys, tokens, scores = arrays(made)
+    file = saved(key=keys, scores=scores, iid=tokens)
+    with zipfile.ZipFile(file, "a") as archive:
+        archive.writestr("scores.npy", archive.read("scores.npy"))
+    with pytest.raises(DataError, match=r"each array once, found scores\.npy twice"):
+        read(file, made)
