@@ -94,7 +94,7 @@ class Cluster:
         self._shared, self._take = shared, take
         self._name = f"recbench-{uuid.uuid4().hex[:12]}"
         self._handed: set[Handed] = set()
-        self._refused: set[str] = set()
+        self._naps: dict[str, set[Handed]] = {}
 
     def __enter__(self) -> Self:
         with ExitStack() as held:
@@ -179,14 +179,16 @@ class Cluster:
 
     def _refuse(self, worker: str, why: str) -> None:
         """Say once what a worker lacks that has come later, and keep it busy for a while."""
-        if worker not in self._refused:
-            self._refused.add(worker)
+        if worker not in self._naps:
+            self._naps[worker] = set()
             self._report(f"{why} (cells wait for other workers)")
         # Others of its scheduler may have use for it, so it is not sent away; but whoever is free
         # is handed the next cell, and it would be free at once, time and again.
-        nap = self._client.submit(time.sleep, NAP, pure=False, workers=[worker])
-        self._handed.add(nap)
-        nap.add_done_callback(self._handed.discard)
+        naps, found = self._naps[worker], self._workers().get(worker)
+        if found is not None and len(naps) < found["nthreads"]:
+            nap = self._client.submit(time.sleep, NAP, pure=False, workers=[worker])
+            naps.add(nap)
+            nap.add_done_callback(naps.discard)
 
     def _taken(self, cell: Cell, ended: Ended) -> Ended:
         """Take what a finished cell has sent; one of which that is refused has failed."""

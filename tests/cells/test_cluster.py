@@ -70,6 +70,13 @@ class Handed:
         self.released = True
 
 
+class Asleep:
+    """A future of Dask's that is not done yet."""
+
+    def add_done_callback(self, callback):
+        pass
+
+
 class Client:
     """A client whose workers have these resources; all cells end well at once."""
 
@@ -88,7 +95,9 @@ class Client:
         if self.glances > 3:
             self.workers = (*self.workers, *self.later)
             self.later = ()
-        return {"workers": {i: {"resources": own} for i, own in enumerate(self.workers)}}
+        known = enumerate(self.workers)
+        there = {f"tcp://{i}:1": {"resources": own, "nthreads": 2} for i, own in known}
+        return {"workers": there}
 
     def subscribe_topic(self, topic, handler):
         self.hear = handler
@@ -97,7 +106,7 @@ class Client:
         assert not pure
         if function is time.sleep:
             self.naps += workers
-            return Handed(None)
+            return Asleep()
         assert function is on_worker
         self.tasks.append((json.loads(task), resources))
         ends = self.ends.pop(0) if isinstance(self.ends, list) else self.ends
@@ -243,22 +252,24 @@ def test_workers_without_recbench_are_a_line(handed_over, monkeypatch, tmp_path)
 
 def test_a_cell_of_a_worker_that_is_refused_later_is_handed_to_others(handed_over):
     """One that joins late would eat the table: whoever fails at once is always free."""
-    lacks = Refused("tcp://b:1", "the workers on b do not see /results: mount it")
-    client, lines, failed = handed_over({}, ends=[lacks, lacks, Ended(0), Ended(2, "error: no")])
-    assert [task["name"] for task, _ in client.tasks] == [CELLS[0].name] * 3 + [CELLS[1].name]
-    assert client.naps == ["tcp://b:1"] * 2  # while it is busy others are chosen
+    lacks = Refused("tcp://0:1", "the workers on b do not see /results: mount it")
+    gone = Refused("tcp://9:1", "the workers on c have another recbench")
+    ends = [lacks, lacks, lacks, gone, Ended(0), Ended(2, "error: no")]
+    client, lines, failed = handed_over({}, ends=ends)
+    assert [task["name"] for task, _ in client.tasks] == [CELLS[0].name] * 5 + [CELLS[1].name]
+    assert client.naps == ["tcp://0:1"] * 2  # while all its threads are busy others are chosen
     assert lines.count(f"{lacks.why} (cells wait for other workers)") == 1
     assert {cell: how.code for cell, how in failed.items()} == {CELLS[1]: 2}
 
 
 def test_a_cell_that_a_worker_of_another_recbench_had_is_handed_to_others(handed_over, monkeypatch):
-    asked = [{"a": ""}, {"a": "", "tcp://b:1": OTHER}]
+    asked = [{"a": ""}, {"a": "", "tcp://0:1": OTHER}]
     monkeypatch.setattr(Client, "run", lambda *_, on_error: asked.pop(0))
     client, lines, failed = handed_over({}, ends=[KeyError("marks"), Ended(0), Ended(0)])
     assert failed == {}
     assert len(client.tasks) == 3
-    assert client.naps == ["tcp://b:1"]
-    assert sum("worker at tcp://b:1 cannot be asked" in line for line in lines) == 1
+    assert client.naps == ["tcp://0:1"]
+    assert sum("worker at tcp://0:1 cannot be asked" in line for line in lines) == 1
 
 
 @pytest.mark.parametrize("then", [{"a": ""}, OSError("gone")], ids=str)
