@@ -7,6 +7,9 @@ import typer
 
 from recbench_cli.options import Cache, DataDir, Debug, put, say
 
+MOST_NAMES = 8
+"""Of fields, in one line."""
+
 
 def submit(
     paths: Annotated[
@@ -31,10 +34,16 @@ def submit(
 ) -> None:
     """Verify runs and write them into one file, which recbench verify checks anywhere."""
     from recbench.outside.read_again import check_given
+    from recbench.outside.unread import unread
     from recbench.runs.places import cache_folder
     from recbench.runs.remade_question import Questions
     from recbench.submission.verification import verified_runs
-    from recbench.submission.writing import check_target, held_texts, write_bundle
+    from recbench.submission.writing import (
+        check_target,
+        held_besides,
+        held_texts,
+        write_bundle,
+    )
 
     check_target(out)
     questions, files = Questions(cache_folder(cache), data_dir, say), answers or ()
@@ -49,6 +58,13 @@ def submit(
         say(
             f"{out} holds what {model} wrote, without which its answers cannot be checked: it may "
             "hold titles, which a dataset's licence may forbid to pass on"
+        )
+    for file, names in held_besides(runs, files, unread).items():
+        more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+        say(
+            f"{out} holds {file.name} as it is, with {', '.join(names[:MOST_NAMES])}{more}, which "
+            "nobody reads: a dataset's licence may forbid to pass titles and histories on; score a "
+            "file without them"
         )
     size = out.stat().st_size / 2**20
     put(f"{out}: runs: {len(runs)}, division: {division}, {size:.1f} MiB")

@@ -1,5 +1,6 @@
 """Tables of runs that somebody sent: a small file may hold a table that no memory takes."""
 
+from collections import Counter
 from pathlib import Path
 
 import pyarrow as pa
@@ -7,7 +8,7 @@ import pyarrow.compute as pc
 from pyarrow import parquet
 
 from recbench.errors import DataError
-from recbench.runs.examples import EXAMPLES
+from recbench.runs.examples import COLUMNS, EXAMPLES, WEIGHTS
 from recbench.runs.record import RunRecord
 
 MOST_VALUES = 2**28
@@ -26,23 +27,34 @@ def check_table(folder: Path, record: RunRecord) -> None:
     Raises
     ------
     DataError
-        If it is no Parquet file, has other rows than its record says, or is too large.
+        If it is no Parquet file, has columns that no run has, which would be passed on unseen, or
+        other rows than its record says, or is too large.
     """
     path = folder / EXAMPLES
     try:
         # Texts of which many are one are not written out to be counted.
         with parquet.ParquetFile(path, read_dictionary=["answer"]) as table:
+            strange = _strange(table.schema_arrow.names)
             rows, values = table.metadata.num_rows, _values(table)
             text = _text(table) if max(rows, values) <= MOST_VALUES else 0
     except (pa.ArrowException, OSError, KeyError, ValueError, TypeError) as error:
         words = " ".join(str(error).split())[:200]
         raise DataError(f"{path} is no table that can be read ({words})") from None
+    if strange:
+        raise DataError(f"{path} has a column that no run has, or twice: {strange}")
     if rows != record.examples * record.draws:
         raise DataError(f"{path} has {rows} rows, its record {record.examples * record.draws}")
     if values > MOST_VALUES:
         raise DataError(f"{path} has {values} values, and may have {MOST_VALUES}")
     if text > _MOST_TEXT:
         raise DataError(f"{path} has {text} bytes of text, and may have {_MOST_TEXT}")
+
+
+def _strange(names: list[str]) -> str:
+    """Name a column that no run has, or that is there twice; empty for none."""
+    usual = {*COLUMNS, WEIGHTS}
+    strange = (name for name, times in Counter(names).items() if name not in usual or times > 1)
+    return ascii(next(strange, ""))[1:-1][:60]
 
 
 def _values(table: parquet.ParquetFile) -> int:

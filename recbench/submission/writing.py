@@ -7,7 +7,7 @@ None stands at its place that whoever reads it (`recbench.submission.reading`) w
 import hashlib
 import shutil
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from recbench.atomic_write import atomic_file
@@ -100,6 +100,25 @@ def held_texts(runs: Sequence[Run]) -> list[str]:
     return sorted({run.record.model for run in writers})
 
 
+def held_besides(
+    runs: Sequence[Run], answers: Sequence[Path], unread: Callable[[Path, str | None], list[str]]
+) -> dict[Path, list[str]]:
+    """
+    Return what files of answers hold that nobody reads, and that a bundle of them passes on.
+
+    Parameters
+    ----------
+    runs, answers
+        As for `write_bundle`.
+    unread
+        Names that of a file of one format (`recbench.outside.unread`).
+    """
+    files = _answers(runs, answers)
+    outside = [run.record.outside for run in runs if run.record.outside is not None]
+    found = {files[one.file]: unread(files[one.file], one.format) for one in outside}
+    return {file: names for file, names in found.items() if names}
+
+
 def check_target(out: Path) -> None:
     """
     Check that nothing of the user's is written over.
@@ -153,7 +172,7 @@ def _check_tables(runs: Sequence[Run]) -> None:
         try:
             check_table(run.folder, run.record)
         except DataError as error:
-            helps = "leave that run out, or ask it anew with fewer --draws"
+            helps = "leave that run out, or ask it anew, where it is too large with fewer --draws"
             raise UserError(f"{error}; {helps}") from None
 
 

@@ -345,6 +345,24 @@ def test_the_file_of_answers_is_taken_in_with_its_run(two, scored, tmp_path):
     assert (code, "answers is not the file that it was made of" in err) == (2, True)
 
 
+def test_what_a_file_of_answers_holds_besides_is_told(two, scored, tmp_path):
+    """It goes into the bundle as it is, with the titles and histories of the questions in it."""
+    folder, file = scored()
+    rows = [json.loads(line) for line in file.read_text().splitlines()]
+    asked = (tmp_path / "asked/questions.jsonl").read_text(encoding="utf-8").splitlines()
+    whole = [json.loads(line) | row for line, row in zip(asked, rows, strict=True)]
+    file.write_text("".join(f"{json.dumps(row)}\n" for row in whole))
+    shutil.rmtree(folder)
+    assert two("score", "a.jsonl", "--name", "theirs", "--questions", "asked")[0] == 0
+    code, _, err = two("submit", str(folder), "--out", "b.zip", "--answers", "a.jsonl")
+    assert code == 0
+    assert err == (
+        "b.zip holds a.jsonl as it is, with candidate_titles, history, history_titles, which "
+        "nobody reads: a dataset's licence may forbid to pass titles and histories on; score a "
+        "file without them\n"
+    )
+
+
 def test_another_file_of_answers_is_told_without_the_data(scored, call_inside, tmp_path):
     folder, _ = scored()
     (folder / "answers").write_text("others")

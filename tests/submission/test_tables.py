@@ -53,6 +53,15 @@ def test_a_run_of_ours_passes(made):
         check_table(run.folder, run.record)
 
 
+@pytest.mark.parametrize("name", ["titles", "rank"])
+def test_a_column_that_no_run_has_is_refused(made, tmp_path, name):
+    """A bundle would pass on whatever it holds, and nobody would look."""
+    table = parquet.read_table((run := made()).folder / EXAMPLES)
+    parquet.write_table(table.append_column(name, table["rank"]), tmp_path / EXAMPLES)
+    with pytest.raises(DataError, match=f"has a column that no run has, or twice: {name}$"):
+        check_table(tmp_path, run.record)
+
+
 @pytest.mark.parametrize("kind", ["values", "text"])
 def test_what_no_memory_takes_is_refused(made, tmp_path, monkeypatch, kind):
     run = made(writes=True)

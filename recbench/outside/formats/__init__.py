@@ -2,7 +2,8 @@
 Formats of answer files, one a module with one function.
 
 To add one: write a function as `recbench.outside.given.Reader` says, which refuses whatever it does
-not recognise, and name it here, in `recbench_cli.score` and in ``docs/outside.md``.
+not recognise, and name it here, in `recbench.outside.unread`, in `recbench_cli.score` and in
+``docs/outside.md``.
 """
 
 from recbench.outside.formats import llara, lm_eval, plain, recbole, trec

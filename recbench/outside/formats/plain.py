@@ -23,9 +23,7 @@ _PARQUET = b"PAR1"
 
 def read(file: Path, sheet: Sheet) -> Iterator[Given]:
     """Read either, as the file's first bytes tell."""
-    with file.open("rb") as stream:
-        is_parquet = stream.read(len(_PARQUET)) == _PARQUET
-    for where, fields in rows_of(file, READ, sheet) if is_parquet else objects(file):
+    for where, fields in rows_of(file, READ, sheet) if is_parquet(file) else objects(file):
         there = [name for name in FIELDS if fields.get(name) is not None]
         if fields.get("key") is None or len(there) != 1:
             named = Words(", ".join(ascii(name)[1:-1] for name in fields)[:100] or "no field")
@@ -33,3 +31,9 @@ def read(file: Path, sheet: Sheet) -> Iterator[Given]:
             raise wrong(file, where, expected, named, "a row has a key and one answer")
         field = there[0]
         yield Given(where, fields["key"], field, fields[field], fields.get("candidates"))
+
+
+def is_parquet(file: Path) -> bool:
+    """Tell Parquet from lines by how it begins."""
+    with file.open("rb") as stream:
+        return stream.read(len(_PARQUET)) == _PARQUET
