@@ -41,7 +41,8 @@ class Crew:
     fetch
         Whether its workers share no folder with this machine, and send finished runs.
     results, cache, data_dir
-        Folders; `data_dir` is None where there is none.
+        Folders; `data_dir` is None where there is none. Workers of a cluster are handed a cache
+        that is not this machine's own.
     """
 
     device: str
