@@ -75,7 +75,9 @@ def check_examples(folder: Path, record: RunRecord) -> None:
     """Check that the table is the one that was recorded, and agrees with itself."""
     if (found := sha256(folder)) != record.examples_sha256:
         raise refused(folder, f"its examples have the SHA-256 {found[:12]}, not as recorded")
-    read_outcome(folder, record)
+    rank = read_outcome(folder, record).rank
+    if rank is not None and record.ranked is not None and (rank > record.ranked).any():
+        raise refused(folder, f"a rank is larger than the {record.ranked} items that it ranked")
 
 
 def check_figures(folder: Path, record: RunRecord) -> None:

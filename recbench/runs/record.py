@@ -128,6 +128,17 @@ class Setup(Part):
         "of them.",
     )
 
+    @model_validator(mode="after")
+    def _ranks_what_there_is(self) -> Self:
+        """Refuse a number of items that would hide figures, as of one there are none to tell."""
+        if self.ranked is not None and not (
+            self.full_ranking and 1 <= self.ranked <= self.candidates
+        ):
+            raise ValueError(
+                f"ranked is said of a full ranking alone, from 1 to its {self.candidates} items"
+            )
+        return self
+
     @property
     def place(self) -> tuple[str, str, str, str]:
         """The names of the run's folder and of those around it, the outermost first."""

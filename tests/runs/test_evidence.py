@@ -292,6 +292,14 @@ def test_full_rankings_of_two_trainings_may_be_the_same(made, root):
     assert len(left_out(root)[0]) == 2
 
 
+def test_no_fewer_items_were_ranked_than_a_rank_says(made, root):
+    made(full=True, ranks=[1, 5], ranked=5)
+    assert left_out(root)[1] == []
+    made(full=True, ranks=[1, 5], ranked=4, model="b")
+    (said,) = left_out(root)[1]
+    assert "a rank is larger than the 4 items that it ranked; move" in said
+
+
 def test_a_record_moved_to_another_dataset_counts_once(made, root):
     """The row knows the data by their digest, so the same data under two names are one row."""
     run = made(dataset="mine")

@@ -69,6 +69,19 @@ def test_a_record_of_before_what_only_writes_keeps_its_digest(made):
     assert told.own_digest != record.own_digest
 
 
+@pytest.mark.honesty
+@pytest.mark.parametrize(
+    ("changes", "ranked"),
+    [({}, 1), ({}, 4), ({"full": True, "ranks": [1, 2]}, 0), ({"full": True, "ranks": [1]}, 100)],
+)
+def test_how_many_items_were_ranked_is_said_of_a_full_ranking_alone(made, changes, ranked):
+    """What has one item to rank shows no figure: whoever wrote that hid them."""
+    value = made(**changes).record.model_dump() | {"ranked": ranked}
+    with pytest.raises(ValidationError, match="ranked is said of a full ranking alone, from 1 to"):
+        RunRecord.model_validate(value)
+    assert made(full=True, ranks=[1], ranked=99, model="b").record.choices == 99
+
+
 def test_seconds_are_added_up():
     assert Times(prepare=1, fit=2, score=3, audit=4).total == 10
 
