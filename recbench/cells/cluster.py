@@ -179,6 +179,7 @@ class Cluster:
 
     def _refuse(self, worker: str, why: str) -> None:
         """Say once what a worker lacks that has come later, and keep it busy for a while."""
+        self._code = own_code()  # of a checkout that all share and somebody has changed meanwhile
         if worker not in self._naps:
             self._naps[worker] = set()
             self._report(f"{why} (cells wait for other workers)")

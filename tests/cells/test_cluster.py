@@ -46,8 +46,8 @@ CODE = "recbench 1, figure version 2, commit 3"
 
 @pytest.fixture(autouse=True)
 def _code(request, monkeypatch):
-    """Ask no process for it, but where workers are processes themselves."""
-    if {"scheduler", "one_thread"}.isdisjoint(request.fixturenames):
+    """Ask no process for it, but where workers are processes themselves that run cells."""
+    if {"call", "one_thread"}.isdisjoint(request.fixturenames):
         for module in (cluster, working):
             monkeypatch.setattr(module, "own_code", lambda: CODE)
 
@@ -260,6 +260,16 @@ def test_a_cell_of_a_worker_that_is_refused_later_is_handed_to_others(handed_ove
     assert client.naps == ["tcp://0:1"] * 2  # while all its threads are busy others are chosen
     assert lines.count(f"{lacks.why} (cells wait for other workers)") == 1
     assert {cell: how.code for cell, how in failed.items()} == {CELLS[1]: 2}
+
+
+def test_a_cell_is_handed_to_others_with_the_code_that_is_here_by_then(handed_over, monkeypatch):
+    """A checkout that all share may be another in the midst of a table: no worker had the first."""
+    codes = [CODE, "recbench 2"]
+    monkeypatch.setattr(cluster, "own_code", lambda: codes.pop(0))
+    refused = Refused("tcp://0:1", "the workers on b have recbench 2 where this has recbench 1")
+    client, _, failed = handed_over({}, ends=[refused, Ended(0), Ended(0)])
+    assert [task["code"] for task, _ in client.tasks] == [CODE, "recbench 2", "recbench 2"]
+    assert failed == {}
 
 
 def test_a_cell_that_a_worker_of_another_recbench_had_is_handed_to_others(handed_over, monkeypatch):
@@ -543,6 +553,7 @@ def test_workers_that_come_later_and_could_not_do_right_eat_no_cell(scheduler, t
     """On Dask itself: the cells are all run by the one worker that can run them."""
     begin = "import pathlib, sys, recbench.cells.worker as w; from recbench.cells.process import "
     begin += "Ended; import time; w.run_cell = lambda *_: time.sleep(0.3) or Ended(0); "
+    begin += f"w.own_code = lambda: {CODE!r}; "
     start = "; from distributed.cli.dask_worker import main; main()"
     words = [scheduler, "--no-dashboard", "--nthreads", "1", "--no-nanny"]
     started, lines = [], []
