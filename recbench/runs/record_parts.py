@@ -14,9 +14,9 @@ from pydantic import (
 
 
 class Part(BaseModel):
-    """Of a record: unknown fields are refused, and nothing is changed later."""
+    """Of a record: unknown fields and endless numbers are refused, and nothing is changed later."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Device(Part):

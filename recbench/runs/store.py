@@ -8,10 +8,12 @@ with. Whoever reads a run has it checked (`recbench.runs.evidence`).
 """
 
 import json
+import math
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -29,6 +31,14 @@ CHECKPOINTS = "checkpoints"
 
 IMPORTED = "from.json"
 """Beside the record of a run that was taken in from elsewhere: `Origin`."""
+
+
+UPDATE = "update recbench"
+"""What helps where something is of a later one."""
+
+
+class LaterError(DataError):
+    """Something is of a later recbench, and not damaged as far as this one can tell."""
 
 
 @dataclass(frozen=True)
@@ -244,27 +254,63 @@ def read_record(folder: Path) -> RunRecord:
     Raises
     ------
     DataError
-        If it is broken, or of another schema version.
+        If it is broken, or of another schema version; LaterError where a later recbench wrote it.
     """
-    path = folder / RECORD
+    path, away = folder / RECORD, f"move {folder} away"
     if path.exists() and not path.is_file():  # a pipe would be waited for
-        raise DataError(f"{path} is no file; move {folder} away")
+        raise DataError(f"{path} is no file; {away}")
     try:
         text = path.read_bytes()
-        return RunRecord.model_validate_json(text)
+        record = RunRecord.model_validate_json(text)
     except ValidationError as error:
+        if what := later_than(error, "schema_version", SCHEMA_VERSION):
+            what = what.replace("schema_version", "schema version")
+            raise LaterError(f"{path}: {what}; {UPDATE}, or {away}") from None
         first = error.errors()[0]
     except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}; move {folder} away") from None
-    field = ".".join(map(str, first["loc"]))
+        raise DataError(f"{path} cannot be read: {error.strerror}; {away}") from None
+    else:
+        if not all(map(math.isfinite, _numbers(record.model_dump()))):
+            raise DataError(f"{path}: expected finite numbers, found another; {away}")
+        return record
+    field, said = ".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, ")
     if not field:
-        raise DataError(f"{path}: expected a JSON record: {first['msg']}; move {folder} away")
+        raise DataError(f"{path}: expected a JSON record: {said}; {away}")
     if (version := _version(text)) != SCHEMA_VERSION:
         raise DataError(
-            f"{path}: schema version {version}, expected {SCHEMA_VERSION}; move {folder} away, or "
+            f"{path}: schema version {version}, expected {SCHEMA_VERSION}; {away}, or "
             "read it with the recbench that wrote it"
         )
-    raise DataError(f"{path}: field '{field}': {first['msg']}; move {folder} away")
+    raise DataError(f"{path}: field '{field}': {said}; {away}")
+
+
+def later_than(error: ValidationError, version: str, own: int) -> str:
+    """
+    Say of what cannot be read why it is of a later recbench; empty where it is not known to be.
+
+    Parameters
+    ----------
+    error
+        Of a page that refuses unknown fields.
+    version, own
+        The field that names its version, and the one that is read here.
+    """
+    found = error.errors()
+    for one in found:
+        if one["loc"] == (version,) and type(one["input"]) is int and one["input"] > own:
+            return f"{version} {one['input']} is of a later recbench"
+    if any(one["type"] != "extra_forbidden" for one in found):
+        return ""
+    field = ascii(".".join(map(str, found[0]["loc"])))[1:-1][:60]
+    return f"field '{field}' is of a later recbench"
+
+
+def _numbers(value: Any) -> Iterator[float]:
+    if isinstance(value, dict | list | tuple):
+        for one in value.values() if isinstance(value, dict) else value:
+            yield from _numbers(one)
+    elif isinstance(value, float):
+        yield value
 
 
 def _version(text: bytes) -> object:

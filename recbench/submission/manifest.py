@@ -21,6 +21,9 @@ from recbench.runs.record import RunRecord
 MANIFEST, SEARCH = "manifest.json", "search.csv"
 RESULTS, ANSWERS, ABOUT = "results", "answers", "about.toml"
 
+VERSION: Literal[1] = 1
+"""Of bundles."""
+
 ANEW = "anew"
 """Folder of results that the commands of a bundle write into."""
 
@@ -47,7 +50,7 @@ class Manifest(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     format: Literal["recbench bundle"] = "recbench bundle"
-    version: Literal[1] = 1
+    version: Literal[1] = VERSION
     division: Division
     runs: dict[str, str]
     files: dict[str, str]

@@ -19,7 +19,7 @@ from recbench.errors import DataError, UserError
 from recbench.file_digests import file_digest
 from recbench.runs.evidence import RECORD
 from recbench.runs.record import RunRecord
-from recbench.runs.store import read_record
+from recbench.runs.store import UPDATE, LaterError, later_than, read_record
 from recbench.runs.verify import Verified
 from recbench.submission.archive import Archive, archive, quoted
 from recbench.submission.division import check_division
@@ -28,6 +28,7 @@ from recbench.submission.manifest import (
     ANSWERS,
     MANIFEST,
     SEARCH,
+    VERSION,
     Division,
     Manifest,
     about_text,
@@ -131,14 +132,15 @@ def _refused_by_name(bundle: Path, folder: Path | None = None) -> Iterator[None]
         yield
     except UserError as error:
         why = str(error) if folder is None else named_in(str(error), folder, bundle)
-        helps = "ask for one that recbench submit wrote"
+        is_later = isinstance(error, LaterError)
+        helps = UPDATE if is_later else "ask for one that recbench submit wrote"
         raise DataError(f"{bundle} is refused: {why}; {helps}") from None
 
 
 def named_in(text: str, folder: Path, bundle: Path) -> str:
     """Name places as they are in the bundle; nobody can move anything away there."""
     own = re.escape(str(folder))
-    return re.sub(f"; move {own}.*", "", text).replace(str(folder), str(bundle))
+    return re.sub(f"(; {UPDATE}, or|;) move {own}.*", "", text).replace(str(folder), str(bundle))
 
 
 def _manifest(members: Archive) -> Manifest:
@@ -147,6 +149,8 @@ def _manifest(members: Archive) -> Manifest:
     try:
         return Manifest.model_validate_json(b"".join(members.blocks(MANIFEST)))
     except ValidationError as error:
+        if what := later_than(error, "version", VERSION):
+            raise LaterError(f"{MANIFEST}, {what}") from None
         first = error.errors()[0]
     where = ".".join(map(str, first["loc"]))
     raise DataError(f"{MANIFEST}, {quoted(where)}: {first['msg']}")

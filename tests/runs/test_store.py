@@ -11,7 +11,7 @@ from recbench.errors import DataError
 from recbench.runs import store
 from recbench.runs.evidence import RECORD
 from recbench.runs.examples import EXAMPLES, read_outcome, sha256
-from recbench.runs.store import finished, publish, runs
+from recbench.runs.store import LaterError, finished, publish, read_record, runs
 
 
 def test_a_run_stands_where_its_names_say(made, tmp_path):
@@ -130,7 +130,7 @@ def test_a_bad_run_is_named_and_the_rest_stands(made, tmp_path):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda value: {**value, "schema_version": 99}, "schema version 99, expected 2"),
+        (lambda value: {**value, "schema_version": 99}, "schema version 99 is of a later recbench"),
         (lambda value: {**value, "seed": "x"}, "field 'seed'"),
         (lambda value: {**value, "surprise": 1}, "field 'surprise'"),
         (lambda value: [value], "expected a JSON record"),
@@ -191,3 +191,37 @@ def test_a_pipe_in_the_place_of_a_record_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / store.RECORD)
     with pytest.raises(DataError, match=r"record\.json is no file; move"):
         store.read_record(tmp_path)
+
+
+@pytest.mark.honesty
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
+@pytest.mark.parametrize(
+    "place", ['"seconds": 2.0', '"epochs": 3', '"value": 0.5', '"largest_difference": 0.0']
+)
+def test_a_number_in_a_record_is_one(made, place, number):
+    """No record that recbench wrote holds another, and every table would show it."""
+    folder = made().folder
+    file, (name, _, _) = folder / RECORD, place.partition(": ")
+    text = file.read_text()
+    assert place in text
+    file.write_text(text.replace(place, f"{name}: {number}"))
+    with pytest.raises(DataError, match=r"number.*; move .* away$"):
+        read_record(folder)
+
+
+@pytest.mark.honesty
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        ({"note": 1}, "field 'note'"),
+        ({"schema_version": 3}, "schema version 3"),
+        ({"schema_version": 3, "seed": "x"}, "schema version 3"),
+    ],
+)
+def test_a_record_of_a_later_recbench_asks_for_an_update(made, change, what):
+    file = made().folder / RECORD
+    file.write_text(json.dumps(json.loads(file.read_text()) | change))
+    with pytest.raises(LaterError) as refused:
+        read_record(file.parent)
+    wrote = "is of a later recbench; update recbench, or move"
+    assert str(refused.value) == f"{file}: {what} {wrote} {file.parent} away"

@@ -55,12 +55,12 @@ def signed(members, **changes):
     return {**others, "manifest.json": json.dumps(manifest | changes).encode()}
 
 
-def why_refused(path):
+def why_refused(path, helps="ask for one that recbench submit wrote"):
     with pytest.raises(DataError) as refused, opened(path):
         pass
     line = str(refused.value)
     assert line.startswith(f"{path} is refused: ")
-    assert line.endswith("; ask for one that recbench submit wrote")
+    assert line.endswith(f"; {helps}")
     assert "\n" not in line
     assert "temporary" not in line
     return line.removeprefix(f"{path} is refused: ").rpartition(";")[0]
@@ -194,9 +194,8 @@ def test_a_manifest_that_is_none(bundle, text):
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
-        ({"version": 2}, "manifest.json, version"),
+        ({"version": 0}, "manifest.json, version"),
         ({"division": "won"}, "manifest.json, division"),
-        ({"more": 1}, "manifest.json, more"),
         ({"runs": {}}, "do not agree on the run"),
         ({"runs": {"../evil": "rm -rf"}}, "do not agree on the run"),
     ],
@@ -205,6 +204,29 @@ def test_a_manifest_that_says_something_else(bundle, changes, why):
     path, members = bundle
     write(path, signed(members, **changes).items())
     assert why in why_refused(path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"version": 2}, "manifest.json, version 2 is of a later recbench"),
+        ({"more": 1}, "manifest.json, field 'more' is of a later recbench"),
+        ({"version": 2, "more": 1, "runs": []}, "is of a later recbench"),
+    ],
+)
+def test_a_manifest_of_a_later_recbench_asks_for_an_update(bundle, changes, why):
+    path, members = bundle
+    write(path, signed(members, **changes).items())
+    assert why in why_refused(path, "update recbench")
+
+
+def test_a_record_of_a_later_recbench_asks_for_an_update(bundle):
+    path, members = bundle
+    name = record_of(members, "a")
+    later = json.loads(members[name]) | {"note": 1}
+    write(path, signed({**members, name: json.dumps(later).encode()}).items())
+    why = why_refused(path, "update recbench")
+    assert why.endswith(f"{name}: field 'note' is of a later recbench")
 
 
 def test_a_command_that_is_not_the_records(bundle):
