@@ -6,7 +6,6 @@ worker.
 """
 
 import json
-import os
 import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,7 +16,7 @@ from typing import Any
 
 from recbench.cells.process import Ended, own_code, run_cell
 from recbench.cells.reached import Reached
-from recbench.hardware.threads import VARIABLE
+from recbench.hardware.threads import asked_threads
 from recbench.leash import Leash
 
 OWN = "recbench-cells"
@@ -85,15 +84,10 @@ def _run(asked: Mapping[str, Any], worker: Any) -> Ended:
         try:
             with _writing(asked["arguments"], asked["marks"]) as where:
                 given = [*asked["arguments"], *where]
-                return run_cell(given, asked["device"], leash, tell, _threads())
+                threads = asked_threads() or 1  # as many as Dask gives a worker
+                return run_cell(given, asked["device"], leash, tell, threads)
         finally:
             leashes.remove(leash)
-
-
-def _threads() -> int:
-    """Return those of the outermost level (``2,1``); Dask gives one, unless a worker's own says."""
-    outermost = os.environ.get(VARIABLE, "").partition(",")[0].strip()
-    return max(1, int(outermost)) if outermost.isdecimal() else 1
 
 
 @contextmanager

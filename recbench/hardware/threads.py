@@ -31,6 +31,12 @@ def own_cores() -> int:
     return min(bound, quota() or bound)
 
 
+def asked_threads() -> int | None:
+    """Return how many OMP_NUM_THREADS asks for, at the outermost level (``2,1``); None if none."""
+    outermost = os.environ.get(VARIABLE, "").partition(",")[0].strip()
+    return max(1, int(outermost)) if outermost.isdecimal() else None
+
+
 def quota(group: Path = CONTROL_GROUP) -> int | None:
     """
     Read how much time on cores the control group of a container may use.

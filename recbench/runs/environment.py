@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from recbench.hardware.devices import is_deterministic
+from recbench.hardware.threads import asked_threads
 from recbench.runs.record_parts import Device, Memory
 
 PACKAGES = (
@@ -75,8 +76,7 @@ def _threads() -> int:
     torch = sys.modules.get("torch")
     if torch is not None:
         return int(torch.get_num_threads())
-    asked = os.environ.get("OMP_NUM_THREADS", "")
-    return int(asked) if asked.isdigit() else os.cpu_count() or 1
+    return asked_threads() or os.cpu_count() or 1
 
 
 def _processor() -> str:

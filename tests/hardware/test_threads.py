@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from recbench.hardware import threads
-from recbench.hardware.threads import FILE, VARIABLE, as_begun, own_cores, quota
+from recbench.hardware.threads import FILE, VARIABLE, as_begun, asked_threads, own_cores, quota
 
 
 @pytest.mark.parametrize(
@@ -102,3 +102,11 @@ def test_what_has_no_torch_is_left_alone(tmp_path, monkeypatch):
     with as_begun(tmp_path, pytest.fail):
         pass
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("given", "count"), [("2", 2), ("2,1", 2), (" 3 ", 3), ("0", 1), ("", None), ("many", None)]
+)
+def test_how_many_are_asked_for_is_said_for_the_outermost_level(monkeypatch, given, count):
+    monkeypatch.setenv(VARIABLE, given)
+    assert asked_threads() == count
