@@ -2,9 +2,11 @@
 Records in the words of Every Eval Ever (https://github.com/evaleval/every_eval_ever).
 
 One file a run, in the layout of its datastore:
-``data/<dataset>/<developer>/<model>/<uuid>.json``. What has no field of its own there goes as text
-into ``additional_details``. Rows are not exported: a bundle holds them (`recbench submit`). Nor are
-figures of plug-ins, of which nobody says whether more is better, as the schema asks.
+``data/<dataset>/<developer>/<model>/<uuid>.json``. The rows of one model are systems of their own,
+named after the language model and a digest of what decides what is learnt. What has no field of its
+own there goes as text into ``additional_details``. Single rows are not exported: a bundle holds
+them (`recbench submit`). Nor are figures of plug-ins, of which nobody says whether more is better,
+as the schema asks.
 """
 
 import json
@@ -23,9 +25,10 @@ from recbench.runs.command import command
 from recbench.runs.evidence import of_today
 from recbench.runs.published import of_other_data, other_data
 from recbench.runs.record import RunRecord
-from recbench.runs.record_parts import FROM_OUTSIDE
+from recbench.runs.record_parts import FROM_OUTSIDE, USUAL
 from recbench.runs.store import Run
 from recbench.runs.text import question_line
+from recbench.settings import digest
 from recbench.statistics.intervals import CONFIDENCE, Figure
 
 SCHEMA_VERSION = "0.3.0"
@@ -35,6 +38,9 @@ Relationship = Literal["first_party", "third_party", "collaborative", "other"]
 """Of whoever evaluated to whoever made the system."""
 
 Log = dict[str, Any]
+
+_LONGEST_NAME = 100
+"""Characters of a system's name, which is that of a folder: a language model may be a path."""
 
 
 def write_logs(
@@ -172,7 +178,7 @@ def _model_info(record: RunRecord, developer_and_model: str) -> Log:
     # A model behind a URL may be anybody's, and so may what came from a file.
     own = record.kind == "run" and "endpoint" not in record.settings
     return {
-        "name": record.model,
+        "name": " ".join([record.model, *(f"({one})" for one in _language_model(record))]),
         "id": developer_and_model,
         "developer": developer_and_model.partition("/")[0],
         "additional_details": {
@@ -254,11 +260,26 @@ def _metric(record: RunRecord, figure: str) -> Log:
 
 
 def _model(record: RunRecord) -> tuple[str, str]:
-    """Return who brings a system, and its name."""
+    """Return who brings a system, and its name: another language model or setting is another."""
     trained = record.trained
     if trained is None:
         return "external", _portable(record.model.removeprefix(FROM_OUTSIDE))
-    return _portable(trained.provenance.plugin.partition(" ")[0]), _portable(record.model)
+    named = "-".join([record.model, *_language_model(record)])[:_LONGEST_NAME]
+    name = _portable("-".join([named, *_told_apart(record)]))
+    return _portable(trained.provenance.plugin.partition(" ")[0]), name
+
+
+def _told_apart(record: RunRecord) -> list[str]:
+    """Return a short digest of what decides what is learnt; nothing where the model alone does."""
+    decides = record.settings, record.ingredients, record.training.model_dump(mode="json")
+    has_any = record.settings or record.ingredients or record.training != USUAL
+    return [digest(decides)[:8]] if has_any else []
+
+
+def _language_model(record: RunRecord) -> list[str]:
+    """Return the name of the language model, where there is one."""
+    named = record.settings.get("llm") or record.settings.get("chat_model")
+    return [str(named)] if named else []
 
 
 def _portable(name: str) -> str:

@@ -76,6 +76,28 @@ def test_intervals_that_nobody_compared_are_worked_out(made, export):
 
 
 @pytest.mark.honesty
+def test_rows_of_one_model_are_systems_of_their_own(made, export):
+    """Whoever reads the files knows a system by its id: a table of several would be of one."""
+    one = {"model": "ilora", "writes": True}
+    found = [
+        made(**one, settings={"llm": "tiny", "rate": 0.1}),
+        made(**one, settings={"llm": "tiny", "rate": 0.1}, seed=1),
+        made(**one, settings={"llm": "tiny", "rate": 0.1}, pack="another", dataset="lastfm"),
+        made(**one, settings={"llm": "org/Qwen 3", "rate": 0.1}),
+        made(**one, settings={"llm": "tiny", "rate": 0.2}),
+        made(**one, settings={"llm": "tiny", "rate": 0.1}, ingredients={"prompt": "b"}),
+        made(**one, settings={"llm": "tiny", "rate": 0.1}, training=Training(fraction=0.5)),
+    ]
+    told = [log["model_info"] for log in export(found)]
+    ids = [one["id"] for one in told]
+    assert ids[0] == ids[1] == ids[2]
+    assert len(set(ids)) == 5
+    assert re.fullmatch(r"recbench/ilora-tiny-[0-9a-f]{8}", ids[0])
+    assert re.fullmatch(r"recbench/ilora-org-Qwen-3-[0-9a-f]{8}", ids[3])
+    assert (told[0]["name"], told[3]["name"]) == ("ilora (tiny)", "ilora (org/Qwen 3)")
+
+
+@pytest.mark.honesty
 def test_a_control_cannot_pass_for_the_plain_result(made, export):
     plain, control = export([made(), made(control="shuffled-history")])
     named = {one["evaluation_name"] for one in control["evaluation_results"]}
@@ -175,11 +197,18 @@ def test_what_came_from_outside_is_said_to_be_unknown(made, export):
 
 @pytest.mark.parametrize(
     ("model", "named"),
-    [("recbole:SASRec", "recbole-SASRec"), ("data", "data-"), ("..", "unnamed"), ("é", "unnamed")],
+    [("recbole:SASRec", "recbole-SASRec-"), ("data", "data-"), ("..", ""), ("é", "")],
 )
 def test_a_name_is_one_that_every_file_system_takes(made, model, named):
     record = made().record.model_copy(update={"model": model})
-    assert path_of(record).split("/")[:4] == ["data", "movielens", "recbench", named]
+    *above, last, _ = path_of(record).split("/")
+    assert above == ["data", "movielens", "recbench"]
+    assert re.fullmatch(f"{named}[0-9a-f]{{8}}", last)
+    outside = Outside(given="scores", answers="a", file="b")
+    theirs = record.model_copy(
+        update={"trained": None, "outside": outside, "model": f"external:{model}"}
+    )
+    assert path_of(theirs).split("/")[3] in ("recbole-SASRec", "data-", "unnamed")
 
 
 def test_a_dataset_that_nobody_knows_here_has_no_page(made, export):
