@@ -34,7 +34,7 @@ from recbench.runs.remade_question import NotCheckedError, Questions, checks_of
 from recbench.runs.store import read_record, run_folders
 
 MEANING = {
-    "words": "names and caption are one line each",
+    "words": "names and caption are one line each, and no letter of a name is unseen",
     "row": "row and run id are those of settings, question and seed",
     "place": "the folder is named as the run is",
     "training": "the training is one of this model, settings, data and seed",

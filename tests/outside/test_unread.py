@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from pyarrow import parquet
+
 from recbench.outside.unread import unread
 
 pytestmark = pytest.mark.honesty
