@@ -3,9 +3,12 @@
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from typing import Any, TypeGuard
 
 import torch
 from peft import PeftModel
+from peft.tuners import lora
+from peft.utils import ModulesToSaveWrapper
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
@@ -19,7 +22,8 @@ def head_on(lm: PeftModel | PreTrainedModel, reads: Tensor) -> Iterator[None]:
     Let the output head see the hidden states of some places alone inside the block.
 
     Without gradients its logits are float32, whatever the rest computes in: bfloat16 keeps 8 bits,
-    so that large logits that differ would tie. In training they are as the rest is.
+    so that large logits that differ would tie. In training they are as the rest is, and so they are
+    where an adapter other than LoRA stands on the head, or its weights are in few bits.
 
     Parameters
     ----------
@@ -35,13 +39,29 @@ def head_on(lm: PeftModel | PreTrainedModel, reads: Tensor) -> Iterator[None]:
         hidden = hidden[reads]
         if torch.is_grad_enabled() or not all(w.is_floating_point() for w in head.parameters()):
             return usual(hidden)
-        if isinstance(head, nn.Linear):
+        if _is_product(head):
             return _float32_logits(hidden, head.weight, head.bias)
+        if not _is_made_of_products(head):
+            return usual(hidden)
         with torch.autocast(hidden.device.type, enabled=False), _products_in_float32(head):
-            return usual(hidden.float())  # of a head that an adapter stands on
+            return usual(hidden.float())
 
     with _given(head, forward):
         yield
+
+
+def _is_product(module: Any) -> TypeGuard[nn.Linear]:
+    """Whether a module multiplies by its weights and does nothing else, as some adapters do."""
+    return isinstance(module, nn.Linear) and type(module).forward is nn.Linear.forward
+
+
+def _is_made_of_products(head: Any) -> bool:
+    """Whether an adapter stands on a head that adds to its product, or takes its place."""
+    if isinstance(head, ModulesToSaveWrapper):
+        return all(map(_is_product, (head.original_module, *head.modules_to_save.values())))
+    if type(head) is not lora.Linear or head.lora_variant:  # DoRA scales the weights
+        return False
+    return _is_product(head.get_base_layer())
 
 
 @contextmanager
@@ -49,7 +69,7 @@ def _products_in_float32(head: nn.Module) -> Iterator[None]:
     """Let every product with narrow weights in a head give float32 inside the block."""
     with ExitStack() as stack:
         for part in head.modules():
-            if isinstance(part, nn.Linear) and part.weight.dtype != torch.float32:
+            if _is_product(part) and part.weight.dtype != torch.float32:
                 exact = partial(_float32_logits, weight=part.weight, bias=part.bias)
                 stack.enter_context(_given(part, exact))
         yield

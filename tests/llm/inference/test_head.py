@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model
+from peft import LoraConfig, PeftConfig, PeftModel, get_peft_model
 from torch import nn
 
 from recbench.llm.inference import head as room
@@ -17,7 +17,7 @@ from recbench.llm.inference.prefix import read
 from recbench.llm.inference.scoring import log_likelihoods, pack
 from recbench.llm.prompts.writer import Prompt, PromptWriter
 from recbench.llm.weights.backbone import load_backbone
-from recbench.neural.precision import Precision, computing
+from recbench.neural.precision import FLOAT32, Precision, computing
 
 HALF = Precision("bfloat16", torch.bfloat16, torch.bfloat16)
 CPU = torch.device("cpu")
@@ -46,6 +46,13 @@ HEADS: dict[str, dict[str, Any]] = {
     "adapted": {"target_modules": ["q_proj", "lm_head"]},
     "trained whole": {"target_modules": ["q_proj"], "modules_to_save": ["lm_head"]},
 }
+OTHER_HEADS: dict[str, dict[str, Any]] = {
+    "scaled": {"peft_type": "LORA", "target_modules": ["lm_head"], "use_dora": True},
+    "words": {"peft_type": "LORA", "target_modules": ["q_proj"], "trainable_token_indices": [3]},
+    "weights": {"peft_type": "LORA", "target_parameters": ["lm_head.weight"], "target_modules": []},
+    "a kind of its own": {"peft_type": "VBLORA", "target_modules": ["lm_head"], "vector_length": 8},
+}
+"""Adapters that are not added to the head's own product."""
 
 
 @pytest.mark.filterwarnings("ignore")  # of weights that head and embeddings share
@@ -66,6 +73,32 @@ def test_so_they_are_where_an_adapter_stands_on_the_head(toy_folder: Path, kind:
     assert logits.dtype == torch.float32
     assert not torch.equal(logits, logits.bfloat16().float())
     torch.testing.assert_close(logits, rounded.float(), rtol=0.02, atol=0.02)
+
+
+@pytest.mark.honesty
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("weights", [torch.bfloat16, torch.float32])
+@pytest.mark.parametrize("kind", OTHER_HEADS)
+def test_any_other_adapter_has_its_part_in_the_logits(
+    toy_folder: Path, kind: str, weights: torch.dtype
+) -> None:
+    lm, _ = load_backbone(str(toy_folder), "cpu", weights)
+    config = PeftConfig.from_peft_type(r=2, task_type="CAUSAL_LM", **OTHER_HEADS[kind])
+    lm = get_peft_model(lm, config).eval()
+    with torch.no_grad():
+        for name, weight in lm.named_parameters():
+            if "lora_B" in name or "vblora_" in name:
+                weight.normal_(generator=torch.Generator().manual_seed(1))
+    ids = torch.arange(12).view(2, 6)
+    reads = ids % 5 == 0
+    with torch.no_grad(), computing(HALF if weights == torch.bfloat16 else FLOAT32, CPU):
+        expected = lm(input_ids=ids).logits[reads].float()
+        with head_on(lm, reads):
+            torch.testing.assert_close(
+                lm(input_ids=ids).logits.float(), expected, rtol=1e-2, atol=1e-2
+            )
+        with lm.disable_adapter():
+            assert (lm(input_ids=ids).logits[reads].float() - expected).abs().max() > 0.1
 
 
 def test_training_and_float32_are_as_they_were(any_lm: PeftModel) -> None:
