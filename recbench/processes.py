@@ -15,7 +15,11 @@ from typing import Any
 from recbench.errors import RecbenchError
 
 
-class DesertedError(RecbenchError):
+class UnreachableError(RecbenchError):
+    """The processes of the run cannot reach one another."""
+
+
+class DesertedError(UnreachableError):
     """Another process of the run has ended; what it said of it is the reason."""
 
 

@@ -15,9 +15,16 @@ from datetime import timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from recbench.errors import RecbenchError, UserError
+from recbench.errors import UserError
 from recbench.out_of_memory import lacks_memory
-from recbench.processes import ALONE, DesertedError, Processes, Sharding, launched_as
+from recbench.processes import (
+    ALONE,
+    DesertedError,
+    Processes,
+    Sharding,
+    UnreachableError,
+    launched_as,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -240,8 +247,11 @@ class LaunchedSharding(Launched, Sharding):
         return shard.new_empty(self.count * len(shard))
 
 
-_CLOSED = ("closed by peer", "reset by peer", "Broken pipe", "Socket Closed", "failed to recv")
-"""What torch and its libraries say of a connection whose other end is gone."""
+_CLOSED = (
+    *("closed by peer", "reset by peer", "Broken pipe", "Socket Closed", "failed to recv"),
+    *("closed by remote peer", "ncclRemoteError"),
+)
+"""What torch, gloo and NCCL say of a connection whose other end is gone."""
 
 
 @contextmanager
@@ -257,7 +267,7 @@ def _heard() -> Iterator[None]:
                 "another process of this run has ended before its time, see its own message; when "
                 "that is mended, the same command goes on"
             ) from error
-        raise RecbenchError(
+        raise UnreachableError(
             f"the processes of this run cannot reach one another: {_reason(error)}; when that is "
             "mended, the same command goes on"
         ) from error

@@ -16,10 +16,10 @@ import pytest
 import torch
 
 from recbench import experiment
-from recbench.errors import RecbenchError, UserError
+from recbench.errors import UserError
 from recbench.hardware import launched
 from recbench.hardware.devices import resolve
-from recbench.processes import ALONE, DesertedError, Processes, launched_as
+from recbench.processes import ALONE, DesertedError, Processes, UnreachableError, launched_as
 from recbench.registry import load
 
 SCRIPT = Path(__file__).with_name("side_by_side.py")
@@ -183,6 +183,7 @@ def test_what_only_writes_is_asked_by_one_process() -> None:
 
 
 CLOSED = "[gloo/transport/tcp/pair.cc:538] Connection closed by peer [127.0.0.1]:3456"
+REMOTE = "NCCL error in: x.cpp:20\nLast error:\nsocketProgress: Connection closed by remote peer h"
 TWICE = "NCCL error in: x.cpp:3384, invalid usage\nncclInvalidUsage\nLast error:\nDuplicate GPU"
 
 
@@ -190,11 +191,12 @@ TWICE = "NCCL error in: x.cpp:3384, invalid usage\nncclInvalidUsage\nLast error:
     ("told", "kind", "said"),
     [
         (RuntimeError(CLOSED), DesertedError, "another process of this run has ended"),
-        (RuntimeError(TWICE), RecbenchError, "invalid usage Duplicate GPU; when that is mended"),
-        (RuntimeError("No backend for cuda"), RecbenchError, "No backend for cuda"),
+        (RuntimeError(REMOTE), DesertedError, "another process of this run has ended"),
+        (RuntimeError(TWICE), UnreachableError, "invalid usage Duplicate GPU; when that is mended"),
+        (RuntimeError("No backend for cuda"), UnreachableError, "No backend for cuda"),
         (torch.OutOfMemoryError("CUDA out of memory"), torch.OutOfMemoryError, "CUDA out of"),
     ],
-    ids=["closed", "NCCL", "other", "memory"],
+    ids=["gloo", "NCCL", "twice", "other", "memory"],
 )
 def test_what_fails_between_processes_keeps_its_reason(
     told: Exception, kind: type[Exception], said: str, monkeypatch: pytest.MonkeyPatch

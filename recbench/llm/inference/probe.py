@@ -29,7 +29,7 @@ from recbench.llm.inference.scoring import log_likelihoods, pack
 from recbench.llm.prompts.writer import MARGIN, Prompt
 from recbench.llm.tolerance import TOLERANCE
 from recbench.out_of_memory import lacks_memory
-from recbench.processes import DesertedError
+from recbench.processes import UnreachableError
 
 PROBE = 3
 """
@@ -345,7 +345,7 @@ def _is_idle(weight: nn.Parameter) -> bool:
 
 def _says_nothing(error: Exception) -> bool:
     """Whether what was raised is no word on the architecture, and has to be let through."""
-    if isinstance(error, DesertedError) or lacks_memory(error):
+    if isinstance(error, UnreachableError) or lacks_memory(error):
         return True
     return is_deterministic() and lacks_deterministic_form(error)
 
