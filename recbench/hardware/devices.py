@@ -81,7 +81,7 @@ def _has_kernels(index: int) -> bool:
     built = [
         re.fullmatch(r"(sm|compute)_(\d+)(\d)[af]?", one) for one in torch.cuda.get_arch_list()
     ]
-    if not all(built):  # of another maker
+    if not built or not all(built):  # nothing is said, or it is of another maker
         return True
     versions = [(found[1], (int(found[2]), int(found[3]))) for found in built if found]
     return any(

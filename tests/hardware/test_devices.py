@@ -52,6 +52,7 @@ def test_a_device_that_is_there(gpus, name, count, found):
         ((12, 0), ("sm_80", "compute_90"), True),
         ((10, 3), ("sm_80", "sm_120"), False),
         ((9, 4), ("gfx90a", "gfx942"), True),
+        ((9, 0), (), True),
     ],
 )
 def test_a_gpu_that_torch_was_not_built_for_is_not_taken(gpus, own, built, serves):
