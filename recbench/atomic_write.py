@@ -106,12 +106,18 @@ def folder_aside(target: Path) -> Iterator[Path]:
 
 
 def _for_others(path: Path) -> None:
-    """Let others read a file as the umask says: some libraries make theirs their owner's alone."""
-    umask = os.umask(0)
-    os.umask(umask)
+    """Let others read a file as any that is made here: some libraries make theirs private."""
     own = path.stat().st_mode
-    if not stat.S_ISDIR(own):
-        path.chmod(stat.S_IMODE(own) | 0o666 & ~umask)
+    if stat.S_ISDIR(own) or own & 0o077:
+        return
+    # What is made here says it: the umask is that of all threads, and a folder may have its own.
+    usual = path.with_name(f"{secrets.token_hex(4)}{PARTIAL}")
+    with suppress(OSError):
+        try:
+            usual.touch(exist_ok=False)
+            path.chmod(stat.S_IMODE(own | usual.stat().st_mode))
+        finally:
+            usual.unlink(missing_ok=True)
 
 
 def _aside(target: Path) -> Path:

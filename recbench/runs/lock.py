@@ -83,11 +83,17 @@ def _acquire(path: Path, report: Callable[[str], None] | None) -> int:
 
 def _outwait(path: Path, report: Callable[[str], None] | None) -> None:
     """Wait for somebody whose file may only be read, and remove it; PermissionError if neither."""
-    handle = os.open(path, os.O_RDONLY)
     try:
-        _wait(handle, path.parent, report)
+        handle = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:  # it has just been given back, or none can be made
+        if os.access(path.parent, os.W_OK):
+            return
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path)) from None
+    try:
+        # On NFS nobody has a file to himself that he cannot write; to share it waits as long.
+        _wait(handle, path.parent, report, fcntl.LOCK_SH)
         if _is_at(path, handle):
-            path.unlink()
+            path.unlink(missing_ok=True)
     finally:
         os.close(handle)
 
@@ -129,26 +135,28 @@ def is_held(path: Path) -> bool:
     return False
 
 
-def _take(handle: int) -> None:
+def _take(handle: int, how: int) -> None:
     """Lock a file that nobody holds but for the moment in which `is_held` looks."""
     with suppress(BlockingIOError):
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, how | fcntl.LOCK_NB)
         return
     time.sleep(GLANCE)
-    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    fcntl.flock(handle, how | fcntl.LOCK_NB)
 
 
-def _wait(handle: int, folder: Path, report: Callable[[str], None] | None) -> None:
+def _wait(
+    handle: int, folder: Path, report: Callable[[str], None] | None, how: int = fcntl.LOCK_EX
+) -> None:
     """Lock a file, after whoever holds it now where `report` is told."""
     try:
-        _take(handle)
+        _take(handle, how)
     except BlockingIOError:
         owner = os.read(handle, 300).decode(errors="replace")
         named = f"process {owner}" if owner.isprintable() and owner else "another process"
         if report is None:
             raise UserError(f"{named} is writing {folder}; wait for it, or stop it") from None
         report(f"waiting for {named}, which is writing {folder}")
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        fcntl.flock(handle, how)
     except OSError as error:
         if error.errno not in _NO_LOCKS:
             raise

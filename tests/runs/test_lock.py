@@ -105,18 +105,42 @@ def test_a_lock_file_that_a_dead_process_left_holds_nobody_up(tmp_path, left):
 
 def test_a_lock_file_that_may_only_be_read_holds_nobody_up(tmp_path, monkeypatch):
     """Another person's, who was of the same group and whose files others may not write."""
-    (tmp_path / "lock").write_bytes(b"4711 on another.host")
-    another, real = (tmp_path / "lock").stat().st_ino, os.open
+    path, real = tmp_path / "lock", os.open
+    path.write_bytes(b"4711 on another.host")
 
     def of_another(path, flags, *mode):
-        there = os.path.exists(path) and os.stat(path).st_ino == another
-        if there and flags & os.O_RDWR:
+        if flags & os.O_RDWR and Path(path).is_file():
             raise PermissionError(errno.EACCES, "Permission denied", str(path))
         return real(path, flags, *mode)
 
     monkeypatch.setattr(os, "open", of_another)
     with locked(tmp_path, pytest.fail):
-        assert (tmp_path / "lock").stat().st_ino != another
+        assert path.read_bytes().startswith(str(os.getpid()).encode())
+
+
+def test_one_that_is_given_back_meanwhile_is_taken(tmp_path, monkeypatch):
+    asked, real = [], os.open
+
+    def of_another(path, flags, *mode):
+        asked.append(flags)
+        if len(asked) == 1:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return real(path, flags, *mode)
+
+    monkeypatch.setattr(os, "open", of_another)
+    with locked(tmp_path, pytest.fail):
+        assert (tmp_path / "lock").is_file()
+
+
+def test_a_folder_that_cannot_be_written_is_said_as_ever(tmp_path, monkeypatch):
+    def refuses(path, flags, *_):
+        kind = PermissionError if flags & os.O_CREAT else FileNotFoundError
+        raise kind(errno.EACCES, "no", str(path))
+
+    monkeypatch.setattr(os, "open", refuses)
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(PermissionError, match="lock"), locked(tmp_path, pytest.fail):
+        pass
 
 
 def test_a_lock_may_be_written_by_whom_the_umask_says(tmp_path):
