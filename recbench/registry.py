@@ -16,7 +16,7 @@ Many models of one library are a family: each is an entry point ``family:Model``
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, EntryPoints, entry_points
@@ -374,11 +374,21 @@ def blamed_if_at_fault(group: Group, name: str) -> Iterator[None]:
 @contextmanager
 def _where_it_was() -> Iterator[None]:
     """Come back to the working directory, to which results may be relative, if it is left."""
-    before = Path.cwd()
+    before = _working_directory()
     try:
         yield
     finally:
-        os.chdir(before)
+        if before is not None and _working_directory() != before:
+            with suppress(OSError):  # it has been removed
+                os.chdir(before)
+
+
+def _working_directory() -> Path | None:
+    """Return it; None where it has been removed."""
+    try:
+        return Path.cwd()
+    except OSError:
+        return None
 
 
 def in_words(point: EntryPoint) -> str:

@@ -195,10 +195,10 @@ def test_what_a_plugin_lacks_is_said_in_its_own_words(points, monkeypatch):
         registry.load("models", "lacking")
 
 
-def failing_in(module):
+def failing_in(module, error="ValueError('x')"):
     """Return a function of a module that raises."""
     names = {"__name__": module}
-    exec("def fails(): raise ValueError('x')", names)
+    exec(f"def fails(): raise {error}", names)
     return names["fails"]
 
 
@@ -225,3 +225,11 @@ def test_whoever_leaves_the_working_directory_is_brought_back(points, door, tmp_
     with door(*asked):
         os.chdir("/")
     assert Path.cwd() == tmp_path
+    with pytest.raises(RecbenchError, match="OSError: full"), door(*asked):
+        failing_in("x", "OSError('full')")()
+    (tmp_path / "gone").mkdir()
+    os.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    with door(*asked):
+        pass
+    os.chdir(tmp_path)
