@@ -121,7 +121,8 @@ class Crew:
             board = Board(len(wanted), say, live=True)
             first = devices_of(self.device)[0]
             far = Cluster(self.scheduler, self._shared(), first, board, say, self._takes())
-            behind = sorted(wanted, key=self._is_held)
+            held = self._held()
+            behind = sorted(wanted, key=lambda one: _said(one) in held)
             return fill([self._far(one) for one in behind], far, board)
         devices = self.places()[: len(wanted)]  # others would have a share of the cores for nothing
         board = Board(len(wanted), say, live=len(devices) > 1)
@@ -131,10 +132,14 @@ class Crew:
 
     def _is_held(self, one: "Experiment") -> bool:
         """Tell whether a process works on a run by now, as far as its arguments tell."""
+        return _said(one) in self._held()
+
+    def _held(self) -> list[list[str]]:
+        """Return the arguments of the runs that processes work on by now."""
         from recbench.runs.unfinished import unfinished
 
         begun = [run.begun for run in unfinished(self.results) if run.process and run.begun]
-        return bool(begun) and _said(one) in [_without_device(run.arguments) for run in begun]
+        return [_without_device(run.arguments) for run in begun]
 
     def _far(self, one: "Experiment") -> "Cell":
         """Return the cell of an experiment that is run where another folder is the current one."""

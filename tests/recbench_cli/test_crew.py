@@ -9,7 +9,7 @@ from recbench.cells import cluster, local
 from recbench.cells import fill as filling
 from recbench.cells.process import Ended
 from recbench.request import Experiment
-from recbench_cli.crew import Crew, _cell
+from recbench_cli.crew import Crew, _cell, _said
 from recbench_cli.main import main
 
 
@@ -105,7 +105,7 @@ def test_on_a_cluster_what_others_work_on_comes_last(crew, monkeypatch):
     one = crew(scheduler="tcp://here:1")
     wanted = [Experiment(model="ilora", seed=seed) for seed in range(3)]
     order = []
-    monkeypatch.setattr(Crew, "_is_held", lambda _, one: one.seed == 0)
+    monkeypatch.setattr(Crew, "_held", lambda _: [_said(wanted[0])])
     monkeypatch.setattr(cluster, "Cluster", lambda *_: None)
     monkeypatch.setattr(filling, "fill", lambda cells, *_: order.extend(cells) or {})
     one.run(wanted)
