@@ -350,6 +350,7 @@ class EncoderContract(RecommenderContract):
         items, users = fitted.item_vectors(), fitted.user_vectors(split.test.histories)
         assert items.shape[0] == len(split.catalogue)
         assert users.shape == (len(split.test), items.shape[1])
+        assert items.dtype == users.dtype == np.float32
         assert np.isfinite(items).all()
         assert np.isfinite(users).all()
 
