@@ -344,6 +344,29 @@ def test_one_text_that_stands_for_many_is_not_written_out(sheet, tmp_path, name)
         read(file, made)
 
 
+HOW = {
+    "groups": {"row_group_size": 7},
+    "prefixes": {"use_dictionary": False, "column_encoding": {"key": "DELTA_BYTE_ARRAY"}},
+    "lengths": {"use_dictionary": False, "column_encoding": {"key": "DELTA_LENGTH_BYTE_ARRAY"}},
+    "small dictionaries": {"dictionary_pagesize_limit": 16, "row_group_size": 50},
+}
+"""How other writers lay out what they write."""
+
+
+@pytest.mark.parametrize("how", HOW)
+@pytest.mark.parametrize("field", ["scores", "object", "ranking", "text"])
+def test_it_is_read_however_its_bytes_are_laid_out(sheet, rows_of, tmp_path, field, how):
+    made = sheet("text" if field == "text" else "scores")
+    rows = rows_of(made, field)
+    if field == "ranking":  # as texts, which have dictionaries
+        rows = [row | {field: [str(one) for one in row[field]]} for row in rows]
+    table = pa.Table.from_pylist(rows)
+    parquet.write_table(table, tmp_path / "plain.parquet")
+    parquet.write_table(table, tmp_path / "a.parquet", **HOW[how])
+    own, other = (read(tmp_path / name, made) for name in ("a.parquet", "plain.parquet"))
+    assert own.digest == other.digest
+
+
 @pytest.mark.parametrize("name", ["key", "scores", "candidates"])
 def test_a_column_that_is_there_twice_is_refused(sheet, rows_of, tmp_path, name):
     """The last would count, and the first be what somebody looks at."""

@@ -17,20 +17,38 @@ from recbench.errors import DataError
 _LONGEST = 2**24
 """Bytes of a footer: each of them may become an object of many."""
 
-_ROW_GROUPS, _COLUMNS, _META, _KIND, _PATH, _VALUES, _SIZE = 4, 1, 3, 1, 3, 5, 6
+_ROW_GROUPS, _COLUMNS, _META, _KIND, _ENCODINGS, _PATH, _VALUES, _SIZE = 4, 1, 3, 1, 2, 3, 5, 6
 """Numbers of the fields of ``FileMetaData``, ``RowGroup``, ``ColumnChunk``, ``ColumnMetaData``."""
 
 _BYTE_ARRAY = 6
 
+_DICTIONARY, _DELTA = {2, 8}, {6, 7}
+"""Encodings of texts: each kept once, and only what differs from the one before."""
+
 
 @dataclass(frozen=True)
 class Column:
-    """Some rows of one column without others inside: its path, values, bytes; whether texts."""
+    """
+    The rows of a row group in one column without others inside.
 
+    Attributes
+    ----------
+    group
+        Number of the row group.
+    path, values, size
+        Its name, how many values it has, and how many bytes these take before they are compressed.
+    shares_texts
+        Whether it is of texts, each of which may stand for many values.
+    is_mixed
+        Whether it does so in part alone: Arrow cannot leave those texts as they are.
+    """
+
+    group: int
     path: str
     values: int
     size: int
-    is_text: bool
+    shares_texts: bool
+    is_mixed: bool
 
     @property
     def top(self) -> str:
@@ -49,8 +67,11 @@ def columns_of(file: Path) -> list[Column]:
     """
     try:
         groups = _Thrift(_footer(file)).struct()[_ROW_GROUPS]
-        chunks = [chunk[_META] for group in groups for chunk in group[_COLUMNS]]
-        return [_column(one) for one in chunks]
+        return [
+            _column(number, chunk[_META])
+            for number, group in enumerate(groups)
+            for chunk in group[_COLUMNS]
+        ]
     except (LookupError, TypeError, ValueError, AttributeError, RecursionError):
         raise DataError("its footer is damaged") from None
 
@@ -66,12 +87,14 @@ def _footer(file: Path) -> bytes:
         return stream.read(size)
 
 
-def _column(meta: dict[int, Any]) -> Column:
+def _column(group: int, meta: dict[int, Any]) -> Column:
     path = b".".join(meta[_PATH]).decode()
     values, size = meta[_VALUES], meta[_SIZE]
     if values < 0 or size < 0:
         raise ValueError("there is no less than nothing")
-    return Column(path, values, size, meta[_KIND] == _BYTE_ARRAY)
+    encodings = set(meta[_ENCODINGS])
+    shares = meta[_KIND] == _BYTE_ARRAY and not encodings.isdisjoint(_DICTIONARY)
+    return Column(group, path, values, size, shares, shares and not encodings.isdisjoint(_DELTA))
 
 
 class _Thrift:

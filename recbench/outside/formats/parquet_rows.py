@@ -32,27 +32,39 @@ def rows_of(file: Path, wanted: set[str], sheet: Sheet) -> Iterator[tuple[str, d
         For what is no sound Parquet; for a wanted column that is there twice, or that comes to more
         than answers to the sheet can be.
     """
-    from pyarrow import ArrowException, parquet
+    from pyarrow import ArrowException
 
     row = 0
     try:
         columns = _named(file, wanted)
         _check_size(file, columns, sheet)
-        texts = sorted({one.path for one in columns if one.is_text})
-        with parquet.ParquetFile(file, read_dictionary=texts) as opened:
-            names, size = [one for one in opened.schema_arrow.names if one in wanted], 0
-            for batch in opened.iter_batches(batch_size=_ROWS_AT_ONCE, columns=names):
-                size += sum(map(_written_out, batch.columns))
-                check_room(file, size)
-                for fields in batch.to_pylist():
-                    found = {name: _object(one) for name, one in fields.items()}
-                    row += 1
-                    yield f"row {row}", found
+        size = 0
+        for batch in _batches(file, columns):
+            size += sum(map(_written_out, batch.columns))
+            check_room(file, size)
+            for fields in batch.to_pylist():
+                found = {name: _object(one) for name, one in fields.items()}
+                row += 1
+                yield f"row {row}", found
     except DataError:
         raise
     except (ArrowException, OSError, ValueError, OverflowError) as error:
         words = Words(" ".join(str(error).split())[:160])
         raise wrong(file, f"row {row + 1}", "sound Parquet", words, _AGAIN) from None
+
+
+def _batches(file: Path, columns: list[Column]) -> Iterator["pa.RecordBatch"]:
+    """Read some rows after others, row group by row group: each has its own encodings."""
+    from pyarrow import parquet
+
+    wanted = sorted({one.top for one in columns})
+    metadata = parquet.read_metadata(file)
+    for number in range(metadata.num_row_groups):
+        own = [one for one in columns if one.group == number]
+        texts = sorted({one.path for one in own if one.shares_texts and not one.is_mixed})
+        rows = 1 if any(one.is_mixed for one in own) else _ROWS_AT_ONCE
+        with parquet.ParquetFile(file, metadata=metadata, read_dictionary=texts) as opened:
+            yield from opened.iter_batches(rows, row_groups=[number], columns=wanted)
 
 
 def _named(file: Path, wanted: set[str]) -> list[Column]:
