@@ -38,12 +38,18 @@ class BERT4RecSettings(TransformerSettings):
         Share of the rows of which the last item alone is hidden, as when a next item is asked for.
     """
 
-    max_length: int = Field(default=25, ge=2)
-    dropout: float = Field(default=0.2, ge=0, lt=1)
+    embedding_dim: int = Field(default=96, ge=1)
+    layers: int = Field(default=1, ge=1)
+    heads: int = Field(default=4, ge=1)
+    max_length: int = Field(default=15, ge=2)
+    dropout: float = Field(default=0.4, ge=0, lt=1)
+    learning_rate: float = Field(default=4e-3, gt=0)
+    weight_decay: float = Field(default=0.1, ge=0)
+    batch_size: int = Field(default=64, ge=1)
     epochs: int = Field(default=250, ge=1)
     patience: int = Field(default=25, ge=1)
-    masking: float = Field(default=0.2, gt=0, lt=1)
-    last_only: float = Field(default=0.1, ge=0, le=1)
+    masking: float = Field(default=0.6, gt=0, lt=1)
+    last_only: float = Field(default=0.25, ge=0, le=1)
 
     @property
     def items_read(self) -> int:

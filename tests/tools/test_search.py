@@ -47,9 +47,6 @@ FILES = [
 ]
 """Of spaces, and of what came out."""
 
-NOT_YET = {"bert4rec"}
-"""Models with a space that were not searched yet, as docs/models.md, docs/submitting.md say."""
-
 
 @pytest.fixture(scope="module")
 def search(load) -> ModuleType:
@@ -331,7 +328,7 @@ def test_every_trial_is_found_in_its_file(
     all_spaces = tomllib.loads((TOOLS / spaces).read_text(encoding="utf-8"))
     as_then, otherwise = (search.Search(QUESTION, "cpu", n, path) for n in (draws, draws + 1))
     digests = {(row["model"], row["settings"]): row.get("digest") for row in as_then.lines()}
-    for name in all_spaces.keys() - NOT_YET:
+    for name in all_spaces:
         for trial in range(sum(space["trials"] for space in all_spaces[name])):
             values = search.drawn(name, all_spaces[name], trial)
             model = search.built(name, "movielens", "paper", values)
@@ -349,5 +346,5 @@ def test_every_model_had_the_same_number_of_trials(spaces: str, results: str) ->
     with path.open(encoding="utf-8", newline="") as file:
         trials = {(row["model"], row["settings"]) for row in csv.DictReader(file)}
     counts = Counter(model for model, _ in trials)
-    assert counts.keys() == known.keys() - NOT_YET
+    assert counts.keys() == known.keys()
     assert len(set(counts.values())) == 1, counts
