@@ -46,7 +46,7 @@ def test_what_the_hub_says_becomes_one_line(
 @pytest.mark.parametrize(
     ("error", "whose"),
     [
-        (torch.OutOfMemoryError("CUDA out of memory"), "of the GPU; choose a smaller model, --device cpu"),
+        (torch.OutOfMemoryError("CUDA out of memory"), "of the GPU; choose a smaller"),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory"), "of this machine; choose a"),
         (RuntimeError("std::bad_alloc"), "of this machine; choose a smaller model$"),
         (MemoryError(), "of this machine; choose a smaller model$"),
