@@ -1,9 +1,8 @@
 import json
 
 import numpy as np
-import pyarrow as pa
 import pytest
-from pyarrow import parquet
+from forged_runs import forge, sign
 
 from recbench.errors import DataError, UserError
 from recbench.evaluation.evaluator import evaluate, summary
@@ -13,7 +12,7 @@ from recbench.outside.about import Maker
 from recbench.outside.scoring import score
 from recbench.recommender import Answerer, Recommender, Runtime
 from recbench.runs.evidence import check_run
-from recbench.runs.examples import EXAMPLES, read_answers, read_outcome, sha256
+from recbench.runs.examples import read_answers, read_outcome
 from recbench.runs.leaderboard import leaderboard
 from recbench.runs.remade_question import Questions
 from recbench.runs.rendering import render
@@ -201,33 +200,11 @@ def test_other_answers_under_one_name_are_refused_until_the_first_are_moved(shee
     assert not scored(made, "ranking").reused
 
 
-def forged(run, change=lambda table: table, **changes):
-    """Change a table and sign its record anew, with the figures that follow."""
-    path = run.folder / EXAMPLES
-    parquet.write_table(change(parquet.read_table(path)), path)
-    record = run.record.model_copy(update=changes)
-    figures = summary(read_outcome(run.folder, record), silent)
-    record = record.model_copy(update={"metrics": figures | changes.get("metrics", {})})
-    (run.folder / RECORD).write_text(record.signed(sha256(run.folder)).model_dump_json())
-
-
-def all_right(table):
-    """Give every target the best score, and what follows from that."""
-    target = table["target_slot"].to_numpy()
-    scores = np.stack(table["scores"].to_numpy())
-    scores[np.arange(len(scores)), target] = 1e6
-    made = {"scores": list(scores), "rank": target_ranks(scores, target), "answer_slot": target}
-    for name, column in made.items():
-        place = table.column_names.index(name)
-        table = table.set_column(place, name, pa.array(column, table.schema.field(name).type))
-    return table
-
-
 def test_a_record_that_stands_is_held_to_the_answers(sheet, scored):
     """The command in a bundle would else print the figure of whoever made that up."""
     made = sheet(draws=3)
     run = scored(made)
-    forged(run, all_right)
+    forge(run.folder)
     check_run(run.folder, read_record(run.folder))
     said = r"the scores in its table are not those of its file of answers; move .* away"
     with pytest.raises(DataError, match=said):
@@ -243,7 +220,7 @@ def test_a_plugins_figure_that_stands_is_the_one_that_was_worked_out(sheet, scor
     made = sheet(draws=3)
     run = scored(made)
     assert scored(made).reused
-    forged(run, metrics={"Mine": run.record.metrics["HitRatio@1"]})
+    sign(run.folder, metrics={"Mine": run.record.metrics["HitRatio@1"]})
     with pytest.raises(DataError, match=r"its Mine is .*, its examples give .*; move .* away"):
         scored(made)
 

@@ -5,13 +5,10 @@ import shutil
 import zipfile
 
 import numpy as np
-import pyarrow as pa
 import pytest
-from pyarrow import parquet
+from forged_runs import forge, sign
 
-from recbench.evaluation.evaluator import summary
-from recbench.evaluation.ranks import target_ranks
-from recbench.runs.examples import read_outcome, sha256
+from recbench.runs.examples import sha256
 from recbench.runs.identity import row_of, run_id
 from recbench.runs.store import Run, read_record
 from recbench.submission import writing
@@ -244,29 +241,6 @@ def scored(two, tmp_path):
         return folder, tmp_path / "a.jsonl"
 
     return score
-
-
-def sign(folder, **changes):
-    """Sign a record anew, with the figures that its table gives."""
-    file, record = folder / "record.json", read_record(folder)
-    figures = summary(read_outcome(folder, record), lambda _: None)
-    signed = record.model_copy(update={"metrics": figures} | changes).signed(sha256(folder))
-    file.write_text(signed.model_dump_json())
-
-
-def forge(folder):
-    """Give every target the best score, in a table whose ranks and answers follow from it."""
-    table = parquet.read_table(folder / "examples.parquet")
-    target = table["target_slot"].to_numpy()
-    scores = np.stack(table["scores"].to_numpy())
-    scores[np.arange(len(scores)), target] = 1e6
-    made = {"scores": list(scores), "rank": target_ranks(scores, target), "answer_slot": target}
-    for name, column in made.items():
-        place = table.column_names.index(name)
-        kind = table.schema.field(name).type
-        table = table.set_column(place, name, pa.array(column, type=kind))
-    parquet.write_table(table, folder / "examples.parquet")
-    sign(folder)
 
 
 def submit_unread(folder, file, out):
