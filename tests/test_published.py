@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from recbench.llm.cards import card_of
+from recbench.llm.cards import LANGUAGE_MODEL, TEXT_ENCODER, LanguageModelCard, card_of
 from recbench.llm.weights.places import at_hand
 from recbench.request import Experiment
 from recbench.runs.identity import row_of
@@ -65,13 +65,20 @@ def test_the_command_that_made_it_would_make_the_same_row(record: RunRecord) -> 
         said = {} if rows == 1000 else {"examples": rows}
     model = build(Experiment(model=record.model, preset=record.preset, settings=said))
     assert model.settings.identity() == record.settings
-    card = card_of(said.get("llm", "tiny"))
-    if card is not None and not at_hand(card):
-        pytest.skip(f"{said['llm']} is not at hand")
+    for card in _cards(record):
+        if not at_hand(card):
+            pytest.skip(f"{card.name} is not at hand")
     assert model.ingredients() == record.ingredients
     assert model.random_training == record.random_training
     assert record.caption.startswith(model.caption)
     assert row_of(record) == record.row
+
+
+def _cards(record: RunRecord) -> list[LanguageModelCard]:
+    """Return the cards of the pretrained models that a row is made with."""
+    kinds = {"llm": LANGUAGE_MODEL, "text_encoder": TEXT_ENCODER}
+    named = (card_of(record.settings.get(name, ""), kind) for name, kind in kinds.items())
+    return [card for card in named if card is not None]
 
 
 def _said(record: RunRecord) -> dict[str, Any]:
