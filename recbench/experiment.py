@@ -19,6 +19,7 @@ from recbench.evaluation.fresh_process import SavedModel, release_memory
 from recbench.hardware.devices import deterministic, resolve
 from recbench.hardware.launched import launched
 from recbench.hardware.threads import as_begun
+from recbench.locks import locked
 from recbench.models import as_json, check_line
 from recbench.processes import Processes
 from recbench.questions.cold_start import cold_start
@@ -28,7 +29,6 @@ from recbench.request import Experiment
 from recbench.runs import store
 from recbench.runs.completion import answered_by, complete, forgotten_if_refused, report_age
 from recbench.runs.kept_trainings import MODEL, check_stands
-from recbench.runs.lock import locked
 from recbench.runs.places import cache_folder, results_folder
 from recbench.runs.provenance import provenance
 from recbench.runs.question import Question

@@ -18,6 +18,7 @@ from recbench.atomic_write import atomic_folder
 from recbench.errors import PluginError, UserError
 from recbench.file_digests import folder_digest
 from recbench.hardware.threads import as_begun
+from recbench.locks import locked
 from recbench.recommender import Encoder, Runtime, System, Transferable
 from recbench.runs import environment
 from recbench.runs.kept_trainings import (
@@ -28,7 +29,6 @@ from recbench.runs.kept_trainings import (
     whole_training,
     write_training,
 )
-from recbench.runs.lock import locked
 from recbench.runs.provenance import provenance
 from recbench.runs.record import Trained
 from recbench.runs.stopwatch import Stopwatch

@@ -28,6 +28,7 @@ BELOW: dict[str, set[str]] = {
     "out_of_memory": set(),
     "file_digests": set(),
     "leash": set(),
+    "locks": {"errors", "atomic_write"},
     "processes": {"errors"},
     "secret": {"errors"},
     "settings": {"errors", "secret"},
@@ -49,7 +50,7 @@ BELOW["evaluation"] |= BELOW["hardware"]
 BELOW["sent_files"] = {"errors", "atomic_write", "data.toml_cards"}
 BELOW["cells"] = {"sent_files", "errors", "atomic_write", "secret", "plain_text", "leash"}
 BELOW["cells"] |= {"hardware", *BELOW["hardware"]}
-BELOW["runs"] = {"models", "evaluation", *BELOW["evaluation"]}
+BELOW["runs"] = {"models", "evaluation", "locks", *BELOW["evaluation"]}
 BELOW["inspection"] = {
     *{"training_source", "llm.prompts.wording", "runs"},
     *BELOW["runs"],
@@ -73,7 +74,7 @@ BELOW["by_hand"] = {"models", "training_source", *BELOW["training_source"]}
 BELOW["reproduction"] = {"studies", *BELOW["studies"]}
 BELOW["report"] = {"inspection", "studies", *BELOW["inspection"], *BELOW["studies"]}
 BELOW["neural"] = {"recommender", "hardware", *BELOW["recommender"], *BELOW["hardware"]}
-BELOW["llm"] = {"neural", "models", *BELOW["neural"]}
+BELOW["llm"] = {"neural", "models", "locks", *BELOW["neural"]}
 BELOW["memory"] = {"llm", "runs", *BELOW["llm"], *BELOW["runs"]}
 BELOW["endpoint"] = {"errors", "secret", "settings", "atomic_write", "sealed"}
 BELOW["recbench_baselines"] = {"llm", "endpoint", *BELOW["llm"]}

@@ -12,9 +12,9 @@ import pytest
 from recbench.errors import RecbenchError, UserError
 from recbench.file_digests import folder_digest as weights
 from recbench.llm import encoders
+from recbench.locks import locked
 from recbench.recommender import Encoder, Runtime, Transferable
 from recbench.runs.kept_trainings import MODEL, TRAINING
-from recbench.runs.lock import locked
 from recbench.runs.record_parts import Training
 from recbench.runs.store import CHECKPOINTS
 from recbench.settings import Settings

@@ -14,6 +14,7 @@ from recbench.errors import UserError
 from recbench.evaluation.answers import match
 from recbench.evaluation.asking import ROWS_AT_ONCE
 from recbench.hardware.devices import resolve
+from recbench.locks import LOCK, locked
 from recbench.progress import progress_bar
 from recbench.questions.candidates import Pack
 from recbench.questions.queries import Queries
@@ -21,7 +22,6 @@ from recbench.questions.split import Split
 from recbench.recommender import Answerer, Runtime, System, writes
 from recbench.registry import blamed_if_at_fault
 from recbench.runs.asked_model import AskedModel, again, asked_model
-from recbench.runs.lock import LOCK, locked
 from recbench.runs.places import LOOKS
 from recbench.runs.question import Question
 from recbench.runs.record import RunRecord

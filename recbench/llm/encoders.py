@@ -1,7 +1,6 @@
 """The frozen recommender that guides a language model: fitted once, shared through the cache."""
 
 import json
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -11,10 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recbench.atomic_write import atomic_folder, check_writable
+from recbench.atomic_write import atomic_folder
 from recbench.errors import PluginError, UserError
 from recbench.file_digests import folder_digest
 from recbench.hardware.devices import way_of
+from recbench.locks import in_turn
 from recbench.models import ingredients_of, recommender_class
 from recbench.neural.precision import FLOAT32
 from recbench.recommender import Encoder, Runtime, TrainingData
@@ -114,12 +114,13 @@ def fitted_encoder(name: str, data: TrainingData, runtime: Runtime) -> Encoder:
     """
     Return an encoder fitted on the training rows, from the cache where it is there.
 
-    One process fits it by itself, so that several have the encoder that one would have; the others
-    find it in the cache, which is keyed by the model, its settings, what it is `made_of`, the
-    digest of the split, the seed, `_VERSION` and, for a GPU, its kind, precision and
-    ``--deterministic``: what is fitted there differs by rounding. One that is not as it was kept
-    is fitted again; so is a plug-in's where all is made afresh, since its code may have changed
-    under one version. One that was trained for itself before is there by `share`.
+    One process fits it by itself, so that several have the encoder that one would have; the others,
+    and runs that need it meanwhile, wait and find it in the cache, which is keyed by the model, its
+    settings, what it is `made_of`, the digest of the split, the seed, `_VERSION` and, for a GPU,
+    its kind, precision and ``--deterministic``: what is fitted there differs by rounding. One that
+    is not as it was kept is fitted again; so is a plug-in's where all is made afresh, since its
+    code may have changed under one version. One that was trained for itself before is there by
+    `share`.
 
     Parameters
     ----------
@@ -132,24 +133,34 @@ def fitted_encoder(name: str, data: TrainingData, runtime: Runtime) -> Encoder:
     folder = _place(name, encoder, data, runtime)
     own = replace(runtime.alone(), checkpoints=runtime.checkpoints / "encoder")
     with runtime.processes.main_first():
-        if folder.is_dir() and not _is_whole(folder):
-            runtime.report(f"{folder} was changed after it was kept; it is made again")
-            shutil.rmtree(folder)
         foreign = foreign_package("models", name)
         anew = runtime.fresh and bool(foreign) and runtime.processes.is_main
-        if folder.is_dir() and not anew:
-            with as_encoder(name):
-                encoder.load(folder, data, own)
-            runtime.report(f"encoder {name}: from the cache")
-            return encoder
-        check_writable(folder.parent)
-        runtime.report(f"encoder {name}: training it first")
-        own.checkpoints.mkdir(parents=True, exist_ok=True)
+        if anew or not _loaded(name, encoder, folder, data, own):
+            with in_turn(folder, runtime.report):
+                if anew or not _loaded(name, encoder, folder, data, own):
+                    _fit(name, encoder, folder, data, own)
+                    return encoder
+        runtime.report(f"encoder {name}: from the cache")
+    return encoder
+
+
+def _loaded(name: str, encoder: Encoder, folder: Path, data: TrainingData, own: Runtime) -> bool:
+    """Load an encoder, and tell whether it was there as it was kept."""
+    whole = folder.is_dir() and _is_whole(folder)
+    if whole:
         with as_encoder(name):
-            details = encoder.fit(data, own)
-        if anew or not folder.is_dir():  # else another run was faster and stored the same
-            _keep(folder, name, encoder, runtime.seed, details)
-        return encoder
+            encoder.load(folder, data, own)
+    return whole
+
+
+def _fit(name: str, encoder: Encoder, folder: Path, data: TrainingData, own: Runtime) -> None:
+    if folder.is_dir() and not _is_whole(folder):
+        own.report(f"{folder} was changed after it was kept; it is made again")
+    own.report(f"encoder {name}: training it first")
+    own.checkpoints.mkdir(parents=True, exist_ok=True)
+    with as_encoder(name):
+        details = encoder.fit(data, own)
+    _keep(folder, name, encoder, own.seed, details)
 
 
 def share(

@@ -17,6 +17,7 @@ from recbench.evaluation.answers import Matching
 from recbench.evaluation.evaluator import Judgement, looked_at, summary
 from recbench.evaluation.outcome import Outcome
 from recbench.file_digests import file_digest
+from recbench.locks import locked
 from recbench.outside.about import Maker
 from recbench.outside.answers import Answers, read_answers
 from recbench.outside.formats import FORMATS
@@ -28,7 +29,6 @@ from recbench.questions.cold_start import cold_start
 from recbench.runs import environment, store
 from recbench.runs.evidence import answers_alike, check_same_figures, other_system
 from recbench.runs.identity import row_digest, run_id
-from recbench.runs.lock import locked
 from recbench.runs.provenance import provenance
 from recbench.runs.record import RunRecord
 from recbench.runs.record_parts import FROM_OUTSIDE, Outside, Times

@@ -12,8 +12,8 @@ from stat import S_ISREG
 from recbench.atomic_write import PARTIAL, writer_of
 from recbench.data.transfer import version_file
 from recbench.errors import UserError
+from recbench.locks import LOCK, holder, is_held, locked
 from recbench.runs.busy_folder import below
-from recbench.runs.lock import LOCK, holder, is_held, locked
 from recbench.runs.places import LOOKS
 from recbench.runs.store import CHECKPOINTS
 from recbench.runs.unfinished import unfinished

@@ -17,10 +17,10 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from recbench.atomic_write import atomic_file
+from recbench.locks import holder
 from recbench.runs.busy_folder import below, changed
 from recbench.runs.evidence import RECORD
 from recbench.runs.kept_trainings import TRAINING
-from recbench.runs.lock import holder
 from recbench.runs.places import TRAININGS, training_place
 from recbench.runs.record import Setup
 from recbench.runs.store import CHECKPOINTS

@@ -18,10 +18,10 @@ from typing import Literal
 from recbench.atomic_write import folder_aside
 from recbench.errors import RecbenchError, UserError
 from recbench.file_digests import file_digest
+from recbench.locks import locked
 from recbench.runs import verify as runs
 from recbench.runs.evidence import RECORD, check_apart, differing, other_system
 from recbench.runs.examples import EXAMPLES, sha256
-from recbench.runs.lock import locked
 from recbench.runs.places import folder_of
 from recbench.runs.record import RunRecord
 from recbench.runs.remade_question import NotCheckedError, Questions

@@ -7,6 +7,7 @@ from pathlib import Path
 from recbench.atomic_write import atomic_folder
 from recbench.errors import UserError
 from recbench.file_digests import folder_digest
+from recbench.locks import locked
 from recbench.runs.kept_trainings import (
     MODEL,
     TRAINING,
@@ -16,7 +17,6 @@ from recbench.runs.kept_trainings import (
     whole_training,
     write_training,
 )
-from recbench.runs.lock import locked
 from recbench.runs.record import RunRecord
 from recbench.runs.store import CHECKPOINTS
 

@@ -1,7 +1,9 @@
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from importlib.metadata import EntryPoint
 from pathlib import Path
+from threading import Event
 from typing import Any, ClassVar
 
 import numpy as np
@@ -85,6 +87,35 @@ def test_it_is_fitted_once_a_seed(
         encoder = encoders.fitted_encoder("fake", data, runtime_of(seed))
         assert encoder.item_vectors()[0, 0] == seed
     assert fake.fits == [1, 2]
+
+
+def test_runs_at_the_same_time_fit_it_once(
+    fake: type[Fake],
+    data: TrainingData,
+    runtime_of: Callable[[int], Runtime],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fit, waits, said = fake.fit, Event(), list[str]()
+
+    def slow(self: Fake, *asked: Any) -> dict[str, Any]:
+        assert waits.wait(60)  # for the other
+        return fit(self, *asked)
+
+    def told(line: str) -> None:
+        said.append(line)
+        if line.startswith("waiting for process"):
+            waits.set()
+
+    monkeypatch.setattr(fake, "fit", slow)
+    runtime = replace(runtime_of(1), report=told)
+    with ThreadPoolExecutor(2) as pool:
+        asked = [pool.submit(encoders.fitted_encoder, "fake", data, runtime) for _ in range(2)]
+        assert [one.result().item_vectors()[0, 0] for one in asked] == [1, 1]
+    assert fake.fits == [1]
+    assert said[0] == "encoder fake: training it first"
+    assert said[2:] == ["encoder fake: from the cache"]
+    (kept,) = (runtime.cache / "encoders").iterdir()
+    assert said[1].endswith(f"which is writing {kept}")
 
 
 def test_other_data_or_settings_are_another_encoder(

@@ -12,12 +12,12 @@ import torch
 from recbench.errors import UserError
 from recbench.evaluation.divided import Answers
 from recbench.evaluation.finished_calls import FinishedCalls
+from recbench.locks import locked
 from recbench.neural.checkpoint import Checkpoint
 from recbench.neural.progress import Position
 from recbench.runs.evidence import RECORD
 from recbench.runs.kept_trainings import TRAINING
 from recbench.runs.leftovers import DAY, Leftover, leftovers
-from recbench.runs.lock import locked
 from recbench.runs.places import TRAININGS
 from recbench.runs.record import Setup
 from recbench.runs.store import CHECKPOINTS, run_folder

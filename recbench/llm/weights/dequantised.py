@@ -17,6 +17,7 @@ from recbench.llm.weights.placed import check_none
 from recbench.llm.weights.places import InGguf
 from recbench.llm.weights.reading import check_whole, reading
 from recbench.llm.weights.scaled_positions import scale_positions
+from recbench.locks import in_turn
 
 if TYPE_CHECKING:
     from gguf import GGUFReader
@@ -54,15 +55,24 @@ def dequantised(llm: str, place: InGguf, report: Callable[[str], None]) -> Path:
     """
     name = f"{place.digest()[:16]}-{_MADE}-transformers-{transformers.__version__}"
     folder = CACHE / name
-    if folder.is_dir() and not _is_whole(folder):
-        report(f"{folder} was changed after it was made; it is made again")
-        shutil.rmtree(folder)
-    if not folder.is_dir():
-        report(f"making plain weights of '{llm}' in {folder}, once")
-        with atomic_folder(folder) as partial:
-            _dequantise(llm, place, partial)
-            (partial / _DIGEST).write_text(folder_digest(partial), encoding="utf-8")
+    if not _is_kept(folder):
+        with in_turn(folder, report):
+            if not _is_kept(folder):  # else it was made by whom was waited for
+                _make(llm, place, folder, report)
     return folder
+
+
+def _is_kept(folder: Path) -> bool:
+    return folder.is_dir() and _is_whole(folder)
+
+
+def _make(llm: str, place: InGguf, folder: Path, report: Callable[[str], None]) -> None:
+    if folder.is_dir():
+        report(f"{folder} was changed after it was made; it is made again")
+    report(f"making plain weights of '{llm}' in {folder}, once")
+    with atomic_folder(folder) as partial:
+        _dequantise(llm, place, partial)
+        (partial / _DIGEST).write_text(folder_digest(partial), encoding="utf-8")
 
 
 def _is_whole(folder: Path) -> bool:

@@ -1,6 +1,8 @@
 import json
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 from types import MappingProxyType
 from typing import Any
 
@@ -77,6 +79,28 @@ def test_weights_are_made_plain_once(toy_folder: Path, tmp_path: Path) -> None:
     assert "once" in said[0]
     assert first.keys() == second.keys()
     assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_runs_at_the_same_time_make_them_once(
+    toy_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, said = InGguf((as_gguf(toy_folder, tmp_path / "model.gguf"),)), list[str]()
+    make, waits = module._dequantise, Event()
+
+    def slow(*asked: Any) -> None:
+        assert waits.wait(60)  # for the other
+        make(*asked)
+
+    def told(line: str) -> None:
+        said.append(line)
+        if line.startswith("waiting for process"):
+            waits.set()
+
+    monkeypatch.setattr(module, "_dequantise", slow)
+    with ThreadPoolExecutor(2) as pool:
+        made = [pool.submit(dequantised, "toy", place, told) for _ in range(2)]
+        assert len({one.result() for one in made}) == 1
+    assert len(said) == 2
 
 
 @pytest.mark.honesty

@@ -9,14 +9,15 @@ from threading import Thread
 
 import pytest
 
+from recbench import locks
 from recbench.errors import UserError
-from recbench.runs import lock
-from recbench.runs.lock import is_held, locked
+from recbench.locks import in_turn, is_held, locked
+from recbench.runs.leftovers import leftovers
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from recbench.runs.lock import locked
+from recbench.locks import locked
 with locked(Path(sys.argv[1]), print):
     print("held", flush=True)
     time.sleep(60)
@@ -54,7 +55,7 @@ def test_whoever_looks_whether_it_is_held_is_in_nobodys_way(tmp_path, monkeypatc
     """Looking takes the lock for a moment, in which another one may begin."""
     looks = os.open(tmp_path / "lock", os.O_RDWR | os.O_CREAT)
     fcntl.flock(looks, fcntl.LOCK_SH)
-    monkeypatch.setattr(lock.time, "sleep", lambda _: os.close(looks))
+    monkeypatch.setattr(locks.time, "sleep", lambda _: os.close(looks))
     with locked(tmp_path):
         assert is_held(tmp_path / "lock")
 
@@ -177,6 +178,34 @@ def test_a_file_system_without_locks_is_one_line(tmp_path, monkeypatch):
         locked(tmp_path, silent),
     ):
         pass
+
+
+def test_where_no_locks_are_nobody_waits_for_what_many_share(tmp_path, monkeypatch):
+    def none(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", none)
+    with (
+        in_turn(tmp_path / "cache/made", pytest.fail),
+        in_turn(tmp_path / "cache/made", pytest.fail),
+    ):
+        (tmp_path / "cache/made").mkdir()
+
+
+def test_what_many_share_is_held_beside_it(tmp_path):
+    with in_turn(tmp_path / "made-1.0", pytest.fail), in_turn(tmp_path / "made-1.1", pytest.fail):
+        assert all(is_held(path) for path in tmp_path.iterdir())
+        assert leftovers(tmp_path / "none", tmp_path, 0) == []
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_lock_of_a_killed_process_that_made_what_many_share_is_left_over(tmp_path):
+    beside = tmp_path / "made-1.0.lock.partial"
+    beside.write_text("1 on host")
+    (found,) = leftovers(tmp_path / "none", tmp_path, 0)
+    assert found.paths == (beside,)
+    with in_turn(tmp_path / "made-1.0", pytest.fail):
+        assert beside.read_text().startswith(str(os.getpid()))
 
 
 def test_a_file_that_its_owner_removes_meanwhile_is_no_lock(tmp_path, monkeypatch):

@@ -1,4 +1,4 @@
-"""One process a run folder."""
+"""One process at a time: in a run folder, and at what many runs share."""
 
 import errno
 import fcntl
@@ -6,10 +6,10 @@ import os
 import platform
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from recbench.atomic_write import naming
+from recbench.atomic_write import PARTIAL, check_writable, naming
 from recbench.errors import UserError
 
 LOCK = "lock"
@@ -20,6 +20,10 @@ _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
 
 GLANCE = 0.05
 """Seconds after which somebody has looked whether a file is held, and lets go of it."""
+
+
+class NoLocksError(UserError):
+    """The file system has no locks."""
 
 
 @contextmanager
@@ -44,8 +48,42 @@ def locked(folder: Path, report: Callable[[str], None] | None = None) -> Iterato
     UserError
         If another process holds it, and is not to be waited for, or the file system has no locks.
     """
-    path = folder / LOCK
-    handle = _acquire(path, report)
+    with _held(folder / LOCK, folder, report):
+        yield
+
+
+@contextmanager
+def in_turn(target: Path, report: Callable[[str], None]) -> Iterator[None]:
+    """
+    Let one process at a time make what many share; who waited looks for it before making it.
+
+    The lock stands beside the target, named as half-written files are, so that ``recbench runs
+    clean`` takes what a killed process has left. On a file system without locks nobody waits, and
+    several may make the same.
+
+    Parameters
+    ----------
+    target
+        What is to be made. The folder that it goes to is made where it is missing.
+    report
+        Told of the process that is waited for.
+
+    Raises
+    ------
+    OSError
+        If nothing can be written beside the target.
+    """
+    check_writable(target.parent)
+    with ExitStack() as held:
+        with suppress(NoLocksError):
+            beside = target.with_name(f"{target.name}.{LOCK}{PARTIAL}")
+            held.enter_context(_held(beside, target, report))
+        yield
+
+
+@contextmanager
+def _held(path: Path, what: Path, report: Callable[[str], None] | None) -> Iterator[None]:
+    handle = _acquire(path, what, report)
     try:
         with naming(path):
             os.truncate(handle, 0)
@@ -57,7 +95,7 @@ def locked(folder: Path, report: Callable[[str], None] | None = None) -> Iterato
         os.close(handle)
 
 
-def _acquire(path: Path, report: Callable[[str], None] | None) -> int:
+def _acquire(path: Path, what: Path, report: Callable[[str], None] | None) -> int:
     while True:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -67,10 +105,10 @@ def _acquire(path: Path, report: Callable[[str], None] | None) -> int:
                 raise
             continue  # whoever cleans up has removed the folder, which was empty
         except PermissionError:
-            _outwait(path, report)
+            _outwait(path, what, report)
             continue
         try:
-            _wait(handle, path.parent, report)
+            _wait(handle, what, report)
             # Its owner may have removed the file between our opening and locking it: then we hold
             # a file that nobody else will see.
             if _is_at(path, handle):
@@ -81,7 +119,7 @@ def _acquire(path: Path, report: Callable[[str], None] | None) -> int:
         os.close(handle)
 
 
-def _outwait(path: Path, report: Callable[[str], None] | None) -> None:
+def _outwait(path: Path, what: Path, report: Callable[[str], None] | None) -> None:
     """Wait for somebody whose file may only be read, and remove it; PermissionError if neither."""
     try:
         handle = os.open(path, os.O_RDONLY)
@@ -91,7 +129,7 @@ def _outwait(path: Path, report: Callable[[str], None] | None) -> None:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path)) from None
     try:
         # On NFS nobody has a file to himself that he cannot write; to share it waits as long.
-        _wait(handle, path.parent, report, fcntl.LOCK_SH)
+        _wait(handle, what, report, fcntl.LOCK_SH)
         if _is_at(path, handle):
             path.unlink(missing_ok=True)
     finally:
@@ -145,7 +183,7 @@ def _take(handle: int, how: int) -> None:
 
 
 def _wait(
-    handle: int, folder: Path, report: Callable[[str], None] | None, how: int = fcntl.LOCK_EX
+    handle: int, what: Path, report: Callable[[str], None] | None, how: int = fcntl.LOCK_EX
 ) -> None:
     """Lock a file, after whoever holds it now where `report` is told."""
     try:
@@ -154,13 +192,13 @@ def _wait(
         owner = os.read(handle, 300).decode(errors="replace")
         named = f"process {owner}" if owner.isprintable() and owner else "another process"
         if report is None:
-            raise UserError(f"{named} is writing {folder}; wait for it, or stop it") from None
-        report(f"waiting for {named}, which is writing {folder}")
+            raise UserError(f"{named} is writing {what}; wait for it, or stop it") from None
+        report(f"waiting for {named}, which is writing {what}")
         fcntl.flock(handle, how)
     except OSError as error:
         if error.errno not in _NO_LOCKS:
             raise
-        raise UserError(
-            f"{folder}: its file system has no locks ({error.strerror}), so that two processes "
+        raise NoLocksError(
+            f"{what}: its file system has no locks ({error.strerror}), so that two processes "
             "could write in it; name a folder on another one by --results, or by --cache for a look"
         ) from None
