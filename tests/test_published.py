@@ -63,7 +63,8 @@ def test_the_command_that_made_it_would_make_the_same_row(record: RunRecord) -> 
     if record.settings.get("llm") == "tiny":  # whose card says the rest
         rows = record.settings["examples"]
         said = {} if rows == 1000 else {"examples": rows}
-    model = build(Experiment(model=record.model, preset=record.preset, settings=said))
+    names = {"model": record.model, "protocol": record.protocol, "preset": record.preset}
+    model = build(Experiment(**names, settings=said))
     assert model.settings.identity() == record.settings
     for card in _cards(record):
         if not at_hand(card):
