@@ -61,3 +61,9 @@ def test_what_takes_a_list_is_refused(name: str, value: str, said: str) -> None:
     with pytest.raises(UserError, match=f"^setting '{name}': {said}$"):
         BIGRecSettings.build({name: value})
     assert BIGRecSettings.build({"candidates": "0"}) == BIGRecSettings()
+
+
+def test_what_was_written_is_a_title_where_its_distance_is_nought() -> None:
+    scores = np.array([[-1, 0], [-2, -1], [-0.5, -3], [0, 0]], dtype=np.float32)
+    model = BIGRec(BIGRecSettings.build({}))
+    assert model._figures(scores) == {"WrittenTitleRatio": 0.5}

@@ -1,3 +1,4 @@
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
@@ -93,6 +94,14 @@ class TestILoRA(AnswererContract, TransferableContract):
         assert projector.weight_decay == 1e-5
         assert projector.learning_rate_factor == fitted.settings.projector_learning_rate_factor
         assert plan.group("lm.base_model.x.lora_A.default.weight").weight_decay == 0
+
+    def test_lora_decays_where_a_user_says_so(self, fitted: Recommender) -> None:
+        assert isinstance(fitted, ILoRA)
+        questions = TrainingQuestions(toy_training_data().train, 40, fitted.settings, 0)
+        decaying = copy(fitted)
+        decaying.settings = fitted.settings.model_copy(update={"weight_decay": 0.25})
+        plan = decaying._plan(questions, Runtime(0, "cpu", Path(), Path()))
+        assert plan.group("lm.base_model.x.lora_A.default.weight").weight_decay == 0.25
 
     def test_transferred_it_keeps_what_it_learnt_and_takes_an_encoder_of_the_new_data(
         self, fitted: Recommender, split: Split, workplace: Path, tmp_path: Path

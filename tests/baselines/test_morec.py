@@ -238,3 +238,17 @@ def test_numbers_that_are_not_finite_are_named(encoder: Path, tmp_path: Path) ->
     save_file(weights, other / "model.safetensors", {"format": "pt"})
     with pytest.raises(RecbenchError, match="titles into numbers that are not finite; take 'all-"):
         fit(other, tmp_path)
+
+
+def test_what_a_step_reads_stands_for_its_items_in_the_next(encoder: Path, tmp_path: Path) -> None:
+    table = fit(encoder, tmp_path, epochs=1, train_text_encoder=True).module.items
+    before = table.embeddings.clone()
+    assert table.encoder is not None
+    with torch.no_grad():
+        for weight in table.encoder.parameters():
+            weight.mul_(1.5)  # as a step may have changed it
+    with table.reading(np.array([3, 5], dtype=np.int32)):
+        assert table._read is not None
+        read = table._read.detach().clone()
+    torch.testing.assert_close(table.embeddings, read)
+    assert (read != before).any(dim=1).nonzero().ravel().tolist() == [3, 5]

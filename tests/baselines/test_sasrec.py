@@ -43,3 +43,11 @@ def test_a_history_longer_than_the_positions_is_cut_to_its_latest_items() -> Non
     module = SASRecModule(9, SASRecSettings.build({"embedding_dim": 8, "max_length": 3})).eval()
     long = np.array([[5, 6, 1, 2, 3]], dtype=np.int32)
     torch.testing.assert_close(module.user_vectors(long), module.user_vectors(long[:, -3:]))
+
+
+def test_a_block_adds_up_as_the_reference_code_does() -> None:
+    block = Block(width=4, heads=2, dropout=0.5).double().eval()
+    x = torch.randn(1, 3, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    queries = block.attention_norm(x)
+    after = block.network_norm(queries + block.attended(queries, x))
+    torch.testing.assert_close(block(x), after + block.network(after))

@@ -7,7 +7,7 @@ import pytest
 from recbench.errors import RecbenchError
 from recbench.evaluation import audit as module
 from recbench.evaluation.asking import ask
-from recbench.evaluation.audit import AuditError, audit, check, sample, scale
+from recbench.evaluation.audit import Audit, AuditError, audit, check, sample, scale
 from recbench.evaluation.evaluator import Judgement, evaluate, looked_at
 from recbench.evaluation.fresh_process import SavedModel
 from recbench.evaluation.full_ranking import FullRanking
@@ -231,3 +231,61 @@ def test_the_whole_of_it_with_a_fresh_process(many, runtime, tmp_path, model_cla
         with pytest.raises(RecbenchError, match="answered in other words"):
             audit(saved, judgement, *question, loud, "float32", "exact")
     assert told == ["audit: asking 32 test rows again of a copy in a fresh process"]
+
+
+def test_a_place_that_the_run_alone_knows_is_refused_in_full_rankings(many) -> None:
+    ranking, test = FullRanking.of(many.split, "test"), many.split.test
+    asked = sample(test, ranking, 0)
+    rows = np.arange(len(asked.rows))
+    scores = np.tile(np.linspace(0, 1, ranking.size, dtype=np.float32), (len(rows), 1))
+    scores[rows, test.targets[asked.examples]] = 2
+    scores[0, test.targets[asked.examples[0]]] = -1  # the copy places it last, the run first
+    judgement = Judgement(
+        Outcome(1, test.users, writes=False, rank=np.ones(len(test), dtype=np.int32)), None, {}
+    )
+    rules = judgement, ranking, many.split.catalogue, "float32", "exact"
+    with pytest.raises(AuditError, match=r"has its target in place 1, and in \d+ to \d+"):
+        check(asked, (scores, []), *rules)
+
+
+def _written(many, in_run: list[str], alone: list[str], precision: str) -> Audit:
+    """Check answers of a model that only writes; `alone` holds one text a row of the run."""
+    asked = sample(many.split.test, many.pack, 0)
+    judgement = Judgement(
+        looked_at(many.pack, many.split.test, many.split.catalogue, None, in_run), in_run, {}
+    )
+    given = None, [alone[row] for row in asked.rows]
+    return check(asked, given, judgement, many.pack, many.split.catalogue, precision, "exact")
+
+
+def test_equal_answers_are_neither_better_nor_worse(many) -> None:
+    titles = many.split.catalogue.titles
+    right = [titles[target] for target in np.repeat(many.split.test.targets, many.pack.draws)]
+    found = _written(many, right, right, "float32")
+    assert (found.rows, found.better_placed, found.worse_placed) == (32, 0, 0)
+
+
+def test_one_answer_may_read_otherwise_and_two_may_not(many) -> None:
+    rows = sample(many.split.test, many.pack, 0).rows
+    said = ["none of them"] * (len(many.split.test) * many.pack.draws)
+    one = [text + "!" * int(row == rows[0]) for row, text in enumerate(said)]
+    two = [text + "!" * int(row in rows[:2]) for row, text in enumerate(said)]
+    assert _written(many, said, one, "float32").rows == 32
+    with pytest.raises(AuditError, match="is answered in other words"):
+        _written(many, said, two, "float32")
+
+
+def test_rows_that_scores_alone_or_texts_alone_place_better_all_count(many) -> None:
+    asked, titles = sample(many.split.test, many.pack, 0), many.split.catalogue.titles
+    rows = len(many.split.test) * many.pack.draws
+    texts, scores = ["none of them"] * rows, np.zeros((rows, many.pack.size), np.float32)
+    question = many.pack, many.split.test, many.split.catalogue
+    judgement = Judgement(looked_at(*question, scores, texts), texts, {})
+    is_target = asked.queries.candidates == many.split.test.targets[asked.examples, None]
+    alone = is_target.astype(np.float32)
+    alone[16:] = 0  # alone, scores place the first half better, texts the last eight
+    said = [titles[target] for target in many.split.test.targets[asked.examples]]
+    said[:24] = ["none of them"] * 24
+    rules = judgement, many.pack, many.split.catalogue, "bfloat16", "exact"
+    found = check(asked, (alone, said), *rules)
+    assert (found.better_placed, found.worse_placed) == (0, 24)

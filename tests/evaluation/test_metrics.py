@@ -361,3 +361,19 @@ def test_a_name_taken_twice_is_reported_and_ours_stays(monkeypatch, claim, given
     assert figures(outcome([1]), lines.append).keys() == given
     assert len(lines) == 1
     assert said in lines[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "candidates", "is_one"),
+    [
+        ("HitRatio@3", 3, True),
+        ("HitRatio@3", 4, False),
+        ("NDCG@3", 3, False),
+        ("MRR", 3, False),
+        ("ValidRatio", 3, True),
+    ],
+)
+def test_what_is_so_by_construction(name: str, candidates: int, is_one: bool) -> None:
+    assert metrics.constant(name, outcome([1, 2, 3], candidates=candidates)) == is_one
+    written = outcome([1, 2, 3], writes=True, candidates=candidates)
+    assert metrics.constant(name, written) == (is_one and name != "ValidRatio")

@@ -17,6 +17,7 @@ from recbench_baselines.sasrec import SASRec
 from recbench.data.ragged import chosen
 from recbench.errors import RecbenchError, UserError
 from recbench.neural import recommender, training
+from recbench.neural.plan import Plan, Step
 from recbench.neural.ranking import full_ranking_ndcg
 from recbench.neural.recommender import NeuralRecommender
 from recbench.questions.queries import Queries
@@ -302,3 +303,20 @@ def test_settings_out_of_range_are_refused(
 ) -> None:
     with pytest.raises(UserError, match=setting):
         kind.settings_class.build({setting: value})
+
+
+def test_a_part_of_a_batch_has_the_negatives_that_it_has_in_the_whole() -> None:
+    model = SASRec(SASRec.settings_class.build({**QUICK, "loss": "bce", "negatives": 3}))
+    model.module = model.build(40)
+    taught, rows = model.training_rows(toy_training_data()), np.array([5, 2, 9, 0])
+    step = Step(0, 1, rows)
+    parts = [model._lesson(taught, rows[part], step, 0).drawn for part in ([0, 1], [2, 3])]
+    np.testing.assert_array_equal(np.concatenate(parts), model._lesson(taught, rows, step, 0).drawn)
+
+
+def test_it_is_trained_as_its_settings_say(kind: type[NeuralRecommender]) -> None:
+    said = {
+        **{"batch_size": 3, "epochs": 7, "learning_rate": 0.5, "weight_decay": 0.25},
+        **{"patience": 4, "averaged_epochs": 2.5},
+    }
+    assert kind(kind.settings_class.build(said)).plan() == Plan(**said)

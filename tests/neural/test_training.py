@@ -579,3 +579,24 @@ def test_the_cosine_schedule() -> None:
     assert rates[:6] == sorted(rates[:6])
     assert rates[5:] == sorted(rates[5:], reverse=True)
     assert cosine(0, 1) == 1
+
+
+def test_the_loss_of_an_epoch_is_the_mean_over_its_rows(tmp_path: Path) -> None:
+    task = ToyTask(rows=29)  # three batches of 8 rows, and one of 5
+
+    def number(rows: NDArray[np.int64], step: Step) -> Tensor:
+        return 0 * task.module(task.x).sum() + float(rows.mean())
+
+    task.loss = number  # type: ignore[method-assign]
+    assert task.run(tmp_path).losses == pytest.approx([14.0] * 4)
+
+
+def test_the_best_look_is_of_the_epoch_that_was_under_way(tmp_path: Path) -> None:
+    task, hits = ToyTask(rows=600), iter([0.1, 0.9, 0.5, 0.4])  # after 512, 1024, 2048, 2400 rows
+    curve = Curve(lambda: {"hits": next(hits)}, by="hits", patience=3)
+    place = Runtime(seed=0, device="cpu", checkpoints=tmp_path, cache=tmp_path)
+    report = train(
+        task.module, Task(task.loss, 600), PLAN, place, name="toy", identity="", curve=curve
+    )
+    assert [point["hits"] for point in report.curve] == [0.1, 0.9, 0.5, 0.4]
+    assert report.best_epoch == 2

@@ -2,7 +2,13 @@ import pytest
 import torch
 
 from recbench.errors import UserError
-from recbench.neural.transformer import TransformerSettings, attended
+from recbench.neural.randomness import seeded
+from recbench.neural.transformer import (
+    CausalTransformer,
+    TransformerSettings,
+    attended,
+    draw_weights,
+)
 
 RANDOM = torch.Generator().manual_seed(0)
 QUERIES, KEYS, VALUES = torch.randn(3, 2, 4, 6, dtype=torch.float64, generator=RANDOM)
@@ -25,3 +31,14 @@ def test_attention_against_the_formula(seen: torch.Tensor | None) -> None:
 def test_heads_must_divide_the_width() -> None:
     with pytest.raises(UserError, match="heads"):
         TransformerSettings.build({"heads": 3})
+
+
+def test_matrices_are_drawn_by_xaviers_rule_and_the_padding_stays_nought() -> None:
+    with seeded(0):
+        module = CausalTransformer(500, TransformerSettings(embedding_dim=64))
+        draw_weights(module)
+    for matrix in (module.items.weight[:-1], module.positions.weight):
+        assert float(matrix.detach().std()) == pytest.approx(
+            (2 / sum(matrix.shape)) ** 0.5, rel=0.1
+        )
+    assert not module.items.weight[-1].any()

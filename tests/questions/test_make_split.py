@@ -180,3 +180,23 @@ def test_times_are_part_of_one_digest_alone(next_item):
     assert (other.digest, other.training_digest) == (next_item.digest, next_item.training_digest)
     digests = {other.timed_training_digest, next_item.timed_training_digest}
     assert len(digests | {next_item.training_digest}) == 3
+
+
+def test_next_item_asks_users_of_three_items(movielens) -> None:
+    user = movielens.users == 0
+    kept = np.flatnonzero(~user | (np.cumsum(user) <= 3))
+    fields = ("users", "items", "ratings", "times")
+    shorter = {name: getattr(movielens, name)[kept] for name in fields}
+    split = make_split(replace(movielens, **shorter), NEXT_ITEM)
+    assert len(split.sequences[0]) == 1
+    assert len(split.test) == len(split.validation) == 943
+
+
+@pytest.mark.parametrize("part", ["train", "validation"])
+@pytest.mark.parametrize("name", ["histories", "targets", "users"])
+def test_the_training_digest_sees_every_row(next_item, part: str, name: str) -> None:
+    rows = getattr(next_item, part)
+    changed = getattr(rows, name).copy()
+    changed[-1] += 1
+    other = replace(next_item, **{part: replace(rows, **{name: changed})})
+    assert other.training_digest != next_item.training_digest

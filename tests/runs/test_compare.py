@@ -11,7 +11,7 @@ from recbench.runs.leaderboard import leaderboard
 from recbench.runs.plan import plan
 from recbench.runs.systems import matched, systems, why_not
 from recbench.runs.text import probability
-from recbench.statistics.power import Design, split
+from recbench.statistics.power import Design, smallest_difference, split
 
 GOOD, BAD = [1] * 12, [1, 1] + [0] * 10
 
@@ -230,3 +230,22 @@ def test_every_form_says_the_same(made, form):
         assert "b: a single training is judged, as it is: nothing is said of another seed" in text
         assert f"{first.smallest:.3f}" in text
         assert "adjusted for 3 pairs (Bonferroni)" in text
+
+
+def test_the_smallest_difference_is_that_of_so_many_pairs(made) -> None:
+    found = compare([made(mixture(i), model=f"m{i}") for i in range(4)])
+    for one in found.pairs:
+        alone = one.pair.difference
+        assert one.smallest == pytest.approx(smallest_difference(alone.se, alone.df, 0.05 / 6))
+
+
+def test_seeds_are_not_matched_where_one_alone_shares_its_encoder(made) -> None:
+    one, other = (
+        [
+            made(model=model, seed=s, parts={"encoder": "shared" if s == 0 else f"{model} {s}"})
+            for s in range(3)
+        ]
+        for model in ("ilora", "llara")
+    )
+    assert not matched(one, other)
+    assert matched(one[:1], other[:1])

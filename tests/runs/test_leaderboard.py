@@ -605,3 +605,11 @@ def test_a_row_of_which_one_run_was_not_audited_says_so(made):
     runs = [made(seed=0), made(seed=1, audit=None)]
     assert "not audited" in "\n".join(notes(rows_of(runs)))
     assert "not audited" not in "\n".join(notes(rows_of(runs[:1])))
+
+
+def test_a_row_whose_runs_learnt_from_other_data_is_marked(made) -> None:
+    one, other = made(GOOD, seed=0), made(GOOD, seed=1)
+    learnt = other.record.trained.model_copy(update={"data": "other data"})
+    other = replace(other, record=other.record.model_copy(update={"trained": learnt}))
+    (table,) = leaderboard([one, other])
+    assert table.rows[0].mixed == "digests of what was learnt from"

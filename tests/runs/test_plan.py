@@ -1,5 +1,6 @@
 import csv
 import json
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from recbench.runs.compare import compare
 from recbench.runs.leaderboard import leaderboard
 from recbench.runs.plan import plan, render_plans
-from recbench.statistics.power import Design, told_apart
+from recbench.statistics.power import Design, split, told_apart
 
 
 def hits(seed, share=0.5, rows=80):
@@ -91,3 +92,38 @@ def test_a_single_training_tells_nothing_of_seeds(made):
 def test_a_control_is_not_planned_with(made):
     (table,) = leaderboard([made([1, 0, 0, 1]), made([0, 0, 0, 1], control="shuffled-history")])
     assert plan(table) is None
+
+
+def test_of_three_pairs_the_one_of_median_variance_is_planned_with(made) -> None:
+    random = np.random.default_rng(0)
+    first = (random.random(80) < 0.5).astype(int)
+    near, far = first.copy(), 1 - first
+    near[:6] = 1 - near[:6]
+    runs = [
+        made(hits.tolist(), model=model, draws=4, random_training=False)
+        for hits, model in ((first, "a"), (near, "b"), (far, "c"))
+    ]
+    (table,) = leaderboard(runs)
+    found = plan(table)
+    asked = [row.system for row in table.rows]
+    here = Design.of(asked[0].users, 4, 1)
+    widths = sorted(told_apart(split(a, b), here) for a, b in combinations(asked, 2))
+    assert widths[0] < widths[1] < widths[2]
+    assert told_apart(found.single, here) == pytest.approx(widths[1])
+
+
+def test_users_of_unequal_rows_are_counted_as_they_are_here(made) -> None:
+    users = np.repeat(np.arange(20), [21, *[1] * 19])  # of 40 examples
+    runs = [made(hits(m), model=f"m{m}", users=users, random_training=False) for m in range(2)]
+    (table,) = leaderboard(runs)
+    found, here = plan(table, 0.1), Design.of(users, 2, 1)
+    assert (found.users, found.effective_users) == (20, here.users)
+    for option in found.options:
+        for needed, enough in ((option.users, True), (option.users - 1, False)):
+            left = max(1.0, here.users_df / (here.users - 1) * (needed - 1))
+            design = Design(needed, left, option.draws, option.seeds)
+            assert (told_apart(found.single, design) <= 0.1) == enough
+    written = json.loads(render_plans([found], "json"))[0]["options"]
+    assert [one["users"] for one in written] == [
+        round(option.users * 20 / here.users) for option in found.options
+    ]

@@ -581,3 +581,12 @@ def test_questions_are_made_once(honest, raw_folder, tmp_path, monkeypatch):
     for _ in range(2):
         verify(folders, questions)
     assert calls == [1]
+
+
+def test_parts_that_the_kept_model_does_not_have_are_seen(kept, honest, checked) -> None:
+    run, training = kept
+    claimed = run.record.trained.model_copy(update={"parts": {"encoder": "of another row"}})
+    shutil.rmtree(run.folder)
+    honest(trained=claimed)
+    (training / TRAINING).write_text(claimed.model_dump_json())
+    assert results(checked()[0])["model"] == "failed"

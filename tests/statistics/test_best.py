@@ -95,3 +95,15 @@ def test_differences_are_those_of_two_and_two():
 
 def test_one_row_alone_has_no_other():
     assert all_pairs(table([0.5], 0.01)) == []
+
+
+def test_differences_among_some_systems_are_those_among_all() -> None:
+    random = np.random.default_rng(8)
+    shapes = [(3, 30), (1, 30), (3, 30)]
+    every = differences(
+        [SystemValues(random.random(s), 1, np.arange(30), tuple(range(s[0]))) for s in shapes]
+    )
+    some = every.among([0, 2])
+    assert some[0, 1] == every[0, 2]
+    assert not some[0, 1].given_training
+    assert every.among([1, 2])[0, 1].given_training

@@ -135,3 +135,11 @@ def test_what_cannot_be_paired_is_refused():
         difference(system(np.ones(3)), each_user)
     with pytest.raises(UserError, match="HitRatio@1"):
         difference(system([np.nan, 1.0]), system(np.ones(2)))
+
+
+def test_beside_a_constant_what_varies_is_still_doubtful() -> None:
+    constant = replace(system(np.ones(30)), constant=True)
+    found = difference(constant, system([0] * 6 + [1] * 24))
+    assert found == difference(system(np.ones(30)), system([0] * 6 + [1] * 24))
+    assert found.se > 0
+    assert found.p < 0.05

@@ -123,3 +123,10 @@ def test_clustered_users_are_worth_fewer():
     design = Design.of(users, 1, 3)
     assert design.users == pytest.approx(100**2 / (91**2 + 9))
     assert design.users_df < 2
+
+
+def test_three_trainings_are_a_sample_of_all_and_two_are_not() -> None:
+    single = assumed(discordance=0.3, seed_sd=0.038)
+    two, three = (expected(single, Design.equal(95, 1, seeds)) for seeds in (2, 3))
+    assert two.total == pytest.approx(0.3 / 95)
+    assert three.total == pytest.approx(0.3 / 95 + 2 * 0.038**2 / 3)

@@ -20,12 +20,21 @@ from peft import (
     VeraConfig,
     get_peft_model,
 )
+from peft.tuners.lora.layer import LoraLayer
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
 from recbench.errors import UserError
+from recbench.llm.settings import LanguageModelSettings
 from recbench.llm.tuning import adapter
-from recbench.llm.tuning.adapter import KINDS, WEIGHTS, adapter_digest, read_lora, write_lora
+from recbench.llm.tuning.adapter import (
+    KINDS,
+    WEIGHTS,
+    adapter_digest,
+    add_lora,
+    read_lora,
+    write_lora,
+)
 from recbench.llm.weights.backbone import load_backbone
 
 LORA = LoraConfig(task_type="CAUSAL_LM", r=4, target_modules=["q_proj", "v_proj"])
@@ -266,3 +275,13 @@ def test_an_adapter_is_read_to_where_its_model_is(
     lm, _ = load_backbone(str(toy_folder), "cpu")
     read_lora(lm, folder)
     assert read == ["cpu"]
+
+
+def test_lora_has_the_rank_alpha_and_dropout_of_the_settings(toy_folder: Path) -> None:
+    settings = LanguageModelSettings.build({"rank": 2, "alpha": 6, "dropout": 0.25})
+    lm = add_lora(AutoModelForCausalLM.from_pretrained(toy_folder), settings)
+    layers = [layer for layer in lm.modules() if isinstance(layer, LoraLayer)]
+    assert layers
+    for layer in layers:
+        assert (layer.r["default"], layer.scaling["default"]) == (2, 3.0)
+        assert layer.lora_dropout["default"].p == 0.25

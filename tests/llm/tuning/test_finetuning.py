@@ -94,3 +94,9 @@ def test_a_learning_curve_reads_answers_as_a_run_does(text: str, valid: int, rig
     assert (point["ValidRatio"], point["HitRatio@1"]) == (valid, right)
     (slot,) = match([text], candidates, titles)
     assert (slot >= 0, slot == 1) == (bool(valid), bool(right))
+
+
+def test_the_last_step_of_a_short_training_is_not_yet_all_hybrid(data: TrainingData) -> None:
+    asked = questions(data)
+    share = asked.hybrid(np.arange(len(asked)), Step(1, 2)).mean()
+    assert share == pytest.approx(0.5, abs=0.06)
