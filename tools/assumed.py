@@ -11,7 +11,7 @@ from all trained ones by far more than these do from each other. The last line i
 """
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import NamedTuple
@@ -26,6 +26,9 @@ from recbench.runs.store import runs
 from recbench.statistics.values import SystemValues
 
 ROOT = Path(__file__).resolve().parents[1]
+
+MODELS = ("caser", "gru4rec", "sasrec")
+"""Whose runs the doctor goes by: those that every publication compares."""
 
 
 class Measured(NamedTuple):
@@ -73,14 +76,14 @@ def _pair(a: SystemValues, b: SystemValues) -> tuple[float, float, float]:
     return discordance, share, float(products / (counts * (counts - 1)).sum() / whole)
 
 
-def asked(results: Path) -> Iterator[tuple[str, list[SystemValues]]]:
-    """Yield each question with its systems of the trained ID models."""
+def asked(results: Path, models: Collection[str]) -> Iterator[tuple[str, list[SystemValues]]]:
+    """Yield each question with its systems of some models, those among them that are trained."""
     found = runs(results, print, cache_folder(None))
     for table in leaderboard(found):
         systems = [
             row.system
             for row in table.rows
-            if row.system is not None and _is_trained(row.record) and not row.record.writes
+            if row.record.model in models and row.system is not None and _is_trained(row.record)
         ]
         if len(systems) > 1 and not table.record.full_ranking:
             yield f"{table.record.dataset} {table.record.protocol}", systems
@@ -95,7 +98,9 @@ def main() -> None:
     """Print what was measured, and what is assumed."""
     options = argparse.ArgumentParser(description=(__doc__ or "").strip().splitlines()[0])
     options.add_argument("--results", type=Path, default=ROOT / "results")
-    lines = {name: measured(systems) for name, systems in asked(options.parse_args().results)}
+    options.add_argument("--models", nargs="+", default=MODELS)
+    said = options.parse_args()
+    lines = {name: measured(systems) for name, systems in asked(said.results, said.models)}
     lines["assumed"] = Measured(rows.DISCORDANCE, rows.DRAWS_SHARE, rows.ALIKE, rows.SEED_SD)
     for name, found in lines.items():
         figures = (f"{field} {value:.4f}" for field, value in found._asdict().items())

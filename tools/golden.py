@@ -26,6 +26,7 @@ from typing import Any
 from unittest.mock import patch
 
 import torch
+import typer
 from safetensors.numpy import load_file
 
 from recbench.evaluation.evaluator import Judgement, evaluate
@@ -231,4 +232,4 @@ def refuse_unsaid(before: Found, now: Found, moved: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    record()
+    typer.run(record)

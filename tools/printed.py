@@ -15,6 +15,8 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
+import typer
+
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = (ROOT / "README.md", *(ROOT / "docs" / one for one in ("results.md", "reproduction.md")))
 BEGIN, END = r"(<!-- printed by: (?P<command>recbench [^\n]*) -->\n)", "(<!-- end of print -->)"
@@ -42,6 +44,11 @@ def filled(page: str, run: Callable[[str], str] = printed) -> str:
     return BLOCK.sub(lambda found: f"{found[1]}\n{run(found['command'])}\n\n{found[4]}", page)
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Fill in what commands print, in the README and the docs."""
     for path in PAGES:
         path.write_text(filled(path.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    typer.run(main)

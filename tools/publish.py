@@ -9,6 +9,9 @@ Every run is checked before one is copied. A second folder takes the place of `r
 
 import sys
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from recbench.errors import RecbenchError
 from recbench.runs.store import check_whole, publish, runs
@@ -16,7 +19,7 @@ from recbench.runs.store import check_whole, publish, runs
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def main(source: Path, target: Path = ROOT / "results") -> None:
+def main(source: Path, target: Annotated[Path, typer.Argument()] = ROOT / "results") -> None:
     """Publish all runs below a folder, or none where one is not to be trusted, or no result."""
     try:
         found = runs(source)
@@ -29,4 +32,4 @@ def main(source: Path, target: Path = ROOT / "results") -> None:
 
 
 if __name__ == "__main__":
-    main(*map(Path, sys.argv[1:]))
+    typer.run(main)

@@ -12,9 +12,10 @@ import json
 import shutil
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pandas as pd
+import typer
 
 from recbench.atomic_write import atomic_folder
 from recbench.registry import load
@@ -26,7 +27,7 @@ from recbench.studies.study import Study
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def main(source: Path, target: Path = ROOT / "results") -> None:
+def main(source: Path, target: Annotated[Path, typer.Argument()] = ROOT / "results") -> None:
     """Publish one study, in the place of an earlier copy of it."""
     results = source.resolve().parents[2]
     about = json.loads((source / ABOUT).read_text(encoding="utf-8"))
@@ -61,4 +62,4 @@ def _published(run: dict[str, Any], results: Path, target: Path) -> dict[str, An
 
 
 if __name__ == "__main__":
-    main(*map(Path, sys.argv[1:]))
+    typer.run(main)

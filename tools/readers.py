@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import typer
 from file_kinds import KINDS, Case, Kind, atomic, split_items
 from file_probes import TOPICS, Probe
 
@@ -130,5 +131,10 @@ def filled(page: str) -> str:
     return BLOCK.sub(lambda _: tables(), page)
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Fill in the tables of kinds of files."""
     PAGE.write_text(filled(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -12,10 +12,10 @@ LoRA, and makes one forward and one backward pass over 32 tokens; the main one s
 
 import json
 import re
-import sys
 from pathlib import Path
 
 import torch
+import typer
 from safetensors.torch import save_file
 from transformers import LlamaConfig, LlamaForCausalLM
 
@@ -75,4 +75,4 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    typer.run(main)

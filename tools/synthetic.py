@@ -1,5 +1,5 @@
 """
-Make data of any size, to see how recbench bears it: `docs/datasets.md` has the figures.
+Make data of any size, to see how recbench bears it: `docs/size.md` has the figures.
 
 Interactions come in the order of time, each of a user drawn uniformly with an item drawn by a law
 of Zipf; the same arguments give the same files. Into the folder are written ``interactions.csv``

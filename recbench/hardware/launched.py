@@ -56,6 +56,7 @@ def launched() -> Processes:
     rank, count = launched_as()
     shards = _is_told_to_shard()
     if count == 1:
+        _check_no_other_way()
         return ALONE
     import torch.distributed as messages
 

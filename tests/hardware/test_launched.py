@@ -136,10 +136,10 @@ def test_without_a_launcher_there_is_one_process(monkeypatch: pytest.MonkeyPatch
 def test_other_ways_of_dividing_a_model_are_refused(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    launched._check_no_other_way()
+    assert launched.launched() is ALONE
     monkeypatch.setenv(f"ACCELERATE_USE_{name}", "true")
     with pytest.raises(UserError, match=r"whole model .* --multi_gpu, or with --use_fsdp"):
-        launched._check_no_other_way()
+        launched.launched()  # where one process is all, too
 
 
 def test_that_weights_are_sharded_is_told_to_us_alone(monkeypatch: pytest.MonkeyPatch) -> None:
