@@ -262,7 +262,9 @@ class Card(NamedCard):
     title_fixes: dict[str, str] = Field(default={})
     title_length: int | None = Field(default=None, ge=SHORTEST)
     formats: dict[str, RawFiles]
-    sources: tuple[Annotated[InstalledCopy | Folder | Download, Field(discriminator="kind")], ...]
+    sources: tuple[
+        Annotated[InstalledCopy | Folder | Download, Field(discriminator="kind")], ...
+    ] = ()
     digest: str = ""
     catalogue_digest: str = ""
     rules: Rules = Rules()
@@ -275,10 +277,15 @@ class Card(NamedCard):
     @model_validator(mode="after")
     def _names_its_own_files(self) -> Self:
         """Refuse files elsewhere on the disk, unless a user has said where they lie."""
-        if not all(isinstance(source, Folder) for source in self.sources):
+        if not self.is_users_own:
             for files in self.formats.values():
                 list(map(inside, files.files))
         return self
+
+    @property
+    def is_users_own(self) -> bool:
+        """Whether a user has added the data, whose files lie where they did then."""
+        return bool(self.sources) and all(isinstance(one, Folder) for one in self.sources)
 
     def rules_for(self, protocol: str) -> Rules:
         """Return what a protocol goes by: what is said of it, and of what is not, `rules`."""

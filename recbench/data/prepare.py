@@ -59,7 +59,8 @@ def prepare(
     DataError
         For a broken line in a raw file.
     RecbenchError
-        If no source can be had, or one gives other data than the card says.
+        If no source can be had, or one gives other data than the card says; so does a folder that
+        is named for a user's own data.
     """
     wanted = card(name, cache)
     key = _own_key(wanted) if data_dir is None else _folder_key(wanted, data_dir)
@@ -68,6 +69,8 @@ def prepare(
     if dataset is None:
         dataset = _read(wanted, cache, data_dir, report, show_progress)
         if data_dir is not None and wanted.digest and dataset.digest != wanted.digest:
+            if wanted.is_users_own:
+                raise RecbenchError(_no_longer_added(wanted, data_dir, dataset.digest))
             report(f"{data_dir} is not {wanted.title} as published: figures are not comparable")
         _keep(dataset, folder, cache, report)
     return dataset
@@ -146,7 +149,7 @@ def _from_sources(
 ) -> Dataset:
     for source in wanted.sources:
         if isinstance(source, Download):
-            report(f"preparing {wanted.name} from {' and '.join(f.url for f in source.files)}")
+            report(f"preparing {wanted.name} from {_in_words(source)}")
             dataset = _from_download(wanted, source, cache, report, show_progress)
         elif folder := _here(wanted, source):
             report(f"preparing {wanted.name} from {_in_words(source)}")
@@ -159,19 +162,25 @@ def _from_sources(
     raise RecbenchError(f"no source of {wanted.name} is here; {_remedy(wanted)}")
 
 
-def _in_words(source: InstalledCopy | Folder) -> str:
+def _in_words(source: InstalledCopy | Folder | Download) -> str:
+    if isinstance(source, Download):
+        return " and ".join(file.url for file in source.files)
     return source.path if isinstance(source, Folder) else f"the copy in {source.distribution}"
 
 
 def _changed(wanted: Card, source: InstalledCopy | Folder | Download, found: str) -> str:
     if isinstance(source, Folder):
-        return (
-            f"the files of {wanted.name} in {source.path} are no longer what was added (digest "
-            f"{found}): recbench data remove {wanted.name}, then add them anew"
-        )
+        return _no_longer_added(wanted, source.path, found)
     return (
-        f"{source} no longer gives {wanted.title} as published (digest {found}); "
+        f"{_in_words(source)} no longer gives {wanted.title} as published (digest {found}); "
         "name a folder with --data-dir"
+    )
+
+
+def _no_longer_added(wanted: Card, place: Path | str, found: str) -> str:
+    return (
+        f"the files of {wanted.name} in {place} are no longer what was added (digest {found}): "
+        f"recbench data remove {wanted.name}, then add them anew"
     )
 
 

@@ -95,6 +95,9 @@ def test_the_files_are_needed_no_more_and_read_again_where_the_cache_lost_them(f
     with pytest.raises(RecbenchError, match=r"was in .*mine; if it has moved, .*--data-dir"):
         prepare("mine", cache, None, silent)
     assert prepare("mine", cache, moved, silent).digest == made.digest
+    (moved / files.interactions.name).write_text(content.replace("u 1,", "u 99,"))
+    with pytest.raises(RecbenchError, match=r"in .*moved are no longer what was added"):
+        prepare("mine", cache, moved, silent)
 
 
 def test_items_may_lie_elsewhere(files, cache, tmp_path):
