@@ -219,7 +219,7 @@ class TestDownload:
         names = {"ml-100k/u.data": "u.data", "ml-100k/u.item": "u.item"}
         served(self.zipped(raw_folder, names, tmp_path / "made.zip"))
         with pytest.raises(
-            RecbenchError, match=r"^https?://\S+ no longer gives MovieLens-100K as published"
+            RecbenchError, match=r"^\S+ no longer gives MovieLens-100K as published"
         ):
             prepare("movielens", tmp_path / "cache", None, silent)
         assert not (tmp_path / "cache" / "datasets").exists()
