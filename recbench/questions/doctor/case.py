@@ -127,11 +127,17 @@ class Case:
 
     @cached_property
     def latest_history_times(self) -> NDArray[np.int64]:
-        """Time of the latest item of each test history; of an empty one the target's."""
+        """
+        Time of the latest item of each test history; of an empty one the target's.
+
+        Of an item that was met many times it is the first one: which of them a history shows is
+        not known here, and none that may be in order is to count as out of it.
+        """
         histories, users = self.test.histories, self.test.users
         rows, columns = np.nonzero(histories != PAD)
         latest = np.where((histories == PAD).all(axis=1), self.target_times, np.iinfo(np.int64).min)
-        np.maximum.at(latest, rows, self.times_of(users[rows], histories[rows, columns]))
+        times = self.times_of(users[rows], histories[rows, columns], first=True)
+        np.maximum.at(latest, rows, times)
         return latest
 
     @cached_property
@@ -140,10 +146,15 @@ class Case:
         order = np.lexsort((self.dataset.times, pairs))
         return pairs[order], self.dataset.times[order]
 
-    def times_of(self, users: NDArray[np.int32], items: NDArray[np.int32]) -> NDArray[np.int64]:
-        """Return when each user met the item beside it, which must be so; the last time."""
+    def times_of(
+        self, users: NDArray[np.int32], items: NDArray[np.int32], *, first: bool = False
+    ) -> NDArray[np.int64]:
+        """Return when each user met the item beside it, which must be so: last, or first."""
         pairs, times = self._by_pair
-        return times[np.searchsorted(pairs, _pairs(users, items), side="right") - 1]
+        asked = _pairs(users, items)
+        if first:
+            return times[np.searchsorted(pairs, asked)]
+        return times[np.searchsorted(pairs, asked, side="right") - 1]
 
 
 def _pairs(users: NDArray[np.int32], items: NDArray[np.int32]) -> NDArray[np.int64]:

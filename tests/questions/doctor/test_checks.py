@@ -176,6 +176,18 @@ def test_rows_against_time():
     assert order.against_time(case).count == 1
 
 
+def test_what_is_met_again_later_is_no_row_against_time() -> None:
+    case = made()
+    again = replace(
+        case.dataset,
+        users=np.append(case.dataset.users, np.int32(2)),
+        items=np.append(case.dataset.items, np.int32(0)),  # of the history of its only row
+        ratings=None,
+        times=np.append(case.dataset.times, 99),
+    )
+    assert order.against_time(replace(case, dataset=again)).count == 0
+
+
 def test_seconds_among_milliseconds():
     case = made()
     case.dataset.times[:] += 1_700_000_000_000
