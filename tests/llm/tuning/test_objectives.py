@@ -60,7 +60,7 @@ def runtime(cache: Path, tmp_path: Path) -> Runtime:
 def built(folder: Path, kind: type[LLaRA] = LLaRA, **settings: Any) -> LLaRA:
     values = {"llm": str(toy_llm(folder / "llm")), "examples": 64, "batch_size": 16, "epochs": 3}
     values |= {"learning_rate": 1e-2, "candidates": 5, **settings}
-    return kind(HybridSettings.build(values))
+    return kind(kind.settings_class.build(values))
 
 
 def test_the_losses_are_those_of_their_formulas() -> None:
@@ -93,6 +93,7 @@ def test_a_list_is_learnt(tmp_path: Path, runtime: Runtime) -> None:
 def test_another_objective_is_one_class(tmp_path: Path, runtime: Runtime) -> None:
     """First to write the title, then softmax-DPO, which begins at -log sigmoid(-log n)."""
     model = built(tmp_path, documented(), epochs=4)
+    assert model.settings.record()["objective"] == "softmax-dpo"  # and not LLaRA's, which it is not
     losses = model.fit(toy_training_data(), runtime)["losses"]
     assert losses[1] < losses[0]
     assert losses[3] < losses[2]
