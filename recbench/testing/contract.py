@@ -275,13 +275,15 @@ class SystemContract:
     def test_saved_and_loaded_it_answers_the_same(
         self, fitted: System, split: Split, workplace: Path
     ) -> None:
-        """What was learnt survives on disk, without pickle."""
+        """What was learnt survives on disk, without pickle; to be asked changes nothing there."""
         queries, runtime = self.queries(split), self.runtime(workplace, "fitted")
         loaded = self.copy(fitted, split, workplace, "saved")
         saved = (path for path in (workplace / "saved").rglob("*") if path.is_file())
         assert not [path.name for path in saved if is_pickle(path)], "save no pickles"
+        kept = folder_digest(workplace / "saved")
         given, expected = (self.answers(model, queries, runtime) for model in (loaded, fitted))
         self.assert_unchanged(given, expected)
+        assert folder_digest(workplace / "saved") == kept, "write nothing there once it is saved"
 
     def test_the_seed_decides_everything(
         self, fitted: System, split: Split, workplace: Path

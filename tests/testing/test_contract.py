@@ -77,6 +77,7 @@ def contract_of(cheat, workplace):
         (cheats.NormalisedByRow, OTHERS),
         (cheats.SavedByHalves, SAVED),
         (cheats.Pickled, SAVED),
+        (cheats.KeepingNotes, SAVED),
         (cheats.WritingWhatItRemembers, BEFORE),
         (cheats.WrittenFromMemory, BEFORE),
         (cheats.UnderEverySeed, SEED),
