@@ -187,6 +187,19 @@ def test_the_speed_of_a_step_is_that_of_the_page():
     assert said.groups() == (times["a plain loop on peft"], times["the plain loop, float32"])
 
 
+def test_it_says_which_systems_have_rows() -> None:
+    said = re.search(r"In the published tables (.*?) have rows;", README)
+    assert said is not None
+    names = {one.strip("`").lower() for one in re.split(r", | and ", said[1])}
+    published = {path.name for path in (ROOT / "results").glob("movielens/*/*")}
+    simple = {"random", "last-id", "popularity", "recent-popularity", "cooccurrence", "itemknn"}
+    simple |= {"ease"}
+    recboles = {name for name in published if name.startswith("recbole.")}
+    together = {"the simple models", f"{len(recboles)} of recbole's"}
+    assert names == (published - simple - recboles) | together
+    assert simple <= published
+
+
 def test_tables_are_printed_by_commands():
     commands = [command for command, _ in printed.blocks(README)]
     assert "recbench leaderboard --results results --protocol paper --format markdown" in commands

@@ -197,7 +197,10 @@ def check_apart(folder: Path, record: RunRecord, others: Iterable[RunRecord]) ->
     """
     for other in others:
         if other.seed == record.seed:
-            raise refused(folder, f"its row and seed are those of another run of {other.dataset}")
+            twice = "" if other.dataset == record.dataset else ", the same data by another name"
+            raise refused(
+                folder, f"its row and seed are those of another run of {other.dataset}{twice}"
+            )
         same = _learnt(other) == _learnt(record), _scores_as(record, other)
         if record.random_training and any(same):
             what = "model" if same[0] else "scores"

@@ -308,7 +308,7 @@ def test_a_record_moved_to_another_dataset_counts_once(made, root):
     edit(copy, put("dataset", "yours"), careful=True)
     found, said = left_out(root)
     assert [one.folder for one in found] == [run.folder]
-    assert "its row and seed are those of another run of mine" in said[0]
+    assert "those of another run of mine, the same data by another name; move" in said[0]
 
 
 def test_the_examples_of_another_model_are_refused(made, root):
