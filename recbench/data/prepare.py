@@ -60,7 +60,7 @@ def prepare(
         For a broken line in a raw file.
     RecbenchError
         If no source can be had, or one gives other data than the card says; so does a folder that
-        is named for a user's own data.
+        is named for a user's own data, but a finished split.
     """
     wanted = card(name, cache)
     key = _own_key(wanted) if data_dir is None else _folder_key(wanted, data_dir)
@@ -69,7 +69,7 @@ def prepare(
     if dataset is None:
         dataset = _read(wanted, cache, data_dir, report, show_progress)
         if data_dir is not None and wanted.digest and dataset.digest != wanted.digest:
-            if wanted.is_users_own:
+            if wanted.is_users_own and not wanted.finished:
                 raise RecbenchError(_no_longer_added(wanted, data_dir, dataset.digest))
             report(f"{data_dir} is not {wanted.title} as published: figures are not comparable")
         _keep(dataset, folder, cache, report)

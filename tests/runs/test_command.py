@@ -33,7 +33,9 @@ def test_a_published_run_is_made_again_by_its_command(folder):
     said = options(command(record))
     ((preset,), (model,)) = said.get("--preset", [None]), said["--model"]
     settings = settings_of(said.get("--set", []), None)
-    made = build(Experiment(model=model, preset=preset, settings=settings)).settings
+    (protocol,) = said["--protocol"]
+    asked = Experiment(model=model, protocol=protocol, preset=preset, settings=settings)
+    made = build(asked).settings
     assert made.identity() == record.settings
     assert {name: made.record()[name] for name in record.trained.runtime_settings} == (
         record.trained.runtime_settings
