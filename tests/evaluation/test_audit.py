@@ -139,17 +139,27 @@ def test_texts_may_be_worse_in_the_run_and_not_better(many):
         checked(right, wrong)
 
 
-def test_rows_of_scores_and_of_texts_are_counted_together(many):
+def _worse_in_the_run(many, scores_right: slice, texts_right: slice) -> tuple[int, int]:
+    """Return how many rows a run placed better and worse that is right nowhere, alone in some."""
     asked, titles = sample(many.split.test, many.pack, 0), many.split.catalogue.titles
     rows = len(many.split.test) * many.pack.draws
     texts, scores = ["none of them"] * rows, np.zeros((rows, many.pack.size), np.float32)
     question = many.pack, many.split.test, many.split.catalogue
     judgement = Judgement(looked_at(*question, scores, texts), texts, {})
     is_target = asked.queries.candidates == many.split.test.targets[asked.examples, None]
-    right = [titles[target] for target in many.split.test.targets[asked.examples]]
-    given, rules = (is_target.astype(np.float32), right), ("bfloat16", "exact")
-    found = check(asked, given, judgement, many.pack, many.split.catalogue, *rules)
-    assert (found.better_placed, found.worse_placed) == (0, 32)  # each row once
+    alone = np.zeros(is_target.shape, np.float32)
+    alone[scores_right] = is_target[scores_right]
+    said = np.full(len(is_target), "none of them", dtype=object)
+    said[texts_right] = [titles[one] for one in many.split.test.targets[asked.examples]][
+        texts_right
+    ]
+    rules = judgement, many.pack, many.split.catalogue, "bfloat16", "exact"
+    found = check(asked, (alone, said.tolist()), *rules)
+    return found.better_placed, found.worse_placed
+
+
+def test_rows_of_scores_and_of_texts_are_counted_together(many) -> None:
+    assert _worse_in_the_run(many, slice(None), slice(None)) == (0, 32)  # each row once
 
 
 def test_a_place_within_rounding_is_no_other_in_full_rankings(many):
@@ -276,16 +286,4 @@ def test_one_answer_may_read_otherwise_and_two_may_not(many) -> None:
 
 
 def test_rows_that_scores_alone_or_texts_alone_place_better_all_count(many) -> None:
-    asked, titles = sample(many.split.test, many.pack, 0), many.split.catalogue.titles
-    rows = len(many.split.test) * many.pack.draws
-    texts, scores = ["none of them"] * rows, np.zeros((rows, many.pack.size), np.float32)
-    question = many.pack, many.split.test, many.split.catalogue
-    judgement = Judgement(looked_at(*question, scores, texts), texts, {})
-    is_target = asked.queries.candidates == many.split.test.targets[asked.examples, None]
-    alone = is_target.astype(np.float32)
-    alone[16:] = 0  # alone, scores place the first half better, texts the last eight
-    said = [titles[target] for target in many.split.test.targets[asked.examples]]
-    said[:24] = ["none of them"] * 24
-    rules = judgement, many.pack, many.split.catalogue, "bfloat16", "exact"
-    found = check(asked, (alone, said), *rules)
-    assert (found.better_placed, found.worse_placed) == (0, 24)
+    assert _worse_in_the_run(many, slice(16), slice(24, None)) == (0, 24)

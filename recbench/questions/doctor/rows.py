@@ -25,7 +25,8 @@ standard deviation of a system's hit ratio between trainings.
 Measured on the published runs of Caser, GRU4Rec and SASRec on MovieLens-100K by
 ``python tools/assumed.py``, 29 November 2026: discordances of .099 to .112 under `paper`,
 `next-item` and `temporal`, and draws of .83; .0141 between five trainings of each under `paper`,
-.0021 and .0022 under the others, which have more rows. Of these the largest is assumed.
+.0021 and .0022 under the others, which have more rows. Assumed are round figures: about the
+largest discordance and deviation, and a share of draws that more draws shrink by less.
 """
 
 ALIKE = 0.002
