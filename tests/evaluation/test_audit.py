@@ -3,6 +3,7 @@ import dataclasses
 import cheats
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from recbench.errors import RecbenchError
 from recbench.evaluation import audit as module
@@ -139,27 +140,30 @@ def test_texts_may_be_worse_in_the_run_and_not_better(many):
         checked(right, wrong)
 
 
-def _worse_in_the_run(many, scores_right: slice, texts_right: slice) -> tuple[int, int]:
-    """Return how many rows a run placed better and worse that is right nowhere, alone in some."""
+def _placed(many, run: tuple[slice, slice], alone: tuple[slice, slice]) -> tuple[int, int]:
+    """Return how many rows a run placed better and worse: where scores, and texts, are right."""
     asked, titles = sample(many.split.test, many.pack, 0), many.split.catalogue.titles
-    rows = len(many.split.test) * many.pack.draws
-    texts, scores = ["none of them"] * rows, np.zeros((rows, many.pack.size), np.float32)
+    rows, size = len(many.split.test) * many.pack.draws, many.pack.size
+    targets = many.split.test.targets[asked.examples]
+    right = asked.queries.candidates == targets[:, None], np.array(titles, "O")[targets]
+
+    def answers(where: tuple[slice, slice]) -> tuple[NDArray[np.float32], list[str]]:
+        scores, texts = np.zeros((len(targets), size), np.float32), np.full(len(targets), "no", "O")
+        scores[where[0]], texts[where[1]] = right[0][where[0]], right[1][where[1]]
+        return scores, texts.tolist()
+
+    scores, texts = np.zeros((rows, size), np.float32), np.full(rows, "no", "O")
+    scores[asked.rows], texts[asked.rows] = answers(run)
     question = many.pack, many.split.test, many.split.catalogue
-    judgement = Judgement(looked_at(*question, scores, texts), texts, {})
-    is_target = asked.queries.candidates == many.split.test.targets[asked.examples, None]
-    alone = np.zeros(is_target.shape, np.float32)
-    alone[scores_right] = is_target[scores_right]
-    said = np.full(len(is_target), "none of them", dtype=object)
-    said[texts_right] = [titles[one] for one in many.split.test.targets[asked.examples]][
-        texts_right
-    ]
+    judgement = Judgement(looked_at(*question, scores, texts.tolist()), texts.tolist(), {})
     rules = judgement, many.pack, many.split.catalogue, "bfloat16", "exact"
-    found = check(asked, (alone, said.tolist()), *rules)
+    found = check(asked, answers(alone), *rules)
     return found.better_placed, found.worse_placed
 
 
 def test_rows_of_scores_and_of_texts_are_counted_together(many) -> None:
-    assert _worse_in_the_run(many, slice(None), slice(None)) == (0, 32)  # each row once
+    none, every = slice(0), slice(None)
+    assert _placed(many, (none, none), (every, every)) == (0, 32)  # each row once
 
 
 def test_a_place_within_rounding_is_no_other_in_full_rankings(many):
@@ -286,4 +290,4 @@ def test_one_answer_may_read_otherwise_and_two_may_not(many) -> None:
 
 
 def test_rows_that_scores_alone_or_texts_alone_place_better_all_count(many) -> None:
-    assert _worse_in_the_run(many, slice(16), slice(24, None)) == (0, 24)
+    assert _placed(many, (slice(1), slice(1, 2)), (slice(2, 16), slice(24, None))) == (2, 22)
