@@ -291,6 +291,7 @@ def _recorded(
                 precision=judged.precision,
                 matching=setup.matching,
             )
+        judged.saved.check_unchanged()  # neither by the model nor by its copy
     record = complete(
         setup,
         judged.trained,

@@ -115,6 +115,12 @@ def _copies_are_forked(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 @pytest.fixture
+def plugins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a fresh process import what stands in tests/plugins."""
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent / "plugins"))
+
+
+@pytest.fixture
 def chat_server(monkeypatch) -> Iterator[ChatServer]:
     """A local server of chats, no key for it, and no proxy before it."""
     pytest.importorskip("openai")

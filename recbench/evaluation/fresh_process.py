@@ -79,6 +79,21 @@ class SavedModel:
     control: Control | None = None
     told: bool = False
 
+    def check_unchanged(self) -> None:
+        """
+        Refuse a model that has written into its folder since.
+
+        Raises
+        ------
+        PluginError
+            If what stands there is not what was saved.
+        """
+        if folder_digest(self.folder) != self.weights:
+            raise PluginError(
+                f"{self.model.__name__} has changed what it had saved while it was asked: "
+                f"{self.folder}; what was learnt is kept once, after fit"
+            )
+
 
 def ask_fresh(saved: SavedModel, queries: Queries, runtime: Runtime) -> Asked:
     """
@@ -98,13 +113,9 @@ def ask_fresh(saved: SavedModel, queries: Queries, runtime: Runtime) -> Asked:
     Raises
     ------
     PluginError
-        If the saved model is no longer what was saved, or the process fails; the reason is given.
+        As `SavedModel.check_unchanged`, or if the process fails; the reason is given.
     """
-    if folder_digest(saved.folder) != saved.weights:
-        raise PluginError(
-            f"{saved.model.__name__} has changed what it had saved while it was asked: "
-            f"{saved.folder}; what was learnt is kept once, after fit"
-        )
+    saved.check_unchanged()
     release_memory()
     with tempfile.TemporaryDirectory(prefix="fresh-process-", dir=runtime.checkpoints) as new:
         with naming(Path(new)):

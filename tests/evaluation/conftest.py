@@ -54,10 +54,3 @@ def runtime(tmp_path: Path) -> Runtime:
     for folder in folders:
         folder.mkdir()
     return Runtime(0, "cpu", *folders)
-
-
-@pytest.fixture
-def plugins(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a fresh process import what stands in tests/plugins."""
-    folder = Path(__file__).parents[1] / "plugins"
-    monkeypatch.setenv("PYTHONPATH", str(folder))

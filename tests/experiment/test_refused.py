@@ -1,12 +1,13 @@
 from itertools import count
 
+import cheats
 import numpy as np
 import pytest
 import torch
 from pydantic import Field
 from spies import Personal, Spy, SpySettings, give, silent
 
-from recbench import stages
+from recbench import registry, stages
 from recbench.errors import PluginError, RecbenchError, UserError
 from recbench.experiment import run
 from recbench.runs.record_parts import Training
@@ -140,3 +141,15 @@ def test_a_fit_that_changes_its_settings_is_refused_and_not_kept(wanted, monkeyp
     with pytest.raises(PluginError, match="fit may not change its settings"):
         run(wanted(), silent)
     assert not [*wanted().results.rglob("training.json")]
+
+
+@pytest.mark.honesty
+@pytest.mark.usefixtures("plugins")
+@pytest.mark.parametrize("by", ["itself", "its copy"])
+def test_what_was_saved_may_not_change_while_it_is_asked(wanted, monkeypatch, by):
+    monkeypatch.setattr(registry, "load", lambda group, name: cheats.SavedLater)
+    if by == "itself":  # loaded, in a second run
+        run(wanted(), silent)
+    with pytest.raises(PluginError, match="SavedLater has changed what it had saved while it was"):
+        run(wanted(audit=by == "its copy", draws=2), silent)
+    assert len([*wanted().results.rglob("record.json")]) == (by == "itself")

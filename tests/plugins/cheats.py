@@ -245,7 +245,9 @@ class Pickled(Guess):
 
 
 class SavedLater(Guess):
-    """Writes what it was asked beside what it had learnt."""
+    """Writes what it was asked beside what it had learnt, once it is loaded."""
+
+    folder = None
 
     def save(self, folder):
         super().save(folder)
@@ -256,8 +258,9 @@ class SavedLater(Guess):
         self.folder = folder
 
     def score(self, queries, runtime):
-        with (self.folder / "met.json").open("a") as file:
-            file.write(f"{queries.histories.tolist()}\n")
+        if self.folder is not None:
+            with (self.folder / "met.json").open("a") as file:
+                file.write(f"{queries.histories.tolist()}\n")
         return super().score(queries, runtime)
 
 
