@@ -62,7 +62,8 @@ class NeuralSettings(Settings):
     embedding_dim
         Width d of item and user vectors.
     max_length
-        Most items of a training row. A query's history is read whole, however long it is.
+        Most items of a training row. A query's history is read whole, however long it is, unless
+        the model's `items_read` says otherwise.
     dropout
         Rate, wherever the model has dropout.
     learning_rate, weight_decay, batch_size

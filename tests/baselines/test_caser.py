@@ -57,6 +57,14 @@ def test_a_history_of_another_length_is_cut_or_padded() -> None:
     torch.testing.assert_close(module.user_vectors(padded), module.user_vectors(padded[:, 2:]))
 
 
+def test_of_an_empty_history_nothing_is_known() -> None:
+    module = CaserModule(9, SETTINGS).eval()
+    histories = np.array([[-1, -1, -1, -1], [-1, -1, -1, 1]], dtype=np.int32)
+    nothing, something = module.user_vectors(histories)
+    assert nothing.eq(0).all()  # not what the biases alone would say
+    assert something.ne(0).any()
+
+
 def test_every_item_but_a_sequence_s_first_is_a_target() -> None:
     data = toy_training_data()
     inputs, targets = Caser(SETTINGS).training_rows(data)
