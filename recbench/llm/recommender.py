@@ -7,11 +7,11 @@ candidates is in `recbench.llm.unlisted`.
 """
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, final
 
 import numpy as np
 import torch
@@ -20,7 +20,7 @@ from peft import PeftConfig, PeftModel
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from recbench.errors import UserError
+from recbench.errors import PluginError, UserError
 from recbench.llm.inference.abilities import remember, remembered
 from recbench.llm.inference.batching import Kind, plain_attention, rows_at_once
 from recbench.llm.inference.hybrid import Guide
@@ -77,11 +77,26 @@ class TunedLanguageModel(PromptedLanguageModel):
 
     settings: TuningSettings
     trains_together = True
+    objectives: ClassVar[Mapping[str, Objective | Stages]] = OBJECTIVES
+    """What it can be tuned for, by the setting `objective`: so a record says what was learnt."""
 
     @property
+    @final
     def objective(self) -> Objective | Stages:
-        """What it is tuned for."""
-        return OBJECTIVES[self.settings.objective]
+        """
+        What it is tuned for.
+
+        Raises
+        ------
+        PluginError
+            If its settings allow a name that is none of its `objectives`.
+        """
+        if (name := self.settings.objective) not in self.objectives:
+            raise PluginError(
+                f"its setting 'objective' may be {name!r}, but its objectives are "
+                f"{', '.join(self.objectives)}"
+            )
+        return self.objectives[name]
 
     def ingredients(self) -> dict[str, Any]:
         """Add an own version where an objective's mean is over tokens."""

@@ -3,7 +3,7 @@ What a language model is tuned for: from the likelihoods of answers to a loss.
 
 An objective says which answers it needs, and whether those of the untuned model are wanted beside
 the tuned one's; prompts, packing and steps are the same for all. The next one is a class here or
-in a plug-in, returned by `recbench.llm.recommender.LanguageModelRecommender.objective`.
+in a plug-in, in `recbench.llm.recommender.TunedLanguageModel.objectives`.
 """
 
 from abc import ABC, abstractmethod

@@ -3,14 +3,14 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import torch
 from killed_at_work import small_encoders
 from recbench_baselines.llara import LLaRA
 
-from recbench.errors import UserError
+from recbench.errors import PluginError, UserError
 from recbench.llm.settings import HybridSettings
 from recbench.llm.tuning.objectives import Likelihoods, Listwise, NextTitle, Stages, WholeText
 from recbench.neural.plan import Step
@@ -102,3 +102,14 @@ def test_another_objective_is_one_class(tmp_path: Path, runtime: Runtime) -> Non
 def test_an_unknown_objective_is_refused() -> None:
     with pytest.raises(UserError, match="objective"):
         HybridSettings.build({"objective": "pairwise"})
+
+
+def test_the_setting_decides_what_is_learnt_in_a_plug_in_too(tmp_path: Path) -> None:
+    class Both(documented()):
+        settings_class = HybridSettings
+        objectives: ClassVar = {"title": Listwise()}
+
+    assert isinstance(built(tmp_path, Both).objective, Listwise)
+    lacking = built(tmp_path, Both, objective="listwise")
+    with pytest.raises(PluginError, match="may be 'listwise', but its objectives are title"):
+        lacking.ingredients()
