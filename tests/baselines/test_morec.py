@@ -139,10 +139,10 @@ def test_an_encoder_that_learns_nothing_is_the_frozen_one(encoder: Path, tmp_pat
 def test_items_begin_as_rows_of_a_table_of_ids_do_of_one_size_around_nought() -> None:
     embeddings = 5 + 3 * torch.randn(500, 40, generator=torch.Generator().manual_seed(0))
     table = module.TitleTable(embeddings, 64)
-    assert float(table.projection.weight.std()) == pytest.approx(0.02, rel=0.1)
+    assert table.projection.weight.std().item() == pytest.approx(0.02, rel=0.1)
     read = (embeddings - table.centre) * table.scale
     torch.testing.assert_close(read.mean(dim=0), torch.zeros(40), atol=1e-5, rtol=0)
-    assert float(read.norm(dim=1).mean()) == pytest.approx(1)
+    assert read.norm(dim=1).mean().item() == pytest.approx(1)
     assert table.weight[-1].eq(0).all()
 
 

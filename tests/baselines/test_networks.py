@@ -49,8 +49,8 @@ def test_item_embeddings_begin_with_a_spread_of_their_own_and_padding_at_nought(
     module_class, settings_class, own, _ = NETWORKS[name]
     module = module_class(2000, settings_class.build({"embedding_dim": 4, **own}))
     items, padding = module.items.weight.data[:-1], module.items.weight.data[-1]
-    assert float(items.std()) == pytest.approx(spread, rel=0.05)
-    assert abs(float(items.mean())) < spread / 10
+    assert items.std().item() == pytest.approx(spread, rel=0.05)
+    assert abs(items.mean().item()) < spread / 10
     assert padding.eq(0).all()
 
 
