@@ -6,7 +6,7 @@ from pathlib import Path
 from recbench.data.card import Rules
 from recbench.data.dataset import Dataset, make_released
 from recbench.data.overlaps import overlaps
-from recbench.data.own import check_name, check_place, own_card, pinned
+from recbench.data.own import check_name, check_place, other_names, own_card, pinned
 from recbench.data.readers import SPLITS, plain_split, presplit
 from recbench.errors import UserError
 
@@ -71,7 +71,10 @@ def import_split(
         candidates=size,
         known_flaws=flaws,
     )
-    return pinned(card, make_released(card, raw.catalogue, raw.rows), cache)
+    dataset = make_released(card, raw.catalogue, raw.rows)
+    for line in other_names(dataset, cache):
+        report(line)
+    return pinned(card, dataset, cache)
 
 
 def format_in(folder: Path) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 
 from recbench.atomic_write import atomic_file
 from recbench.data import own_files
-from recbench.data.card import CARD, Card, Folder, Rules, own_folder
+from recbench.data.card import CARD, Card, Folder, Rules, cards, own_folder
 from recbench.data.dataset import Dataset, make_dataset, store
 from recbench.data.filters import filtered
 from recbench.data.oddities import oddities
@@ -97,7 +97,11 @@ def add(
     dataset = make_dataset(card, raw)
     found = (f"{role} is '{column}'" for role, column in taken.items() if column)
     said = [f"columns: {', '.join(found)}", *own_files.how_written(files), *flaws]
-    said += [*_what_is_cut(raw, title_length), *_what_is_left(dataset)]
+    said += [
+        *_what_is_cut(raw, title_length),
+        *_what_is_left(dataset),
+        *other_names(dataset, cache),
+    ]
     for line in said:  # only now that nothing can be refused any more
         report(line)
     return pinned(card, dataset, cache)
@@ -153,6 +157,17 @@ def _what_is_left(dataset: Dataset) -> list[str]:
     return [
         f"{asked} leaves {len(left)} of {len(dataset)} interactions, "
         f"{len(left.catalogue)} of {len(dataset.catalogue)} items."
+    ]
+
+
+def other_names(dataset: Dataset, cache: Path) -> list[str]:
+    """Say under which names these data are there already: a table tells them by what they are."""
+    known = cards(report=lambda _: None, cache=cache).values()  # a broken card is none of theirs
+    return [
+        f"These are the data of {other.name}: one table takes runs on both for those of one row, "
+        "and refuses a seed that comes twice."
+        for other in known
+        if other.digest == dataset.digest
     ]
 
 

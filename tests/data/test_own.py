@@ -61,6 +61,17 @@ def test_what_was_added_is_a_dataset_like_any(files, cache, tmp_path):
     assert (tmp_path / "out/items.tsv").read_text().splitlines()[1] == "i-0\tThing, 0"
 
 
+def test_the_same_data_under_another_name_are_called_so(files, cache):
+    add("mine", files, cache, silent)
+    told: list[str] = []
+    add("twin", files, cache, told.append)
+    assert told[-1].startswith("These are the data of mine: one table takes runs on both for")
+    rows = files.interactions.read_text().splitlines()
+    files.interactions.write_text("\n".join(rows[:-1]))
+    add("other", files, cache, told.append)
+    assert told[-1].startswith("columns: ")
+
+
 @pytest.mark.parametrize("sign", ["\xa0", "\u3000", "\x1b"])
 def test_names_of_files_and_columns_may_hold_any_signs(files, cache, sign):
     place = files.interactions.parent.rename(files.interactions.parent.with_name(f"my{sign}data"))
