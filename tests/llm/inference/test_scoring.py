@@ -121,9 +121,13 @@ def test_behind_prompts_read_before_the_likelihood_is_the_same(
         for _ in range(2):
             packed = log_likelihoods(model, pack(tails(PROMPTS), ANSWERS, CPU), prefix)
             torch.testing.assert_close(packed, expected, atol=1e-4, rtol=1e-5)
+        firsts = [own[:1] for own in ANSWERS]
+        alone = log_likelihoods(model, pack(tails(PROMPTS), firsts, CPU), prefix)
+        torch.testing.assert_close(alone, expected[:, :1], atol=1e-4, rtol=1e-5)
     with model.reading(USERS, repeats=3):
-        stepped = stepped_log_likelihoods(model, prefix, ANSWERS)
-    torch.testing.assert_close(stepped, expected, atol=1e-4, rtol=1e-5)
+        for _ in range(2):
+            stepped = stepped_log_likelihoods(model, prefix, ANSWERS)
+            torch.testing.assert_close(stepped, expected, atol=1e-4, rtol=1e-5)
 
 
 def test_the_whole_text_is_as_likely_as_its_tokens(any_lm: PeftModel, make_hybrid: Hybrid) -> None:
