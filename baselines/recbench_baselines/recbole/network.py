@@ -16,7 +16,11 @@ from recbench.out_of_memory import lacks_memory
 from recbench.questions.split import PAD
 from recbench_baselines.recbole.installed import interaction, mask_transform, module_class
 from recbench_baselines.recbole.members import MEMBERS
-from recbench_baselines.recbole.quicker import with_quick_gelu, with_quick_graphs
+from recbench_baselines.recbole.quicker import (
+    with_quick_filters,
+    with_quick_gelu,
+    with_quick_graphs,
+)
 from recbench_baselines.recbole.settings import RecBoleSettings
 from recbench_baselines.recbole.stand_ins import (
     INVERSE,
@@ -97,7 +101,7 @@ class Network:
             with contained(torch.initial_seed()):
                 self._masking = mask_transform(config) if masks else None
                 made = with_quick_graphs(module_class(model))(config, self.sizes)
-                self.module: Any = with_quick_gelu(made).to(self.device)
+                self.module: Any = with_quick_filters(with_quick_gelu(made)).to(self.device)
             self._try()
         except (Exception, SystemExit) as error:  # RecBole's refusals are of any kind
             if lacks_memory(error) or (is_deterministic() and lacks_deterministic_form(error)):

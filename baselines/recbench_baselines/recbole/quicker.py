@@ -3,14 +3,17 @@ What RecBole computes in a slow way, computed equally in a quick one, for one mo
 
 The graphs of SRGNN and GCSAN are made of all rows at once, where RecBole makes them row by row: a
 third of SRGNN's time. The GELU of transformers is one operation of torch, where RecBole's is six: a
-fifth of SASRec's. RecBole's own classes stay as they are.
+fifth of SASRec's. Caser's filters are products with matrices, where RecBole's are convolutions:
+four fifths of its time. RecBole's own classes stay as they are.
 """
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor, nn
 from torch.nn import functional
 
 
@@ -57,6 +60,38 @@ def with_quick_gelu(module: Any) -> Any:
         if own is not None and getattr(layer, "intermediate_act_fn", None) == own:
             layer.intermediate_act_fn = functional.gelu
     return module
+
+
+def with_quick_filters(module: Any) -> Any:
+    """Have the filters of a module that slide along the items alone, Caser's, multiply instead."""
+    for filters in getattr(module, "conv_h", ()):
+        filters.forward = partial(slid, filters)
+    return module
+
+
+def slid(filters: nn.Conv2d, images: Tensor) -> Tensor:
+    """
+    Return what filters as wide as their images find at each place, as a convolution does.
+
+    Parameters
+    ----------
+    filters
+        F of them, of h rows and d columns.
+    images
+        float32 [B, 1, L, d]; L is at least h.
+
+    Returns
+    -------
+    Tensor
+        float32 [B, F, L - h + 1, 1].
+    """
+    weights, bias = filters.weight[:, 0], filters.bias  # [F, h, d], [F]
+    assert bias is not None
+    places = images.shape[2] - weights.shape[1] + 1
+    placed = [functional.pad(weights, (0, 0, at, places - 1 - at)) for at in range(places)]
+    matrix = torch.cat(placed).flatten(1)  # [places * F, L * d], mostly zeros
+    found = functional.linear(images.flatten(1), matrix, bias.repeat(places))
+    return found.unflatten(1, (places, -1)).transpose(1, 2)[..., None]
 
 
 def with_quick_graphs(model_class: Any) -> Any:

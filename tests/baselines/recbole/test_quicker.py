@@ -5,7 +5,7 @@ import pytest
 import torch
 from recbench_baselines.recbole.installed import module_class
 from recbench_baselines.recbole.network import Network, Tables
-from recbench_baselines.recbole.quicker import with_quick_gelu, with_quick_graphs
+from recbench_baselines.recbole.quicker import slid, with_quick_gelu, with_quick_graphs
 from recbench_baselines.recbole.settings import settings_class
 
 pytestmark = pytest.mark.usefixtures("recbole")
@@ -50,6 +50,31 @@ def test_torchs_gelu_gives_the_scores_of_recboles(model: str) -> None:
         layer.intermediate_act_fn = layer.gelu
     theirs = network.scores(histories, np.zeros(2, dtype=np.int32))
     np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-5)
+
+
+def test_products_find_what_the_filters_of_recboles_caser_do() -> None:
+    settings = settings_class("Caser").build({"max_length": 4})
+    network = Network(
+        "Caser", settings, Tables.of_catalogue(30, np.arange(4, dtype=np.int32)), "cpu"
+    )
+    filters = list(network.module.conv_h)
+    assert [one.forward.func for one in filters] == [slid] * 4
+    histories = np.arange(8, dtype=np.int32).reshape(2, 4)
+    given = histories, np.array([0, 3], dtype=np.int32)
+    network.module.eval()
+
+    def found() -> tuple[Any, ...]:
+        network.module.zero_grad()
+        loss = network.loss(*given, given[1], given[1] + 1, 0, np.ones(2, dtype=bool))
+        loss.backward()
+        gradients = [one.grad.clone() for one in network.module.parameters()]
+        return network.scores(*given), loss.detach(), *gradients
+
+    ours = found()
+    for one in filters:
+        del one.forward
+    for own, theirs in zip(ours, found(), strict=True):
+        torch.testing.assert_close(own, theirs)
 
 
 def test_another_activation_stays(recbole: Any) -> None:
