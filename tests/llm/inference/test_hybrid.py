@@ -72,6 +72,27 @@ def test_reading_is_in_evaluation_mode_and_holds_the_gate(
     assert any_lm.training
 
 
+def test_logits_that_are_learnt_from_are_float32_too(
+    any_lm: PeftModel, make_hybrid: Callable[..., HybridLM]
+) -> None:
+    model = make_hybrid(any_lm, gated=False).train()
+    ids = torch.tensor([[5, 6, 7]])
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        _, logits = model.run(torch.ones_like(ids).bool(), positions=None, input_ids=ids)
+    assert (logits.dtype, logits.requires_grad) == (torch.float32, True)
+
+
+def test_random_users_have_the_size_of_those_that_the_gate_expects(
+    any_lm: PeftModel, make_hybrid: Callable[..., HybridLM]
+) -> None:
+    model = make_hybrid(any_lm)
+    assert model.user_gate is not None
+    model.user_gate.scale.fill_(100)
+    users = model.random_users(1000)
+    assert users is not None
+    assert (100 * users).std().item() == pytest.approx(1, rel=0.1)
+
+
 def test_the_mean_and_the_spread_of_words(any_lm: PeftModel) -> None:
     words = any_lm.get_input_embeddings()(torch.arange(280)).detach()
     mean, spread = word_statistics(any_lm)
