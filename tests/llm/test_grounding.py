@@ -7,6 +7,7 @@ import torch
 from peft import PeftModel
 
 from recbench.errors import UserError
+from recbench.llm import grounding as grounding_module
 from recbench.llm.grounding import Grounding, embedded
 from recbench.llm.inference.abilities import Abilities
 from recbench.llm.inference.generation import LineEnds
@@ -39,9 +40,14 @@ def by_hand(lm: PeftModel, ids: list[int]) -> torch.Tensor:
     return hidden[0, -1].float()
 
 
+@pytest.mark.parametrize("at_once", [1, 64])
 def test_a_text_is_its_last_hidden_state_without_the_adapter(
-    any_lm: PeftModel, make_hybrid: Callable[..., HybridLM]
+    any_lm: PeftModel,
+    make_hybrid: Callable[..., HybridLM],
+    monkeypatch: pytest.MonkeyPatch,
+    at_once: int,
 ) -> None:
+    monkeypatch.setattr(grounding_module, "_AT_ONCE", at_once)
     found = embedded(make_hybrid(any_lm, gated=False), TEXTS)
     expected = torch.stack([by_hand(any_lm, text) for text in TEXTS])
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)

@@ -62,6 +62,14 @@ def test_of_the_same_items_everywhere_the_least_alike_is_taken(data: TrainingDat
         OtherUsers(one)
 
 
+def test_who_shares_half_of_a_history_may_be_the_same_user(data: TrainingData) -> None:
+    values = np.array([1, 2, 8, 9, 1, 8, 9, 7], dtype=np.int32)
+    two = replace(data, sequences=data.sequences.__class__(values, np.array([0, 4, 8])))
+    histories = np.array([[1, 2, a, b] for a in range(3, 7) for b in range(10, 20)], dtype=np.int32)
+    given = OtherUsers(two).histories(histories)  # half of each in the one, a quarter in the other
+    assert (given == values[4:]).all()
+
+
 def test_tokens_are_the_mean_of_input_embeddings(any_lm: PeftModel) -> None:
     vectors = prompt_vectors(HybridLM(any_lm, 270).eval(), PROMPTS, "tokens")
     words = any_lm.get_input_embeddings()

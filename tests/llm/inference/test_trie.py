@@ -81,6 +81,14 @@ def test_a_narrow_beam_finds_the_likeliest_beginnings(
     np.testing.assert_allclose(found[expected], exact[expected], rtol=0, atol=1e-5)
 
 
+def test_a_whole_title_takes_no_beam_from_beginnings() -> None:
+    def advance(tokens: torch.Tensor | None, rows: torch.Tensor | None = None) -> torch.Tensor:
+        return torch.tensor([[3.0, 2.0, 1.0, 0.0]])  # the first token is always the likeliest
+
+    found = search(advance, Trie.of([[0], [1, 0], [2, 0]]), beams=1)
+    assert np.isfinite(found).tolist() == [True, True, False]
+
+
 def test_a_beam_of_one_ends(any_lm: PeftModel, make_hybrid: Callable[..., HybridLM]) -> None:
     model = make_hybrid(any_lm, gated=False)
     assert np.isfinite(reader(model).search(PROMPT, Trie.of(TITLES), beams=1)).any()
