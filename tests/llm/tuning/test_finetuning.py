@@ -85,13 +85,17 @@ def test_the_curriculum_rises_from_none_to_all(data: TrainingData) -> None:
     ],
 )
 def test_a_learning_curve_reads_answers_as_a_run_does(text: str, valid: int, right: int) -> None:
-    titles = ("Red River", "Garden", "Twin", "twin")
-    candidates = np.array([[2, 0, 1, 3]], dtype=np.int32)
+    titles = ("Red River", "Garden", "Twin", "twin", " ")  # nothing names the last one
+    candidates = np.array([[2, 0, 1, 3, 4]], dtype=np.int32)
     asked = ValidationQuestions(
         Queries(np.full((1, 2), PAD, dtype=np.int32), candidates), np.array([0], dtype=np.int32)
     )
-    point = asked.point(np.zeros((1, 4), dtype=np.float32), [text], titles)
+    scores = np.zeros((1, 5), dtype=np.float32)
+    point = asked.point(scores, [text], titles)
     assert (point["ValidRatio"], point["HitRatio@1"]) == (valid, right)
+    assert point["HitRatio@1|likelihood"] == 0  # a tie with the target is ahead of it
+    scores[0, 1] = 0.5
+    assert asked.point(scores, [text], titles)["HitRatio@1|likelihood"] == 1
     (slot,) = match([text], candidates, titles)
     assert (slot >= 0, slot == 1) == (bool(valid), bool(right))
 
