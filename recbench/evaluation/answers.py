@@ -34,7 +34,8 @@ def match(
     """
     Find the candidate that each answer means.
 
-    Only the first line of a stripped answer counts. An empty answer names no candidate.
+    Only the first line of a stripped answer counts. An empty answer names no candidate, and no
+    answer one whose title is empty.
 
     Parameters
     ----------
@@ -63,6 +64,7 @@ def match(
     lines = [first_line(answer) for answer in answers]
     if matching == "exact":
         numbers, keys = _numbered([normalised(title) for title in titles])
+        numbers.pop("", None)
         said = np.array([numbers.get(normalised(line), -1) for line in lines], dtype=np.int64)
         named = keys[candidates] == said[:, None]  # [rows, C]
         shared = named.sum(axis=1) > 1
@@ -71,7 +73,7 @@ def match(
         keys = _numbered(lowered)[1]
         named = np.array(
             [
-                [lowered[item] in line.lower() for item in row]
+                [lowered[item] != "" and lowered[item] in line.lower() for item in row]
                 for line, row in zip(lines, candidates.tolist(), strict=True)
             ],
             dtype=bool,

@@ -54,6 +54,14 @@ def test_the_released_rule_counts_shared_titles_as_well():
     assert one("Hamlet!", [0, 3, 4], "substring") == SHARED_TITLE
 
 
+@pytest.mark.parametrize("matching", ["exact", "substring"])
+@pytest.mark.parametrize("blank", ["", " ", "\u3000"])
+def test_nothing_names_a_candidate_without_a_title(matching, blank):
+    titles, candidates = ("Heat", blank), np.array([[0, 1]] * 3, dtype=np.int32)
+    slots = match(["", " \n", "Heat"], candidates, titles, matching)
+    assert slots.tolist() == [NO_CANDIDATE, NO_CANDIDATE, 0]
+
+
 def test_rows_are_matched_with_their_own_candidates():
     candidates = np.array([[0, 1], [1, 0], [2, 1]], dtype=np.int32)
     for matching in ("exact", "substring"):
