@@ -419,6 +419,17 @@ def test_shortened_titles(data: TrainingData) -> None:
     )
 
 
+def test_of_two_prompts_the_difference_in_size_is_that_of_their_tokens(data: TrainingData) -> None:
+    titles = ("a", "The Lord of the Rings", "Incomprehensibilities", "War", "The Lord")
+    writer = PromptWriter(titled(data, *titles), toy_tokenizer())
+    histories = np.array([[PAD, PAD, 3], [1, 2, 4]], dtype=np.int32)
+    candidates = np.array([[0, 1], [2, 3]], dtype=np.int32)
+    short, long = (len(one.ids) for one in writer.prompts(histories, candidates, [False] * 2))
+    of_short, of_long = writer.sizes(histories, candidates).tolist()
+    # A title brings its tokens and a line end; nothing stands where no item was met.
+    assert of_long - of_short == long - short
+
+
 @pytest.mark.parametrize(
     ("candidates", "written", "meant"),
     [
