@@ -137,7 +137,7 @@ def test_prompt_and_answer_are_the_whole_tokenised_at_once(
     data: TrainingData, pattern: str | None
 ) -> None:
     """With and without merges across the joint: nothing is tokenised as the model never sees it."""
-    titles = ("Red River", "Blue! Garden", "Green.", "reading")
+    titles = ("Red River", "Blue! Garden", "Green .", "reading")
     lines = [f"The next book is:\n{title}\n" for title in titles] * 20
     tokenizer = merging_tokenizer(lines, pattern)
     data = titled(data, *titles)
@@ -149,6 +149,7 @@ def test_prompt_and_answer_are_the_whole_tokenised_at_once(
         for title, answer in zip(titles, writer.answers, strict=True):
             whole = tokenizer(f"{text}{title}\n", add_special_tokens=False).input_ids
             assert prompt.ids + answer == whole
+            assert writer.read(answer, np.arange(4)) == title
     assert writer.lengths.tolist() == [len(answer) for answer in writer.answers]
 
 
@@ -359,6 +360,16 @@ def test_an_answer_in_a_chat_may_merge_with_the_header(data: TrainingData) -> No
         whole = tokenizer(f"{text}{title} </s>", add_special_tokens=False).input_ids
         assert prompt.ids + writer.answers[item] == whole
         assert writer.read(writer.answers[item], np.array([0, 1, 2])) == title
+
+
+def test_what_ends_a_turn_is_no_part_of_an_answer(data: TrainingData) -> None:
+    tokenizer = toy_tokenizer()
+    tokenizer.add_tokens([AddedToken("<|im_end|>")])  # not special: decoding does not skip it
+    tokenizer.chat_template = CHATML
+    writer = PromptWriter(titled(data, "Red River", "Blue"), tokenizer, "chat")
+    answer = writer.answers[0]
+    assert tokenizer.decode(answer, skip_special_tokens=True) == "Red River<|im_end|>"
+    assert writer.read(answer, np.arange(2)) == "Red River"
 
 
 def test_a_chat_without_a_template_is_refused(data: TrainingData) -> None:
