@@ -277,6 +277,16 @@ FAMILIES = (
     Family(
         "mixtral", _EXPERTS, "Mixtral", {**_USUAL, "num_local_experts": 4, "num_experts_per_tok": 2}
     ),
+    Family(
+        "jetmoe",
+        _EXPERTS,
+        "JetMoE",
+        {
+            **{"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2},
+            **{"num_key_value_heads": 2, "kv_channels": 8},
+            **{"num_local_experts": 4, "num_experts_per_tok": 2},
+        },
+    ),
     Family("olmoe", _EXPERTS, "OLMoE", {**_USUAL, "num_experts": 4, "num_experts_per_tok": 2}),
     Family(
         "gpt_oss",
@@ -327,7 +337,10 @@ context longer than their window; every one that is not refused gives the number
 (`tests/tools/test_families.py`). A model of a family that is not listed is tried in the same way,
 before anything is trained. What "works slowly" does without one of the short cuts, with which the
 numbers would be others. Where a window is wider than the prompts, as Mistral's is, the short cuts
-are right and are taken.
+are right and are taken. All of them were tried in float32. On a GPU, where a model is read in
+bfloat16, it is tried in both, since rounding hides a short cut that is wrong by as much; where
+memory does not suffice for float32, or weights are quantised or sharded, in its own precision
+alone, which is said. There a window or a distance that a short cut takes for another may be missed.
 
 Of a model that sees or hears besides, the part that reads text is taken where transformers has it
 as a causal model by itself (Gemma 3 and 4, LLaVA, Llama 4, Mistral Small 3); where it has not, as

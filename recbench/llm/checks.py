@@ -28,7 +28,7 @@ from recbench.recommender import TrainingData
 
 _CONTEXT = (
     *("max_position_embeddings", "n_positions", "max_sequence_length", "max_seq_length"),
-    *("max_seq_len", "context_length", "n_ctx", "seq_length"),
+    *("max_seq_len", "context_length", "n_ctx", "seq_length", "max_target_positions"),
 )
 """Names under which a configuration keeps the tokens that its model reads at most."""
 

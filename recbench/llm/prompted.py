@@ -7,6 +7,7 @@ them.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -20,7 +21,7 @@ from peft import PeftModel
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from recbench.errors import RecbenchError
+from recbench.errors import RecbenchError, UserError
 from recbench.hardware.devices import way_of
 from recbench.hardware.memory import give_back, if_it_fits
 from recbench.llm.checks import check_context, examine
@@ -29,7 +30,7 @@ from recbench.llm.inference.batching import TOO_LARGE
 from recbench.llm.inference.generation import LineEnds
 from recbench.llm.inference.hybrid import Guide, HybridLM
 from recbench.llm.inference.probe import PROBE, probe, randomised, total, trial
-from recbench.llm.inference.reader import Reader
+from recbench.llm.inference.reader import Batch, Reader
 from recbench.llm.prompts.wording import LISTED, Question, prompt_files
 from recbench.llm.prompts.writer import Prompt, PromptWriter
 from recbench.llm.settings import PromptedSettings
@@ -39,6 +40,7 @@ from recbench.llm.weights.fingerprint import fingerprint
 from recbench.llm.weights.particulars import closing_tokens, particulars
 from recbench.llm.weights.sharded import check_can_be_sharded, or_whole, shard
 from recbench.neural.precision import (
+    FLOAT32,
     Precision,
     computing,
     reading_precision,
@@ -288,16 +290,46 @@ class PromptedLanguageModel(Transferable):
         *,
         trains: bool = False,
     ) -> None:
+        """Find out how a model can be read; one that `trains` is a spare one, and used up."""
         runtime.report(f"trying how {self.settings.llm} can be read")
-        batch, device = trial(module, prompt, answers), module.device
-        with computing(reading_precision(self.settings.precision, device), device):
-            self.abilities = if_it_fits(
-                lambda: probe(module, batch, self.settings.llm, trains=trains)
-            )
-        if self.abilities is None:
+        batch, known = trial(module, prompt, answers), self.abilities
+        precision = reading_precision(self.settings.precision, module.device)
+        found = self._probed(module, batch, precision, trains=trains)
+        if found is None:
             raise RecbenchError(TOO_LARGE)
+        if trains and precision.name != FLOAT32.name:
+            found = self._not_hidden_by_rounding(found, module, batch, runtime)
+        self.abilities = found if known is None else found.both(known)
         give_back()  # a training that follows would take its memory beside what is left of this
         remember(self.abilities, self._place(runtime))
+
+    def _not_hidden_by_rounding(
+        self, found: Abilities, module: HybridLM, batch: Batch, runtime: Runtime
+    ) -> Abilities:
+        """
+        Leave of what was found in few bits what is right in float32 as well.
+
+        In bfloat16 a likelihood of -60 may be off by one for its rounding alone, and a short cut
+        that is wrong by as much looks right.
+        """
+        exact = None
+        if self.settings.load_in is None and not isinstance(runtime.processes, Sharding):
+            with suppress(UserError):  # of what is made for few bits alone
+                exact = self._probed(module.float(), batch, FLOAT32, trains=False)
+        if exact is None:
+            runtime.report(
+                f"{self.settings.llm} cannot be tried in float32 here, in which a wrong short cut "
+                "shows best; it was tried in bfloat16"
+            )
+            return found
+        return found.both(exact)
+
+    def _probed(
+        self, module: HybridLM, batch: Batch, precision: Precision, *, trains: bool
+    ) -> Abilities | None:
+        """Return how a model can be read; None where memory does not suffice to find out."""
+        with computing(precision, module.device):
+            return if_it_fits(lambda: probe(module, batch, self.settings.llm, trains=trains))
 
     @property
     def _adapter(self) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from transformers import (
     PretrainedConfig,
     PreTrainedTokenizerFast,
     RwkvConfig,
+    WhisperConfig,
 )
 
 from recbench.errors import RecbenchError, UserError
@@ -57,6 +58,7 @@ def outline(rows: int) -> torch.nn.Module:
         (BloomConfig(), None),
         (MptConfig(max_seq_len=88), 88),
         (MptConfig(attn_config={"alibi": False}, max_seq_len=99), 99),
+        (WhisperConfig(max_target_positions=66), 66),
         (MambaConfig(), None),
         (RwkvConfig(), None),
     ],

@@ -13,8 +13,11 @@ import torch
 from peft import LoraConfig
 from recbench_baselines.tallrec import TALLRec, TALLRecSettings
 
+from recbench.errors import UserError
 from recbench.hardware.devices import deterministic
 from recbench.llm import prompted
+from recbench.llm.inference.abilities import Abilities
+from recbench.llm.inference.hybrid import HybridLM
 from recbench.neural import precision
 from recbench.recommender import Runtime, TrainingData
 from recbench.testing.contract import toy_queries
@@ -133,3 +136,62 @@ def test_a_model_that_other_code_has_kept_is_tried_anew_and_answers_the_same(
     again.load(kept, data, runtime)
     assert again.abilities is None
     np.testing.assert_array_equal(again.score(queries, runtime), model.score(queries, runtime))
+
+
+IN_BFLOAT16 = precision.Precision("bfloat16", torch.bfloat16, torch.bfloat16)
+
+
+@pytest.mark.parametrize(
+    ("exactly", "reads", "lists"),
+    [
+        ({}, "packed", True),
+        ({"reads": "stepped", "lists": False}, "stepped", False),
+        (UserError("its code wants bfloat16"), "packed", True),
+        (None, "packed", True),  # memory does not suffice
+    ],
+)
+def test_what_few_bits_hide_is_looked_for_in_float32(
+    build: Build,
+    data: TrainingData,
+    runtime: Runtime,
+    monkeypatch: pytest.MonkeyPatch,
+    exactly: Any,
+    reads: str,
+    lists: bool,
+) -> None:
+    real, tried, lines = prompted.probe, list[tuple[torch.dtype, bool]](), list[str]()
+
+    def probe(module: HybridLM, *given: Any, trains: bool) -> Abilities:
+        weights = module.lm.get_input_embeddings().weight.dtype
+        tried.append((weights, trains))
+        found = real(module, *given, trains=trains)
+        if weights == torch.bfloat16:
+            return found
+        if isinstance(exactly, UserError):
+            raise exactly
+        if exactly is None:
+            raise torch.OutOfMemoryError
+        return found.model_copy(update=exactly)
+
+    for name in ("reading_precision", "training_precision"):
+        monkeypatch.setattr(prompted, name, lambda *_: IN_BFLOAT16)
+    monkeypatch.setattr(prompted, "probe", probe)
+    model = build()
+    model.rehearse(data, 8, replace(runtime, report=lines.append))
+    assert tried == [(torch.bfloat16, True), (torch.float32, False)]
+    assert model.abilities is not None
+    assert (model.abilities.reads, model.abilities.lists) == (reads, lists)
+    untried = [line for line in lines if "cannot be tried in float32 here" in line]
+    assert len(untried) == (exactly is None or isinstance(exactly, UserError))
+
+
+def test_what_was_once_found_wrong_stays_so_for_longer_prompts(
+    build: Build, data: TrainingData, runtime: Runtime
+) -> None:
+    model, queries = build(), toy_queries(toy_split())
+    model.fit(data, runtime)
+    assert model.abilities is not None
+    model.abilities = model.abilities.model_copy(update={"tokens": 1, "reads": "stepped"})
+    model.score(queries, runtime)
+    assert model.abilities.tokens > 1
+    assert model.abilities.reads == "stepped"

@@ -40,6 +40,20 @@ class Abilities(BaseModel):
     writes: Literal["cached", "plain"] = "cached"
     together: bool = True
 
+    def both(self, other: "Abilities") -> "Abilities":
+        """Return what another one is able to do as well."""
+        two, cached = (self, other), self.writes == other.writes == "cached"
+        packed = all(one.reads == "packed" for one in two)
+        return Abilities(
+            tokens=max(one.tokens for one in two),
+            batches=all(one.batches for one in two),
+            lists=all(one.lists for one in two),
+            # What writes behind a cache is what goes on from it a token at a time.
+            reads="packed" if packed else "stepped" if cached else "plain",
+            writes="cached" if cached else "plain",
+            together=all(one.together for one in two),
+        )
+
     @property
     def slow(self) -> str:
         """Say which slower ways are taken; empty for none."""

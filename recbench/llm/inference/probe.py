@@ -11,6 +11,7 @@ refused.
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 import torch
 from peft.tuners.trainable_tokens import TrainableTokensLayer
@@ -31,7 +32,7 @@ from recbench.llm.tolerance import TOLERANCE
 from recbench.out_of_memory import lacks_memory
 from recbench.processes import UnreachableError
 
-PROBE = 3
+PROBE = 4
 """
 Version of what is tried and found here: what was remembered by another is tried again. Raise it
 when a model may come out otherwise.
@@ -39,6 +40,12 @@ when a model may come out otherwise.
 
 _NOISE, _SHARE = 0.02, 0.1
 """By how much an adapter's weights are moved: at least, and in parts of their own size."""
+
+_MOVED = 0.01
+"""
+Part of the tolerance by which a likelihood may move where other answers of its sequence change:
+it is computed by the same operations on the same numbers, so that attention moves it by nothing.
+"""
 
 _NO_ENDS = LineEnds(torch.zeros(0, dtype=torch.bool))
 """Nothing is written here."""
@@ -82,7 +89,13 @@ def probe(model: HybridLM, batch: Batch, name: str, *, trains: bool = True) -> A
         if alone and changed != {"together": False}:
             return False
         reader = Reader(model, plain.model_copy(update=changed), _NO_ENDS)
-        return _gives(model, lambda: reader.answer(asked)[0], expected, columns)
+
+        def read(some: Batch) -> Tensor | None:
+            return reader.answer(some)[0]
+
+        packed = changed.get("reads") == "packed"
+        gives = _gives(model, lambda: read(asked), expected, columns)
+        return gives and (not packed or _stand_apart(model, asked, read))
 
     batches = holds(few)
     if not batches and not holds(few, together=False):
@@ -104,10 +117,15 @@ def probe(model: HybridLM, batch: Batch, name: str, *, trains: bool = True) -> A
         short = few.part(rows)
         lesson = Batch(short.prompts, short.users, [own[:1] for own in short.answers])
         _check_trains(model, lesson, expected[rows, :1], name)
+
+    def listed(some: Batch) -> Tensor:
+        return _listed(model, some)
+
+    lists = not alone and _gives(model, lambda: listed(batch), expected, columns)
     return Abilities(
         tokens=tokens,
         batches=batches,
-        lists=not alone and _gives(model, lambda: _listed(model, batch), expected, columns),
+        lists=lists and _stand_apart(model, batch, listed),
         reads="packed" if packs else "stepped" if steps else "plain",
         writes="cached" if steps else "plain",
         together=together,
@@ -381,11 +399,38 @@ def _gives(
     return _agree(model, expected, found.float().cpu())
 
 
+def _stand_apart(model: HybridLM, batch: Batch, way: Callable[[Batch], Tensor | None]) -> bool:
+    """
+    Tell whether answers that are read as one sequence are read as if each were alone.
+
+    Every second one is put in another's place, then the others: where words are mixed with those
+    that stand before them, by a convolution or a state, likelihoods move that should not.
+    """
+    before = way(batch)
+    assert before is not None
+    for first in (0, 1):
+        others = [
+            [_other(answer) if number % 2 == first else answer for number, answer in enumerate(own)]
+            for own in batch.answers
+        ]
+        after = way(replace(batch, answers=others))
+        assert after is not None
+        kept = slice(1 - first, None, 2)
+        if not _agree(model, before[:, kept].float(), after[:, kept].float(), _MOVED):
+            return False
+    return True
+
+
+def _other(answer: Sequence[int]) -> list[int]:
+    """Return as many tokens, none of which is the one in its place."""
+    return [token - 1 if token else 1 for token in answer]
+
+
 def _listed(model: HybridLM, batch: Batch) -> Tensor:
     with model.reading(batch.users):
         return log_likelihoods(model, pack(batch.prompts, batch.answers, model.device))
 
 
-def _agree(model: HybridLM, expected: Tensor, found: Tensor) -> bool:
-    most = TOLERANCE[model.lm.get_input_embeddings().weight.dtype]
+def _agree(model: HybridLM, expected: Tensor, found: Tensor, part: float = 1.0) -> bool:
+    most = part * TOLERANCE[model.lm.get_input_embeddings().weight.dtype]
     return bool(((expected - found).abs() <= most * (1 + expected.abs())).all())

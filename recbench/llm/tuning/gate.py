@@ -220,7 +220,8 @@ class InstanceGate(ExpertGate):
         if not folds and (output.dim() == 2 or len(output) != rows):
             raise RecbenchError(
                 f"the gate holds {rows} users, and layer '{name}' gave {list(output.shape)}: its "
-                "rows are others (experts of a mixture?); leave it out of targets"
+                "rows are others (experts of a mixture?); leave it out of targets, or choose "
+                "another language model"
             )
         factors = self._factors.to(output.dtype)  # [B, 1, r]
         by_user = output.view(rows, -1, output.shape[-1]) if folds else output.flatten(1, -2)

@@ -13,7 +13,9 @@ from transformers.pytorch_utils import Conv1D
 from recbench.errors import UserError
 from recbench.llm.settings import ALL, LanguageModelSettings
 
-_ROUTERS = {"router", "shared_expert_gate"}
+_ROUTERS = {"router", "router_mlp", "shared_expert_gate"}
+_UNHEARD = {"encoder_attn", "cross_attn", "crossattention", "indexer", "pooler"}
+"""Parts that a text alone does not pass, or passes without a gradient, as what chooses tokens."""
 _OF_EXPERTS = {"gate_proj", "up_proj", "down_proj", "w1", "w2", "w3"}
 """In a mixture peft takes these names for the experts', where dense layers have them too."""
 _PAST_THE_LAYER = {"out_proj", "dt_proj", "x_proj"}
@@ -87,9 +89,11 @@ def linear_layers(lm: nn.Module) -> dict[str, nn.Module]:
 
 def _adaptable(name: str, lm: nn.Module, mixture: bool) -> bool:
     above, _, kind = name.rpartition(".")
-    router = hasattr(lm.get_submodule(above), "experts") or kind in _ROUTERS
+    parts = set(name.split("."))
+    beside = hasattr(lm.get_submodule(above), "experts") and not kind.endswith("_proj")
+    router = beside or parts & _ROUTERS
     expert = "experts" in above.split(".") or (mixture and kind in _OF_EXPERTS)
-    return not (router or expert or _past_the_layer(name, lm))
+    return not (router or expert or parts & _UNHEARD or _past_the_layer(name, lm))
 
 
 def _past_the_layer(name: str, lm: nn.Module) -> bool:

@@ -38,6 +38,9 @@ _TEXT_PART = {
 }
 """What a weight is called in a model that sees or hears besides, and in one that only reads."""
 
+_CAUSAL = ("CausalLM", "LMHead", "GenerationDecoder")
+"""In the names of classes that go on with a text; whether they do so is found by trying."""
+
 
 def caption(llm: str) -> str:
     """Return what a table must say under the figures of a language model; empty for nothing."""
@@ -201,7 +204,7 @@ def _called(module: str) -> str:
 
 def _check_causal(llm: str, config: Any) -> None:
     names = config.architectures or ["CausalLM"]
-    causal = any("CausalLM" in name or "LMHead" in name for name in names)
+    causal = any(word in name for name in names for word in _CAUSAL)
     if config.is_encoder_decoder or not causal:
         raise UserError(
             f"'{llm}' is not a causal language model but {' and '.join(names)}; "
@@ -213,7 +216,7 @@ def _check_causal(llm: str, config: Any) -> None:
             "place does not have; choose a model without, such as 'google/gemma-3-1b-it'"
         )
     masked = config.model_type in MODEL_FOR_MASKED_LM_MAPPING_NAMES
-    if masked and not getattr(config, "is_decoder", False):
+    if masked and not (getattr(config, "is_decoder", False) or getattr(config, "causal", False)):
         # Its head may be called one of a causal model, yet a token sees the answers behind it.
         raise UserError(
             f"'{llm}' is a {config.model_type} model that reads its text in both directions; "

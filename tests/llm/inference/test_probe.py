@@ -258,6 +258,19 @@ def test_a_cache_that_is_forgotten_is_found_out(any_lm: PeftModel, make_hybrid: 
     assert found(model) == {**FAST, "reads": "plain", "writes": "plain"}
 
 
+def test_a_leak_that_is_smaller_than_rounding_is_found_out(
+    any_lm: PeftModel, make_hybrid: Hybrid
+) -> None:
+    """A token sees a trace of the one that stands before it, as in a convolution."""
+    model = randomised(make_hybrid(any_lm))
+
+    def leak(_: torch.nn.Module, __: Any, hidden: torch.Tensor) -> torch.Tensor:
+        return hidden + 2e-4 * torch.nn.functional.pad(hidden, (0, 0, 1, 0))[:, :-1]
+
+    any_lm.get_input_embeddings().register_forward_hook(leak)
+    assert found(model) == {**FAST, "lists": False, "reads": "stepped"}
+
+
 def test_positions_that_are_ignored_are_found_out(any_lm: PeftModel, make_hybrid: Hybrid) -> None:
     """Then many answers do not count on from the prompt's end."""
     model = altered(randomised(make_hybrid(any_lm)), forgets_positions)

@@ -9,10 +9,12 @@ from recbench_baselines.bigrec import BIGRecSettings
 from recbench_baselines.tallrec import TALLRecSettings
 from transformers import (
     AutoModelForCausalLM,
+    BartConfig,
     DeepseekV3Config,
     GPT2Config,
     GPTNeoXConfig,
     JambaConfig,
+    JetMoeConfig,
     Lfm2Config,
     LlamaConfig,
     Mamba2Config,
@@ -70,6 +72,10 @@ OTHERS: dict[str, tuple[PretrainedConfig, tuple[str, ...]]] = {
         ),
         ("q_a_proj", "q_b_proj", "kv_a_proj_with_mqa", "kv_b_proj", "o_proj"),
     ),
+    "jetmoe": (
+        JetMoeConfig(**_SMALL, intermediate_size=48, num_key_value_heads=2, kv_channels=8),
+        ("kv_proj",),
+    ),
     "mamba": (MambaConfig(**_SMALL, state_size=8), ("in_proj",)),
     "mamba2": (
         Mamba2Config(**_SMALL, state_size=8, num_heads=8, head_dim=8, n_groups=1),
@@ -113,6 +119,21 @@ def test_where_the_papers_names_are_missing_it_is_all_linear(name: str) -> None:
     assert adapted <= named
     assert {layer.rsplit(".", 1)[-1] for layer in adapted} == set(expected)
     assert not [layer for layer in adapted if "expert" in layer or "head" in layer]
+
+
+@pytest.mark.parametrize("targets", [(), ATTENTION_QV, (ALL,)])
+def test_what_a_text_alone_does_not_pass_is_left_out(targets: tuple[str, ...]) -> None:
+    """Of a decoder that was half of another model: it has attention to an encoder, and no text."""
+    config = BartConfig(
+        **{"vocab_size": 280, "d_model": 32, "decoder_layers": 2, "pad_token_id": 0},
+        **{"decoder_attention_heads": 4, "decoder_ffn_dim": 48, "is_decoder": True},
+        **{"is_encoder_decoder": False, "bos_token_id": 1, "eos_token_id": 2},
+    )
+    own = LanguageModelSettings() if not targets else TALLRecSettings(targets=targets)
+    model = add_lora(AutoModelForCausalLM.from_config(config), own)
+    adapted = with_lora(model)
+    assert {"model.decoder.layers.1.self_attn.v_proj"} <= adapted
+    assert not [name for name in adapted if "encoder_attn" in name]
 
 
 def test_names_that_are_there_stay_as_they_are() -> None:

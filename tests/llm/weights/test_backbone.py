@@ -3,6 +3,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -90,6 +91,24 @@ def test_a_model_of_another_kind_is_named(toy_folder: Path, tmp_path: Path) -> N
     )
     with pytest.raises(UserError, match="not a causal language model"):
         load_backbone(str(folder), "cpu")
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        {"model_type": "bert-generation", "architectures": ["BertGenerationDecoder"]},
+        {"model_type": "xlm", "architectures": ["XLMWithLMHeadModel"], "causal": True},
+        {"model_type": "bert", "architectures": ["BertLMHeadModel"], "is_decoder": True},
+    ],
+)
+def test_a_decoder_is_none_of_another_kind_by_whatever_name(
+    toy_folder: Path, tmp_path: Path, page: dict[str, Any]
+) -> None:
+    folder = tmp_path / "decoder"
+    shutil.copytree(toy_folder, folder, ignore=shutil.ignore_patterns("*.safetensors"))
+    (folder / "config.json").write_text(json.dumps({"vocab_size": 400, **page}))
+    lm, _ = load_outline(str(folder))
+    assert type(lm).__name__ == page["architectures"][0]
 
 
 SIZES = {

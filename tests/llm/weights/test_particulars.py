@@ -64,6 +64,8 @@ def test_it_is_an_ingredient_of_these_models_alone(toy_folder: Path, ending: Pat
         ("rwkv", {"rescale_every": 0}),
         ("mamba", {"lora": "without x_proj"}),
         ("falcon_mamba", {"lora": "without x_proj"}),
+        ("jetmoe", {"lora": "without routers"}),
+        ("zaya", {"lora": "without routers"}),
         ("jamba", {}),
         ("mamba2", {}),
     ],

@@ -1,0 +1,27 @@
+import pytest
+
+from recbench.llm.inference.abilities import Abilities
+
+PACKED = Abilities(tokens=9)
+STEPPED = Abilities(tokens=7, reads="stepped", lists=False)
+PLAIN = Abilities(tokens=8, reads="plain", writes="plain", together=False)
+ONLY_PACKED = Abilities(tokens=5, writes="plain", batches=False)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "both"),
+    [
+        (PACKED, PACKED, PACKED),
+        (PACKED, STEPPED, Abilities(tokens=9, reads="stepped", lists=False)),
+        (PACKED, PLAIN, Abilities(tokens=9, reads="plain", writes="plain", together=False)),
+        (PACKED, ONLY_PACKED, Abilities(tokens=9, writes="plain", batches=False)),
+        (
+            STEPPED,  # a token at a time is right for one of them, and as one sequence for another
+            ONLY_PACKED,
+            Abilities(tokens=7, reads="plain", writes="plain", lists=False, batches=False),
+        ),
+    ],
+)
+def test_two_are_able_to_do_what_each_of_them_is(one, other, both):
+    assert one.both(other) == both
+    assert other.both(one) == both
