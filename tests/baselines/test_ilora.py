@@ -259,6 +259,7 @@ def test_a_gate_that_mixes_rows_mixes_those_of_a_step_whatever_is_computed_at_on
 
     def noted(model: Any, prompts: Any, words: str) -> torch.Tensor:
         read.append(len(prompts))
+        assert not any(prompt.items for prompt in prompts)  # what moves with the projector
         return prompt_vectors(model, prompts, words)
 
     monkeypatch.setattr(room, "prompt_vectors", noted)
@@ -271,6 +272,8 @@ def test_a_gate_that_mixes_rows_mixes_those_of_a_step_whatever_is_computed_at_on
         place = tmp_path / str(size)
         model.fit(toy_training_data(), Runtime(0, "cpu", place, tmp_path).at(place))
         learnt_by.append(learnt(model.module))
+        assert model.module.user_gate is not None
+        assert model.module.user_gate.scale == 1  # these vectors have that size by themselves
     assert read == ([8, 8, 4] * 2 if guidance == "tokens" else [])
     for name, whole in learnt_by[0].items():
         torch.testing.assert_close(learnt_by[1][name], whole, atol=2e-5, rtol=1e-4)

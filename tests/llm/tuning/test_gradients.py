@@ -35,12 +35,13 @@ def test_products_of_sketches_are_those_of_gradients() -> None:
 def test_what_is_watched_is_afterwards_as_it_was(toy_lora: tuple[PeftModel, object]) -> None:
     model, _ = toy_lora
     model.train()
+    model.get_input_embeddings().weight.requires_grad_(True)  # learnt, too, and not LoRA's
     before = [(name, weight.requires_grad) for name, weight in model.named_parameters()]
     with watched(model) as weights:
         assert not model.training
-        assert {id(one) for one in weights} == {
-            id(one) for one in model.parameters() if one.requires_grad
-        }
+        learnt = {id(one) for name, one in model.named_parameters() if "lora_" in name}
+        assert {id(one) for one in weights} == learnt
+        assert {id(one) for one in model.parameters() if one.requires_grad} == learnt
     assert model.training
     assert [(name, weight.requires_grad) for name, weight in model.named_parameters()] == before
 
