@@ -93,9 +93,10 @@ def probe(model: HybridLM, batch: Batch, name: str, *, trains: bool = True) -> A
         def read(some: Batch) -> Tensor | None:
             return reader.answer(some)[0]
 
-        packed = changed.get("reads") == "packed"
-        gives = _gives(model, lambda: read(asked), expected, columns)
-        return gives and (not packed or _stand_apart(model, asked, read))
+        found = _as_expected(model, lambda: read(asked), expected, columns)
+        if found is None or changed.get("reads") != "packed":
+            return found is not None
+        return _stand_apart(model, found, lambda: read(_beside_others(asked)))
 
     batches = holds(few)
     if not batches and not holds(few, together=False):
@@ -118,14 +119,16 @@ def probe(model: HybridLM, batch: Batch, name: str, *, trains: bool = True) -> A
         lesson = Batch(short.prompts, short.users, [own[:1] for own in short.answers])
         _check_trains(model, lesson, expected[rows, :1], name)
 
-    def listed(some: Batch) -> Tensor:
-        return _listed(model, some)
+    def lists() -> bool:
+        found = _as_expected(model, lambda: _listed(model, batch), expected, columns)
+        if found is None:
+            return False
+        return _stand_apart(model, found, lambda: _listed(model, _beside_others(batch)))
 
-    lists = not alone and _gives(model, lambda: listed(batch), expected, columns)
     return Abilities(
         tokens=tokens,
         batches=batches,
-        lists=lists and _stand_apart(model, batch, listed),
+        lists=not alone and lists(),
         reads="packed" if packs else "stepped" if steps else "plain",
         writes="cached" if steps else "plain",
         together=together,
@@ -380,45 +383,51 @@ def _same(model: HybridLM, one: Tensor, other: Tensor) -> bool:
     return _agree(model, one[likely], other[likely])
 
 
-def _gives(
+def _as_expected(
     model: HybridLM,
     way: Callable[[], Tensor | None],
     expected: Tensor,
     columns: Sequence[int],
-) -> bool:
-    """Whether a way of reading gives the expected likelihoods, in some of its columns or in all."""
+) -> Tensor | None:
+    """Return the likelihoods that a way of reading gives; None where they are not the expected."""
     try:
         scores = way()
     except Exception as error:
         if _says_nothing(error):
             raise
-        return False
+        return None
     if scores is None:
-        return False
+        return None
     found = scores if scores.shape == expected.shape else scores[:, columns]
-    return _agree(model, expected, found.float().cpu())
+    return scores if _agree(model, expected, found.float().cpu()) else None
 
 
-def _stand_apart(model: HybridLM, batch: Batch, way: Callable[[Batch], Tensor | None]) -> bool:
+def _stand_apart(model: HybridLM, before: Tensor, way: Callable[[], Tensor | None]) -> bool:
     """
     Tell whether answers that are read as one sequence are read as if each were alone.
 
-    Every second one is put in another's place, then the others: where words are mixed with those
-    that stand before them, by a convolution or a state, likelihoods move that should not.
+    Where words are mixed with those that stand before them, by a convolution or a state,
+    likelihoods move that should not, though perhaps by less than ways of reading may be apart.
+
+    Parameters
+    ----------
+    before
+        The likelihoods [B, C] of a batch.
+    way
+        Gives those of the batch `_beside_others`.
     """
-    before = way(batch)
-    assert before is not None
-    for first in (0, 1):
-        others = [
-            [_other(answer) if number % 2 == first else answer for number, answer in enumerate(own)]
-            for own in batch.answers
-        ]
-        after = way(replace(batch, answers=others))
-        assert after is not None
-        kept = slice(1 - first, None, 2)
-        if not _agree(model, before[:, kept].float(), after[:, kept].float(), _MOVED):
-            return False
-    return True
+    after = way()
+    assert after is not None
+    return _agree(model, before[:, 1::2].float(), after[:, 1::2].float(), _MOVED)
+
+
+def _beside_others(batch: Batch) -> Batch:
+    """Return a batch whose every second answer, from the first, is another of the same length."""
+    answers = [
+        [answer if number % 2 else _other(answer) for number, answer in enumerate(own)]
+        for own in batch.answers
+    ]
+    return replace(batch, answers=answers)
 
 
 def _other(answer: Sequence[int]) -> list[int]:
