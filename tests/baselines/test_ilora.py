@@ -16,7 +16,7 @@ from recbench.errors import RecbenchError, UserError
 from recbench.file_digests import folder_digest
 from recbench.llm import guided
 from recbench.llm.encoders import fitted_encoder
-from recbench.llm.guidance import Guidance, prompt_vectors
+from recbench.llm.guidance import Guidance, OtherUsers, prompt_vectors
 from recbench.llm.inference.hybrid import Guide, root_mean_square, standardised
 from recbench.llm.settings import HybridSettings
 from recbench.llm.tuning.finetuning import TrainingQuestions
@@ -277,6 +277,32 @@ def test_a_gate_that_mixes_rows_mixes_those_of_a_step_whatever_is_computed_at_on
     assert read == ([8, 8, 4] * 2 if guidance == "tokens" else [])
     for name, whole in learnt_by[0].items():
         torch.testing.assert_close(learnt_by[1][name], whole, atol=2e-5, rtol=1e-4)
+
+
+@pytest.mark.honesty
+@pytest.mark.parametrize("guidance", ["sequence", "other-user", "random"])
+def test_the_gate_is_told_of_the_history_that_its_guidance_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, guidance: str
+) -> None:
+    told: list[NDArray[np.int32]] = []
+
+    def noted(_: str, encoder: Untrained, histories: NDArray[np.int32]) -> NDArray[np.float32]:
+        told.append(histories)
+        return encoder.user_vectors(histories)
+
+    monkeypatch.setattr(guided, "fitted_encoder", lambda *_: Untrained())
+    values = TestILoRA.settings | {"guidance": guidance, "examples": 8, "batch_size": 8}
+    model, data = ILoRA(ILoRASettings.build(values)), toy_training_data()
+    model.fit(data, Runtime(0, "cpu", tmp_path, tmp_path).at(tmp_path))
+    monkeypatch.setattr(guided, "user_vectors", noted)
+    queries = toy_queries(toy_split())
+    model.expert_weights(queries)
+    expected = {
+        "sequence": [queries.histories],
+        "other-user": [OtherUsers(data).histories(queries.histories)],
+        "random": [],
+    }
+    np.testing.assert_equal(told, expected[guidance])
 
 
 class Untrained:
