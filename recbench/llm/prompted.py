@@ -315,7 +315,9 @@ class PromptedLanguageModel(Transferable):
         exact = None
         if self.settings.load_in is None and not isinstance(runtime.processes, Sharding):
             with suppress(UserError):  # of what is made for few bits alone
-                exact = self._probed(module.float(), batch, FLOAT32, trains=False)
+                exact = if_it_fits(
+                    lambda: self._probed(module.float(), batch, FLOAT32, trains=False)
+                )
         if exact is None:
             runtime.report(
                 f"{self.settings.llm} cannot be tried in float32 here, in which a wrong short cut "

@@ -147,7 +147,8 @@ IN_BFLOAT16 = precision.Precision("bfloat16", torch.bfloat16, torch.bfloat16)
         ({}, "packed", True),
         ({"reads": "stepped", "lists": False}, "stepped", False),
         (UserError("its code wants bfloat16"), "packed", True),
-        (None, "packed", True),  # memory does not suffice
+        (None, "packed", True),  # memory does not suffice to try it
+        ("no room", "packed", True),  # nor for its weights
     ],
 )
 def test_what_few_bits_hide_is_looked_for_in_float32(
@@ -173,16 +174,22 @@ def test_what_few_bits_hide_is_looked_for_in_float32(
             raise torch.OutOfMemoryError
         return found.model_copy(update=exactly)
 
+    def has_no_room(_: HybridLM) -> None:
+        raise torch.OutOfMemoryError
+
+    if exactly == "no room":
+        monkeypatch.setattr(HybridLM, "float", has_no_room)
     for name in ("reading_precision", "training_precision"):
         monkeypatch.setattr(prompted, name, lambda *_: IN_BFLOAT16)
     monkeypatch.setattr(prompted, "probe", probe)
     model = build()
     model.rehearse(data, 8, replace(runtime, report=lines.append))
-    assert tried == [(torch.bfloat16, True), (torch.float32, False)]
+    in_float32 = [] if exactly == "no room" else [(torch.float32, False)]
+    assert tried == [(torch.bfloat16, True), *in_float32]
     assert model.abilities is not None
     assert (model.abilities.reads, model.abilities.lists) == (reads, lists)
     untried = [line for line in lines if "cannot be tried in float32 here" in line]
-    assert len(untried) == (exactly is None or isinstance(exactly, UserError))
+    assert len(untried) == (not isinstance(exactly, dict))
 
 
 def test_what_was_once_found_wrong_stays_so_for_longer_prompts(
