@@ -2,8 +2,9 @@
 How many users, draws and seeds a claim takes, from the runs that are there.
 
 The variance of a difference is split by what makes it smaller (`recbench.statistics.power`), for
-every two rows of a table that may be its best; a plan goes by the pair of median variance, and says
-so. They are compared by a two-sided test at .05, as two that were chosen beforehand are.
+every two rows of a table that may be its best; a plan goes by the pair of median variance, among
+those that tell what seeds add where there are any, and says so. They are compared by a two-sided
+test at .05, as two that were chosen beforehand are.
 """
 
 from collections.abc import Sequence
@@ -60,7 +61,7 @@ class Plan:
     table
         The runs.
     pair
-        The two rows of median variance.
+        The two rows of median variance, trained more than once where two are.
     single
         The variance of their difference for one effective user, one draw and one seed.
     effective_users
@@ -117,6 +118,7 @@ def plan(table: Table, wanted: float | None = None) -> Plan | None:
     found = [(_split(a, b), (a, b)) for a, b in combinations(rows, 2)]
     # Two that answer alike show no spread of a difference; others are planned with where there are.
     found = [one for one in found if expected(one[0], here).total > 1e-18] or found
+    found = [one for one in found if _tells_of_seeds(one[1])] or found
     found.sort(key=lambda one: told_apart(one[0], here))
     single, pair = found[len(found) // 2]
     draws = DRAWS if table.record.draws > 1 else (table.record.draws,)
@@ -124,6 +126,11 @@ def plan(table: Table, wanted: float | None = None) -> Plan | None:
     options = [_option(single, replace(here, draws=d, seeds=s), wanted) for d, s in designs]
     users = len(np.unique(system.users))
     return Plan(table, pair, single, here.users, users, wanted, tuple(options))
+
+
+def _tells_of_seeds(pair: tuple[Row, Row]) -> bool:
+    """Whether each of two was trained more than once, if its training is random."""
+    return all(len(row.runs) > 1 for row in pair if row.record.random_training)
 
 
 def _split(a: Row, b: Row) -> VarianceParts:
@@ -173,18 +180,16 @@ def _sheet(one: Plan) -> Sheet:
         for line, option in zip(lines, one.options, strict=True):
             line.append("no number" if option.users is None else f"{_real(one, option):,}")
     a, b = one.pair
-    trainings = [len(row.runs) for row in one.pair if row.record.random_training]
-    unknown = min(trainings, default=2) < 2
     blocks = [
         Grid(headers, lines),
         f"From {a.label} and {b.label}, the pair of median variance, in {ranked_by(record)}: a "
         f"true difference is told apart where the paired test at .05 finds it with 80% power. "
         f"There are {one.users:,} test users here, worth {one.effective_users:.0f} with equally "
         "many rows.",
-        "One of the two has a single training: what seeds add is not known, and is counted as "
-        "nothing; make more seeds."
-        if unknown
-        else "",
+        ""
+        if _tells_of_seeds(one.pair)
+        else "One of the two has a single training: what seeds add is not known, and is counted as "
+        "nothing; make more seeds.",
         "With one seed or two the claim is of these trainings alone.",
         *notes(one.pair),
     ]

@@ -89,6 +89,14 @@ def test_a_single_training_tells_nothing_of_seeds(made):
         assert "a, b: a single training is judged" in render_plans(found, form)
 
 
+def test_rows_that_tell_of_seeds_are_planned_with_where_there_are_two(made):
+    runs = [made(hits(10 * m + s), model=f"m{m}", seed=s) for m in range(2) for s in (0, 1)]
+    single = [made(hits(70 + m), model=f"single{m}") for m in range(5)]
+    found = plan(leaderboard([*runs, *single])[0])
+    assert {row.label for row in found.pair} == {"m0", "m1"}
+    assert "what seeds add is not known" not in render_plans([found], "table")
+
+
 def test_a_control_is_not_planned_with(made):
     (table,) = leaderboard([made([1, 0, 0, 1]), made([0, 0, 0, 1], control="shuffled-history")])
     assert plan(table) is None
