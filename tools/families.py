@@ -339,8 +339,9 @@ before anything is trained. What "works slowly" does without one of the short cu
 numbers would be others. Where a window is wider than the prompts, as Mistral's is, the short cuts
 are right and are taken. All of them were tried in float32. On a GPU, where a model is read in
 bfloat16, it is tried in both, since rounding hides a short cut that is wrong by as much; where
-memory does not suffice for float32, or weights are quantised or sharded, in its own precision
-alone, which is said. There a window or a distance that a short cut takes for another may be missed.
+memory does not suffice for float32, where weights are quantised or sharded, and where a model that
+was loaded is asked, in its own precision alone, which is said. There a short cut that is wrong by
+less than rounding is not found, such as a wrong window.
 
 Of a model that sees or hears besides, the part that reads text is taken where transformers has it
 as a causal model by itself (Gemma 3 and 4, LLaVA, Llama 4, Mistral Small 3); where it has not, as

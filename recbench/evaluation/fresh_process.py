@@ -48,6 +48,10 @@ that only scores).
 """
 
 
+class ChangedModelError(PluginError):
+    """A model has written into its folder since it was saved."""
+
+
 @dataclass(frozen=True)
 class SavedModel:
     """
@@ -85,11 +89,11 @@ class SavedModel:
 
         Raises
         ------
-        PluginError
+        ChangedModelError
             If what stands there is not what was saved.
         """
         if folder_digest(self.folder) != self.weights:
-            raise PluginError(
+            raise ChangedModelError(
                 f"{self.model.__name__} has changed what it had saved while it was asked: "
                 f"{self.folder}; what was learnt is kept once, after fit"
             )

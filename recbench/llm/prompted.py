@@ -7,7 +7,6 @@ them.
 """
 
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -297,27 +296,26 @@ class PromptedLanguageModel(Transferable):
         found = self._probed(module, batch, precision, trains=trains)
         if found is None:
             raise RecbenchError(TOO_LARGE)
-        if trains and precision.name != FLOAT32.name:
-            found = self._not_hidden_by_rounding(found, module, batch, runtime)
+        if precision.name != FLOAT32.name:
+            spare = module if trains else None
+            found = self._not_hidden_by_rounding(found, spare, batch, runtime)
         self.abilities = found if known is None else found.both(known)
         give_back()  # a training that follows would take its memory beside what is left of this
-        remember(self.abilities, self._place(runtime))
+        if trains:  # what was not tried so would spare another rehearsal too much
+            remember(self.abilities, self._place(runtime))
 
     def _not_hidden_by_rounding(
-        self, found: Abilities, module: HybridLM, batch: Batch, runtime: Runtime
+        self, found: Abilities, spare: HybridLM | None, batch: Batch, runtime: Runtime
     ) -> Abilities:
         """
         Leave of what was found in few bits what is right in float32 as well.
 
         In bfloat16 a likelihood of -60 may be off by one for its rounding alone, and a short cut
-        that is wrong by as much looks right.
+        that is wrong by as much looks right. `spare` is turned into float32, unless there is none.
         """
-        exact = None
-        if self.settings.load_in is None and not isinstance(runtime.processes, Sharding):
-            with suppress(UserError):  # of what is made for few bits alone
-                exact = if_it_fits(
-                    lambda: self._probed(module.float(), batch, FLOAT32, trains=False)
-                )
+        exact, quantised = None, self.settings.load_in is not None
+        if not (spare is None or quantised or isinstance(runtime.processes, Sharding)):
+            exact = self._exactly(spare, batch)
         if exact is None:
             runtime.report(
                 f"{self.settings.llm} cannot be tried in float32 here, in which a wrong short cut "
@@ -325,6 +323,15 @@ class PromptedLanguageModel(Transferable):
             )
             return found
         return found.both(exact)
+
+    def _exactly(self, spare: HybridLM, batch: Batch) -> Abilities | None:
+        """Return what is right in float32; None where that cannot be computed."""
+        try:
+            return if_it_fits(lambda: self._probed(spare.float(), batch, FLOAT32, trains=False))
+        except UserError as error:
+            if error.__cause__ is None:  # it computes, and is of no use
+                raise
+            return None  # made for few bits alone
 
     def _probed(
         self, module: HybridLM, batch: Batch, precision: Precision, *, trains: bool

@@ -80,6 +80,14 @@ class TunedLanguageModel(PromptedLanguageModel):
     objectives: ClassVar[Mapping[str, Objective | Stages]] = OBJECTIVES
     """What it can be tuned for, by the setting `objective`: so a record says what was learnt."""
 
+    def __init_subclass__(cls, **more: Any) -> None:
+        super().__init_subclass__(**more)
+        if "objective" in vars(cls):
+            raise PluginError(
+                f"{cls.__name__} may not set objective, which its setting of that name decides; "
+                "name it in objectives"
+            )
+
     @property
     @final
     def objective(self) -> Objective | Stages:

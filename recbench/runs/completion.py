@@ -10,6 +10,7 @@ from typing import Any
 from recbench.errors import DataError, RecbenchError
 from recbench.evaluation.audit import Audit, AuditError
 from recbench.evaluation.evaluator import Judgement
+from recbench.evaluation.fresh_process import ChangedModelError
 from recbench.runs import environment
 from recbench.runs.evidence import RECORD
 from recbench.runs.kept_trainings import check_stands, forget, is_same
@@ -80,6 +81,8 @@ def forgotten_if_refused(answered: Path, training: Path, trained: Trained) -> It
     """
     Keep nothing of a run that the audit refuses: a mended model is asked everything anew.
 
+    Nor of one whose model has written into its folder while it was asked.
+
     Nor its training, whichever run has made it: it may not have been saved whole, and what was
     killed while it was asked has asked it as it was and as it was saved. One with which an audit
     has passed before stays.
@@ -98,7 +101,7 @@ def forgotten_if_refused(answered: Path, training: Path, trained: Trained) -> It
     """
     try:
         yield
-    except AuditError:
+    except (AuditError, ChangedModelError):
         try:
             check_stands(training, trained)
             if not _has_passed(training, trained):

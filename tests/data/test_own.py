@@ -88,6 +88,9 @@ def test_names_of_files_and_columns_may_hold_any_signs(files, cache, sign):
     export(make_split(made, protocol("next-item", candidates="4")), place)
     split = import_split("split", place, None, cache, silent)
     assert split.card.description == f"a finished split, imported from my{shown}data"
+    told: list[str] = []
+    import_split("twin", place, None, cache, told.append)
+    assert told[-1].startswith("These are the data of split: one table takes runs on both for")
     assert card("split", cache) == split.card
 
 

@@ -152,4 +152,5 @@ def test_what_was_saved_may_not_change_while_it_is_asked(wanted, monkeypatch, by
         run(wanted(), silent)
     with pytest.raises(PluginError, match="SavedLater has changed what it had saved while it was"):
         run(wanted(audit=by == "its copy", draws=2), silent)
+    assert not [*wanted().results.rglob("* by *")]  # another training is asked everything
     assert len([*wanted().results.rglob("record.json")]) == (by == "itself")

@@ -141,14 +141,51 @@ def test_a_model_that_other_code_has_kept_is_tried_anew_and_answers_the_same(
 IN_BFLOAT16 = precision.Precision("bfloat16", torch.bfloat16, torch.bfloat16)
 
 
+STEPPED = {"reads": "stepped", "lists": False}
+
+
+def failing(error: Exception) -> UserError:
+    """As what a model's own code has raised is told."""
+    told = UserError("its code wants bfloat16")
+    told.__cause__ = error
+    return told
+
+
+class Tried:
+    """Probes that find something else in bfloat16, and in float32."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, narrow: Any, exactly: Any) -> None:
+        self.met: list[tuple[torch.dtype, bool]] = []
+        self.changes = {torch.bfloat16: narrow, torch.float32: exactly}
+        self.real = prompted.probe
+        if exactly == "no room":
+            monkeypatch.setattr(HybridLM, "float", self.has_no_room)
+        for name in ("reading_precision", "training_precision"):
+            monkeypatch.setattr(prompted, name, lambda *_: IN_BFLOAT16)
+        monkeypatch.setattr(prompted, "probe", self)
+
+    def __call__(self, module: HybridLM, *given: Any, trains: bool) -> Abilities:
+        weights = module.lm.get_input_embeddings().weight.dtype
+        self.met.append((weights, trains))
+        found, change = self.real(module, *given, trains=trains), self.changes[weights]
+        if isinstance(change, Exception):
+            raise change
+        return found.model_copy(update=change)
+
+    @staticmethod
+    def has_no_room(_: HybridLM) -> None:
+        raise torch.OutOfMemoryError
+
+
 @pytest.mark.parametrize(
-    ("exactly", "reads", "lists"),
+    ("narrow", "exactly", "reads", "lists"),
     [
-        ({}, "packed", True),
-        ({"reads": "stepped", "lists": False}, "stepped", False),
-        (UserError("its code wants bfloat16"), "packed", True),
-        (None, "packed", True),  # memory does not suffice to try it
-        ("no room", "packed", True),  # nor for its weights
+        ({}, {}, "packed", True),
+        ({}, STEPPED, "stepped", False),
+        (STEPPED, {}, "stepped", False),
+        ({}, failing(TypeError()), "packed", True),
+        ({}, torch.OutOfMemoryError(), "packed", True),  # memory does not suffice to try it
+        ({}, "no room", "packed", True),  # nor for its weights
     ],
 )
 def test_what_few_bits_hide_is_looked_for_in_float32(
@@ -156,40 +193,42 @@ def test_what_few_bits_hide_is_looked_for_in_float32(
     data: TrainingData,
     runtime: Runtime,
     monkeypatch: pytest.MonkeyPatch,
+    narrow: Any,
     exactly: Any,
     reads: str,
     lists: bool,
 ) -> None:
-    real, tried, lines = prompted.probe, list[tuple[torch.dtype, bool]](), list[str]()
-
-    def probe(module: HybridLM, *given: Any, trains: bool) -> Abilities:
-        weights = module.lm.get_input_embeddings().weight.dtype
-        tried.append((weights, trains))
-        found = real(module, *given, trains=trains)
-        if weights == torch.bfloat16:
-            return found
-        if isinstance(exactly, UserError):
-            raise exactly
-        if exactly is None:
-            raise torch.OutOfMemoryError
-        return found.model_copy(update=exactly)
-
-    def has_no_room(_: HybridLM) -> None:
-        raise torch.OutOfMemoryError
-
-    if exactly == "no room":
-        monkeypatch.setattr(HybridLM, "float", has_no_room)
-    for name in ("reading_precision", "training_precision"):
-        monkeypatch.setattr(prompted, name, lambda *_: IN_BFLOAT16)
-    monkeypatch.setattr(prompted, "probe", probe)
-    model = build()
+    tried, lines, model = Tried(monkeypatch, narrow, exactly), list[str](), build()
     model.rehearse(data, 8, replace(runtime, report=lines.append))
     in_float32 = [] if exactly == "no room" else [(torch.float32, False)]
-    assert tried == [(torch.bfloat16, True), *in_float32]
+    assert tried.met == [(torch.bfloat16, True), *in_float32]
     assert model.abilities is not None
     assert (model.abilities.reads, model.abilities.lists) == (reads, lists)
     untried = [line for line in lines if "cannot be tried in float32 here" in line]
     assert len(untried) == (not isinstance(exactly, dict))
+
+
+def test_what_is_of_no_use_in_float32_is_refused_though_rounding_hides_it(
+    build: Build, data: TrainingData, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Tried(monkeypatch, {}, UserError("is of no use"))
+    with pytest.raises(UserError, match="is of no use"):
+        build().rehearse(data, 8, runtime)
+
+
+def test_a_model_that_is_asked_stays_in_its_bits_and_spares_no_rehearsal(
+    build: Build, data: TrainingData, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, queries, lines = build(), toy_queries(toy_split()), list[str]()
+    model.fit(data, runtime)
+    shutil.rmtree(runtime.cache / "abilities")
+    tried = Tried(monkeypatch, {}, {})
+    model.module.lm.to(torch.bfloat16)
+    model.abilities = None
+    model.score(queries, replace(runtime, report=lines.append))
+    assert tried.met == [(torch.bfloat16, False)]
+    assert any("cannot be tried in float32 here" in line for line in lines)
+    assert not (runtime.cache / "abilities").exists()
 
 
 def test_what_was_once_found_wrong_stays_so_for_longer_prompts(

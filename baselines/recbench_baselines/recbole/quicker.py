@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+_FEW_ITEMS = 50
+"""Of a history: with 100 the matrices took 2 GB in a batch of 64."""
+
 
 def graphs(
     sequences: NDArray[np.int64],
@@ -63,9 +66,15 @@ def with_quick_gelu(module: Any) -> Any:
 
 
 def with_quick_filters(module: Any) -> Any:
-    """Have the filters of a module that slide along the items alone, Caser's, multiply instead."""
-    for filters in getattr(module, "conv_h", ()):
-        filters.forward = partial(slid, filters)
+    """
+    Have the filters of a module that slide along the items alone, Caser's, multiply instead.
+
+    Unless histories are long: the matrices take memory as the cube of their length.
+    """
+    filters = getattr(module, "conv_h", ())
+    if len(filters) <= _FEW_ITEMS:
+        for one in filters:
+            one.forward = partial(slid, one)
     return module
 
 

@@ -44,14 +44,36 @@ class Abilities(BaseModel):
         """Return what another one is able to do as well."""
         two, cached = (self, other), self.writes == other.writes == "cached"
         packed = all(one.reads == "packed" for one in two)
-        return Abilities(
+        return Abilities.of(
             tokens=max(one.tokens for one in two),
             batches=all(one.batches for one in two),
             lists=all(one.lists for one in two),
-            # What writes behind a cache is what goes on from it a token at a time.
-            reads="packed" if packed else "stepped" if cached else "plain",
-            writes="cached" if cached else "plain",
+            packs=packed,
+            steps=cached,  # what writes behind a cache goes on from it a token at a time
             together=all(one.together for one in two),
+        )
+
+    @classmethod
+    def of(
+        cls, *, tokens: int, batches: bool, lists: bool, packs: bool, steps: bool, together: bool
+    ) -> "Abilities":
+        """
+        Return the fastest ways of a model.
+
+        Parameters
+        ----------
+        packs, steps
+            Whether answers can be read as one sequence behind a cached prompt, and whether it can
+            go on from there a token at a time; `together` is said of these.
+        """
+        plain = not steps  # then it writes so, or reads so as well: without a cache, as in training
+        return cls(
+            tokens=tokens,
+            batches=batches,
+            lists=lists,
+            reads="packed" if packs else "stepped" if steps else "plain",
+            writes="cached" if steps else "plain",
+            together=together and (batches or not plain),
         )
 
     @property

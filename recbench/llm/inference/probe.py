@@ -43,8 +43,9 @@ _NOISE, _SHARE = 0.02, 0.1
 
 _MOVED = 0.01
 """
-Part of the tolerance by which a likelihood may move where other answers of its sequence change:
-it is computed by the same operations on the same numbers, so that attention moves it by nothing.
+Part of the tolerance by which a likelihood may move, in float32, where other answers of its
+sequence change: attention moves it by nothing. In fewer bits the experts of a mixture, who then
+get other tokens beside its own, round otherwise.
 """
 
 _NO_ENDS = LineEnds(torch.zeros(0, dtype=torch.bool))
@@ -125,12 +126,12 @@ def probe(model: HybridLM, batch: Batch, name: str, *, trains: bool = True) -> A
             return False
         return _stand_apart(model, found, lambda: _listed(model, _beside_others(batch)))
 
-    return Abilities(
+    return Abilities.of(
         tokens=tokens,
         batches=batches,
         lists=not alone and lists(),
-        reads="packed" if packs else "stepped" if steps else "plain",
-        writes="cached" if steps else "plain",
+        packs=packs,
+        steps=steps,
         together=together,
     )
 
@@ -418,7 +419,9 @@ def _stand_apart(model: HybridLM, before: Tensor, way: Callable[[], Tensor | Non
     """
     after = way()
     assert after is not None
-    return _agree(model, before[:, 1::2].float(), after[:, 1::2].float(), _MOVED)
+    is_exact = model.lm.get_input_embeddings().weight.dtype == torch.float32
+    part = _MOVED if is_exact else 1.0
+    return _agree(model, before[:, 1::2].float(), after[:, 1::2].float(), part)
 
 
 def _beside_others(batch: Batch) -> Batch:

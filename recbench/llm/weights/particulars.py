@@ -45,7 +45,7 @@ def closing_tokens(
 _COMPUTED_ANEW: dict[str, dict[str, Any]] = {
     "rwkv": {"rescale_every": 0},
     **{family: {"lora": "without x_proj"} for family in ("mamba", "falcon_mamba")},
-    **{family: {"lora": "without routers"} for family in ("jetmoe", "zaya")},
+    **{family: {"lora": "without routers"} for family in ("afmoe", "jetmoe", "zaya")},
 }
 """Of families that are read or tuned in another way than at first, by their `model_type`."""
 

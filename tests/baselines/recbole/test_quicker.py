@@ -5,7 +5,12 @@ import pytest
 import torch
 from recbench_baselines.recbole.installed import module_class
 from recbench_baselines.recbole.network import Network, Tables
-from recbench_baselines.recbole.quicker import slid, with_quick_gelu, with_quick_graphs
+from recbench_baselines.recbole.quicker import (
+    slid,
+    with_quick_filters,
+    with_quick_gelu,
+    with_quick_graphs,
+)
 from recbench_baselines.recbole.settings import settings_class
 
 pytestmark = pytest.mark.usefixtures("recbole")
@@ -75,6 +80,13 @@ def test_products_find_what_the_filters_of_recboles_caser_do() -> None:
         del one.forward
     for own, theirs in zip(ours, found(), strict=True):
         torch.testing.assert_close(own, theirs)
+
+
+def test_filters_of_long_histories_stay_what_they_are() -> None:
+    filters = torch.nn.ModuleList(torch.nn.Conv2d(1, 2, (1, 4)) for _ in range(51))
+    module = torch.nn.ModuleDict({"conv_h": filters})
+    module.conv_h = filters
+    assert not any("forward" in vars(one) for one in with_quick_filters(module).conv_h)
 
 
 def test_another_activation_stays(recbole: Any) -> None:

@@ -5,7 +5,7 @@ from recbench.llm.inference.abilities import Abilities
 PACKED = Abilities(tokens=9)
 STEPPED = Abilities(tokens=7, reads="stepped", lists=False)
 PLAIN = Abilities(tokens=8, reads="plain", writes="plain", together=False)
-ONLY_PACKED = Abilities(tokens=5, writes="plain", batches=False)
+ONLY_PACKED = Abilities(tokens=5, writes="plain", batches=False, together=False)
 
 
 @pytest.mark.parametrize(
@@ -14,11 +14,15 @@ ONLY_PACKED = Abilities(tokens=5, writes="plain", batches=False)
         (PACKED, PACKED, PACKED),
         (PACKED, STEPPED, Abilities(tokens=9, reads="stepped", lists=False)),
         (PACKED, PLAIN, Abilities(tokens=9, reads="plain", writes="plain", together=False)),
-        (PACKED, ONLY_PACKED, Abilities(tokens=9, writes="plain", batches=False)),
+        (PACKED, ONLY_PACKED, ONLY_PACKED.model_copy(update={"tokens": 9})),
         (
             STEPPED,  # a token at a time is right for one of them, and as one sequence for another
             ONLY_PACKED,
-            Abilities(tokens=7, reads="plain", writes="plain", lists=False, batches=False),
+            # and unequal rows cannot be read together without a cache
+            Abilities(
+                **{"tokens": 7, "reads": "plain", "writes": "plain", "lists": False},
+                **{"batches": False, "together": False},
+            ),
         ),
     ],
 )

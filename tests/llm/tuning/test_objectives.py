@@ -104,6 +104,13 @@ def test_an_unknown_objective_is_refused() -> None:
         HybridSettings.build({"objective": "pairwise"})
 
 
+def test_a_model_cannot_learn_what_its_setting_does_not_say() -> None:
+    with pytest.raises(PluginError, match=r"Other may not set objective, .* name it in objectives"):
+
+        class Other(LLaRA):
+            objective = Listwise()
+
+
 def test_the_setting_decides_what_is_learnt_in_a_plug_in_too(tmp_path: Path) -> None:
     class Both(documented()):
         settings_class = HybridSettings

@@ -121,6 +121,20 @@ def test_where_the_papers_names_are_missing_it_is_all_linear(name: str) -> None:
     assert not [layer for layer in adapted if "expert" in layer or "head" in layer]
 
 
+@pytest.mark.parametrize(
+    "part",
+    [
+        *("encoder_attn", "cross_attn", "crossattention", "indexer", "pooler"),
+        *("router", "router_mlp", "shared_expert_gate"),
+    ],
+)
+def test_parts_that_get_no_lora_are_known_by_any_of_their_names(part: str) -> None:
+    inside, mlp = ({name: torch.nn.Linear(2, 2)} for name in ("dense", "fc1"))
+    parts = {part: torch.nn.ModuleDict(inside), "mlp": torch.nn.ModuleDict(mlp)}
+    lm = torch.nn.ModuleDict(parts)
+    assert resolve(settings(ALL), lm) == ("fc1",)
+
+
 @pytest.mark.parametrize("targets", [(), ATTENTION_QV, (ALL,)])
 def test_what_a_text_alone_does_not_pass_is_left_out(targets: tuple[str, ...]) -> None:
     """Of a decoder that was half of another model: it has attention to an encoder, and no text."""

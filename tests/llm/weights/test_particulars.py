@@ -66,6 +66,7 @@ def test_it_is_an_ingredient_of_these_models_alone(toy_folder: Path, ending: Pat
         ("falcon_mamba", {"lora": "without x_proj"}),
         ("jetmoe", {"lora": "without routers"}),
         ("zaya", {"lora": "without routers"}),
+        ("afmoe", {"lora": "without routers"}),
         ("jamba", {}),
         ("mamba2", {}),
     ],
