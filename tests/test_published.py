@@ -62,7 +62,8 @@ def test_the_command_that_made_it_would_make_the_same_row(record: RunRecord) -> 
     said = _said(record) if "llm" in record.settings else {}
     if record.settings.get("llm") == "tiny":  # whose card says the rest
         usual = {"examples": 1000, "routing": "soft"}
-        said = {name: said[name] for name, value in usual.items() if said.get(name, value) != value}
+        had = {name: record.settings.get(name, value) for name, value in usual.items()}
+        said = {name: value for name, value in had.items() if value != usual[name]}
     names = {"model": record.model, "protocol": record.protocol, "preset": record.preset}
     model = build(Experiment(**names, settings=said))
     assert model.settings.identity() == record.settings
