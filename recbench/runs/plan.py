@@ -180,14 +180,16 @@ def _sheet(one: Plan) -> Sheet:
         for line, option in zip(lines, one.options, strict=True):
             line.append("no number" if option.users is None else f"{_real(one, option):,}")
     a, b = one.pair
+    tells = _tells_of_seeds(one.pair)
+    among = " among those that tell what seeds add" if tells else ""
     blocks = [
         Grid(headers, lines),
-        f"From {a.label} and {b.label}, the pair of median variance, in {ranked_by(record)}: a "
-        f"true difference is told apart where the paired test at .05 finds it with 80% power. "
-        f"There are {one.users:,} test users here, worth {one.effective_users:.0f} with equally "
-        "many rows.",
+        f"From {a.label} and {b.label}, the pair of median variance{among}, in "
+        f"{ranked_by(record)}: a true difference is told apart where the paired test at .05 finds "
+        f"it with 80% power. There are {one.users:,} test users here, worth "
+        f"{one.effective_users:.0f} with equally many rows.",
         ""
-        if _tells_of_seeds(one.pair)
+        if tells
         else "One of the two has a single training: what seeds add is not known, and is counted as "
         "nothing; make more seeds.",
         "With one seed or two the claim is of these trainings alone.",
