@@ -9,7 +9,7 @@ fastest with the same numbers is taken; where the plain one itself is of no use,
 refused.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -291,33 +291,44 @@ def _check_trains(model: HybridLM, batch: Batch, expected: Tensor, name: str) ->
             f"'{name}' cannot be tuned ({_in_a_line(error)}); choose another language model, or "
             "other targets"
         ) from error
-    kinds = dict.fromkeys(kind for kind, _ in _adapted(model))
+    try:
+        _check_heard(model, batch, name)
+    finally:
+        model.zero_grad()
+    if found is not None and not _agree(model, expected, found.cpu()):
+        raise UserError(
+            f"'{name}' cannot be tuned: in training it computes other numbers than when it is "
+            "asked, and not by dropout; choose another language model"
+        )
+
+
+def _check_heard(model: HybridLM, batch: Batch, name: str) -> None:
+    """Refuse, after a backward pass, what is to be learnt and has no say in the answers."""
     idle = {kind for kind, weight in _adapted(model) if _is_idle(weight)}
     unheard = [
         part for part, module in _beside(model, batch) if any(map(_is_idle, _learnt(module)))
     ]
-    model.zero_grad()
     if idle:
-        useful = ",".join(kind for kind in kinds if kind not in idle)
-        remedy = (
-            f"take --set targets={useful}, or these as target_modules in the file of --set peft"
-            if useful
-            else "choose another language model"
-        )
         raise UserError(
             f"'{name}' answers without {', '.join(sorted(idle))}: the adapter would learn nothing "
-            f"there, or in some layers of the name; {remedy}"
+            f"there, or in some layers of the name; {_useful(model, idle)}"
         )
     if unheard:
         raise UserError(
             f"'{name}' answers without {' and '.join(unheard)}, which would learn nothing; choose "
             "another language model, or other targets"
         )
-    if found is not None and not _agree(model, expected, found.cpu()):
-        raise UserError(
-            f"'{name}' cannot be tuned: in training it computes other numbers than when it is "
-            "asked, and not by dropout; choose another language model"
-        )
+
+
+def _useful(model: HybridLM, idle: Set[str]) -> str:
+    """Say what to adapt instead of kinds of layers of which some learn nothing."""
+    others = ",".join(dict.fromkeys(kind for kind, _ in _adapted(model) if kind not in idle))
+    named = f"take --set targets={others}, or these as target_modules in the file of --set peft"
+    heard = {kind for kind, weight in _adapted(model) if not _is_idle(weight)}
+    if heard & idle:  # as in BART, whose attention to another text has the names of the other
+        every = "--set targets=all-linear, which leaves out what a text alone does not pass"
+        return f"take {every}" if not others else f"{named}, or {every}"
+    return named if others else "choose another language model"
 
 
 def _backward(model: HybridLM, batch: Batch) -> None:

@@ -19,6 +19,7 @@ from peft import (
 )
 from transformers import (
     AutoModelForCausalLM,
+    BartConfig,
     BloomConfig,
     CTRLConfig,
     GPTNeoConfig,
@@ -188,6 +189,37 @@ def test_an_adapter_whose_gradient_is_zero_learns_nothing(make_hybrid: Hybrid) -
             module.register_forward_hook(lambda _, __, out: out * 0)
     with pytest.raises(UserError, match=r"without v_proj: .*--set targets=q_proj, "):
         found(model)
+
+
+BART = BartConfig(
+    vocab_size=280,
+    d_model=32,
+    decoder_layers=1,
+    decoder_attention_heads=4,
+    decoder_ffn_dim=48,
+    init_std=0.2,
+    is_decoder=True,
+    is_encoder_decoder=False,
+)
+
+
+@pytest.mark.parametrize(
+    ("targets", "remedy"),
+    [
+        (("q_proj", "fc1"), r"targets=fc1, or these .*, or --set targets=all-linear, which leaves"),
+        (("q_proj", "v_proj"), r"take --set targets=all-linear, which leaves out"),
+    ],
+)
+def test_attention_to_another_text_is_left_out_by_all_linear(
+    targets: tuple[str, ...], remedy: str, make_hybrid: Hybrid
+) -> None:
+    """Its layers have the names of those that a text alone passes."""
+    with pytest.raises(UserError, match=remedy):
+        found(hybrid(BART, targets, make_hybrid))
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        lm = AutoModelForCausalLM.from_config(BART)
+    found(randomised(make_hybrid(add_lora(lm, LanguageModelSettings(targets=("all-linear",))))))
 
 
 def test_words_that_no_prompt_has_may_be_learnt(make_hybrid: Hybrid) -> None:
