@@ -5,8 +5,8 @@ Measure how runs grow with the data, and draw it: `docs/size.md` shows the figur
 
 Data of `tools/synthetic.py` are made below FOLDER, one dataset a number of interactions, and each
 model is run on each as a user would, one after another; what was run before is there. Times and
-peak memory are those of the records. Into ``results/growth/`` are written ``growth.csv`` and
-``figure.svg``; which model is drawn is said by the settings, too.
+peak memory are those of the records. Into ``results/growth/`` are written ``growth.csv``, where
+what is not measured anew stays, and ``figure.svg``.
 """
 
 import argparse
@@ -26,12 +26,17 @@ TOOLS = Path(__file__).parent
 SIZES = (1_000_000, 5_000_000, 25_000_000)
 QUESTION = ("--protocol", "next-item", "--draws", "1")
 
-# Of the simple models `random` and `last-id` are left out, and `ease`, which refuses 60,000 items.
+ITEMS = 60_000
+FEWER_ITEMS = {"ease": 20_000}  # it refuses more than 30,000
+
 MODELS: dict[str, Mapping[str, str]] = {
+    "random": {},
+    "last-id": {},
     "popularity": {},
     "recent-popularity": {},
     "cooccurrence": {},
     "itemknn": {},
+    "ease": {},
     # One epoch of the softmax that is estimated, and large batches: the table of items is long.
     "sasrec": {"softmax_items": "1024", "batch_size": "256", "epochs": "1"},
 }
@@ -49,29 +54,30 @@ def recbench(folder: Path, *arguments: str) -> None:
     subprocess.run([sys.executable, "-m", "recbench_cli", *given], check=True)
 
 
-def name_of(interactions: int) -> str:
-    """Return what the dataset of so many interactions is called."""
-    return f"made-up-{interactions}"
+def dataset_of(model: str, interactions: int) -> str:
+    """Return what the dataset is called on which a model is run; `row_of` reads it."""
+    return f"made-up-{interactions}-{FEWER_ITEMS.get(model, ITEMS)}"
 
 
-def make(folder: Path, interactions: int) -> None:
+def make(folder: Path, dataset: str) -> None:
     """Make a dataset and have recbench know it, once."""
-    place = folder / name_of(interactions)
+    place = folder / dataset
     if place.exists():
         return
+    _, interactions, items = dataset.rsplit("-", 2)
     partial = place.with_suffix(".partial")
     command = [sys.executable, str(TOOLS / "synthetic.py"), str(partial), "--parquet"]
-    subprocess.run([*command, "--interactions", str(interactions)], check=True)
+    subprocess.run([*command, "--interactions", interactions, "--items", items], check=True)
     files = [f"--{name}={partial / name}.parquet" for name in ("interactions", "items")]
-    recbench(folder, "data", "add", name_of(interactions), *files)
-    recbench(folder, "data", "prepare", "--dataset", name_of(interactions))
+    recbench(folder, "data", "add", dataset, *files)
+    recbench(folder, "data", "prepare", "--dataset", dataset)
     partial.rename(place)
 
 
-def run(folder: Path, model: str, interactions: int) -> None:
+def run(folder: Path, model: str, dataset: str) -> None:
     """Run a model on a dataset."""
     changes = [word for one in MODELS[model].items() for word in ("--set", "=".join(one))]
-    asked = ["--model", model, "--dataset", name_of(interactions), *QUESTION, *changes]
+    asked = ["--model", model, "--dataset", dataset, *QUESTION, *changes]
     recbench(folder, "run", *asked, "--results", str(folder / "results"))
 
 
@@ -83,10 +89,12 @@ def shortened(figure: float) -> float:
 def row_of(record: RunRecord) -> dict[str, object]:
     """Return what a run took, as a row of the table."""
     assert record.trained is not None  # nothing is only asked here
+    _, interactions, items = record.dataset.rsplit("-", 2)
     memory = max(record.trained.peak_memory.host or 0, record.peak_memory.host or 0)
     return {
         "model": record.model,
-        "interactions": int(record.dataset.rpartition("-")[2]),
+        "interactions": int(interactions),
+        "items": int(items),
         "test rows": record.examples,
         "settings": " ".join(f"{k}={v}" for k, v in MODELS[record.model].items()),
         "fit": shortened(record.trained.seconds),
@@ -96,6 +104,14 @@ def row_of(record: RunRecord) -> dict[str, object]:
         "threads": record.provenance.device.threads,
         "finished": record.finished[:10],
     }
+
+
+def beside_measured_before(found: pd.DataFrame, table: Path) -> pd.DataFrame:
+    """Return rows with those of a table, perhaps of another machine, that are not among them."""
+    before = pd.read_csv(table, keep_default_na=False) if table.exists() else found
+    every = pd.concat([found, before])
+    cell = ["model", "interactions"]
+    return every.drop_duplicates(cell).sort_values(cell)
 
 
 def draw(found: pd.DataFrame, out: Path) -> None:
@@ -126,14 +142,15 @@ def main() -> None:
     parser.add_argument("--interactions", nargs="*", type=int, default=SIZES)
     asked = parser.parse_args()
     for interactions in asked.interactions:
-        make(asked.folder, interactions)
         for model in asked.models:
-            run(asked.folder, model, interactions)
+            dataset = dataset_of(model, interactions)
+            make(asked.folder, dataset)
+            run(asked.folder, model, dataset)
     found = pd.DataFrame([row_of(one.record) for one in runs(asked.folder / "results")])
     asked.out.mkdir(parents=True, exist_ok=True)
-    ordered = found.sort_values(["model", "interactions"])
-    ordered.to_csv(asked.out / "growth.csv", index=False)
-    draw(ordered, asked.out)
+    every = beside_measured_before(found, asked.out / "growth.csv")
+    every.to_csv(asked.out / "growth.csv", index=False)
+    draw(every, asked.out)
 
 
 if __name__ == "__main__":
