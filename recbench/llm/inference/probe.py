@@ -9,28 +9,23 @@ fastest with the same numbers is taken; where the plain one itself is of no use,
 refused.
 """
 
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
 import torch
-from peft.tuners.trainable_tokens import TrainableTokensLayer
-from peft.tuners.tuners_utils import BaseTunerLayer
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import PretrainedConfig
 
 from recbench.errors import RecbenchError, UserError
-from recbench.hardware.devices import is_deterministic, lacks_deterministic_form
 from recbench.llm.inference.abilities import Abilities
-from recbench.llm.inference.as_trained import likelihoods_as_trained
+from recbench.llm.inference.agreement import agree, in_a_line, says_nothing
 from recbench.llm.inference.generation import LineEnds
 from recbench.llm.inference.hybrid import HybridLM
 from recbench.llm.inference.reader import Batch, Reader
 from recbench.llm.inference.scoring import log_likelihoods, pack
+from recbench.llm.inference.trainable import check_trains
 from recbench.llm.prompts.writer import MARGIN, Prompt
-from recbench.llm.tolerance import TOLERANCE
-from recbench.out_of_memory import lacks_memory
-from recbench.processes import UnreachableError
 
 PROBE = 4
 """
@@ -76,38 +71,18 @@ def probe(model: HybridLM, batch: Batch, name: str, *, trains: bool = True) -> A
         the model does not read vectors in the place of tokens, takes positions for others than it
         counts itself, cannot be tuned, or is tuned as another function than it is asked as.
     """
-    columns = _compared(batch)
-    answers = [[own[column] for column in columns] for own in batch.answers]
-    few = Batch(batch.prompts, batch.users, answers)
     with _plain_text(name):
         _check_reads(model, batch, name)
-        expected = _plainly(model, few)
-    tokens = max(map(total, batch.prompts, batch.answers))
-    alone = reads_long_texts_otherwise(model.lm.config, tokens + MARGIN)
-    plain = Abilities(tokens=tokens, reads="plain", writes="plain")
-
-    def holds(asked: Batch, **changed: object) -> bool:
-        if alone and changed != {"together": False}:
-            return False
-        reader = Reader(model, plain.model_copy(update=changed), _NO_ENDS)
-
-        def read(some: Batch) -> Tensor | None:
-            return reader.answer(some)[0]
-
-        found = _as_expected(model, lambda: read(asked), expected, columns)
-        if found is None or changed.get("reads") != "packed":
-            return found is not None
-        return _stand_apart(model, found, lambda: read(_beside_others(asked)))
-
-    batches = holds(few)
-    if not batches and not holds(few, together=False):
+        ways = _Ways(model, batch)
+    batches = ways.hold(ways.few)
+    if not batches and not ways.hold(ways.few, together=False):
         raise UserError(
             f"'{name}' is of no use: no way of reading it gives the numbers of plain text, perhaps "
             "since it counts positions in its own way; choose another language model"
         )
     for together in (True, False):
-        packs = holds(batch, reads="packed", together=together)
-        steps = holds(few, reads="stepped", together=together)
+        packs = ways.hold(batch, reads="packed", together=together)
+        steps = ways.hold(ways.few, reads="stepped", together=together)
         if packs or steps:
             break
     else:
@@ -116,24 +91,66 @@ def probe(model: HybridLM, batch: Batch, name: str, *, trains: bool = True) -> A
         # The shorter rows: a backward pass keeps what every layer has computed, and three of the
         # longest took more memory than the steps of a training, which are cut to what fits.
         rows = slice(-2, None if batches else -1)
-        short = few.part(rows)
+        short = ways.few.part(rows)
         lesson = Batch(short.prompts, short.users, [own[:1] for own in short.answers])
-        _check_trains(model, lesson, expected[rows, :1], name)
-
-    def lists() -> bool:
-        found = _as_expected(model, lambda: _listed(model, batch), expected, columns)
-        if found is None:
-            return False
-        return _stand_apart(model, found, lambda: _listed(model, _beside_others(batch)))
-
+        check_trains(model, lesson, ways.expected[rows, :1], name)
     return Abilities.of(
-        tokens=tokens,
+        tokens=ways.plain.tokens,
         batches=batches,
-        lists=not alone and lists(),
+        lists=ways.list_candidates(),
         packs=packs,
         steps=steps,
         together=together,
     )
+
+
+class _Ways:
+    """
+    Ways of reading a batch, each compared with the plain one.
+
+    Attributes
+    ----------
+    few
+        The batch with no more answers than are compared.
+    expected
+        Their likelihoods, each read by itself: [B, C].
+    plain
+        How that is.
+    """
+
+    def __init__(self, model: HybridLM, batch: Batch) -> None:
+        self._model, self._batch, self._columns = model, batch, _compared(batch)
+        answers = [[own[column] for column in self._columns] for own in batch.answers]
+        self.few = Batch(batch.prompts, batch.users, answers)
+        self.expected = _plainly(model, self.few)
+        tokens = max(map(total, batch.prompts, batch.answers))
+        self._alone = reads_long_texts_otherwise(model.lm.config, tokens + MARGIN)
+        self.plain = Abilities(tokens=tokens, reads="plain", writes="plain")
+
+    def hold(self, asked: Batch, **changed: object) -> bool:
+        """Tell whether the abilities that are `changed` from the plain ones give its numbers."""
+        if self._alone and changed != {"together": False}:
+            return False
+        reader = Reader(self._model, self.plain.model_copy(update=changed), _NO_ENDS)
+
+        def read(some: Batch) -> Tensor | None:
+            return reader.answer(some)[0]
+
+        return self._holds(read, asked, packs=changed.get("reads") == "packed")
+
+    def list_candidates(self) -> bool:
+        """Tell whether all answers that a prompt lists can be learnt as one sequence."""
+
+        def read(some: Batch) -> Tensor:
+            return _listed(self._model, some)
+
+        return not self._alone and self._holds(read, self._batch, packs=True)
+
+    def _holds(self, read: Callable[[Batch], Tensor | None], asked: Batch, *, packs: bool) -> bool:
+        found = _as_expected(self._model, lambda: read(asked), self.expected, self._columns)
+        if found is None or not packs:
+            return found is not None
+        return _stand_apart(self._model, found, lambda: read(_beside_others(asked)))
 
 
 def reads_long_texts_otherwise(config: PretrainedConfig, tokens: int) -> bool:
@@ -197,10 +214,10 @@ def _plain_text(name: str) -> Iterator[None]:
     except RecbenchError:
         raise
     except Exception as error:
-        if _says_nothing(error):
+        if says_nothing(error):
             raise
         raise UserError(
-            f"'{name}' fails at plain text of the length of a prompt ({_in_a_line(error)}); choose "
+            f"'{name}' fails at plain text of the length of a prompt ({in_a_line(error)}); choose "
             "another language model, or show it less"
         ) from error
 
@@ -270,129 +287,10 @@ def _check_reads(model: HybridLM, batch: Batch, name: str) -> None:
         )
 
 
-@torch.enable_grad()  # even where a training is only looked at
-def _check_trains(model: HybridLM, batch: Batch, expected: Tensor, name: str) -> None:
-    """
-    Refuse what cannot be tuned to answer as it is asked.
-
-    That is what fails in the backward pass, computes in training mode what is not `expected` of it
-    when it is asked, or has an adapter that answers do not depend on.
-    """
-    trained = {n: p for n, p in model.named_parameters() if p.requires_grad}
-    if not trained:
-        return
-    try:
-        found = likelihoods_as_trained(model, batch)
-        _backward(model, batch)
-    except Exception as error:
-        if _says_nothing(error):
-            raise
-        raise UserError(
-            f"'{name}' cannot be tuned ({_in_a_line(error)}); choose another language model, or "
-            "other targets"
-        ) from error
-    try:
-        _check_heard(model, batch, name)
-    finally:
-        model.zero_grad()
-    if found is not None and not _agree(model, expected, found.cpu()):
-        raise UserError(
-            f"'{name}' cannot be tuned: in training it computes other numbers than when it is "
-            "asked, and not by dropout; choose another language model"
-        )
-
-
-def _check_heard(model: HybridLM, batch: Batch, name: str) -> None:
-    """Refuse, after a backward pass, what is to be learnt and has no say in the answers."""
-    idle = {kind for kind, weight in _adapted(model) if _is_idle(weight)}
-    unheard = [
-        part for part, module in _beside(model, batch) if any(map(_is_idle, _learnt(module)))
-    ]
-    if idle:
-        raise UserError(
-            f"'{name}' answers without {', '.join(sorted(idle))}: the adapter would learn nothing "
-            f"there, or in some layers of the name; {_useful(model, idle)}"
-        )
-    if unheard:
-        raise UserError(
-            f"'{name}' answers without {' and '.join(unheard)}, which would learn nothing; choose "
-            "another language model, or other targets"
-        )
-
-
-def _useful(model: HybridLM, idle: Set[str]) -> str:
-    """Say what to adapt instead of kinds of layers of which some learn nothing."""
-    others = ",".join(dict.fromkeys(kind for kind, _ in _adapted(model) if kind not in idle))
-    named = f"take --set targets={others}, or these as target_modules in the file of --set peft"
-    heard = {kind for kind, weight in _adapted(model) if not _is_idle(weight)}
-    if heard & idle:  # as in BART, whose attention to another text has the names of the other
-        every = "--set targets=all-linear, which leaves out what a text alone does not pass"
-        return f"take {every}" if not others else f"{named}, or {every}"
-    return named if others else "choose another language model"
-
-
-def _backward(model: HybridLM, batch: Batch) -> None:
-    """Compute gradients, the language model in training mode; a gate keeps its statistics."""
-    before = model.training
-    model.eval()
-    model.lm.train()
-    if model.user_gate is not None and batch.users is not None:
-        model.user_gate.hold(batch.users)
-    try:
-        packed = pack(batch.prompts, batch.answers, model.device)
-        log_likelihoods(model, packed).sum().backward()
-    finally:
-        if model.user_gate is not None:
-            model.user_gate.release()
-        model.train(before)
-
-
-def _adapted(model: HybridLM) -> Iterator[tuple[str, nn.Parameter]]:
-    """
-    Yield what is trained in the layers that have an adapter, with the layer's kind.
-
-    But for single words, which need not stand in a prompt.
-    """
-    for name, layer in model.lm.named_modules():
-        if isinstance(layer, BaseTunerLayer) and not isinstance(layer, TrainableTokensLayer):
-            kind = name.rsplit(".", 1)[-1]
-            yield from ((kind, weight) for weight in _learnt(layer))
-
-
-def _beside(model: HybridLM, batch: Batch) -> Iterator[tuple[str, nn.Module]]:
-    """Yield what is trained beside the adapter and has a say in the answers of a batch."""
-    if model.projector is not None and any(prompt.items for prompt in batch.prompts):
-        yield "its item vectors", model.projector
-    if model.gate is not None and len(model.gate.ranks) > 1:
-        yield "its gate", model.gate
-
-
-def _learnt(module: nn.Module) -> Iterator[nn.Parameter]:
-    return (weight for weight in module.parameters() if weight.requires_grad)
-
-
-def _is_idle(weight: nn.Parameter) -> bool:
-    """Tell whether no answer depends on a weight, all of which are random here."""
-    return weight.grad is None or not bool(weight.grad.any())
-
-
-def _says_nothing(error: Exception) -> bool:
-    """Whether what was raised is no word on the architecture, and has to be let through."""
-    if isinstance(error, UnreachableError) or lacks_memory(error):
-        return True
-    return is_deterministic() and lacks_deterministic_form(error)
-
-
-def _in_a_line(error: Exception) -> str:
-    """Return the kind of an error with the first line of what it says."""
-    first = next(iter(str(error).strip().splitlines()), "")
-    return f"{type(error).__name__}: {first}"
-
-
 def _same(model: HybridLM, one: Tensor, other: Tensor) -> bool:
     one, other = one.log_softmax(dim=-1), other.log_softmax(dim=-1)
     likely = one.topk(min(100, len(one))).indices  # what is hopeless is computed less exactly
-    return _agree(model, one[likely], other[likely])
+    return agree(model, one[likely], other[likely])
 
 
 def _as_expected(
@@ -405,13 +303,13 @@ def _as_expected(
     try:
         scores = way()
     except Exception as error:
-        if _says_nothing(error):
+        if says_nothing(error):
             raise
         return None
     if scores is None:
         return None
     found = scores if scores.shape == expected.shape else scores[:, columns]
-    return scores if _agree(model, expected, found.float().cpu()) else None
+    return scores if agree(model, expected, found.float().cpu()) else None
 
 
 def _stand_apart(model: HybridLM, before: Tensor, way: Callable[[], Tensor | None]) -> bool:
@@ -432,7 +330,7 @@ def _stand_apart(model: HybridLM, before: Tensor, way: Callable[[], Tensor | Non
     assert after is not None
     is_exact = model.lm.get_input_embeddings().weight.dtype == torch.float32
     part = _MOVED if is_exact else 1.0
-    return _agree(model, before[:, 1::2].float(), after[:, 1::2].float(), part)
+    return agree(model, before[:, 1::2].float(), after[:, 1::2].float(), part)
 
 
 def _beside_others(batch: Batch) -> Batch:
@@ -452,8 +350,3 @@ def _other(answer: Sequence[int]) -> list[int]:
 def _listed(model: HybridLM, batch: Batch) -> Tensor:
     with model.reading(batch.users):
         return log_likelihoods(model, pack(batch.prompts, batch.answers, model.device))
-
-
-def _agree(model: HybridLM, expected: Tensor, found: Tensor, part: float = 1.0) -> bool:
-    most = part * TOLERANCE[model.lm.get_input_embeddings().weight.dtype]
-    return bool(((expected - found).abs() <= most * (1 + expected.abs())).all())

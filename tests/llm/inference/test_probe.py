@@ -33,7 +33,7 @@ from transformers import (
 
 from recbench.errors import RecbenchError, UserError
 from recbench.hardware.devices import deterministic
-from recbench.llm.inference import probe as probe_room
+from recbench.llm.inference import trainable
 from recbench.llm.inference.hybrid import HybridLM
 from recbench.llm.inference.probe import probe, randomised, total, trial
 from recbench.llm.inference.scoring import Packed
@@ -90,14 +90,14 @@ def test_a_backward_pass_is_tried_on_less_than_a_training_keeps(
 ) -> None:
     """All that every layer computes is kept for it: of three whole rows that would be the peak."""
     kept: list[int] = []
-    real = probe_room.log_likelihoods
+    real = trainable.log_likelihoods
 
     def noted(model: HybridLM, packed: Packed) -> torch.Tensor:
         if torch.is_grad_enabled():
             kept.append(packed.ids.numel())
         return real(model, packed)
 
-    monkeypatch.setattr(probe_room, "log_likelihoods", noted)
+    monkeypatch.setattr(trainable, "log_likelihoods", noted)
     found(make_hybrid(any_lm))
     assert len(kept) == 1
     assert len(PROMPT.ids) < kept[0] < 1.5 * len(PROMPT.ids)
