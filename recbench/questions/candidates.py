@@ -22,9 +22,8 @@ from recbench.data.dataset import array_digest
 from recbench.errors import DataError, RecbenchError, UserError
 from recbench.questions.negatives import Negatives
 from recbench.questions.protocols import Protocol
-from recbench.questions.queries import Queries
 from recbench.questions.sampling import Words, shuffle
-from recbench.questions.split import Examples, Part, Split
+from recbench.questions.split import Part, Split
 from recbench.settings import digest
 
 _ROWS_AT_ONCE, _EXCLUDED_AT_ONCE = 1 << 13, 1 << 23
@@ -89,17 +88,6 @@ class Pack:
     def size(self) -> int:
         """C, the candidates of each query."""
         return self.candidates.shape[2]
-
-    def queries(self, examples: Examples) -> Queries:
-        """
-        Return what a model is asked: row ``example * draws + draw``, without the target.
-
-        Its candidates cannot be written to: a model that sorts them in place fails.
-        """
-        candidates = self.candidates.view()
-        candidates.flags.writeable = False
-        candidates = candidates.reshape(-1, self.size)  # [rows, draws, C] -> [rows * draws, C]
-        return Queries(np.repeat(examples.histories, self.draws, axis=0), candidates)
 
 
 def make_pack(

@@ -176,7 +176,8 @@ def test_no_history_that_was_met_holds_a_target_still_to_come(many, model_class,
 
 def hits_in_one_call(model_class, split, pack):
     model = model_class(Settings())
-    queries = pack.queries(split.test)
+    histories = np.repeat(split.test.histories, pack.draws, axis=0)
+    queries = Queries(histories, pack.candidates.reshape(-1, pack.size))
     chunks = [queries[start : start + 256] for start in range(0, len(queries), 256)]
     scores = np.concatenate([model.score(chunk, None) for chunk in chunks])
     return (scores.argmax(axis=1) == pack.target_position.ravel()).mean()

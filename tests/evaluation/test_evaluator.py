@@ -107,11 +107,11 @@ def test_a_model_never_sees_the_target(split, pack, runtime):
 
 def test_what_a_scorer_did_row_by_row(split, pack, runtime):
     judged = evaluate(Scorer(), split.test, split.catalogue, pack, runtime)
-    asked = pack.queries(split.test)
+    asked = pack.candidates.reshape(-1, pack.size)
     outcome = judged.outcome
     assert judged.answers is None
     for row in range(len(asked)):
-        shown, position = asked.candidates[row], pack.target_position.ravel()[row]
+        shown, position = asked[row], pack.target_position.ravel()[row]
         assert outcome.rank[row] == 1 + sum(shown > shown[position])
         assert outcome.answer_slot[row] == shown.argmax()
     np.testing.assert_array_equal(outcome.hit, outcome.rank == 1)
@@ -188,15 +188,15 @@ def test_a_writer_is_read_and_ranked_apart(split, pack, runtime):
     model = Writer()
     model.titles = split.catalogue.titles
     judged = evaluate(model, split.test, split.catalogue, pack, runtime)
-    asked, position = pack.queries(split.test), pack.target_position.ravel()
-    assert judged.answers == [model.titles[item] for item in asked.candidates[:, 0]]
+    asked, position = pack.candidates.reshape(-1, pack.size), pack.target_position.ravel()
+    assert judged.answers == [model.titles[item] for item in asked[:, 0]]
     assert (judged.outcome.answer_slot == 0).all()
     np.testing.assert_array_equal(judged.outcome.hit, position == 0)
     assert judged.metrics["HitRatio@1"].value == pytest.approx((position == 0).mean())
     ranked = judged.metrics["HitRatio@1|likelihood"].value
     assert ranked == pytest.approx((judged.outcome.rank == 1).mean())
     assert "HitRatio@3" not in judged.metrics
-    mean = asked.candidates / model.title_lengths()[asked.candidates]
+    mean = asked / model.title_lengths()[asked]
     best = mean.argmax(axis=1) == position
     assert best.mean() > 0.5 > ranked  # low codes win by the token, high codes by the sum
     assert judged.metrics["HitRatio@1|likelihood-per-token"].value == pytest.approx(best.mean())

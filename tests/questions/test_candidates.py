@@ -311,18 +311,6 @@ def test_no_rows_make_an_empty_pack(tmp_path):
     assert pack.candidates.shape == (0, 2, 20)
 
 
-def test_queries_are_flat_and_hold_no_target():
-    split = arithmetic()
-    examples = split.test
-    pack = draw(split, PAPER, "test", 3, 0)
-    queries = pack.queries(examples)
-    assert len(queries) == 120
-    assert set(vars(queries)) == {"histories", "candidates"}
-    for row in (0, 1, 2, 77, 119):
-        np.testing.assert_array_equal(queries.histories[row], examples.histories[row // 3])
-        np.testing.assert_array_equal(queries.candidates[row], pack.candidates[row // 3, row % 3])
-
-
 def test_the_file_has_the_documented_columns_and_comes_back(tmp_path):
     split = arithmetic()
     examples, items = split.test, split.catalogue
@@ -446,12 +434,3 @@ def test_movielens_asks_the_published_questions(
     of_target = np.take_along_axis(scores, many.target_position[..., None].astype(int), axis=2)
     hits = (scores >= of_target).sum(axis=2) == 1  # ties count against it
     assert hits.mean() == pytest.approx(popularity, abs=0.006)
-
-
-def test_a_model_cannot_reorder_the_candidates_that_it_is_given():
-    split = toy_split()
-    pack = draw(split, SMALL, "test", 2, 0)
-    asked = pack.queries(split.test)
-    with pytest.raises(ValueError, match="read-only"):
-        asked[1:3].candidates.sort(axis=1)
-    assert pack.candidates.flags.writeable
