@@ -11,6 +11,7 @@ from recbench.data.dataset import Dataset
 from recbench.data.filters import filtered
 from recbench.data.overlaps import Overlaps, overlaps
 from recbench.data.ragged import lengths
+from recbench.data.sorted_sets import among, distinct
 from recbench.errors import UserError
 from recbench.questions.cold_start import ColdStart, cold_start
 from recbench.questions.competitors import askable
@@ -155,6 +156,18 @@ class Case:
         if first:
             return times[np.searchsorted(pairs, asked)]
         return times[np.searchsorted(pairs, asked, side="right") - 1]
+
+    def met_at(
+        self, users: NDArray[np.int32], items: NDArray[np.int32], times: NDArray[np.int64]
+    ) -> NDArray[np.bool_]:
+        """Tell whether each user met the item beside it, as it did some time, at that time."""
+        pairs, moments = self._by_pair
+        each, every = distinct(pairs), distinct(moments)
+
+        def meeting(pair: NDArray[np.int64], time: NDArray[np.int64]) -> NDArray[np.int64]:
+            return np.searchsorted(each, pair) * len(every) + np.searchsorted(every, time)
+
+        return among(meeting(_pairs(users, items), times), meeting(pairs, moments))
 
 
 def _pairs(users: NDArray[np.int32], items: NDArray[np.int32]) -> NDArray[np.int64]:

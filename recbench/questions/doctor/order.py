@@ -53,8 +53,7 @@ def ties_with_history(case: Case) -> Finding:
     """Test targets that share their time with the last item of their history, another one."""
     test, last = case.test, case.test.histories[:, -1]
     rows = np.flatnonzero((last != PAD) & (last != test.targets))
-    times = case.times_of(test.users[rows], last[rows])
-    count = int((times == case.target_times[rows]).sum())
+    count = int(case.met_at(test.users[rows], last[rows], case.target_times[rows]).sum())
     return graded(
         name="ties with the history",
         count=count,

@@ -143,6 +143,15 @@ def test_users_who_train_and_are_asked():
     assert (found.count, found.of, found.severity) == (1, 2, "note")
 
 
+def test_a_tie_with_an_item_that_is_met_again_later():
+    case = made()
+    data = case.dataset
+    more = {"users": 2, "items": 3, "times": 99}  # item 3 of user 2 was met at 40, as the target
+    longer = {name: np.append(getattr(data, name), one) for name, one in more.items()}
+    later = replace(data, **longer, ratings=None)
+    assert order.ties_with_history(replace(case, dataset=later)).count == 1
+
+
 def test_ties_between_times_as_far_apart_as_there_are():
     case = made()
     case.dataset.times[[0, 8]] = np.iinfo(np.int64).min, np.iinfo(np.int64).max
