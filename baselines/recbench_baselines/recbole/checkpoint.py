@@ -144,7 +144,13 @@ def check_settings(file: Path, saved: Saved, model: str, settings: RecBoleSettin
     for key, value in theirs.items():
         if not _is_plain(value):
             raise _no_checkpoint(file, f"{key} of its configuration is no setting")
-    others = {key: value for key, value in theirs.items() if not _equal(value, wanted[key])}
+    # RecBole keeps what it was given, even where nothing follows from it.
+    idle = settings.idle(wanted | theirs, settings.max_length)
+    others = {
+        key: value
+        for key, value in theirs.items()
+        if key not in idle and not _equal(value, wanted[key])
+    }
     if others:
         named = {
             "max_length" if key == "MAX_ITEM_LIST_LENGTH" else key: others[key] for key in others
@@ -155,8 +161,9 @@ def check_settings(file: Path, saved: Saved, model: str, settings: RecBoleSettin
 
 def put(file: Path, saved: Saved, module: nn.Module) -> None:
     """Copy a checkpoint's weights into a module; DataError where they do not fit or are NaN."""
+    own = module.state_dict()
     for name, tensor in saved.weights.items():
-        if not torch.isfinite(tensor).all():
+        if not torch.isfinite(tensor.to(own[name].dtype) if name in own else tensor).all():
             raise DataError(f"{file}: expected finite weights, found others in {name}")
     try:
         module.load_state_dict(saved.weights)

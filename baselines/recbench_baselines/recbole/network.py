@@ -30,6 +30,7 @@ from recbench_baselines.recbole.stand_ins import (
     NEGATIVE,
     USER,
     Sizes,
+    another_item,
     configuration,
     contained,
 )
@@ -100,9 +101,11 @@ class Network:
             _check(given, tables.rows, settings.max_length)
             with contained(torch.initial_seed()):
                 self._masking = mask_transform(config) if masks else None
+                if self._masking is not None:
+                    self._masking._neg_sample = another_item
                 made = with_quick_graphs(module_class(model))(config, self.sizes)
                 self.module: Any = with_quick_filters(with_quick_gelu(made)).to(self.device)
-            self._try()
+            self.try_out()
         except (Exception, SystemExit) as error:  # RecBole's refusals are of any kind
             if lacks_memory(error) or (is_deterministic() and lacks_deterministic_form(error)):
                 raise
@@ -113,8 +116,8 @@ class Network:
                 f"{type(error).__name__}: {first}"
             ) from error
 
-    def _try(self) -> None:
-        """Compute a loss and scores of two rows: what fails there would fail in training."""
+    def try_out(self) -> None:
+        """Compute a loss and scores of two rows; ValueError where they are no finite numbers."""
         histories = np.array([[PAD, 0], [0, 1]], dtype=np.int32)
         users, codes = self.tables.users[[0, -1]], histories[1]
         self.module.train()
@@ -239,6 +242,9 @@ def _check(given: dict[str, Any], rows: int, length: int) -> None:
         raise ValueError("mask_ratio times max_length must be at least 1, an item to mask")
     if "n_facet" in given:
         _check_facets(given, rows)
+        layers = "num_layers" if "num_layers" in given else "n_layers"
+        if given["n_facet_hidden"] > given[layers]:
+            raise ValueError(f"n_facet_hidden must be at most {layers}, no more are there")
 
 
 def _check_facets(given: dict[str, Any], rows: int) -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from recbench.errors import PluginError, UserError
+from recbench.errors import DataError, PluginError, UserError
 from recbench.file_digests import file_digest
 from recbench.neural.checkpoint import learnt, restore
 from recbench.neural.loop import Task
@@ -22,7 +22,7 @@ from recbench.neural.reach import cut, said_of
 from recbench.neural.recommender import check_settings, write_settings
 from recbench.neural.training import train
 from recbench.questions.queries import Queries
-from recbench.questions.split import Examples
+from recbench.questions.split import PAD, Examples
 from recbench.questions.windows import windows
 from recbench.recommender import Recommender, Runtime, TrainingData
 from recbench.seeding import derived_seed, generator
@@ -122,9 +122,10 @@ class RecBoleRecommender(Recommender):
         return file, tokens
 
     def rehearse(self, data: TrainingData, candidates: int, runtime: Runtime) -> None:  # noqa: ARG002
-        """Build it, and try a loss and scores; say how much of a history it reads of more."""
+        """Build it, and try a loss and scores; say how much `max_length` lets it read of more."""
         self._begin(data, runtime)
-        if found := cut(self._items_read, data):
+        self._check_negatives(data)
+        if (found := cut(self._items_read, data)) and self._reads is None:
             free = self.settings.checkpoint is None  # a checkpoint has a length of its own
             longer = self.settings.max_length + found["items_shown"] - found["items_read"]
             more = f"--set max_length={longer} reads them all" if free else ""
@@ -140,6 +141,7 @@ class RecBoleRecommender(Recommender):
         self._begin(data, runtime)
         if self.settings.checkpoint is not None:
             return {"parameters_trained": 0} | cut(self._items_read, data)
+        self._check_negatives(data)
         settings = self.settings
         rows = windows(data.sequences, data.sequence_users, settings.max_length, min_history=1)
         if not len(rows):
@@ -172,12 +174,32 @@ class RecBoleRecommender(Recommender):
     @property
     def _items_read(self) -> int:
         """Of a history, at most."""
-        return self.settings.max_length - MEMBERS[self.name].makes_room
+        room = self.settings.max_length - MEMBERS[self.name].makes_room
+        return room if self._reads is None else self._reads
+
+    @property
+    def _reads(self) -> int | None:
+        """Of a history, whatever `max_length` is."""
+        return MEMBERS[self.name].reads(self.settings.hyperparameters())
 
     def _untrained(self, data: TrainingData) -> dict[str, int]:
         """Return for the record how many of the users whom it knows it learns nothing about."""
         alone = int((np.diff(data.sequences.offsets) < 2).sum()) if self.knows_users else 0
         return {"users_untrained": alone} if alone else {}
+
+    def _check_negatives(self, data: TrainingData) -> None:
+        """Refuse a history of all items where RecBole draws one that is not in it, to compare."""
+        items, most = len(data.catalogue), self.settings.max_length
+        if self.settings.checkpoint is not None or not MEMBERS[self.name].masks or items > most:
+            return
+        if self.settings.hyperparameters()["loss_type"] != "BPR":
+            return
+        rows = windows(data.sequences, data.sequence_users, most, min_history=1)
+        if any(len(np.setdiff1d(history, PAD)) == items for history in rows.histories):
+            raise UserError(
+                f"a history holds all {items} items, so that RecBole's {self.name} has none to "
+                "compare with under loss_type=BPR; take --set loss_type=CE"
+            )
 
     def _begin(self, data: TrainingData, runtime: Runtime) -> None:
         """Build the network, with random weights or those of the checkpoint."""
@@ -191,6 +213,10 @@ class RecBoleRecommender(Recommender):
         places, rows = checkpoint.item_places(tokens, data.catalogue)
         self._build(Tables(places, rows, tables.users), runtime)
         checkpoint.put(file, saved, self.network.module)
+        try:
+            self.network.try_out()
+        except ValueError as error:
+            raise DataError(f"{file}: expected weights that rank, found others: {error}") from error
 
     def _build(self, tables: Tables, runtime: Runtime) -> None:
         with seeded(derived_seed(runtime.seed, "weights"), runtime.device):

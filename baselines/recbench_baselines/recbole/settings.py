@@ -1,6 +1,7 @@
 """RecBole's hyper-parameters as settings, read from its own property files."""
 
 import re
+from collections.abc import Collection
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
@@ -62,6 +63,26 @@ class RecBoleSettings(Settings):
     fixed: ClassVar[dict[str, Any]] = {}
     """What its models read besides, though nothing follows from it: as in the property file."""
 
+    model: ClassVar[str] = ""
+    """A key of `MEMBERS`."""
+
+    def check_counts(self, given: Collection[str]) -> None:
+        """Refuse as well what decides nothing beside some values of others (`Member.idle`)."""
+        super().check_counts(given)
+        for name, why in self.idle(self.hyperparameters(), self.max_length).items():
+            if name in given and self.record()[name] != self.own_defaults()[name]:
+                raise UserError(f"setting '{name}' counts for nothing {why}")
+
+    @classmethod
+    def idle(cls, given: dict[str, Any], max_length: int) -> dict[str, str]:
+        """Return which of some hyper-parameters decide nothing beside the others, and why."""
+        idle = MEMBERS[cls.model].idle(given | {"max_length": max_length})
+        return idle | {
+            name: f"with {other}={given[other]}"
+            for name, (other, values) in cls.counts_with.items()
+            if other in given and given[other] not in values
+        }
+
     def hyperparameters(self) -> dict[str, Any]:
         """Return RecBole's own, as its models read them."""
         own = self.model_dump(exclude=set(RecBoleSettings.model_fields))
@@ -95,6 +116,7 @@ _RANGES: dict[str, tuple[object, ...]] = {
     r"(mask|ft|spatial|global)_ratio|weight": (Ge(0), Le(1)),
     r".*dropout.*": (Ge(0), Lt(1)),
     r"reg_.*|initializer_range": (Ge(0),),
+    r"context_norm|post_remove_context": (Ge(0), Le(1)),
 }
 """Where a number means anything: RecBole computes with others, too."""
 
@@ -134,6 +156,7 @@ def settings_class(model: str) -> type[RecBoleSettings]:
         **fields,
     )
     made.fixed = fixed
+    made.model = model
     made.counts_with = RecBoleSettings.counts_with | dict(MEMBERS[model].counts_with)
     return made
 
@@ -164,11 +187,12 @@ def _annotation(model: str, name: str, kind: str, value: str) -> Any:
         return Literal[choices]
     if kind == "int" and _SIZES.fullmatch(name):
         return Annotated[int, Field(ge=1)]
-    if kind not in {"float", "list of float"}:
+    if kind not in {"int", "float", "list of float"}:
         return _TYPES[kind]
     ranges = [one for names, ones in _RANGES.items() if re.fullmatch(names, name) for one in ones]
-    number: Any = Annotated[(float, *ranges)] if ranges else float
-    if kind == "float":
+    plain = int if kind == "int" else float
+    number: Any = Annotated[(plain, *ranges)] if ranges else plain
+    if kind != "list of float":
         return number
     places = (number,) * (value.count(",") + 1)  # each has a meaning of its own
     return tuple.__class_getitem__(places)

@@ -86,6 +86,29 @@ class Sizes:
         }
 
 
+def another_item(known: list[int], rows: int) -> int:
+    """
+    Draw an item that is not among some, as RecBole does, whose own way has no end where none is.
+
+    Parameters
+    ----------
+    known
+        Rows of the table of items; 0 is its padding.
+    rows
+        Of the table.
+
+    Returns
+    -------
+    int
+        1 to `rows` - 1; 0 where all of them are known.
+    """
+    if rows - 1 <= len(known) and len({*known} - {0}) == rows - 1:
+        return 0
+    while (item := random.randint(1, rows - 1)) in known:
+        pass
+    return item
+
+
 @contextmanager
 def contained(seed: int) -> Iterator[None]:
     """

@@ -29,14 +29,14 @@ def saved(trained, tmp_path):
     return write(trained, torch.cat([old[:1], old[:1], old[1 + order], old[:1]]), tokens, tmp_path)
 
 
-def write(trained, items, tokens, folder, **changed):
+def write(trained, items, tokens, folder, model="NARM", **changed):
     """Save as RecBole's trainer does, with these vectors of items; then change some settings."""
     from recbole.config.configurator import Config
     from recbole.utils import ModelType
 
     state = trained.network.module.state_dict() | {"item_embedding.weight": items}
     config = object.__new__(Config)
-    config.model = "NARM"
+    config.model = model
     config.final_config_dict = {
         **trained.settings.hyperparameters(),
         "MAX_ITEM_LIST_LENGTH": 10,
@@ -111,6 +111,43 @@ def test_weights_that_are_no_numbers_are_refused_by_their_file(small, toy, runti
     said = r"NARM.pth: expected finite weights, found others in item_embedding.weight$"
     with pytest.raises(DataError, match=said):
         model.fit(toy(model)[1], runtime)
+
+
+@pytest.mark.parametrize("number", [1e300, 3e38])
+def test_weights_that_are_too_large_are_refused_by_their_file(
+    small, toy, runtime, trained, saved, number
+):
+    spoilt = trained.network.module.item_embedding.weight.detach().double()
+    spoilt = torch.cat([spoilt, spoilt[:2]])
+    spoilt[3] = number
+    write(trained, spoilt, (saved / "items.txt").read_text().splitlines(), saved)
+    with pytest.raises(DataError, match=r"NARM.pth: expected (finite weights|weights that rank),"):
+        small("NARM", **files(saved)).fit(toy(small("NARM"))[1], runtime)
+
+
+def test_what_decided_nothing_in_a_checkpoint_need_not_be_set(small, toy, runtime, tmp_path):
+    """It could not be: a setting from which nothing follows is refused."""
+    for name, given, others in (
+        ("SINE", {}, {"reg_loss_ratio": 0.4}),
+        ("CORE", {"dnn_type": "ave"}, {"n_layers": 1, "hidden_dropout_prob": 0.1}),
+        ("FEARec", {}, {"n_heads": 4, "attn_dropout_prob": 0.3}),
+    ):
+        model = small(name, **given)
+        data = toy(model)[1]
+        model.rehearse(data, 20, runtime)
+        items = model.network.module.item_embedding.weight.detach()
+        tokens = ["[PAD]", *map(str, data.catalogue.raw_ids)]
+        write(model, items, tokens, tmp_path, model=name, **others)
+        small(name, **files(tmp_path), **given).fit(data, runtime)
+        with pytest.raises(UserError, match=r"was trained with other settings; add --set \w+=\S+$"):
+            small(name, **files(tmp_path), **given, **UNLIKE[name]).fit(data, runtime)
+
+
+UNLIKE = {
+    "SINE": {"prototype_size": 400},
+    "CORE": {"sess_dropout": 0.3},
+    "FEARec": {"topk_factor": 2},
+}
 
 
 def test_one_of_another_model_is_refused(small, toy, runtime, saved):
