@@ -28,7 +28,7 @@ from recbench.llm.inference.abilities import Abilities, remember, remembered
 from recbench.llm.inference.batching import TOO_LARGE
 from recbench.llm.inference.generation import LineEnds
 from recbench.llm.inference.hybrid import Guide, HybridLM
-from recbench.llm.inference.probe import PROBE, probe, randomised, total, trial
+from recbench.llm.inference.probe import PROBE, check_begins, probe, randomised, total, trial
 from recbench.llm.inference.reader import Batch, Reader
 from recbench.llm.prompts.wording import LISTED, Question, prompt_files
 from recbench.llm.prompts.writer import Prompt, PromptWriter
@@ -156,7 +156,7 @@ class PromptedLanguageModel(Transferable):
             with seeded(0, runtime.device):
                 lm = self._load_lm(data, quiet)
                 guide = self._stand_in(data)
-                module = randomised(self._module(lm, self._adapted, guide, quiet))
+                module = self._module(lm, self._adapted, guide, quiet)
                 with or_whole(runtime.processes):
                     self._try(module, prompt, answers, runtime, trains=True)
         if self.abilities is not None and self.abilities.slow:
@@ -337,8 +337,15 @@ class PromptedLanguageModel(Transferable):
         self, module: HybridLM, batch: Batch, precision: Precision, *, trains: bool
     ) -> Abilities | None:
         """Return how a model can be read; None where memory does not suffice to find out."""
+        name = self.settings.llm
+        if trains:
+            with computing(precision, module.device):  # left again: it keeps weights as they were
+                begins = if_it_fits(lambda: check_begins(module, batch, name) or True)
+            if not begins:
+                return None
+            randomised(module)
         with computing(precision, module.device):
-            return if_it_fits(lambda: probe(module, batch, self.settings.llm, trains=trains))
+            return if_it_fits(lambda: probe(module, batch, name, trains=trains))
 
     @property
     def _adapter(self) -> dict[str, Any]:

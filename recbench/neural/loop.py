@@ -132,6 +132,12 @@ class TrainingRun:
         step = Step(index, self.total, batch)
         mean = self._gradients_that_fit(batch, step)
         if not math.isfinite(mean):
+            if index == 0:
+                few_bits = self.precision.autocast is not None
+                raise RecbenchError(
+                    f"the loss is {mean} before anything is learnt, which no learning_rate mends; "
+                    f"choose other settings{', or --set precision=float32' if few_bits else ''}"
+                )
             raise self._diverged(f"the loss is {mean}")
         if self.plan.max_gradient_norm is not None:
             nn.utils.clip_grad_norm_(self.parameters.values(), self.plan.max_gradient_norm)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from killed_at_work import small_encoders
 from peft import (
     BOFTConfig,
@@ -50,6 +51,27 @@ from recbench.testing.toy_lm import toy_llm
 ATTENTION = ["q_proj", "v_proj"]
 PAGE = Path(__file__).resolve().parents[2] / "docs/models.md"
 IN_WORDS = {9: "Nine", 10: "Ten", 11: "Eleven"}
+
+
+@pytest.mark.honesty
+@pytest.mark.parametrize("damaged", [False, True], ids=["its adapter", "itself"])
+def test_an_adapter_without_numbers_where_it_starts_is_refused_before_the_training(
+    tmp_path: Path, damaged: bool
+) -> None:
+    """DoRA divides by the length of rows, of which a language model may have zeros, as tiny has."""
+    runtime = Runtime(seed=0, device="cpu", checkpoints=tmp_path, cache=tmp_path)
+    config = LoraConfig(r=2, target_modules=ATTENTION, use_dora=True)
+    given = values(tmp_path, config)
+    lm, _ = load_backbone(given["llm"], "cpu", torch.float32, None, print)
+    weight = lm.get_parameter("model.layers.0.self_attn.v_proj.weight")
+    weight.data[3] = torch.nan if damaged else 0.0
+    lm.save_pretrained(given["llm"])
+    said = "weights are damaged" if damaged else "with this adapter before .*; name other target_"
+    with pytest.raises(UserError, match=said):
+        TALLRec(TALLRecSettings.build(given)).rehearse(toy_training_data(), 8, runtime)
+    whole = {**given, "peft": None}
+    if not damaged:
+        TALLRec(TALLRecSettings.build(whole)).rehearse(toy_training_data(), 8, runtime)
 
 
 def values(folder: Path, config: PeftConfig | None) -> dict[str, Any]:

@@ -531,6 +531,14 @@ class Diverging(ToyTask):
         return loss * self.value
 
 
+def test_a_loss_that_is_no_number_before_anything_is_learnt_is_not_laid_to_the_rate(
+    tmp_path: Path,
+) -> None:
+    said = "the loss is nan before anything is learnt, .*; choose other settings$"
+    with pytest.raises(RecbenchError, match=said):
+        Diverging(0, math.nan, gradient=False).run(tmp_path)
+
+
 @pytest.mark.parametrize("gradient", [True, False], ids=["gradient", "loss"])
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 @pytest.mark.parametrize("step", [6, 15])
@@ -553,10 +561,10 @@ def test_a_training_that_diverges_ends_with_advice_and_keeps_a_sound_checkpoint(
 
 
 def test_lower_precision_is_part_of_the_advice(tmp_path: Path) -> None:
-    task = ToyTask()
-    task.x[3] = math.nan
-    with pytest.raises(RecbenchError, match=r"below 0.01, or --set precision=float32$"):
-        task.run(tmp_path, precision=BFLOAT16)
+    for step, advice in (6, "below 0.01"), (0, "choose other settings"):
+        task = Diverging(step, math.nan, gradient=False)
+        with pytest.raises(RecbenchError, match=rf"{advice}, or --set precision=float32$"):
+            task.run(tmp_path / str(step), precision=BFLOAT16)
 
 
 def test_after_steps_on_rows_of_other_sizes_memory_is_given_back(

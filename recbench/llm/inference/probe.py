@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 import torch
+from peft import PeftModel
 from torch import Tensor
 from transformers import PretrainedConfig
 
@@ -204,6 +205,43 @@ def randomised(module: HybridLM) -> HybridLM:
             size = float(parameter.square().mean().sqrt())
             parameter.add_(torch.randn_like(parameter), alpha=max(_NOISE, _SHARE * size))
     return module
+
+
+@torch.no_grad()
+def check_begins(model: HybridLM, batch: Batch, name: str) -> None:
+    """
+    Refuse an adapter with which a sound model says nothing before anything is learnt.
+
+    DoRA, for one, divides by the length of each row of a layer's weights, which may be zero.
+
+    Parameters
+    ----------
+    model, batch, name
+        As for `probe`, but for the adapter, which is where it starts.
+
+    Raises
+    ------
+    UserError
+        If the likelihood of an answer is NaN, and not so without the adapter.
+    """
+    if not isinstance(model.lm, PeftModel):
+        return
+    *_, row = batch.rows()
+
+    def likelihood() -> Tensor:
+        return _likelihood(model, row.prompts[0], row.answers[0][0])
+
+    with _plain_text(name), model.reading(row.users):
+        if not likelihood().isnan():
+            return
+        with model.lm.disable_adapter():
+            sound = not likelihood().isnan()
+    if sound:
+        raise UserError(
+            f"'{name}' answers NaN, which is no number, with this adapter before anything is "
+            "learnt, as it does with DoRA where a row of a layer's weights is zero; name other "
+            "target_modules, or another kind of adapter"
+        )
 
 
 @contextmanager
