@@ -370,6 +370,8 @@ def _carry_out(
         if crew is None:
             _check_llms(asked, runs)
         if not runs:
+            if missing:
+                say(folder.lacking(missing))
             remedy = "leave out --no-run" if crew is None else "it has none with these options"
             raise UserError(f"none of the cells of {name} is there; {remedy}")
         written = folder.write(name, found, asked, runs, missing)
