@@ -218,7 +218,7 @@ def test_workers_that_do_not_go_together_start_no_cell(call_here, begun, options
 def test_what_is_there_is_shown_without_the_rest(study, begun, tmp_path):
     code, _, err = study("cost", "--models", "popularity", "--no-run")
     assert code == 2
-    assert "cells are not run, and left out: popularity on movielens, seed 0; " in err
+    assert "is not run, and left out: popularity on movielens, seed 0\n" in err
     assert "error: none of the cells of cost is there; leave out --no-run" in err
     assert study("cost", "--models", "popularity")[0] == 0
     code, _, err = study("cost", *TWO, "--no-run")
