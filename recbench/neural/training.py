@@ -21,7 +21,7 @@ from recbench.neural.checkpoint import Checkpoint, learnt
 from recbench.neural.curve import Curve, Point
 from recbench.neural.loop import Task, TrainingRun, Watch
 from recbench.neural.plan import Plan
-from recbench.neural.precision import FLOAT32, NAMES, Precision, whole_float32
+from recbench.neural.precision import FLOAT32, NAMES, Precision, whole_float32, without_subnormals
 from recbench.neural.progress import TrainingBar
 from recbench.neural.whole_steps import WholeSteps
 from recbench.processes import Processes
@@ -182,7 +182,8 @@ def train(
     run.align()
     if not run.position.finished:
         writes = runtime.processes.is_main
-        with TrainingBar(name, run.total, runtime.show_progress) as bar, whole_float32():
+        bars = TrainingBar(name, run.total, runtime.show_progress)
+        with bars as bar, whole_float32(), without_subnormals():
             _train_on(run, checkpoint, bar, writes)
     module.eval()
     return TrainingReport.of(run)

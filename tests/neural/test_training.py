@@ -502,6 +502,36 @@ def test_the_loss_is_computed_in_the_precision_that_is_reported(
     assert report.precision == precision.name
 
 
+class Subnormal(ToyTask):
+    """Notes what a number below float32's full ones comes to, forward and backward."""
+
+    def loss(self, rows: NDArray[np.int64], step: Step) -> Tensor:
+        loss = super().loss(rows, step)
+        small = torch.full((1,), 1e-40, requires_grad=True)
+        (small * small.detach() * 1e38).sum().backward()
+        assert small.grad is not None
+        self.met = (float(small.detach() * 1), float(small.grad))
+        return loss
+
+
+@pytest.mark.parametrize("before", [False, True])
+def test_numbers_too_small_to_be_quick_are_zero_in_training_alone(
+    tmp_path: Path, before: bool
+) -> None:
+    if not torch.set_flush_denormal(True):
+        pytest.skip("this processor computes with all numbers in one way")
+    try:
+        torch.set_flush_denormal(before)
+        task = Subnormal()
+        task.run(tmp_path / "whole")
+        assert task.met == (0.0, 0.0)
+        with pytest.raises(KeyboardInterrupt):
+            Subnormal(interrupt_at=3).run(tmp_path / "cut")
+        assert bool(torch.full((1,), 1e-40) * 1 == 0) is before
+    finally:
+        torch.set_flush_denormal(False)
+
+
 def test_groups_have_rates_of_their_own(tmp_path: Path) -> None:
     plan = replace(PLAN, groups=(ParameterGroup("gate.2", learning_rate_factor=0.0),))
     task = ToyTask()
