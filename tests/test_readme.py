@@ -195,7 +195,7 @@ def test_it_says_which_systems_have_rows() -> None:
     simple = {"random", "last-id", "popularity", "recent-popularity", "cooccurrence", "itemknn"}
     simple |= {"ease"}
     recboles = {name for name in published if name.startswith("recbole.")}
-    together = {"the simple models", f"{len(recboles)} of recbole's"}
+    together = {"the simple models", f"all {len(recboles)} of recbole's"}
     assert names == (published - simple - recboles) | together
     assert simple <= published
 
