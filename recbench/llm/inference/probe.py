@@ -28,7 +28,7 @@ from recbench.llm.inference.scoring import log_likelihoods, pack
 from recbench.llm.inference.trainable import check_trains
 from recbench.llm.prompts.writer import MARGIN, Prompt
 
-PROBE = 4
+PROBE = 5
 """
 Version of what is tried and found here: what was remembered by another is tried again. Raise it
 when a model may come out otherwise.
