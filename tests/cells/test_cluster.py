@@ -503,10 +503,13 @@ def test_workers_that_come_later_and_could_not_do_right_eat_no_cell(scheduler, t
     begun = [line for line in lines if line.endswith("begun")]
     assert len(begun) == 40
     assert all(" good: " in line for line in begun)
-    refused = sorted(line for line in lines if "cells wait for other workers" in line)
-    assert len(refused) == 2
-    assert "cannot be asked for its recbench (<lambda>() takes 0 positional" in refused[0]
-    assert "do not see /nowhere/" in refused[1]
+    refused = [line for line in lines if "cells wait for other workers" in line]
+    for why in "for its recbench (<lambda>() takes 0 positional", "do not see /nowhere/":
+        (own,) = (line for line in refused if why in line)
+        refused.remove(own)
+    # On a busy machine the one without recbench is asked for it before Dask has ended it.
+    assert len(refused) <= 1
+    assert all("cannot be asked for its recbench" in line for line in refused)
 
 
 @pytest.mark.slow
