@@ -28,13 +28,19 @@ def weighs_norms(given: dict[str, Any]) -> bool:
     return any(weight) if isinstance(weight, list) else bool(weight)
 
 
-def _all(_: dict[str, Any]) -> None:
+def as_told(_: dict[str, Any]) -> None:
     """Say that a model reads as many items as ``max_length`` says."""
 
 
-def _one(_: dict[str, Any]) -> int:
+def last_item(_: dict[str, Any]) -> int:
     """Say that a model reads the last item alone."""
     return 1
+
+
+def latest_of_hrm(given: dict[str, Any]) -> int | None:
+    """Return how many items HRM reads; of a mean RecBole sums up all of them."""
+    found: int = given["high_order"]
+    return found if given["pooling_type_layer_1"] == "max" else None
 
 
 def none_idle(_: dict[str, Any]) -> dict[str, str]:
@@ -42,20 +48,7 @@ def none_idle(_: dict[str, Any]) -> dict[str, str]:
     return {}
 
 
-def of_last_item(_: dict[str, Any]) -> dict[str, str]:
-    """Say that a model reads one item whatever its ``max_length``."""
-    return {"max_length": "as it reads the last item alone; leave it out"}
-
-
-def of_high_order(given: dict[str, Any]) -> dict[str, str]:
-    """Say that HRM reads fewer items than its ``max_length``, unless it takes their mean."""
-    read = _high_order(given)
-    if read is None or given["max_length"] <= read:
-        return {}
-    return {"max_length": f"as it reads the latest high_order={read} items; leave it out"}
-
-
-def of_two_domains(given: dict[str, Any]) -> dict[str, str]:
+def idle_in_fearec(given: dict[str, Any]) -> dict[str, str]:
     """Say what FEARec's attention in time decides nothing of, where it is off or sees all."""
     if given["dual_domain"] and not given["spatial_ratio"]:
         return dict.fromkeys(
@@ -65,12 +58,6 @@ def of_two_domains(given: dict[str, Any]) -> dict[str, str]:
     if given["dual_domain"] and given["global_ratio"] == 1:
         return {"std": "with global_ratio=1; leave it out, or set global_ratio below 1"}
     return {}
-
-
-def _high_order(given: dict[str, Any]) -> int | None:
-    """Return how many items HRM reads; of a mean RecBole sums up all of them."""
-    found: int = given["high_order"]
-    return found if given["pooling_type_layer_1"] == "max" else None
 
 
 @dataclass(frozen=True)
@@ -92,9 +79,10 @@ class Member:
         Settings that decide something only where another has one of some values, as of
         `recbench.settings.Settings`.
     idle
-        The others that decide nothing beside some hyper-parameters and ``max_length``, with why.
+        The others that decide nothing beside some hyper-parameters, with why.
     reads
-        How many of the latest items it reads, whatever ``max_length`` is; None for so many.
+        How many of the latest items it reads with some hyper-parameters, whatever ``max_length``
+        is; None for so many.
     masks
         Whether RecBole masks items of a batch before a loss.
     left_padded
@@ -114,7 +102,7 @@ class Member:
     unused: frozenset[str] = frozenset()
     counts_with: Mapping[str, tuple[str, tuple[Any, ...]]] = field(default_factory=dict)
     idle: Callable[[dict[str, Any]], dict[str, str]] = none_idle
-    reads: Callable[[dict[str, Any]], int | None] = _all
+    reads: Callable[[dict[str, Any]], int | None] = as_told
     masks: bool = False
     left_padded: bool = False
     makes_room: bool = False
@@ -148,7 +136,7 @@ MEMBERS: Mapping[str, Member] = {
         # Of its contrastive losses, which RecBole's property file leaves off.
         unused=frozenset({"lmd", "lmd_sem", "fredom", "fredom_type"}),
         counts_with=dict.fromkeys(_OF_TWO_DOMAINS, ("dual_domain", (True,))),
-        idle=of_two_domains,
+        idle=idle_in_fearec,
         needs_whole_batch=always,  # it mixes a row's items at the distances that suit the batch
     ),
     "GCSAN": Member(
@@ -215,8 +203,7 @@ MEMBERS: Mapping[str, Member] = {
         "Rendle et al., WWW 2010",
         losses=("BPR",),
         knows_users=True,
-        idle=of_last_item,
-        reads=_one,
+        reads=last_item,
     ),
     "HGN": Member(
         "gates over features and items, by user",
@@ -228,8 +215,7 @@ MEMBERS: Mapping[str, Member] = {
         "the user's vector and the last items', pooled",
         "Wang et al., SIGIR 2015",
         knows_users=True,
-        idle=of_high_order,
-        reads=_high_order,
+        reads=latest_of_hrm,
     ),
     "NPE": Member(
         "the user's vector and those of the items, passed through a ReLU",
@@ -249,8 +235,7 @@ MEMBERS: Mapping[str, Member] = {
         "He et al., RecSys 2017, arXiv 1707.02410",
         losses=(),
         knows_users=True,
-        idle=of_last_item,
-        reads=_one,
+        reads=last_item,
     ),
 }
 

@@ -242,9 +242,6 @@ def _check(given: dict[str, Any], rows: int, length: int) -> None:
         raise ValueError("mask_ratio times max_length must be at least 1, an item to mask")
     if "n_facet" in given:
         _check_facets(given, rows)
-        layers = "num_layers" if "num_layers" in given else "n_layers"
-        if given["n_facet_hidden"] > given[layers]:
-            raise ValueError(f"n_facet_hidden must be at most {layers}, no more are there")
 
 
 def _check_facets(given: dict[str, Any], rows: int) -> None:
@@ -252,6 +249,9 @@ def _check_facets(given: dict[str, Any], rows: int) -> None:
     sizes = [int(one) for one in given["reranker_CAN_NUM"].split(",")]
     if max(sizes) > rows:
         raise ValueError(f"reranker_CAN_NUM must be at most {rows}, all there is to rank")
+    layers = "num_layers" if "num_layers" in given else "n_layers"
+    if given["n_facet_hidden"] > given[layers]:
+        raise ValueError(f"n_facet_hidden must be at most {layers}, which is {given[layers]}")
     if given["n_facet_emb"] not in {0, 2}:
         raise ValueError("n_facet_emb must be 0 or 2")
     parts = given["n_facet"] + given["n_facet_context"] + given["n_facet_emb"]

@@ -76,7 +76,12 @@ class RecBoleSettings(Settings):
     @classmethod
     def idle(cls, given: dict[str, Any], max_length: int) -> dict[str, str]:
         """Return which of some hyper-parameters decide nothing beside the others, and why."""
-        idle = MEMBERS[cls.model].idle(given | {"max_length": max_length})
+        member = MEMBERS[cls.model]
+        idle = member.idle(given)
+        read = member.reads(given)
+        if read is not None and read < max_length:
+            latest = "item" if read == 1 else f"{read} items"
+            idle["max_length"] = f"as it reads the latest {latest} alone; leave it out"
         return idle | {
             name: f"with {other}={given[other]}"
             for name, (other, values) in cls.counts_with.items()

@@ -125,6 +125,13 @@ def test_weights_that_are_too_large_are_refused_by_their_file(
         small("NARM", **files(saved)).fit(toy(small("NARM"))[1], runtime)
 
 
+UNLIKE = {
+    "SINE": {"prototype_size": 400},
+    "CORE": {"sess_dropout": 0.3},
+    "FEARec": {"topk_factor": 2},
+}
+
+
 def test_what_decided_nothing_in_a_checkpoint_need_not_be_set(small, toy, runtime, tmp_path):
     """It could not be: a setting from which nothing follows is refused."""
     for name, given, others in (
@@ -141,13 +148,6 @@ def test_what_decided_nothing_in_a_checkpoint_need_not_be_set(small, toy, runtim
         small(name, **files(tmp_path), **given).fit(data, runtime)
         with pytest.raises(UserError, match=r"was trained with other settings; add --set \w+=\S+$"):
             small(name, **files(tmp_path), **given, **UNLIKE[name]).fit(data, runtime)
-
-
-UNLIKE = {
-    "SINE": {"prototype_size": 400},
-    "CORE": {"sess_dropout": 0.3},
-    "FEARec": {"topk_factor": 2},
-}
 
 
 def test_one_of_another_model_is_refused(small, toy, runtime, saved):

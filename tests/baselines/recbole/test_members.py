@@ -67,6 +67,10 @@ def test_settings_are_typed_and_have_their_range(recbole):
         settings_class("FPMC").build({"loss_type": "CE"})
     with pytest.raises(UserError, match="setting 'hidden_dropout_prob'"):
         settings_class("SASRec").build({"hidden_dropout_prob": 1})
+    for switch in "context_norm", "post_remove_context":  # more than 1 is 1
+        settings_class("SASRecCPR").build({switch: 1})
+        with pytest.raises(UserError, match=f"setting '{switch}': .* less than or equal to 1"):
+            settings_class("SASRecCPR").build({switch: 2})
 
 
 def test_listing_and_explaining_imports_neither_recbole_nor_torch():

@@ -195,6 +195,8 @@ def test_a_user_who_did_not_train_has_the_row_of_the_padding(small, toy, runtime
         ("SASRecCPR", {"reranker_CAN_NUM": "100"}, "reranker_CAN_NUM must be at most 41"),
         ("GRU4RecCPR", {"n_facet": 7}, "n_facet_all must be n_facet .* here 11"),
         ("SASRecCPR", {"n_facet_emb": 1}, "n_facet_emb must be 0 or 2"),
+        ("GRU4RecCPR", {"n_facet_hidden": 2}, "n_facet_hidden must be at most num_layers, .* 1"),
+        ("SASRecCPR", {"n_facet_hidden": 3}, "n_facet_hidden must be at most n_layers, .* 2"),
         ("BERT4Rec", {"mask_ratio": 0.01}, "mask_ratio times max_length"),
         ("HRM", {"high_order": 11}, "high_order can't longer"),
     ],
@@ -259,12 +261,13 @@ def test_bert4rec_hides_the_last_item_alone_as_often_as_recbole_does(small, toy,
     assert share(ft_ratio=0) == 0
 
 
-IDLE = {"n_facet_hidden", "context_norm", "layer_norm_eps"}
-"""The layers bound it; it counts where a history has an item twice; it changes last digits."""
+IDLE = {"context_norm", "layer_norm_eps"}
+"""It counts where a history has an item twice; it changes last digits."""
 
-BESIDE = {
-    "FEARec": {"dual_domain": "true", "spatial_ratio": "0.3", "global_ratio": "0.6"},
-}
+BESIDE = [
+    ("FEARec", {"dual_domain": "true"}),
+    ("FEARec", {"dual_domain": "true", "spatial_ratio": "0.3", "global_ratio": "0.6"}),
+]
 """What has to be set for more settings to count."""
 
 OTHER_WORDS = {
@@ -306,7 +309,7 @@ def computed(model, split, data, runtime):
 @pytest.mark.honesty
 @pytest.mark.parametrize(
     ("name", "beside"),
-    [*((name, {}) for name in MEMBERS), *BESIDE.items(), ("FEARec", {"dual_domain": "true"})],
+    [*((name, {}) for name in MEMBERS), *BESIDE],
 )
 def test_every_setting_changes_something_or_is_refused(small, toy, runtime, name, beside):
     usual = small(name, **beside)
@@ -329,9 +332,9 @@ def test_every_setting_changes_something_or_is_refused(small, toy, runtime, name
 @pytest.mark.parametrize(
     ("name", "settings", "said"),
     [
-        ("FPMC", {"max_length": 20}, "'max_length' .* as it reads the last item alone; leave it"),
-        ("TransRec", {"max_length": 5}, "'max_length' .* as it reads the last item alone"),
-        ("HRM", {"max_length": 20}, "as it reads the latest high_order=2 items; leave it out"),
+        ("FPMC", {"max_length": 20}, "'max_length' .* as it reads the latest item alone; leave it"),
+        ("TransRec", {"max_length": 5}, "'max_length' .* as it reads the latest item alone"),
+        ("HRM", {"max_length": 20}, "as it reads the latest 2 items alone; leave it out"),
         ("HRM", {"max_length": 12, "high_order": 12}, ""),
         ("HRM", {"max_length": 12, "pooling_type_layer_1": "average"}, ""),
         ("FEARec", {"std": "true", "dual_domain": "true"}, "set spatial_ratio above 0"),
